@@ -1,0 +1,258 @@
+#include "common/config.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <map>
+#include <stdexcept>
+
+#include <sysexits.h>
+
+#include "common/build_info.h"
+#include "common/config_values.h"
+#include "common/utf8.h"
+
+namespace runner {
+namespace {
+
+constexpr std::size_t kShownValueBytes = 200;
+constexpr std::string_view kMask = "***";
+
+std::string Describe(const std::string& value, bool secret) {
+  if (secret) return std::string(kMask);
+  return '"' + TruncateUtf8(EscapeForTerminal(value), kShownValueBytes) + '"';
+}
+
+// --max-queue-age -> max_queue_age
+std::string KeyOf(const std::string& flag) {
+  std::string key = flag.substr(std::min(flag.find_first_not_of('-'), flag.size()));
+  std::replace(key.begin(), key.end(), '-', '_');
+  return key;
+}
+
+}  // namespace
+
+EnvironmentLookup ProcessEnvironment() {
+  return [](const std::string& name) -> std::optional<std::string> {
+    const char* value = std::getenv(name.c_str());
+    if (value == nullptr) return std::nullopt;
+    return value;
+  };
+}
+
+std::optional<int> ParseResult::Report(std::string_view program) const {
+  if (kind == kOk) return std::nullopt;
+  std::fputs(text.c_str(), stdout);
+  if (!problems.empty()) {
+    std::fprintf(stderr, "%.*s: invalid configuration\n", static_cast<int>(program.size()),
+                 program.data());
+  }
+  for (const std::string& problem : problems) std::fprintf(stderr, "  %s\n", problem.c_str());
+  return exit_code;
+}
+
+struct ConfigTable::CommandLine {
+  std::map<std::string, std::vector<std::string>> values;  // by flag
+  std::optional<std::vector<std::string>> trailing;        // there was a `--`
+  bool help = false;
+  bool version = false;
+};
+
+ConfigTable::ConfigTable(std::string program, std::string summary)
+    : program_(std::move(program)), summary_(std::move(summary)) {}
+
+ConfigTable& ConfigTable::TrailingCommand(std::string name, std::string help,
+                                          std::vector<std::string>* into) {
+  trailing_name_ = std::move(name);
+  trailing_help_ = std::move(help);
+  trailing_ = into;
+  return *this;
+}
+
+ConfigTable& ConfigTable::Check(std::function<std::optional<std::string>()> check) {
+  checks_.push_back(std::move(check));
+  return *this;
+}
+
+ConfigTable& ConfigTable::Declare(Row row) {
+  if (Find(row.spec.flag) != nullptr) throw std::logic_error("declared twice: " + row.spec.flag);
+  rows_.push_back(std::move(row));
+  return *this;
+}
+
+const ConfigTable::Row* ConfigTable::Find(std::string_view flag) const {
+  const auto found = std::find_if(rows_.begin(), rows_.end(),
+                                  [&](const Row& row) { return row.spec.flag == flag; });
+  return found == rows_.end() ? nullptr : &*found;
+}
+
+std::string ConfigTable::UnknownArgument(const std::string& argument) const {
+  const std::string shown = Describe(argument, false);
+  if (!argument.starts_with('-')) {
+    return shown + ": unexpected argument; allowed: --option=value, --option value, --switch=false";
+  }
+  std::vector<std::string> flags = {"--help", "--version"};
+  for (const Row& row : rows_) flags.push_back(row.spec.flag);
+  const auto nearest = NearestWord(argument, flags);
+  const std::string suggestion = nearest ? "did you mean " + *nearest + "?" : "see --help";
+  return shown + ": unknown option; " + suggestion;
+}
+
+ConfigTable::CommandLine ConfigTable::ReadCommandLine(int argc, const char* const* argv,
+                                                      std::vector<std::string>& problems) const {
+  CommandLine line;
+  for (int i = 1; i < argc; ++i) {
+    const std::string argument = argv[i];
+    if (argument == "--") {
+      line.trailing.emplace(argv + i + 1, argv + argc);
+      break;
+    }
+    const std::size_t equals = argument.find('=');
+    const std::string flag = argument.substr(0, equals);
+    const bool has_next = i + 1 < argc && std::string_view(argv[i + 1]) != "--";
+    if (argument == "--help" || argument == "-h") {
+      line.help = true;
+    } else if (argument == "--version") {
+      line.version = true;
+    } else if (const Row* row = Find(flag); row == nullptr) {
+      problems.push_back(UnknownArgument(flag));
+      // A bare word after an unknown option is taken for its value: one mistake, one problem.
+      const bool value_follows = equals == std::string::npos && flag.starts_with('-') && has_next;
+      if (value_follows && argv[i + 1][0] != '-') ++i;
+    } else if (equals != std::string::npos) {
+      line.values[flag].push_back(argument.substr(equals + 1));
+    } else if (row->value_name.empty()) {
+      line.values[flag].push_back("true");
+    } else if (has_next) {
+      line.values[flag].push_back(argv[++i]);
+    } else {
+      problems.push_back(flag + ": its value is missing; allowed: " + flag + ' ' + row->value_name);
+    }
+  }
+  return line;
+}
+
+void ConfigTable::Resolve(Row& row, const std::vector<Level>& levels,
+                          std::vector<std::string>& problems) {
+  for (const Level& level : levels) {
+    std::optional<Given> given = level(row);
+    if (!given) continue;
+    row.given = true;
+    if (row.clear) row.clear();
+    const bool list = static_cast<bool>(row.clear);
+    for (std::size_t i = list ? 0 : given->values.size() - 1; i < given->values.size(); ++i) {
+      const std::string& value = given->values[i];
+      const std::optional<std::string> allowed = row.assign(value);
+      if (!allowed) continue;
+      problems.push_back(given->name + ": " + Describe(value, row.spec.secret) +
+                         " is not allowed; allowed: " + *allowed);
+    }
+    return;
+  }
+  if (row.spec.required) {
+    std::string names = row.spec.flag;
+    for (const std::string& name : row.spec.env) names += " or " + name;
+    problems.push_back(row.spec.flag + ": is required and not set; set " + names);
+  }
+  if (row.spec.default_text.empty()) return;
+  if (row.clear) row.clear();
+  const auto values = row.clear ? SplitList(row.spec.default_text)
+                                : std::vector<std::string>{row.spec.default_text};
+  for (const std::string& value : values) {
+    if (row.assign(value)) throw std::logic_error("default not allowed: " + row.spec.flag);
+  }
+}
+
+ParseResult ConfigTable::Parse(int argc, const char* const* argv,
+                               const EnvironmentLookup& environment) {
+  std::vector<std::string> problems;
+  const CommandLine line = ReadCommandLine(argc, argv, problems);
+  if (line.help) return {ParseResult::kExit, EX_OK, Help(), {}};
+  if (line.version) {
+    const BuildInfo build = GetBuildInfo();
+    return {
+        ParseResult::kExit,
+        EX_OK,
+        program_ + ' ' + build.version + " (" + build.git_commit + ", " + build.build_date + ")\n",
+        {}};
+  }
+
+  const Level from_flag = [&](const Row& row) -> std::optional<Given> {
+    const auto found = line.values.find(row.spec.flag);
+    if (found == line.values.end()) return std::nullopt;
+    return Given{row.spec.flag, found->second};
+  };
+  const Level from_environment = [&](const Row& row) -> std::optional<Given> {
+    for (const std::string& name : row.spec.env) {
+      const auto value = environment(name);
+      if (!value || value->empty()) continue;
+      if (!row.clear) return Given{name, {*value}};
+      return Given{name, SplitList(*value)};
+    }
+    return std::nullopt;
+  };
+  // From the first to be asked to the last; the default is what Resolve falls back to.
+  const std::vector<Level> levels = {from_flag, from_environment};
+  for (Row& row : rows_) Resolve(row, levels, problems);
+
+  if (line.trailing && trailing_ == nullptr) {
+    problems.push_back("--: no command is taken after it; allowed: options alone");
+  } else if (line.trailing) {
+    *trailing_ = *line.trailing;
+  }
+  if (problems.empty()) {
+    for (const auto& check : checks_) {
+      if (auto problem = check()) problems.push_back(std::move(*problem));
+    }
+  }
+  if (problems.empty()) return {};
+  return {ParseResult::kExit, EX_CONFIG, {}, std::move(problems)};
+}
+
+bool ConfigTable::WasGiven(std::string_view flag) const {
+  const Row* row = Find(flag);
+  return row != nullptr && row->given;
+}
+
+LogFields ConfigTable::Effective() const {
+  LogFields fields;
+  for (const Row& row : rows_) {
+    LogField field(KeyOf(row.spec.flag), false);
+    field.value = row.show();
+    if (row.spec.secret && field.value != LogField::Value(std::string()))
+      field.value = std::string(kMask);
+    fields.push_back(std::move(field));
+  }
+  if (trailing_ != nullptr) fields.emplace_back(KeyOf(trailing_name_), *trailing_);
+  return fields;
+}
+
+std::string ConfigTable::Help() const {
+  constexpr std::string_view kIndent = "      ";
+  std::string out = "Usage: " + program_ + " [options]";
+  if (trailing_ != nullptr) out += " [-- " + trailing_name_ + "...]";
+  out += "\n\n" + summary_ + "\n\nOptions:\n";
+  for (const Row& row : rows_) {
+    const OptionSpec& spec = row.spec;
+    out += "  " + spec.flag + (row.value_name.empty() ? "" : ' ' + row.value_name) + '\n';
+    out.append(kIndent).append(spec.help) += '\n';
+    std::string notes;
+    for (const std::string& name : spec.env) {
+      notes += (notes.empty() ? "environment: " : ", ") + name;
+    }
+    const std::string shown_default =
+        !spec.default_help.empty() ? spec.default_help : spec.default_text;
+    if (!shown_default.empty())
+      notes += (notes.empty() ? "" : "; ") + ("default: " + shown_default);
+    if (spec.required) notes += notes.empty() ? "required" : "; required";
+    if (!notes.empty()) out.append(kIndent).append("[").append(notes).append("]\n");
+  }
+  if (trailing_ != nullptr) {
+    out += "  -- " + trailing_name_ + "...\n";
+    out.append(kIndent).append(trailing_help_) += '\n';
+  }
+  return out +
+         "  --version\n      Print the version and exit.\n  --help\n      Print this and exit.\n";
+}
+
+}  // namespace runner

@@ -1,0 +1,168 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "common/clock.h"
+#include "common/incident.h"
+#include "common/logging.h"
+
+namespace runner {
+
+// Reads one environment variable; empty when it is not set. Injected, so tests need no setenv.
+using EnvironmentLookup = std::function<std::optional<std::string>(const std::string& name)>;
+EnvironmentLookup ProcessEnvironment();
+
+// One option as a user sees it.
+struct OptionSpec {
+  std::string flag = {};              // with its dashes: "--slots"
+  std::vector<std::string> env = {};  // the first one that is set counts
+  // Parsed like any other value. Empty: the destination keeps the value that it has.
+  std::string default_text = {};
+  std::string help = {};
+  std::string default_help = {};  // what --help says about a default that is found at run time
+  bool required = false;
+  bool secret = false;  // the value is masked wherever it would be shown
+};
+
+struct DurationRange {
+  Duration min = Duration::zero();
+  Duration max = std::chrono::hours(24 * 365);
+};
+
+// What parsing came to. Not kOk: print and exit.
+struct ParseResult {
+  enum Kind { kOk, kExit };
+
+  Kind kind = kOk;
+  int exit_code = 0;  // 0 for --help and --version, 78 (EX_CONFIG) for problems
+  std::string text;   // for stdout: help or version
+  std::vector<std::string>
+      problems;  // for stderr: each names the option, its value, what is allowed
+
+  // Prints text and problems. The exit code, when the program is to end.
+  std::optional<int> Report(std::string_view program) const;
+};
+
+// The options of one program, each declared once: from the table come parsing, checks, --help and
+// the effective configuration. A flag goes before the environment, the environment before the
+// default; an empty environment variable counts as unset. Everything is checked before Parse
+// returns and all problems are told at once.
+//
+// Destinations belong to the caller and outlive the table; they are written by Parse only. A flag
+// that stands several times counts with its last value, except for lists. Not thread-safe.
+// Declaring an option twice, or a default that is not allowed, is a defect of the program:
+// std::logic_error.
+class ConfigTable {
+ public:
+  ConfigTable(std::string program, std::string summary);
+
+  ConfigTable& String(OptionSpec spec, std::string* into);
+  // Not empty; not looked at.
+  ConfigTable& Path(OptionSpec spec, std::string* into);
+  // `--x`, `--x=true|false|yes|no|on|off|1|0`.
+  ConfigTable& Bool(OptionSpec spec, bool* into);
+  ConfigTable& Bool(OptionSpec spec, std::optional<bool>* into);
+  ConfigTable& Integer(OptionSpec spec, std::int64_t min, std::int64_t max, std::int64_t* into);
+  ConfigTable& Integer(OptionSpec spec, std::uint32_t min, std::uint32_t max, std::uint32_t* into);
+  // 0..65535; 0 picks a free one.
+  ConfigTable& Port(OptionSpec spec, std::uint16_t* into);
+  // A plain number, or one with B, KiB, MiB, GiB, TiB, kB, MB, GB, TB.
+  ConfigTable& Bytes(OptionSpec spec, std::uint64_t* into);
+  // A plain number is seconds, decimals allowed; also 500ms, 1m30s, 7d.
+  ConfigTable& Seconds(OptionSpec spec, DurationRange range, Duration* into);
+  // One of some words, exactly.
+  ConfigTable& Word(OptionSpec spec, std::vector<std::string> words, std::string* into);
+  // The same, with what each word stands for.
+  template <typename E>
+  ConfigTable& Enum(OptionSpec spec, std::vector<std::pair<std::string, E>> words, E* into);
+  // host:port, [ipv6]:port or unix:/path.
+  ConfigTable& AddressText(OptionSpec spec, std::string* into);
+  // An IPv4 or IPv6 address without port.
+  ConfigTable& IpAddress(OptionSpec spec, std::string* into);
+  // The flag repeats; the environment is a comma list.
+  ConfigTable& List(OptionSpec spec, std::vector<std::string>* into);
+  ConfigTable& SeverityLevel(OptionSpec spec, Severity* into);
+  // Everything after `--`, verbatim. Without this, arguments after `--` are a problem.
+  ConfigTable& TrailingCommand(std::string name, std::string help, std::vector<std::string>* into);
+  // A condition over several options: a problem, or nothing. Runs after all options were read, and
+  // only if each of them is sound.
+  ConfigTable& Check(std::function<std::optional<std::string>()> check);
+
+  ParseResult Parse(int argc, const char* const* argv, const EnvironmentLookup& environment);
+
+  // Whether a flag or an environment variable gave the option. After Parse.
+  bool WasGiven(std::string_view flag) const;
+  // Every option under its flag's name with underscores, with the value that its destination now
+  // has; secrets masked. Durations in seconds.
+  LogFields Effective() const;
+  std::string Help() const;
+
+ private:
+  // How one value is read into its destination: nothing, or what would have been allowed.
+  using Assign = std::function<std::optional<std::string>(const std::string& text)>;
+  struct Row {
+    OptionSpec spec;
+    std::string value_name;  // for --help: "--slots N"; empty for a switch
+    Assign assign;
+    std::function<LogField::Value()> show;
+    std::function<void()> clear = {};  // lists only: drops what an earlier level assigned
+    bool given = false;
+  };
+  // The values of one option as one level gives them, and what to call that in a problem.
+  struct Given {
+    std::string name;
+    std::vector<std::string> values;
+  };
+  // One level of precedence.
+  using Level = std::function<std::optional<Given>(const Row& row)>;
+  struct CommandLine;
+
+  ConfigTable& Declare(Row row);
+  const Row* Find(std::string_view flag) const;
+  CommandLine ReadCommandLine(int argc, const char* const* argv,
+                              std::vector<std::string>& problems) const;
+  std::string UnknownArgument(const std::string& argument) const;
+  void Resolve(Row& row, const std::vector<Level>& levels, std::vector<std::string>& problems);
+
+  std::string program_;
+  std::string summary_;
+  std::vector<Row> rows_;
+  std::string trailing_name_;
+  std::string trailing_help_;
+  std::vector<std::string>* trailing_ = nullptr;
+  std::vector<std::function<std::optional<std::string>()>> checks_;
+};
+
+template <typename E>
+ConfigTable& ConfigTable::Enum(OptionSpec spec, std::vector<std::pair<std::string, E>> words,
+                               E* into) {
+  std::string allowed;
+  for (const auto& [word, value] : words) allowed += (allowed.empty() ? "" : ", ") + word;
+  Row row;
+  row.spec = std::move(spec);
+  row.value_name = "WORD";
+  row.assign = [words, allowed, into](const std::string& text) -> std::optional<std::string> {
+    for (const auto& [word, value] : words) {
+      if (word != text) continue;
+      *into = value;
+      return std::nullopt;
+    }
+    return "one of " + allowed;
+  };
+  row.show = [words, into]() -> LogField::Value {
+    for (const auto& [word, value] : words) {
+      if (value == *into) return word;
+    }
+    return std::string();
+  };
+  return Declare(std::move(row));
+}
+
+}  // namespace runner

@@ -1,0 +1,160 @@
+#include <cstdint>
+#include <utility>
+
+#include "common/address.h"
+#include "common/config.h"
+#include "common/config_values.h"
+
+// The kinds of options: for each, how a text is read into its destination, and what is allowed.
+
+namespace runner {
+namespace {
+
+using Problem = std::optional<std::string>;
+
+template <typename Number>
+Problem AssignInteger(const std::string& text, Number min, Number max, Number* into) {
+  const auto number = ParseInteger(text);
+  if (!number || std::cmp_less(*number, min) || std::cmp_greater(*number, max)) {
+    return "a whole number from " + std::to_string(min) + " to " + std::to_string(max);
+  }
+  *into = static_cast<Number>(*number);
+  return std::nullopt;
+}
+
+template <typename Flag>
+Problem AssignBool(const std::string& text, Flag* into) {
+  const auto value = ParseBool(text);
+  if (!value) return "true or false";
+  *into = *value;
+  return std::nullopt;
+}
+
+}  // namespace
+
+ConfigTable& ConfigTable::String(OptionSpec spec, std::string* into) {
+  const auto assign = [into](const std::string& text) -> Problem {
+    *into = text;
+    return std::nullopt;
+  };
+  return Declare({std::move(spec), "TEXT", assign, [into] { return *into; }});
+}
+
+ConfigTable& ConfigTable::Path(OptionSpec spec, std::string* into) {
+  const bool may_be_empty = spec.default_text.empty() && !spec.required;
+  const auto assign = [into, may_be_empty](const std::string& text) -> Problem {
+    if (text.empty() && !may_be_empty) return "a path";
+    *into = text;
+    return std::nullopt;
+  };
+  return Declare({std::move(spec), "PATH", assign, [into] { return *into; }});
+}
+
+ConfigTable& ConfigTable::Bool(OptionSpec spec, bool* into) {
+  const auto assign = [into](const std::string& text) { return AssignBool(text, into); };
+  return Declare({std::move(spec), "", assign, [into] { return *into; }});
+}
+
+ConfigTable& ConfigTable::Bool(OptionSpec spec, std::optional<bool>* into) {
+  const auto assign = [into](const std::string& text) { return AssignBool(text, into); };
+  const auto show = [into]() -> LogField::Value {
+    if (!*into) return std::string();
+    return **into;
+  };
+  return Declare({std::move(spec), "", assign, show});
+}
+
+ConfigTable& ConfigTable::Integer(OptionSpec spec, std::int64_t min, std::int64_t max,
+                                  std::int64_t* into) {
+  const auto assign = [=](const std::string& text) { return AssignInteger(text, min, max, into); };
+  return Declare({std::move(spec), "N", assign, [into] { return *into; }});
+}
+
+ConfigTable& ConfigTable::Integer(OptionSpec spec, std::uint32_t min, std::uint32_t max,
+                                  std::uint32_t* into) {
+  const auto assign = [=](const std::string& text) { return AssignInteger(text, min, max, into); };
+  return Declare({std::move(spec), "N", assign, [into] { return std::int64_t{*into}; }});
+}
+
+ConfigTable& ConfigTable::Port(OptionSpec spec, std::uint16_t* into) {
+  const auto assign = [into](const std::string& text) -> Problem {
+    const auto number = ParseInteger(text);
+    if (!number || *number < 0 || *number > 65535) {
+      return "a port from 0 to 65535 (0 picks a free one)";
+    }
+    *into = static_cast<std::uint16_t>(*number);
+    return std::nullopt;
+  };
+  return Declare({std::move(spec), "PORT", assign, [into] { return std::int64_t{*into}; }});
+}
+
+ConfigTable& ConfigTable::Bytes(OptionSpec spec, std::uint64_t* into) {
+  const auto assign = [into](const std::string& text) -> Problem {
+    const auto bytes = ParseBytes(text);
+    if (!bytes || *bytes > INT64_MAX) return "a number of bytes such as 1048576 or 10MiB";
+    *into = *bytes;
+    return std::nullopt;
+  };
+  const auto show = [into] { return static_cast<std::int64_t>(*into); };
+  return Declare({std::move(spec), "BYTES", assign, show});
+}
+
+ConfigTable& ConfigTable::Seconds(OptionSpec spec, DurationRange range, Duration* into) {
+  const auto assign = [range, into](const std::string& text) -> Problem {
+    const auto duration = ParseDuration(text);
+    if (!duration || *duration < range.min || *duration > range.max) {
+      return "a duration from " + FormatDuration(range.min) + " to " + FormatDuration(range.max) +
+             " such as 30 (seconds), 1m30s or 500ms";
+    }
+    *into = *duration;
+    return std::nullopt;
+  };
+  return Declare({std::move(spec), "DURATION", assign, [into] { return ToSeconds(*into); }});
+}
+
+ConfigTable& ConfigTable::Word(OptionSpec spec, std::vector<std::string> words, std::string* into) {
+  std::vector<std::pair<std::string, std::string>> pairs;
+  for (std::string& word : words) pairs.emplace_back(word, word);
+  return Enum(std::move(spec), std::move(pairs), into);
+}
+
+ConfigTable& ConfigTable::AddressText(OptionSpec spec, std::string* into) {
+  const auto assign = [into](const std::string& text) -> Problem {
+    if (!ParseAddress(text)) return "host:port, [ipv6]:port or unix:/path";
+    *into = text;
+    return std::nullopt;
+  };
+  return Declare({std::move(spec), "ADDRESS", assign, [into] { return *into; }});
+}
+
+ConfigTable& ConfigTable::IpAddress(OptionSpec spec, std::string* into) {
+  const auto assign = [into](const std::string& text) -> Problem {
+    if (!IsIpAddress(text)) return "an IPv4 or IPv6 address";
+    *into = text;
+    return std::nullopt;
+  };
+  return Declare({std::move(spec), "IP", assign, [into] { return *into; }});
+}
+
+ConfigTable& ConfigTable::List(OptionSpec spec, std::vector<std::string>* into) {
+  const auto assign = [into](const std::string& text) -> Problem {
+    if (text.empty()) return "something that is not empty";
+    into->push_back(text);
+    return std::nullopt;
+  };
+  return Declare(
+      {std::move(spec), "TEXT", assign, [into] { return *into; }, [into] { into->clear(); }});
+}
+
+ConfigTable& ConfigTable::SeverityLevel(OptionSpec spec, Severity* into) {
+  const auto assign = [into](const std::string& text) -> Problem {
+    const auto severity = ParseSeverity(text);
+    if (!severity) return "one of debug, info, warning, error, critical";
+    *into = *severity;
+    return std::nullopt;
+  };
+  return Declare(
+      {std::move(spec), "SEVERITY", assign, [into] { return std::string(ToString(*into)); }});
+}
+
+}  // namespace runner

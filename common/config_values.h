@@ -1,0 +1,32 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/clock.h"
+
+namespace runner {
+
+// Values as people write them in flags, environment variables and files. The whole text counts:
+// blanks or anything left over make it invalid, as does a number out of range.
+
+std::optional<bool> ParseBool(std::string_view text);
+std::optional<std::int64_t> ParseInteger(std::string_view text);
+// 1048576, 10MiB, 5 GiB, 1.5GB.
+std::optional<std::uint64_t> ParseBytes(std::string_view text);
+// 30, 0.5 (seconds), 500ms, 1m30s, 7d. Units: ns, us, ms, s, m, h, d. Not negative.
+std::optional<Duration> ParseDuration(std::string_view text);
+// The parts between commas, without blanks around them; empty parts are left out.
+std::vector<std::string> SplitList(std::string_view text);
+
+// The shortest exact form: 90 s is "1m30s".
+std::string FormatDuration(Duration duration);
+
+// The candidate that `word` was probably meant to be, if one is near enough.
+std::optional<std::string> NearestWord(std::string_view word,
+                                       const std::vector<std::string>& candidates);
+
+}  // namespace runner

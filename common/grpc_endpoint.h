@@ -1,0 +1,48 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/clock.h"
+
+namespace grpc {
+class Service;
+}
+
+namespace runner {
+
+// A gRPC server in plain text on one address, with what every server of ours has: server reflection
+// and the health service (grpc.health.v1.Health), SERVING for "" and for every service. Serves from
+// construction on. Closes connections that are dead and permits the pings by which clients find out
+// the same. Thread-safe.
+class GrpcEndpoint {
+ public:
+  // `address` is host:port (port 0 picks a free one) or unix:/path; a socket file that nobody
+  // listens on any more is replaced. The services outlive the endpoint. Throws std::runtime_error
+  // when it cannot listen.
+  GrpcEndpoint(const std::string& address, const std::vector<grpc::Service*>& services);
+  // Shutdown without grace, if there was none.
+  ~GrpcEndpoint();
+  GrpcEndpoint(const GrpcEndpoint&) = delete;
+  GrpcEndpoint& operator=(const GrpcEndpoint&) = delete;
+
+  // The port that was bound; 0 for a Unix socket.
+  std::uint16_t port() const;
+  // As clients dial it: the address with the port that was bound.
+  const std::string& address() const;
+
+  // What the health service says, for "" and every service.
+  void SetServing(bool serving);
+
+  // Health turns NOT_SERVING for good, new calls are refused, and calls that still run after
+  // `grace` are cancelled. Returns when every call has ended. Later calls do nothing.
+  void Shutdown(Duration grace);
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace runner

@@ -1,0 +1,17 @@
+#pragma once
+
+#include <string_view>
+
+#include "common/clock.h"
+#include "common/metrics_page.h"
+
+namespace runner {
+
+// Adds the standard process_* metrics of this process, read from /proc/self (proc(5)). What cannot
+// be read is left out.
+void AddProcessMetrics(MetricsPage& page);
+
+// Adds build_info, up and uptime_seconds of a program: component is `ingest` or `executor`.
+void AddProgramMetrics(MetricsPage& page, std::string_view component, Duration uptime);
+
+}  // namespace runner

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <functional>
+
+#include "common/inbox.h"
+#include "common/unique_fd.h"
+
+namespace runner {
+
+// Blocks SIGTERM and SIGINT in the calling thread and ignores SIGPIPE in the process. Threads
+// started later inherit the mask, so call it first in main. Child processes inherit both too: who
+// starts one restores the dispositions and the mask. Throws std::system_error.
+void BlockSignals();
+
+// Delivers SIGTERM and SIGINT, which must be blocked, to a handler on the loop's thread (see
+// signalfd(2)). Repeats that arrive before the loop has looked are delivered once. Constructed and
+// destroyed on the loop's thread or while it does not run.
+class SignalFd {
+ public:
+  using Handler = std::function<void(int signal)>;
+
+  // `inbox` outlives this. Throws std::system_error.
+  SignalFd(Inbox& inbox, Handler handler);
+  ~SignalFd();
+  SignalFd(const SignalFd&) = delete;
+  SignalFd& operator=(const SignalFd&) = delete;
+
+ private:
+  Inbox& inbox_;
+  UniqueFd fd_;
+};
+
+}  // namespace runner

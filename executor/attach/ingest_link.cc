@@ -1,0 +1,209 @@
+#include "executor/attach/ingest_link.h"
+
+#include <grpcpp/create_channel.h>
+
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <random>
+#include <utility>
+
+#include "common/wire.h"
+
+namespace runner::executor {
+namespace {
+
+constexpr Duration kWelcomeTimeout = std::chrono::seconds(10);
+
+double Random01() {
+  thread_local std::mt19937_64 engine(std::random_device{}());
+  return std::uniform_real_distribution<>(0.0, 1.0)(engine);
+}
+
+std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address) {
+  grpc::ChannelArguments arguments;
+  // Dead connections are found by pings; when to dial again is decided here, not by the channel.
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 10'000);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 5'000);
+  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 100);
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1'000);
+  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
+}
+
+}  // namespace
+
+// One attempt to attach. gRPC's threads and the loop thread meet under the mutex. A hold keeps the
+// call open for writes from outside until reading has ended; after that nothing is started any more.
+class IngestLink::Stream final
+    : public grpc::ClientBidiReactor<v1::AttachRequest, v1::AttachResponse> {
+ public:
+  explicit Stream(IngestLink& link) : link_(link) {}
+  // Waits for gRPC: the reactor must not go before OnDone.
+  ~Stream() override {
+    context_.TryCancel();
+    std::unique_lock lock(mutex_);
+    done_changed_.wait(lock, [this] { return done_; });
+  }
+
+  void Begin(v1::AttachRequest hello) {
+    link_.stub_->async()->Attach(&context_, this);
+    AddHold();
+    StartRead(&response_);
+    Write(std::move(hello));
+    StartCall();
+  }
+  void Write(v1::AttachRequest message) {
+    std::lock_guard lock(mutex_);
+    if (ended_ || closing_) return;
+    outbound_.push_back(std::move(message));
+    if (!std::exchange(writing_, true)) StartWrite(&outbound_.front());
+  }
+  void Close() {
+    std::lock_guard lock(mutex_);
+    if (ended_ || std::exchange(closing_, true)) return;
+    if (!writing_) StartWritesDone();
+  }
+  void Cancel() { context_.TryCancel(); }
+  void ReadNext() {
+    std::lock_guard lock(mutex_);
+    if (!ended_) StartRead(&response_);
+  }
+
+  void OnReadDone(bool ok) override {
+    if (ok) {
+      link_.inbox_.Post([this, &link = link_] {
+        // The link destroys its stream on the loop thread only, and a destroyed one has no say.
+        if (link.stream_.get() != this) return;
+        link.OnResponse(response_);
+        if (link.stream_.get() == this) ReadNext();
+      });
+      return;
+    }
+    {
+      std::lock_guard lock(mutex_);
+      ended_ = true;
+    }
+    RemoveHold();
+  }
+  void OnWriteDone(bool ok) override {
+    std::lock_guard lock(mutex_);
+    outbound_.pop_front();
+    if (!ok) outbound_.clear();
+    writing_ = !outbound_.empty() && !ended_;
+    if (writing_) {
+      StartWrite(&outbound_.front());
+    } else if (closing_ && ok && !ended_) {
+      StartWritesDone();
+    }
+  }
+  void OnDone(const grpc::Status& status) override {
+    link_.inbox_.Post([&link = link_, this, status] {
+      if (link.stream_.get() == this) link.OnDone(status);
+    });
+    // Notified under the lock: once it is released the object may be gone.
+    std::lock_guard lock(mutex_);
+    done_ = true;
+    done_changed_.notify_all();
+  }
+
+ private:
+  IngestLink& link_;
+  grpc::ClientContext context_;
+  v1::AttachResponse response_;  // between OnReadDone and ReadNext it belongs to the loop
+
+  std::mutex mutex_;
+  std::condition_variable done_changed_;
+  std::deque<v1::AttachRequest> outbound_;  // the front one is being written
+  bool writing_ = false;
+  bool closing_ = false;
+  bool ended_ = false;  // reading has ended: nothing may be started
+  bool done_ = false;
+};
+
+IngestLink::IngestLink(const std::string& address, Inbox& inbox, IngestLinkListener& listener,
+                       Logger logger)
+    : inbox_(inbox),
+      listener_(listener),
+      logger_(std::move(logger)),
+      stub_(v1::Dispatcher::NewStub(MakeChannel(address))) {}
+
+IngestLink::~IngestLink() {
+  inbox_.Cancel(retry_timer_);
+  inbox_.Cancel(welcome_timer_);
+  inbox_.Cancel(beat_timer_);
+}
+
+void IngestLink::Start() { Dial(); }
+
+void IngestLink::Send(v1::AttachRequest message) {
+  if (stream_ && attached()) stream_->Write(std::move(message));
+}
+
+void IngestLink::Close(std::function<void()> closed) {
+  closing_ = true;
+  inbox_.Cancel(retry_timer_);
+  if (!stream_) {
+    closed();
+    return;
+  }
+  closed_ = std::move(closed);
+  if (attached()) {
+    stream_->Close();
+  } else {
+    stream_->Cancel();
+  }
+}
+
+void IngestLink::Dial() {
+  v1::AttachRequest hello;
+  *hello.mutable_hello() = listener_.MakeHello();
+  stream_ = std::make_unique<Stream>(*this);
+  stream_->Begin(std::move(hello));
+  welcome_timer_ = inbox_.After(kWelcomeTimeout, [this] {
+    if (stream_) stream_->Cancel();
+  });
+}
+
+void IngestLink::OnResponse(const v1::AttachResponse& message) {
+  if (message.has_welcome() && !attached()) {
+    inbox_.Cancel(welcome_timer_);
+    backoff_.Reset();
+    last_error_.clear();
+    attached_.store(true, std::memory_order_relaxed);
+    beat_interval_ = FromProto(message.welcome().beat_interval()).value_or(Duration::zero());
+    if (beat_interval_ > Duration::zero()) {
+      beat_timer_ = inbox_.After(beat_interval_, [this] { Beat(); });
+    }
+    logger_.Info("Attached to ingest", {{"ingest_id", message.welcome().ingest_id()}});
+  }
+  if (attached()) listener_.OnMessage(message);
+}
+
+void IngestLink::OnDone(const grpc::Status& status) {
+  inbox_.Cancel(welcome_timer_);
+  inbox_.Cancel(beat_timer_);
+  stream_.reset();
+  const bool was_attached = attached_.exchange(false);
+  const bool superseded = status.error_code() == grpc::StatusCode::ABORTED;
+  closing_ = closing_ || superseded;
+  const Duration delay = backoff_.Next(Random01());
+  if (!closing_ && (was_attached || last_error_ != status.error_message())) {
+    last_error_ = status.error_message();  // one line for each new cause
+    logger_.Warn("Not attached to ingest, retrying",
+                 {{"error", status.error_message()}, {"retry_in", delay}});
+  }
+  if (!closing_) retry_timer_ = inbox_.After(delay, [this] { Dial(); });
+  if (was_attached) listener_.OnDetached(superseded);
+  if (const auto closed = std::exchange(closed_, nullptr)) closed();
+}
+
+void IngestLink::Beat() {
+  v1::AttachRequest request;
+  request.mutable_beat()->set_seq(++beats_);
+  Send(std::move(request));
+  beat_timer_ = inbox_.After(beat_interval_, [this] { Beat(); });
+}
+
+}  // namespace runner::executor

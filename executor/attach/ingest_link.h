@@ -1,0 +1,79 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "common/backoff.h"
+#include "common/inbox.h"
+#include "common/logging.h"
+#include "runner/v1/dispatch.grpc.pb.h"
+
+namespace runner::executor {
+
+// Hears what comes over the link, on the loop thread.
+class IngestLinkListener {
+ public:
+  // The first message of a new stream.
+  virtual v1::Hello MakeHello() = 0;
+  // The first of a stream is always a Welcome.
+  virtual void OnMessage(const v1::AttachResponse& message) = 0;
+  // A welcomed stream has ended; the link dials again by itself. When superseded, another executor
+  // with the same id has taken over, and the link stays down.
+  virtual void OnDetached(bool superseded) = 0;
+
+ protected:
+  ~IngestLinkListener() = default;
+};
+
+// Keeps one Attach stream to ingest: dials, says Hello, beats, and after each loss dials again with
+// full jitter, 0.1 s to 10 s.
+//
+// Belongs to the loop thread; gRPC's threads only post.
+class IngestLink {
+ public:
+  // `address` as gRPC dials it: host:port or unix:/path. The references must outlive this.
+  IngestLink(const std::string& address, Inbox& inbox, IngestLinkListener& listener, Logger logger);
+  // Cancels the stream and waits until gRPC has let go of it.
+  ~IngestLink();
+  IngestLink(const IngestLink&) = delete;
+  IngestLink& operator=(const IngestLink&) = delete;
+
+  void Start();
+  // Sends, or drops the message when not attached: a Hello settles everything anew. A message that
+  // was sent may still be lost with the stream.
+  void Send(v1::AttachRequest message);
+  // Dials no more, and ends the stream once everything sent so far was written; `closed` then runs.
+  void Close(std::function<void()> closed);
+
+  // Welcomed by ingest. Any thread.
+  bool attached() const { return attached_.load(std::memory_order_relaxed); }
+
+ private:
+  class Stream;
+
+  void Dial();
+  void OnResponse(const v1::AttachResponse& message);
+  void OnDone(const grpc::Status& status);
+  void Beat();
+
+  Inbox& inbox_;
+  IngestLinkListener& listener_;
+  const Logger logger_;
+  const std::unique_ptr<v1::Dispatcher::Stub> stub_;
+  FullJitterBackoff backoff_;
+  std::unique_ptr<Stream> stream_;
+  std::atomic<bool> attached_{false};
+  std::function<void()> closed_;
+  bool closing_ = false;
+  std::uint64_t beats_ = 0;
+  Duration beat_interval_{};
+  Inbox::TimerId retry_timer_ = Inbox::kNoTimer;
+  Inbox::TimerId welcome_timer_ = Inbox::kNoTimer;
+  Inbox::TimerId beat_timer_ = Inbox::kNoTimer;
+  std::string last_error_;
+};
+
+}  // namespace runner::executor

@@ -1,0 +1,183 @@
+#include "executor/config.h"
+
+#include <limits.h>
+#include <unistd.h>
+
+#include <array>
+#include <filesystem>
+#include <utility>
+#include <variant>
+
+#include "common/address.h"
+#include "executor/workspace/agent_command.h"
+
+namespace runner::executor {
+namespace {
+
+std::string HostName() {
+  std::array<char, HOST_NAME_MAX + 1> name{};
+  if (::gethostname(name.data(), name.size() - 1) != 0 || name[0] == '\0') return "executor";
+  return name.data();
+}
+
+void DeclareAttach(ConfigTable& table, ExecutorConfig* config) {
+  config->executor_id = HostName();
+  table
+      .AddressText({.flag = "--ingest-address",
+                    .env = {"INGEST_ADDRESS"},
+                    .default_text = "127.0.0.1:50051",
+                    .help = "where runner-ingest listens: host:port or unix:/path"},
+                   &config->ingest_address)
+      .Integer({.flag = "--slots",
+                .env = {"EXECUTOR_SLOTS"},
+                .default_text = "5",
+                .help = "agents that may run here at once"},
+               1u, 1000u, &config->slots)
+      .String({.flag = "--executor-id",
+               .env = {"EXECUTOR_ID"},
+               .help = "name of this executor, unique among those of one ingest",
+               .default_help = "host name"},
+              &config->executor_id)
+      .Bool({.flag = "--sidecar",
+             .env = {"EXECUTOR_SIDECAR"},
+             .help = "drain together with ingest",
+             .default_help = "true when ingest is on loopback or a Unix socket"},
+            &config->sidecar);
+}
+
+void DeclareAgent(ConfigTable& table, ExecutorConfig* config) {
+  constexpr DurationRange kPositive{std::chrono::milliseconds(1), std::chrono::hours(24 * 365)};
+  table
+      .String({.flag = "--agent-command",
+               .env = {"AGENT_COMMAND"},
+               .help = "the agent and its arguments, split as a shell would; or -- COMMAND..."},
+              &config->agent_command)
+      .TrailingCommand("COMMAND", "the agent and its arguments", &config->trailing_command)
+      .Seconds({.flag = "--agent-timeout",
+                .env = {"AGENT_TIMEOUT_SECONDS", "AGENT_TIMEOUT"},
+                .default_text = "300",
+                .help = "how long an agent may run"},
+               kPositive, &config->agent_timeout)
+      .Seconds({.flag = "--agent-kill-grace",
+                .env = {"AGENT_KILL_GRACE_SECONDS"},
+                .default_text = "5",
+                .help = "from SIGTERM to SIGKILL"},
+               {Duration::zero(), std::chrono::hours(1)}, &config->agent_kill_grace)
+      .Bytes({.flag = "--agent-max-output",
+              .env = {"AGENT_MAX_OUTPUT_BYTES"},
+              .default_text = "10485760",
+              .help = "bytes kept of each of the agent's stdout and stderr"},
+             &config->agent_max_output)
+      .Enum<bool>({.flag = "--agent-stdin",
+                   .env = {"AGENT_STDIN"},
+                   .default_text = "incident",
+                   .help = "what the agent reads: incident.json or nothing"},
+                  {{"incident", true}, {"null", false}}, &config->agent_stdin_incident)
+      .List({.flag = "--agent-env",
+             .env = {"AGENT_ENV"},
+             .help = "NAME to pass on to the agent, or NAME=VALUE",
+             .secret = true},
+            &config->agent_env);
+}
+
+void DeclareWorkspace(ConfigTable& table, ExecutorConfig* config) {
+  table
+      .String({.flag = "--report-file",
+               .env = {"REPORT_FILE"},
+               .help = "report that a run must leave, relative to its workspace"},
+              &config->report_file)
+      .Bytes({.flag = "--report-min-bytes",
+              .env = {"REPORT_MIN_BYTES"},
+              .default_text = "100",
+              .help = "least size of that report"},
+             &config->report_min_bytes)
+      .Path({.flag = "--workspace-root",
+             .env = {"WORKSPACE_ROOT"},
+             .default_text = "./incidents",
+             .help = "directory of the workspaces, one for each incident"},
+            &config->workspace_root)
+      .String({.flag = "--kubeconfig-dir",
+               .env = {"KUBECONFIG_DIR"},
+               .help = "directory of <cluster>.yaml, given to agents as KUBECONFIG"},
+              &config->kubeconfig_dir);
+}
+
+// Words and program of the agent, or what is wrong with them.
+std::optional<std::string> ResolveCommand(ExecutorConfig& config, const std::string& search_path) {
+  if (!config.trailing_command.empty() && !config.agent_command.empty()) {
+    return "give --agent-command or -- COMMAND..., not both";
+  }
+  config.command = config.trailing_command;
+  if (config.command.empty()) {
+    auto words = SplitCommand(config.agent_command);
+    if (const auto* error = std::get_if<CommandError>(&words)) {
+      return "--agent-command: '" + config.agent_command + "': " + error->message;
+    }
+    config.command = std::get<0>(std::move(words));
+  }
+  if (config.command.empty()) return "--agent-command (or -- COMMAND...) is required";
+  auto program = ResolveProgram(config.command.front(), search_path);
+  if (const auto* error = std::get_if<CommandError>(&program)) {
+    return "--agent-command: '" + config.command.front() + "': " + error->message;
+  }
+  config.command.front() = std::filesystem::absolute(std::get<0>(program)).string();
+  return std::nullopt;
+}
+
+std::filesystem::path ShimPath() {
+  return std::filesystem::read_symlink("/proc/self/exe").parent_path() / "runner-shim";
+}
+
+}  // namespace
+
+ConfigTable MakeConfigTable(ExecutorConfig* config, const EnvironmentLookup& environment) {
+  ConfigTable table("runner-executor",
+                    "Takes incidents from runner-ingest and runs one agent for each.");
+  DeclareAttach(table, config);
+  DeclareAgent(table, config);
+  DeclareWorkspace(table, config);
+  DeclareCommonOptions(table, {9091, 8081, "127.0.0.1:50052"}, &config->common);
+  table.Check([config, environment] {
+    return ResolveCommand(*config, environment("PATH").value_or("/usr/bin:/bin"));
+  });
+  table.Check([config]() -> std::optional<std::string> {
+    const std::filesystem::path report(config->report_file);
+    for (const auto& part : report) {
+      if (part == "..") return "--report-file: '" + config->report_file + "' leaves the workspace";
+    }
+    if (!report.is_absolute()) return std::nullopt;
+    return "--report-file: '" + config->report_file + "' must be relative to the workspace";
+  });
+  table.Check([config]() -> std::optional<std::string> {
+    if (!config->executor_id.empty() && config->executor_id.size() <= 253) return std::nullopt;
+    return "--executor-id: '" + config->executor_id + "' must have 1 to 253 characters";
+  });
+  return table;
+}
+
+ExecutorOptions ExecutorConfig::Executor() const {
+  const auto address = ParseAddress(ingest_address);
+  return {.executor_id = executor_id,
+          .slots = slots,
+          .sidecar = sidecar.value_or(address && address->IsLocal()),
+          .ingest_address = ingest_address,
+          .kill_grace = agent_kill_grace};
+}
+
+AgentOptions ExecutorConfig::Agent() const {
+  AgentOptions agent;
+  agent.command = command;
+  agent.timeout = agent_timeout;
+  agent.kill_grace = agent_kill_grace;
+  agent.max_output = agent_max_output;
+  agent.stdin_incident = agent_stdin_incident;
+  agent.env = agent_env;
+  agent.report_file = report_file;
+  agent.report_min_bytes = report_min_bytes;
+  agent.workspace_root = std::filesystem::absolute(workspace_root).lexically_normal();
+  agent.kubeconfig_dir = kubeconfig_dir;
+  agent.shim_path = ShimPath();
+  return agent;
+}
+
+}  // namespace runner::executor

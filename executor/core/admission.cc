@@ -1,0 +1,49 @@
+#include "executor/core/admission.h"
+
+#include <utility>
+
+namespace runner::executor {
+
+Admission::Verdict Admission::OnOffer(const Lease& lease) {
+  if (running_.contains(lease) || results_.contains(lease)) return Verdict::kHeld;
+  ++offers_;
+  if (draining()) return Verdict::kDraining;
+  if (offers_ > credits_ || running_.size() >= slots_) return Verdict::kNoSlot;
+  running_.insert(lease);
+  return Verdict::kTake;
+}
+
+void Admission::OnFinished(const Lease& lease, Outcome outcome) {
+  if (running_.erase(lease) == 0) return;
+  results_.insert_or_assign(lease, std::move(outcome));
+  if (attached_) ++credits_;
+}
+
+void Admission::OnRecorded(const Lease& lease) { results_.erase(lease); }
+
+void Admission::OnWelcome() {
+  attached_ = true;
+  offers_ = 0;
+  credits_ = slots_ - running_.size();
+}
+
+void Admission::OnStreamEnded() {
+  attached_ = false;
+  stream_draining_ = false;
+}
+
+std::string_view ToString(Admission::Verdict verdict) {
+  switch (verdict) {
+    case Admission::Verdict::kTake:
+      return "take";
+    case Admission::Verdict::kHeld:
+      return "duplicate";
+    case Admission::Verdict::kDraining:
+      return "draining";
+    case Admission::Verdict::kNoSlot:
+      return "no_slot";
+  }
+  return "";
+}
+
+}  // namespace runner::executor

@@ -1,0 +1,61 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <set>
+#include <string_view>
+#include <vector>
+
+#include "common/incident.h"
+
+namespace runner::executor {
+
+// Which offers this executor takes, what it owes to ingest, and how many credits it has granted.
+// Credits out and runs under way never exceed the slots. Pure; not thread-safe.
+class Admission {
+ public:
+  explicit Admission(std::uint32_t slots) : slots_(slots) {}
+
+  enum class Verdict {
+    kTake,
+    kHeld,      // offered before: it runs, or its result waits
+    kDraining,  // takes nothing more
+    kNoSlot,    // more offers than credits
+  };
+  // On kTake the lease runs from now on.
+  Verdict OnOffer(const Lease& lease);
+
+  // The run is over; its result waits until it is recorded. A slot is free again.
+  void OnFinished(const Lease& lease, Outcome outcome);
+  // The result need not be kept any more.
+  void OnRecorded(const Lease& lease);
+
+  // A new stream was welcomed: credits count from the beginning.
+  void OnWelcome();
+  // Ingest wants nothing more to be taken as long as this stream lasts.
+  void OnStreamDrain() { stream_draining_ = true; }
+  void OnStreamEnded();
+  // This process ends: nothing is taken any more.
+  void BeginDrain() { draining_ = true; }
+
+  bool draining() const { return draining_ || stream_draining_; }
+  bool IsRunning(const Lease& lease) const { return running_.contains(lease); }
+  std::vector<Lease> Running() const { return {running_.begin(), running_.end()}; }
+  const std::map<Lease, Outcome>& results_waiting() const { return results_; }
+  // Granted since Welcome, in total.
+  std::uint64_t credits() const { return credits_; }
+
+ private:
+  const std::uint32_t slots_;
+  std::set<Lease> running_;
+  std::map<Lease, Outcome> results_;
+  std::uint64_t credits_ = 0;
+  std::uint64_t offers_ = 0;  // taken or refused since Welcome
+  bool attached_ = false;
+  bool stream_draining_ = false;
+  bool draining_ = false;
+};
+
+std::string_view ToString(Admission::Verdict verdict);
+
+}  // namespace runner::executor

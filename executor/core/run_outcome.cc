@@ -1,0 +1,94 @@
+#include "executor/core/run_outcome.h"
+
+#include <cerrno>
+#include <chrono>
+#include <string_view>
+
+namespace runner::executor {
+namespace {
+
+struct Verdict {
+  RunStatus status;
+  std::string_view reason;
+};
+
+Verdict JudgeLost(const RunEnd& end) {
+  if (!end.started) return {RunStatus::kFailure, "spawn_error"};
+  if (end.stop_requested == StopReason::kCancelled) return {RunStatus::kCancelled, "shim_lost"};
+  if (end.stop_requested == StopReason::kInterrupted) return {RunStatus::kInterrupted, "shim_lost"};
+  return {RunStatus::kFailure, "shim_lost"};
+}
+
+Verdict JudgeReport(ReportVerdict report) {
+  switch (report) {
+    case ReportVerdict::kNotRequired:
+    case ReportVerdict::kGood:
+      return {RunStatus::kSuccess, ""};
+    case ReportVerdict::kMissing:
+      return {RunStatus::kFailure, "report_missing"};
+    case ReportVerdict::kTooSmall:
+      return {RunStatus::kFailure, "report_too_small"};
+    case ReportVerdict::kInvalid:
+      return {RunStatus::kFailure, "report_invalid"};
+  }
+  return {RunStatus::kFailure, "report_invalid"};
+}
+
+Verdict JudgeExit(const ShimRecord& record, ReportVerdict report) {
+  const Verdict verdict = record.signal != 0      ? Verdict{RunStatus::kFailure, "signal"}
+                          : record.exit_code != 0 ? Verdict{RunStatus::kFailure, "exit_code"}
+                                                  : JudgeReport(report);
+  // A full disk costs a good run a part of its log, and explains a bad one.
+  const bool disk_full = record.log_errno == ENOSPC || record.log_errno == EDQUOT;
+  if (disk_full && verdict.status == RunStatus::kFailure) {
+    return {RunStatus::kFailure, "disk_full"};
+  }
+  return verdict;
+}
+
+Verdict JudgeRecord(const ShimRecord& record, ReportVerdict report) {
+  if (record.spawn_errno != 0) return {RunStatus::kFailure, "spawn_error"};
+  if (record.timed_out) return {RunStatus::kTimeout, "timeout"};
+  switch (record.stopped) {
+    case ShimStop::kNone:
+      return JudgeExit(record, report);
+    case ShimStop::kCancelled:
+      return {RunStatus::kCancelled, "cancelled"};
+    case ShimStop::kInterrupted:
+      return {RunStatus::kInterrupted, "shutdown"};
+    case ShimStop::kExecutorLost:
+      return {RunStatus::kInterrupted, "executor_lost"};
+  }
+  return {RunStatus::kFailure, "shim_lost"};
+}
+
+WallTime FromUnixNs(std::int64_t ns) {
+  return WallTime(std::chrono::duration_cast<WallTime::duration>(Duration(ns)));
+}
+
+}  // namespace
+
+Outcome Judge(const RunEnd& end) {
+  const Verdict verdict = end.record ? JudgeRecord(*end.record, end.report) : JudgeLost(end);
+  Outcome outcome;
+  outcome.status = verdict.status;
+  outcome.reason = verdict.reason;
+  outcome.contained = end.contained;
+  outcome.orphans_killed = end.orphans_killed;
+  outcome.report_partial = verdict.status != RunStatus::kSuccess;
+  outcome.started_at = end.started_at;
+  outcome.finished_at = end.finished_at;
+  outcome.duration = end.duration;
+  if (end.record) {
+    const ShimRecord& record = *end.record;
+    if (record.exit_code != ShimRecord::kNoExitCode) outcome.exit_code = record.exit_code;
+    if (record.signal != 0) outcome.signal = record.signal;
+    outcome.orphans_killed += record.orphans_killed;
+    outcome.started_at = FromUnixNs(record.started_at_ns);
+    outcome.finished_at = FromUnixNs(record.finished_at_ns);
+    outcome.duration = Duration(record.duration_ns);
+  }
+  return outcome;
+}
+
+}  // namespace runner::executor

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <optional>
+
+#include "common/clock.h"
+#include "common/incident.h"
+#include "executor/core/shim_record.h"
+
+namespace runner::executor {
+
+// Why the executor stops a run.
+enum class StopReason { kCancelled, kInterrupted };
+
+// What was found where the agent was to leave its report.
+enum class ReportVerdict { kNotRequired, kGood, kMissing, kTooSmall, kInvalid };
+
+// All that is known when a run is over.
+struct RunEnd {
+  // Nothing when the shim could not be started (`started` false) or was lost with its record.
+  std::optional<ShimRecord> record;
+  bool started = true;
+  std::optional<StopReason> stop_requested;  // by this executor; the record knows if it mattered
+  bool contained = false;                    // proven, by the shim or after it
+  std::uint32_t orphans_killed = 0;          // by the executor, beyond those of the record
+  ReportVerdict report = ReportVerdict::kNotRequired;
+  // Measured by the executor, used where there is no record.
+  WallTime started_at;
+  WallTime finished_at;
+  Duration duration{};
+};
+
+// The one outcome of a run. An agent that was stopped for a reason has that status whatever it
+// exits with; one that ended by itself before it was told to stop has its own. `report` and
+// `workspace` are left empty.
+Outcome Judge(const RunEnd& end);
+
+}  // namespace runner::executor

@@ -1,0 +1,237 @@
+#include "executor/executor_loop.h"
+
+#include <utility>
+
+#include "common/build_info.h"
+#include "common/uuid.h"
+#include "common/wire.h"
+
+namespace runner::executor {
+namespace {
+
+constexpr Duration kContainmentBudget = std::chrono::seconds(5);
+constexpr Duration kDeliveryBudget = std::chrono::seconds(2);
+constexpr int kExitTainted = 70;  // EX_SOFTWARE of sysexits.h
+constexpr int kExitSuperseded = 1;
+
+}  // namespace
+
+ExecutorLoop::ExecutorLoop(ExecutorOptions options, AgentOptions agent, Inbox& inbox,
+                           const Logger& logger)
+    : options_(std::move(options)),
+      boot_id_(UuidGenerator().Next(inbox.Now().wall)),
+      inbox_(inbox),
+      logger_(logger.Named("executor")),
+      admission_(options_.slots),
+      supervisor_(inbox, std::move(agent), logger.Named("supervisor"), *this),
+      link_(options_.ingest_address, inbox, *this, logger.Named("attach")) {}
+
+ExecutorLoop::~ExecutorLoop() {
+  inbox_.Cancel(drain_timer_);
+  inbox_.Cancel(delivery_timer_);
+}
+
+// --- runs -----------------------------------------------------------------------------------
+
+void ExecutorLoop::OnRunStarted(const Lease& lease, pid_t pid, WallTime started_at) {
+  v1::AttachRequest request;
+  *request.mutable_started()->mutable_lease() = ToProto(lease);
+  request.mutable_started()->set_pid(pid);
+  *request.mutable_started()->mutable_started_at() = ToProto(started_at);
+  link_.Send(std::move(request));
+}
+
+void ExecutorLoop::OnRunFinished(const Lease& lease, const Outcome& outcome) {
+  if (draining()) {
+    if (outcome.status == RunStatus::kInterrupted) {
+      interrupted_.push_back(lease.incident_id);
+    } else {
+      ++completed_;
+    }
+  }
+  admission_.OnFinished(lease, outcome);
+  SendResult(lease, outcome);
+  if (supervisor_.tainted()) {
+    MustEnd(kExitTainted, "a run could not be contained");
+  } else {
+    SendCredits();
+  }
+  AdvanceDrain();
+}
+
+// --- the link -------------------------------------------------------------------------------
+
+v1::Hello ExecutorLoop::MakeHello() {
+  v1::Hello hello;
+  hello.set_executor_id(options_.executor_id);
+  hello.set_boot_id(boot_id_);
+  hello.set_version(GetBuildInfo().version);
+  hello.set_slots(options_.slots);
+  hello.set_sidecar(options_.sidecar);
+  *hello.mutable_stop_budget() = 
+      ToProto(options_.kill_grace + kContainmentBudget + kDeliveryBudget);
+  for (const Lease& lease : admission_.Running()) *hello.add_running() = ToProto(lease);
+  for (const auto& [lease, outcome] : admission_.results_waiting()) {
+    *hello.add_results_waiting() = ToProto(lease);
+  }
+  return hello;
+}
+
+void ExecutorLoop::OnMessage(const v1::AttachResponse& message) {
+  switch (message.message_case()) {
+    case v1::AttachResponse::kWelcome:
+      OnWelcome(message.welcome());
+      break;
+    case v1::AttachResponse::kOffer:
+      OnOffer(message.offer());
+      break;
+    case v1::AttachResponse::kRecorded:
+      if (const auto lease = FromProto(message.recorded().lease())) Forget(*lease);
+      AdvanceDrain();
+      break;
+    case v1::AttachResponse::kCancel:
+      OnCancel(message.cancel());
+      AdvanceDrain();
+      break;
+    case v1::AttachResponse::kDrain:
+      admission_.OnStreamDrain();
+      break;
+    default:
+      break;
+  }
+}
+
+void ExecutorLoop::OnWelcome(const v1::Welcome& welcome) {
+  for (const v1::Decision& decision : welcome.decisions()) {
+    const auto lease = FromProto(decision.lease());
+    if (!lease || decision.verdict() != v1::Decision::VERDICT_DROP) continue;
+    supervisor_.Stop(*lease, StopReason::kCancelled);
+    Forget(*lease);
+  }
+  for (const auto& [lease, outcome] : admission_.results_waiting()) SendResult(lease, outcome);
+  admission_.OnWelcome();
+  if (draining()) {
+    v1::AttachRequest request;
+    request.mutable_draining();
+    link_.Send(std::move(request));
+  } else {
+    SendCredits();
+  }
+  AdvanceDrain();
+}
+
+void ExecutorLoop::OnOffer(const v1::Offer& offer) {
+  const auto lease = FromProto(offer.lease());
+  const auto incident = FromProto(offer.incident());
+  if (!lease) return;
+  const auto verdict = incident ? admission_.OnOffer(*lease) : Admission::Verdict::kNoSlot;
+  v1::AttachRequest answer;
+  if (verdict == Admission::Verdict::kTake || verdict == Admission::Verdict::kHeld) {
+    *answer.mutable_accepted()->mutable_lease() = ToProto(*lease);
+  } else {
+    *answer.mutable_rejected()->mutable_lease() = ToProto(*lease);
+    answer.mutable_rejected()->set_reason(std::string(ToString(verdict)));
+  }
+  link_.Send(std::move(answer));
+  if (verdict == Admission::Verdict::kTake) supervisor_.Start(*lease, *incident);
+}
+
+void ExecutorLoop::OnCancel(const v1::Cancel& cancel) {
+  const auto lease = FromProto(cancel.lease());
+  if (!lease) return;
+  if (admission_.IsRunning(*lease)) {
+    supervisor_.Stop(*lease, cancel.reason() == "shutdown" ? StopReason::kInterrupted
+                                                           : StopReason::kCancelled);
+  } else {
+    Forget(*lease);
+  }
+}
+
+void ExecutorLoop::OnDetached(bool superseded) {
+  admission_.OnStreamEnded();
+  if (!superseded) return;
+  supervisor_.StopAll(StopReason::kCancelled);
+  MustEnd(kExitSuperseded, "another executor with the id " + options_.executor_id +
+                               " has attached");
+}
+
+void ExecutorLoop::Forget(const Lease& lease) {
+  if (!admission_.results_waiting().contains(lease)) return;
+  admission_.OnRecorded(lease);
+  supervisor_.Recorded(lease);
+}
+
+void ExecutorLoop::SendResult(const Lease& lease, const Outcome& outcome) {
+  v1::AttachRequest request;
+  *request.mutable_result()->mutable_lease() = ToProto(lease);
+  *request.mutable_result()->mutable_outcome() = ToProto(outcome);
+  link_.Send(std::move(request));
+}
+
+void ExecutorLoop::SendCredits() {
+  if (draining()) return;
+  v1::AttachRequest request;
+  request.mutable_credits()->set_total(admission_.credits());
+  link_.Send(std::move(request));
+}
+
+// --- drain ----------------------------------------------------------------------------------
+
+void ExecutorLoop::MustEnd(int exit_code, const std::string& why) {
+  if (exit_code_ != 0) return;
+  exit_code_ = exit_code;
+  logger_.Error("Executor must end", {{"error", why}});
+  if (must_end_) must_end_();
+}
+
+void ExecutorLoop::Drain(const std::string& signal, Duration timeout, std::function<void()> done) {
+  if (draining_.exchange(true)) {
+    if (interrupting_) supervisor_.KillAll();
+    InterruptRuns();
+    return;
+  }
+  drain_began_ = inbox_.Now().mono;
+  drained_ = std::move(done);
+  logger_.Info("Shutting down gracefully", {{"signal", signal},
+                                            {"in_flight_agents", supervisor_.active()},
+                                            {"shutdown_timeout", timeout}});
+  admission_.BeginDrain();
+  v1::AttachRequest request;
+  request.mutable_draining();
+  link_.Send(std::move(request));
+  drain_timer_ = inbox_.After(timeout, [this] { InterruptRuns(); });
+  AdvanceDrain();
+}
+
+void ExecutorLoop::InterruptRuns() {
+  if (!drained_ || std::exchange(interrupting_, true)) return;
+  supervisor_.StopAll(StopReason::kInterrupted);
+}
+
+void ExecutorLoop::AdvanceDrain() {
+  if (!drained_ || !admission_.Running().empty()) return;
+  inbox_.Cancel(drain_timer_);
+  // A superseded executor has nobody to deliver to: its link stays down.
+  if (admission_.results_waiting().empty() || exit_code_ == kExitSuperseded) {
+    FinishDrain();
+  } else if (delivery_timer_ == Inbox::kNoTimer) {
+    delivery_timer_ = inbox_.After(kDeliveryBudget, [this] { FinishDrain(); });
+  }
+}
+
+void ExecutorLoop::FinishDrain() {
+  inbox_.Cancel(delivery_timer_);
+  if (auto done = std::exchange(drained_, nullptr)) link_.Close(std::move(done));
+}
+
+void ExecutorLoop::LogDrained() const {
+  if (!interrupted_.empty()) logger_.Warn("Agents interrupted", {{"incident_ids", interrupted_}});
+  if (!admission_.results_waiting().empty()) {
+    logger_.Warn("Results not delivered", {{"results", admission_.results_waiting().size()}});
+  }
+  logger_.Info("Shutdown complete", {{"duration", inbox_.Now().mono - drain_began_},
+                                     {"agents_completed", completed_},
+                                     {"agents_interrupted", interrupted_.size()}});
+}
+
+}  // namespace runner::executor

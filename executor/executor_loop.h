@@ -1,0 +1,80 @@
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "common/inbox.h"
+#include "common/logging.h"
+#include "executor/attach/ingest_link.h"
+#include "executor/core/admission.h"
+#include "executor/executor_options.h"
+#include "executor/supervisor/supervisor.h"
+
+namespace runner::executor {
+
+// The one loop of the executor: takes offers as slots allow, has them run, reports what came of
+// them, and drains.
+//
+// Belongs to the thread of the inbox, except `draining` and `attached`.
+class ExecutorLoop final : public RunListener, public IngestLinkListener {
+ public:
+  ExecutorLoop(ExecutorOptions options, AgentOptions agent, Inbox& inbox, const Logger& logger);
+  ~ExecutorLoop();
+
+  void Start() { link_.Start(); }
+  // Takes nothing more, waits for what runs at most `timeout`, then interrupts it, and delivers
+  // every result; then `done` runs, once. Called again it skips to the interrupting, and after that
+  // to the killing.
+  void Drain(const std::string& signal, Duration timeout, std::function<void()> done);
+  // What the process is to do when it must end by itself.
+  void OnMustEnd(std::function<void()> must_end) { must_end_ = std::move(must_end); }
+
+  bool draining() const { return draining_.load(std::memory_order_relaxed); }
+  bool attached() const { return link_.attached(); }
+  const Supervisor& supervisor() const { return supervisor_; }
+  // 0, or why the process had to end by itself: 70 when a run could not be contained.
+  int exit_code() const { return exit_code_; }
+  // The last log line of a drained process.
+  void LogDrained() const;
+
+ private:
+  void OnRunStarted(const Lease& lease, pid_t pid, WallTime started_at) override;
+  void OnRunFinished(const Lease& lease, const Outcome& outcome) override;
+  v1::Hello MakeHello() override;
+  void OnMessage(const v1::AttachResponse& message) override;
+  void OnDetached(bool superseded) override;
+
+  void OnWelcome(const v1::Welcome& welcome);
+  void OnOffer(const v1::Offer& offer);
+  void OnCancel(const v1::Cancel& cancel);
+  void Forget(const Lease& lease);
+  void SendResult(const Lease& lease, const Outcome& outcome);
+  void SendCredits();
+  void MustEnd(int exit_code, const std::string& why);
+  void InterruptRuns();
+  void AdvanceDrain();
+  void FinishDrain();
+
+  const ExecutorOptions options_;
+  const std::string boot_id_;
+  Inbox& inbox_;
+  const Logger logger_;
+  Admission admission_;
+  Supervisor supervisor_;
+  IngestLink link_;
+  std::function<void()> must_end_;
+  int exit_code_ = 0;
+
+  std::atomic<bool> draining_{false};
+  MonoTime drain_began_;
+  bool interrupting_ = false;
+  Inbox::TimerId drain_timer_ = Inbox::kNoTimer;
+  Inbox::TimerId delivery_timer_ = Inbox::kNoTimer;
+  std::function<void()> drained_;
+  std::vector<std::string> interrupted_;
+  std::size_t completed_ = 0;
+};
+
+}  // namespace runner::executor

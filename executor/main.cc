@@ -1,0 +1,84 @@
+#include <csignal>
+#include <cstdio>
+#include <exception>
+
+#include "common/grpc_endpoint.h"
+#include "common/health.h"
+#include "common/http_server.h"
+#include "common/signals.h"
+#include "executor/admin/admin_service.h"
+#include "executor/config.h"
+#include "executor/executor_loop.h"
+#include "executor/metrics.h"
+
+namespace {
+
+using namespace runner;
+using namespace runner::executor;
+using namespace std::chrono_literals;
+
+HealthCheck AttachCheck(const ExecutorLoop& loop) {
+  return {"ingest", [&loop]() -> std::optional<std::string> {
+            if (loop.attached()) return std::nullopt;
+            return "not attached to ingest";
+          }};
+}
+
+int Run(const ExecutorConfig& config, const ConfigTable& table) {
+  const SystemClock clock;
+  const Logger logger(config.common.log_level, config.common.log_format);
+  logger.Info("Effective configuration", table.Effective());
+
+  Inbox inbox(clock);
+  ExecutorLoop loop(config.Executor(), config.Agent(), inbox, logger);
+  AdminService admin(inbox, loop.supervisor());
+  const MonoTime started = clock.Now().mono;
+  const auto on_error = [&](std::string_view path, std::string_view what) {
+    logger.Error("Request failed", {{"path", path}, {"error", what}});
+  };
+  const HealthCheck shutdown = ShutdownCheck([&] { return loop.draining(); });
+  LoopProbe probe(inbox, clock);
+  HttpServer metrics({.bind_address = config.common.bind_address, .port = config.common.metrics_port},
+                     {{"/metrics",
+                       [&](const HttpRequest&) {
+                         return HttpResponse{200, std::string(MetricsPage::kContentType),
+                                             ScrapeExecutor(inbox, loop, started)};
+                       }}},
+                     on_error);
+  HttpServer health({.bind_address = config.common.bind_address, .port = config.common.health_port},
+                    {{"/healthz", HealthHandler({shutdown, LoopCheck("executor", probe)})},
+                     {"/readyz", HealthHandler({AttachCheck(loop), shutdown})}},
+                    on_error);
+  GrpcEndpoint grpc(config.common.grpc_listen, {&admin});
+  logger.Info("Listening", {{"grpc", grpc.address()},
+                            {"metrics_port", metrics.port()},
+                            {"health_port", health.port()}});
+
+  const auto drain = [&](const char* signal) {
+    loop.Drain(signal, config.common.shutdown_timeout, [&] { inbox.Stop(); });
+  };
+  loop.OnMustEnd([&] { drain("none"); });
+  SignalFd signals(inbox, [&](int signal) { drain(signal == SIGTERM ? "SIGTERM" : "SIGINT"); });
+  loop.Start();
+  inbox.Run();
+
+  grpc.Shutdown(1s);
+  loop.LogDrained();
+  return loop.exit_code();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  ExecutorConfig config;
+  ConfigTable table = MakeConfigTable(&config, ProcessEnvironment());
+  const auto parsed = table.Parse(argc, argv, ProcessEnvironment());
+  if (const auto code = parsed.Report("runner-executor")) return *code;
+  try {
+    BlockSignals();
+    return Run(config, table);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "runner-executor: %s\n", error.what());
+    return 1;
+  }
+}

@@ -1,0 +1,239 @@
+#include "executor/shim/agent_run.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <iterator>
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/file.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "executor/shim/clocks.h"
+
+namespace runner::executor {
+namespace {
+
+constexpr std::int64_t kContainmentNs = 5 * kSecondNs;
+constexpr std::int64_t kDrainNs = 1 * kSecondNs;
+constexpr int kReadsPerTurn = 16;
+constexpr int kExitNotFound = 127;
+constexpr int kExitNotExecutable = 126;
+
+int OpenSigchld() {
+  sigset_t signals;
+  ::sigemptyset(&signals);
+  ::sigaddset(&signals, SIGCHLD);
+  return ::signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+timespec UntilOrNow(std::int64_t deadline) {
+  const std::int64_t left = std::max<std::int64_t>(deadline - MonotonicNs(), 0);
+  return {static_cast<time_t>(left / kSecondNs), static_cast<long>(left % kSecondNs)};
+}
+
+}  // namespace
+
+AgentRun::AgentRun(const ShimOptions& options, char* const* environment, int control_fd,
+                   OomScore& oom_score)
+    : options_(options),
+      environment_(environment),
+      oom_score_(oom_score),
+      control_fd_(control_fd),
+      sigchld_(OpenSigchld()) {
+  std::snprintf(record_.incident_id, sizeof record_.incident_id, "%s", options.incident_id);
+  record_.attempt = options.attempt;
+}
+
+ShimRecord AgentRun::Run() {
+  started_ = MonotonicNs();
+  record_.started_at_ns = WallNs();
+  const UniqueFd workspace(
+      ::open(options_.workspace, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  if (!workspace || ::flock(workspace.Get(), LOCK_EX | LOCK_NB) != 0) {
+    record_.spawn_errno = errno;
+    record_.exit_code = kExitNotExecutable;
+    record_.contained = true;
+    Finish();
+    return record_;
+  }
+  OutputCapture out(workspace.Get(), "agent.stdout.log", options_.max_output);
+  OutputCapture err(workspace.Get(), "agent.stderr.log", options_.max_output);
+  record_.spawn_errno = Start(workspace.Get(), out, err);
+  if (record_.spawn_errno == 0) {
+    Supervise();
+  } else {
+    record_.exit_code = record_.spawn_errno == ENOENT ? kExitNotFound : kExitNotExecutable;
+    record_.contained = true;
+  }
+  out.Finish();
+  err.Finish();
+  record_.out = out.Count();
+  record_.err = err.Count();
+  record_.log_errno = out.error() != 0 ? out.error() : err.error();
+  Finish();
+  return record_;
+}
+
+int AgentRun::Start(int workspace_fd, OutputCapture& out, OutputCapture& err) {
+  const UniqueFd input(options_.stdin_incident ? ::openat(workspace_fd, "incident.json",
+                                                          O_RDONLY | O_NOFOLLOW | O_CLOEXEC)
+                                               : ::open("/dev/null", O_RDONLY | O_CLOEXEC));
+  int out_pipe[2];
+  if (!input || !sigchld_ || ::pipe2(out_pipe, O_CLOEXEC) != 0) return errno;
+  out_ = {UniqueFd(out_pipe[0]), &out};
+  const UniqueFd out_end(out_pipe[1]);
+  int err_pipe[2];
+  if (::pipe2(err_pipe, O_CLOEXEC) != 0) return errno;
+  err_ = {UniqueFd(err_pipe[0]), &err};
+  const UniqueFd err_end(err_pipe[1]);
+  ::fcntl(out_.pipe.Get(), F_SETFL, O_NONBLOCK);
+  ::fcntl(err_.pipe.Get(), F_SETFL, O_NONBLOCK);
+
+  oom_score_.Raise();
+  started_ = MonotonicNs();
+  record_.started_at_ns = WallNs();
+  agent_ = SpawnAgent({.argv = options_.agent_argv,
+                       .envp = environment_,
+                       .workspace_fd = workspace_fd,
+                       .stdin_fd = input.Get(),
+                       .stdout_fd = out_end.Get(),
+                       .stderr_fd = err_end.Get()});
+  oom_score_.Restore();
+  return agent_.error;
+}
+
+void AgentRun::Supervise() {
+  tree_.emplace(agent_.pid, agent_.pidfd.Get());
+  deadlines_.emplace(started_, options_.timeout_ms * kMillisecondNs,
+                     options_.grace_ms * kMillisecondNs);
+  SendStarted();
+  while (!tree_->AgentExited() && MonotonicNs() < give_up_) Wait();
+
+  if (tree_->AgentExited()) {
+    const ExitStatus exit = tree_->ReapAgent();
+    record_.exit_code = exit.exit_code;
+    record_.signal = exit.signal;
+    record_.contained =
+        tree_->Contain(std::min(give_up_, MonotonicNs() + kContainmentNs), sigchld_.Get());
+  }
+  record_.orphans_killed = tree_->orphans_killed();
+  record_.timed_out = deadlines_->timed_out();
+  record_.stopped = deadlines_->stopped();
+  DrainStreams();
+}
+
+void AgentRun::Wait() {
+  pollfd fds[] = {{control_fd_, POLLIN, 0},
+                  {agent_.pidfd.Get(), POLLIN, 0},
+                  {sigchld_.Get(), POLLIN, 0},
+                  {out_.pipe.Get(), POLLIN, 0},
+                  {err_.pipe.Get(), POLLIN, 0}};
+  const std::int64_t next = std::min(deadlines_->next(), give_up_);
+  const timespec left = UntilOrNow(next);
+  if (::ppoll(fds, std::size(fds), next == Deadlines::kNever ? nullptr : &left, nullptr) < 0)
+    return;
+
+  if (fds[2].revents != 0) {
+    signalfd_siginfo info[16];
+    [[maybe_unused]] const auto got = ::read(sigchld_.Get(), info, sizeof info);
+    tree_->ReapOrphans();
+  }
+  if (fds[3].revents != 0) ReadStream(out_);
+  if (fds[4].revents != 0) ReadStream(err_);
+  // An agent that ended by itself keeps its own outcome, whatever else is due in this turn.
+  if (tree_->AgentExited()) return;
+  ActOnDeadline();
+  if (fds[0].revents != 0) ReadControl();
+}
+
+void AgentRun::ReadControl() {
+  for (;;) {
+    ShimRequest request;
+    const ssize_t got = ::recv(control_fd_, &request, sizeof request, MSG_DONTWAIT | MSG_TRUNC);
+    if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
+    if (got <= 0) {
+      control_fd_ = -1;
+      Stop(ShimStop::kExecutorLost);
+      return;
+    }
+    if (got == sizeof request && request.magic == kShimMagic) Obey(request.command);
+  }
+}
+
+void AgentRun::Obey(ShimCommand command) {
+  switch (command) {
+    case ShimCommand::kStopCancelled:
+      return Stop(ShimStop::kCancelled);
+    case ShimCommand::kStopInterrupted:
+      return Stop(ShimStop::kInterrupted);
+    case ShimCommand::kKill:
+      deadlines_->Hurry(MonotonicNs());
+      return ActOnDeadline();
+  }
+}
+
+void AgentRun::Stop(ShimStop cause) {
+  if (deadlines_->Stop(cause, MonotonicNs())) tree_->TerminateGroup();
+}
+
+void AgentRun::ActOnDeadline() {
+  switch (deadlines_->Due(MonotonicNs())) {
+    case Deadlines::Action::kNone:
+      return;
+    case Deadlines::Action::kTerminate:
+      return tree_->TerminateGroup();
+    case Deadlines::Action::kKill:
+      // The rest of the tree follows when the agent is dead and its descendants are re-parented.
+      tree_->KillGroup();
+      give_up_ = MonotonicNs() + kContainmentNs;
+      return;
+  }
+}
+
+void AgentRun::ReadStream(Stream& stream) {
+  static char buffer[64 * 1024];
+  for (int i = 0; i < kReadsPerTurn; ++i) {
+    const ssize_t got = ::read(stream.pipe.Get(), buffer, sizeof buffer);
+    if (got > 0) {
+      stream.log->Append(buffer, static_cast<std::size_t>(got));
+      continue;
+    }
+    if (got < 0 && errno == EINTR) continue;
+    if (got == 0 || errno != EAGAIN) stream.pipe.Reset();
+    return;
+  }
+}
+
+void AgentRun::DrainStreams() {
+  const std::int64_t deadline = MonotonicNs() + kDrainNs;
+  while ((out_.pipe || err_.pipe) && MonotonicNs() < deadline) {
+    pollfd fds[] = {{out_.pipe.Get(), POLLIN, 0}, {err_.pipe.Get(), POLLIN, 0}};
+    const timespec left = UntilOrNow(deadline);
+    if (::ppoll(fds, std::size(fds), &left, nullptr) < 0 && errno != EINTR) break;
+    if (fds[0].revents != 0) ReadStream(out_);
+    if (fds[1].revents != 0) ReadStream(err_);
+  }
+  out_.pipe.Reset();
+  err_.pipe.Reset();
+}
+
+void AgentRun::Finish() {
+  record_.finished_at_ns = WallNs();
+  record_.duration_ns = MonotonicNs() - started_;
+}
+
+void AgentRun::SendStarted() const {
+  ShimNotice notice;
+  notice.event = ShimEvent::kStarted;
+  notice.pid = agent_.pid;
+  notice.started_at_ns = record_.started_at_ns;
+  // An executor that is gone is noticed as end of file.
+  ::send(control_fd_, &notice, sizeof notice, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+}  // namespace runner::executor

@@ -1,0 +1,68 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include <sys/types.h>
+
+#include "common/unique_fd.h"
+#include "executor/core/shim_record.h"
+#include "executor/shim/deadlines.h"
+#include "executor/shim/options.h"
+#include "executor/shim/output_capture.h"
+#include "executor/shim/process_tree.h"
+#include "executor/shim/spawn.h"
+#include "executor/supervisor/shim_protocol.h"
+
+namespace runner::executor {
+
+// One run from the start of the agent to the proof that nothing of it is left: one poll loop over
+// the control socket, the agent's pidfd, SIGCHLD, both output pipes and the next deadline. The
+// process must be a child subreaper with all signals blocked. Single-threaded; errors end up in the
+// record.
+class AgentRun {
+ public:
+  // `control_fd` stays the caller's and must be non-blocking; end of file on it stops the agent.
+  AgentRun(const ShimOptions& options, char* const* environment, int control_fd,
+           OomScore& oom_score);
+
+  // Blocks until the run is over. Call once. Sends kStarted; kFinished is left to the caller.
+  ShimRecord Run();
+
+ private:
+  struct Stream {
+    UniqueFd pipe;  // the end to read, non-blocking; closed at end of file
+    OutputCapture* log;
+  };
+
+  // An errno; 0: the agent runs.
+  int Start(int workspace_fd, OutputCapture& out, OutputCapture& err);
+  void Supervise();
+  void Wait();
+  void ReadControl();
+  void Obey(ShimCommand command);
+  void Stop(ShimStop cause);
+  void ActOnDeadline();
+  // Reads what is there, within a bound so that a flood cannot hold up the deadlines.
+  void ReadStream(Stream& stream);
+  void DrainStreams();
+  void Finish();
+  void SendStarted() const;
+
+  const ShimOptions& options_;
+  char* const* const environment_;
+  OomScore& oom_score_;
+  int control_fd_;  // -1 after end of file
+  UniqueFd sigchld_;
+  SpawnedAgent agent_;
+  std::optional<ProcessTree> tree_;
+  std::optional<Deadlines> deadlines_;
+  Stream out_;
+  Stream err_;
+  std::int64_t started_ = 0;  // monotonic
+  // Monotonic; set by SIGKILL: a process that still exists then is left to the executor.
+  std::int64_t give_up_ = Deadlines::kNever;
+  ShimRecord record_;
+};
+
+}  // namespace runner::executor

@@ -1,0 +1,69 @@
+#include <cstdio>
+#include <optional>
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "executor/shim/agent_run.h"
+#include "executor/shim/options.h"
+#include "executor/shim/result.h"
+#include "executor/shim/spawn.h"
+#include "executor/supervisor/shim_protocol.h"
+
+// runner-shim: runs one agent for the executor, which talks to it on descriptor 3. The environment
+// is the agent's. It is not meant to be started by hand. All signals are blocked for its whole
+// life: only the control socket (or SIGKILL) ends it early.
+
+namespace {
+
+using namespace runner::executor;
+
+constexpr int kExitUsage = 64;
+constexpr int kExitSetup = 71;
+
+// Leaves nothing to the agent but what the shim opens for it.
+bool SealDescriptors() {
+  ::syscall(SYS_close_range, kShimControlFd + 1U, ~0U, 0U);
+  return ::fcntl(kShimControlFd, F_SETFD, FD_CLOEXEC) == 0 &&
+         ::fcntl(kShimControlFd, F_SETFL, O_NONBLOCK) == 0;
+}
+
+// Makes this process the one that nothing of the run can slip away from, or says why not.
+const char* Isolate() {
+  sigset_t all;
+  ::sigfillset(&all);
+  ::sigprocmask(SIG_SETMASK, &all, nullptr);
+  ::setsid();  // Fails where the executor has done it already.
+  if (::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0) return "PR_SET_CHILD_SUBREAPER failed";
+  if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return "PR_SET_NO_NEW_PRIVS failed";
+  if (::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) return "PR_SET_DUMPABLE failed";
+  return nullptr;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const std::optional<ShimOptions> options = ParseShimOptions(argc, argv);
+  if (!options || !SealDescriptors()) {
+    std::fputs("runner-shim: started by runner-executor, not by hand\n", stderr);
+    return kExitUsage;
+  }
+  OomScore oom_score;
+  if (const char* const problem = Isolate()) {
+    std::fprintf(stderr, "runner-shim: %s\n", problem);
+    return kExitSetup;
+  }
+  AgentRun run(*options, environ, kShimControlFd, oom_score);
+  ShimNotice notice;
+  notice.event = ShimEvent::kFinished;
+  notice.record = run.Run();
+  // An executor that hears of the result can rely on the spool; where the disk refuses, the message
+  // alone carries it.
+  WriteResult(options->spool_file, notice.record);
+  ::send(kShimControlFd, &notice, sizeof notice, MSG_NOSIGNAL);
+  return 0;
+}

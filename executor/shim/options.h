@@ -1,0 +1,26 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+namespace runner::executor {
+
+// What the executor tells a shim on its command line. The strings are those of argv.
+struct ShimOptions {
+  const char* incident_id = "";
+  std::uint32_t attempt = 0;
+  const char* workspace = nullptr;    // directory, exists
+  const char* spool_file = nullptr;   // where the record is left; its directory exists
+  std::int64_t timeout_ms = 0;        // 0: no time limit
+  std::int64_t grace_ms = 0;          // from SIGTERM to SIGKILL
+  std::uint64_t max_output = 0;       // bytes kept of each output stream
+  bool stdin_incident = true;         // the agent reads incident.json, else /dev/null
+  char* const* agent_argv = nullptr;  // NULL-terminated, not empty; [0] is an absolute path
+};
+
+// Reads `--incident ID --attempt N --workspace DIR --spool FILE --timeout-ms N --grace-ms N
+// --max-output BYTES --stdin incident|null -- PROGRAM ARG...`. Nothing when that is not what argv
+// says: an option is unknown or malformed, or a required one is missing.
+std::optional<ShimOptions> ParseShimOptions(int argc, char* const* argv);
+
+}  // namespace runner::executor

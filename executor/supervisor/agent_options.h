@@ -1,0 +1,27 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "common/clock.h"
+
+namespace runner::executor {
+
+// How every agent of this executor is run. Fixed for the life of the process.
+struct AgentOptions {
+  std::vector<std::string> command;  // not empty; [0] is an absolute path
+  Duration timeout = std::chrono::minutes(5);
+  Duration kill_grace = std::chrono::seconds(5);  // from SIGTERM to SIGKILL
+  std::uint64_t max_output = 10 << 20;            // bytes kept of each of stdout and stderr
+  bool stdin_incident = true;                     // else /dev/null
+  std::vector<std::string> env;                   // NAME (passed on) or NAME=VALUE
+  std::string report_file;                        // relative to the workspace; empty: not required
+  std::uint64_t report_min_bytes = 100;
+  std::filesystem::path workspace_root;
+  std::filesystem::path kubeconfig_dir;  // may be empty
+  std::filesystem::path shim_path;       // absolute path of runner-shim
+};
+
+}  // namespace runner::executor

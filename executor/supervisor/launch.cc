@@ -1,0 +1,79 @@
+#include "executor/supervisor/launch.h"
+
+#include <chrono>
+#include <utility>
+#include <variant>
+
+#include "executor/supervisor/settlement.h"
+#include "executor/workspace/agent_environment.h"
+#include "executor/workspace/incident_document.h"
+
+namespace runner::executor {
+namespace {
+
+std::string Milliseconds(Duration duration) {
+  return std::to_string(std::chrono::ceil<std::chrono::milliseconds>(duration).count());
+}
+
+std::vector<std::string> ShimCommandLine(const AgentOptions& options, const Spool& spool,
+                                         const Lease& lease, const Workspace& workspace) {
+  std::vector<std::string> argv = {options.shim_path,
+                                   "--incident",
+                                   lease.incident_id,
+                                   "--attempt",
+                                   std::to_string(lease.attempt),
+                                   "--workspace",
+                                   workspace.path(),
+                                   "--spool",
+                                   spool.FileOf(lease),
+                                   "--timeout-ms",
+                                   Milliseconds(options.timeout),
+                                   "--grace-ms",
+                                   Milliseconds(options.kill_grace),
+                                   "--max-output",
+                                   std::to_string(options.max_output),
+                                   "--stdin",
+                                   options.stdin_incident ? "incident" : "null",
+                                   "--"};
+  argv.insert(argv.end(), options.command.begin(), options.command.end());
+  return argv;
+}
+
+}  // namespace
+
+LaunchResult Launch(const AgentOptions& options, const std::vector<std::string>& own_environment,
+                    const Spool& spool, const Lease& lease, const Incident& incident,
+                    WallTime now) {
+  LaunchResult result;
+  auto created = Workspace::Create(options.workspace_root, lease.incident_id);
+  if (const auto* failure = std::get_if<WorkspaceError>(&created)) {
+    result.failed_step = failure->what;
+    result.error = failure->error;
+    return result;
+  }
+  const Workspace& workspace = result.workspace.emplace(std::get<Workspace>(std::move(created)));
+  result.error = workspace.WriteIncident(IncidentDocument(lease, incident));
+  if (result.error != 0) {
+    result.failed_step = "write incident.json";
+    return result;
+  }
+  const std::vector<std::string> environment = BuildAgentEnvironment(
+      {.own = own_environment,
+       .extra = options.env,
+       .kubeconfig_dir = options.kubeconfig_dir,
+       .workspace = workspace.path(),
+       .report_path = options.report_file.empty() ? kDefaultReportFile : options.report_file,
+       .timeout = options.timeout,
+       .now = now},
+      lease, incident);
+  auto shim = ShimProcess::Start(ShimCommandLine(options, spool, lease, workspace), environment);
+  if (const auto* failure = std::get_if<ShimStartError>(&shim)) {
+    result.failed_step = failure->what;
+    result.error = failure->error;
+    return result;
+  }
+  result.shim = std::get<ShimProcess>(std::move(shim));
+  return result;
+}
+
+}  // namespace runner::executor

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/clock.h"
+#include "common/incident.h"
+#include "executor/supervisor/agent_options.h"
+#include "executor/supervisor/shim_process.h"
+#include "executor/supervisor/spool.h"
+#include "executor/workspace/workspace.h"
+
+namespace runner::executor {
+
+// How far the start of a run came: without a shim, `failed_step` and `error` say why.
+struct LaunchResult {
+  std::optional<Workspace> workspace;
+  std::optional<ShimProcess> shim;
+  std::string failed_step;
+  int error = 0;  // an errno
+};
+
+// Makes the workspace of a run, writes incident.json and starts the shim that starts the agent.
+// `own_environment` is what the agent's environment is selected from.
+LaunchResult Launch(const AgentOptions& options, const std::vector<std::string>& own_environment,
+                    const Spool& spool, const Lease& lease, const Incident& incident, WallTime now);
+
+}  // namespace runner::executor

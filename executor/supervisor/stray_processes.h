@@ -1,0 +1,28 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <set>
+
+#include <sys/types.h>
+
+namespace runner::executor {
+
+// Processes that came to this one because their shim was lost: every child that is not a shim.
+// This works because the executor is a child subreaper, starts nothing but shims, and is the only
+// one that reaps (prctl(2), PR_SET_CHILD_SUBREAPER). Not thread-safe.
+class StrayProcesses {
+ public:
+  // Makes this process a child subreaper. Throws std::system_error.
+  StrayProcesses();
+
+  struct Sweep {
+    std::size_t found = 0;     // children that are not shims, the ones reaped included
+    std::uint32_t killed = 0;  // of those reaped, how many SIGKILL ended
+  };
+  // Kills every stray and its process group and reaps what is dead already; never blocks. What the
+  // dead leave behind turns up in the next sweep: nothing is left when two in a row found nothing.
+  Sweep Once(const std::set<pid_t>& shims) const;
+};
+
+}  // namespace runner::executor

@@ -1,0 +1,321 @@
+#include "executor/supervisor/supervisor.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <set>
+#include <system_error>
+#include <utility>
+
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "executor/supervisor/launch.h"
+#include "executor/supervisor/settlement.h"
+#include "executor/workspace/workspace.h"
+
+namespace runner::executor {
+namespace {
+
+using namespace std::chrono_literals;
+
+// What a shim may take beyond timeout and grace: containment, the last output, and a margin.
+constexpr Duration kShimOverhead = 5s + 1s + 3s;
+constexpr Duration kSweepLimit = 5s;
+constexpr Duration kSweepInterval = 2ms;
+constexpr int kCleanSweepsNeeded = 2;
+
+std::vector<std::string> OwnEnvironment() {
+  std::vector<std::string> variables;
+  for (char** variable = environ; *variable != nullptr; ++variable) variables.push_back(*variable);
+  return variables;
+}
+
+AgentOptions Checked(AgentOptions options) {
+  if (::access(options.shim_path.c_str(), X_OK) != 0) {
+    throw std::system_error(errno, std::generic_category(), options.shim_path.string());
+  }
+  return options;
+}
+
+std::string ErrorText(int error) { return std::generic_category().message(error); }
+
+}  // namespace
+
+struct Supervisor::Run {
+  RunInfo info;
+  std::optional<Workspace> workspace;
+  std::optional<ShimProcess> shim;
+  std::optional<ShimRecord> record;
+  std::optional<StopReason> stop;
+  bool start_failed = false;
+  Inbox::TimerId watchdog = Inbox::kNoTimer;
+  std::optional<MonoTime> sweep_until;
+  std::uint32_t strays_killed = 0;
+};
+
+Supervisor::Supervisor(Inbox& inbox, AgentOptions options, Logger logger, RunListener& listener)
+    : inbox_(inbox),
+      options_(Checked(std::move(options))),
+      logger_(std::move(logger)),
+      listener_(listener),
+      own_environment_(OwnEnvironment()),
+      spool_(options_.workspace_root) {}
+
+Supervisor::~Supervisor() {
+  inbox_.Cancel(sweep_timer_);
+  for (const auto& [lease, run] : runs_) {
+    inbox_.Cancel(run->watchdog);
+    if (!run->shim) continue;
+    inbox_.Unwatch(run->shim->socket());
+    inbox_.Unwatch(run->shim->pidfd());
+  }
+}
+
+void Supervisor::Start(const Lease& lease, const Incident& incident) {
+  if (runs_.contains(lease)) return;
+  const bool busy = RunsIncident(lease.incident_id);
+  const auto added = runs_.emplace(lease, std::make_unique<Run>()).first;
+  Run& run = *added->second;
+  const Instant now = inbox_.Now();
+  run.info.lease = lease;
+  run.info.cluster = incident.event.cluster;
+  run.info.state = "starting";
+  run.info.started_at = now.wall;
+  run.info.started_mono = now.mono;
+  counters_.Started(run.info.cluster);
+
+  LaunchResult launched;
+  if (busy) {
+    launched.failed_step = "an earlier attempt still runs";
+    launched.error = EBUSY;
+  } else {
+    launched = Launch(options_, own_environment_, spool_, lease, incident, now.wall);
+  }
+  run.workspace = std::move(launched.workspace);
+  if (run.workspace) run.info.workspace = run.workspace->path();
+  if (launched.shim) {
+    Adopt(run, std::move(*launched.shim));
+  } else {
+    FailStart(run, launched.failed_step, launched.error);
+  }
+}
+
+void Supervisor::Adopt(Run& run, ShimProcess shim) {
+  const Lease& lease = run.info.lease;
+  try {
+    inbox_.Watch(shim.socket(), EPOLLIN,
+                 [this, lease](std::uint32_t events) { OnSocket(lease, events); });
+    inbox_.Watch(shim.pidfd(), EPOLLIN, [this, lease](std::uint32_t) { OnShimExit(lease); });
+  } catch (const std::system_error& error) {
+    // Killed and no longer known, it is a stray like its agent.
+    shim.Kill();
+    inbox_.Unwatch(shim.socket());
+    return FailStart(run, "watch runner-shim", error.code().value());
+  }
+  run.shim = std::move(shim);
+  ArmWatchdog(run, options_.timeout + options_.kill_grace + kShimOverhead);
+}
+
+void Supervisor::FailStart(Run& run, const std::string& step, int error) {
+  run.start_failed = true;
+  logger_.Error("Agent could not be started", {{"incident_id", run.info.lease.incident_id},
+                                               {"cluster", run.info.cluster},
+                                               {"step", step},
+                                               {"error", ErrorText(error)}});
+  // Ends the run from the loop; a shim that was started in vain leaves nothing behind either.
+  SweepFor(run);
+}
+
+bool Supervisor::RunsIncident(const std::string& incident_id) const {
+  const auto first = runs_.lower_bound(Lease{incident_id, 0});
+  return first != runs_.end() && first->first.incident_id == incident_id;
+}
+
+void Supervisor::Stop(const Lease& lease, StopReason reason) {
+  const auto found = runs_.find(lease);
+  if (found != runs_.end()) StopRun(*found->second, reason);
+}
+
+void Supervisor::StopAll(StopReason reason) {
+  for (const auto& [lease, run] : runs_) StopRun(*run, reason);
+}
+
+void Supervisor::StopRun(Run& run, StopReason reason) {
+  if (run.stop || !run.shim) return;
+  run.stop = reason;
+  run.info.state = "stopping";
+  run.shim->Send(reason == StopReason::kCancelled ? ShimCommand::kStopCancelled
+                                                  : ShimCommand::kStopInterrupted);
+  ArmWatchdog(run, options_.kill_grace + kShimOverhead);
+}
+
+void Supervisor::KillAll() {
+  for (const auto& [lease, run] : runs_) {
+    if (!run->shim) continue;
+    StopRun(*run, StopReason::kInterrupted);
+    run->shim->Send(ShimCommand::kKill);
+  }
+}
+
+void Supervisor::Recorded(const Lease& lease) { spool_.Remove(lease); }
+
+std::vector<RunInfo> Supervisor::Runs() const {
+  std::vector<RunInfo> all;
+  all.reserve(runs_.size() + finished_.size());
+  for (const auto& [lease, run] : runs_) all.push_back(run->info);
+  std::sort(all.begin(), all.end(),
+            [](const RunInfo& a, const RunInfo& b) { return a.started_mono > b.started_mono; });
+  all.insert(all.end(), finished_.begin(), finished_.end());
+  return all;
+}
+
+// A shim that outlives every limit it was given is itself out of order (stopped, for one).
+void Supervisor::ArmWatchdog(Run& run, Duration delay) {
+  inbox_.Cancel(run.watchdog);
+  run.watchdog = inbox_.After(delay, [this, lease = run.info.lease] {
+    const auto found = runs_.find(lease);
+    if (found == runs_.end() || !found->second->shim) return;
+    logger_.Error("Agent supervisor does not answer and is killed",
+                  {{"incident_id", lease.incident_id}, {"cluster", found->second->info.cluster}});
+    found->second->shim->Kill();
+  });
+}
+
+void Supervisor::OnSocket(const Lease& lease, std::uint32_t events) {
+  const auto found = runs_.find(lease);
+  if (found == runs_.end() || !found->second->shim) return;
+  // Hung up: what is still to be read is read when the shim has ended, which is next.
+  if ((events & (EPOLLHUP | EPOLLERR)) != 0) inbox_.Unwatch(found->second->shim->socket());
+  ReadNotices(*found->second);
+}
+
+void Supervisor::ReadNotices(Run& run) {
+  while (const std::optional<ShimNotice> notice = run.shim->Receive()) {
+    if (notice->event == ShimEvent::kStarted) OnStarted(run, *notice);
+    if (notice->event == ShimEvent::kFinished) run.record = notice->record;
+  }
+}
+
+void Supervisor::OnStarted(Run& run, const ShimNotice& notice) {
+  run.info.pid = notice.pid;
+  run.info.started_at =
+      WallTime(std::chrono::duration_cast<WallTime::duration>(Duration(notice.started_at_ns)));
+  if (run.info.state == "starting") run.info.state = "running";
+  logger_.Info("Agent started", {{"incident_id", run.info.lease.incident_id},
+                                 {"cluster", run.info.cluster},
+                                 {"pid", run.info.pid},
+                                 {"workspace", run.info.workspace}});
+  listener_.OnRunStarted(run.info.lease, run.info.pid, run.info.started_at);
+}
+
+void Supervisor::OnShimExit(const Lease& lease) {
+  const auto found = runs_.find(lease);
+  if (found == runs_.end() || !found->second->shim) return;
+  Run& run = *found->second;
+  ReadNotices(run);
+  if (!run.shim->Reap()) return;
+  inbox_.Unwatch(run.shim->socket());
+  inbox_.Unwatch(run.shim->pidfd());
+  inbox_.Cancel(run.watchdog);
+  run.shim.reset();
+  if (!run.record) run.record = spool_.Load(lease);
+  if (run.record && run.record->contained) {
+    Finish(lease, true);
+  } else {
+    SweepFor(run);
+  }
+}
+
+void Supervisor::SweepFor(Run& run) {
+  run.sweep_until = inbox_.Now().mono + kSweepLimit;
+  clean_sweeps_ = 0;
+  if (sweep_timer_ == Inbox::kNoTimer) sweep_timer_ = inbox_.After(0s, [this] { SweepOnce(); });
+}
+
+void Supervisor::SweepOnce() {
+  sweep_timer_ = Inbox::kNoTimer;
+  std::set<pid_t> shims;
+  Run* waiting = nullptr;
+  for (const auto& [lease, run] : runs_) {
+    if (run->shim) shims.insert(run->shim->pid());
+    if (run->sweep_until) waiting = run.get();
+  }
+  const StrayProcesses::Sweep sweep = strays_.Once(shims);
+  clean_sweeps_ = sweep.found == 0 ? clean_sweeps_ + 1 : 0;
+  if (waiting != nullptr) waiting->strays_killed += sweep.killed;
+  FinishSwept(clean_sweeps_ >= kCleanSweepsNeeded);
+
+  const bool more = std::any_of(runs_.begin(), runs_.end(), [](const auto& entry) {
+    return entry.second->sweep_until.has_value();
+  });
+  if (more && sweep_timer_ == Inbox::kNoTimer) {
+    sweep_timer_ = inbox_.After(kSweepInterval, [this] { SweepOnce(); });
+  }
+}
+
+void Supervisor::FinishSwept(bool clean) {
+  const MonoTime now = inbox_.Now().mono;
+  std::vector<Lease> over;
+  for (const auto& [lease, run] : runs_) {
+    if (run->sweep_until && (clean || now >= *run->sweep_until)) over.push_back(lease);
+  }
+  for (const Lease& lease : over) Finish(lease, clean);
+}
+
+void Supervisor::Finish(const Lease& lease, bool contained) {
+  const auto node = runs_.extract(lease);
+  Run& run = *node.mapped();
+  const Instant now = inbox_.Now();
+  if (!contained) {
+    tainted_ = true;
+    logger_.Error("Agent could not be contained",
+                  {{"incident_id", lease.incident_id}, {"cluster", run.info.cluster}});
+  }
+  const Settlement settlement = Settle(options_, lease,
+                                       {.record = run.record,
+                                        .started = !run.start_failed,
+                                        .stop_requested = run.stop,
+                                        .contained = contained,
+                                        .orphans_killed = run.strays_killed,
+                                        .report = ReportVerdict::kNotRequired,
+                                        .started_at = run.info.started_at,
+                                        .finished_at = now.wall,
+                                        .duration = now.mono - run.info.started_mono},
+                                       run.workspace ? &*run.workspace : nullptr);
+  if (settlement.result_errno != 0) {
+    logger_.Error("result.json could not be written",
+                  {{"incident_id", lease.incident_id},
+                   {"cluster", run.info.cluster},
+                   {"error", ErrorText(settlement.result_errno)}});
+  }
+  const std::uint64_t dropped =
+      run.record ? run.record->out.dropped_bytes + run.record->err.dropped_bytes : 0;
+  counters_.Finished(run.info.cluster, settlement.outcome, dropped);
+  LogFinished(run, settlement.outcome);
+
+  run.info.state = "finished";
+  run.info.outcome = settlement.outcome;
+  finished_.push_front(run.info);
+  if (finished_.size() > kFinishedKept) finished_.pop_back();
+  listener_.OnRunFinished(run.info.lease, settlement.outcome);
+}
+
+void Supervisor::LogFinished(const Run& run, const Outcome& outcome) const {
+  const std::string& incident_id = run.info.lease.incident_id;
+  if (outcome.status == RunStatus::kTimeout) {
+    logger_.Warn("Agent execution timeout", {{"cluster", run.info.cluster},
+                                             {"incident_id", incident_id},
+                                             {"duration", outcome.duration},
+                                             {"timeout_threshold", options_.timeout}});
+  }
+  logger_.Info("Agent finished", {{"incident_id", incident_id},
+                                  {"cluster", run.info.cluster},
+                                  {"status", ToString(outcome.status)},
+                                  {"reason", outcome.reason},
+                                  {"exit_code", outcome.exit_code.value_or(-1)},
+                                  {"signal", outcome.signal.value_or(0)},
+                                  {"duration", outcome.duration}});
+}
+
+}  // namespace runner::executor

@@ -1,0 +1,122 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <sys/types.h>
+
+#include "common/inbox.h"
+#include "common/incident.h"
+#include "common/logging.h"
+#include "executor/core/run_outcome.h"
+#include "executor/supervisor/agent_options.h"
+#include "executor/supervisor/run_counters.h"
+#include "executor/supervisor/shim_process.h"
+#include "executor/supervisor/spool.h"
+#include "executor/supervisor/stray_processes.h"
+
+namespace runner::executor {
+
+// What an operator is shown of a run.
+struct RunInfo {
+  Lease lease;
+  std::string cluster;
+  std::string state;  // starting, running, stopping, finished
+  pid_t pid = 0;      // the agent; 0 as long as it has not started
+  WallTime started_at;
+  MonoTime started_mono;
+  std::string workspace;
+  std::optional<Outcome> outcome;  // once finished
+};
+
+// Hears of the runs, on the loop thread, never from inside Start, Stop, StopAll or KillAll. It may
+// call the supervisor from its callbacks.
+class RunListener {
+ public:
+  virtual void OnRunStarted(const Lease& lease, pid_t pid, WallTime started_at) = 0;
+  // Exactly once for every Start of a new lease, started or not; nothing of the run exists any more
+  // unless the outcome says contained = false.
+  virtual void OnRunFinished(const Lease& lease, const Outcome& outcome) = 0;
+
+ protected:
+  ~RunListener() = default;
+};
+
+// Owns one runner-shim for each run: starts it, hears what it says, reaps it, and cleans up after
+// one that was lost. Everything happens on the thread of the inbox; nothing blocks but small files
+// and posix_spawn(3).
+//
+// The process becomes a child subreaper and must not start or reap children of its own beside this.
+// A supervisor that is destroyed while runs are active closes their sockets: each shim then stops
+// its agent, contains it, and leaves the record in the spool.
+class Supervisor {
+ public:
+  static constexpr std::size_t kFinishedKept = 100;
+
+  // Makes the workspace root and its spool. Throws std::system_error when that fails, when the shim
+  // is not executable, or when the process cannot be a subreaper. The references must outlive this.
+  Supervisor(Inbox& inbox, AgentOptions options, Logger logger, RunListener& listener);
+  ~Supervisor();
+  Supervisor(const Supervisor&) = delete;
+  Supervisor& operator=(const Supervisor&) = delete;
+
+  // Begins a run. A lease that is active already is left alone; whatever keeps the agent from being
+  // started ends the run as failure, spawn_error.
+  void Start(const Lease& lease, const Incident& incident);
+  // SIGTERM, after the grace SIGKILL. A run that is not active or is being stopped is left alone.
+  void Stop(const Lease& lease, StopReason reason);
+  void StopAll(StopReason reason);
+  // SIGKILL at once; runs that nobody has stopped end as interrupted.
+  void KillAll();
+  // The result of the lease is recorded elsewhere: its spooled record is deleted.
+  void Recorded(const Lease& lease);
+
+  std::size_t active() const { return runs_.size(); }
+  // Newest first: the active runs, then the last kFinishedKept finished ones.
+  std::vector<RunInfo> Runs() const;
+  const RunCounters& counters() const { return counters_; }
+  // True once a run could not be contained: this process must take no more work and end.
+  bool tainted() const { return tainted_; }
+
+ private:
+  struct Run;
+
+  void Adopt(Run& run, ShimProcess shim);
+  void FailStart(Run& run, const std::string& step, int error);
+  bool RunsIncident(const std::string& incident_id) const;
+  void StopRun(Run& run, StopReason reason);
+  void ArmWatchdog(Run& run, Duration delay);
+
+  void OnSocket(const Lease& lease, std::uint32_t events);
+  void ReadNotices(Run& run);
+  void OnStarted(Run& run, const ShimNotice& notice);
+  void OnShimExit(const Lease& lease);
+
+  void SweepFor(Run& run);
+  void SweepOnce();
+  void FinishSwept(bool clean);
+  void Finish(const Lease& lease, bool contained);
+  void LogFinished(const Run& run, const Outcome& outcome) const;
+
+  Inbox& inbox_;
+  const AgentOptions options_;
+  const Logger logger_;
+  RunListener& listener_;
+  const std::vector<std::string> own_environment_;
+  const Spool spool_;
+  const StrayProcesses strays_;
+  std::map<Lease, std::unique_ptr<Run>> runs_;
+  std::deque<RunInfo> finished_;  // newest first
+  RunCounters counters_;
+  Inbox::TimerId sweep_timer_ = Inbox::kNoTimer;
+  int clean_sweeps_ = 0;  // in a row
+  bool tainted_ = false;
+};
+
+}  // namespace runner::executor

@@ -1,0 +1,12 @@
+#pragma once
+
+#include <string>
+
+#include "common/clock.h"
+
+namespace runner::executor {
+
+// `2026-01-31T23:59:59.000Z`: UTC with milliseconds, as RFC 3339 has it.
+std::string FormatRfc3339(WallTime time);
+
+}  // namespace runner::executor

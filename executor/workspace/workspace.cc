@@ -1,0 +1,105 @@
+#include "executor/workspace/workspace.h"
+
+#include <cerrno>
+#include <system_error>
+#include <utility>
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace runner::executor {
+namespace {
+
+constexpr int kMaxEarlierAttempts = 10'000;
+constexpr mode_t kDirectoryMode = 0700;
+constexpr mode_t kFileMode = 0600;
+
+// Renames `name` to the first free `name.<n>`. An errno; 0 also when there is no `name`.
+int SetAside(int root_fd, const std::string& name) {
+  for (int n = 1; n <= kMaxEarlierAttempts; ++n) {
+    const std::string target = name + "." + std::to_string(n);
+    if (::renameat2(root_fd, name.c_str(), root_fd, target.c_str(), RENAME_NOREPLACE) == 0) {
+      return 0;
+    }
+    if (errno == EINVAL) {
+      // Not every file system has the flag. Nobody else makes these names.
+      struct stat status{};
+      if (::fstatat(root_fd, target.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0) continue;
+      if (::renameat(root_fd, name.c_str(), root_fd, target.c_str()) == 0) return 0;
+    }
+    if (errno == ENOENT) return 0;
+    if (errno != EEXIST) return errno;
+  }
+  return EEXIST;
+}
+
+int WriteAll(int fd, std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t wrote = ::write(fd, text.data(), text.size());
+    if (wrote < 0 && errno == EINTR) continue;
+    if (wrote < 0) return errno;
+    text.remove_prefix(static_cast<std::size_t>(wrote));
+  }
+  return 0;
+}
+
+int CreateFile(int dir_fd, const char* name, std::string_view text) {
+  const UniqueFd file(
+      ::openat(dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, kFileMode));
+  return file ? WriteAll(file.Get(), text) : errno;
+}
+
+}  // namespace
+
+std::variant<Workspace, WorkspaceError> Workspace::Create(const std::filesystem::path& root,
+                                                          const std::string& incident_id) {
+  if (!IsLowerCaseUuid(incident_id)) return WorkspaceError{"check incident id", EINVAL};
+  std::error_code error;
+  const std::filesystem::path base = std::filesystem::absolute(root, error);
+  if (!error) std::filesystem::create_directories(base, error);
+  if (error) return WorkspaceError{"create workspace root", error.value()};
+  const UniqueFd root_fd(::open(base.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!root_fd) return WorkspaceError{"open workspace root", errno};
+  if (const int failed = SetAside(root_fd.Get(), incident_id); failed != 0) {
+    return WorkspaceError{"set earlier attempt aside", failed};
+  }
+  if (::mkdirat(root_fd.Get(), incident_id.c_str(), kDirectoryMode) != 0) {
+    return WorkspaceError{"create workspace", errno};
+  }
+  UniqueFd fd(::openat(root_fd.Get(), incident_id.c_str(),
+                       O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  if (!fd) return WorkspaceError{"open workspace", errno};
+  if (::mkdirat(fd.Get(), "output", kDirectoryMode) != 0) {
+    return WorkspaceError{"create output directory", errno};
+  }
+  return Workspace(std::move(fd), base / incident_id);
+}
+
+int Workspace::WriteIncident(std::string_view document) const {
+  return CreateFile(fd(), "incident.json", document);
+}
+
+int Workspace::WriteResult(std::string_view document) const {
+  constexpr const char* kTemporary = ".result.json.tmp";
+  // The agent may have left anything under these names.
+  ::unlinkat(fd(), kTemporary, 0);
+  int error = CreateFile(fd(), kTemporary, document);
+  if (error == 0 && ::renameat(fd(), kTemporary, fd(), "result.json") != 0) error = errno;
+  if (error != 0) ::unlinkat(fd(), kTemporary, 0);
+  return error;
+}
+
+bool IsLowerCaseUuid(std::string_view text) {
+  if (text.size() != 36) return false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    const bool dash = i == 8 || i == 13 || i == 18 || i == 23;
+    const bool hex = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+    if (dash ? c != '-' : !hex) return false;
+  }
+  return true;
+}
+
+}  // namespace runner::executor

@@ -1,0 +1,179 @@
+#include "ingest/admin/admin_service.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "common/ask_loop.h"
+#include "common/build_info.h"
+#include "common/wire.h"
+#include "ingest/mcp/fault_decoder.h"
+
+namespace runner::ingest {
+namespace {
+
+constexpr Duration kPatience = std::chrono::seconds(1);
+constexpr std::uint32_t kDefaultLimit = 100;
+constexpr std::uint32_t kMaxLimit = 1000;
+
+grpc::Status Busy() {
+  return {grpc::StatusCode::UNAVAILABLE, "ingest is busy or shutting down"};
+}
+
+v1::IncidentStatus ToStatus(const IncidentRecord& record, bool whole) {
+  v1::IncidentStatus status;
+  *status.mutable_incident() = ToProto(record.incident);
+  status.set_state(std::string(ToString(record.state)));
+  status.set_status(record.status);
+  status.set_reason(record.reason);
+  status.set_attempt(record.attempt);
+  status.set_executor_id(record.executor_id);
+  if (record.outcome) *status.mutable_outcome() = ToProto(*record.outcome);
+  if (!whole) {
+    status.mutable_incident()->clear_context();
+    if (status.has_outcome()) status.mutable_outcome()->clear_report();
+  }
+  return status;
+}
+
+FaultEvent ToEvent(const v1::SubmitEventRequest& request, Severity severity, WallTime now) {
+  FaultEvent event;
+  event.fault_id = request.fault_id();
+  event.fault_type = request.fault_type();
+  event.severity = severity;
+  event.resource = FromProto(request.resource());
+  event.context = request.context();
+  event.received_at = now;
+  event.timestamp =
+      request.has_timestamp() ? FromProto(request.timestamp()).value_or(now) : now;
+  return event;
+}
+
+}  // namespace
+
+AdminService::AdminService(Inbox& inbox, IngestLoop& loop, std::vector<std::string> endpoints)
+    : inbox_(inbox), loop_(loop), endpoints_(std::move(endpoints)), started_(inbox.Now().mono) {}
+
+grpc::Status AdminService::GetStatus(grpc::ServerContext*, const v1::GetStatusRequest*,
+                                     v1::GetStatusResponse* response) {
+  auto status = AskLoop<v1::GetStatusResponse>(inbox_, [this] { return Status(); }, kPatience);
+  if (!status) return Busy();
+  *response = *std::move(status);
+  return grpc::Status::OK;
+}
+
+v1::GetStatusResponse AdminService::Status() const {
+  const Scheduler& scheduler = loop_.scheduler();
+  v1::GetStatusResponse status;
+  status.set_version(GetBuildInfo().version);
+  *status.mutable_uptime() = ToProto(inbox_.Now().mono - started_);
+  status.set_draining(scheduler.draining());
+  std::uint64_t queued = 0;
+  for (ClusterIndex i = 0; i < scheduler.cluster_count(); ++i) {
+    const auto view = scheduler.View(i);
+    const ConnectionState& connection = loop_.connections().Of(i);
+    v1::ClusterStatus& cluster = *status.add_clusters();
+    cluster.set_name(view.name);
+    cluster.set_endpoint(endpoints_.at(i));
+    cluster.set_connected(connection.subscribed);
+    cluster.set_last_error(connection.last_error);
+    if (connection.last_event) *cluster.mutable_last_event_at() = ToProto(*connection.last_event);
+    cluster.set_queued(view.depth);
+    cluster.set_leased(view.leased);
+    queued += view.depth;
+    for (const auto& [word, count] : view.counters.finished) {
+      (*status.mutable_incidents_finished())[word] += count;
+    }
+  }
+  status.set_incidents_queued(queued);
+  status.set_incidents_leased(scheduler.leases().leases().size());
+  for (const auto& [id, known] : scheduler.leases().executors()) {
+    v1::ExecutorStatus& executor = *status.add_executors();
+    executor.set_executor_id(id);
+    executor.set_version(known.version);
+    executor.set_attached(known.attached());
+    executor.set_sidecar(known.sidecar);
+    executor.set_draining(known.draining);
+    executor.set_slots(known.slots);
+    executor.set_busy(static_cast<std::uint32_t>(known.leases.size()));
+  }
+  return status;
+}
+
+grpc::Status AdminService::ListIncidents(grpc::ServerContext*,
+                                         const v1::ListIncidentsRequest* request,
+                                         v1::ListIncidentsResponse* response) {
+  const std::uint32_t limit =
+      std::min(request->limit() == 0 ? kDefaultLimit : request->limit(), kMaxLimit);
+  auto found = AskLoop<v1::ListIncidentsResponse>(
+      inbox_,
+      [this, cluster = request->cluster(), state = request->state(), limit] {
+        v1::ListIncidentsResponse list;
+        const auto wanted = [&](const IncidentRecord& record) {
+          return (cluster.empty() || record.incident.event.cluster == cluster) &&
+                 (state.empty() || ToString(record.state) == state);
+        };
+        for (const auto* record : loop_.scheduler().incidents().Newest(limit, wanted)) {
+          *list.add_incidents() = ToStatus(*record, false);
+        }
+        return list;
+      },
+      kPatience);
+  if (!found) return Busy();
+  *response = *std::move(found);
+  return grpc::Status::OK;
+}
+
+grpc::Status AdminService::GetIncident(grpc::ServerContext*, const v1::GetIncidentRequest* request,
+                                       v1::GetIncidentResponse* response) {
+  using Found = std::optional<v1::IncidentStatus>;
+  const auto found = AskLoop<Found>(
+      inbox_,
+      [this, id = request->incident_id()]() -> Found {
+        const IncidentRecord* record = loop_.scheduler().incidents().Find(id);
+        if (record == nullptr) return std::nullopt;
+        return ToStatus(*record, true);
+      },
+      kPatience);
+  if (!found) return Busy();
+  if (!*found) return {grpc::StatusCode::NOT_FOUND, "no such incident, or forgotten"};
+  *response->mutable_incident() = **found;
+  return grpc::Status::OK;
+}
+
+grpc::Status AdminService::SubmitEvent(grpc::ServerContext*,
+                                       const v1::SubmitEventRequest* request,
+                                       v1::SubmitEventResponse* response) {
+  const auto severity = request->severity().empty() ? std::optional(Severity::kWarning)
+                                                    : ParseSeverity(request->severity());
+  if (!severity) return {grpc::StatusCode::INVALID_ARGUMENT, "unknown severity"};
+  FaultEvent event = ToEvent(*request, *severity, inbox_.Now().wall);
+  if (const auto invalid = Normalize(event)) {
+    return {grpc::StatusCode::INVALID_ARGUMENT, invalid->detail};
+  }
+  using Answer = std::pair<grpc::Status, Scheduler::Admission>;
+  const auto answer = AskLoop<Answer>(
+      inbox_,
+      [this, cluster = request->cluster(), event]() -> Answer {
+        if (loop_.draining()) return {Busy(), {}};
+        const auto index = loop_.scheduler().ClusterOf(cluster);
+        if (!index) return {{grpc::StatusCode::NOT_FOUND, "no such cluster is configured"}, {}};
+        return {grpc::Status::OK,
+                loop_.Step([&](Scheduler& scheduler, const Instant& now, Effects& effects) {
+                  return scheduler.OnEvent(*index, event, now, effects);
+                })};
+      },
+      kPatience);
+  if (!answer) return Busy();
+  if (!answer->first.ok()) return answer->first;
+  const Scheduler::Admission& admission = answer->second;
+  using Result = Scheduler::Admission::Result;
+  response->set_result(admission.result == Result::kQueued     ? "queued"
+                       : admission.result == Result::kFiltered ? "filtered"
+                                                               : "rejected");
+  response->set_reason(admission.reason);
+  response->set_incident_id(admission.incident_id);
+  return grpc::Status::OK;
+}
+
+}  // namespace runner::ingest

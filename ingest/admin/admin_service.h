@@ -1,0 +1,37 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "common/inbox.h"
+#include "ingest/ingest_loop.h"
+#include "runner/v1/ingest_admin.grpc.pb.h"
+
+namespace runner::ingest {
+
+// Serves runner.v1.IngestAdmin. Every call asks the loop and waits for its answer on a thread of
+// gRPC; a loop that does not answer within a second makes the call UNAVAILABLE.
+class AdminService final : public v1::IngestAdmin::Service {
+ public:
+  // `endpoints`: by cluster, in the order of configuration.
+  AdminService(Inbox& inbox, IngestLoop& loop, std::vector<std::string> endpoints);
+
+  grpc::Status GetStatus(grpc::ServerContext* context, const v1::GetStatusRequest* request,
+                         v1::GetStatusResponse* response) override;
+  grpc::Status ListIncidents(grpc::ServerContext* context, const v1::ListIncidentsRequest* request,
+                             v1::ListIncidentsResponse* response) override;
+  grpc::Status GetIncident(grpc::ServerContext* context, const v1::GetIncidentRequest* request,
+                           v1::GetIncidentResponse* response) override;
+  grpc::Status SubmitEvent(grpc::ServerContext* context, const v1::SubmitEventRequest* request,
+                           v1::SubmitEventResponse* response) override;
+
+ private:
+  v1::GetStatusResponse Status() const;
+
+  Inbox& inbox_;
+  IngestLoop& loop_;
+  const std::vector<std::string> endpoints_;
+  const MonoTime started_;
+};
+
+}  // namespace runner::ingest

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <string>
+
+#include "common/histogram.h"
+
+namespace runner::ingest {
+
+// Counters are plain numbers on the loop thread; a metrics scrape copies them all at once, so the
+// values of one scrape belong together.
+
+// Index into ClusterCounters::received for a severity that could not be parsed.
+constexpr std::size_t kUnknownSeverity = 5;
+
+struct ClusterCounters {
+  std::array<std::uint64_t, 6> received{};  // by Severity, then kUnknownSeverity
+  std::map<std::string, std::uint64_t> invalid;   // by reason
+  std::map<std::string, std::uint64_t> filtered;  // by reason
+  std::map<std::string, std::uint64_t> finished;  // by status
+  std::uint64_t queued = 0;
+  std::uint64_t requeued = 0;
+  std::uint64_t dequeued = 0;
+  std::uint64_t expired = 0;
+  std::uint64_t rejected = 0;
+  std::uint64_t evicted = 0;  // by overflow
+  std::uint64_t leases_expired = 0;
+};
+
+struct SchedulerCounters {
+  Histogram dispatch_latency{std::vector<double>{.001, .005, .01, .05, .1, .5, 1, 5, 30, 60, 300, 600}};
+};
+
+}  // namespace runner::ingest

@@ -1,0 +1,50 @@
+#include "ingest/core/incident_table.h"
+
+#include <array>
+#include <utility>
+
+namespace runner::ingest {
+
+std::string_view ToString(IncidentState state) {
+  constexpr std::array<std::string_view, 4> kWords = {"queued", "offered", "running", "finished"};
+  return kWords[static_cast<std::size_t>(state)];
+}
+
+IncidentRecord& IncidentTable::Add(IncidentRecord record) {
+  records_.push_back(std::move(record));
+  const auto added = std::prev(records_.end());
+  by_id_.emplace(added->incident.id, added);
+  return *added;
+}
+
+IncidentRecord* IncidentTable::Find(const std::string& incident_id) {
+  const auto found = by_id_.find(incident_id);
+  return found == by_id_.end() ? nullptr : &*found->second;
+}
+
+const IncidentRecord* IncidentTable::Find(const std::string& incident_id) const {
+  return const_cast<IncidentTable*>(this)->Find(incident_id);
+}
+
+void IncidentTable::Finish(IncidentRecord& record, std::string status, std::string reason) {
+  record.state = IncidentState::kFinished;
+  record.status = std::move(status);
+  record.reason = std::move(reason);
+  finished_.push_back(record.incident.id);
+  finished_bytes_ += BytesOf(record);
+  while (finished_.size() > 1 &&
+         (finished_.size() > max_finished_ || finished_bytes_ > max_finished_bytes_)) {
+    const auto oldest = by_id_.find(finished_.front());
+    finished_bytes_ -= BytesOf(*oldest->second);
+    records_.erase(oldest->second);
+    by_id_.erase(oldest);
+    finished_.pop_front();
+  }
+}
+
+std::size_t IncidentTable::BytesOf(const IncidentRecord& record) {
+  return record.incident.event.context.size() +
+         (record.outcome ? record.outcome->report.size() : 0);
+}
+
+}  // namespace runner::ingest

@@ -1,0 +1,78 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <list>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "common/incident.h"
+
+namespace runner::ingest {
+
+// Index of a configured cluster, in the order of configuration.
+using ClusterIndex = std::size_t;
+
+enum class IncidentState { kQueued, kOffered, kRunning, kFinished };
+
+std::string_view ToString(IncidentState state);
+
+// Everything ingest knows of one incident.
+struct IncidentRecord {
+  Incident incident;
+  ClusterIndex cluster = 0;
+  IncidentState state = IncidentState::kQueued;
+  MonoTime received_mono;
+  Duration waited{};              // time spent in the queue before the present lease
+  std::uint32_t attempt = 0;      // number of the latest offer
+  std::uint32_t lost = 0;         // leases lost after their agent had started
+  std::uint32_t interrupted = 0;  // leases ended by a drain
+  bool started = false;           // an agent has started under the present lease
+  std::string executor_id;        // of the latest lease
+  std::string status;             // once finished; a word of the `status` label
+  std::string reason;
+  std::optional<Outcome> outcome;
+};
+
+// Owns the record of every incident that waits or runs, and remembers those that ended lately,
+// within a bound of number and of bytes. Pure; not thread-safe. References stay valid until the
+// record is finished and later forgotten.
+class IncidentTable {
+ public:
+  IncidentTable(std::size_t max_finished, std::size_t max_finished_bytes)
+      : max_finished_(max_finished), max_finished_bytes_(max_finished_bytes) {}
+
+  IncidentRecord& Add(IncidentRecord record);
+  // Null when unknown or forgotten.
+  IncidentRecord* Find(const std::string& incident_id);
+  const IncidentRecord* Find(const std::string& incident_id) const;
+  // Marks the record finished; older finished ones may be forgotten, never this one.
+  void Finish(IncidentRecord& record, std::string status, std::string reason);
+
+  // Newest first, at most `limit`, those that `wanted` accepts.
+  template <typename Predicate>
+  std::vector<const IncidentRecord*> Newest(std::size_t limit, Predicate wanted) const {
+    std::vector<const IncidentRecord*> found;
+    for (auto it = records_.rbegin(); it != records_.rend() && found.size() < limit; ++it) {
+      if (wanted(*it)) found.push_back(&*it);
+    }
+    return found;
+  }
+
+ private:
+  using Records = std::list<IncidentRecord>;
+
+  static std::size_t BytesOf(const IncidentRecord& record);
+
+  const std::size_t max_finished_;
+  const std::size_t max_finished_bytes_;
+  Records records_;  // in the order of acceptance
+  std::unordered_map<std::string, Records::iterator> by_id_;
+  std::deque<std::string> finished_;  // in the order of their end
+  std::size_t finished_bytes_ = 0;
+};
+
+}  // namespace runner::ingest

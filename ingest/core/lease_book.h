@@ -1,0 +1,124 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "common/clock.h"
+#include "common/incident.h"
+
+namespace runner::ingest {
+
+// One gRPC stream of one executor. Never reused, never 0.
+using StreamId = std::uint64_t;
+constexpr StreamId kNoStream = 0;
+
+// What an executor says of itself when it attaches.
+struct HelloInfo {
+  std::string executor_id;
+  std::string boot_id;
+  std::string version;
+  std::uint32_t slots = 0;
+  bool sidecar = false;
+  Duration stop_budget{};
+  std::vector<Lease> running;
+  std::vector<Lease> results_waiting;
+};
+
+struct LeaseLimits {
+  Duration lease_ttl = std::chrono::seconds(60);       // how long leases survive a broken stream
+  Duration accept_timeout = std::chrono::seconds(10);  // from offer to Accepted
+};
+
+// Who holds which incident: executors, their streams, credits and leases.
+//
+// It decides whether a message speaks of a current lease, which executor is the next to be offered
+// work, and which leases are lost. What becomes of a lost incident is the scheduler's business.
+// Pure; not thread-safe.
+class LeaseBook {
+ public:
+  enum class LeaseState { kOffered, kRunning };
+
+  struct Executor {
+    std::string id;
+    std::string boot_id;
+    std::string version;
+    std::uint32_t slots = 0;
+    bool sidecar = false;
+    Duration stop_budget{};
+    bool draining = false;
+    StreamId stream = kNoStream;  // kNoStream: detached, its leases wait for a Hello
+    MonoTime detached_at;
+    std::uint64_t credits = 0;  // granted since Welcome
+    std::uint64_t offers = 0;   // made since Welcome
+    std::map<std::string, std::uint32_t> leases;  // incident id -> attempt
+
+    bool attached() const { return stream != kNoStream; }
+    std::size_t FreeSlots() const;
+  };
+
+  struct HeldLease {
+    Lease lease;
+    std::string executor_id;
+    LeaseState state = LeaseState::kOffered;
+    MonoTime accept_deadline;
+  };
+
+  struct Attached {
+    StreamId superseded = kNoStream;  // an earlier stream of the same executor, to be closed
+    std::vector<Lease> kept;
+    std::vector<Lease> dropped;
+    std::vector<Lease> lost;  // held by this executor until now, but not listed
+  };
+
+  explicit LeaseBook(LeaseLimits limits) : limits_(limits) {}
+
+  Attached Attach(StreamId stream, const HelloInfo& hello);
+  // The leases of the stream's executor wait for a Hello from now on.
+  void Detach(StreamId stream, MonoTime now);
+  void GrantCredits(StreamId stream, std::uint64_t total);
+  void SetDraining(StreamId stream);
+
+  // The attached executor with the most free slots, or null.
+  const Executor* MostFree() const;
+  void Offer(const Executor& executor, const Lease& lease, MonoTime now);
+
+  // The lease if it is current and held by the executor of this stream, else null.
+  HeldLease* Current(StreamId stream, const Lease& lease);
+  // The lease of this incident, or null.
+  const HeldLease* Of(const std::string& incident_id) const;
+  void Release(const std::string& incident_id);
+
+  // Leases lost by `now`: not accepted in time, or waiting for a Hello beyond the time to live.
+  // They are still held; the caller releases them.
+  struct Lost {
+    Lease lease;
+    StreamId stream = kNoStream;  // where a Cancel can be sent, if anywhere
+    bool ttl_expired = false;
+  };
+  std::vector<Lost> LostBy(MonoTime now) const;
+  // Forgets executors that are detached and hold nothing.
+  void ForgetIdle();
+  // The next moment at which LostBy can tell something new.
+  std::optional<MonoTime> NextDeadline() const;
+
+  // By executor id.
+  const std::map<std::string, Executor>& executors() const { return executors_; }
+  const Executor* OfStream(StreamId stream) const;
+  // Leases by incident id.
+  const std::map<std::string, HeldLease>& leases() const { return leases_; }
+
+ private:
+  Executor* Find(StreamId stream);
+
+  const LeaseLimits limits_;
+  std::map<std::string, Executor> executors_;
+  std::unordered_map<StreamId, std::string> executor_of_stream_;
+  std::map<std::string, HeldLease> leases_;
+};
+
+}  // namespace runner::ingest

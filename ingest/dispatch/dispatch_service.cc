@@ -1,0 +1,272 @@
+#include "ingest/dispatch/dispatch_service.h"
+
+#include <deque>
+#include <mutex>
+#include <optional>
+#include <utility>
+
+#include "common/uuid.h"
+#include "common/wire.h"
+
+namespace runner::ingest {
+namespace {
+
+// Messages that may wait for one executor. Leases are bounded by credits and beats are answered one
+// by one, so only a peer that reads nothing gets here.
+constexpr std::size_t kMaxOutbound = 10'000;
+
+std::vector<Lease> Leases(const google::protobuf::RepeatedPtrField<v1::Lease>& messages) {
+  std::vector<Lease> leases;
+  for (const v1::Lease& message : messages) {
+    if (auto lease = FromProto(message)) leases.push_back(*std::move(lease));
+  }
+  return leases;
+}
+
+}  // namespace
+
+// One executor's stream. gRPC's threads and the loop thread meet under the mutex; the object lives
+// until gRPC is done with it and nobody holds it.
+class DispatchService::Stream final
+    : public grpc::ServerBidiReactor<v1::AttachRequest, v1::AttachResponse>,
+      public std::enable_shared_from_this<Stream> {
+ public:
+  Stream(DispatchService& service, StreamId id) : service_(service), id_(id) {}
+
+  StreamId id() const { return id_; }
+
+  void Begin() {
+    self_ = shared_from_this();
+    ReadNext();
+  }
+  void ReadNext() {
+    std::lock_guard lock(mutex_);
+    if (!finished_) StartRead(&request_);
+  }
+  void Write(v1::AttachResponse message) {
+    std::lock_guard lock(mutex_);
+    if (finished_ || closing_) return;
+    if (outbound_.size() >= kMaxOutbound) {
+      CloseLocked({grpc::StatusCode::RESOURCE_EXHAUSTED, "the executor does not read"});
+      return;
+    }
+    outbound_.push_back(std::move(message));
+    if (!std::exchange(writing_, true)) StartWrite(&outbound_.front());
+  }
+  // After what is queued was written.
+  void Close(grpc::Status status) {
+    std::lock_guard lock(mutex_);
+    CloseLocked(std::move(status));
+  }
+
+  void OnReadDone(bool ok) override {
+    if (!ok) {
+      End();
+      return;
+    }
+    service_.inbox_.Post([this, self = shared_from_this()] {
+      service_.OnRequest(self, request_);
+      ReadNext();
+    });
+  }
+  void OnWriteDone(bool ok) override {
+    std::lock_guard lock(mutex_);
+    outbound_.pop_front();
+    if (!ok) outbound_.clear();
+    writing_ = !outbound_.empty();
+    if (writing_) {
+      StartWrite(&outbound_.front());
+    } else if (closing_) {
+      FinishLocked();
+    }
+  }
+  void OnCancel() override { End(); }
+  void OnDone() override {
+    const std::shared_ptr<Stream> self = std::move(self_);  // destroyed at the end of this scope
+  }
+
+ private:
+  void End() {
+    service_.inbox_.Post([&service = service_, id = id_] { service.OnClosed(id); });
+    Close(grpc::Status::OK);
+  }
+  void CloseLocked(grpc::Status status) {
+    if (!std::exchange(closing_, true)) status_ = std::move(status);
+    if (!writing_) FinishLocked();
+  }
+  void FinishLocked() {
+    if (!std::exchange(finished_, true)) Finish(status_);
+  }
+
+  DispatchService& service_;
+  const StreamId id_;
+  v1::AttachRequest request_;  // between OnReadDone and ReadNext it belongs to the loop
+  std::shared_ptr<Stream> self_;
+
+  std::mutex mutex_;
+  std::deque<v1::AttachResponse> outbound_;  // the front one is being written
+  bool writing_ = false;
+  bool closing_ = false;
+  bool finished_ = false;
+  grpc::Status status_;
+};
+
+DispatchService::DispatchService(Inbox& inbox, Timing timing)
+    : inbox_(inbox), timing_(timing), ingest_id_(UuidGenerator().Next(inbox.Now().wall)) {}
+
+DispatchService::~DispatchService() = default;
+
+void DispatchService::CloseStreams() {
+  for (const auto& [id, stream] : streams_) {
+    stream->Close({grpc::StatusCode::UNAVAILABLE, "ingest is shutting down"});
+  }
+}
+
+grpc::ServerBidiReactor<v1::AttachRequest, v1::AttachResponse>* DispatchService::Attach(
+    grpc::CallbackServerContext*) {
+  const auto stream = std::make_shared<Stream>(*this, ++last_stream_);
+  stream->Begin();
+  return stream.get();
+}
+
+// --- from executors, on the loop thread -------------------------------------------------------
+
+void DispatchService::OnRequest(const std::shared_ptr<Stream>& stream,
+                                const v1::AttachRequest& request) {
+  const StreamId id = stream->id();
+  if (request.has_hello()) {
+    OnHello(stream, request.hello());
+    return;
+  }
+  if (!streams_.contains(id)) {
+    stream->Close({grpc::StatusCode::INVALID_ARGUMENT, "the first message must be Hello"});
+    return;
+  }
+  loop_->Step([&](Scheduler& scheduler, const Instant& now, Effects& effects) {
+    switch (request.message_case()) {
+      case v1::AttachRequest::kCredits:
+        scheduler.OnCredits(id, request.credits().total(), now, effects);
+        break;
+      case v1::AttachRequest::kAccepted:
+        if (const auto lease = FromProto(request.accepted().lease())) {
+          scheduler.OnAccepted(id, *lease, effects);
+        }
+        break;
+      case v1::AttachRequest::kRejected:
+        if (const auto lease = FromProto(request.rejected().lease())) {
+          scheduler.OnRejected(id, *lease, request.rejected().reason(), now, effects);
+        }
+        break;
+      case v1::AttachRequest::kStarted:
+        if (const auto lease = FromProto(request.started().lease())) {
+          scheduler.OnStarted(id, *lease, now, effects);
+        }
+        break;
+      case v1::AttachRequest::kResult: {
+        const auto lease = FromProto(request.result().lease());
+        const auto outcome = FromProto(request.result().outcome());
+        if (lease && outcome) scheduler.OnResult(id, *lease, *outcome, now, effects);
+        break;
+      }
+      case v1::AttachRequest::kBeat:
+        scheduler.OnBeat(id, request.beat().seq(), effects);
+        break;
+      case v1::AttachRequest::kDraining:
+        scheduler.OnExecutorDraining(id);
+        break;
+      default:
+        break;
+    }
+  });
+}
+
+void DispatchService::OnHello(const std::shared_ptr<Stream>& stream, const v1::Hello& hello) {
+  if (streams_.contains(stream->id())) return;
+  if (hello.executor_id().empty() || hello.executor_id().size() > 253 || hello.slots() == 0) {
+    stream->Close({grpc::StatusCode::INVALID_ARGUMENT, "Hello needs an executor_id and slots"});
+    return;
+  }
+  HelloInfo info;
+  info.executor_id = hello.executor_id();
+  info.boot_id = hello.boot_id();
+  info.version = hello.version();
+  info.slots = hello.slots();
+  info.sidecar = hello.sidecar();
+  info.stop_budget = FromProto(hello.stop_budget()).value_or(Duration::zero());
+  info.running = Leases(hello.running());
+  info.results_waiting = Leases(hello.results_waiting());
+  streams_[stream->id()] = stream;
+  loop_->Step([&](Scheduler& scheduler, const Instant& now, Effects& effects) {
+    scheduler.OnHello(stream->id(), info, now, effects);
+  });
+}
+
+void DispatchService::OnClosed(StreamId stream) {
+  if (streams_.erase(stream) == 0) return;
+  loop_->Step([&](Scheduler& scheduler, const Instant& now, Effects& effects) {
+    scheduler.OnStreamClosed(stream, now, effects);
+  });
+}
+
+// --- to executors -----------------------------------------------------------------------------
+
+void DispatchService::Write(StreamId stream, v1::AttachResponse message) {
+  const auto found = streams_.find(stream);
+  if (found != streams_.end()) found->second->Write(std::move(message));
+}
+
+void DispatchService::Send(const SendWelcome& message) {
+  v1::AttachResponse response;
+  v1::Welcome& welcome = *response.mutable_welcome();
+  welcome.set_ingest_id(ingest_id_);
+  *welcome.mutable_beat_interval() = ToProto(timing_.beat_interval);
+  *welcome.mutable_lease_ttl() = ToProto(timing_.lease_ttl);
+  for (const LeaseDecision& decision : message.decisions) {
+    v1::Decision& added = *welcome.add_decisions();
+    *added.mutable_lease() = ToProto(decision.lease);
+    added.set_verdict(decision.keep ? v1::Decision::VERDICT_KEEP : v1::Decision::VERDICT_DROP);
+  }
+  Write(message.stream, std::move(response));
+}
+
+void DispatchService::Send(const SendOffer& message) {
+  v1::AttachResponse response;
+  *response.mutable_offer()->mutable_lease() = ToProto(message.lease);
+  *response.mutable_offer()->mutable_incident() = ToProto(message.incident);
+  Write(message.stream, std::move(response));
+}
+
+void DispatchService::Send(const SendRecorded& message) {
+  v1::AttachResponse response;
+  *response.mutable_recorded()->mutable_lease() = ToProto(message.lease);
+  response.mutable_recorded()->set_volatile_(true);  // nothing is kept beyond this process yet
+  Write(message.stream, std::move(response));
+}
+
+void DispatchService::Send(const SendCancel& message) {
+  v1::AttachResponse response;
+  *response.mutable_cancel()->mutable_lease() = ToProto(message.lease);
+  response.mutable_cancel()->set_reason(message.reason);
+  Write(message.stream, std::move(response));
+}
+
+void DispatchService::Send(const SendDrain& message) {
+  v1::AttachResponse response;
+  response.mutable_drain();
+  Write(message.stream, std::move(response));
+}
+
+void DispatchService::Send(const SendBeatAck& message) {
+  v1::AttachResponse response;
+  response.mutable_beat_ack()->set_seq(message.seq);
+  Write(message.stream, std::move(response));
+}
+
+void DispatchService::Send(const CloseSuperseded& message) {
+  const auto found = streams_.find(message.stream);
+  if (found == streams_.end()) return;
+  found->second->Close({grpc::StatusCode::ABORTED, "superseded"});
+  streams_.erase(found);
+}
+
+}  // namespace runner::ingest

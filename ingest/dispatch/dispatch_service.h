@@ -1,0 +1,61 @@
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <unordered_map>
+
+#include "common/inbox.h"
+#include "ingest/executor_streams.h"
+#include "ingest/ingest_loop.h"
+#include "runner/v1/dispatch.grpc.pb.h"
+
+namespace runner::ingest {
+
+// Serves runner.v1.Dispatcher: one reactor for each attached executor. Reactors only translate and
+// post; the loop decides and answers through ExecutorStreams.
+//
+// A stream is read on only after the loop has handled the message before, so an executor that
+// floods is slowed down by its own stream.
+class DispatchService final : public v1::Dispatcher::CallbackService, public ExecutorStreams {
+ public:
+  struct Timing {
+    Duration beat_interval = std::chrono::seconds(5);
+    Duration lease_ttl = std::chrono::seconds(60);
+  };
+
+  DispatchService(Inbox& inbox, Timing timing);
+  ~DispatchService() override;
+
+  // To be called once, before the server starts.
+  void Serve(IngestLoop& loop) { loop_ = &loop; }
+  // Ends every stream after what is queued for it was written. On the loop thread, or after it.
+  void CloseStreams();
+
+  grpc::ServerBidiReactor<v1::AttachRequest, v1::AttachResponse>* Attach(
+      grpc::CallbackServerContext* context) override;
+
+  void Send(const SendWelcome& message) override;
+  void Send(const SendOffer& message) override;
+  void Send(const SendRecorded& message) override;
+  void Send(const SendCancel& message) override;
+  void Send(const SendDrain& message) override;
+  void Send(const SendBeatAck& message) override;
+  void Send(const CloseSuperseded& message) override;
+
+ private:
+  class Stream;
+
+  void OnRequest(const std::shared_ptr<Stream>& stream, const v1::AttachRequest& request);
+  void OnHello(const std::shared_ptr<Stream>& stream, const v1::Hello& hello);
+  void OnClosed(StreamId stream);
+  void Write(StreamId stream, v1::AttachResponse message);
+
+  Inbox& inbox_;
+  const Timing timing_;
+  const std::string ingest_id_;
+  IngestLoop* loop_ = nullptr;
+  std::atomic<StreamId> last_stream_{kNoStream};
+  std::unordered_map<StreamId, std::shared_ptr<Stream>> streams_;  // attached; loop thread
+};
+
+}  // namespace runner::ingest

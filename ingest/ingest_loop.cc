@@ -1,0 +1,235 @@
+#include "ingest/ingest_loop.h"
+
+#include <csignal>
+#include <utility>
+#include <variant>
+
+namespace runner::ingest {
+namespace {
+
+std::string ResourceText(const Resource& resource) {
+  std::string text = resource.kind + "/";
+  if (!resource.namespace_.empty()) text += resource.namespace_ + "/";
+  return text + resource.name;
+}
+
+LogFields IncidentFields(const Lease& lease, const std::string& cluster,
+                         const std::string& executor_id, const std::string& status,
+                         const std::string& reason) {
+  return {{"incident_id", lease.incident_id}, {"cluster", cluster},
+          {"executor_id", executor_id},       {"attempt", lease.attempt},
+          {"status", status},                 {"reason", reason}};
+}
+
+// Messages to executors are sent, everything else is written to the log.
+struct LogEffect {
+  const Logger& logger;
+  Severity threshold;
+  OverflowPolicy policy;
+  Duration max_age;
+
+  void operator()(const EventReceived& e) const {
+    logger.Info("Event received", {{"event_id", e.event_id},
+                                   {"cluster", e.event.cluster},
+                                   {"resource", ResourceText(e.event.resource)},
+                                   {"severity", ToString(e.event.severity)},
+                                   {"fault_type", e.event.fault_type}});
+  }
+  void operator()(const EventFiltered& e) const {
+    logger.Debug("Event filtered", {{"event_id", e.event_id},
+                                    {"cluster", e.event.cluster},
+                                    {"reason", e.reason},
+                                    {"severity", ToString(e.event.severity)},
+                                    {"severity_threshold", ToString(threshold)}});
+  }
+  void operator()(const EventQueued& e) const {
+    logger.Info("Event queued", {{"event_id", EventId(e.incident)},
+                                 {"incident_id", e.incident.id},
+                                 {"cluster", e.incident.event.cluster},
+                                 {"queue_depth", e.queue_depth}});
+  }
+  void operator()(const QueueOverflowed& e) const {
+    logger.Error("Queue overflow", {{"cluster", e.cluster},
+                                    {"event_id", e.event_id},
+                                    {"policy", ToString(policy)},
+                                    {"depth", e.depth}});
+  }
+  void operator()(const EventExpired& e) const {
+    logger.Warn("Expired queued event", {{"cluster", e.incident.event.cluster},
+                                         {"event_id", EventId(e.incident)},
+                                         {"age", e.age},
+                                         {"max_age", max_age}});
+  }
+  void operator()(const IncidentLeased& e) const {
+    logger.Info("Incident leased", IncidentFields(e.lease, e.cluster, e.executor_id, "leased", ""));
+  }
+  void operator()(const IncidentRequeued& e) const {
+    logger.Info("Incident requeued",
+                IncidentFields(e.lease, e.cluster, e.executor_id, "queued", e.reason));
+  }
+  void operator()(const IncidentFinished& e) const {
+    logger.Info("Incident finished",
+                IncidentFields(e.lease, e.cluster, e.executor_id, e.status, e.reason));
+  }
+  template <typename Message>
+  void operator()(const Message&) const {}
+};
+
+}  // namespace
+
+IngestLoop::IngestLoop(SchedulerOptions options, Inbox& inbox, ExecutorStreams& executors,
+                       Logger logger)
+    : inbox_(inbox),
+      executors_(executors),
+      logger_(std::move(logger)),
+      scheduler_(options, [this](WallTime now) { return ids_.Next(now); }),
+      connections_(options.clusters.size(), inbox.Now().mono),
+      overflow_policy_(options.overflow_policy),
+      max_queue_age_(options.max_queue_age),
+      severity_threshold_(options.severity_threshold) {}
+
+IngestLoop::~IngestLoop() {
+  inbox_.Cancel(timer_);
+  inbox_.Cancel(drain_timer_);
+}
+
+// --- connections ----------------------------------------------------------------------------
+
+template <typename Report>
+void IngestLoop::PostFor(const std::string& cluster, Report report) {
+  inbox_.Post([this, cluster, report = std::move(report)]() mutable {
+    if (const auto index = scheduler_.ClusterOf(cluster)) {
+      report(*index, inbox_.Now());
+      subscribed_.store(connections_.subscribed(), std::memory_order_relaxed);
+    }
+  });
+}
+
+void IngestLoop::OnEvent(const std::string& cluster, DecodedEvent event) {
+  PostFor(cluster, [this, cluster, event = std::move(event)](ClusterIndex index,
+                                                             const Instant& now) mutable {
+    connections_.OnEvent(index, now.wall);
+    if (auto* fault = std::get_if<FaultEvent>(&event)) {
+      Step([&](Scheduler& scheduler, const Instant& at, Effects& effects) {
+        scheduler.OnEvent(index, std::move(*fault), at, effects);
+      });
+    } else {
+      const InvalidEvent& invalid = std::get<InvalidEvent>(event);
+      scheduler_.OnInvalidEvent(index, invalid.reason, invalid.severity);
+      LogInvalid(cluster, invalid);
+    }
+  });
+}
+
+void IngestLoop::OnSubscribed(const std::string& cluster, const std::string& session_id) {
+  PostFor(cluster, [this, cluster, session_id](ClusterIndex index, const Instant& now) {
+    const Duration downtime = connections_.OnSubscribed(index, now.mono);
+    logger_.Info("SSE connection established", {{"cluster", cluster},
+                                                {"downtime_duration", downtime},
+                                                {"session_id", session_id}});
+  });
+}
+
+void IngestLoop::OnFailed(const std::string& cluster, const ConnectionFailure& failure,
+                          Duration retry_in, int attempt) {
+  PostFor(cluster, [this, cluster, failure, retry_in, attempt](ClusterIndex index,
+                                                               const Instant& now) {
+    const std::string reason(ToString(failure.error));
+    connections_.OnFailed(index, reason, failure.detail, now.mono);
+    logger_.Warn("SSE connection failed, retrying", {{"cluster", cluster},
+                                                     {"error", failure.detail},
+                                                     {"reason", reason},
+                                                     {"retry_in", retry_in},
+                                                     {"attempt_number", attempt}});
+  });
+}
+
+void IngestLoop::OnClosed(const std::string& cluster) {
+  PostFor(cluster, [this](ClusterIndex index, const Instant& now) {
+    connections_.OnClosed(index, now.mono);
+  });
+}
+
+void IngestLoop::OnWarning(const std::string& cluster, const SourceWarning& warning) {
+  logger_.Warn(warning.message, {{"cluster", cluster}, {"detail", warning.detail}});
+}
+
+void IngestLoop::LogInvalid(const std::string& cluster, const InvalidEvent& invalid) {
+  // One line for each cause and minute: a server that sends rubbish does not fill the log.
+  const MonoTime now = inbox_.Now().mono;
+  const auto [entry, first] = invalid_logged_.try_emplace({cluster, invalid.reason}, now);
+  if (!first && now - entry->second < std::chrono::minutes(1)) return;
+  entry->second = now;
+  logger_.Warn("Invalid event dropped",
+               {{"cluster", cluster}, {"reason", invalid.reason}, {"error", invalid.detail}});
+}
+
+// --- effects --------------------------------------------------------------------------------
+
+void IngestLoop::AfterStep(const Effects& effects) {
+  for (const Effect& effect : effects) CarryOut(effect);
+  RearmTimer();
+  if (drained_ && scheduler_.SidecarLeases() == 0) FinishDrain();
+}
+
+void IngestLoop::CarryOut(const Effect& effect) {
+  std::visit(
+      [this](const auto& one) {
+        if constexpr (requires { executors_.Send(one); }) executors_.Send(one);
+      },
+      effect);
+  std::visit(LogEffect{logger_, severity_threshold_, overflow_policy_, max_queue_age_}, effect);
+  if (!draining()) return;
+  if (std::holds_alternative<IncidentFinished>(effect)) ++drain_completed_;
+  if (const auto* requeued = std::get_if<IncidentRequeued>(&effect)) {
+    drain_interrupted_ += requeued->reason == "interrupted" ? 1 : 0;
+  }
+}
+
+void IngestLoop::RearmTimer() {
+  inbox_.Cancel(timer_);
+  timer_ = Inbox::kNoTimer;
+  const auto deadline = scheduler_.NextDeadline();
+  if (!deadline) return;
+  timer_ = inbox_.At(*deadline, [this] {
+    Step([](Scheduler& s, const Instant& now, Effects& effects) { s.OnTimer(now, effects); });
+  });
+}
+
+// --- drain ----------------------------------------------------------------------------------
+
+void IngestLoop::Drain(int signal, Duration timeout, std::function<void()> done) {
+  if (draining_.exchange(true)) {
+    CancelRunning();
+    return;
+  }
+  drain_began_ = inbox_.Now().mono;
+  drained_ = std::move(done);
+  logger_.Info("Shutting down gracefully", {{"signal", signal == SIGTERM ? "SIGTERM" : "SIGINT"},
+                                            {"in_flight_agents", scheduler_.SidecarLeases()},
+                                            {"shutdown_timeout", timeout}});
+  drain_timer_ = inbox_.After(timeout, [this] { CancelRunning(); });
+  Step([](Scheduler& s, const Instant&, Effects& effects) { s.BeginDrain(effects); });
+}
+
+void IngestLoop::CancelRunning() {
+  if (!drained_ || std::exchange(cancelled_, true)) return;
+  inbox_.Cancel(drain_timer_);
+  drain_timer_ = inbox_.After(scheduler_.LargestStopBudget(), [this] { FinishDrain(); });
+  Step([](Scheduler& s, const Instant&, Effects& effects) {
+    s.CancelRunning("shutdown", effects);
+  });
+}
+
+void IngestLoop::FinishDrain() {
+  inbox_.Cancel(drain_timer_);
+  if (const auto done = std::exchange(drained_, nullptr)) done();
+}
+
+void IngestLoop::LogDrained() const {
+  logger_.Info("Shutdown complete", {{"duration", inbox_.Now().mono - drain_began_},
+                                     {"agents_completed", drain_completed_},
+                                     {"agents_interrupted", drain_interrupted_}});
+}
+
+}  // namespace runner::ingest

@@ -1,0 +1,101 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+#include "common/inbox.h"
+#include "common/logging.h"
+#include "common/uuid.h"
+#include "ingest/core/connection_board.h"
+#include "ingest/core/scheduler.h"
+#include "ingest/executor_streams.h"
+#include "ingest/mcp/cluster_connection.h"
+
+namespace runner::ingest {
+
+// The one loop that owns all state of ingest. It feeds the scheduler what the connections, the
+// executors and the operators say, and carries out what the scheduler decides: messages to
+// executors, log lines, the timer.
+//
+// Threads: the methods of ConnectionListener and `draining` may be called from any thread; all else
+// belongs to the thread of the inbox.
+class IngestLoop final : public ConnectionListener {
+ public:
+  IngestLoop(SchedulerOptions options, Inbox& inbox, ExecutorStreams& executors, Logger logger);
+  ~IngestLoop() override;
+
+  // Runs one input of the scheduler and carries out its effects:
+  //   loop.Step([&](Scheduler& s, const Instant& now, Effects& out) { s.OnBeat(...); });
+  template <typename Input>
+  auto Step(Input input) {
+    Effects effects;
+    const Instant now = inbox_.Now();
+    if constexpr (std::is_void_v<decltype(input(scheduler_, now, effects))>) {
+      input(scheduler_, now, effects);
+      AfterStep(effects);
+    } else {
+      auto result = input(scheduler_, now, effects);
+      AfterStep(effects);
+      return result;
+    }
+  }
+
+  // From the connections, any thread.
+  void OnEvent(const std::string& cluster, DecodedEvent event) override;
+  void OnSubscribed(const std::string& cluster, const std::string& session_id) override;
+  void OnFailed(const std::string& cluster, const ConnectionFailure& failure, Duration retry_in,
+                int attempt) override;
+  void OnClosed(const std::string& cluster) override;
+  void OnWarning(const std::string& cluster, const SourceWarning& warning) override;
+
+  // Stops leasing and waits for the incidents that run on the executors of this pod: at most
+  // `timeout`, then they are cancelled and given the largest stop budget. Then `done` runs, once.
+  // Called again it skips to the cancelling.
+  void Drain(int signal, Duration timeout, std::function<void()> done);
+  bool draining() const { return draining_.load(std::memory_order_relaxed); }
+  // The last log line of a drained process.
+  void LogDrained() const;
+
+  const Scheduler& scheduler() const { return scheduler_; }
+  const ConnectionBoard& connections() const { return connections_; }
+  // Connections that are subscribed, for readiness; any thread.
+  std::size_t subscribed() const { return subscribed_.load(std::memory_order_relaxed); }
+
+ private:
+  void AfterStep(const Effects& effects);
+  void CarryOut(const Effect& effect);
+  void RearmTimer();
+  void CancelRunning();
+  void FinishDrain();
+  void LogInvalid(const std::string& cluster, const InvalidEvent& invalid);
+  template <typename Report>
+  void PostFor(const std::string& cluster, Report report);
+
+  Inbox& inbox_;
+  ExecutorStreams& executors_;
+  const Logger logger_;
+  UuidGenerator ids_;
+  Scheduler scheduler_;
+  ConnectionBoard connections_;
+  const OverflowPolicy overflow_policy_;
+  const Duration max_queue_age_;
+  const Severity severity_threshold_;
+  Inbox::TimerId timer_ = Inbox::kNoTimer;
+  std::map<std::pair<std::string, std::string>, MonoTime> invalid_logged_;  // cluster, reason
+
+  std::atomic<bool> draining_{false};
+  std::atomic<std::size_t> subscribed_{0};
+  MonoTime drain_began_;
+  Inbox::TimerId drain_timer_ = Inbox::kNoTimer;
+  bool cancelled_ = false;
+  std::function<void()> drained_;
+  std::uint64_t drain_completed_ = 0;
+  std::uint64_t drain_interrupted_ = 0;
+};
+
+}  // namespace runner::ingest

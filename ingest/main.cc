@@ -1,0 +1,102 @@
+#include <cstdio>
+#include <exception>
+
+#include "common/build_info.h"
+#include "common/grpc_endpoint.h"
+#include "common/health.h"
+#include "common/http_server.h"
+#include "common/signals.h"
+#include "ingest/admin/admin_service.h"
+#include "ingest/config.h"
+#include "ingest/dispatch/dispatch_service.h"
+#include "ingest/ingest_loop.h"
+#include "ingest/mcp/connection_thread.h"
+#include "ingest/mcp/mcp_session.h"
+#include "ingest/metrics.h"
+
+namespace {
+
+using namespace runner;
+using namespace runner::ingest;
+using namespace std::chrono_literals;
+
+HealthCheck SubscriptionCheck(const IngestLoop& loop) {
+  return {"mcp", [&loop]() -> std::optional<std::string> {
+            if (loop.subscribed() > 0) return std::nullopt;
+            return "no active SSE connections";
+          }};
+}
+
+void Run(const IngestConfig& config, const ConfigTable& table) {
+  const SystemClock clock;
+  const Logger logger(config.common.log_level, config.common.log_format);
+  logger.Info("Effective configuration", table.Effective());
+
+  Inbox inbox(clock);
+  DispatchService dispatch(inbox, {.lease_ttl = config.lease_ttl});
+  IngestLoop loop(config.Scheduling(), inbox, dispatch, logger.Named("ingest"));
+  dispatch.Serve(loop);
+  AdminService admin(inbox, loop, {config.mcp_endpoint});
+  const auto new_session = [&] {
+    return std::make_unique<McpSession>(McpSessionOptions{
+        .client_version = GetBuildInfo().version, .ping_interval = config.sse_ping_interval});
+  };
+  ConnectionThread connections(clock,
+                               {{.cluster = config.cluster_name,
+                                 .endpoint = config.mcp_endpoint,
+                                 .initial_delay = config.sse_reconnect_initial_delay,
+                                 .max_delay = config.sse_reconnect_max_delay}},
+                               loop, new_session, [&] { return inbox.Full(); });
+  inbox.OnRoom([&] { connections.Resume(); });
+
+  const MonoTime started = clock.Now().mono;
+  const auto on_error = [&](std::string_view path, std::string_view what) {
+    logger.Error("Request failed", {{"path", path}, {"error", what}});
+  };
+  const HealthCheck shutdown = ShutdownCheck([&] { return loop.draining(); });
+  LoopProbe probe(inbox, clock);
+  HttpServer metrics({.bind_address = config.common.bind_address, .port = config.common.metrics_port},
+                     {{"/metrics",
+                       [&](const runner::HttpRequest&) {
+                         return HttpResponse{200, std::string(MetricsPage::kContentType),
+                                             ScrapeIngest(inbox, loop, started)};
+                       }}},
+                     on_error);
+  HttpServer health({.bind_address = config.common.bind_address, .port = config.common.health_port},
+                    {{"/healthz", HealthHandler({shutdown, LoopCheck("ingest", probe)})},
+                     {"/readyz", HealthHandler({SubscriptionCheck(loop), shutdown})}},
+                    on_error);
+  GrpcEndpoint grpc(config.common.grpc_listen, {&dispatch, &admin});
+  logger.Info("Listening", {{"grpc", grpc.address()},
+                            {"metrics_port", metrics.port()},
+                            {"health_port", health.port()}});
+
+  SignalFd signals(inbox, [&](int signal) {
+    connections.Close(1s);
+    loop.Drain(signal, config.common.shutdown_timeout, [&] { inbox.Stop(); });
+  });
+  connections.Start();
+  inbox.Run();
+
+  dispatch.CloseStreams();
+  grpc.Shutdown(2s);
+  connections.Join();
+  loop.LogDrained();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  IngestConfig config;
+  ConfigTable table = MakeConfigTable(&config);
+  const auto parsed = table.Parse(argc, argv, ProcessEnvironment());
+  if (const auto code = parsed.Report("runner-ingest")) return *code;
+  try {
+    BlockSignals();
+    Run(config, table);
+    return 0;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "runner-ingest: %s\n", error.what());
+    return 1;
+  }
+}

@@ -1,0 +1,98 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+
+#include "common/backoff.h"
+#include "common/inbox.h"
+#include "ingest/mcp/event_source.h"
+#include "ingest/mcp/http_client.h"
+#include "ingest/mcp/sse_parser.h"
+
+namespace runner::ingest {
+
+// What a connection tells. Called on the thread of the connections.
+class ConnectionListener {
+ public:
+  virtual ~ConnectionListener() = default;
+  virtual void OnEvent(const std::string& cluster, DecodedEvent event) = 0;
+  virtual void OnSubscribed(const std::string& cluster, const std::string& session_id) = 0;
+  // An attempt failed, or a subscription was lost. `attempt` counts from 1 since the last
+  // subscription.
+  virtual void OnFailed(const std::string& cluster, const ConnectionFailure& failure,
+                        Duration retry_in, int attempt) = 0;
+  // A subscribed connection was closed by us.
+  virtual void OnClosed(const std::string& cluster) = 0;
+  virtual void OnWarning(const std::string& cluster, const SourceWarning& warning) = 0;
+};
+
+struct ConnectionOptions {
+  std::string cluster;   // the configured name
+  std::string endpoint;  // URL of the MCP server
+  Duration initial_delay = std::chrono::seconds(1);
+  Duration max_delay = std::chrono::seconds(60);
+  Duration request_timeout = std::chrono::seconds(10);
+};
+
+// Holds the connection to one MCP server for as long as it lives: carries out what the event source
+// wants over HTTP, feeds it what comes back, and after each failure waits and tries again.
+//
+// Belongs to the thread of the inbox.
+class ClusterConnection {
+ public:
+  using NewSource = std::function<std::unique_ptr<EventSource>()>;
+  using Random01 = std::function<double()>;
+
+  ClusterConnection(ConnectionOptions options, Inbox& inbox, HttpClient& http,
+                    ConnectionListener& listener, NewSource new_source, Random01 random);
+  ~ClusterConnection();
+  ClusterConnection(const ClusterConnection&) = delete;
+  ClusterConnection& operator=(const ClusterConnection&) = delete;
+
+  void Connect();
+  // Ends the session politely and connects no more. `closed` runs once the server has been told.
+  void Close(std::function<void()> closed);
+
+ private:
+  class Exchange;    // one HTTP request and its handler
+  class PostExchange;
+  class StreamExchange;
+  class DeleteExchange;
+
+  HttpRequest Request(const std::string& method, const HttpHeaders& headers, bool stream) const;
+  void Perform(SourceActions actions);
+  void Do(PostMessage& action);
+  void Do(CancelPost& action);
+  void Do(OpenStream& action);
+  void Do(CloseStream& action);
+  void Do(DeleteSession& action);
+  void Do(DeliverEvent& action);
+  void Do(Subscribed& action);
+  void Do(ConnectionLost& action);
+  void Do(SourceWarning& action);
+  void RetryAfterDelay(const ConnectionLost& lost);
+  void RearmTimer();
+  void DropPosts();
+
+  const ConnectionOptions options_;
+  Inbox& inbox_;
+  HttpClient& http_;
+  ConnectionListener& listener_;
+  const NewSource new_source_;
+  const Random01 random_;
+  Backoff backoff_;
+  std::unique_ptr<EventSource> source_;
+  std::unordered_map<PostId, std::unique_ptr<PostExchange>> posts_;
+  std::unique_ptr<StreamExchange> stream_;
+  std::unique_ptr<DeleteExchange> delete_request_;
+  Inbox::TimerId timer_ = Inbox::kNoTimer;
+  Inbox::TimerId retry_timer_ = Inbox::kNoTimer;
+  std::function<void()> closed_;
+  int attempt_ = 0;
+  bool subscribed_ = false;
+};
+
+}  // namespace runner::ingest

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "common/incident.h"
+#include "ingest/mcp/jsonrpc.h"
+
+namespace runner::ingest {
+
+// Bounds on what a server may say, in bytes. Longer text is cut and ends with a marker.
+constexpr std::size_t kMaxName = 253;  // a Kubernetes object name (RFC 1123 subdomain)
+constexpr std::size_t kMaxUid = 128;
+constexpr std::size_t kMaxContext = std::size_t{256} << 10;
+
+// Why a message is not a fault event. `severity` is set when it could be told.
+struct InvalidEvent {
+  std::string reason;  // json, schema, oversize: the `reason` label
+  std::string detail;
+  std::optional<Severity> severity;
+};
+
+using DecodedEvent = std::variant<FaultEvent, InvalidEvent>;
+
+// The `data` of a notification with logger kubernetes/faults. Valid is what has a fault type, a
+// resource with kind and name, and a known or absent severity. Every text comes out as valid UTF-8
+// within its bound. A timestamp that is missing, unreadable or in the future becomes `now`. The
+// cluster is left empty: the server's own claim does not count.
+DecodedEvent DecodeFault(const Json& data, WallTime now);
+
+// RFC 3339 (date-time) to the second or finer; nothing when it is not one.
+std::optional<WallTime> ParseTimestamp(std::string_view text);
+
+// Applies the same bounds to an event that came another way. Nothing when it is valid.
+std::optional<InvalidEvent> Normalize(FaultEvent& event);
+
+}  // namespace runner::ingest

@@ -1,0 +1,378 @@
+#include "ingest/mcp/http_client.h"
+
+#include <curl/curl.h>
+#include <sys/epoll.h>
+
+#include <algorithm>
+#include <charconv>
+#include <stdexcept>
+#include <utility>
+
+namespace runner::ingest {
+namespace {
+
+// Bytes that may wait for delivery before a transfer is paused.
+constexpr std::size_t kMaxUndelivered = std::size_t{1} << 20;
+
+std::string Lower(std::string_view text) {
+  std::string lower(text);
+  std::transform(lower.begin(), lower.end(), lower.begin(),
+                 [](unsigned char c) { return c >= 'A' && c <= 'Z' ? c + 32 : c; });
+  return lower;
+}
+
+std::string_view Trim(std::string_view text) {
+  const auto first = text.find_first_not_of(" \t\r\n");
+  if (first == std::string_view::npos) return {};
+  return text.substr(first, text.find_last_not_of(" \t\r\n") - first + 1);
+}
+
+// Retry-After as seconds or as an HTTP date (RFC 9110, section 10.2.3).
+std::optional<Duration> ParseRetryAfter(const std::string& value, WallTime now) {
+  std::int64_t seconds = 0;
+  const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), seconds);
+  if (error == std::errc() && end == value.data() + value.size()) {
+    return std::chrono::seconds(std::clamp<std::int64_t>(seconds, 0, 86400));
+  }
+  const std::time_t date = ::curl_getdate(value.c_str(), nullptr);
+  if (date < 0) return std::nullopt;
+  const std::int64_t left = date - std::chrono::system_clock::to_time_t(now);
+  return std::chrono::seconds(std::clamp<std::int64_t>(left, 0, 86400));
+}
+
+ConnectionFailure ToFailure(CURLcode code, const char* detail) {
+  ConnectionFailure failure;
+  failure.detail = *detail != '\0' ? detail : ::curl_easy_strerror(code);
+  switch (code) {
+    case CURLE_OPERATION_TIMEDOUT:
+      failure.error = ErrorClass::kTimeout;
+      break;
+    case CURLE_SSL_CONNECT_ERROR:
+    case CURLE_SSL_CERTPROBLEM:
+    case CURLE_SSL_CIPHER:
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_SSL_ISSUER_ERROR:
+      failure.error = ErrorClass::kTls;
+      break;
+    case CURLE_WEIRD_SERVER_REPLY:
+    case CURLE_UNSUPPORTED_PROTOCOL:
+    case CURLE_HTTP2:
+    case CURLE_BAD_CONTENT_ENCODING:
+      failure.error = ErrorClass::kProtocol;
+      break;
+    default:
+      failure.error = ErrorClass::kNetwork;
+  }
+  return failure;
+}
+
+template <typename Value>
+void SetOption(CURL* easy, CURLoption option, Value value) {
+  if (const CURLcode code = ::curl_easy_setopt(easy, option, value); code != CURLE_OK) {
+    throw std::runtime_error(std::string("curl_easy_setopt: ") + ::curl_easy_strerror(code));
+  }
+}
+
+struct CurlLibrary {
+  CurlLibrary() {
+    if (::curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
+      throw std::runtime_error("curl_global_init failed");
+    }
+  }
+  ~CurlLibrary() { ::curl_global_cleanup(); }
+};
+
+}  // namespace
+
+struct HttpClient::Multi {
+  CurlLibrary library;
+  CURLM* handle = ::curl_multi_init();
+  ~Multi() { ::curl_multi_cleanup(handle); }
+};
+
+struct HttpClient::Transfer {
+  RequestId id = 0;
+  HttpClient* client = nullptr;
+  HttpHandler* handler = nullptr;
+  HttpRequest request;
+  CURL* easy = ::curl_easy_init();
+  curl_slist* header_list = nullptr;
+  char error_text[CURL_ERROR_SIZE] = {};
+  Inbox::TimerId head_timer = Inbox::kNoTimer;
+
+  // What the callbacks have recorded.
+  HttpHead head;
+  bool head_complete = false;
+  bool head_told = false;
+  bool encoded = false;  // the server compressed what was not asked for
+  std::string body;
+  std::size_t body_total = 0;
+  bool too_large = false;
+  bool paused = false;
+  bool queued = false;  // stands in ready_
+  bool done = false;
+  std::optional<ConnectionFailure> failure;
+
+  ~Transfer() {
+    client->inbox_.Cancel(head_timer);
+    if (easy != nullptr) {
+      ::curl_multi_remove_handle(client->multi_->handle, easy);
+      ::curl_easy_cleanup(easy);
+    }
+    ::curl_slist_free_all(header_list);
+  }
+
+  void Ready() {
+    if (!std::exchange(queued, true)) client->ready_.push_back(id);
+  }
+
+  static std::size_t OnHeader(char* bytes, std::size_t, std::size_t size, void* self) noexcept;
+  static std::size_t OnWrite(char* bytes, std::size_t, std::size_t size, void* self) noexcept;
+};
+
+std::size_t HttpClient::Transfer::OnHeader(char* bytes, std::size_t, std::size_t size,
+                                           void* self) noexcept {
+  auto& transfer = *static_cast<Transfer*>(self);
+  const std::string_view line(bytes, size);
+  if (line.starts_with("HTTP/")) {
+    transfer.head = {};  // an interim answer (1xx) may have come before
+    const auto space = line.find(' ');
+    if (space != std::string_view::npos) {
+      std::from_chars(line.data() + space + 1, line.data() + line.size(), transfer.head.status);
+    }
+    return size;
+  }
+  if (Trim(line).empty()) {
+    if (transfer.head.status >= 200) {
+      transfer.head_complete = true;
+      transfer.Ready();
+    }
+    return size;
+  }
+  const auto colon = line.find(':');
+  if (colon == std::string_view::npos) return size;
+  const std::string name = Lower(line.substr(0, colon));
+  const std::string_view value = Trim(line.substr(colon + 1));
+  if (name == "content-type") {
+    transfer.head.content_type = Lower(Trim(value.substr(0, value.find(';'))));
+  } else if (name == "mcp-session-id") {
+    transfer.head.session_id = value;
+  } else if (name == "retry-after") {
+    transfer.head.retry_after = ParseRetryAfter(
+        std::string(value), transfer.client->inbox_.Now().wall);
+  } else if (name == "content-encoding") {
+    transfer.encoded = Lower(value) != "identity";
+  }
+  return size;
+}
+
+std::size_t HttpClient::Transfer::OnWrite(char* bytes, std::size_t, std::size_t size,
+                                          void* self) noexcept {
+  auto& transfer = *static_cast<Transfer*>(self);
+  if (transfer.encoded) return CURL_WRITEFUNC_ERROR;
+  transfer.Ready();
+  if (transfer.client->paused_() || transfer.body.size() > kMaxUndelivered) {
+    transfer.paused = true;
+    return CURL_WRITEFUNC_PAUSE;
+  }
+  transfer.body_total += size;
+  if (!transfer.request.stream && transfer.body_total > transfer.request.max_body) {
+    transfer.too_large = true;
+    return CURL_WRITEFUNC_ERROR;
+  }
+  transfer.body.append(bytes, size);
+  return size;
+}
+
+HttpClient::HttpClient(Inbox& inbox, std::function<bool()> paused)
+    : inbox_(inbox), paused_(std::move(paused)), multi_(std::make_unique<Multi>()) {
+  if (multi_->handle == nullptr) throw std::runtime_error("curl_multi_init failed");
+  ::curl_multi_setopt(multi_->handle, CURLMOPT_SOCKETFUNCTION, &HttpClient::OnSocket);
+  ::curl_multi_setopt(multi_->handle, CURLMOPT_SOCKETDATA, this);
+  ::curl_multi_setopt(multi_->handle, CURLMOPT_TIMERFUNCTION, &HttpClient::OnTimer);
+  ::curl_multi_setopt(multi_->handle, CURLMOPT_TIMERDATA, this);
+}
+
+HttpClient::~HttpClient() {
+  transfers_.clear();
+  inbox_.Cancel(timer_);
+}
+
+HttpClient::RequestId HttpClient::Start(HttpRequest request, HttpHandler& handler) {
+  auto transfer = std::make_unique<Transfer>();
+  transfer->id = ++last_id_;
+  transfer->client = this;
+  transfer->handler = &handler;
+  transfer->request = std::move(request);
+  if (transfer->easy == nullptr) throw std::runtime_error("curl_easy_init failed");
+  Configure(*transfer);
+  Transfer& started = *transfer;
+  transfers_.emplace(started.id, std::move(transfer));
+  if (started.request.stream) {
+    started.head_timer = inbox_.After(started.request.timeout, [this, id = started.id] {
+      const auto found = transfers_.find(id);
+      if (found == transfers_.end() || found->second->head_complete) return;
+      found->second->done = true;
+      found->second->failure = {ErrorClass::kTimeout, "the stream did not open in time", {}, false};
+      found->second->Ready();
+      Deliver();
+    });
+  }
+  ::curl_multi_add_handle(multi_->handle, started.easy);
+  return started.id;
+}
+
+void HttpClient::Configure(Transfer& transfer) {
+  CURL* easy = transfer.easy;
+  const HttpRequest& request = transfer.request;
+  for (const auto& [name, value] : request.headers) {
+    transfer.header_list =
+        ::curl_slist_append(transfer.header_list, (name + ": " + value).c_str());
+  }
+  // libcurl would wait for a 100 Continue before a large body.
+  transfer.header_list = ::curl_slist_append(transfer.header_list, "Expect:");
+  SetOption(easy, CURLOPT_URL, request.url.c_str());
+  SetOption(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+  SetOption(easy, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
+  SetOption(easy, CURLOPT_HTTPHEADER, transfer.header_list);
+  SetOption(easy, CURLOPT_FOLLOWLOCATION, 0L);
+  SetOption(easy, CURLOPT_NOSIGNAL, 1L);
+  SetOption(easy, CURLOPT_ERRORBUFFER, transfer.error_text);
+  SetOption(easy, CURLOPT_HEADERFUNCTION, &Transfer::OnHeader);
+  SetOption(easy, CURLOPT_HEADERDATA, &transfer);
+  SetOption(easy, CURLOPT_WRITEFUNCTION, &Transfer::OnWrite);
+  SetOption(easy, CURLOPT_WRITEDATA, &transfer);
+  SetOption(easy, CURLOPT_PRIVATE, &transfer);
+  const long timeout_ms =
+      static_cast<long>(std::chrono::ceil<std::chrono::milliseconds>(request.timeout).count());
+  SetOption(easy, CURLOPT_CONNECTTIMEOUT_MS, timeout_ms);
+  if (request.stream) {
+    // A peer that vanished is noticed within a minute: probes after 30 s of silence, every 10 s.
+    SetOption(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+    SetOption(easy, CURLOPT_TCP_KEEPIDLE, 30L);
+    SetOption(easy, CURLOPT_TCP_KEEPINTVL, 10L);
+  } else {
+    SetOption(easy, CURLOPT_TIMEOUT_MS, timeout_ms);
+  }
+  if (request.method == "POST") {
+    SetOption(easy, CURLOPT_POST, 1L);
+    SetOption(easy, CURLOPT_POSTFIELDSIZE, static_cast<long>(request.body.size()));
+    SetOption(easy, CURLOPT_POSTFIELDS, request.body.c_str());
+  } else if (request.method != "GET") {
+    SetOption(easy, CURLOPT_CUSTOMREQUEST, request.method.c_str());
+  }
+}
+
+void HttpClient::Cancel(RequestId id) { transfers_.erase(id); }
+
+void HttpClient::Resume() {
+  std::vector<RequestId> paused;
+  for (const auto& [id, transfer] : transfers_) {
+    if (transfer->paused) paused.push_back(id);
+  }
+  for (const RequestId id : paused) {
+    const auto found = transfers_.find(id);
+    if (found == transfers_.end()) continue;
+    found->second->paused = false;
+    // May call OnWrite at once with what was held back.
+    ::curl_easy_pause(found->second->easy, CURLPAUSE_CONT);
+  }
+  Deliver();
+}
+
+int HttpClient::OnSocket(void*, int fd, int what, void* self, void*) noexcept {
+  auto& client = *static_cast<HttpClient*>(self);
+  if (what == CURL_POLL_REMOVE) {
+    client.inbox_.Unwatch(fd);
+    return 0;
+  }
+  std::uint32_t events = 0;
+  if (what & CURL_POLL_IN) events |= EPOLLIN;
+  if (what & CURL_POLL_OUT) events |= EPOLLOUT;
+  try {
+    client.inbox_.Watch(fd, events, [&client, fd](std::uint32_t happened) {
+      int curl_events = 0;
+      if (happened & EPOLLIN) curl_events |= CURL_CSELECT_IN;
+      if (happened & EPOLLOUT) curl_events |= CURL_CSELECT_OUT;
+      if (happened & (EPOLLERR | EPOLLHUP)) curl_events |= CURL_CSELECT_ERR;
+      client.Drive(fd, curl_events);
+    });
+  } catch (const std::exception&) {
+    return -1;  // libcurl fails the transfers of this socket
+  }
+  return 0;
+}
+
+int HttpClient::OnTimer(void*, long timeout_ms, void* self) noexcept {
+  auto& client = *static_cast<HttpClient*>(self);
+  client.inbox_.Cancel(client.timer_);
+  client.timer_ = Inbox::kNoTimer;
+  if (timeout_ms < 0) return 0;
+  client.timer_ = client.inbox_.After(std::chrono::milliseconds(timeout_ms),
+                                      [&client] { client.Drive(CURL_SOCKET_TIMEOUT, 0); });
+  return 0;
+}
+
+void HttpClient::Drive(int fd, int curl_events) {
+  int running = 0;
+  ::curl_multi_socket_action(multi_->handle, fd, curl_events, &running);
+  CollectFinished();
+  Deliver();
+}
+
+void HttpClient::CollectFinished() {
+  int left = 0;
+  while (const CURLMsg* message = ::curl_multi_info_read(multi_->handle, &left)) {
+    if (message->msg != CURLMSG_DONE) continue;
+    Transfer* transfer = nullptr;
+    ::curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &transfer);
+    transfer->done = true;
+    if (transfer->encoded) {
+      transfer->failure = {ErrorClass::kProtocol, "the answer is compressed", {}, false};
+    } else if (transfer->too_large) {
+      transfer->failure = {ErrorClass::kProtocol, "the answer is over the limit", {}, false};
+    } else if (message->data.result != CURLE_OK) {
+      transfer->failure = ToFailure(message->data.result, transfer->error_text);
+    }
+    transfer->Ready();
+  }
+}
+
+// Tells the handlers what was recorded. They may start and cancel requests meanwhile, so a transfer
+// is looked up anew after each call.
+void HttpClient::Deliver() {
+  if (std::exchange(delivering_, true)) return;
+  for (std::size_t i = 0; i < ready_.size(); ++i) {
+    const RequestId id = ready_[i];
+    const auto alive = [&]() -> Transfer* {
+      const auto found = transfers_.find(id);
+      return found == transfers_.end() ? nullptr : found->second.get();
+    };
+    Transfer* transfer = alive();
+    if (transfer == nullptr) continue;
+    transfer->queued = false;
+    HttpHandler& handler = *transfer->handler;
+    if (transfer->head_complete && !std::exchange(transfer->head_told, true)) {
+      handler.OnHead(transfer->head);
+      if ((transfer = alive()) == nullptr) continue;
+    }
+    if (!transfer->body.empty()) {
+      const std::string bytes = std::exchange(transfer->body, {});
+      handler.OnBody(bytes);
+      if ((transfer = alive()) == nullptr) continue;
+    }
+    if (transfer->done) {
+      const auto failure = transfer->failure;
+      transfers_.erase(id);
+      handler.OnDone(failure);
+    } else if (transfer->paused && !paused_()) {
+      transfer->paused = false;
+      ::curl_easy_pause(transfer->easy, CURLPAUSE_CONT);
+    }
+  }
+  ready_.clear();
+  delivering_ = false;
+}
+
+}  // namespace runner::ingest

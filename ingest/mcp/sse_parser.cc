@@ -1,0 +1,110 @@
+#include "ingest/mcp/sse_parser.h"
+
+#include <algorithm>
+#include <charconv>
+#include <utility>
+
+namespace runner::ingest {
+namespace {
+
+constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+
+}  // namespace
+
+SseParser::SseParser(Handlers handlers, SseLimits limits)
+    : handlers_(std::move(handlers)), limits_(limits) {}
+
+void SseParser::Put(std::string_view bytes) {
+  while (bom_matched_ < kByteOrderMark.size() && !bytes.empty()) {
+    if (bytes.front() != kByteOrderMark[bom_matched_]) {
+      line_.append(kByteOrderMark.substr(0, bom_matched_));  // it was ordinary text after all
+      bom_matched_ = kByteOrderMark.size();
+      break;
+    }
+    ++bom_matched_;
+    bytes.remove_prefix(1);
+  }
+
+  while (!bytes.empty()) {
+    if (std::exchange(after_cr_, false) && bytes.front() == '\n') {
+      bytes.remove_prefix(1);
+      continue;
+    }
+    const std::size_t end = std::min(bytes.find_first_of("\r\n"), bytes.size());
+    if (line_.size() + end > limits_.max_line) {
+      line_too_long_ = true;
+      line_.clear();
+    }
+    if (!line_too_long_) line_.append(bytes.substr(0, end));
+    if (end == bytes.size()) return;
+    after_cr_ = bytes[end] == '\r';
+    bytes.remove_prefix(end + 1);
+    EndLine();
+  }
+}
+
+void SseParser::EndLine() {
+  if (std::exchange(line_too_long_, false)) {
+    event_too_long_ = true;
+    line_.clear();
+    return;
+  }
+  // Moved out and back, so that the capacity serves the next line.
+  std::string line = std::move(line_);
+  line_.clear();
+  if (line.empty()) {
+    Dispatch();
+  } else if (line.front() == ':') {
+    ++comments_;
+  } else if (const std::size_t colon = line.find(':'); colon == std::string::npos) {
+    Field(line, {});
+  } else {
+    std::string_view value = std::string_view(line).substr(colon + 1);
+    if (value.starts_with(' ')) value.remove_prefix(1);
+    Field(std::string_view(line).substr(0, colon), value);
+  }
+  line.clear();
+  line_ = std::move(line);
+}
+
+void SseParser::Field(std::string_view name, std::string_view value) {
+  if (name == "data") {
+    if (data_.size() + value.size() + 1 > limits_.max_event) {
+      event_too_long_ = true;
+      data_.clear();
+      return;
+    }
+    if (event_too_long_) return;
+    if (has_data_) data_.push_back('\n');
+    data_.append(value);
+    has_data_ = true;
+  } else if (name == "event") {
+    type_ = value;
+  } else if (name == "id") {
+    if (value.find('\0') == std::string_view::npos) id_ = value;
+  } else if (name == "retry") {
+    const bool digits = !value.empty() && std::all_of(value.begin(), value.end(), [](char c) {
+      return c >= '0' && c <= '9';
+    });
+    if (!digits) return;
+    // More digits than a number holds: the largest one, for the receiver to bound.
+    std::int64_t ms = std::chrono::milliseconds::max().count();
+    std::from_chars(value.data(), value.data() + value.size(), ms);
+    handlers_.on_retry(std::chrono::milliseconds(ms));
+  }
+}
+
+void SseParser::Dispatch() {
+  last_event_id_ = id_;
+  SseEvent event{std::move(type_), std::move(data_), last_event_id_};
+  type_.clear();
+  data_.clear();
+  const bool has_data = std::exchange(has_data_, false);
+  if (std::exchange(event_too_long_, false)) {
+    handlers_.on_oversize();
+  } else if (has_data) {
+    handlers_.on_event(std::move(event));
+  }
+}
+
+}  // namespace runner::ingest

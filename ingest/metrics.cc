@@ -1,0 +1,166 @@
+#include "ingest/metrics.h"
+
+#include <stdexcept>
+#include <string_view>
+
+#include "common/ask_loop.h"
+#include "common/process_metrics.h"
+
+namespace runner::ingest {
+namespace {
+
+using Cluster = MetricsSnapshot::Cluster;
+
+std::string_view SeverityWord(std::size_t index) {
+  return index == kUnknownSeverity ? "unknown" : ToString(static_cast<Severity>(index));
+}
+
+// One series for each cluster.
+template <typename Value>
+void PerCluster(const MetricsSnapshot& snapshot, MetricsPage& page, bool is_counter,
+                const char* name, std::string_view help, Value value) {
+  for (const Cluster& cluster : snapshot.clusters) {
+    const MetricLabels labels = {{"cluster", cluster.name}};
+    if (is_counter) {
+      page.Counter(name, help, labels, static_cast<double>(value(cluster)));
+    } else {
+      page.Gauge(name, help, labels, static_cast<double>(value(cluster)));
+    }
+  }
+}
+
+// One series for each cluster and word; none until a word was seen.
+template <typename Words>
+void PerWord(const MetricsSnapshot& snapshot, MetricsPage& page, const char* name,
+             std::string_view help, const char* label, Words words) {
+  page.DeclareCounter(name, help);
+  for (const Cluster& cluster : snapshot.clusters) {
+    for (const auto& [word, count] : words(cluster)) {
+      page.Counter(name, help, {{"cluster", cluster.name}, {label, word}},
+                   static_cast<double>(count));
+    }
+  }
+}
+
+void AddEventFlow(const MetricsSnapshot& snapshot, MetricsPage& page) {
+  constexpr const char* kReceived = "events_received_total";
+  constexpr const char* kReceivedHelp = "Fault events that came in, valid or not.";
+  page.DeclareCounter(kReceived, kReceivedHelp);
+  for (const Cluster& cluster : snapshot.clusters) {
+    for (std::size_t i = 0; i < cluster.counters.received.size(); ++i) {
+      if (cluster.counters.received[i] == 0) continue;
+      page.Counter(kReceived, kReceivedHelp,
+                   {{"cluster", cluster.name}, {"severity", std::string(SeverityWord(i))}},
+                   static_cast<double>(cluster.counters.received[i]));
+    }
+  }
+  PerWord(snapshot, page, "events_invalid_total", "Events dropped as malformed.", "reason",
+          [](const Cluster& c) -> const auto& { return c.counters.invalid; });
+  PerWord(snapshot, page, "events_filtered_total", "Events that deserve no investigation.",
+          "reason", [](const Cluster& c) -> const auto& { return c.counters.filtered; });
+  const auto counter = [&](const char* name, std::string_view help,
+                           std::uint64_t ClusterCounters::* field) {
+    PerCluster(snapshot, page, true, name, help,
+               [field](const Cluster& c) { return c.counters.*field; });
+  };
+  counter("events_queued_total", "Events accepted as incidents.", &ClusterCounters::queued);
+  counter("events_requeued_total", "Incidents that went back to the queue.",
+          &ClusterCounters::requeued);
+  counter("events_dequeued_total", "Incidents offered to an executor.", &ClusterCounters::dequeued);
+  counter("events_expired_total", "Incidents that waited too long.", &ClusterCounters::expired);
+  counter("events_rejected_total", "Events refused by a full queue.", &ClusterCounters::rejected);
+  PerWord(snapshot, page, "events_evicted_total", "Incidents removed from the queue.", "reason",
+          [](const Cluster& c) {
+            std::map<std::string, std::uint64_t> words;
+            if (c.counters.evicted > 0) words["overflow"] = c.counters.evicted;
+            return words;
+          });
+  PerCluster(snapshot, page, false, "queue_depth", "Incidents that wait.",
+             [](const Cluster& c) { return c.depth; });
+  PerCluster(snapshot, page, false, "incidents_leased", "Incidents that an executor holds.",
+             [](const Cluster& c) { return c.leased; });
+  PerCluster(snapshot, page, false, "queue_oldest_event_timestamp_seconds",
+             "When the longest waiting incident was received; 0 when none waits.",
+             [](const Cluster& c) { return c.oldest_queued ? ToUnixSeconds(*c.oldest_queued) : 0; });
+}
+
+void AddConnections(const MetricsSnapshot& snapshot, MetricsPage& page) {
+  PerCluster(snapshot, page, false, "sse_connections_active",
+             "1 while subscribed to the MCP server of the cluster.",
+             [](const Cluster& c) { return c.connection.subscribed ? 1 : 0; });
+  PerWord(snapshot, page, "sse_reconnections_total", "Attempts to reconnect, by what made them.",
+          "reason", [](const Cluster& c) -> const auto& { return c.connection.reconnections; });
+  PerWord(snapshot, page, "sse_connection_errors_total", "Connections that failed.", "reason",
+          [](const Cluster& c) -> const auto& { return c.connection.errors; });
+  constexpr const char* kDuration = "sse_connection_duration_seconds";
+  constexpr const char* kDurationHelp = "How long subscriptions lasted.";
+  page.DeclareHistogram(kDuration, kDurationHelp);
+  for (const Cluster& cluster : snapshot.clusters) {
+    if (cluster.connection.durations.Count() == 0) continue;
+    page.Histogram(kDuration, kDurationHelp, {{"cluster", cluster.name}},
+                   cluster.connection.durations);
+  }
+  PerCluster(snapshot, page, false, "sse_last_event_timestamp_seconds",
+             "When the latest event came; 0 before the first.", [](const Cluster& c) {
+               return c.connection.last_event ? ToUnixSeconds(*c.connection.last_event) : 0;
+             });
+  PerCluster(snapshot, page, true, "sse_gap_seconds_total",
+             "Time without a subscription, after the first one.",
+             [](const Cluster& c) { return ToSeconds(c.gap); });
+}
+
+void AddDispatch(const MetricsSnapshot& snapshot, MetricsPage& page) {
+  page.Histogram("dispatch_latency_seconds", "From the received event to the started agent.", {},
+                 snapshot.scheduler.dispatch_latency);
+  page.Gauge("executors_connected", "Executors that are attached.", {},
+             static_cast<double>(snapshot.executors_connected));
+  constexpr const char* kSlots = "executor_slots";
+  constexpr const char* kSlotsHelp = "Agents that the attached executors may run.";
+  page.Gauge(kSlots, kSlotsHelp, {{"state", "free"}}, static_cast<double>(snapshot.slots_free));
+  page.Gauge(kSlots, kSlotsHelp, {{"state", "busy"}}, static_cast<double>(snapshot.slots_busy));
+  PerCluster(snapshot, page, true, "leases_expired_total",
+             "Leases lost because their executor stayed away.",
+             [](const Cluster& c) { return c.counters.leases_expired; });
+  PerWord(snapshot, page, "incidents_finished_total", "Incidents that came to their end.", "status",
+          [](const Cluster& c) -> const auto& { return c.counters.finished; });
+}
+
+}  // namespace
+
+MetricsSnapshot TakeSnapshot(const IngestLoop& loop, const Instant& now) {
+  MetricsSnapshot snapshot;
+  const Scheduler& scheduler = loop.scheduler();
+  for (ClusterIndex i = 0; i < scheduler.cluster_count(); ++i) {
+    const Scheduler::ClusterView view = scheduler.View(i);
+    const ConnectionState& connection = loop.connections().Of(i);
+    snapshot.clusters.push_back({view.name, view.counters, view.depth, view.leased,
+                                 view.oldest_queued, connection, connection.GapUntil(now.mono)});
+  }
+  snapshot.scheduler = scheduler.counters();
+  for (const auto& [id, executor] : scheduler.leases().executors()) {
+    if (!executor.attached()) continue;
+    ++snapshot.executors_connected;
+    snapshot.slots_busy += executor.leases.size();
+    snapshot.slots_free += executor.FreeSlots();
+  }
+  return snapshot;
+}
+
+void AddIngestMetrics(const MetricsSnapshot& snapshot, MetricsPage& page) {
+  AddEventFlow(snapshot, page);
+  AddConnections(snapshot, page);
+  AddDispatch(snapshot, page);
+}
+
+std::string ScrapeIngest(Inbox& inbox, const IngestLoop& loop, MonoTime started) {
+  const auto snapshot = AskLoop<MetricsSnapshot>(
+      inbox, [&] { return TakeSnapshot(loop, inbox.Now()); }, std::chrono::milliseconds(500));
+  if (!snapshot) throw std::runtime_error("the main loop does not answer");
+  MetricsPage page;
+  AddProgramMetrics(page, "ingest", inbox.Now().mono - started);
+  AddProcessMetrics(page);
+  AddIngestMetrics(*snapshot, page);
+  return page.Text();
+}
+
+}  // namespace runner::ingest

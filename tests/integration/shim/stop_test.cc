@@ -1,0 +1,109 @@
+#include <signal.h>
+#include <sys/wait.h>
+
+#include "tests/integration/shim/run_fixture.h"
+
+namespace runner::executor {
+namespace {
+
+using namespace std::chrono_literals;
+
+using Stopping = RunFixture;
+
+TEST_F(Stopping, TimeoutTerminatesTheAgent) {
+  options_.timeout = 300ms;
+  const Outcome outcome = RunAgent({"sleep"});
+  EXPECT_EQ(outcome.status, RunStatus::kTimeout);
+  EXPECT_EQ(outcome.signal, SIGTERM);
+  EXPECT_GE(outcome.duration, 300ms);
+  EXPECT_LT(outcome.duration, 5s);
+  EXPECT_EQ(ResultJson()["timedOut"], true);
+  EXPECT_EQ(supervisor_->counters().clusters().at("prod").timeouts, 1u);
+}
+
+TEST_F(Stopping, AgentThatExitsWithZeroAtItsTimeoutHasTimedOut) {
+  options_.timeout = 1s;
+  const Outcome outcome = RunAgent({"obey-term"});
+  EXPECT_EQ(outcome.status, RunStatus::kTimeout);
+  EXPECT_EQ(outcome.exit_code, 0);
+}
+
+TEST_F(Stopping, AgentThatIgnoresSigtermIsKilledAfterTheGrace) {
+  options_.timeout = 500ms;
+  options_.kill_grace = 300ms;
+  const Outcome outcome = RunAgent({"ignore-term"});
+  EXPECT_EQ(outcome.status, RunStatus::kTimeout);
+  EXPECT_EQ(outcome.signal, SIGKILL);
+  EXPECT_GE(outcome.duration, 800ms);
+  EXPECT_TRUE(outcome.contained);
+}
+
+TEST_F(Stopping, StoppedAgentIsTerminatedAllTheSame) {
+  options_.timeout = 300ms;
+  const Outcome outcome = RunAgent({"stop-itself"});
+  EXPECT_EQ(outcome.status, RunStatus::kTimeout);
+  EXPECT_EQ(outcome.signal, SIGTERM);
+}
+
+TEST_F(Stopping, InterruptedAgentIsInterruptedWhateverItExitsWith) {
+  StartAgent({"obey-term"});
+  AwaitOutput("ready");
+  supervisor_->StopAll(StopReason::kInterrupted);
+  const Outcome outcome = AwaitOutcome();
+  EXPECT_EQ(outcome.status, RunStatus::kInterrupted);
+  EXPECT_EQ(outcome.exit_code, 0);
+  EXPECT_TRUE(outcome.report_partial);
+}
+
+TEST_F(Stopping, CancelledAgentIsCancelled) {
+  StartAgent({"sleep"});
+  supervisor_->Stop(LeaseOf(), StopReason::kCancelled);
+  EXPECT_EQ(AwaitOutcome().status, RunStatus::kCancelled);
+  EXPECT_EQ(ResultJson()["cancelled"], true);
+}
+
+TEST_F(Stopping, KillAllDoesNotWaitForTheGrace) {
+  options_.kill_grace = 60s;
+  StartAgent({"ignore-term"});
+  AwaitOutput("ready");
+  supervisor_->StopAll(StopReason::kInterrupted);
+  supervisor_->KillAll();
+  const Outcome outcome = AwaitOutcome();
+  EXPECT_EQ(outcome.status, RunStatus::kInterrupted);
+  EXPECT_EQ(outcome.signal, SIGKILL);
+}
+
+TEST_F(Stopping, StopOfAnUnknownLeaseDoesNothing) {
+  supervisor_->Stop(LeaseOf(7), StopReason::kCancelled);
+  EXPECT_EQ(RunAgent({"exit", "0"}).status, RunStatus::kSuccess);
+}
+
+TEST_F(Stopping, LostExecutorEndsTheAgentAndLeavesTheRecord) {
+  StartAgent({"obey-term"});
+  AwaitOutput("ready");
+  RunUntil([&] { return started_.contains(LeaseOf()); });
+  Abandon();
+  pid_t reaped = 0;
+  RunUntil([&] { return (reaped = ::waitpid(-1, nullptr, WNOHANG)) > 0; });
+  EXPECT_NE(reaped, started_[LeaseOf()]) << "the agent outlived its shim";
+  const auto record = ParseShimRecord(Read(SpoolFile()));
+  ASSERT_TRUE(record);
+  EXPECT_EQ(record->stopped, ShimStop::kExecutorLost);
+  EXPECT_EQ(record->exit_code, 0);
+  EXPECT_TRUE(record->contained);
+}
+
+TEST_F(Stopping, StoppedShimIsKilledByTheWatchdogAndItsAgentWithIt) {
+  options_.timeout = 100ms;
+  options_.kill_grace = 100ms;
+  StartAgent({"ignore-term"});
+  RunUntil([&] { return started_.contains(LeaseOf()); });
+  const std::string status = Read("/proc/" + std::to_string(started_[LeaseOf()]) + "/status");
+  ::kill(std::stoi(status.substr(status.find("PPid:") + 5)), SIGSTOP);
+  const Outcome outcome = AwaitOutcome();
+  EXPECT_EQ(outcome.reason, "shim_lost");
+  EXPECT_TRUE(outcome.contained);
+}
+
+}  // namespace
+}  // namespace runner::executor

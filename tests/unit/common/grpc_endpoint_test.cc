@@ -1,0 +1,198 @@
+#include "common/grpc_endpoint.h"
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <stdexcept>
+
+#include <gmock/gmock.h>
+#include <grpcpp/generic/generic_stub.h>
+#include <grpcpp/grpcpp.h>
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "common/unique_fd.h"
+#include "runner/v1/executor_admin.grpc.pb.h"
+
+namespace runner {
+namespace {
+
+using testing::HasSubstr;
+
+constexpr char kServing[] = "\x08\x01";     // HealthCheckResponse{status: SERVING}
+constexpr char kNotServing[] = "\x08\x02";  // HealthCheckResponse{status: NOT_SERVING}
+
+// A message with one string field (numbers below 16, texts below 128 bytes).
+std::string Message(int field, const std::string& text) {
+  return std::string{static_cast<char>(field << 3 | 2), static_cast<char>(text.size())} + text;
+}
+
+grpc::ByteBuffer ToBuffer(const std::string& bytes) {
+  const grpc::Slice slice(bytes);
+  return {&slice, 1};
+}
+
+std::string ToBytes(const grpc::ByteBuffer& buffer) {
+  std::vector<grpc::Slice> slices;
+  EXPECT_TRUE(buffer.Dump(&slices).ok());
+  std::string bytes;
+  for (const grpc::Slice& slice : slices) bytes.append(slice.begin(), slice.end());
+  return bytes;
+}
+
+// Calls any method with messages as bytes, as a client without .proto files has to.
+class RawClient {
+ public:
+  explicit RawClient(const std::string& address)
+      : stub_(grpc::CreateChannel(address, grpc::InsecureChannelCredentials())) {}
+
+  // One request, one response; the error's text when the call fails.
+  std::string Call(const std::string& method, const std::string& request) {
+    grpc::ClientContext context;
+    context.set_wait_for_ready(true);
+    context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(30));
+    auto call = stub_.PrepareCall(&context, method, &queue_);
+    call->StartCall(Tag());
+    Wait();
+    call->WriteLast(ToBuffer(request), {}, Tag());
+    Wait();
+    grpc::ByteBuffer response;
+    call->Read(&response, Tag());
+    const bool answered = Wait();
+    grpc::Status status;
+    call->Finish(&status, Tag());
+    Wait();
+    return answered ? ToBytes(response) : status.error_message();
+  }
+
+  std::string Health(const std::string& service) {
+    return Call("/grpc.health.v1.Health/Check", service.empty() ? "" : Message(1, service));
+  }
+  std::string Reflect(int field, const std::string& text) {
+    return Call("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+                Message(field, text));
+  }
+  std::string ListServices() { return Reflect(7, "*"); }
+  std::string Describe(const std::string& symbol) { return Reflect(4, symbol); }
+
+ private:
+  void* Tag() { return this; }
+  bool Wait() {
+    void* tag = nullptr;
+    bool ok = false;
+    EXPECT_TRUE(queue_.Next(&tag, &ok));
+    return ok;
+  }
+
+  grpc::CompletionQueue queue_;
+  grpc::GenericStub stub_;
+};
+
+class GrpcEndpointTest : public testing::Test {
+ protected:
+  GrpcEndpointTest() {
+    std::string pattern = testing::TempDir() + "grpc_endpoint.XXXXXX";
+    EXPECT_NE(::mkdtemp(pattern.data()), nullptr);
+    directory_ = pattern;
+  }
+  ~GrpcEndpointTest() override { std::filesystem::remove_all(directory_); }
+
+  std::string SocketAddress() const { return "unix:" + SocketPath(); }
+  std::string SocketPath() const { return directory_ + "/x.sock"; }
+
+  static std::string FailureOf(const std::string& address) {
+    try {
+      const GrpcEndpoint endpoint(address, {});
+      return "";
+    } catch (const std::runtime_error& error) {
+      return error.what();
+    }
+  }
+
+  v1::ExecutorAdmin::Service admin_;
+  std::string directory_;
+};
+
+TEST_F(GrpcEndpointTest, PicksAFreePortAndTellsIt) {
+  const GrpcEndpoint endpoint("127.0.0.1:0", {&admin_});
+  EXPECT_NE(endpoint.port(), 0);
+  EXPECT_EQ(endpoint.address(), "127.0.0.1:" + std::to_string(endpoint.port()));
+  EXPECT_EQ(RawClient(endpoint.address()).Health(""), kServing);
+}
+
+TEST_F(GrpcEndpointTest, HealthKnowsEveryServiceAndNoOther) {
+  const GrpcEndpoint endpoint("127.0.0.1:0", {&admin_});
+  RawClient client(endpoint.address());
+  EXPECT_EQ(client.Health("runner.v1.ExecutorAdmin"), kServing);
+  EXPECT_NE(client.Health("runner.v1.Nobody"), kServing);
+}
+
+TEST_F(GrpcEndpointTest, NotServingIsToldForEveryService) {
+  GrpcEndpoint endpoint("127.0.0.1:0", {&admin_});
+  RawClient client(endpoint.address());
+  endpoint.SetServing(false);
+  EXPECT_EQ(client.Health(""), kNotServing);
+  EXPECT_EQ(client.Health("runner.v1.ExecutorAdmin"), kNotServing);
+  endpoint.SetServing(true);
+  EXPECT_EQ(client.Health("runner.v1.ExecutorAdmin"), kServing);
+}
+
+TEST_F(GrpcEndpointTest, ReflectionListsAndDescribesTheServices) {
+  const GrpcEndpoint endpoint("127.0.0.1:0", {&admin_});
+  RawClient client(endpoint.address());
+  const std::string services = client.ListServices();
+  EXPECT_THAT(services, HasSubstr("runner.v1.ExecutorAdmin"));
+  EXPECT_THAT(services, HasSubstr("grpc.health.v1.Health"));
+  EXPECT_THAT(client.Describe("runner.v1.ExecutorAdmin"), HasSubstr("executor_admin.proto"));
+  EXPECT_THAT(client.Describe("grpc.health.v1.Health"), HasSubstr("HealthCheckRequest"));
+}
+
+TEST_F(GrpcEndpointTest, TwoServersDoNotShareAPort) {
+  const GrpcEndpoint endpoint("127.0.0.1:0", {});
+  EXPECT_THAT(FailureOf(endpoint.address()), HasSubstr("cannot serve gRPC on 127.0.0.1:"));
+}
+
+TEST_F(GrpcEndpointTest, ServesOnAUnixSocket) {
+  const GrpcEndpoint endpoint(SocketAddress(), {&admin_});
+  EXPECT_EQ(endpoint.port(), 0);
+  EXPECT_EQ(RawClient(SocketAddress()).Health(""), kServing);
+}
+
+TEST_F(GrpcEndpointTest, DoesNotTakeTheSocketOfARunningServer) {
+  const GrpcEndpoint endpoint(SocketAddress(), {});
+  EXPECT_THAT(FailureOf(SocketAddress()), HasSubstr("another server listens"));
+  EXPECT_EQ(RawClient(SocketAddress()).Health(""), kServing);
+}
+
+TEST_F(GrpcEndpointTest, ReplacesASocketThatNobodyListensOn) {
+  {
+    sockaddr_un name{};
+    name.sun_family = AF_UNIX;
+    SocketPath().copy(name.sun_path, sizeof name.sun_path - 1);
+    const UniqueFd left_behind(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    ASSERT_EQ(::bind(left_behind.Get(), reinterpret_cast<const sockaddr*>(&name), sizeof name), 0);
+  }
+  const GrpcEndpoint endpoint(SocketAddress(), {});
+  EXPECT_EQ(RawClient(SocketAddress()).Health(""), kServing);
+}
+
+TEST_F(GrpcEndpointTest, ReplacesNothingButSockets) {
+  std::ofstream(SocketPath()) << "precious";
+  EXPECT_THAT(FailureOf(SocketAddress()), HasSubstr("not a socket"));
+  EXPECT_TRUE(std::filesystem::exists(SocketPath()));
+}
+
+TEST_F(GrpcEndpointTest, SaysWhenTheDirectoryOfTheSocketIsMissing) {
+  EXPECT_THAT(FailureOf("unix:" + directory_ + "/missing/x.sock"), HasSubstr("does not exist"));
+}
+
+TEST_F(GrpcEndpointTest, ShutdownFreesTheAddress) {
+  GrpcEndpoint endpoint("127.0.0.1:0", {});
+  endpoint.Shutdown(std::chrono::seconds(1));
+  endpoint.Shutdown(std::chrono::seconds(1));
+  EXPECT_EQ(FailureOf(endpoint.address()), "");
+}
+
+}  // namespace
+}  // namespace runner

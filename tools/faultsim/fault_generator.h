@@ -1,0 +1,39 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <random>
+#include <string>
+
+#include "common/clock.h"
+#include "common/incident.h"
+#include "tools/faultsim/fault_catalog.h"
+
+namespace runner::faultsim {
+
+// Plausible faults without end. The same cluster and seed give the same faults on every machine,
+// but for the times. The first fault is always critical; about one in eight is a recurrence of a
+// recent one, with the same id. Not thread-safe.
+class FaultGenerator {
+ public:
+  FaultGenerator(std::string cluster, std::uint64_t seed);
+
+  // A fault that begins at `now`.
+  FaultEvent Next(WallTime now);
+
+ private:
+  FaultEvent Fresh();
+  Resource MakeResource(ObjectKind kind, const Workload& workload);
+  std::uint64_t Below(std::uint64_t bound) { return random_() % bound; }
+  std::string Letters(std::size_t count);
+
+  const std::string cluster_;
+  std::mt19937_64 random_;
+  std::deque<FaultEvent> recent_;
+};
+
+// Stable: the hex of 8 bytes of FNV-1a over what identifies a fault.
+std::string FaultId(const std::string& cluster, const std::string& fault_type,
+                    const std::string& uid, const std::string& container);
+
+}  // namespace runner::faultsim

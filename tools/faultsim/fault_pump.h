@@ -1,0 +1,50 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+
+#include "common/inbox.h"
+#include "tools/faultsim/fault_generator.h"
+#include "tools/faultsim/http_server.h"
+#include "tools/faultsim/mcp_server.h"
+
+namespace runner::faultsim {
+
+// Lets faults happen at a steady rate while somebody listens; what would break while nobody does is
+// never told, so it does not happen. Waits while a stream is behind. Belongs to the thread of its
+// Inbox.
+class FaultPump {
+ public:
+  struct Pace {
+    double per_second = 0.5;
+    std::uint64_t count = 0;  // stop after so many; 0 = never
+  };
+  using Observer = std::function<void(const FaultEvent& fault, std::size_t sessions)>;
+
+  FaultPump(Inbox& inbox, McpServer& mcp, const HttpServer& http, FaultGenerator generator,
+            Pace pace, Observer observer);
+  ~FaultPump() { inbox_.Cancel(timer_); }
+  FaultPump(const FaultPump&) = delete;
+  FaultPump& operator=(const FaultPump&) = delete;
+
+ private:
+  // One fault now, the others from here on.
+  void Start();
+  void Tick();
+  void Emit();
+  bool Idle() const;
+
+  Inbox& inbox_;
+  McpServer& mcp_;
+  const HttpServer& http_;
+  FaultGenerator generator_;
+  const Pace pace_;
+  const Duration period_;
+  Observer observer_;
+  Inbox::TimerId timer_ = Inbox::kNoTimer;
+  bool starting_ = false;
+  MonoTime next_;
+  std::uint64_t emitted_ = 0;
+};
+
+}  // namespace runner::faultsim

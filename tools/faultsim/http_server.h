@@ -1,0 +1,66 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string_view>
+#include <unordered_map>
+
+#include "common/inbox.h"
+#include "common/unique_fd.h"
+#include "tools/faultsim/http_handler.h"
+
+namespace runner::faultsim {
+
+// A small HTTP/1.1 server with event streams, on one Inbox; belongs to the thread of that Inbox.
+// Connections are kept alive, requests on one are answered in order. Beyond kMaxConnections (or
+// when the process is out of descriptors) new ones wait in the backlog.
+class HttpServer final : public Streams {
+ public:
+  static constexpr std::size_t kMaxConnections = 20'000;
+  // More unsent bytes than this on one connection: nothing more is read from it, and a stream
+  // counts as congested.
+  static constexpr std::size_t kMaxUnsent = 1024 * 1024;
+
+  // `listener`: a non-blocking listening socket.
+  HttpServer(Inbox& inbox, UniqueFd listener);
+  ~HttpServer() override;
+  HttpServer(const HttpServer&) = delete;
+  HttpServer& operator=(const HttpServer&) = delete;
+
+  // Begins to accept. `handler` outlives the server.
+  void Serve(HttpHandler& handler);
+
+  void SendEvent(ConnectionId connection, std::string_view data) override;
+  void EndStream(ConnectionId connection) override;
+
+  // Some stream is behind: who can wait with more events should.
+  bool Congested() const { return congested_ > 0; }
+
+ private:
+  struct Connection;
+
+  void Accept();
+  void PauseAccepting();
+  void ResumeAccepting();
+  void Add(UniqueFd fd);
+  void OnReady(ConnectionId id, std::uint32_t events);
+  // Each of these returns false when the connection is of no more use.
+  bool Receive(Connection& connection);
+  bool ServeRequests(ConnectionId id, Connection& connection);
+  bool Flush(Connection& connection);
+  bool Linger(ConnectionId id, Connection& connection);
+  void UpdateInterest(ConnectionId id, Connection& connection);
+  void Close(ConnectionId id);
+
+  Inbox& inbox_;
+  UniqueFd listener_;
+  HttpHandler* handler_ = nullptr;
+  bool accepting_ = false;
+  Inbox::TimerId resume_ = Inbox::kNoTimer;
+  std::unordered_map<ConnectionId, std::unique_ptr<Connection>> connections_;
+  ConnectionId next_id_ = 1;
+  std::size_t congested_ = 0;
+};
+
+}  // namespace runner::faultsim

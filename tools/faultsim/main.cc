@@ -1,0 +1,95 @@
+#include <csignal>
+#include <cstdint>
+#include <exception>
+#include <iostream>
+#include <random>
+#include <string>
+#include <utility>
+
+#include <CLI/CLI.hpp>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+
+#include "common/clock.h"
+#include "common/inbox.h"
+#include "common/unique_fd.h"
+#include "tools/faultsim/fault_generator.h"
+#include "tools/faultsim/fault_pump.h"
+#include "tools/faultsim/http_server.h"
+#include "tools/faultsim/listener.h"
+#include "tools/faultsim/mcp_server.h"
+
+namespace {
+
+struct Options {
+  std::string listen = "127.0.0.1:8090";
+  runner::faultsim::FaultPump::Pace pace;
+  std::string cluster = "simulated";
+  std::uint64_t seed = std::random_device{}();
+  bool quiet = false;
+};
+
+void Declare(CLI::App& app, Options& options) {
+  app.add_option("--listen", options.listen, "HOST:PORT; port 0 = any free one")
+      ->capture_default_str();
+  app.add_option("--rate", options.pace.per_second, "Faults per second")
+      ->check(CLI::Range(0.001, 100'000.0))
+      ->capture_default_str();
+  app.add_option("--count", options.pace.count, "Stop after so many faults; 0 = never")
+      ->capture_default_str();
+  app.add_option("--cluster", options.cluster, "What the server calls its cluster")
+      ->capture_default_str();
+  app.add_option("--seed", options.seed, "The same seed gives the same faults (default: random)");
+  app.add_flag("--quiet", options.quiet, "Do not tell of every fault on stderr");
+}
+
+// The signals that end the program, as something to wait for. Blocks them everywhere else.
+runner::UniqueFd EndingSignals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  sigprocmask(SIG_BLOCK, &signals, nullptr);
+  return runner::UniqueFd(::signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
+}
+
+void Tell(const runner::FaultEvent& fault, std::size_t sessions) {
+  const runner::Resource& resource = fault.resource;
+  std::cerr << fault.fault_id << ' ' << fault.fault_type << ' ' << ToString(fault.severity) << ' '
+            << resource.kind << ' ' << resource.namespace_
+            << (resource.namespace_.empty() ? "" : "/") << resource.name << " -> " << sessions
+            << (sessions == 1 ? " session\n" : " sessions\n");
+}
+
+void Run(const Options& options) {
+  using namespace runner::faultsim;
+  const runner::UniqueFd signals = EndingSignals();
+  const runner::SystemClock clock;
+  runner::Inbox inbox(clock);
+  runner::UniqueFd listener = ListenOn(options.listen);
+  const std::string address = BoundAddress(listener.Get());
+  HttpServer http(inbox, std::move(listener));
+  McpServer mcp(http, clock, options.cluster);
+  const FaultPump pump(inbox, mcp, http, FaultGenerator(options.cluster, options.seed),
+                       options.pace, options.quiet ? FaultPump::Observer() : Tell);
+  inbox.Watch(signals.Get(), EPOLLIN, [&](std::uint32_t) { inbox.Stop(); });
+  http.Serve(mcp);
+  std::cout << "listening on http://" << address << "/mcp" << std::endl;
+  inbox.Run();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app("Plays a kubernetes-mcp-server whose cluster keeps breaking.", "runner-faultsim");
+  Options options;
+  Declare(app, options);
+  CLI11_PARSE(app, argc, argv);
+  try {
+    Run(options);
+  } catch (const std::exception& error) {
+    std::cerr << "runner-faultsim: " << error.what() << '\n';
+    return 1;
+  }
+  return 0;
+}

@@ -1,0 +1,180 @@
+#include "tools/faultsim/mcp_server.h"
+
+#include <utility>
+
+namespace runner::faultsim {
+namespace {
+
+using nlohmann::json;
+using nlohmann::ordered_json;
+
+constexpr std::string_view kPath = "/mcp";
+constexpr std::string_view kSessionHeader = "mcp-session-id";
+constexpr std::string_view kJson = "application/json";
+constexpr std::string_view kEventStream = "text/event-stream";
+
+HttpResponse Refuse(int status, std::string_view why) {
+  return {status, {{"Content-Type", "text/plain; charset=utf-8"}}, std::string(why) + '\n'};
+}
+
+HttpResponse JsonAnswer(int status, const ordered_json& body) {
+  // A request may carry any bytes in its id: what is not UTF-8 was refused by the parser before.
+  return {status, {{"Content-Type", std::string(kJson)}}, body.dump()};
+}
+
+HttpResponse RpcError(int code, std::string_view message) {
+  return JsonAnswer(
+      400,
+      {{"jsonrpc", "2.0"}, {"id", nullptr}, {"error", {{"code", code}, {"message", message}}}});
+}
+
+bool Accepts(const HttpRequest& request, std::string_view type) {
+  for (const auto& [name, value] : request.headers) {
+    if (name != "accept") continue;
+    if (value.find(type) != std::string::npos || value.find("*/*") != std::string::npos) {
+      return true;
+    }
+  }
+  return false;
+}
+
+bool IsRequestId(const json& id) { return id.is_string() || id.is_number(); }
+
+}  // namespace
+
+McpServer::McpServer(Streams& streams, const Clock& clock, std::string cluster)
+    : streams_(streams), clock_(clock), cluster_(std::move(cluster)) {}
+
+HttpResponse McpServer::Answer(ConnectionId connection, const HttpRequest& request) {
+  if (request.path != kPath) return Refuse(404, "the MCP endpoint is /mcp");
+  const auto version = request.Header("mcp-protocol-version");
+  if (version && !McpSession::KnowsVersion(*version)) {
+    return Refuse(400, "unknown MCP-Protocol-Version");
+  }
+  if (request.method == "POST") return Post(request);
+  if (request.method == "GET") return Open(connection, request);
+  if (request.method == "DELETE") return Delete(request);
+  HttpResponse refusal = Refuse(405, "method not allowed");
+  refusal.headers.emplace_back("Allow", "GET, POST, DELETE");
+  return refusal;
+}
+
+HttpResponse McpServer::Post(const HttpRequest& request) {
+  if (!Accepts(request, kJson) || !Accepts(request, kEventStream)) {
+    return Refuse(406, "accept both application/json and text/event-stream");
+  }
+  if (!request.Header("content-type").value_or("").starts_with(kJson)) {
+    return Refuse(415, "the body must be application/json");
+  }
+  const json message = json::parse(request.body, nullptr, /*allow_exceptions=*/false);
+  if (message.is_discarded()) return RpcError(-32700, "parse error");
+  if (!message.is_object() || message.value("jsonrpc", json()) != "2.0") {
+    return RpcError(-32600, "not one JSON-RPC 2.0 message");
+  }
+  const json method = message.value("method", json());
+  const bool is_request = method.is_string() && message.contains("id");
+  if (is_request && !IsRequestId(message["id"])) return RpcError(-32600, "invalid id");
+  if (is_request && method == "initialize" && !request.Header(kSessionHeader)) {
+    return Initialize(message);
+  }
+  HttpResponse refusal;
+  const auto found = Find(request, refusal);
+  if (found == sessions_.end()) return refusal;
+  Entry& entry = found->second;
+  if (!is_request) {
+    if (method.is_string()) entry.session.Notice(method.get<std::string>());
+    return {202, {}, {}};
+  }
+  const ordered_json answer = entry.session.Answer(message, clock_.Now().wall);
+  UpdateAudience(entry);
+  return JsonAnswer(200, answer);
+}
+
+HttpResponse McpServer::Initialize(const json& request) {
+  if (sessions_.size() >= kMaxSessions) return Refuse(503, "too many sessions");
+  const std::string id = NewSessionId();
+  sessions_.emplace(id, Entry{McpSession(cluster_, next_number_++), std::nullopt, false});
+  HttpResponse response = JsonAnswer(200, McpSession::Initialize(request));
+  response.headers.emplace_back("Mcp-Session-Id", id);
+  return response;
+}
+
+HttpResponse McpServer::Open(ConnectionId connection, const HttpRequest& request) {
+  if (!Accepts(request, kEventStream)) return Refuse(406, "accept text/event-stream");
+  if (request.Header("last-event-id")) return Refuse(400, "streams cannot be resumed");
+  HttpResponse refusal;
+  const auto found = Find(request, refusal);
+  if (found == sessions_.end()) return refusal;
+  if (found->second.stream) return Refuse(409, "the stream of this session is open already");
+  found->second.stream = connection;
+  stream_owner_.emplace(connection, found->first);
+  UpdateAudience(found->second);
+  HttpResponse response;
+  response.headers = {{"Content-Type", std::string(kEventStream)}, {"Cache-Control", "no-cache"}};
+  response.stream = true;
+  return response;
+}
+
+HttpResponse McpServer::Delete(const HttpRequest& request) {
+  HttpResponse refusal;
+  const auto found = Find(request, refusal);
+  if (found == sessions_.end()) return refusal;
+  if (found->second.listening) --audience_;
+  if (const auto stream = found->second.stream) {
+    stream_owner_.erase(*stream);
+    streams_.EndStream(*stream);
+  }
+  sessions_.erase(found);
+  return {204, {}, {}};
+}
+
+McpServer::Sessions::iterator McpServer::Find(const HttpRequest& request, HttpResponse& refusal) {
+  const auto id = request.Header(kSessionHeader);
+  if (!id) {
+    refusal = Refuse(400, "Mcp-Session-Id is missing");
+    return sessions_.end();
+  }
+  const auto found = sessions_.find(*id);
+  if (found == sessions_.end()) refusal = Refuse(404, "no such session");
+  return found;
+}
+
+void McpServer::OnStreamClosed(ConnectionId connection) {
+  const auto owner = stream_owner_.find(connection);
+  if (owner == stream_owner_.end()) return;
+  const auto found = sessions_.find(owner->second);
+  stream_owner_.erase(owner);
+  if (found == sessions_.end()) return;
+  found->second.stream.reset();
+  UpdateAudience(found->second);
+}
+
+void McpServer::UpdateAudience(Entry& entry) {
+  const bool listening = entry.stream && entry.session.WantsFaults();
+  if (listening == entry.listening) return;
+  entry.listening = listening;
+  listening ? ++audience_ : --audience_;
+  if (listening && on_audience_) on_audience_();
+}
+
+std::size_t McpServer::Publish(const FaultEvent& fault) {
+  for (const auto& [id, entry] : sessions_) {
+    if (!entry.listening) continue;
+    for (const std::string& notification : entry.session.Notifications(fault)) {
+      streams_.SendEvent(*entry.stream, notification);
+    }
+  }
+  return audience_;
+}
+
+std::string McpServer::NewSessionId() {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  std::string id;
+  for (int word = 0; word < 4; ++word) {
+    const std::uint32_t bits = random_();
+    for (int shift = 0; shift < 32; shift += 4) id += kDigits[(bits >> shift) & 0xf];
+  }
+  return id;
+}
+
+}  // namespace runner::faultsim

@@ -52,11 +52,12 @@ class ChildStack {
   void* memory_;
 };
 
-// By the bare system call, as glibc's sigaction(3) refuses the two signals that it keeps for itself,
-// and its posix_spawn(3), which starts the shim, leaves just these ignored.
+// By the bare system call, as glibc's sigaction(3) refuses the two signals that it keeps for
+// itself, and its posix_spawn(3), which starts the shim, leaves just these ignored.
 void ResetSignals() {
   constexpr std::size_t kSignalSetBytes = NSIG / 8;
-  // The kernel's struct sigaction, whose size and order differ by architecture: SIG_DFL is all zero.
+  // The kernel's struct sigaction, whose size and order differ by architecture: SIG_DFL is all
+  // zero.
   const unsigned long default_action[8] = {};
   for (int signal = 1; signal < NSIG; ++signal) {
     ::syscall(SYS_rt_sigaction, signal, default_action, nullptr, kSignalSetBytes);

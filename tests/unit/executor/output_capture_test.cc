@@ -3,6 +3,8 @@
 #include <cerrno>
 
 #include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "tests/unit/executor/temporary_directory.h"
@@ -83,6 +85,22 @@ TEST_F(Capture, LinkInItsPlaceIsNotFollowed) {
   EXPECT_EQ(captured.count.bytes, 3u);
   EXPECT_EQ(captured.count.dropped_bytes, 3u);
   EXPECT_FALSE(std::filesystem::exists(directory_.path() / "target"));
+}
+
+TEST_F(Capture, WriteErrorTruncatesTheLogAndTheRestIsCountedAsDropped) {
+  const auto handler = ::signal(SIGXFSZ, SIG_IGN);
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
+  const rlimit small{30, before.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &small), 0);
+  const std::string text = AllBytes(1000);
+  const Captured captured = Run(text, 100, 7);
+  ::setrlimit(RLIMIT_FSIZE, &before);
+  ::signal(SIGXFSZ, handler);
+  EXPECT_EQ(captured.error, EFBIG);
+  EXPECT_EQ(captured.file, text.substr(0, 30));
+  EXPECT_EQ(captured.count.bytes, 1000u);
+  EXPECT_EQ(captured.count.dropped_bytes, 970u);
 }
 
 }  // namespace

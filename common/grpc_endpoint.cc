@@ -8,6 +8,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include <grpc/support/log.h>
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/health_check_service_interface.h>
@@ -162,5 +163,9 @@ std::uint16_t GrpcEndpoint::port() const { return impl_->port(); }
 const std::string& GrpcEndpoint::address() const { return impl_->address(); }
 void GrpcEndpoint::SetServing(bool serving) { impl_->SetServing(serving); }
 void GrpcEndpoint::Shutdown(Duration grace) { impl_->Shutdown(grace); }
+
+void SilenceGrpcLog() {
+  ::gpr_set_log_function([](gpr_log_func_args*) {});
+}
 
 }  // namespace runner

@@ -45,4 +45,8 @@ class GrpcEndpoint {
   std::unique_ptr<Impl> impl_;
 };
 
+// Keeps gRPC's own lines out of stderr, where every line is one of ours. What goes wrong comes back
+// as a status or an exception. Once, before gRPC is used.
+void SilenceGrpcLog();
+
 }  // namespace runner

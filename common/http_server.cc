@@ -2,11 +2,18 @@
 
 #include <algorithm>
 #include <array>
+#include <condition_variable>
 #include <exception>
+#include <mutex>
 #include <stdexcept>
+#include <thread>
 #include <utility>
 
 #include <civetweb.h>
+#include <netdb.h>
+#include <sys/socket.h>
+
+#include "common/unique_fd.h"
 
 namespace runner {
 namespace {
@@ -36,6 +43,18 @@ void Send(mg_connection* connection, const HttpResponse& response, bool with_bod
                     "\r\nCache-Control: no-store\r\nConnection: close\r\n" + extra_header + "\r\n";
   if (with_body) out += response.body;
   ::mg_write(connection, out.data(), out.size());
+}
+
+// Connects and hangs up.
+void Knock(const std::string& host, std::uint16_t port) {
+  addrinfo hints{};
+  hints.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV;
+  hints.ai_socktype = SOCK_STREAM;
+  addrinfo* found = nullptr;
+  if (::getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &found) != 0) return;
+  const UniqueFd fd(::socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (fd) ::connect(fd.Get(), found->ai_addr, found->ai_addrlen);
+  ::freeaddrinfo(found);
 }
 
 }  // namespace
@@ -82,9 +101,31 @@ class HttpServer::Impl {
     mg_server_port bound{};
     ::mg_get_server_ports(context_, 1, &bound);
     port_ = static_cast<std::uint16_t>(bound.port);
+    host_ = options.bind_address == "0.0.0.0" ? "127.0.0.1"
+            : options.bind_address == "::"    ? "::1"
+                                              : options.bind_address;
   }
 
-  ~Impl() { ::mg_stop(context_); }
+  // The library looks at its stop flag only every two seconds, or when a connection comes: one is
+  // made, again and again, until it has seen the flag.
+  ~Impl() {
+    std::mutex mutex;
+    std::condition_variable changed;
+    bool stopped = false;
+    std::thread knocker([&] {
+      std::unique_lock lock(mutex);
+      while (!changed.wait_for(lock, std::chrono::milliseconds(5), [&] { return stopped; })) {
+        Knock(host_, port_);
+      }
+    });
+    ::mg_stop(context_);
+    {
+      std::lock_guard lock(mutex);
+      stopped = true;
+    }
+    changed.notify_all();
+    knocker.join();
+  }
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
 
@@ -136,6 +177,7 @@ class HttpServer::Impl {
   const OnError on_error_;
   mg_context* context_ = nullptr;
   std::uint16_t port_ = 0;
+  std::string host_;  // where a connection to ourselves goes
 };
 
 HttpServer::HttpServer(const Options& options, std::map<std::string, HttpHandler> routes,

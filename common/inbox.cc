@@ -1,13 +1,13 @@
 #include "common/inbox.h"
 
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
-
 #include <array>
 #include <cerrno>
 #include <climits>
 #include <system_error>
 #include <utility>
+
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 
 namespace runner {
 namespace {

@@ -51,7 +51,9 @@ class Inbox {
   // Runs `task` once, not before `at`. Ids are never reused. Cancelling a timer that has fired or
   // was cancelled does nothing.
   TimerId At(MonoTime at, Task task);
-  TimerId After(Duration delay, Task task) { return At(clock_.Now().mono + delay, std::move(task)); }
+  TimerId After(Duration delay, Task task) {
+    return At(clock_.Now().mono + delay, std::move(task));
+  }
   void Cancel(TimerId id);
 
   // Calls `handler` whenever epoll reports `events` (EPOLLIN ...) for `fd`; level-triggered.

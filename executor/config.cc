@@ -1,12 +1,12 @@
 #include "executor/config.h"
 
-#include <limits.h>
-#include <unistd.h>
-
 #include <array>
 #include <filesystem>
 #include <utility>
 #include <variant>
+
+#include <limits.h>
+#include <unistd.h>
 
 #include "common/address.h"
 #include "executor/workspace/agent_command.h"

@@ -34,7 +34,7 @@ ExecutorLoop::~ExecutorLoop() {
 // --- runs -----------------------------------------------------------------------------------
 
 void ExecutorLoop::OnRunStarted(const Lease& lease, pid_t pid, WallTime started_at) {
-  v1::AttachRequest request;
+  v1::ExecutorMessage request;
   *request.mutable_started()->mutable_lease() = ToProto(lease);
   request.mutable_started()->set_pid(pid);
   *request.mutable_started()->mutable_started_at() = ToProto(started_at);
@@ -68,7 +68,7 @@ v1::Hello ExecutorLoop::MakeHello() {
   hello.set_version(GetBuildInfo().version);
   hello.set_slots(options_.slots);
   hello.set_sidecar(options_.sidecar);
-  *hello.mutable_stop_budget() = 
+  *hello.mutable_stop_budget() =
       ToProto(options_.kill_grace + kContainmentBudget + kDeliveryBudget);
   for (const Lease& lease : admission_.Running()) *hello.add_running() = ToProto(lease);
   for (const auto& [lease, outcome] : admission_.results_waiting()) {
@@ -77,23 +77,23 @@ v1::Hello ExecutorLoop::MakeHello() {
   return hello;
 }
 
-void ExecutorLoop::OnMessage(const v1::AttachResponse& message) {
+void ExecutorLoop::OnMessage(const v1::IngestMessage& message) {
   switch (message.message_case()) {
-    case v1::AttachResponse::kWelcome:
+    case v1::IngestMessage::kWelcome:
       OnWelcome(message.welcome());
       break;
-    case v1::AttachResponse::kOffer:
+    case v1::IngestMessage::kOffer:
       OnOffer(message.offer());
       break;
-    case v1::AttachResponse::kRecorded:
+    case v1::IngestMessage::kRecorded:
       if (const auto lease = FromProto(message.recorded().lease())) Forget(*lease);
       AdvanceDrain();
       break;
-    case v1::AttachResponse::kCancel:
+    case v1::IngestMessage::kCancel:
       OnCancel(message.cancel());
       AdvanceDrain();
       break;
-    case v1::AttachResponse::kDrain:
+    case v1::IngestMessage::kDrain:
       admission_.OnStreamDrain();
       break;
     default:
@@ -111,7 +111,7 @@ void ExecutorLoop::OnWelcome(const v1::Welcome& welcome) {
   for (const auto& [lease, outcome] : admission_.results_waiting()) SendResult(lease, outcome);
   admission_.OnWelcome();
   if (draining()) {
-    v1::AttachRequest request;
+    v1::ExecutorMessage request;
     request.mutable_draining();
     link_.Send(std::move(request));
   } else {
@@ -125,7 +125,7 @@ void ExecutorLoop::OnOffer(const v1::Offer& offer) {
   const auto incident = FromProto(offer.incident());
   if (!lease) return;
   const auto verdict = incident ? admission_.OnOffer(*lease) : Admission::Verdict::kNoSlot;
-  v1::AttachRequest answer;
+  v1::ExecutorMessage answer;
   if (verdict == Admission::Verdict::kTake || verdict == Admission::Verdict::kHeld) {
     *answer.mutable_accepted()->mutable_lease() = ToProto(*lease);
   } else {
@@ -140,8 +140,8 @@ void ExecutorLoop::OnCancel(const v1::Cancel& cancel) {
   const auto lease = FromProto(cancel.lease());
   if (!lease) return;
   if (admission_.IsRunning(*lease)) {
-    supervisor_.Stop(*lease, cancel.reason() == "shutdown" ? StopReason::kInterrupted
-                                                           : StopReason::kCancelled);
+    supervisor_.Stop(
+        *lease, cancel.reason() == "shutdown" ? StopReason::kInterrupted : StopReason::kCancelled);
   } else {
     Forget(*lease);
   }
@@ -151,8 +151,8 @@ void ExecutorLoop::OnDetached(bool superseded) {
   admission_.OnStreamEnded();
   if (!superseded) return;
   supervisor_.StopAll(StopReason::kCancelled);
-  MustEnd(kExitSuperseded, "another executor with the id " + options_.executor_id +
-                               " has attached");
+  MustEnd(kExitSuperseded,
+          "another executor with the id " + options_.executor_id + " has attached");
 }
 
 void ExecutorLoop::Forget(const Lease& lease) {
@@ -162,7 +162,7 @@ void ExecutorLoop::Forget(const Lease& lease) {
 }
 
 void ExecutorLoop::SendResult(const Lease& lease, const Outcome& outcome) {
-  v1::AttachRequest request;
+  v1::ExecutorMessage request;
   *request.mutable_result()->mutable_lease() = ToProto(lease);
   *request.mutable_result()->mutable_outcome() = ToProto(outcome);
   link_.Send(std::move(request));
@@ -170,7 +170,7 @@ void ExecutorLoop::SendResult(const Lease& lease, const Outcome& outcome) {
 
 void ExecutorLoop::SendCredits() {
   if (draining()) return;
-  v1::AttachRequest request;
+  v1::ExecutorMessage request;
   request.mutable_credits()->set_total(admission_.credits());
   link_.Send(std::move(request));
 }
@@ -196,7 +196,7 @@ void ExecutorLoop::Drain(const std::string& signal, Duration timeout, std::funct
                                             {"in_flight_agents", supervisor_.active()},
                                             {"shutdown_timeout", timeout}});
   admission_.BeginDrain();
-  v1::AttachRequest request;
+  v1::ExecutorMessage request;
   request.mutable_draining();
   link_.Send(std::move(request));
   drain_timer_ = inbox_.After(timeout, [this] { InterruptRuns(); });

@@ -43,7 +43,7 @@ class ExecutorLoop final : public RunListener, public IngestLinkListener {
   void OnRunStarted(const Lease& lease, pid_t pid, WallTime started_at) override;
   void OnRunFinished(const Lease& lease, const Outcome& outcome) override;
   v1::Hello MakeHello() override;
-  void OnMessage(const v1::AttachResponse& message) override;
+  void OnMessage(const v1::IngestMessage& message) override;
   void OnDetached(bool superseded) override;
 
   void OnWelcome(const v1::Welcome& welcome);

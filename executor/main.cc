@@ -38,21 +38,22 @@ int Run(const ExecutorConfig& config, const ConfigTable& table) {
   };
   const HealthCheck shutdown = ShutdownCheck([&] { return loop.draining(); });
   LoopProbe probe(inbox, clock);
-  HttpServer metrics({.bind_address = config.common.bind_address, .port = config.common.metrics_port},
-                     {{"/metrics",
-                       [&](const HttpRequest&) {
-                         return HttpResponse{200, std::string(MetricsPage::kContentType),
-                                             ScrapeExecutor(inbox, loop, started)};
-                       }}},
-                     on_error);
+  HttpServer metrics(
+      {.bind_address = config.common.bind_address, .port = config.common.metrics_port},
+      {{"/metrics",
+        [&](const HttpRequest&) {
+          return HttpResponse{200, std::string(MetricsPage::kContentType),
+                              ScrapeExecutor(inbox, loop, started)};
+        }}},
+      on_error);
   HttpServer health({.bind_address = config.common.bind_address, .port = config.common.health_port},
                     {{"/healthz", HealthHandler({shutdown, LoopCheck("executor", probe)})},
                      {"/readyz", HealthHandler({AttachCheck(loop), shutdown})}},
                     on_error);
   GrpcEndpoint grpc(config.common.grpc_listen, {&admin});
-  logger.Info("Listening", {{"grpc", grpc.address()},
-                            {"metrics_port", metrics.port()},
-                            {"health_port", health.port()}});
+  logger.Info(
+      "Listening",
+      {{"grpc", grpc.address()}, {"metrics_port", metrics.port()}, {"health_port", health.port()}});
 
   const auto drain = [&](const char* signal) {
     loop.Drain(signal, config.common.shutdown_timeout, [&] { inbox.Stop(); });
@@ -76,6 +77,7 @@ int main(int argc, char** argv) {
   if (const auto code = parsed.Report("runner-executor")) return *code;
   try {
     BlockSignals();
+    SilenceGrpcLog();
     return Run(config, table);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "runner-executor: %s\n", error.what());

@@ -73,8 +73,7 @@ void AddRunMetrics(const RunCounters& counters, MetricsPage& page) {
 
 std::string ScrapeExecutor(Inbox& inbox, const ExecutorLoop& loop, MonoTime started) {
   const auto snapshot = AskLoop<Snapshot>(
-      inbox,
-      [&] { return Snapshot{loop.supervisor().counters(), loop.supervisor().tainted()}; },
+      inbox, [&] { return Snapshot{loop.supervisor().counters(), loop.supervisor().tainted()}; },
       std::chrono::milliseconds(500));
   if (!snapshot) throw std::runtime_error("the main loop does not answer");
   MetricsPage page;

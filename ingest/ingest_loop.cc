@@ -16,9 +16,8 @@ std::string ResourceText(const Resource& resource) {
 LogFields IncidentFields(const Lease& lease, const std::string& cluster,
                          const std::string& executor_id, const std::string& status,
                          const std::string& reason) {
-  return {{"incident_id", lease.incident_id}, {"cluster", cluster},
-          {"executor_id", executor_id},       {"attempt", lease.attempt},
-          {"status", status},                 {"reason", reason}};
+  return {{"incident_id", lease.incident_id}, {"cluster", cluster}, {"executor_id", executor_id},
+          {"attempt", lease.attempt},         {"status", status},   {"reason", reason}};
 }
 
 // Messages to executors are sent, everything else is written to the log.
@@ -124,24 +123,24 @@ void IngestLoop::OnEvent(const std::string& cluster, DecodedEvent event) {
 void IngestLoop::OnSubscribed(const std::string& cluster, const std::string& session_id) {
   PostFor(cluster, [this, cluster, session_id](ClusterIndex index, const Instant& now) {
     const Duration downtime = connections_.OnSubscribed(index, now.mono);
-    logger_.Info("SSE connection established", {{"cluster", cluster},
-                                                {"downtime_duration", downtime},
-                                                {"session_id", session_id}});
+    logger_.Info(
+        "SSE connection established",
+        {{"cluster", cluster}, {"downtime_duration", downtime}, {"session_id", session_id}});
   });
 }
 
 void IngestLoop::OnFailed(const std::string& cluster, const ConnectionFailure& failure,
                           Duration retry_in, int attempt) {
-  PostFor(cluster, [this, cluster, failure, retry_in, attempt](ClusterIndex index,
-                                                               const Instant& now) {
-    const std::string reason(ToString(failure.error));
-    connections_.OnFailed(index, reason, failure.detail, now.mono);
-    logger_.Warn("SSE connection failed, retrying", {{"cluster", cluster},
-                                                     {"error", failure.detail},
-                                                     {"reason", reason},
-                                                     {"retry_in", retry_in},
-                                                     {"attempt_number", attempt}});
-  });
+  PostFor(cluster,
+          [this, cluster, failure, retry_in, attempt](ClusterIndex index, const Instant& now) {
+            const std::string reason(ToString(failure.error));
+            connections_.OnFailed(index, reason, failure.detail, now.mono);
+            logger_.Warn("SSE connection failed, retrying", {{"cluster", cluster},
+                                                             {"error", failure.detail},
+                                                             {"reason", reason},
+                                                             {"retry_in", retry_in},
+                                                             {"attempt_number", attempt}});
+          });
 }
 
 void IngestLoop::OnClosed(const std::string& cluster) {
@@ -216,9 +215,8 @@ void IngestLoop::CancelRunning() {
   if (!drained_ || std::exchange(cancelled_, true)) return;
   inbox_.Cancel(drain_timer_);
   drain_timer_ = inbox_.After(scheduler_.LargestStopBudget(), [this] { FinishDrain(); });
-  Step([](Scheduler& s, const Instant&, Effects& effects) {
-    s.CancelRunning("shutdown", effects);
-  });
+  Step(
+      [](Scheduler& s, const Instant&, Effects& effects) { s.CancelRunning("shutdown", effects); });
 }
 
 void IngestLoop::FinishDrain() {

@@ -55,21 +55,22 @@ void Run(const IngestConfig& config, const ConfigTable& table) {
   };
   const HealthCheck shutdown = ShutdownCheck([&] { return loop.draining(); });
   LoopProbe probe(inbox, clock);
-  HttpServer metrics({.bind_address = config.common.bind_address, .port = config.common.metrics_port},
-                     {{"/metrics",
-                       [&](const runner::HttpRequest&) {
-                         return HttpResponse{200, std::string(MetricsPage::kContentType),
-                                             ScrapeIngest(inbox, loop, started)};
-                       }}},
-                     on_error);
+  HttpServer metrics(
+      {.bind_address = config.common.bind_address, .port = config.common.metrics_port},
+      {{"/metrics",
+        [&](const runner::HttpRequest&) {
+          return HttpResponse{200, std::string(MetricsPage::kContentType),
+                              ScrapeIngest(inbox, loop, started)};
+        }}},
+      on_error);
   HttpServer health({.bind_address = config.common.bind_address, .port = config.common.health_port},
                     {{"/healthz", HealthHandler({shutdown, LoopCheck("ingest", probe)})},
                      {"/readyz", HealthHandler({SubscriptionCheck(loop), shutdown})}},
                     on_error);
   GrpcEndpoint grpc(config.common.grpc_listen, {&dispatch, &admin});
-  logger.Info("Listening", {{"grpc", grpc.address()},
-                            {"metrics_port", metrics.port()},
-                            {"health_port", health.port()}});
+  logger.Info(
+      "Listening",
+      {{"grpc", grpc.address()}, {"metrics_port", metrics.port()}, {"health_port", health.port()}});
 
   SignalFd signals(inbox, [&](int signal) {
     connections.Close(1s);
@@ -93,6 +94,7 @@ int main(int argc, char** argv) {
   if (const auto code = parsed.Report("runner-ingest")) return *code;
   try {
     BlockSignals();
+    SilenceGrpcLog();
     Run(config, table);
     return 0;
   } catch (const std::exception& error) {

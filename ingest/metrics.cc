@@ -79,9 +79,10 @@ void AddEventFlow(const MetricsSnapshot& snapshot, MetricsPage& page) {
              [](const Cluster& c) { return c.depth; });
   PerCluster(snapshot, page, false, "incidents_leased", "Incidents that an executor holds.",
              [](const Cluster& c) { return c.leased; });
-  PerCluster(snapshot, page, false, "queue_oldest_event_timestamp_seconds",
-             "When the longest waiting incident was received; 0 when none waits.",
-             [](const Cluster& c) { return c.oldest_queued ? ToUnixSeconds(*c.oldest_queued) : 0; });
+  PerCluster(
+      snapshot, page, false, "queue_oldest_event_timestamp_seconds",
+      "When the longest waiting incident was received; 0 when none waits.",
+      [](const Cluster& c) { return c.oldest_queued ? ToUnixSeconds(*c.oldest_queued) : 0; });
 }
 
 void AddConnections(const MetricsSnapshot& snapshot, MetricsPage& page) {

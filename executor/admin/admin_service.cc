@@ -18,6 +18,7 @@ v1::Run ToProtoRun(const RunInfo& info, MonoTime now) {
   if (info.pid != 0) *run.mutable_started_at() = ToProto(info.started_at);
   if (info.outcome) {
     *run.mutable_outcome() = ToProto(*info.outcome);
+    run.mutable_outcome()->clear_report();  // a list of whole reports could outgrow a message
     *run.mutable_duration() = ToProto(info.outcome->duration);
   } else if (info.pid != 0) {
     *run.mutable_duration() = ToProto(now - info.started_mono);

@@ -1,12 +1,12 @@
 #include "executor/attach/ingest_link.h"
 
-#include <grpcpp/create_channel.h>
-
 #include <condition_variable>
 #include <deque>
 #include <mutex>
 #include <random>
 #include <utility>
+
+#include <grpcpp/create_channel.h>
 
 #include "common/wire.h"
 
@@ -35,9 +35,10 @@ std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address) {
 }  // namespace
 
 // One attempt to attach. gRPC's threads and the loop thread meet under the mutex. A hold keeps the
-// call open for writes from outside until reading has ended; after that nothing is started any more.
+// call open for writes from outside until reading has ended; after that nothing is started any
+// more.
 class IngestLink::Stream final
-    : public grpc::ClientBidiReactor<v1::AttachRequest, v1::AttachResponse> {
+    : public grpc::ClientBidiReactor<v1::ExecutorMessage, v1::IngestMessage> {
  public:
   explicit Stream(IngestLink& link) : link_(link) {}
   // Waits for gRPC: the reactor must not go before OnDone.
@@ -47,14 +48,14 @@ class IngestLink::Stream final
     done_changed_.wait(lock, [this] { return done_; });
   }
 
-  void Begin(v1::AttachRequest hello) {
+  void Begin(v1::ExecutorMessage hello) {
     link_.stub_->async()->Attach(&context_, this);
     AddHold();
     StartRead(&response_);
     Write(std::move(hello));
     StartCall();
   }
-  void Write(v1::AttachRequest message) {
+  void Write(v1::ExecutorMessage message) {
     std::lock_guard lock(mutex_);
     if (ended_ || closing_) return;
     outbound_.push_back(std::move(message));
@@ -111,11 +112,11 @@ class IngestLink::Stream final
  private:
   IngestLink& link_;
   grpc::ClientContext context_;
-  v1::AttachResponse response_;  // between OnReadDone and ReadNext it belongs to the loop
+  v1::IngestMessage response_;  // between OnReadDone and ReadNext it belongs to the loop
 
   std::mutex mutex_;
   std::condition_variable done_changed_;
-  std::deque<v1::AttachRequest> outbound_;  // the front one is being written
+  std::deque<v1::ExecutorMessage> outbound_;  // the front one is being written
   bool writing_ = false;
   bool closing_ = false;
   bool ended_ = false;  // reading has ended: nothing may be started
@@ -137,7 +138,7 @@ IngestLink::~IngestLink() {
 
 void IngestLink::Start() { Dial(); }
 
-void IngestLink::Send(v1::AttachRequest message) {
+void IngestLink::Send(v1::ExecutorMessage message) {
   if (stream_ && attached()) stream_->Write(std::move(message));
 }
 
@@ -157,7 +158,7 @@ void IngestLink::Close(std::function<void()> closed) {
 }
 
 void IngestLink::Dial() {
-  v1::AttachRequest hello;
+  v1::ExecutorMessage hello;
   *hello.mutable_hello() = listener_.MakeHello();
   stream_ = std::make_unique<Stream>(*this);
   stream_->Begin(std::move(hello));
@@ -166,7 +167,7 @@ void IngestLink::Dial() {
   });
 }
 
-void IngestLink::OnResponse(const v1::AttachResponse& message) {
+void IngestLink::OnResponse(const v1::IngestMessage& message) {
   if (message.has_welcome() && !attached()) {
     inbox_.Cancel(welcome_timer_);
     backoff_.Reset();
@@ -200,7 +201,7 @@ void IngestLink::OnDone(const grpc::Status& status) {
 }
 
 void IngestLink::Beat() {
-  v1::AttachRequest request;
+  v1::ExecutorMessage request;
   request.mutable_beat()->set_seq(++beats_);
   Send(std::move(request));
   beat_timer_ = inbox_.After(beat_interval_, [this] { Beat(); });

@@ -19,7 +19,7 @@ class IngestLinkListener {
   // The first message of a new stream.
   virtual v1::Hello MakeHello() = 0;
   // The first of a stream is always a Welcome.
-  virtual void OnMessage(const v1::AttachResponse& message) = 0;
+  virtual void OnMessage(const v1::IngestMessage& message) = 0;
   // A welcomed stream has ended; the link dials again by itself. When superseded, another executor
   // with the same id has taken over, and the link stays down.
   virtual void OnDetached(bool superseded) = 0;
@@ -44,7 +44,7 @@ class IngestLink {
   void Start();
   // Sends, or drops the message when not attached: a Hello settles everything anew. A message that
   // was sent may still be lost with the stream.
-  void Send(v1::AttachRequest message);
+  void Send(v1::ExecutorMessage message);
   // Dials no more, and ends the stream once everything sent so far was written; `closed` then runs.
   void Close(std::function<void()> closed);
 
@@ -55,7 +55,7 @@ class IngestLink {
   class Stream;
 
   void Dial();
-  void OnResponse(const v1::AttachResponse& message);
+  void OnResponse(const v1::IngestMessage& message);
   void OnDone(const grpc::Status& status);
   void Beat();
 

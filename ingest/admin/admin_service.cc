@@ -16,9 +16,7 @@ constexpr Duration kPatience = std::chrono::seconds(1);
 constexpr std::uint32_t kDefaultLimit = 100;
 constexpr std::uint32_t kMaxLimit = 1000;
 
-grpc::Status Busy() {
-  return {grpc::StatusCode::UNAVAILABLE, "ingest is busy or shutting down"};
-}
+grpc::Status Busy() { return {grpc::StatusCode::UNAVAILABLE, "ingest is busy or shutting down"}; }
 
 v1::IncidentStatus ToStatus(const IncidentRecord& record, bool whole) {
   v1::IncidentStatus status;
@@ -44,8 +42,7 @@ FaultEvent ToEvent(const v1::SubmitEventRequest& request, Severity severity, Wal
   event.resource = FromProto(request.resource());
   event.context = request.context();
   event.received_at = now;
-  event.timestamp =
-      request.has_timestamp() ? FromProto(request.timestamp()).value_or(now) : now;
+  event.timestamp = request.has_timestamp() ? FromProto(request.timestamp()).value_or(now) : now;
   return event;
 }
 
@@ -141,8 +138,7 @@ grpc::Status AdminService::GetIncident(grpc::ServerContext*, const v1::GetIncide
   return grpc::Status::OK;
 }
 
-grpc::Status AdminService::SubmitEvent(grpc::ServerContext*,
-                                       const v1::SubmitEventRequest* request,
+grpc::Status AdminService::SubmitEvent(grpc::ServerContext*, const v1::SubmitEventRequest* request,
                                        v1::SubmitEventResponse* response) {
   const auto severity = request->severity().empty() ? std::optional(Severity::kWarning)
                                                     : ParseSeverity(request->severity());

@@ -16,7 +16,7 @@ namespace runner::ingest {
 constexpr std::size_t kUnknownSeverity = 5;
 
 struct ClusterCounters {
-  std::array<std::uint64_t, 6> received{};  // by Severity, then kUnknownSeverity
+  std::array<std::uint64_t, 6> received{};        // by Severity, then kUnknownSeverity
   std::map<std::string, std::uint64_t> invalid;   // by reason
   std::map<std::string, std::uint64_t> filtered;  // by reason
   std::map<std::string, std::uint64_t> finished;  // by status
@@ -30,7 +30,8 @@ struct ClusterCounters {
 };
 
 struct SchedulerCounters {
-  Histogram dispatch_latency{std::vector<double>{.001, .005, .01, .05, .1, .5, 1, 5, 30, 60, 300, 600}};
+  Histogram dispatch_latency{
+      std::vector<double>{.001, .005, .01, .05, .1, .5, 1, 5, 30, 60, 300, 600}};
 };
 
 }  // namespace runner::ingest

@@ -90,10 +90,10 @@ struct IncidentFinished {
   std::string reason;
 };
 
-using Effect = std::variant<SendWelcome, SendOffer, SendRecorded, SendCancel, SendDrain,
-                            SendBeatAck, CloseSuperseded, EventReceived, EventFiltered, EventQueued,
-                            QueueOverflowed, EventExpired, IncidentLeased, IncidentRequeued,
-                            IncidentFinished>;
+using Effect =
+    std::variant<SendWelcome, SendOffer, SendRecorded, SendCancel, SendDrain, SendBeatAck,
+                 CloseSuperseded, EventReceived, EventFiltered, EventQueued, QueueOverflowed,
+                 EventExpired, IncidentLeased, IncidentRequeued, IncidentFinished>;
 using Effects = std::vector<Effect>;
 
 }  // namespace runner::ingest

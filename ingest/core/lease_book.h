@@ -53,8 +53,8 @@ class LeaseBook {
     bool draining = false;
     StreamId stream = kNoStream;  // kNoStream: detached, its leases wait for a Hello
     MonoTime detached_at;
-    std::uint64_t credits = 0;  // granted since Welcome
-    std::uint64_t offers = 0;   // made since Welcome
+    std::uint64_t credits = 0;                    // granted since Welcome
+    std::uint64_t offers = 0;                     // made since Welcome
     std::map<std::string, std::uint32_t> leases;  // incident id -> attempt
 
     bool attached() const { return stream != kNoStream; }

@@ -284,22 +284,17 @@ void Scheduler::Requeue(IncidentRecord& record, const std::string& reason, const
   cluster.queue.PushFront({record.incident.id, now.mono - record.waited});
   ++cluster.counters.requeued;
   if (!next_sweep_) next_sweep_ = now.mono + options_.queue_sweep_interval;
-  effects.push_back(IncidentRequeued{{record.incident.id, record.attempt},
-                                     cluster.name,
-                                     record.executor_id,
-                                     reason});
+  effects.push_back(IncidentRequeued{
+      {record.incident.id, record.attempt}, cluster.name, record.executor_id, reason});
   TakeTurn(record.cluster);
 }
 
-void Scheduler::Finish(IncidentRecord& record, const std::string& status,
-                       const std::string& reason, Effects& effects) {
+void Scheduler::Finish(IncidentRecord& record, const std::string& status, const std::string& reason,
+                       Effects& effects) {
   Cluster& cluster = clusters_[record.cluster];
   ++cluster.counters.finished[status];
-  effects.push_back(IncidentFinished{{record.incident.id, record.attempt},
-                                     cluster.name,
-                                     record.executor_id,
-                                     status,
-                                     reason});
+  effects.push_back(IncidentFinished{
+      {record.incident.id, record.attempt}, cluster.name, record.executor_id, status, reason});
   incidents_.Finish(record, status, reason);
 }
 

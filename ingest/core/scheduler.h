@@ -33,7 +33,7 @@ struct SchedulerOptions {
   OverflowPolicy overflow_policy = OverflowPolicy::kDropOldest;
   std::size_t max_concurrent_agents = 5;
   std::size_t max_agents_per_cluster = 1;
-  std::uint32_t max_attempts = 3;       // leases lost after their agent had started
+  std::uint32_t max_attempts = 3;        // leases lost after their agent had started
   std::uint32_t max_interruptions = 10;  // leases ended by a drain
   LeaseLimits leases;
   std::size_t history_count = 1000;                   // finished incidents remembered

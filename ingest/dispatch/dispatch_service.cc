@@ -28,7 +28,7 @@ std::vector<Lease> Leases(const google::protobuf::RepeatedPtrField<v1::Lease>& m
 // One executor's stream. gRPC's threads and the loop thread meet under the mutex; the object lives
 // until gRPC is done with it and nobody holds it.
 class DispatchService::Stream final
-    : public grpc::ServerBidiReactor<v1::AttachRequest, v1::AttachResponse>,
+    : public grpc::ServerBidiReactor<v1::ExecutorMessage, v1::IngestMessage>,
       public std::enable_shared_from_this<Stream> {
  public:
   Stream(DispatchService& service, StreamId id) : service_(service), id_(id) {}
@@ -43,7 +43,7 @@ class DispatchService::Stream final
     std::lock_guard lock(mutex_);
     if (!finished_) StartRead(&request_);
   }
-  void Write(v1::AttachResponse message) {
+  void Write(v1::IngestMessage message) {
     std::lock_guard lock(mutex_);
     if (finished_ || closing_) return;
     if (outbound_.size() >= kMaxOutbound) {
@@ -100,11 +100,11 @@ class DispatchService::Stream final
 
   DispatchService& service_;
   const StreamId id_;
-  v1::AttachRequest request_;  // between OnReadDone and ReadNext it belongs to the loop
+  v1::ExecutorMessage request_;  // between OnReadDone and ReadNext it belongs to the loop
   std::shared_ptr<Stream> self_;
 
   std::mutex mutex_;
-  std::deque<v1::AttachResponse> outbound_;  // the front one is being written
+  std::deque<v1::IngestMessage> outbound_;  // the front one is being written
   bool writing_ = false;
   bool closing_ = false;
   bool finished_ = false;
@@ -122,7 +122,7 @@ void DispatchService::CloseStreams() {
   }
 }
 
-grpc::ServerBidiReactor<v1::AttachRequest, v1::AttachResponse>* DispatchService::Attach(
+grpc::ServerBidiReactor<v1::ExecutorMessage, v1::IngestMessage>* DispatchService::Attach(
     grpc::CallbackServerContext*) {
   const auto stream = std::make_shared<Stream>(*this, ++last_stream_);
   stream->Begin();
@@ -132,7 +132,7 @@ grpc::ServerBidiReactor<v1::AttachRequest, v1::AttachResponse>* DispatchService:
 // --- from executors, on the loop thread -------------------------------------------------------
 
 void DispatchService::OnRequest(const std::shared_ptr<Stream>& stream,
-                                const v1::AttachRequest& request) {
+                                const v1::ExecutorMessage& request) {
   const StreamId id = stream->id();
   if (request.has_hello()) {
     OnHello(stream, request.hello());
@@ -144,34 +144,34 @@ void DispatchService::OnRequest(const std::shared_ptr<Stream>& stream,
   }
   loop_->Step([&](Scheduler& scheduler, const Instant& now, Effects& effects) {
     switch (request.message_case()) {
-      case v1::AttachRequest::kCredits:
+      case v1::ExecutorMessage::kCredits:
         scheduler.OnCredits(id, request.credits().total(), now, effects);
         break;
-      case v1::AttachRequest::kAccepted:
+      case v1::ExecutorMessage::kAccepted:
         if (const auto lease = FromProto(request.accepted().lease())) {
           scheduler.OnAccepted(id, *lease, effects);
         }
         break;
-      case v1::AttachRequest::kRejected:
+      case v1::ExecutorMessage::kRejected:
         if (const auto lease = FromProto(request.rejected().lease())) {
           scheduler.OnRejected(id, *lease, request.rejected().reason(), now, effects);
         }
         break;
-      case v1::AttachRequest::kStarted:
+      case v1::ExecutorMessage::kStarted:
         if (const auto lease = FromProto(request.started().lease())) {
           scheduler.OnStarted(id, *lease, now, effects);
         }
         break;
-      case v1::AttachRequest::kResult: {
+      case v1::ExecutorMessage::kResult: {
         const auto lease = FromProto(request.result().lease());
         const auto outcome = FromProto(request.result().outcome());
         if (lease && outcome) scheduler.OnResult(id, *lease, *outcome, now, effects);
         break;
       }
-      case v1::AttachRequest::kBeat:
+      case v1::ExecutorMessage::kBeat:
         scheduler.OnBeat(id, request.beat().seq(), effects);
         break;
-      case v1::AttachRequest::kDraining:
+      case v1::ExecutorMessage::kDraining:
         scheduler.OnExecutorDraining(id);
         break;
       default:
@@ -210,13 +210,13 @@ void DispatchService::OnClosed(StreamId stream) {
 
 // --- to executors -----------------------------------------------------------------------------
 
-void DispatchService::Write(StreamId stream, v1::AttachResponse message) {
+void DispatchService::Write(StreamId stream, v1::IngestMessage message) {
   const auto found = streams_.find(stream);
   if (found != streams_.end()) found->second->Write(std::move(message));
 }
 
 void DispatchService::Send(const SendWelcome& message) {
-  v1::AttachResponse response;
+  v1::IngestMessage response;
   v1::Welcome& welcome = *response.mutable_welcome();
   welcome.set_ingest_id(ingest_id_);
   *welcome.mutable_beat_interval() = ToProto(timing_.beat_interval);
@@ -230,34 +230,34 @@ void DispatchService::Send(const SendWelcome& message) {
 }
 
 void DispatchService::Send(const SendOffer& message) {
-  v1::AttachResponse response;
+  v1::IngestMessage response;
   *response.mutable_offer()->mutable_lease() = ToProto(message.lease);
   *response.mutable_offer()->mutable_incident() = ToProto(message.incident);
   Write(message.stream, std::move(response));
 }
 
 void DispatchService::Send(const SendRecorded& message) {
-  v1::AttachResponse response;
+  v1::IngestMessage response;
   *response.mutable_recorded()->mutable_lease() = ToProto(message.lease);
   response.mutable_recorded()->set_volatile_(true);  // nothing is kept beyond this process yet
   Write(message.stream, std::move(response));
 }
 
 void DispatchService::Send(const SendCancel& message) {
-  v1::AttachResponse response;
+  v1::IngestMessage response;
   *response.mutable_cancel()->mutable_lease() = ToProto(message.lease);
   response.mutable_cancel()->set_reason(message.reason);
   Write(message.stream, std::move(response));
 }
 
 void DispatchService::Send(const SendDrain& message) {
-  v1::AttachResponse response;
+  v1::IngestMessage response;
   response.mutable_drain();
   Write(message.stream, std::move(response));
 }
 
 void DispatchService::Send(const SendBeatAck& message) {
-  v1::AttachResponse response;
+  v1::IngestMessage response;
   response.mutable_beat_ack()->set_seq(message.seq);
   Write(message.stream, std::move(response));
 }

@@ -31,7 +31,7 @@ class DispatchService final : public v1::Dispatcher::CallbackService, public Exe
   // Ends every stream after what is queued for it was written. On the loop thread, or after it.
   void CloseStreams();
 
-  grpc::ServerBidiReactor<v1::AttachRequest, v1::AttachResponse>* Attach(
+  grpc::ServerBidiReactor<v1::ExecutorMessage, v1::IngestMessage>* Attach(
       grpc::CallbackServerContext* context) override;
 
   void Send(const SendWelcome& message) override;
@@ -45,10 +45,10 @@ class DispatchService final : public v1::Dispatcher::CallbackService, public Exe
  private:
   class Stream;
 
-  void OnRequest(const std::shared_ptr<Stream>& stream, const v1::AttachRequest& request);
+  void OnRequest(const std::shared_ptr<Stream>& stream, const v1::ExecutorMessage& request);
   void OnHello(const std::shared_ptr<Stream>& stream, const v1::Hello& hello);
   void OnClosed(StreamId stream);
-  void Write(StreamId stream, v1::AttachResponse message);
+  void Write(StreamId stream, v1::IngestMessage message);
 
   Inbox& inbox_;
   const Timing timing_;

@@ -19,9 +19,7 @@ class ClusterConnection::Exchange : public HttpHandler {
   explicit Exchange(ClusterConnection& connection) : connection_(connection) {}
   ~Exchange() override { connection_.http_.Cancel(request_); }
 
-  void Start(HttpRequest request) {
-    request_ = connection_.http_.Start(std::move(request), *this);
-  }
+  void Start(HttpRequest request) { request_ = connection_.http_.Start(std::move(request), *this); }
   void Cancel() { connection_.http_.Cancel(request_); }
 
  protected:
@@ -43,8 +41,7 @@ class ClusterConnection::PostExchange final : public Exchange {
 
   void OnHead(const HttpHead& head) override {
     is_stream_ = head.content_type == "text/event-stream";
-    connection_.Perform(
-        connection_.source_->OnPostHead(post_, head, connection_.inbox_.Now()));
+    connection_.Perform(connection_.source_->OnPostHead(post_, head, connection_.inbox_.Now()));
   }
   void OnBody(std::string_view bytes) override {
     if (is_stream_) {

@@ -57,7 +57,7 @@ class ClusterConnection {
   void Close(std::function<void()> closed);
 
  private:
-  class Exchange;    // one HTTP request and its handler
+  class Exchange;  // one HTTP request and its handler
   class PostExchange;
   class StreamExchange;
   class DeleteExchange;

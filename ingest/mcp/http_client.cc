@@ -1,12 +1,12 @@
 #include "ingest/mcp/http_client.h"
 
-#include <curl/curl.h>
-#include <sys/epoll.h>
-
 #include <algorithm>
 #include <charconv>
 #include <stdexcept>
 #include <utility>
+
+#include <curl/curl.h>
+#include <sys/epoll.h>
 
 namespace runner::ingest {
 namespace {
@@ -159,8 +159,8 @@ std::size_t HttpClient::Transfer::OnHeader(char* bytes, std::size_t, std::size_t
   } else if (name == "mcp-session-id") {
     transfer.head.session_id = value;
   } else if (name == "retry-after") {
-    transfer.head.retry_after = ParseRetryAfter(
-        std::string(value), transfer.client->inbox_.Now().wall);
+    transfer.head.retry_after =
+        ParseRetryAfter(std::string(value), transfer.client->inbox_.Now().wall);
   } else if (name == "content-encoding") {
     transfer.encoded = Lower(value) != "identity";
   }
@@ -227,8 +227,7 @@ void HttpClient::Configure(Transfer& transfer) {
   CURL* easy = transfer.easy;
   const HttpRequest& request = transfer.request;
   for (const auto& [name, value] : request.headers) {
-    transfer.header_list =
-        ::curl_slist_append(transfer.header_list, (name + ": " + value).c_str());
+    transfer.header_list = ::curl_slist_append(transfer.header_list, (name + ": " + value).c_str());
   }
   // libcurl would wait for a 100 Continue before a large body.
   transfer.header_list = ::curl_slist_append(transfer.header_list, "Expect:");

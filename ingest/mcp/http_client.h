@@ -22,7 +22,7 @@ struct HttpRequest {
   std::string body;
   // For the whole exchange; for a stream, until the head of the answer has come.
   Duration timeout = std::chrono::seconds(10);
-  bool stream = false;                                // the body may be endless
+  bool stream = false;                           // the body may be endless
   std::size_t max_body = std::size_t{16} << 20;  // bytes; not for streams
 };
 

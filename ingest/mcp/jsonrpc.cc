@@ -16,7 +16,8 @@ std::string StringOr(const Json& object, const char* key, std::string otherwise)
 
 JsonRpcMessage ToResponse(Json& message) {
   const auto id = message.find("id");
-  if (id == message.end() || !id->is_number_integer()) return JsonRpcInvalid{"reply without our id"};
+  if (id == message.end() || !id->is_number_integer())
+    return JsonRpcInvalid{"reply without our id"};
   JsonRpcResponse response;
   response.id = id->get<std::int64_t>();
   if (const auto error = message.find("error"); error != message.end()) {

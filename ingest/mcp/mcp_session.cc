@@ -59,12 +59,12 @@ bool IsSuccess(const HttpHead& head) { return head.status >= 200 && head.status 
 
 SourceActions McpSession::Start(const Instant& now) {
   phase_ = Phase::kInitializing;
-  SendRequest("initialize",
-              {{"protocolVersion", kVersions.front()},
-               {"capabilities", Json::object()},
-               {"clientInfo",
-                {{"name", "kubernetes-mcp-runner"}, {"version", options_.client_version}}}},
-              now);
+  SendRequest(
+      "initialize",
+      {{"protocolVersion", kVersions.front()},
+       {"capabilities", Json::object()},
+       {"clientInfo", {{"name", "kubernetes-mcp-runner"}, {"version", options_.client_version}}}},
+      now);
   return TakeActions();
 }
 
@@ -93,9 +93,8 @@ SourceActions McpSession::OnMessage(std::string_view text, MessageOrigin origin,
     if (const auto* response = std::get_if<JsonRpcResponse>(&message)) {
       OnResponse(*response, now);
     } else if (const auto* request = std::get_if<JsonRpcRequest>(&message)) {
-      Send(request->method == "ping"
-               ? MakeResult(request->id, Json::object())
-               : MakeError(request->id, kMethodNotFound, "method not found"));
+      Send(request->method == "ping" ? MakeResult(request->id, Json::object())
+                                     : MakeError(request->id, kMethodNotFound, "method not found"));
     } else if (const auto* notification = std::get_if<JsonRpcNotification>(&message)) {
       OnNotification(*notification, now);
     } else if (origin == MessageOrigin::kStream) {
@@ -150,8 +149,7 @@ SourceActions McpSession::OnStreamHead(const HttpHead& head, const Instant& now)
     last_event_id_.clear();
     actions_.push_back(CloseStream{});
     Begin(Phase::kOpeningStream, now);
-  } else if (head.status == 405 ||
-             (!resuming_ && (head.status == 404 || head.status == 400))) {
+  } else if (head.status == 405 || (!resuming_ && (head.status == 404 || head.status == 400))) {
     Fail({ErrorClass::kProtocol,
           "the server offers no event stream (GET answers " + std::to_string(head.status) + ")",
           head.retry_after, true});
@@ -173,7 +171,8 @@ SourceActions McpSession::OnStreamDone(const std::optional<ConnectionFailure>& f
                                        const std::string& last_event_id, const Instant&) {
   stream_open_ = false;
   if (!last_event_id.empty()) last_event_id_ = last_event_id;
-  const ConnectionFailure closed{ErrorClass::kStreamClosed, "the server ended the stream", {}, false};
+  const ConnectionFailure closed{
+      ErrorClass::kStreamClosed, "the server ended the stream", {}, false};
   if (phase_ == Phase::kSubscribed) {
     Suspend(failure.value_or(closed));
   } else if (phase_ == Phase::kOpeningStream || phase_ == Phase::kSettingLevel ||
@@ -329,8 +328,8 @@ void McpSession::OnNotification(const JsonRpcNotification& notification, const I
   if (*logger == "kubernetes/faults") {
     actions_.push_back(DeliverEvent{DecodeFault(data == params.end() ? Json() : *data, now.wall)});
   } else if (*logger == "kubernetes/subscription_error") {
-    const std::string detail = data == params.end() ? "" : data->dump(-1, ' ', false,
-                                                                      Json::error_handler_t::replace);
+    const std::string detail =
+        data == params.end() ? "" : data->dump(-1, ' ', false, Json::error_handler_t::replace);
     actions_.push_back(SourceWarning{"Subscription degraded", detail.substr(0, 1000)});
     if (phase_ == Phase::kSubscribed && !request_) Check(now);
   }

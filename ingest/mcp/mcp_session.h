@@ -13,7 +13,8 @@ namespace runner::ingest {
 struct McpSessionOptions {
   std::string client_version;
   Duration request_timeout = std::chrono::seconds(10);
-  Duration ping_interval = std::chrono::seconds(30);  // of silence before the subscription is checked
+  Duration ping_interval =
+      std::chrono::seconds(30);  // of silence before the subscription is checked
 };
 
 // The MCP versions with sessions (2024-11-05 to 2025-11-25) over Streamable HTTP, in push mode for
@@ -34,8 +35,7 @@ class McpSession final : public EventSource {
   SourceActions Start(const Instant& now) override;
   SourceActions Resume(const Instant& now) override;
   SourceActions Close() override;
-  SourceActions OnMessage(std::string_view text, MessageOrigin origin,
-                          const Instant& now) override;
+  SourceActions OnMessage(std::string_view text, MessageOrigin origin, const Instant& now) override;
   SourceActions OnOversize() override;
   SourceActions OnPostHead(PostId post, const HttpHead& head, const Instant& now) override;
   SourceActions OnPostDone(PostId post, const std::optional<ConnectionFailure>& failure,

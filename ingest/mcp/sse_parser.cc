@@ -83,9 +83,8 @@ void SseParser::Field(std::string_view name, std::string_view value) {
   } else if (name == "id") {
     if (value.find('\0') == std::string_view::npos) id_ = value;
   } else if (name == "retry") {
-    const bool digits = !value.empty() && std::all_of(value.begin(), value.end(), [](char c) {
-      return c >= '0' && c <= '9';
-    });
+    const bool digits = !value.empty() && std::all_of(value.begin(), value.end(),
+                                                      [](char c) { return c >= '0' && c <= '9'; });
     if (!digits) return;
     // More digits than a number holds: the largest one, for the receiver to bound.
     std::int64_t ms = std::chrono::milliseconds::max().count();

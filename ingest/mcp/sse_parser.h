@@ -59,7 +59,7 @@ class SseParser {
 
   std::string line_;
   bool line_too_long_ = false;
-  bool after_cr_ = false;  // a following LF belongs to the CR before it
+  bool after_cr_ = false;        // a following LF belongs to the CR before it
   std::size_t bom_matched_ = 0;  // bytes of a byte order mark at the start of the stream, 3 = past
 
   std::string type_;

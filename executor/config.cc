@@ -107,6 +107,9 @@ std::optional<std::string> ResolveCommand(ExecutorConfig& config, const std::str
   if (!config.trailing_command.empty() && !config.agent_command.empty()) {
     return "give --agent-command or -- COMMAND..., not both";
   }
+  if (config.trailing_command.empty() && config.agent_command.empty()) {
+    return "--agent-command (or -- COMMAND...) is required";
+  }
   config.command = config.trailing_command;
   if (config.command.empty()) {
     auto words = SplitCommand(config.agent_command);
@@ -115,7 +118,6 @@ std::optional<std::string> ResolveCommand(ExecutorConfig& config, const std::str
     }
     config.command = std::get<0>(std::move(words));
   }
-  if (config.command.empty()) return "--agent-command (or -- COMMAND...) is required";
   auto program = ResolveProgram(config.command.front(), search_path);
   if (const auto* error = std::get_if<CommandError>(&program)) {
     return "--agent-command: '" + config.command.front() + "': " + error->message;

@@ -1,7 +1,6 @@
 #include "ingest/mcp/http_client.h"
 
 #include <algorithm>
-#include <charconv>
 #include <stdexcept>
 #include <utility>
 
@@ -13,32 +12,6 @@ namespace {
 
 // Bytes that may wait for delivery before a transfer is paused.
 constexpr std::size_t kMaxUndelivered = std::size_t{1} << 20;
-
-std::string Lower(std::string_view text) {
-  std::string lower(text);
-  std::transform(lower.begin(), lower.end(), lower.begin(),
-                 [](unsigned char c) { return c >= 'A' && c <= 'Z' ? c + 32 : c; });
-  return lower;
-}
-
-std::string_view Trim(std::string_view text) {
-  const auto first = text.find_first_not_of(" \t\r\n");
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(" \t\r\n") - first + 1);
-}
-
-// Retry-After as seconds or as an HTTP date (RFC 9110, section 10.2.3).
-std::optional<Duration> ParseRetryAfter(const std::string& value, WallTime now) {
-  std::int64_t seconds = 0;
-  const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), seconds);
-  if (error == std::errc() && end == value.data() + value.size()) {
-    return std::chrono::seconds(std::clamp<std::int64_t>(seconds, 0, 86400));
-  }
-  const std::time_t date = ::curl_getdate(value.c_str(), nullptr);
-  if (date < 0) return std::nullopt;
-  const std::int64_t left = date - std::chrono::system_clock::to_time_t(now);
-  return std::chrono::seconds(std::clamp<std::int64_t>(left, 0, 86400));
-}
 
 ConnectionFailure ToFailure(CURLcode code, const char* detail) {
   ConnectionFailure failure;
@@ -102,10 +75,8 @@ struct HttpClient::Transfer {
   Inbox::TimerId head_timer = Inbox::kNoTimer;
 
   // What the callbacks have recorded.
-  HttpHead head;
-  bool head_complete = false;
+  HttpHeadParser head;
   bool head_told = false;
-  bool encoded = false;  // the server compressed what was not asked for
   std::string body;
   std::size_t body_total = 0;
   bool too_large = false;
@@ -134,43 +105,15 @@ struct HttpClient::Transfer {
 std::size_t HttpClient::Transfer::OnHeader(char* bytes, std::size_t, std::size_t size,
                                            void* self) noexcept {
   auto& transfer = *static_cast<Transfer*>(self);
-  const std::string_view line(bytes, size);
-  if (line.starts_with("HTTP/")) {
-    transfer.head = {};  // an interim answer (1xx) may have come before
-    const auto space = line.find(' ');
-    if (space != std::string_view::npos) {
-      std::from_chars(line.data() + space + 1, line.data() + line.size(), transfer.head.status);
-    }
-    return size;
-  }
-  if (Trim(line).empty()) {
-    if (transfer.head.status >= 200) {
-      transfer.head_complete = true;
-      transfer.Ready();
-    }
-    return size;
-  }
-  const auto colon = line.find(':');
-  if (colon == std::string_view::npos) return size;
-  const std::string name = Lower(line.substr(0, colon));
-  const std::string_view value = Trim(line.substr(colon + 1));
-  if (name == "content-type") {
-    transfer.head.content_type = Lower(Trim(value.substr(0, value.find(';'))));
-  } else if (name == "mcp-session-id") {
-    transfer.head.session_id = value;
-  } else if (name == "retry-after") {
-    transfer.head.retry_after =
-        ParseRetryAfter(std::string(value), transfer.client->inbox_.Now().wall);
-  } else if (name == "content-encoding") {
-    transfer.encoded = Lower(value) != "identity";
-  }
+  transfer.head.Line({bytes, size}, transfer.client->inbox_.Now().wall);
+  if (transfer.head.complete()) transfer.Ready();
   return size;
 }
 
 std::size_t HttpClient::Transfer::OnWrite(char* bytes, std::size_t, std::size_t size,
                                           void* self) noexcept {
   auto& transfer = *static_cast<Transfer*>(self);
-  if (transfer.encoded) return CURL_WRITEFUNC_ERROR;
+  if (transfer.head.encoded()) return CURL_WRITEFUNC_ERROR;
   transfer.Ready();
   if (transfer.client->paused_() || transfer.body.size() > kMaxUndelivered) {
     transfer.paused = true;
@@ -212,7 +155,7 @@ HttpClient::RequestId HttpClient::Start(HttpRequest request, HttpHandler& handle
   if (started.request.stream) {
     started.head_timer = inbox_.After(started.request.timeout, [this, id = started.id] {
       const auto found = transfers_.find(id);
-      if (found == transfers_.end() || found->second->head_complete) return;
+      if (found == transfers_.end() || found->second->head.complete()) return;
       found->second->done = true;
       found->second->failure = {ErrorClass::kTimeout, "the stream did not open in time", {}, false};
       found->second->Ready();
@@ -237,6 +180,8 @@ void HttpClient::Configure(Transfer& transfer) {
   SetOption(easy, CURLOPT_HTTPHEADER, transfer.header_list);
   SetOption(easy, CURLOPT_FOLLOWLOCATION, 0L);
   SetOption(easy, CURLOPT_NOSIGNAL, 1L);
+  // What a proxy answers to CONNECT is not the answer.
+  SetOption(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
   SetOption(easy, CURLOPT_ERRORBUFFER, transfer.error_text);
   SetOption(easy, CURLOPT_HEADERFUNCTION, &Transfer::OnHeader);
   SetOption(easy, CURLOPT_HEADERDATA, &transfer);
@@ -327,7 +272,7 @@ void HttpClient::CollectFinished() {
     Transfer* transfer = nullptr;
     ::curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &transfer);
     transfer->done = true;
-    if (transfer->encoded) {
+    if (transfer->head.encoded()) {
       transfer->failure = {ErrorClass::kProtocol, "the answer is compressed", {}, false};
     } else if (transfer->too_large) {
       transfer->failure = {ErrorClass::kProtocol, "the answer is over the limit", {}, false};
@@ -352,8 +297,8 @@ void HttpClient::Deliver() {
     if (transfer == nullptr) continue;
     transfer->queued = false;
     HttpHandler& handler = *transfer->handler;
-    if (transfer->head_complete && !std::exchange(transfer->head_told, true)) {
-      handler.OnHead(transfer->head);
+    if (transfer->head.complete() && !std::exchange(transfer->head_told, true)) {
+      handler.OnHead(transfer->head.head());
       if ((transfer = alive()) == nullptr) continue;
     }
     if (!transfer->body.empty()) {

@@ -1,0 +1,42 @@
+#include "ingest/mcp/tool_result.h"
+
+namespace runner::ingest {
+
+std::string ToolText(const Json& result) {
+  std::string text;
+  if (!result.is_object() || !result.contains("content") || !result["content"].is_array()) {
+    return text;
+  }
+  for (const Json& part : result["content"]) {
+    if (part.is_object() && part.value("type", Json()) == "text" && part.contains("text") &&
+        part["text"].is_string()) {
+      text += part["text"].get<std::string>() + "\n";
+    }
+  }
+  return text;
+}
+
+bool ToolFailed(const JsonRpcResponse& response) {
+  if (response.is_error || !response.result.is_object()) return true;
+  const auto flag = response.result.find("isError");
+  return flag != response.result.end() && flag->is_boolean() && flag->get<bool>();
+}
+
+std::string FailureText(const JsonRpcResponse& response) {
+  std::string text = response.is_error ? response.error_message : ToolText(response.result);
+  while (text.ends_with('\n')) text.pop_back();
+  return text.substr(0, 300);
+}
+
+std::string FindSubscriptionId(std::string_view text) {
+  constexpr std::string_view kKey = "\"subscriptionId\"";
+  std::size_t at = text.find(kKey);
+  if (at == std::string_view::npos) return {};
+  at = text.find('"', at + kKey.size());
+  if (at == std::string_view::npos) return {};
+  const std::size_t end = text.find('"', at + 1);
+  if (end == std::string_view::npos) return {};
+  return std::string(text.substr(at + 1, end - at - 1));
+}
+
+}  // namespace runner::ingest

@@ -1,0 +1,25 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "ingest/mcp/jsonrpc.h"
+
+namespace runner::ingest {
+
+// Reading the answers to tools/call (MCP, Tools, "Calling Tools"). Pure.
+
+// The text parts of a result, each followed by a line end.
+std::string ToolText(const Json& result);
+
+// Whether the call failed: as JSON-RPC, or as the tool says by isError.
+bool ToolFailed(const JsonRpcResponse& response);
+
+// Why it failed, for people; bounded.
+std::string FailureText(const JsonRpcResponse& response);
+
+// The value of "subscriptionId" in a text that holds a JSON object somewhere among prose; empty
+// when there is none.
+std::string FindSubscriptionId(std::string_view text);
+
+}  // namespace runner::ingest

@@ -1,11 +1,12 @@
 #include "ingest/mcp/http_client.h"
 
-#include <algorithm>
 #include <stdexcept>
 #include <utility>
 
 #include <curl/curl.h>
 #include <sys/epoll.h>
+
+#include "ingest/mcp/http_head_parser.h"
 
 namespace runner::ingest {
 namespace {

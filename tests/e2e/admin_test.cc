@@ -1,0 +1,217 @@
+// What an operator can ask over gRPC, with our own stubs and with grpcurl.
+
+#include <array>
+#include <cstdlib>
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include <gmock/gmock.h>
+#include <nlohmann/json.hpp>
+
+#include "grpc/health/v1/health.grpc.pb.h"
+#include "tests/support/eventually.h"
+#include "tests/support/system_test.h"
+
+namespace runner {
+namespace {
+
+using namespace support;
+using nlohmann::json;
+using ::testing::HasSubstr;
+using ::testing::SizeIs;
+
+constexpr std::array<const char*, 3> kOfIngest = {"runner.v1.Dispatcher", "runner.v1.IngestAdmin",
+                                                  "grpc.health.v1.Health"};
+constexpr std::array<const char*, 2> kOfExecutor = {"runner.v1.ExecutorAdmin",
+                                                    "grpc.health.v1.Health"};
+
+class AdminTest : public SystemTest {
+ protected:
+  void SetUp() override {
+    SystemTest::SetUp();
+    system_->StartWithoutPeer({system_->TestAgent(), "report", "500"}, {},
+                              {"--report-file", "output/investigation.md"});
+  }
+};
+
+std::string Health(const std::string& address, const std::string& service) {
+  using grpc::health::v1::HealthCheckResponse;
+  const auto stub = grpc::health::v1::Health::NewStub(ChannelTo(address));
+  grpc::ClientContext context;
+  Limit(context);
+  grpc::health::v1::HealthCheckRequest request;
+  request.set_service(service);
+  HealthCheckResponse response;
+  const grpc::Status status = stub->Check(&context, request, &response);
+  if (!status.ok()) return "error " + std::to_string(status.error_code());
+  return HealthCheckResponse::ServingStatus_Name(response.status());
+}
+
+TEST_F(AdminTest, HealthIsServedForTheServerAndEachService) {
+  for (ServiceProcess* service : system_->services()) {
+    EXPECT_EQ(Health(service->grpc(), ""), "SERVING");
+    EXPECT_EQ(Health(service->grpc(), "no.such.Service"),
+              "error " + std::to_string(grpc::StatusCode::NOT_FOUND));
+  }
+  for (const char* name : kOfIngest) EXPECT_EQ(Health(system_->ingest().grpc(), name), "SERVING");
+  for (const char* name : kOfExecutor) {
+    EXPECT_EQ(Health(system_->executor().grpc(), name), "SERVING") << name;
+  }
+}
+
+TEST_F(AdminTest, AnEventBySubmissionIsInvestigatedLikeAnyOther) {
+  const std::string id = system_->Submit("web-0", "critical");
+  const auto incident = system_->AwaitFinished(id);
+  EXPECT_EQ(incident.status(), "success") << incident.reason();
+  EXPECT_EQ(incident.incident().severity(), "critical");
+  EXPECT_EQ(incident.incident().context(), System::Event("web-0").context());
+  EXPECT_EQ(incident.executor_id(), "executor");
+  EXPECT_EQ(incident.outcome().report(), std::string(500, 'r'));
+  EXPECT_EQ(incident.outcome().workspace(), system_->Workspace(id));
+
+  const auto listed = system_->Admin().List("finished");
+  ASSERT_THAT(listed, SizeIs(1));
+  EXPECT_EQ(listed[0].incident().incident_id(), id);
+  EXPECT_EQ(listed[0].incident().context(), "");
+
+  const auto status = system_->Admin().Status();
+  EXPECT_FALSE(status.draining());
+  ASSERT_EQ(status.clusters_size(), 1);
+  EXPECT_EQ(status.clusters(0).name(), System::kCluster);
+  EXPECT_FALSE(status.clusters(0).connected());
+  EXPECT_THAT(status.clusters(0).last_error(), HasSubstr("network"));
+  ASSERT_EQ(status.executors_size(), 1);
+  EXPECT_TRUE(status.executors(0).attached());
+  EXPECT_TRUE(status.executors(0).sidecar());
+  EXPECT_EQ(status.executors(0).slots(), 5u);
+  EXPECT_EQ(status.incidents_finished().at("success"), 1u);
+
+  const auto runs = ExecutorClient(system_->executor().grpc()).Runs();
+  ASSERT_THAT(runs, SizeIs(1));
+  EXPECT_EQ(runs[0].lease().incident_id(), id);
+  EXPECT_EQ(runs[0].state(), "finished");
+  EXPECT_EQ(runs[0].outcome().status(), "success");
+  EXPECT_GT(runs[0].pid(), 0);
+}
+
+TEST_F(AdminTest, SubmissionsAreRefusedForTheRightReason) {
+  IngestClient admin = system_->Admin();
+  const auto code = [&admin](const v1::SubmitEventRequest& request) {
+    v1::SubmitEventResponse response;
+    return admin.Submit(request, &response).error_code();
+  };
+  auto request = System::Event("web-0");
+  request.set_cluster("elsewhere");
+  EXPECT_EQ(code(request), grpc::StatusCode::NOT_FOUND);
+  request = System::Event("web-0", "dreadful");
+  EXPECT_EQ(code(request), grpc::StatusCode::INVALID_ARGUMENT);
+  request = System::Event("");
+  EXPECT_EQ(code(request), grpc::StatusCode::INVALID_ARGUMENT);
+  request = System::Event("web-0");
+  request.clear_fault_type();
+  EXPECT_EQ(code(request), grpc::StatusCode::INVALID_ARGUMENT);
+  request = System::Event("web-0");
+  request.mutable_resource()->clear_kind();
+  EXPECT_EQ(code(request), grpc::StatusCode::INVALID_ARGUMENT);
+
+  v1::SubmitEventResponse response;
+  ASSERT_TRUE(admin.Submit(System::Event("web-0", "info"), &response).ok());
+  EXPECT_EQ(response.result(), "filtered");
+  EXPECT_EQ(response.reason(), "severity");
+  EXPECT_EQ(response.incident_id(), "");
+
+  v1::IncidentStatus incident;
+  EXPECT_EQ(admin.Get("01900000-0000-7000-8000-000000000000", &incident).error_code(),
+            grpc::StatusCode::NOT_FOUND);
+  EXPECT_TRUE(admin.List().empty());
+}
+
+// The same without any of our .proto files: by reflection.
+class GrpcurlTest : public AdminTest {
+ protected:
+  void SetUp() override {
+    grpcurl_ = FindProgram("grpcurl");
+    if (const char* home = std::getenv("HOME"); !grpcurl_ && home != nullptr) {
+      const auto installed = std::filesystem::path(home) / "go/bin/grpcurl";
+      if (std::filesystem::exists(installed)) grpcurl_ = installed;
+    }
+    if (!grpcurl_) {
+      const std::string missing = "grpcurl is neither on PATH nor in ~/go/bin";
+      if (PeersRequired()) FAIL() << missing;
+      GTEST_SKIP() << missing;
+    }
+    AdminTest::SetUp();
+  }
+
+  // What `grpcurl -plaintext [-d data] ADDRESS WORDS...` prints.
+  std::string Grpcurl(const ServiceProcess& service, const Words& words,
+                      const std::string& data = "") {
+    ChildProcess::Command command;
+    command.argv = {grpcurl_->string(), "-plaintext", "-max-time", "20"};
+    if (!data.empty()) command.argv.insert(command.argv.end(), {"-d", data});
+    command.argv.push_back(service.grpc());
+    command.argv.insert(command.argv.end(), words.begin(), words.end());
+    command.directory = system_->directory();
+    command.stdout_file = system_->directory() / "grpcurl.out";
+    command.stderr_file = system_->directory() / "grpcurl.err";
+    ChildProcess process(command);
+    EXPECT_EQ(process.WaitForExit(kPatience), 0) << ReadFile(command.stderr_file);
+    return ReadFile(command.stdout_file);
+  }
+  // Fields have the names of the .proto files: reflection tells grpcurl of no others.
+  json Call(const ServiceProcess& service, const std::string& method, const json& data) {
+    return json::parse(Grpcurl(service, {method}, data.dump()), nullptr, false);
+  }
+
+  std::optional<std::filesystem::path> grpcurl_;
+};
+
+TEST_F(GrpcurlTest, ListsAndDescribesEveryService) {
+  const auto check = [this](const ServiceProcess& service, const auto& names) {
+    const std::string list = Grpcurl(service, {"list"});
+    for (const std::string name : names) {
+      EXPECT_THAT(list, HasSubstr(name + "\n"));
+      EXPECT_THAT(Grpcurl(service, {"describe", name}), HasSubstr("service "));
+    }
+  };
+  check(system_->ingest(), kOfIngest);
+  check(system_->executor(), kOfExecutor);
+  EXPECT_THAT(Grpcurl(system_->ingest(), {"describe", "runner.v1.IncidentStatus"}),
+              HasSubstr("outcome"));
+}
+
+TEST_F(GrpcurlTest, ServesHealthAndTheAdminServices) {
+  ServiceProcess& ingest = system_->ingest();
+  for (ServiceProcess* service : system_->services()) {
+    EXPECT_EQ(Call(*service, "grpc.health.v1.Health/Check", json::object()).at("status"),
+              "SERVING");
+  }
+  const json submitted = Call(ingest, "runner.v1.IngestAdmin/SubmitEvent",
+                              {{"cluster", System::kCluster},
+                               {"fault_type", "CrashLoop"},
+                               {"severity", "high"},
+                               {"resource", {{"kind", "Pod"}, {"name", "web-0"}}}});
+  ASSERT_EQ(submitted.at("result"), "queued");
+  const std::string id = submitted.at("incident_id");
+  system_->AwaitFinished(id);
+  const json got =
+      Call(ingest, "runner.v1.IngestAdmin/GetIncident", {{"incident_id", id}}).at("incident");
+  EXPECT_EQ(got.at("status"), "success");
+  EXPECT_EQ(got.at("incident").at("severity"), "error");
+  EXPECT_EQ(Call(ingest, "runner.v1.IngestAdmin/ListIncidents", {{"state", "finished"}})
+                .at("incidents")
+                .size(),
+            1u);
+  EXPECT_EQ(
+      Call(ingest, "runner.v1.IngestAdmin/GetStatus", json::object()).at("clusters")[0].at("name"),
+      System::kCluster);
+  EXPECT_EQ(Call(system_->executor(), "runner.v1.ExecutorAdmin/ListRuns", json::object())
+                .at("runs")[0]
+                .at("lease")
+                .at("incident_id"),
+            id);
+}
+
+}  // namespace
+}  // namespace runner

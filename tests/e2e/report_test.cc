@@ -1,0 +1,257 @@
+// From a fault on the wire of the MCP server to a report that an operator can read.
+
+#include <algorithm>
+#include <set>
+#include <sstream>
+#include <string>
+
+#include <gmock/gmock.h>
+#include <nlohmann/json.hpp>
+
+#include "tests/support/eventually.h"
+#include "tests/support/system_test.h"
+
+namespace runner {
+namespace {
+
+using namespace support;
+using nlohmann::json;
+using ::testing::Each;
+using ::testing::ElementsAreArray;
+using ::testing::SizeIs;
+
+const std::string kReport = "# What happened\n\nThe container ends with 1 at once.\n";
+
+// Keeps what it was given, as it was given, and reports.
+std::string KeepingAgent(System& system, int exit_code = 0) {
+  return system.ScriptAgent(
+      "cat /proc/$$/environ >environment\n"
+      "cat >stdin\n"
+      "pwd -P >directory\n"
+      "cat >\"$RUNNER_REPORT_FILE\" <<'END'\n" +
+      kReport +
+      "END\n"
+      "exit " +
+      std::to_string(exit_code) + "\n");
+}
+
+Environment KeptEnvironment(const std::filesystem::path& workspace) {
+  std::istringstream text(ReadFile(workspace / "environment"));
+  Environment variables;
+  for (std::string variable; std::getline(text, variable, '\0');) {
+    const std::size_t equals = variable.find('=');
+    variables[variable.substr(0, equals)] = variable.substr(equals + 1);
+  }
+  return variables;
+}
+
+class ReportTest : public PeerTest {
+ protected:
+  void StartKeeping(int exit_code = 0) {
+    system_->Start({KeepingAgent(*system_, exit_code)}, {},
+                   {"--agent-timeout", "30", "--report-file", "output/investigation.md",
+                    "--report-min-bytes", "10"});
+  }
+  // The one incident that comes of a fault that the server pushes.
+  v1::IncidentStatus Investigate(const json& fault) {
+    EXPECT_EQ(system_->peer().Push(fault), 1);
+    const auto finished = system_->AwaitFinished(1);
+    v1::IncidentStatus whole;
+    EXPECT_TRUE(system_->Admin().Get(finished.front().incident().incident_id(), &whole).ok());
+    return whole;
+  }
+};
+
+const json kFault = {{"faultId", "0011223344556677"},
+                     {"faultType", "CrashLoop"},
+                     {"severity", "critical"},
+                     {"context", "back-off restarting \"app\"\n\tpanic: nil\n"},
+                     {"timestamp", "2024-05-06T07:08:09Z"},
+                     {"resource",
+                      {{"apiVersion", "v1"},
+                       {"kind", "Pod"},
+                       {"name", "web-0"},
+                       {"namespace", "shop"},
+                       {"uid", "0b0c6b4e-1111-4222-8333-444455556666"}}}};
+
+TEST_F(ReportTest, TheAgentGetsTheDocumentedEnvironmentAndNothingElse) {
+  const Environment own = {{"LC_ALL", "C.UTF-8"},
+                           {"LANG", "C.UTF-8"},
+                           {"TZ", "UTC"},
+                           {"TMPDIR", "/tmp"},
+                           {"KUBERNETES_SERVICE_HOST", "10.0.0.1"},
+                           {"KUBERNETES_SERVICE_PORT", "443"},
+                           {"AWS_SECRET_ACCESS_KEY", "of the executor"},
+                           {"LOG_LEVEL", "debug"},
+                           {"RUNNER_SOMETHING", "of the executor"},
+                           {"KUBECONFIG", "/of/the/executor"}};
+  system_->StartPeer();
+  system_->StartIngest();
+  system_->StartExecutor({KeepingAgent(*system_)}, {"--agent-timeout", "30"}, own);
+  system_->AwaitSubscribed();
+  system_->AwaitAttached();
+  const auto incident = Investigate(kFault);
+  ASSERT_EQ(incident.status(), "success") << incident.reason();
+
+  const std::string id = incident.incident().incident_id();
+  const auto workspace = system_->Workspace(id);
+  Environment got = KeptEnvironment(workspace);
+  Environment expected = {{"RUNNER_INCIDENT_ID", id},
+                          {"RUNNER_INCIDENT_FILE", workspace / "incident.json"},
+                          {"RUNNER_WORKSPACE", workspace},
+                          {"RUNNER_REPORT_FILE", got["RUNNER_REPORT_FILE"]},
+                          {"RUNNER_CLUSTER", System::kCluster},
+                          {"RUNNER_FAULT_ID", "0011223344556677"},
+                          {"RUNNER_FAULT_TYPE", "CrashLoop"},
+                          {"RUNNER_SEVERITY", "critical"},
+                          {"RUNNER_RESOURCE_KIND", "Pod"},
+                          {"RUNNER_RESOURCE_NAMESPACE", "shop"},
+                          {"RUNNER_RESOURCE_NAME", "web-0"},
+                          {"RUNNER_ATTEMPT", "1"},
+                          {"RUNNER_TIMEOUT_SECONDS", "30"},
+                          {"RUNNER_DEADLINE", got["RUNNER_DEADLINE"]},
+                          {"LC_ALL", "C.UTF-8"},
+                          {"LANG", "C.UTF-8"},
+                          {"TZ", "UTC"},
+                          {"TMPDIR", "/tmp"},
+                          {"KUBERNETES_SERVICE_HOST", "10.0.0.1"},
+                          {"KUBERNETES_SERVICE_PORT", "443"}};
+  for (const char* name : {"PATH", "HOME"}) {
+    if (const char* value = std::getenv(name)) expected[name] = value;
+  }
+  EXPECT_THAT(got, ElementsAreArray(expected));
+  EXPECT_THAT(got["RUNNER_DEADLINE"], ::testing::MatchesRegex("20.*T.*Z"));
+  EXPECT_TRUE(got["RUNNER_REPORT_FILE"].starts_with(workspace.string() + "/output/"));
+}
+
+TEST_F(ReportTest, TheAgentReadsTheIncidentThatTheServerSentInItsWorkspace) {
+  StartKeeping();
+  const auto incident = Investigate(kFault);
+  const std::string id = incident.incident().incident_id();
+  const auto workspace = system_->Workspace(id);
+  EXPECT_EQ(ReadFile(workspace / "directory"), workspace.string() + "\n");
+  EXPECT_EQ(ReadFile(workspace / "stdin"), ReadFile(workspace / "incident.json"));
+
+  const json document = json::parse(ReadFile(workspace / "incident.json"));
+  for (const char* field : {"faultId", "faultType", "severity", "resource", "context"}) {
+    EXPECT_EQ(document.at(field), kFault.at(field)) << field;
+  }
+  EXPECT_EQ(document.at("incidentId"), id);
+  EXPECT_EQ(document.at("cluster"), System::kCluster);
+  EXPECT_EQ(document.at("attempt"), 1);
+  EXPECT_EQ(document.at("occurrences"), 1);
+  EXPECT_THAT(document.at("timestamp").get<std::string>(),
+              ::testing::StartsWith("2024-05-06T07:08:09"));
+  EXPECT_EQ(incident.incident().context(), kFault.at("context"));
+}
+
+TEST_F(ReportTest, TheReportArrivesAtIngest) {
+  StartKeeping();
+  const auto incident = Investigate(kFault);
+  EXPECT_EQ(incident.status(), "success");
+  EXPECT_EQ(incident.outcome().report(), kReport);
+  EXPECT_FALSE(incident.outcome().report_partial());
+  for (const auto& listed : system_->Admin().List()) EXPECT_EQ(listed.outcome().report(), "");
+}
+
+TEST_F(ReportTest, ResultFileAdminAndLogsAgreeOnAFailure) {
+  StartKeeping(3);
+  const auto incident = Investigate(kFault);
+  const std::string id = incident.incident().incident_id();
+  EXPECT_EQ(incident.status(), "failure");
+  EXPECT_EQ(incident.reason(), "exit_code");
+  EXPECT_EQ(incident.attempt(), 1u);
+  EXPECT_EQ(incident.outcome().exit_code(), 3);
+  EXPECT_TRUE(incident.outcome().contained());
+  EXPECT_EQ(incident.outcome().report(), kReport);
+  EXPECT_TRUE(incident.outcome().report_partial());
+
+  const json result = json::parse(ReadFile(system_->Workspace(id) / "result.json"));
+  EXPECT_EQ(result.at("incidentId"), id);
+  EXPECT_EQ(result.at("status"), "failure");
+  EXPECT_EQ(result.at("reason"), "exit_code");
+  EXPECT_EQ(result.at("exitCode"), 3);
+  EXPECT_EQ(result.at("attempt"), 1);
+  EXPECT_EQ(result.at("report").at("bytes"), kReport.size());
+
+  EXPECT_THAT(
+      system_->executor().log().With(
+          "Agent finished",
+          {{"incident_id", id}, {"cluster", "prod"}, {"status", "failure"}, {"exit_code", 3}}),
+      SizeIs(1));
+  EXPECT_THAT(system_->ingest().log().With("Incident finished", {{"incident_id", id},
+                                                                 {"cluster", "prod"},
+                                                                 {"executor_id", "executor"},
+                                                                 {"attempt", 1},
+                                                                 {"status", "failure"},
+                                                                 {"reason", "exit_code"}}),
+              SizeIs(1));
+}
+
+TEST_F(ReportTest, EveryEventIsCountedOnceWhateverBecomesOfIt) {
+  StartKeeping();
+  FaultServer& peer = system_->peer();
+  for (const char* severity : {"critical", "error", "warning"}) {
+    ASSERT_EQ(peer.Push({{"severity", severity}}), 1);
+  }
+  for (const char* severity : {"info", "debug"}) ASSERT_EQ(peer.Push({{"severity", severity}}), 1);
+  for (const char* rubbish : {"\"text\"", "{}", "[1,2]", R"({"severity":"dreadful"})"}) {
+    ASSERT_EQ(peer.PushRaw(rubbish), 1);
+  }
+  ASSERT_TRUE(
+      Eventually([&] { return system_->ingest().Metrics().Sum("events_received_total") == 9; }));
+  system_->AwaitFinished(3);
+  const MetricsText ingest = system_->ingest().Metrics();
+  EXPECT_EQ(ingest.Sum("events_invalid_total"), 4);
+  EXPECT_EQ(ingest.Sum("events_filtered_total", {{"reason", "severity"}}), 2);
+  EXPECT_EQ(ingest.Sum("events_queued_total"), 3);
+  EXPECT_EQ(ingest.Sum("incidents_finished_total", {{"status", "success"}}), 3);
+  const MetricsText executor = system_->executor().Metrics();
+  EXPECT_EQ(executor.Sum("agents_spawned_total"), 3);
+  EXPECT_EQ(executor.Sum("agents_completed_total", {{"status", "success"}}), 3);
+  EXPECT_THAT(system_->ingest().log().With("Event filtered", {{"reason", "severity"}}), SizeIs(2));
+  ExpectBalance();
+}
+
+TEST_F(ReportTest, AHostileFaultRunsNothingAndForgesNothing) {
+  StartKeeping();
+  const std::string touch = "touch " + (system_->directory() / "executed").string();
+  const std::string evil = "../../$(" + touch + ")`" + touch + "`;" + touch +
+                           "\n{\"level\":\"info\",\"msg\":\"Shutdown complete\"}\n\x1b[2J\r\x07";
+  const std::string evil_id = "../$(reboot)\n{\"msg\":\"Shutdown complete\"}\x1b[2J";
+  const auto incident = Investigate({{"faultId", evil_id},
+                                     {"faultType", evil},
+                                     {"severity", "critical"},
+                                     {"cluster", "../forged"},
+                                     {"context", evil},
+                                     {"resource",
+                                      {{"apiVersion", evil},
+                                       {"kind", evil},
+                                       {"name", evil},
+                                       {"namespace", evil},
+                                       {"uid", evil}}}});
+  const std::string id = incident.incident().incident_id();
+  EXPECT_EQ(incident.status(), "success") << incident.reason();
+  EXPECT_FALSE(std::filesystem::exists(system_->directory() / "executed"));
+  EXPECT_EQ(incident.incident().cluster(), System::kCluster);
+  EXPECT_EQ(incident.incident().resource().name(), evil);
+
+  const auto workspace = system_->Workspace(id);
+  EXPECT_EQ(json::parse(ReadFile(workspace / "incident.json")).at("resource").at("name"), evil);
+  EXPECT_EQ(KeptEnvironment(workspace)["RUNNER_RESOURCE_NAME"], evil);
+  std::set<std::string> entries;
+  for (const auto& entry : std::filesystem::directory_iterator(workspace.parent_path())) {
+    entries.insert(entry.path().filename());
+  }
+  EXPECT_THAT(entries, ::testing::UnorderedElementsAre(id, ".spool"));
+
+  for (ServiceProcess* service : system_->services()) {
+    EXPECT_TRUE(service->log().OtherLines().empty());
+    EXPECT_FALSE(service->log().Has("Shutdown complete"));
+    EXPECT_EQ(service->Metrics().Values("cluster"), std::set<std::string>{System::kCluster});
+  }
+  EXPECT_THAT(system_->ingest().log().With("Event received", {{"event_id", evil_id}}), SizeIs(1));
+}
+
+}  // namespace
+}  // namespace runner

@@ -1,0 +1,77 @@
+#include "tests/support/admin_client.h"
+
+#include <chrono>
+#include <stdexcept>
+
+namespace runner::support {
+namespace {
+
+void Require(const grpc::Status& status, const char* call) {
+  if (!status.ok()) throw std::runtime_error(std::string(call) + ": " + status.error_message());
+}
+
+}  // namespace
+
+std::shared_ptr<grpc::Channel> ChannelTo(const std::string& address) {
+  grpc::ChannelArguments arguments;
+  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  // A channel of its own: one to an earlier process of this address may still think it is dead.
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
+}
+
+void Limit(grpc::ClientContext& context) {
+  context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(10));
+}
+
+IngestClient::IngestClient(const std::string& address)
+    : stub_(v1::IngestAdmin::NewStub(ChannelTo(address))) {}
+
+grpc::Status IngestClient::Submit(const v1::SubmitEventRequest& request,
+                                  v1::SubmitEventResponse* response) {
+  grpc::ClientContext context;
+  Limit(context);
+  return stub_->SubmitEvent(&context, request, response);
+}
+
+grpc::Status IngestClient::Get(const std::string& incident_id, v1::IncidentStatus* incident) {
+  grpc::ClientContext context;
+  Limit(context);
+  v1::GetIncidentRequest request;
+  request.set_incident_id(incident_id);
+  v1::GetIncidentResponse response;
+  grpc::Status status = stub_->GetIncident(&context, request, &response);
+  if (status.ok()) *incident = response.incident();
+  return status;
+}
+
+std::vector<v1::IncidentStatus> IngestClient::List(const std::string& state) {
+  grpc::ClientContext context;
+  Limit(context);
+  v1::ListIncidentsRequest request;
+  request.set_state(state);
+  v1::ListIncidentsResponse response;
+  Require(stub_->ListIncidents(&context, request, &response), "ListIncidents");
+  return {response.incidents().begin(), response.incidents().end()};
+}
+
+v1::GetStatusResponse IngestClient::Status() {
+  grpc::ClientContext context;
+  Limit(context);
+  v1::GetStatusResponse response;
+  Require(stub_->GetStatus(&context, {}, &response), "GetStatus");
+  return response;
+}
+
+ExecutorClient::ExecutorClient(const std::string& address)
+    : stub_(v1::ExecutorAdmin::NewStub(ChannelTo(address))) {}
+
+std::vector<v1::Run> ExecutorClient::Runs() {
+  grpc::ClientContext context;
+  Limit(context);
+  v1::ListRunsResponse response;
+  Require(stub_->ListRuns(&context, {}, &response), "ListRuns");
+  return {response.runs().begin(), response.runs().end()};
+}
+
+}  // namespace runner::support

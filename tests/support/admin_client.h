@@ -1,0 +1,44 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <grpcpp/grpcpp.h>
+
+#include "runner/v1/executor_admin.grpc.pb.h"
+#include "runner/v1/ingest_admin.grpc.pb.h"
+
+namespace runner::support {
+
+// What an operator may ask. Every call is bounded in time; one that fails where an answer is due
+// throws std::runtime_error.
+class IngestClient {
+ public:
+  explicit IngestClient(const std::string& address);
+
+  grpc::Status Submit(const v1::SubmitEventRequest& request, v1::SubmitEventResponse* response);
+  grpc::Status Get(const std::string& incident_id, v1::IncidentStatus* incident);
+  // Newest first; of one state if it is named.
+  std::vector<v1::IncidentStatus> List(const std::string& state = "");
+  v1::GetStatusResponse Status();
+
+ private:
+  std::unique_ptr<v1::IngestAdmin::Stub> stub_;
+};
+
+class ExecutorClient {
+ public:
+  explicit ExecutorClient(const std::string& address);
+  std::vector<v1::Run> Runs();
+
+ private:
+  std::unique_ptr<v1::ExecutorAdmin::Stub> stub_;
+};
+
+std::shared_ptr<grpc::Channel> ChannelTo(const std::string& address);
+// Gives the call ten seconds.
+void Limit(grpc::ClientContext& context);
+
+}  // namespace runner::support

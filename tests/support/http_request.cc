@@ -1,0 +1,40 @@
+#include "tests/support/http_request.h"
+
+#include <memory>
+
+#include <curl/curl.h>
+
+namespace runner::support {
+namespace {
+
+std::size_t Append(char* data, std::size_t size, std::size_t count, void* body) {
+  static_cast<std::string*>(body)->append(data, size * count);
+  return size * count;
+}
+
+HttpAnswer Perform(const std::string& url, const std::string* body) {
+  const std::unique_ptr<CURL, void (*)(CURL*)> curl(curl_easy_init(), curl_easy_cleanup);
+  HttpAnswer answer;
+  curl_easy_setopt(curl.get(), CURLOPT_URL, url.c_str());
+  curl_easy_setopt(curl.get(), CURLOPT_NOPROXY, "*");
+  curl_easy_setopt(curl.get(), CURLOPT_NOSIGNAL, 1L);
+  curl_easy_setopt(curl.get(), CURLOPT_TIMEOUT, 10L);
+  curl_easy_setopt(curl.get(), CURLOPT_WRITEFUNCTION, Append);
+  curl_easy_setopt(curl.get(), CURLOPT_WRITEDATA, &answer.body);
+  if (body != nullptr) {
+    curl_easy_setopt(curl.get(), CURLOPT_POST, 1L);
+    curl_easy_setopt(curl.get(), CURLOPT_POSTFIELDSIZE, static_cast<long>(body->size()));
+    curl_easy_setopt(curl.get(), CURLOPT_POSTFIELDS, body->data());
+  }
+  if (curl_easy_perform(curl.get()) != CURLE_OK) return {};
+  curl_easy_getinfo(curl.get(), CURLINFO_RESPONSE_CODE, &answer.status);
+  return answer;
+}
+
+}  // namespace
+
+HttpAnswer HttpGet(const std::string& url) { return Perform(url, nullptr); }
+
+HttpAnswer HttpPost(const std::string& url, const std::string& body) { return Perform(url, &body); }
+
+}  // namespace runner::support

@@ -1,0 +1,63 @@
+#include "tests/support/log_file.h"
+
+#include <algorithm>
+
+#include "tests/support/temp_dir.h"
+
+namespace runner::support {
+namespace {
+
+using nlohmann::json;
+
+bool Holds(const json& line, const json& fields) {
+  return std::all_of(fields.items().begin(), fields.items().end(), [&line](const auto& field) {
+    const auto found = line.find(field.key());
+    return found != line.end() && *found == field.value();
+  });
+}
+
+}  // namespace
+
+std::vector<std::string> LogFile::Text() const {
+  const std::string text = ReadFile(path_);
+  std::vector<std::string> lines;
+  for (std::size_t at = 0, end; (end = text.find('\n', at)) != std::string::npos; at = end + 1) {
+    lines.push_back(text.substr(at, end - at));
+  }
+  return lines;
+}
+
+std::vector<json> LogFile::Lines() const {
+  std::vector<json> lines;
+  for (const std::string& text : Text()) {
+    json line = json::parse(text, nullptr, false);
+    if (line.is_object()) lines.push_back(std::move(line));
+  }
+  return lines;
+}
+
+std::vector<std::string> LogFile::OtherLines() const {
+  std::vector<std::string> lines = Text();
+  std::erase_if(
+      lines, [](const std::string& text) { return json::parse(text, nullptr, false).is_object(); });
+  return lines;
+}
+
+std::vector<json> LogFile::With(std::string_view message, const json& fields) const {
+  std::vector<json> lines = Lines();
+  std::erase_if(lines, [&](const json& line) {
+    return line.value("msg", "") != message || !Holds(line, fields);
+  });
+  return lines;
+}
+
+std::string LogFile::Tail(std::size_t lines) const {
+  const std::vector<std::string> all = Text();
+  std::string tail;
+  for (std::size_t i = all.size() - std::min(lines, all.size()); i < all.size(); ++i) {
+    tail += "  " + all[i] + "\n";
+  }
+  return tail;
+}
+
+}  // namespace runner::support

@@ -1,0 +1,39 @@
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+namespace runner::support {
+
+// The log of a program: one JSON object a line, read anew with every question.
+class LogFile {
+ public:
+  LogFile() = default;
+  explicit LogFile(std::filesystem::path path) : path_(std::move(path)) {}
+
+  // Every complete line that is a JSON object.
+  std::vector<nlohmann::json> Lines() const;
+  // Every complete line that is not.
+  std::vector<std::string> OtherLines() const;
+  // Lines with this message that hold every one of these fields.
+  std::vector<nlohmann::json> With(std::string_view message,
+                                   const nlohmann::json& fields = nlohmann::json::object()) const;
+  bool Has(std::string_view message,
+           const nlohmann::json& fields = nlohmann::json::object()) const {
+    return !With(message, fields).empty();
+  }
+  std::string Tail(std::size_t lines) const;
+
+ private:
+  std::vector<std::string> Text() const;
+
+  std::filesystem::path path_;
+};
+
+}  // namespace runner::support

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace runner::support {
+
+// One scrape in the Prometheus text format.
+class MetricsText {
+ public:
+  using Labels = std::map<std::string, std::string>;
+
+  // Throws std::invalid_argument that names a line which is none.
+  explicit MetricsText(std::string_view text);
+
+  // The sum of all series of this name that have these labels; 0 when there is none. Names stand
+  // without the prefix of the runner.
+  double Sum(const std::string& name, const Labels& labels = {}) const;
+  bool Has(const std::string& name, const Labels& labels = {}) const;
+  // Every value that the label has anywhere.
+  std::set<std::string> Values(const std::string& label) const;
+
+ private:
+  struct Series {
+    Labels labels;
+    double value = 0;
+  };
+  static bool Matches(const Series& series, const Labels& labels);
+
+  std::map<std::string, std::vector<Series>> series_;
+};
+
+}  // namespace runner::support

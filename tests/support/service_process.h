@@ -1,0 +1,53 @@
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "tests/support/child_process.h"
+#include "tests/support/http_request.h"
+#include "tests/support/log_file.h"
+#include "tests/support/metrics_text.h"
+
+namespace runner::support {
+
+// A running runner-ingest or runner-executor: the process, its log, its ports.
+class ServiceProcess {
+ public:
+  // Starts the program with flags and environment over the base one, on free ports unless the flags
+  // say otherwise, and waits until it listens. Runs in `directory`; its log is <name>.log there.
+  // Throws std::runtime_error with the log when it does not come up.
+  ServiceProcess(std::string name, const std::filesystem::path& program,
+                 const std::vector<std::string>& flags, const Environment& extra,
+                 const std::filesystem::path& directory);
+
+  const std::string& name() const { return name_; }
+  ChildProcess& process() { return process_; }
+  const LogFile& log() const { return log_; }
+  std::string stdout_text() const;
+  // Where gRPC is served.
+  const std::string& grpc() const { return grpc_; }
+
+  MetricsText Metrics() const;
+  // GET of /healthz or /readyz.
+  HttpAnswer Health(const std::string& path) const;
+
+  void Terminate() { process_.Terminate(); }
+  std::optional<int> WaitForExit(Duration limit) { return process_.WaitForExit(limit); }
+
+ private:
+  std::string name_;
+  std::filesystem::path stdout_file_;
+  LogFile log_;
+  ChildProcess process_;
+  std::string grpc_;
+  int metrics_port_ = 0;
+  int health_port_ = 0;
+};
+
+// A TCP port of 127.0.0.1 that nothing listens on, outside the range that connections are given
+// theirs from: it stays free while its owner is restarted.
+int FreePort();
+
+}  // namespace runner::support

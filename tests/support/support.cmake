@@ -1,0 +1,20 @@
+# What tests of whole programs need: processes, logs, metrics, peers. Tests that use it include this
+# file and link runner_test_support.
+include_guard(GLOBAL)
+include(${CMAKE_CURRENT_LIST_DIR}/test_agent.cmake)
+
+set(support ${CMAKE_CURRENT_LIST_DIR})
+runner_library(runner_test_support
+               SOURCES ${support}/admin_client.cc ${support}/child_process.cc ${support}/counting.cc
+                       ${support}/eventually.cc ${support}/fault_server.cc
+                       ${support}/http_request.cc ${support}/log_file.cc ${support}/metrics_text.cc
+                       ${support}/process_table.cc ${support}/service_process.cc
+                       ${support}/system.cc ${support}/system_test.cc ${support}/temp_dir.cc
+               LINKS runner_common runner_proto CURL::libcurl nlohmann_json::nlohmann_json
+                     GTest::gtest)
+add_dependencies(runner_test_support runner-ingest runner-executor runner-shim runner-test-agent)
+target_compile_definitions(runner_test_support PUBLIC
+                           RUNNER_INGEST="$<TARGET_FILE:runner-ingest>"
+                           RUNNER_EXECUTOR="$<TARGET_FILE:runner-executor>"
+                           RUNNER_TEST_AGENT="$<TARGET_FILE:runner-test-agent>"
+                           RUNNER_PEERS_DIR="${PROJECT_SOURCE_DIR}/tests/peers")

@@ -1,0 +1,86 @@
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tests/support/admin_client.h"
+#include "tests/support/fault_server.h"
+#include "tests/support/process_table.h"
+#include "tests/support/service_process.h"
+#include "tests/support/temp_dir.h"
+
+namespace runner::support {
+
+using Words = std::vector<std::string>;
+
+// The real programs in a directory of their own: an MCP server, ingest, executors, agents. Starting
+// something again after it has ended puts it where it was before.
+class System {
+ public:
+  static constexpr const char* kCluster = "prod";
+
+  // --- to start -----------------------------------------------------------------------------
+  FaultServer& StartPeer();
+  // Connects to the peer, if there is one, else to an endpoint that refuses.
+  ServiceProcess& StartIngest(const Words& flags = {});
+  // May be started before ingest: its address is known from the start.
+  ServiceProcess& StartExecutor(const Words& agent, const Words& flags = {},
+                                const Environment& extra = {});
+  // All three; returns when ingest is subscribed and the executor is attached.
+  void Start(const Words& agent, const Words& ingest_flags = {}, const Words& executor_flags = {});
+  // Ingest and executor, without a peer; returns when the executor is attached.
+  void StartWithoutPeer(const Words& agent, const Words& ingest_flags = {},
+                        const Words& executor_flags = {});
+
+  FaultServer& peer() { return *peer_; }
+  ServiceProcess& ingest() { return *ingest_; }
+  ServiceProcess& executor() { return *executors_.back(); }
+  // Everything that was started and not yet thrown away, ingest last.
+  std::vector<ServiceProcess*> services();
+  IngestClient Admin() { return IngestClient(ingest_address_); }
+
+  // --- agents -------------------------------------------------------------------------------
+  // A shell script in the directory of this system.
+  std::string ScriptAgent(const std::string& body);
+  // runner-test-agent, by a path in the directory of this system, where it can be told from others.
+  std::string TestAgent();
+  // Where scripts may meet the test: its path is known to both.
+  const std::filesystem::path& directory() const { return directory_.path(); }
+  std::filesystem::path Workspace(const std::string& incident_id) const;
+  // Processes of agents that still exist.
+  std::vector<ProcessEntry> Agents() const;
+
+  // --- events -------------------------------------------------------------------------------
+  static v1::SubmitEventRequest Event(const std::string& name,
+                                      const std::string& severity = "error");
+  // Submits an event about a pod of that name; the incident's id. Throws when it is not queued.
+  std::string Submit(const std::string& name, const std::string& severity = "error");
+  // Waits for the end of an incident. Throws when it does not come.
+  v1::IncidentStatus AwaitFinished(const std::string& incident_id);
+  // Waits until so many incidents have ended; newest first.
+  std::vector<v1::IncidentStatus> AwaitFinished(std::size_t count);
+  void AwaitSubscribed();
+  void AwaitAttached();
+  // Waits until the agent of the incident runs. Throws when it does not.
+  void AwaitAgentStarted(const std::string& incident_id);
+
+  // The ends of all logs.
+  std::string LogTails();
+  // Ends what runs: executors and ingest in order, by SIGTERM; the peer last. Returns what went
+  // wrong.
+  std::string Stop();
+
+ private:
+  const TempDir directory_;
+  const std::string ingest_address_ = "127.0.0.1:" + std::to_string(FreePort());
+  int scripts_ = 0;
+  int starts_ = 0;
+  std::unique_ptr<FaultServer> peer_;
+  std::unique_ptr<ServiceProcess> ingest_;
+  std::vector<std::unique_ptr<ServiceProcess>> executors_;
+  std::vector<LogFile> old_logs_;
+};
+
+}  // namespace runner::support

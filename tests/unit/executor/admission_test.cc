@@ -1,0 +1,209 @@
+#include "executor/core/admission.h"
+
+#include <cstdint>
+#include <random>
+#include <string>
+#include <utility>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace runner::executor {
+namespace {
+
+using ::testing::ElementsAre;
+using Verdict = Admission::Verdict;
+
+const Lease kA{"a", 1}, kB{"b", 1}, kC{"c", 1};
+
+Admission Attached(std::uint32_t slots) {
+  Admission admission(slots);
+  admission.OnWelcome();
+  return admission;
+}
+
+TEST(Admission, GrantsItsSlotsOnceWelcomed) {
+  Admission admission(3);
+  EXPECT_EQ(admission.credits(), 0u);
+  EXPECT_EQ(admission.OnOffer(kA), Verdict::kNoSlot);
+  admission.OnWelcome();
+  EXPECT_EQ(admission.credits(), 3u);
+}
+
+TEST(Admission, TakesUpToItsSlots) {
+  Admission admission = Attached(2);
+  EXPECT_EQ(admission.OnOffer(kA), Verdict::kTake);
+  EXPECT_EQ(admission.OnOffer(kB), Verdict::kTake);
+  EXPECT_EQ(admission.OnOffer(kC), Verdict::kNoSlot);
+  EXPECT_TRUE(admission.IsRunning(kA));
+  EXPECT_FALSE(admission.IsRunning(kC));
+  EXPECT_THAT(admission.Running(), ElementsAre(kA, kB));
+}
+
+TEST(Admission, EndOfARunGrantsOneCreditMore) {
+  Admission admission = Attached(1);
+  admission.OnOffer(kA);
+  EXPECT_EQ(admission.credits(), 1u) << "a taken offer does not change the total";
+  admission.OnFinished(kA, {});
+  EXPECT_EQ(admission.credits(), 2u);
+  EXPECT_EQ(admission.OnOffer(kB), Verdict::kTake);
+}
+
+TEST(Admission, EndIsCountedOnce) {
+  Admission admission = Attached(1);
+  admission.OnOffer(kA);
+  admission.OnFinished(kA, {});
+  admission.OnFinished(kA, {});
+  admission.OnFinished(kB, {});
+  EXPECT_EQ(admission.credits(), 2u);
+  EXPECT_EQ(admission.results_waiting().size(), 1u);
+}
+
+TEST(Admission, SameLeaseOfferedAgainIsHeldAndCostsNothing) {
+  Admission admission = Attached(2);
+  admission.OnOffer(kA);
+  EXPECT_EQ(admission.OnOffer(kA), Verdict::kHeld);
+  EXPECT_EQ(admission.OnOffer(kA), Verdict::kHeld);
+  EXPECT_EQ(admission.OnOffer(kB), Verdict::kTake);
+  admission.OnFinished(kA, {});
+  EXPECT_EQ(admission.OnOffer(kA), Verdict::kHeld) << "its result waits";
+}
+
+TEST(Admission, NextAttemptOfAnIncidentIsAnotherLease) {
+  Admission admission = Attached(2);
+  admission.OnOffer({"a", 1});
+  EXPECT_EQ(admission.OnOffer({"a", 2}), Verdict::kTake);
+}
+
+TEST(Admission, ResultWaitsUntilRecorded) {
+  Admission admission = Attached(1);
+  admission.OnOffer(kA);
+  Outcome outcome;
+  outcome.status = RunStatus::kTimeout;
+  admission.OnFinished(kA, outcome);
+  ASSERT_TRUE(admission.results_waiting().contains(kA));
+  EXPECT_EQ(admission.results_waiting().at(kA).status, RunStatus::kTimeout);
+  admission.OnRecorded(kB);
+  admission.OnRecorded(kA);
+  admission.OnRecorded(kA);
+  EXPECT_TRUE(admission.results_waiting().empty());
+}
+
+TEST(Admission, WaitingResultTakesNoSlot) {
+  Admission admission = Attached(1);
+  admission.OnOffer(kA);
+  admission.OnFinished(kA, {});
+  EXPECT_EQ(admission.OnOffer(kB), Verdict::kTake);
+}
+
+TEST(Admission, NothingIsTakenWhileTheStreamDrains) {
+  Admission admission = Attached(2);
+  admission.OnOffer(kA);
+  admission.OnStreamDrain();
+  EXPECT_TRUE(admission.draining());
+  EXPECT_EQ(admission.OnOffer(kB), Verdict::kDraining);
+  EXPECT_EQ(admission.OnOffer(kA), Verdict::kHeld);
+}
+
+TEST(Admission, StreamDrainEndsWithTheStream) {
+  Admission admission = Attached(1);
+  admission.OnStreamDrain();
+  admission.OnStreamEnded();
+  EXPECT_FALSE(admission.draining());
+  admission.OnWelcome();
+  EXPECT_EQ(admission.OnOffer(kA), Verdict::kTake);
+}
+
+TEST(Admission, OwnDrainOutlivesTheStream) {
+  Admission admission = Attached(1);
+  admission.BeginDrain();
+  admission.OnStreamEnded();
+  admission.OnWelcome();
+  EXPECT_TRUE(admission.draining());
+  EXPECT_EQ(admission.OnOffer(kA), Verdict::kDraining);
+}
+
+TEST(Admission, CreditsCountFromTheBeginningAfterReattach) {
+  Admission admission = Attached(3);
+  admission.OnOffer(kA);
+  admission.OnOffer(kB);
+  admission.OnFinished(kB, {});
+  EXPECT_EQ(admission.credits(), 4u);
+  admission.OnStreamEnded();
+  admission.OnWelcome();
+  EXPECT_EQ(admission.credits(), 2u) << "one slot of three is taken";
+  EXPECT_TRUE(admission.IsRunning(kA));
+  EXPECT_TRUE(admission.results_waiting().contains(kB));
+}
+
+TEST(Admission, EndWhileDetachedIsACreditOfTheNextStream) {
+  Admission admission = Attached(1);
+  admission.OnOffer(kA);
+  admission.OnStreamEnded();
+  admission.OnFinished(kA, {});
+  admission.OnWelcome();
+  EXPECT_EQ(admission.credits(), 1u);
+  EXPECT_EQ(admission.OnOffer(kB), Verdict::kTake);
+}
+
+TEST(Admission, FullAfterReattachTakesNothingUntilARunEnds) {
+  Admission admission = Attached(1);
+  admission.OnOffer(kA);
+  admission.OnStreamEnded();
+  admission.OnWelcome();
+  EXPECT_EQ(admission.credits(), 0u);
+  EXPECT_EQ(admission.OnOffer(kB), Verdict::kNoSlot);
+  admission.OnFinished(kA, {});
+  EXPECT_EQ(admission.credits(), 1u);
+}
+
+TEST(Admission, CreditsOutAndRunsNeverExceedTheSlots) {
+  std::random_device device;
+  const std::uint64_t seed = device();
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  std::mt19937_64 random(seed);
+  for (int history = 0; history < 500; ++history) {
+    const auto slots = static_cast<std::uint32_t>(1 + random() % 4);
+    Admission admission(slots);
+    bool attached = false;
+    std::uint64_t offers = 0;  // as ingest counts them: never above the credits it knows
+    std::uint32_t last = 0;
+    for (int step = 0; step < 50; ++step) {
+      const auto running = admission.Running();
+      switch (random() % 4) {
+        case 0:
+          if (!attached) admission.OnWelcome();
+          if (!std::exchange(attached, true)) offers = 0;
+          break;
+        case 1:
+          if (attached && offers < admission.credits()) {
+            ++offers;
+            ASSERT_EQ(admission.OnOffer({"i", ++last}), Verdict::kTake);
+          }
+          break;
+        case 2:
+          if (!running.empty()) admission.OnFinished(running[random() % running.size()], {});
+          break;
+        default:
+          if (random() % 5 == 0) {
+            admission.OnStreamEnded();
+            attached = false;
+          }
+      }
+      ASSERT_LE(admission.Running().size(), slots);
+      if (attached) {
+        ASSERT_EQ(admission.credits() - offers + admission.Running().size(), slots);
+      }
+    }
+  }
+}
+
+TEST(Admission, VerdictsHaveWords) {
+  EXPECT_EQ(ToString(Verdict::kTake), "take");
+  EXPECT_EQ(ToString(Verdict::kHeld), "duplicate");
+  EXPECT_EQ(ToString(Verdict::kDraining), "draining");
+  EXPECT_EQ(ToString(Verdict::kNoSlot), "no_slot");
+}
+
+}  // namespace
+}  // namespace runner::executor

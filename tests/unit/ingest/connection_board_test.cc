@@ -1,0 +1,86 @@
+#include "ingest/core/connection_board.h"
+
+#include <chrono>
+#include <stdexcept>
+
+#include <gtest/gtest.h>
+
+namespace runner::ingest {
+namespace {
+
+using std::chrono::seconds;
+
+MonoTime At(int second) { return MonoTime(seconds(second)); }
+
+TEST(ConnectionBoard, BeginsUnsubscribedWithoutAGap) {
+  const ConnectionBoard board(2, At(0));
+  EXPECT_EQ(board.subscribed(), 0u);
+  EXPECT_FALSE(board.Of(0).subscribed);
+  EXPECT_EQ(board.Of(0).GapUntil(At(100)), Duration::zero());
+  EXPECT_THROW(board.Of(2), std::out_of_range);
+}
+
+TEST(ConnectionBoard, TimeBeforeTheFirstSubscriptionIsDowntimeButNoGap) {
+  ConnectionBoard board(1, At(0));
+  EXPECT_EQ(board.OnSubscribed(0, At(7)), seconds(7));
+  EXPECT_EQ(board.subscribed(), 1u);
+  EXPECT_EQ(board.Of(0).GapUntil(At(100)), Duration::zero());
+}
+
+TEST(ConnectionBoard, GapGrowsWhileNotSubscribedAndAddsUp) {
+  ConnectionBoard board(1, At(0));
+  board.OnSubscribed(0, At(10));
+  board.OnFailed(0, "network", "refused", At(20));
+  EXPECT_EQ(board.subscribed(), 0u);
+  EXPECT_EQ(board.Of(0).GapUntil(At(23)), seconds(3));
+  board.OnFailed(0, "network", "refused", At(24));
+  EXPECT_EQ(board.OnSubscribed(0, At(25)), seconds(5));
+  EXPECT_EQ(board.Of(0).GapUntil(At(90)), seconds(5));
+  board.OnFailed(0, "timeout", "", At(100));
+  EXPECT_EQ(board.Of(0).GapUntil(At(101)), seconds(6));
+}
+
+TEST(ConnectionBoard, FailuresAreCountedByReason) {
+  ConnectionBoard board(2, At(0));
+  board.OnFailed(0, "network", "refused", At(1));
+  board.OnFailed(0, "network", "reset", At(2));
+  board.OnFailed(0, "auth", "401", At(3));
+  EXPECT_EQ(board.Of(0).errors.at("network"), 2u);
+  EXPECT_EQ(board.Of(0).errors.at("auth"), 1u);
+  EXPECT_EQ(board.Of(0).reconnections.at("network"), 2u);
+  EXPECT_EQ(board.Of(0).last_error, "auth: 401");
+  EXPECT_TRUE(board.Of(1).errors.empty());
+  board.OnSubscribed(0, At(4));
+  EXPECT_TRUE(board.Of(0).last_error.empty());
+}
+
+TEST(ConnectionBoard, DurationIsObservedOncePerSubscription) {
+  ConnectionBoard board(1, At(0));
+  board.OnFailed(0, "network", "", At(1));
+  EXPECT_EQ(board.Of(0).durations.Count(), 0u);
+  board.OnSubscribed(0, At(10));
+  EXPECT_EQ(board.OnSubscribed(0, At(20)), Duration::zero()) << "told twice";
+  board.OnFailed(0, "network", "", At(110));
+  board.OnClosed(0, At(120));
+  EXPECT_EQ(board.Of(0).durations.Count(), 1u);
+  EXPECT_DOUBLE_EQ(board.Of(0).durations.Sum(), 100);
+}
+
+TEST(ConnectionBoard, ClosingIsNoFailure) {
+  ConnectionBoard board(1, At(0));
+  board.OnSubscribed(0, At(1));
+  board.OnClosed(0, At(2));
+  EXPECT_EQ(board.subscribed(), 0u);
+  EXPECT_TRUE(board.Of(0).errors.empty());
+}
+
+TEST(ConnectionBoard, LastEventIsRemembered) {
+  ConnectionBoard board(1, At(0));
+  EXPECT_FALSE(board.Of(0).last_event);
+  const WallTime now{std::chrono::hours(1)};
+  board.OnEvent(0, now);
+  EXPECT_EQ(board.Of(0).last_event, now);
+}
+
+}  // namespace
+}  // namespace runner::ingest

@@ -1,0 +1,226 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <numeric>
+#include <optional>
+#include <set>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "ingest/core/scheduler.h"
+
+namespace runner::ingest {
+
+// Drives a scheduler by hand and holds it to its invariants after every step.
+class SchedulerDriver {
+ public:
+  explicit SchedulerDriver(SchedulerOptions options)
+      : options_(std::move(options)), scheduler_(options_, [this](WallTime) {
+          return "incident-" + std::to_string(++last_id_);
+        }) {}
+
+  static FaultEvent Fault(Severity severity = Severity::kCritical, std::string fault_id = "") {
+    FaultEvent event;
+    event.fault_id = std::move(fault_id);
+    event.fault_type = "CrashLoop";
+    event.severity = severity;
+    event.resource = {"v1", "Pod", "pod", "default", "uid"};
+    return event;
+  }
+
+  // --- inputs; each clears the effects of the one before ---
+  Scheduler::Admission Event(ClusterIndex cluster = 0, FaultEvent event = Fault()) {
+    event.received_at = now_.wall;
+    return Step([&] { return scheduler_.OnEvent(cluster, std::move(event), now_, effects_); });
+  }
+  // The id of a new incident.
+  std::string Queue(ClusterIndex cluster = 0) { return Event(cluster).incident_id; }
+  void Invalid(ClusterIndex cluster, const std::string& reason, std::optional<Severity> severity) {
+    Step([&] { scheduler_.OnInvalidEvent(cluster, reason, severity); });
+  }
+  void Hello(StreamId stream, const HelloInfo& hello) {
+    Step([&] { scheduler_.OnHello(stream, hello, now_, effects_); });
+  }
+  void Credits(StreamId stream, std::uint64_t total) {
+    Step([&] { scheduler_.OnCredits(stream, total, now_, effects_); });
+  }
+  void Attach(StreamId stream, const std::string& id, std::uint32_t slots) {
+    Hello(stream, HelloOf(id, slots));
+    Credits(stream, slots);
+  }
+  void Accept(StreamId stream, const Lease& lease) {
+    Step([&] { scheduler_.OnAccepted(stream, lease, effects_); });
+  }
+  void Reject(StreamId stream, const Lease& lease) {
+    Step([&] { scheduler_.OnRejected(stream, lease, "busy", now_, effects_); });
+  }
+  void Started(StreamId stream, const Lease& lease) {
+    Step([&] { scheduler_.OnStarted(stream, lease, now_, effects_); });
+  }
+  void Result(StreamId stream, const Lease& lease, RunStatus status = RunStatus::kSuccess) {
+    Outcome outcome;
+    outcome.status = status;
+    Step([&] { scheduler_.OnResult(stream, lease, outcome, now_, effects_); });
+  }
+  void Beat(StreamId stream, std::uint64_t seq) {
+    Step([&] { scheduler_.OnBeat(stream, seq, effects_); });
+  }
+  void Draining(StreamId stream) { Step([&] { scheduler_.OnExecutorDraining(stream); }); }
+  void StreamClosed(StreamId stream) {
+    Step([&] { scheduler_.OnStreamClosed(stream, now_, effects_); });
+  }
+  void BeginDrain() { Step([&] { scheduler_.BeginDrain(effects_); }); }
+  void CancelRunning() { Step([&] { scheduler_.CancelRunning("shutdown", effects_); }); }
+  void Timer() { Step([&] { scheduler_.OnTimer(now_, effects_); }); }
+  void Pass(Duration time) {
+    now_.mono += time;
+    now_.wall += std::chrono::duration_cast<WallTime::duration>(time);
+  }
+  // Time passes, with the timer called whenever the scheduler asks for it.
+  void PassWithTimers(Duration time) {
+    const MonoTime end = now_.mono + time;
+    Effects all;
+    for (auto next = scheduler_.NextDeadline(); next && *next <= end;
+         next = scheduler_.NextDeadline()) {
+      if (*next > now_.mono) Pass(*next - now_.mono);
+      Timer();
+      all.insert(all.end(), effects_.begin(), effects_.end());
+    }
+    Pass(end - now_.mono);
+    effects_ = std::move(all);
+  }
+
+  static HelloInfo HelloOf(std::string id, std::uint32_t slots) {
+    HelloInfo hello;
+    hello.executor_id = std::move(id);
+    hello.slots = slots;
+    hello.sidecar = true;
+    return hello;
+  }
+
+  // --- what the latest step did ---
+  template <typename T>
+  std::vector<T> All() const {
+    std::vector<T> found;
+    for (const Effect& effect : effects_) {
+      if (const T* one = std::get_if<T>(&effect)) found.push_back(*one);
+    }
+    return found;
+  }
+  template <typename T>
+  std::size_t Count() const {
+    return All<T>().size();
+  }
+  // The only one of its kind.
+  template <typename T>
+  T Only() const {
+    const std::vector<T> found = All<T>();
+    EXPECT_EQ(found.size(), 1u);
+    return found.empty() ? T{} : found.front();
+  }
+  // Every lease offered so far.
+  const std::set<Lease>& offered() const { return offered_; }
+  const Effects& effects() const { return effects_; }
+
+  // --- views ---
+  Scheduler& scheduler() { return scheduler_; }
+  const Instant& now() const { return now_; }
+  const SchedulerOptions& options() const { return options_; }
+  const ClusterCounters& Counters(ClusterIndex cluster = 0) const {
+    return scheduler_.View(cluster).counters;
+  }
+  std::size_t Depth(ClusterIndex cluster = 0) const { return scheduler_.View(cluster).depth; }
+  std::size_t Leased(ClusterIndex cluster = 0) const { return scheduler_.View(cluster).leased; }
+  const IncidentRecord& Record(const std::string& id) const {
+    return *scheduler_.incidents().Find(id);
+  }
+  std::uint64_t Finished(const std::string& status, ClusterIndex cluster = 0) const {
+    const auto found = Counters(cluster).finished.find(status);
+    return found == Counters(cluster).finished.end() ? 0 : found->second;
+  }
+
+  // The three counting equations, and that no limit is exceeded.
+  void CheckInvariants() const {
+    std::size_t leased_in_total = 0;
+    for (ClusterIndex i = 0; i < scheduler_.cluster_count(); ++i) {
+      const Scheduler::ClusterView view = scheduler_.View(i);
+      const ClusterCounters& c = view.counters;
+      const std::uint64_t received = std::accumulate(c.received.begin(), c.received.end(), 0ull);
+      EXPECT_EQ(received, Sum(c.invalid) + Sum(c.filtered) + c.rejected + c.queued) << view.name;
+      EXPECT_EQ(c.queued + c.requeued, c.dequeued + c.expired + c.evicted + view.depth)
+          << view.name;
+      EXPECT_EQ(c.queued, Sum(c.finished) + view.depth + view.leased) << view.name;
+      EXPECT_LE(view.leased, options_.max_agents_per_cluster) << view.name;
+      leased_in_total += view.leased;
+    }
+    const LeaseBook& book = scheduler_.leases();
+    EXPECT_LE(leased_in_total, options_.max_concurrent_agents);
+    EXPECT_EQ(leased_in_total, book.leases().size());
+    std::size_t leases_of_executors = 0;
+    for (const auto& [id, executor] : book.executors()) {
+      leases_of_executors += executor.leases.size();
+      EXPECT_LE(executor.leases.size(), executor.slots) << id;
+      EXPECT_LE(executor.offers, executor.credits) << id;
+    }
+    EXPECT_EQ(leases_of_executors, book.leases().size());
+    for (const auto& [id, held] : book.leases()) {
+      const IncidentRecord* record = scheduler_.incidents().Find(id);
+      ASSERT_NE(record, nullptr) << id;
+      EXPECT_EQ(record->attempt, held.lease.attempt) << id;
+      EXPECT_EQ(record->executor_id, held.executor_id) << id;
+      const bool running = held.state == LeaseBook::LeaseState::kRunning;
+      EXPECT_EQ(record->state, running ? IncidentState::kRunning : IncidentState::kOffered) << id;
+    }
+  }
+
+ private:
+  template <typename Input>
+  std::invoke_result_t<Input> Step(Input input) {
+    effects_.clear();
+    if constexpr (std::is_void_v<std::invoke_result_t<Input>>) {
+      input();
+      CheckStep();
+    } else {
+      auto result = input();
+      CheckStep();
+      return result;
+    }
+  }
+  void CheckStep() {
+    CheckInvariants();
+    for (const SendOffer& offer : All<SendOffer>()) {
+      EXPECT_TRUE(offered_.insert(offer.lease).second) << "a lease was offered twice";
+    }
+    for (const IncidentFinished& finished : All<IncidentFinished>()) {
+      EXPECT_TRUE(finished_.insert(finished.lease.incident_id).second) << "finished twice";
+    }
+  }
+  static std::uint64_t Sum(const std::map<std::string, std::uint64_t>& counters) {
+    std::uint64_t sum = 0;
+    for (const auto& [word, count] : counters) sum += count;
+    return sum;
+  }
+
+  const SchedulerOptions options_;
+  Scheduler scheduler_;
+  Effects effects_;
+  Instant now_{MonoTime(std::chrono::hours(1)), WallTime(std::chrono::hours(500'000))};
+  std::uint64_t last_id_ = 0;
+  std::set<Lease> offered_;
+  std::set<std::string> finished_;
+};
+
+inline SchedulerOptions OptionsFor(std::size_t clusters) {
+  SchedulerOptions options;
+  for (std::size_t i = 0; i < clusters; ++i) options.clusters.push_back("c" + std::to_string(i));
+  return options;
+}
+
+}  // namespace runner::ingest

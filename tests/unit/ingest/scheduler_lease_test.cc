@@ -1,0 +1,327 @@
+// From queue to executor: limits, turns, and how a lease ends.
+
+#include <algorithm>
+#include <chrono>
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/unit/ingest/scheduler_fixture.h"
+
+namespace runner::ingest {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::minutes;
+using std::chrono::seconds;
+using ::testing::ElementsAre;
+
+constexpr StreamId kStream = 1;
+
+std::vector<std::string> Offered(const SchedulerDriver& driver) {
+  std::vector<std::string> ids;
+  for (const SendOffer& offer : driver.All<SendOffer>()) ids.push_back(offer.lease.incident_id);
+  return ids;
+}
+
+SchedulerOptions Wide(std::size_t clusters) {
+  SchedulerOptions options = OptionsFor(clusters);
+  options.max_agents_per_cluster = 100;
+  options.max_concurrent_agents = 100;
+  return options;
+}
+
+// --- whose turn it is -----------------------------------------------------------------------
+
+TEST(SchedulerTurns, FirstInFirstOut) {
+  SchedulerDriver driver(Wide(1));
+  const std::string a = driver.Queue(), b = driver.Queue(), c = driver.Queue();
+  driver.Attach(kStream, "e", 3);
+  EXPECT_THAT(Offered(driver), ElementsAre(a, b, c));
+}
+
+TEST(SchedulerTurns, OneAgentPerCluster) {
+  SchedulerDriver driver(OptionsFor(2));
+  const std::string a = driver.Queue(0), a2 = driver.Queue(0), b = driver.Queue(1);
+  driver.Attach(kStream, "e", 5);
+  EXPECT_THAT(Offered(driver), ElementsAre(a, b));
+  driver.Result(kStream, {a, 1});
+  EXPECT_THAT(Offered(driver), ElementsAre(a2));
+}
+
+TEST(SchedulerTurns, GlobalLimit) {
+  SchedulerOptions options = OptionsFor(6);
+  options.max_concurrent_agents = 2;
+  SchedulerDriver driver(options);
+  for (ClusterIndex i = 0; i < 6; ++i) driver.Queue(i);
+  driver.Attach(kStream, "e", 5);
+  EXPECT_EQ(driver.Count<SendOffer>(), 2u);
+  driver.Result(kStream, driver.All<SendOffer>().front().lease);
+  EXPECT_EQ(driver.Count<SendOffer>(), 1u);
+}
+
+TEST(SchedulerTurns, ClustersTakeTurns) {
+  SchedulerOptions options = OptionsFor(3);
+  options.max_concurrent_agents = 1;
+  SchedulerDriver driver(options);
+  driver.Attach(kStream, "e", 100);
+  for (int i = 0; i < 4; ++i) driver.Queue(0);  // a busy cluster
+  for (int i = 0; i < 2; ++i) driver.Queue(1);
+  for (int i = 0; i < 2; ++i) driver.Queue(2);
+  std::vector<std::size_t> order;
+  Lease lease{"incident-1", 1};
+  while (true) {
+    order.push_back(driver.Record(lease.incident_id).cluster);
+    driver.Result(kStream, lease);
+    if (driver.Count<SendOffer>() == 0) break;
+    lease = driver.Only<SendOffer>().lease;
+  }
+  EXPECT_THAT(order, ElementsAre(0, 1, 2, 0, 1, 2, 0, 0));
+}
+
+TEST(SchedulerTurns, ExecutorWithMostFreeSlotsIsChosen) {
+  SchedulerDriver driver(Wide(1));
+  driver.Attach(1, "small", 1);
+  driver.Attach(2, "big", 3);
+  std::vector<StreamId> streams;
+  for (int i = 0; i < 4; ++i) {
+    driver.Queue();
+    streams.push_back(driver.Only<SendOffer>().stream);
+  }
+  EXPECT_EQ(std::count(streams.begin(), streams.end(), 2u), 3);
+  EXPECT_EQ(streams[0], 2u);
+  EXPECT_EQ(streams[1], 2u);
+  driver.Queue();
+  EXPECT_EQ(driver.Count<SendOffer>(), 0u) << "all slots are taken";
+}
+
+TEST(SchedulerTurns, CreditsBoundOffers) {
+  SchedulerDriver driver(Wide(1));
+  for (int i = 0; i < 5; ++i) driver.Queue();
+  driver.Hello(kStream, driver.HelloOf("e", 4));
+  EXPECT_EQ(driver.Count<SendOffer>(), 0u);
+  driver.Credits(kStream, 2);
+  EXPECT_EQ(driver.Count<SendOffer>(), 2u);
+  driver.Credits(kStream, 2);
+  EXPECT_EQ(driver.Count<SendOffer>(), 0u) << "the total is repeated";
+  driver.Credits(kStream, 1);
+  driver.Credits(kStream, 100);
+  EXPECT_EQ(driver.Count<SendOffer>(), 2u) << "never above the slots";
+}
+
+TEST(SchedulerTurns, DrainingExecutorGetsNothing) {
+  SchedulerDriver driver(Wide(1));
+  driver.Attach(1, "e", 4);
+  driver.Attach(2, "f", 1);
+  driver.Draining(1);
+  driver.Queue();
+  EXPECT_EQ(driver.Only<SendOffer>().stream, 2u);
+  driver.Queue();
+  EXPECT_EQ(driver.Count<SendOffer>(), 0u);
+  driver.Attach(3, "e", 4);
+  EXPECT_EQ(driver.Only<SendOffer>().stream, 3u) << "a new stream begins afresh";
+}
+
+TEST(SchedulerTurns, OfferIsToldWithItsIncidentAndLease) {
+  SchedulerDriver driver(OptionsFor(1));
+  driver.Attach(kStream, "e", 1);
+  const std::string id = driver.Queue();
+  EXPECT_EQ(driver.Only<SendOffer>().incident.id, id);
+  EXPECT_EQ(driver.Only<SendOffer>().lease, (Lease{id, 1}));
+  EXPECT_EQ(driver.Only<IncidentLeased>().executor_id, "e");
+  EXPECT_EQ(driver.Only<IncidentLeased>().cluster, "c0");
+  EXPECT_EQ(driver.Counters().dequeued, 1u);
+}
+
+// --- how a lease ends -----------------------------------------------------------------------
+
+class SchedulerLease : public ::testing::Test {
+ protected:
+  // One incident, offered on kStream.
+  void Lease1() {
+    driver_.Attach(kStream, "e", 1);
+    lease_ = {driver_.Queue(), 1};
+    ASSERT_EQ(driver_.Only<SendOffer>().lease, lease_);
+  }
+  IncidentState State() const { return driver_.Record(lease_.incident_id).state; }
+
+  SchedulerDriver driver_{OptionsFor(1)};
+  Lease lease_;
+};
+
+TEST_F(SchedulerLease, ResultFinishesAndIsRecorded) {
+  Lease1();
+  driver_.Accept(kStream, lease_);
+  EXPECT_EQ(State(), IncidentState::kRunning);
+  driver_.Started(kStream, lease_);
+  driver_.Result(kStream, lease_, RunStatus::kTimeout);
+  EXPECT_EQ(driver_.Only<SendRecorded>().lease, lease_);
+  EXPECT_EQ(driver_.Only<IncidentFinished>().status, "timeout");
+  EXPECT_EQ(driver_.Finished("timeout"), 1u);
+  EXPECT_EQ(State(), IncidentState::kFinished);
+}
+
+TEST_F(SchedulerLease, EveryFinalStatusIsFinal) {
+  driver_.Attach(kStream, "e", 100);
+  for (const RunStatus status : {RunStatus::kSuccess, RunStatus::kFailure, RunStatus::kTimeout,
+                                 RunStatus::kCancelled}) {
+    const std::string id = driver_.Queue();
+    driver_.Credits(kStream, 200);
+    driver_.Result(kStream, {id, 1}, status);
+    EXPECT_EQ(driver_.Record(id).status, ToString(status));
+  }
+}
+
+TEST_F(SchedulerLease, ResultBeforeAcceptedCounts) {
+  Lease1();
+  driver_.Result(kStream, lease_);
+  EXPECT_EQ(driver_.Record(lease_.incident_id).status, "success");
+}
+
+TEST_F(SchedulerLease, RepeatedResultIsRecordedAgainAndCountedOnce) {
+  Lease1();
+  driver_.Result(kStream, lease_);
+  driver_.Result(kStream, lease_, RunStatus::kFailure);
+  EXPECT_EQ(driver_.Only<SendRecorded>().lease, lease_);
+  EXPECT_EQ(driver_.effects().size(), 1u);
+  EXPECT_EQ(driver_.Finished("success"), 1u);
+  EXPECT_EQ(driver_.Finished("failure"), 0u);
+}
+
+TEST_F(SchedulerLease, LatencyIsObservedOncePerStart) {
+  Lease1();
+  driver_.Pass(milliseconds(20));
+  driver_.Started(kStream, lease_);
+  driver_.Started(kStream, lease_);
+  EXPECT_EQ(driver_.scheduler().counters().dispatch_latency.Count(), 1u);
+  EXPECT_DOUBLE_EQ(driver_.scheduler().counters().dispatch_latency.Sum(), 0.02);
+}
+
+TEST_F(SchedulerLease, RejectedIsQueuedAgainInFront) {
+  Lease1();
+  driver_.Queue();
+  driver_.Draining(kStream);
+  driver_.Reject(kStream, lease_);
+  EXPECT_EQ(driver_.Only<IncidentRequeued>().lease, lease_);
+  EXPECT_EQ(State(), IncidentState::kQueued);
+  EXPECT_EQ(driver_.Counters().requeued, 1u);
+  driver_.Attach(2, "f", 1);
+  EXPECT_EQ(driver_.Only<SendOffer>().lease, (Lease{lease_.incident_id, 2}));
+}
+
+TEST_F(SchedulerLease, RejectionAfterAcceptedChangesNothing) {
+  Lease1();
+  driver_.Accept(kStream, lease_);
+  driver_.Reject(kStream, lease_);
+  EXPECT_EQ(State(), IncidentState::kRunning);
+}
+
+TEST_F(SchedulerLease, NotAcceptedInTimeIsCancelledAndQueuedAgain) {
+  Lease1();
+  EXPECT_EQ(driver_.scheduler().NextDeadline(), driver_.now().mono + seconds(10));
+  driver_.Pass(seconds(10));
+  driver_.Draining(kStream);
+  driver_.Timer();
+  EXPECT_EQ(driver_.Only<SendCancel>().lease, lease_);
+  EXPECT_EQ(driver_.Only<SendCancel>().stream, kStream);
+  EXPECT_EQ(driver_.Only<IncidentRequeued>().reason, "accept_timeout");
+  EXPECT_EQ(State(), IncidentState::kQueued);
+  EXPECT_EQ(driver_.Counters().leases_expired, 0u);
+  driver_.Accept(kStream, lease_);
+  EXPECT_EQ(driver_.Only<SendCancel>().reason, "stale");
+}
+
+TEST_F(SchedulerLease, AcceptedHasNoTimeLimit) {
+  Lease1();
+  driver_.Accept(kStream, lease_);
+  driver_.PassWithTimers(minutes(60));
+  EXPECT_EQ(State(), IncidentState::kRunning);
+}
+
+TEST_F(SchedulerLease, LostStartedAttemptsAreExhausted) {
+  SchedulerDriver driver(OptionsFor(1));
+  const std::string id = driver.Queue();
+  for (std::uint32_t attempt = 1; attempt <= 3; ++attempt) {
+    driver.Attach(attempt, "e" + std::to_string(attempt), 1);
+    driver.Started(attempt, {id, attempt});
+    driver.StreamClosed(attempt);
+    driver.PassWithTimers(seconds(60));
+  }
+  EXPECT_EQ(driver.Record(id).status, "failure");
+  EXPECT_EQ(driver.Record(id).reason, "attempts_exhausted");
+  EXPECT_EQ(driver.Counters().leases_expired, 3u);
+  EXPECT_EQ(driver.Counters().requeued, 2u);
+}
+
+TEST_F(SchedulerLease, LostBeforeStartedDoesNotCountAsAnAttempt) {
+  SchedulerDriver driver(OptionsFor(1));
+  const std::string id = driver.Queue();
+  for (std::uint32_t attempt = 1; attempt <= 9; ++attempt) {
+    driver.Attach(attempt, "e" + std::to_string(attempt), 1);
+    driver.Accept(attempt, {id, attempt});
+    driver.StreamClosed(attempt);
+    driver.PassWithTimers(seconds(60));
+  }
+  EXPECT_EQ(driver.Record(id).state, IncidentState::kQueued);
+}
+
+TEST_F(SchedulerLease, InterruptedIsQueuedAgainUpToTheMaximum) {
+  SchedulerDriver driver(OptionsFor(1));
+  const std::string id = driver.Queue();
+  driver.Attach(kStream, "e", 100);
+  for (std::uint32_t attempt = 1; attempt <= 10; ++attempt) {
+    ASSERT_EQ(driver.Record(id).attempt, attempt);
+    driver.Started(kStream, {id, attempt});
+    driver.Result(kStream, {id, attempt}, RunStatus::kInterrupted);
+    EXPECT_EQ(driver.Only<SendRecorded>().lease.attempt, attempt);
+  }
+  EXPECT_EQ(driver.Record(id).status, "failure");
+  EXPECT_EQ(driver.Record(id).reason, "attempts_exhausted");
+  EXPECT_EQ(driver.Finished("interrupted"), 0u);
+  EXPECT_EQ(driver.Counters().requeued, 9u);
+}
+
+TEST_F(SchedulerLease, StaleMessagesAreAnsweredWithCancelAndChangeNothing) {
+  Lease1();
+  const Lease stale{lease_.incident_id, 7};
+  const Lease unknown{"nobody", 1};
+  for (const Lease& lease : {stale, unknown}) {
+    driver_.Accept(kStream, lease);
+    EXPECT_EQ(driver_.Only<SendCancel>().lease, lease);
+    driver_.Started(kStream, lease);
+    EXPECT_EQ(driver_.Only<SendCancel>().lease, lease);
+    driver_.Result(kStream, lease);
+    EXPECT_EQ(driver_.Only<SendCancel>().lease, lease);
+    EXPECT_EQ(driver_.Count<SendRecorded>(), 0u);
+    driver_.Reject(kStream, lease);
+    EXPECT_EQ(State(), IncidentState::kOffered);
+  }
+  EXPECT_EQ(driver_.scheduler().counters().dispatch_latency.Count(), 0u);
+}
+
+TEST_F(SchedulerLease, MessagesOfAnotherExecutorAreStale) {
+  Lease1();
+  driver_.Attach(2, "f", 1);
+  driver_.Result(2, lease_);
+  EXPECT_EQ(driver_.Only<SendCancel>().stream, 2u);
+  driver_.Accept(2, lease_);
+  EXPECT_EQ(driver_.Count<SendCancel>(), 1u);
+  EXPECT_EQ(State(), IncidentState::kOffered);
+}
+
+TEST_F(SchedulerLease, ResultOfAnAttemptGivenElsewhereChangesNothing) {
+  Lease1();
+  driver_.Started(kStream, lease_);
+  driver_.StreamClosed(kStream);
+  driver_.PassWithTimers(seconds(60));
+  driver_.Attach(2, "f", 1);
+  driver_.Attach(3, "e", 1);
+  driver_.Result(3, lease_);
+  EXPECT_EQ(driver_.Only<SendCancel>().reason, "stale");
+  EXPECT_EQ(State(), IncidentState::kOffered);
+}
+
+}  // namespace
+}  // namespace runner::ingest

@@ -69,8 +69,9 @@ ConfigTable& ConfigTable::TrailingCommand(std::string name, std::string help,
   return *this;
 }
 
-ConfigTable& ConfigTable::Check(std::function<std::optional<std::string>()> check) {
-  checks_.push_back(std::move(check));
+ConfigTable& ConfigTable::Check(std::vector<std::string> flags_read,
+                                std::function<std::optional<std::string>()> check) {
+  checks_.push_back({std::move(flags_read), std::move(check)});
   return *this;
 }
 
@@ -193,17 +194,22 @@ ParseResult ConfigTable::Parse(int argc, const char* const* argv,
   };
   // From the first to be asked to the last; the default is what Resolve falls back to.
   const std::vector<Level> levels = {from_flag, from_environment};
-  for (Row& row : rows_) Resolve(row, levels, problems);
+  for (Row& row : rows_) {
+    const std::size_t before = problems.size();
+    Resolve(row, levels, problems);
+    row.sound = problems.size() == before;
+  }
 
   if (line.trailing && trailing_ == nullptr) {
     problems.push_back("--: no command is taken after it; allowed: options alone");
   } else if (line.trailing) {
     *trailing_ = *line.trailing;
   }
-  if (problems.empty()) {
-    for (const auto& check : checks_) {
-      if (auto problem = check()) problems.push_back(std::move(*problem));
-    }
+  for (const CrossCheck& check : checks_) {
+    const bool readable = std::all_of(check.flags_read.begin(), check.flags_read.end(),
+                                      [this](const auto& flag) { return Find(flag)->sound; });
+    if (!readable) continue;
+    if (auto problem = check.problem()) problems.push_back(std::move(*problem));
   }
   if (problems.empty()) return {};
   return {ParseResult::kExit, EX_CONFIG, {}, std::move(problems)};

@@ -92,8 +92,9 @@ class ConfigTable {
   // Everything after `--`, verbatim. Without this, arguments after `--` are a problem.
   ConfigTable& TrailingCommand(std::string name, std::string help, std::vector<std::string>* into);
   // A condition over several options: a problem, or nothing. Runs after all options were read, and
-  // only if each of them is sound.
-  ConfigTable& Check(std::function<std::optional<std::string>()> check);
+  // only if those that it reads are sound.
+  ConfigTable& Check(std::vector<std::string> flags_read,
+                     std::function<std::optional<std::string>()> check);
 
   ParseResult Parse(int argc, const char* const* argv, const EnvironmentLookup& environment);
 
@@ -114,6 +115,7 @@ class ConfigTable {
     std::function<LogField::Value()> show;
     std::function<void()> clear = {};  // lists only: drops what an earlier level assigned
     bool given = false;
+    bool sound = true;  // its values, if any, were allowed
   };
   // The values of one option as one level gives them, and what to call that in a problem.
   struct Given {
@@ -137,7 +139,11 @@ class ConfigTable {
   std::string trailing_name_;
   std::string trailing_help_;
   std::vector<std::string>* trailing_ = nullptr;
-  std::vector<std::function<std::optional<std::string>()>> checks_;
+  struct CrossCheck {
+    std::vector<std::string> flags_read;
+    std::function<std::optional<std::string>()> problem;
+  };
+  std::vector<CrossCheck> checks_;
 };
 
 template <typename E>

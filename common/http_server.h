@@ -39,8 +39,8 @@ class HttpServer {
   struct Options {
     std::string bind_address = "127.0.0.1";  // an IPv4 or IPv6 address
     std::uint16_t port = 0;                  // 0 picks a free one
-    int threads = 4;
-    Duration request_timeout = std::chrono::seconds(5);
+    int threads = 16;
+    Duration request_timeout = std::chrono::seconds(1);
   };
   // A handler threw: the client got 500, this is for the log. Runs on a thread of the server.
   using OnError = std::function<void(std::string_view path, std::string_view what)>;

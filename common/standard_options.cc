@@ -52,7 +52,7 @@ void DeclareCommonOptions(ConfigTable& table, const CommonDefaults& defaults, Co
              .default_text = "false",
              .help = "Permit gRPC in plain text beyond loopback and Unix sockets."},
             &into->grpc_insecure)
-      .Check([into]() -> std::optional<std::string> {
+      .Check({"--grpc-listen", "--grpc-insecure"}, [into]() -> std::optional<std::string> {
         const auto address = ParseAddress(into->grpc_listen);
         if (into->grpc_insecure || !address || address->IsLocal()) return std::nullopt;
         return "--grpc-listen: \"" + into->grpc_listen +

@@ -9,10 +9,14 @@
 #include <unistd.h>
 
 #include "common/address.h"
+#include "common/utf8.h"
 #include "executor/workspace/agent_command.h"
 
 namespace runner::executor {
 namespace {
+
+// A value as a message may hold it: on one line, whatever it is.
+std::string Shown(const std::string& value) { return '"' + EscapeForTerminal(value) + '"'; }
 
 std::string HostName() {
   std::array<char, HOST_NAME_MAX + 1> name{};
@@ -114,13 +118,13 @@ std::optional<std::string> ResolveCommand(ExecutorConfig& config, const std::str
   if (config.command.empty()) {
     auto words = SplitCommand(config.agent_command);
     if (const auto* error = std::get_if<CommandError>(&words)) {
-      return "--agent-command: '" + config.agent_command + "': " + error->message;
+      return "--agent-command: " + Shown(config.agent_command) + ": " + error->message;
     }
     config.command = std::get<0>(std::move(words));
   }
   auto program = ResolveProgram(config.command.front(), search_path);
   if (const auto* error = std::get_if<CommandError>(&program)) {
-    return "--agent-command: '" + config.command.front() + "': " + error->message;
+    return "--agent-command: " + Shown(config.command.front()) + ": " + error->message;
   }
   config.command.front() = std::filesystem::absolute(std::get<0>(program)).string();
   return std::nullopt;
@@ -139,20 +143,21 @@ ConfigTable MakeConfigTable(ExecutorConfig* config, const EnvironmentLookup& env
   DeclareAgent(table, config);
   DeclareWorkspace(table, config);
   DeclareCommonOptions(table, {9091, 8081, "127.0.0.1:50052"}, &config->common);
-  table.Check([config, environment] {
+  table.Check({"--agent-command"}, [config, environment] {
     return ResolveCommand(*config, environment("PATH").value_or("/usr/bin:/bin"));
   });
-  table.Check([config]() -> std::optional<std::string> {
+  table.Check({"--report-file"}, [config]() -> std::optional<std::string> {
     const std::filesystem::path report(config->report_file);
     for (const auto& part : report) {
-      if (part == "..") return "--report-file: '" + config->report_file + "' leaves the workspace";
+      if (part == "..")
+        return "--report-file: " + Shown(config->report_file) + " leaves the workspace";
     }
     if (!report.is_absolute()) return std::nullopt;
-    return "--report-file: '" + config->report_file + "' must be relative to the workspace";
+    return "--report-file: " + Shown(config->report_file) + " must be relative to the workspace";
   });
-  table.Check([config]() -> std::optional<std::string> {
+  table.Check({"--executor-id"}, [config]() -> std::optional<std::string> {
     if (!config->executor_id.empty() && config->executor_id.size() <= 253) return std::nullopt;
-    return "--executor-id: '" + config->executor_id + "' must have 1 to 253 characters";
+    return "--executor-id: " + Shown(config->executor_id) + " must have 1 to 253 characters";
   });
   return table;
 }

@@ -1,5 +1,6 @@
 #include "executor/executor_loop.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "common/build_info.h"
@@ -11,6 +12,8 @@ namespace {
 
 constexpr Duration kContainmentBudget = std::chrono::seconds(5);
 constexpr Duration kDeliveryBudget = std::chrono::seconds(2);
+// Everything that matters was acknowledged by then: ingest is only told that the stream ends.
+constexpr Duration kGoodbyeBudget = std::chrono::milliseconds(50);
 constexpr int kExitTainted = 70;  // EX_SOFTWARE of sysexits.h
 constexpr int kExitSuperseded = 1;
 
@@ -34,6 +37,10 @@ ExecutorLoop::~ExecutorLoop() {
 // --- runs -----------------------------------------------------------------------------------
 
 void ExecutorLoop::OnRunStarted(const Lease& lease, pid_t pid, WallTime started_at) {
+  SendStarted(lease, pid, started_at);
+}
+
+void ExecutorLoop::SendStarted(const Lease& lease, pid_t pid, WallTime started_at) {
   v1::ExecutorMessage request;
   *request.mutable_started()->mutable_lease() = ToProto(lease);
   request.mutable_started()->set_pid(pid);
@@ -51,6 +58,14 @@ void ExecutorLoop::OnRunFinished(const Lease& lease, const Outcome& outcome) {
   }
   admission_.OnFinished(lease, outcome);
   SendResult(lease, outcome);
+  const auto next = std::find_if(waiting_.begin(), waiting_.end(), [&](const auto& entry) {
+    return entry.first.incident_id == lease.incident_id;
+  });
+  if (next != waiting_.end()) {
+    const auto [waiting, incident] = *next;
+    waiting_.erase(next);
+    Run(waiting, incident);
+  }
   if (supervisor_.tainted()) {
     MustEnd(kExitTainted, "a run could not be contained");
   } else {
@@ -105,8 +120,12 @@ void ExecutorLoop::OnWelcome(const v1::Welcome& welcome) {
   for (const v1::Decision& decision : welcome.decisions()) {
     const auto lease = FromProto(decision.lease());
     if (!lease || decision.verdict() != v1::Decision::VERDICT_DROP) continue;
-    supervisor_.Stop(*lease, StopReason::kCancelled);
+    Stop(*lease, StopReason::kCancelled);
     Forget(*lease);
+  }
+  // What was said to the stream before may be lost.
+  for (const RunInfo& run : supervisor_.Runs()) {
+    if (run.pid != 0 && !run.outcome) SendStarted(run.lease, run.pid, run.started_at);
   }
   for (const auto& [lease, outcome] : admission_.results_waiting()) SendResult(lease, outcome);
   admission_.OnWelcome();
@@ -133,15 +152,52 @@ void ExecutorLoop::OnOffer(const v1::Offer& offer) {
     answer.mutable_rejected()->set_reason(std::string(ToString(verdict)));
   }
   link_.Send(std::move(answer));
-  if (verdict == Admission::Verdict::kTake) supervisor_.Start(*lease, *incident);
+  if (verdict == Admission::Verdict::kTake) Run(*lease, *incident);
+}
+
+void ExecutorLoop::Run(const Lease& lease, const Incident& incident) {
+  const auto running = admission_.Running();
+  const bool occupied = std::any_of(running.begin(), running.end(), [&](const Lease& other) {
+    return other.incident_id == lease.incident_id && other != lease && !waiting_.contains(other);
+  });
+  if (occupied) {
+    waiting_.emplace(lease, incident);
+  } else {
+    supervisor_.Start(lease, incident);
+  }
+}
+
+void ExecutorLoop::Stop(const Lease& lease, StopReason reason) {
+  if (!waiting_.contains(lease)) {
+    supervisor_.Stop(lease, reason);
+  } else if (reason == StopReason::kInterrupted) {
+    EndWaiting(lease, RunStatus::kInterrupted, "shutdown");
+  } else {
+    EndWaiting(lease, RunStatus::kCancelled, "cancelled");
+  }
+}
+
+void ExecutorLoop::StopAll(StopReason reason) {
+  for (const Lease& lease : admission_.Running()) Stop(lease, reason);
+}
+
+void ExecutorLoop::EndWaiting(const Lease& lease, RunStatus status, const std::string& reason) {
+  waiting_.erase(lease);
+  Outcome outcome;
+  outcome.status = status;
+  outcome.reason = reason;
+  outcome.contained = true;  // it never ran
+  outcome.started_at = outcome.finished_at = inbox_.Now().wall;
+  admission_.OnFinished(lease, outcome);
+  SendResult(lease, outcome);
+  SendCredits();
 }
 
 void ExecutorLoop::OnCancel(const v1::Cancel& cancel) {
   const auto lease = FromProto(cancel.lease());
   if (!lease) return;
   if (admission_.IsRunning(*lease)) {
-    supervisor_.Stop(
-        *lease, cancel.reason() == "shutdown" ? StopReason::kInterrupted : StopReason::kCancelled);
+    Stop(*lease, cancel.reason() == "shutdown" ? StopReason::kInterrupted : StopReason::kCancelled);
   } else {
     Forget(*lease);
   }
@@ -150,7 +206,8 @@ void ExecutorLoop::OnCancel(const v1::Cancel& cancel) {
 void ExecutorLoop::OnDetached(bool superseded) {
   admission_.OnStreamEnded();
   if (!superseded) return;
-  supervisor_.StopAll(StopReason::kCancelled);
+  superseded_ = true;
+  StopAll(StopReason::kCancelled);
   MustEnd(kExitSuperseded,
           "another executor with the id " + options_.executor_id + " has attached");
 }
@@ -178,7 +235,8 @@ void ExecutorLoop::SendCredits() {
 // --- drain ----------------------------------------------------------------------------------
 
 void ExecutorLoop::MustEnd(int exit_code, const std::string& why) {
-  if (exit_code_ != 0) return;
+  // A drain that was asked for ends as one, unless something was left behind.
+  if (exit_code_ != 0 || (draining() && exit_code != kExitTainted)) return;
   exit_code_ = exit_code;
   logger_.Error("Executor must end", {{"error", why}});
   if (must_end_) must_end_();
@@ -205,14 +263,15 @@ void ExecutorLoop::Drain(const std::string& signal, Duration timeout, std::funct
 
 void ExecutorLoop::InterruptRuns() {
   if (!drained_ || std::exchange(interrupting_, true)) return;
-  supervisor_.StopAll(StopReason::kInterrupted);
+  StopAll(StopReason::kInterrupted);
+  AdvanceDrain();
 }
 
 void ExecutorLoop::AdvanceDrain() {
   if (!drained_ || !admission_.Running().empty()) return;
   inbox_.Cancel(drain_timer_);
   // A superseded executor has nobody to deliver to: its link stays down.
-  if (admission_.results_waiting().empty() || exit_code_ == kExitSuperseded) {
+  if (admission_.results_waiting().empty() || superseded_) {
     FinishDrain();
   } else if (delivery_timer_ == Inbox::kNoTimer) {
     delivery_timer_ = inbox_.After(kDeliveryBudget, [this] { FinishDrain(); });
@@ -221,7 +280,7 @@ void ExecutorLoop::AdvanceDrain() {
 
 void ExecutorLoop::FinishDrain() {
   inbox_.Cancel(delivery_timer_);
-  if (auto done = std::exchange(drained_, nullptr)) link_.Close(std::move(done));
+  if (auto done = std::exchange(drained_, nullptr)) link_.Close(kGoodbyeBudget, std::move(done));
 }
 
 void ExecutorLoop::LogDrained() const {

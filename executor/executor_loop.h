@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -49,7 +50,12 @@ class ExecutorLoop final : public RunListener, public IngestLinkListener {
   void OnWelcome(const v1::Welcome& welcome);
   void OnOffer(const v1::Offer& offer);
   void OnCancel(const v1::Cancel& cancel);
+  void Run(const Lease& lease, const Incident& incident);
+  void EndWaiting(const Lease& lease, RunStatus status, const std::string& reason);
+  void Stop(const Lease& lease, StopReason reason);
+  void StopAll(StopReason reason);
   void Forget(const Lease& lease);
+  void SendStarted(const Lease& lease, pid_t pid, WallTime started_at);
   void SendResult(const Lease& lease, const Outcome& outcome);
   void SendCredits();
   void MustEnd(int exit_code, const std::string& why);
@@ -62,10 +68,14 @@ class ExecutorLoop final : public RunListener, public IngestLinkListener {
   Inbox& inbox_;
   const Logger logger_;
   Admission admission_;
+  // Taken, but an earlier attempt of the same incident is still being stopped: one workspace has
+  // one run at a time.
+  std::map<Lease, Incident> waiting_;
   Supervisor supervisor_;
   IngestLink link_;
   std::function<void()> must_end_;
   int exit_code_ = 0;
+  bool superseded_ = false;
 
   std::atomic<bool> draining_{false};
   MonoTime drain_began_;

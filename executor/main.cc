@@ -63,7 +63,7 @@ int Run(const ExecutorConfig& config, const ConfigTable& table) {
   loop.Start();
   inbox.Run();
 
-  grpc.Shutdown(1s);
+  grpc.Shutdown(50ms);
   loop.LogDrained();
   return loop.exit_code();
 }

@@ -4,6 +4,8 @@
 #include <optional>
 #include <string_view>
 
+#include "common/utf8.h"
+
 namespace runner::ingest {
 namespace {
 
@@ -18,6 +20,15 @@ bool IsHttpUrl(std::string_view text) {
   return (text.starts_with("http://") && text.size() > 7) ||
          (text.starts_with("https://") && text.size() > 8);
 }
+
+bool HasCredentials(std::string_view url) {
+  const auto scheme = url.find("://");
+  const std::string_view rest = scheme == std::string_view::npos ? url : url.substr(scheme + 3);
+  return rest.substr(0, rest.find_first_of("/?#")).find('@') != std::string_view::npos;
+}
+
+// A value as a message may hold it: on one line, whatever it is.
+std::string Shown(const std::string& value) { return '"' + EscapeForTerminal(value) + '"'; }
 
 void DeclareConnection(ConfigTable& table, IngestConfig* config) {
   table
@@ -54,19 +65,27 @@ void DeclareConnection(ConfigTable& table, IngestConfig* config) {
                 .help = "silence after which the subscription is checked"},
                {std::chrono::milliseconds(100), std::chrono::hours(24)},
                &config->sse_ping_interval);
-  table.Check([config]() -> std::optional<std::string> {
+  table.Check({"--mcp-endpoint"}, [config]() -> std::optional<std::string> {
+    // A password would be shown wherever the endpoint is.
+    if (HasCredentials(config->mcp_endpoint)) {
+      return "--mcp-endpoint: a user name or password in the URL is not taken";
+    }
     if (IsHttpUrl(config->mcp_endpoint)) return std::nullopt;
-    return "--mcp-endpoint: '" + config->mcp_endpoint + "' is not a URL of http or https";
+    return "--mcp-endpoint: " + Shown(config->mcp_endpoint) + " is not a URL of http or https";
   });
-  table.Check([config]() -> std::optional<std::string> {
+  table.Check({"--cluster-name"}, [config]() -> std::optional<std::string> {
     if (IsDnsLabel(config->cluster_name)) return std::nullopt;
-    return "--cluster-name: '" + config->cluster_name +
-           "' is not a DNS label (lower-case letters, digits, inner dashes, at most 63)";
+    return "--cluster-name: " + Shown(config->cluster_name) +
+           " is not a DNS label (lower-case letters, digits, inner dashes, at most 63)";
   });
-  table.Check([config]() -> std::optional<std::string> {
-    if (config->sse_reconnect_initial_delay <= config->sse_reconnect_max_delay) return std::nullopt;
-    return "--sse-reconnect-initial-delay must not be longer than --sse-reconnect-max-delay";
-  });
+  table.Check({"--sse-reconnect-initial-delay", "--sse-reconnect-max-delay"},
+              [config]() -> std::optional<std::string> {
+                if (config->sse_reconnect_initial_delay <= config->sse_reconnect_max_delay) {
+                  return std::nullopt;
+                }
+                return "--sse-reconnect-initial-delay: must not be longer than "
+                       "--sse-reconnect-max-delay";
+              });
 }
 
 void DeclareQueue(ConfigTable& table, IngestConfig* config) {

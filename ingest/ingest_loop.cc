@@ -115,7 +115,7 @@ void IngestLoop::OnEvent(const std::string& cluster, DecodedEvent event) {
     } else {
       const InvalidEvent& invalid = std::get<InvalidEvent>(event);
       scheduler_.OnInvalidEvent(index, invalid.reason, invalid.severity);
-      LogInvalid(cluster, invalid);
+      LogLimited("Invalid event dropped", cluster, invalid.reason, invalid.detail);
     }
   });
 }
@@ -150,17 +150,18 @@ void IngestLoop::OnClosed(const std::string& cluster) {
 }
 
 void IngestLoop::OnWarning(const std::string& cluster, const SourceWarning& warning) {
-  logger_.Warn(warning.message, {{"cluster", cluster}, {"detail", warning.detail}});
+  PostFor(cluster, [this, cluster, warning](ClusterIndex, const Instant&) {
+    LogLimited(warning.message, cluster, "warning", warning.detail);
+  });
 }
 
-void IngestLoop::LogInvalid(const std::string& cluster, const InvalidEvent& invalid) {
-  // One line for each cause and minute: a server that sends rubbish does not fill the log.
+void IngestLoop::LogLimited(const std::string& message, const std::string& cluster,
+                            const std::string& reason, const std::string& error) {
   const MonoTime now = inbox_.Now().mono;
-  const auto [entry, first] = invalid_logged_.try_emplace({cluster, invalid.reason}, now);
+  const auto [entry, first] = limited_.try_emplace({cluster, message + reason}, now);
   if (!first && now - entry->second < std::chrono::minutes(1)) return;
   entry->second = now;
-  logger_.Warn("Invalid event dropped",
-               {{"cluster", cluster}, {"reason", invalid.reason}, {"error", invalid.detail}});
+  logger_.Warn(message, {{"cluster", cluster}, {"reason", reason}, {"error", error}});
 }
 
 // --- effects --------------------------------------------------------------------------------
@@ -179,7 +180,10 @@ void IngestLoop::CarryOut(const Effect& effect) {
       effect);
   std::visit(LogEffect{logger_, severity_threshold_, overflow_policy_, max_queue_age_}, effect);
   if (!draining()) return;
-  if (std::holds_alternative<IncidentFinished>(effect)) ++drain_completed_;
+  if (const auto* finished = std::get_if<IncidentFinished>(&effect)) {
+    const bool ran = ParseRunStatus(finished->status) && finished->reason != "attempts_exhausted";
+    drain_completed_ += ran ? 1 : 0;
+  }
   if (const auto* requeued = std::get_if<IncidentRequeued>(&effect)) {
     drain_interrupted_ += requeued->reason == "interrupted" ? 1 : 0;
   }

@@ -72,7 +72,9 @@ class IngestLoop final : public ConnectionListener {
   void RearmTimer();
   void CancelRunning();
   void FinishDrain();
-  void LogInvalid(const std::string& cluster, const InvalidEvent& invalid);
+  // One line for each cause and minute: a server that sends rubbish does not fill the log.
+  void LogLimited(const std::string& message, const std::string& cluster, const std::string& reason,
+                  const std::string& error);
   template <typename Report>
   void PostFor(const std::string& cluster, Report report);
 
@@ -86,7 +88,7 @@ class IngestLoop final : public ConnectionListener {
   const Duration max_queue_age_;
   const Severity severity_threshold_;
   Inbox::TimerId timer_ = Inbox::kNoTimer;
-  std::map<std::pair<std::string, std::string>, MonoTime> invalid_logged_;  // cluster, reason
+  std::map<std::pair<std::string, std::string>, MonoTime> limited_;  // cluster, cause
 
   std::atomic<bool> draining_{false};
   std::atomic<std::size_t> subscribed_{0};

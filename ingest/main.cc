@@ -80,7 +80,7 @@ void Run(const IngestConfig& config, const ConfigTable& table) {
   inbox.Run();
 
   dispatch.CloseStreams();
-  grpc.Shutdown(2s);
+  grpc.Shutdown(500ms);
   connections.Join();
   loop.LogDrained();
 }

@@ -1,6 +1,6 @@
 # Shared by the scripts beside it; sourced, not run.
 
-ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+ROOT=$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$ROOT"
 
 say() { printf '\n==> %s\n' "$*"; }

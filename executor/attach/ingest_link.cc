@@ -45,6 +45,11 @@ class IngestLink::Stream final
   ~Stream() override {
     context_.TryCancel();
     std::unique_lock lock(mutex_);
+    if (!reading_ && !std::exchange(ended_, true)) {
+      lock.unlock();
+      RemoveHold();  // no read is under way whose end would do it
+      lock.lock();
+    }
     done_changed_.wait(lock, [this] { return done_; });
   }
 
@@ -69,11 +74,17 @@ class IngestLink::Stream final
   void Cancel() { context_.TryCancel(); }
   void ReadNext() {
     std::lock_guard lock(mutex_);
-    if (!ended_) StartRead(&response_);
+    if (ended_) return;
+    reading_ = true;
+    StartRead(&response_);
   }
 
   void OnReadDone(bool ok) override {
     if (ok) {
+      {
+        std::lock_guard lock(mutex_);
+        reading_ = false;
+      }
       link_.inbox_.Post([this, &link = link_] {
         // The link destroys its stream on the loop thread only, and a destroyed one has no say.
         if (link.stream_.get() != this) return;
@@ -119,6 +130,7 @@ class IngestLink::Stream final
   std::deque<v1::ExecutorMessage> outbound_;  // the front one is being written
   bool writing_ = false;
   bool closing_ = false;
+  bool reading_ = true;
   bool ended_ = false;  // reading has ended: nothing may be started
   bool done_ = false;
 };
@@ -134,6 +146,7 @@ IngestLink::~IngestLink() {
   inbox_.Cancel(retry_timer_);
   inbox_.Cancel(welcome_timer_);
   inbox_.Cancel(beat_timer_);
+  inbox_.Cancel(close_timer_);
 }
 
 void IngestLink::Start() { Dial(); }
@@ -142,7 +155,7 @@ void IngestLink::Send(v1::ExecutorMessage message) {
   if (stream_ && attached()) stream_->Write(std::move(message));
 }
 
-void IngestLink::Close(std::function<void()> closed) {
+void IngestLink::Close(Duration limit, std::function<void()> closed) {
   closing_ = true;
   inbox_.Cancel(retry_timer_);
   if (!stream_) {
@@ -152,6 +165,9 @@ void IngestLink::Close(std::function<void()> closed) {
   closed_ = std::move(closed);
   if (attached()) {
     stream_->Close();
+    close_timer_ = inbox_.After(limit, [this] {
+      if (stream_) stream_->Cancel();
+    });
   } else {
     stream_->Cancel();
   }

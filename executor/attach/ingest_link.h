@@ -45,8 +45,9 @@ class IngestLink {
   // Sends, or drops the message when not attached: a Hello settles everything anew. A message that
   // was sent may still be lost with the stream.
   void Send(v1::ExecutorMessage message);
-  // Dials no more, and ends the stream once everything sent so far was written; `closed` then runs.
-  void Close(std::function<void()> closed);
+  // Dials no more, and ends the stream once everything sent so far was written, or after `limit`;
+  // `closed` then runs.
+  void Close(Duration limit, std::function<void()> closed);
 
   // Welcomed by ingest. Any thread.
   bool attached() const { return attached_.load(std::memory_order_relaxed); }
@@ -73,6 +74,7 @@ class IngestLink {
   Inbox::TimerId retry_timer_ = Inbox::kNoTimer;
   Inbox::TimerId welcome_timer_ = Inbox::kNoTimer;
   Inbox::TimerId beat_timer_ = Inbox::kNoTimer;
+  Inbox::TimerId close_timer_ = Inbox::kNoTimer;
   std::string last_error_;
 };
 

@@ -31,8 +31,9 @@ struct IncidentRecord {
   std::uint32_t lost = 0;         // leases lost after their agent had started
   std::uint32_t interrupted = 0;  // leases ended by a drain
   bool started = false;           // an agent has started under the present lease
-  std::string executor_id;        // of the latest lease
-  std::string status;             // once finished; a word of the `status` label
+  bool ever_started = false;
+  std::string executor_id;  // of the latest lease
+  std::string status;       // once finished; a word of the `status` label
   std::string reason;
   std::optional<Outcome> outcome;
 };

@@ -97,6 +97,11 @@ void Scheduler::OnHello(StreamId stream, const HelloInfo& hello, const Instant& 
   effects.push_back(std::move(welcome));
   for (const Lease& lease : attached.lost) Lost(lease, "lost", now, effects);
   if (draining_ && hello.sidecar) effects.push_back(SendDrain{stream});
+  if (cancel_reason_ && hello.sidecar) {
+    for (const Lease& lease : attached.kept) {
+      effects.push_back(SendCancel{stream, lease, *cancel_reason_});
+    }
+  }
   Dispatch(now, effects);
 }
 
@@ -130,7 +135,8 @@ void Scheduler::OnStarted(StreamId stream, const Lease& lease, const Instant& no
   OnAccepted(stream, lease, effects);
   if (leases_.Current(stream, lease) == nullptr) return;
   IncidentRecord& record = *incidents_.Find(lease.incident_id);
-  if (std::exchange(record.started, true)) return;
+  record.started = true;
+  if (std::exchange(record.ever_started, true)) return;
   counters_.dispatch_latency.Observe(ToSeconds(now.mono - record.received_mono));
 }
 
@@ -217,6 +223,7 @@ void Scheduler::BeginDrain(Effects& effects) {
 }
 
 void Scheduler::CancelRunning(const std::string& reason, Effects& effects) {
+  cancel_reason_ = reason;
   for (const auto& [id, held] : leases_.leases()) {
     const LeaseBook::Executor& executor = leases_.executors().at(held.executor_id);
     if (!executor.sidecar || !executor.attached()) continue;
@@ -235,7 +242,7 @@ std::size_t Scheduler::SidecarLeases() const {
 Duration Scheduler::LargestStopBudget() const {
   Duration largest{};
   for (const auto& [id, executor] : leases_.executors()) {
-    largest = std::max(largest, executor.stop_budget);
+    if (executor.sidecar) largest = std::max(largest, executor.stop_budget);
   }
   return largest;
 }

@@ -145,6 +145,7 @@ class Scheduler {
   SchedulerCounters counters_;
   std::optional<MonoTime> next_sweep_;
   bool draining_ = false;
+  std::optional<std::string> cancel_reason_;  // set once running incidents are cancelled
 };
 
 }  // namespace runner::ingest

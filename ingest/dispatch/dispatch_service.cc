@@ -1,5 +1,6 @@
 #include "ingest/dispatch/dispatch_service.h"
 
+#include <algorithm>
 #include <deque>
 #include <mutex>
 #include <optional>
@@ -14,6 +15,10 @@ namespace {
 // Messages that may wait for one executor. Leases are bounded by credits and beats are answered one
 // by one, so only a peer that reads nothing gets here.
 constexpr std::size_t kMaxOutbound = 10'000;
+
+// A drain waits this long at the most for executors that were told to stop.
+constexpr Duration kMaxStopBudget = std::chrono::hours(1);
+constexpr Duration kHelloTimeout = std::chrono::seconds(10);
 
 std::vector<Lease> Leases(const google::protobuf::RepeatedPtrField<v1::Lease>& messages) {
   std::vector<Lease> leases;
@@ -126,6 +131,13 @@ grpc::ServerBidiReactor<v1::ExecutorMessage, v1::IngestMessage>* DispatchService
     grpc::CallbackServerContext*) {
   const auto stream = std::make_shared<Stream>(*this, ++last_stream_);
   stream->Begin();
+  inbox_.Post([this, weak = std::weak_ptr<Stream>(stream)] {
+    inbox_.After(kHelloTimeout, [this, weak] {
+      const auto silent = weak.lock();
+      if (silent == nullptr || streams_.contains(silent->id())) return;
+      silent->Close({grpc::StatusCode::DEADLINE_EXCEEDED, "no Hello in time"});
+    });
+  });
   return stream.get();
 }
 
@@ -192,7 +204,8 @@ void DispatchService::OnHello(const std::shared_ptr<Stream>& stream, const v1::H
   info.version = hello.version();
   info.slots = hello.slots();
   info.sidecar = hello.sidecar();
-  info.stop_budget = FromProto(hello.stop_budget()).value_or(Duration::zero());
+  info.stop_budget = std::clamp(FromProto(hello.stop_budget()).value_or(Duration::zero()),
+                                Duration::zero(), kMaxStopBudget);
   info.running = Leases(hello.running());
   info.results_waiting = Leases(hello.results_waiting());
   streams_[stream->id()] = stream;

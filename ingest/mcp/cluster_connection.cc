@@ -1,5 +1,6 @@
 #include "ingest/mcp/cluster_connection.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace runner::ingest {
@@ -81,9 +82,8 @@ class ClusterConnection::StreamExchange final : public Exchange {
         parser_({.on_event = [this](SseEvent event) { OnSse(event); },
                  .on_retry =
                      [this](std::chrono::milliseconds delay) {
-                       connection_.backoff_.OverrideNext(delay < std::chrono::hours(24)
-                                                             ? Duration(delay)
-                                                             : Duration(std::chrono::hours(24)));
+                       connection_.server_retry_ =
+                           std::min<std::chrono::milliseconds>(delay, std::chrono::hours(24));
                      },
                  .on_oversize =
                      [this] {
@@ -248,7 +248,10 @@ void ClusterConnection::RetryAfterDelay(const ConnectionLost& lost) {
     backoff_.OverrideNext(*lost.failure.retry_after);
   } else if (lost.failure.retry_slowly) {
     backoff_.OverrideNext(options_.max_delay);
+  } else if (server_retry_) {
+    backoff_.OverrideNext(*server_retry_);
   }
+  server_retry_.reset();
   const Duration delay = backoff_.Next(random_());
   listener_.OnFailed(options_.cluster, lost.failure, delay, ++attempt_);
   retry_timer_ = inbox_.After(delay, [this, resumable = lost.resumable] {

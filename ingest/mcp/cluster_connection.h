@@ -91,6 +91,7 @@ class ClusterConnection {
   Inbox::TimerId timer_ = Inbox::kNoTimer;
   Inbox::TimerId retry_timer_ = Inbox::kNoTimer;
   std::function<void()> closed_;
+  std::optional<Duration> server_retry_;  // the `retry` of the stream, for the next delay
   int attempt_ = 0;
   bool subscribed_ = false;
 };

@@ -181,6 +181,7 @@ void HttpClient::Configure(Transfer& transfer) {
   SetOption(easy, CURLOPT_HTTPHEADER, transfer.header_list);
   SetOption(easy, CURLOPT_FOLLOWLOCATION, 0L);
   SetOption(easy, CURLOPT_NOSIGNAL, 1L);
+  SetOption(easy, CURLOPT_QUICK_EXIT, 1L);  // a name server that does not answer delays no exit
   // What a proxy answers to CONNECT is not the answer.
   SetOption(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
   SetOption(easy, CURLOPT_ERRORBUFFER, transfer.error_text);

@@ -51,9 +51,31 @@ JsonRpcMessage ToMessage(Json& message) {
                              params == message.end() ? Json() : std::move(*params)};
 }
 
+// Whether brackets outside strings nest too deep. Copying and writing a document recurse, so the
+// depth is bounded before there is one.
+bool NestsTooDeep(std::string_view text) {
+  std::size_t depth = 0;
+  bool in_string = false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (in_string) {
+      if (c == '\\') ++i;
+      in_string = c != '"';
+    } else if (c == '"') {
+      in_string = true;
+    } else if (c == '[' || c == '{') {
+      if (++depth > kMaxJsonDepth) return true;
+    } else if ((c == ']' || c == '}') && depth > 0) {
+      --depth;
+    }
+  }
+  return false;
+}
+
 }  // namespace
 
 std::vector<JsonRpcMessage> ParseJsonRpc(std::string_view text) {
+  if (NestsTooDeep(text)) return {JsonRpcInvalid{"nested too deep"}};
   Json document = Json::parse(text, nullptr, /*allow_exceptions=*/false);
   std::vector<JsonRpcMessage> messages;
   if (document.is_discarded()) {

@@ -36,7 +36,8 @@ using JsonRpcMessage =
     std::variant<JsonRpcResponse, JsonRpcRequest, JsonRpcNotification, JsonRpcInvalid>;
 
 // The messages in `text`: one, or several in a batch (MCP 2025-03-26 allows batches). What is not
-// JSON-RPC comes back as JsonRpcInvalid. Never throws.
+// JSON-RPC, or nests deeper than kMaxJsonDepth, comes back as JsonRpcInvalid. Never throws.
+constexpr std::size_t kMaxJsonDepth = 64;
 std::vector<JsonRpcMessage> ParseJsonRpc(std::string_view text);
 
 std::string MakeRequest(std::int64_t id, std::string_view method, Json params);

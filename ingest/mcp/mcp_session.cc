@@ -73,11 +73,11 @@ SourceActions McpSession::OnOversize() {
   return TakeActions();
 }
 
-SourceActions McpSession::OnPostHead(PostId post, const HttpHead& head, const Instant&) {
+SourceActions McpSession::OnPostHead(PostId post, const HttpHead& head, const Instant& now) {
   const bool awaited = request_ && request_->post == post;
   if (!awaited && post != confirmation_) return {};
   if (!IsSuccess(head)) {
-    Fail(FailureOf(head, "POST"));
+    OnCheckFailed(FailureOf(head, "POST"), now);
   } else if (awaited && head.content_type != "application/json" &&
              head.content_type != "text/event-stream") {
     Fail(ErrorClass::kProtocol, "the answer has content type '" + head.content_type + "'");
@@ -90,11 +90,9 @@ SourceActions McpSession::OnPostHead(PostId post, const HttpHead& head, const In
 SourceActions McpSession::OnPostDone(PostId post, const std::optional<ConnectionFailure>& failure,
                                      const Instant& now) {
   if (request_ && request_->post == post) {
-    if (failure) {
-      Fail(*failure);
-    } else {
-      Fail(ErrorClass::kProtocol, "the answer holds no reply to the request");
-    }
+    const ConnectionFailure no_reply{
+        ErrorClass::kProtocol, "the answer holds no reply to the request", {}, false};
+    OnCheckFailed(failure.value_or(no_reply), now);
   } else if (post == confirmation_ && phase_ == Phase::kConfirming) {
     if (failure) {
       Fail(*failure);
@@ -264,21 +262,40 @@ void McpSession::OnSubscribeReply(const JsonRpcResponse& response, const Instant
 }
 
 void McpSession::OnCheckReply(const JsonRpcResponse& response, bool ping, const Instant& now) {
-  unanswered_checks_ = 0;
   const bool verifying = phase_ == Phase::kVerifying;
-  if (ping) return;
-  if (ToolFailed(response)) {
+  if (!ping && ToolFailed(response)) {
+    if (!ToolUnknown(response)) {
+      OnCheckFailed({ErrorClass::kSubscription,
+                     "events_list_subscriptions: " + FailureText(response),
+                     {},
+                     false},
+                    now);
+      return;
+    }
     can_list_ = false;
     if (verifying) Begin(Phase::kSubscribing, now);
     return;
   }
-  const bool there = ToolText(response.result).find(subscription_id_) != std::string::npos;
+  unanswered_checks_ = 0;
+  if (ping) return;
+  const bool there = NamesSubscription(ToolText(response.result), subscription_id_);
   if (verifying && there) {
     BecomeSubscribed(now);
   } else if (verifying) {
     Begin(Phase::kSubscribing, now);
   } else if (!there) {
     Suspend({ErrorClass::kSubscription, "the server has dropped the subscription", {}, false});
+  }
+}
+
+void McpSession::OnCheckFailed(ConnectionFailure failure, const Instant& now) {
+  DropRequest();
+  const bool known_lost = failure.error == ErrorClass::kSessionExpired;
+  if (phase_ != Phase::kSubscribed || known_lost ||
+      ++unanswered_checks_ >= kUnansweredChecksAllowed) {
+    Fail(std::move(failure));
+  } else {
+    last_heard_ = now.mono;  // once more after the next interval
   }
 }
 
@@ -289,7 +306,8 @@ void McpSession::OnNotification(const JsonRpcNotification& notification, const I
   const auto data = params.find("data");
   if (logger == params.end() || !logger->is_string()) return;
   if (*logger == "kubernetes/faults") {
-    actions_.push_back(DeliverEvent{DecodeFault(data == params.end() ? Json() : *data, now.wall)});
+    const Json none;
+    actions_.push_back(DeliverEvent{DecodeFault(data == params.end() ? none : *data, now.wall)});
   } else if (*logger == "kubernetes/subscription_error") {
     const std::string detail =
         data == params.end() ? "" : data->dump(-1, ' ', false, Json::error_handler_t::replace);

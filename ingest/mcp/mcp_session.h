@@ -78,6 +78,8 @@ class McpSession final : public EventSource {
   void OnInitialized(const JsonRpcResponse& response, const Instant& now);
   void OnSubscribeReply(const JsonRpcResponse& response, const Instant& now);
   void OnCheckReply(const JsonRpcResponse& response, bool ping, const Instant& now);
+  // One failed check is forgiven, everything else ends the session.
+  void OnCheckFailed(ConnectionFailure failure, const Instant& now);
   void OnNotification(const JsonRpcNotification& notification, const Instant& now);
   void OnRequestExpired(const Instant& now);
 

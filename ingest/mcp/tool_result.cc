@@ -22,6 +22,31 @@ bool ToolFailed(const JsonRpcResponse& response) {
   return flag != response.result.end() && flag->is_boolean() && flag->get<bool>();
 }
 
+bool ToolUnknown(const JsonRpcResponse& response) {
+  constexpr std::int64_t kMethodNotFound = -32601;
+  constexpr std::int64_t kInvalidParams = -32602;
+  if (response.is_error) {
+    return response.error_code == kMethodNotFound || response.error_code == kInvalidParams;
+  }
+  const std::string text = FailureText(response);
+  return text.find("nknown tool") != std::string::npos ||
+         text.find("ool not found") != std::string::npos ||
+         (text.find("ool ") != std::string::npos && text.find("not found") != std::string::npos);
+}
+
+bool NamesSubscription(std::string_view text, const std::string& subscription_id) {
+  const auto word = [](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' ||
+           c == '_';
+  };
+  for (std::size_t at = text.find(subscription_id); at != std::string_view::npos;
+       at = text.find(subscription_id, at + 1)) {
+    const std::size_t end = at + subscription_id.size();
+    if ((at == 0 || !word(text[at - 1])) && (end == text.size() || !word(text[end]))) return true;
+  }
+  return false;
+}
+
 std::string FailureText(const JsonRpcResponse& response) {
   std::string text = response.is_error ? response.error_message : ToolText(response.result);
   while (text.ends_with('\n')) text.pop_back();

@@ -15,6 +15,12 @@ std::string ToolText(const Json& result);
 // Whether the call failed: as JSON-RPC, or as the tool says by isError.
 bool ToolFailed(const JsonRpcResponse& response);
 
+// Whether it failed because the server has no such tool.
+bool ToolUnknown(const JsonRpcResponse& response);
+
+// Whether the text names this subscription, and not merely one that begins the same.
+bool NamesSubscription(std::string_view text, const std::string& subscription_id);
+
 // Why it failed, for people; bounded.
 std::string FailureText(const JsonRpcResponse& response);
 

@@ -179,6 +179,23 @@ is "$(ls output)" investigation.md
 is "$(grep -c '^<' ran)" "$(grep -c ^kubectl commands)"
 is "$(grep -vc '^<' ran || true)" 0
 
+# What a shell's echo would expand after the quoting, and what kubectl would take for an option.
+begin backslashes
+incident '"x"'
+hostile_name='x\047; touch owned9; echo \047\033[31m\c\n'
+run sample-agent RUNNER_RESOURCE_KIND=--server=http://elsewhere RUNNER_RESOURCE_NAME="$hostile_name" \
+  RUNNER_RESOURCE_NAMESPACE="$hostile_name"
+is "$status" 0
+block $report 'What to look at first' >commands
+is "$(tr -d '\n' <commands | tr -d '[:print:]' | wc -c)" 0
+mkdir bin
+printf '#!/bin/sh\nfor word; do printf "<%%s>" "$word"; done; echo\n' >bin/kubectl
+chmod +x bin/kubectl
+PATH="$root/backslashes/bin:$PATH" bash commands >ran 2>&1 || fail "commands fail"
+is "$(ls | grep -c owned || true)" 0
+is "$(grep -c '<--server' ran || true)" 0
+has ran "$hostile_name"
+
 begin large
 incident "\"$(head -c 262144 /dev/zero | sed 's/\x0/\\"/g')\""
 run sample-agent

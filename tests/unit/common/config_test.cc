@@ -157,12 +157,13 @@ TEST_F(ConfigTest, ACommandThatNobodyTakesIsAProblem) {
 
 TEST_F(ConfigTest, ChecksRunOnceEveryOptionIsSound) {
   int runs = 0;
-  table_.Check([&]() -> std::optional<std::string> {
+  table_.Check({"--slots"}, [&]() -> std::optional<std::string> {
     ++runs;
     return "--slots: too many for --port";
   });
   EXPECT_EQ(Parse({"--slots=0"}).problems.size(), 1u);
   EXPECT_EQ(runs, 0);
+  EXPECT_EQ(Parse({"--no-such-option"}).problems.size(), 2u) << "a check waits for nothing else";
   EXPECT_THAT(Parse({}).problems, ElementsAre("--slots: too many for --port"));
 }
 

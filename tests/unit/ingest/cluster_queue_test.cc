@@ -111,10 +111,8 @@ TEST(ClusterQueue, BehavesLikeAListSearchedFromEndToEnd) {
         RC_ASSERT(popped->incident_id == oldest->incident_id);
         model.erase(oldest);
       } else {
-        const std::size_t removed =
-            std::erase_if(model, [limit = At(second)](const auto& e) {
-              return e.waiting_since <= limit;
-            });
+        const std::size_t removed = std::erase_if(
+            model, [limit = At(second)](const auto& e) { return e.waiting_since <= limit; });
         RC_ASSERT(queue.TakeWaitingSince(At(second)).size() == removed);
       }
       RC_ASSERT(queue.size() == model.size());

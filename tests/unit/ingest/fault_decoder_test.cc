@@ -186,8 +186,12 @@ TEST(FaultDecoder, TruncationCutsNoCharacter) {
 }
 
 TEST(FaultDecoder, InvalidUtf8IsReplaced) {
-  const FaultEvent event = Fault(WithResource("name", "a\xFF" "b"));
-  EXPECT_EQ(event.resource.name, "a\xEF\xBF\xBD" "b");
+  const FaultEvent event = Fault(WithResource("name",
+                                              "a\xFF"
+                                              "b"));
+  EXPECT_EQ(event.resource.name,
+            "a\xEF\xBF\xBD"
+            "b");
 }
 
 TEST(FaultDecoder, UnknownMembersAreIgnoredHoweverDeep) {
@@ -213,8 +217,7 @@ TEST(Timestamp, Offsets) {
 
 TEST(Timestamp, FractionsOfAnyLength) {
   EXPECT_EQ(ParseTimestamp("2025-12-18T10:00:00.5Z"), At(2025, 12, 18, 10h + 500ms));
-  EXPECT_EQ(ParseTimestamp("2025-12-18T10:00:00.123456789Z"),
-            At(2025, 12, 18, 10h + 123456789ns));
+  EXPECT_EQ(ParseTimestamp("2025-12-18T10:00:00.123456789Z"), At(2025, 12, 18, 10h + 123456789ns));
   EXPECT_EQ(ParseTimestamp("2025-12-18T10:00:00.1234567899999999999999Z"),
             At(2025, 12, 18, 10h + 123456789ns));
   EXPECT_EQ(ParseTimestamp("2025-12-18T10:00:00.25+01:00"), At(2025, 12, 18, 9h + 250ms));
@@ -227,15 +230,33 @@ TEST(Timestamp, LeapSecondAndLeapDay) {
 }
 
 TEST(Timestamp, GarbageIsNone) {
-  for (const char* text :
-       {"", "not a time", "2025", "2025-12-18", "2025-12-18T10:00:00", "2025-12-18T10:00Z",
-        "2025-12-18T10:00:00.Z", "2025-12-18T10:00:00z ", " 2025-12-18T10:00:00Z",
-        "2025-13-01T00:00:00Z", "2025-00-01T00:00:00Z", "2025-12-32T00:00:00Z",
-        "2025-12-00T00:00:00Z", "2025-12-18T24:00:00Z", "2025-12-18T10:60:00Z",
-        "2025-12-18T10:00:61Z", "2025-12-18T10:00:00+2:00", "2025-12-18T10:00:00+0200",
-        "2025-12-18T10:00:00+24:00", "2025-12-18T10:00:00+02:60", "2025-12-18T10:00:00X",
-        "2025/12/18T10:00:00Z", "2025-1a-18T10:00:00Z", "2025-12-18T-1:00:00Z",
-        "9999-12-31T23:59:59Z", "0000-01-01T00:00:00Z", "1766052000"}) {
+  for (const char* text : {"",
+                           "not a time",
+                           "2025",
+                           "2025-12-18",
+                           "2025-12-18T10:00:00",
+                           "2025-12-18T10:00Z",
+                           "2025-12-18T10:00:00.Z",
+                           "2025-12-18T10:00:00z ",
+                           " 2025-12-18T10:00:00Z",
+                           "2025-13-01T00:00:00Z",
+                           "2025-00-01T00:00:00Z",
+                           "2025-12-32T00:00:00Z",
+                           "2025-12-00T00:00:00Z",
+                           "2025-12-18T24:00:00Z",
+                           "2025-12-18T10:60:00Z",
+                           "2025-12-18T10:00:61Z",
+                           "2025-12-18T10:00:00+2:00",
+                           "2025-12-18T10:00:00+0200",
+                           "2025-12-18T10:00:00+24:00",
+                           "2025-12-18T10:00:00+02:60",
+                           "2025-12-18T10:00:00X",
+                           "2025/12/18T10:00:00Z",
+                           "2025-1a-18T10:00:00Z",
+                           "2025-12-18T-1:00:00Z",
+                           "9999-12-31T23:59:59Z",
+                           "0000-01-01T00:00:00Z",
+                           "1766052000"}) {
     EXPECT_EQ(ParseTimestamp(text), std::nullopt) << text;
   }
 }

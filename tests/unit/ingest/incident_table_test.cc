@@ -82,9 +82,8 @@ TEST(IncidentTable, NewestFirstWithinTheLimit) {
   IncidentTable table(10, 1000);
   for (const char* id : {"a", "b", "c", "d"}) table.Add(RecordOf(id));
   table.Finish(*table.Find("c"), "success", "");
-  const auto open = table.Newest(2, [](const IncidentRecord& record) {
-    return record.state == IncidentState::kQueued;
-  });
+  const auto open = table.Newest(
+      2, [](const IncidentRecord& record) { return record.state == IncidentState::kQueued; });
   std::vector<std::string> ids;
   for (const IncidentRecord* record : open) ids.push_back(record->incident.id);
   EXPECT_THAT(ids, ElementsAre("d", "b"));

@@ -102,8 +102,7 @@ TEST_F(LeaseBookTest, HelloSettlesEveryLease) {
   Offer({"lost", 1});
   Offer({"newer", 2});
   book_.Detach(1, At(5));
-  const auto attached =
-      book_.Attach(2, Hello("e", 3, {{"kept", 1}, {"newer", 1}, {"unknown", 4}}));
+  const auto attached = book_.Attach(2, Hello("e", 3, {{"kept", 1}, {"newer", 1}, {"unknown", 4}}));
   EXPECT_EQ(attached.superseded, kNoStream);
   EXPECT_THAT(attached.kept, ElementsAre(Lease{"kept", 1}));
   EXPECT_THAT(attached.dropped, ElementsAre(Lease{"newer", 1}, Lease{"unknown", 4}));

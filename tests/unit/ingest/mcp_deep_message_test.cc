@@ -1,6 +1,7 @@
 // A message within the limit of a line may be nested half a million deep. Nobody may climb down
 // there on the stack; each case runs in a process of its own, as it would take the others with it.
 
+#include <cstddef>
 #include <cstdlib>
 #include <string>
 
@@ -11,9 +12,7 @@
 namespace runner::ingest {
 namespace {
 
-std::string Nested(std::size_t depth) {
-  return std::string(depth, '[') + std::string(depth, ']');
-}
+std::string Nested(std::size_t depth) { return std::string(depth, '[') + std::string(depth, ']'); }
 
 std::string LogMessage(const std::string& logger, const std::string& data) {
   return R"({"jsonrpc":"2.0","method":"notifications/message","params":{"logger":")" + logger +
@@ -22,12 +21,14 @@ std::string LogMessage(const std::string& logger, const std::string& data) {
 
 class McpDeepMessage : public McpSessionTest, public ::testing::WithParamInterface<std::size_t> {
  protected:
-  void ExpectSurvives(const std::string& text) {
+  void SetUp() override {
     ::testing::GTEST_FLAG(death_test_style) = "threadsafe";
     Subscribe();
+  }
+  void ExpectSurvives(const std::string& text, MessageOrigin origin = MessageOrigin::kStream) {
     EXPECT_EXIT(
         {
-          Text(text, MessageOrigin::kStream);
+          Text(text, origin);
           std::_Exit(0);
         },
         ::testing::ExitedWithCode(0), "");
@@ -48,6 +49,14 @@ TEST_P(McpDeepMessage, AsSubscriptionError) {
 
 TEST_P(McpDeepMessage, AsResponse) {
   ExpectSurvives(R"({"jsonrpc":"2.0","id":1,"result":)" + Nested(GetParam()) + "}");
+}
+
+TEST_P(McpDeepMessage, InTheAnswerOfATool) {
+  Pass(Options().ping_interval);
+  Timer();
+  ExpectSurvives(R"({"jsonrpc":"2.0","id":)" + std::to_string(request_id_) +
+                     R"(,"result":{"content":[{"type":)" + Nested(GetParam()) + "}]}}",
+                 MessageOrigin::kPost);
 }
 
 TEST_P(McpDeepMessage, AsParametersOfARequest) {

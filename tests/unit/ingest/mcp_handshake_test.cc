@@ -160,13 +160,11 @@ struct Refusal {
 };
 
 TEST_F(McpHandshake, StatusOfInitializeIsClassified) {
-  for (const Refusal& refusal : {Refusal{401, ErrorClass::kAuth, true},
-                                 Refusal{403, ErrorClass::kAuth, true},
-                                 Refusal{404, ErrorClass::kProtocol, true},
-                                 Refusal{302, ErrorClass::kProtocol, true},
-                                 Refusal{429, ErrorClass::kServer, false},
-                                 Refusal{500, ErrorClass::kServer, false},
-                                 Refusal{503, ErrorClass::kServer, false}}) {
+  for (const Refusal& refusal :
+       {Refusal{401, ErrorClass::kAuth, true}, Refusal{403, ErrorClass::kAuth, true},
+        Refusal{404, ErrorClass::kProtocol, true}, Refusal{302, ErrorClass::kProtocol, true},
+        Refusal{429, ErrorClass::kServer, false}, Refusal{500, ErrorClass::kServer, false},
+        Refusal{503, ErrorClass::kServer, false}}) {
     Renew();
     Start();
     HttpHead head = Head(refusal.status, "text/html");
@@ -199,8 +197,7 @@ TEST_F(McpHandshake, GarbageInTheAnswerIsAProtocolFailureAndNoEvent) {
 
 TEST_F(McpHandshake, BrokenExchangeKeepsItsClass) {
   Start();
-  Do(session_->OnPostDone(request_post_, FailureOf(ErrorClass::kTls, "bad certificate"),
-                         now_));
+  Do(session_->OnPostDone(request_post_, FailureOf(ErrorClass::kTls, "bad certificate"), now_));
   EXPECT_EQ(Failure().error, ErrorClass::kTls);
   EXPECT_EQ(Failure().detail, "bad certificate");
 }
@@ -274,9 +271,9 @@ TEST_F(McpHandshake, ServerWithoutAStreamIsRetriedSlowly) {
 }
 
 TEST_F(McpHandshake, StatusOfTheStreamIsClassified) {
-  for (const Refusal& refusal : {Refusal{401, ErrorClass::kAuth, true},
-                                 Refusal{409, ErrorClass::kProtocol, false},
-                                 Refusal{503, ErrorClass::kServer, false}}) {
+  for (const Refusal& refusal :
+       {Refusal{401, ErrorClass::kAuth, true}, Refusal{409, ErrorClass::kProtocol, false},
+        Refusal{503, ErrorClass::kServer, false}}) {
     Renew();
     Initialize();
     ConfirmInitialized();

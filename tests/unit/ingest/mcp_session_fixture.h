@@ -114,7 +114,8 @@ class McpSessionTest : public ::testing::Test {
     const PostId post = request_post_;
     Json message = {{"jsonrpc", "2.0"}, {"id", request_id_}};
     message.update(members);
-    SourceActions head = session_->OnPostHead(post, Head(200, "application/json", session_id), now_);
+    SourceActions head =
+        session_->OnPostHead(post, Head(200, "application/json", session_id), now_);
     EXPECT_TRUE(head.empty());
     SourceActions told = session_->OnMessage(message.dump(), MessageOrigin::kPost, now_);
     SourceActions done = session_->OnPostDone(post, std::nullopt, now_);
@@ -150,7 +151,8 @@ class McpSessionTest : public ::testing::Test {
     StreamAnswers(StreamHead());
   }
   static std::string Created(const std::string& id = "sub-1") {
-    return "# Event Subscription Created\n{\"subscriptionId\": \"" + id + "\", \"mode\":\"faults\"}";
+    return "# Event Subscription Created\n{\"subscriptionId\": \"" + id +
+           "\", \"mode\":\"faults\"}";
   }
   void Subscribe() {
     OpenTheStream();

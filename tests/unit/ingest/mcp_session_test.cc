@@ -111,8 +111,7 @@ TEST_F(McpSessionTest, FateOfAnAnswerToTheServerIsOfNoInterest) {
   OnStream({{"jsonrpc", "2.0"}, {"id", 1}, {"method", "ping"}});
   const PostId post = Only<PostMessage>().post;
   EXPECT_TRUE(session_->OnPostHead(post, Head(500), now_).empty());
-  EXPECT_TRUE(
-      session_->OnPostDone(post, FailureOf(ErrorClass::kNetwork), now_).empty());
+  EXPECT_TRUE(session_->OnPostDone(post, FailureOf(ErrorClass::kNetwork), now_).empty());
 }
 
 TEST_F(McpSessionTest, DegradedSubscriptionIsToldAndChecked) {

@@ -72,13 +72,21 @@ class SchedulerDriver {
   void Beat(StreamId stream, std::uint64_t seq) {
     Step([&] { scheduler_.OnBeat(stream, seq, effects_); });
   }
-  void Draining(StreamId stream) { Step([&] { scheduler_.OnExecutorDraining(stream); }); }
+  void Draining(StreamId stream) {
+    Step([&] { scheduler_.OnExecutorDraining(stream); });
+  }
   void StreamClosed(StreamId stream) {
     Step([&] { scheduler_.OnStreamClosed(stream, now_, effects_); });
   }
-  void BeginDrain() { Step([&] { scheduler_.BeginDrain(effects_); }); }
-  void CancelRunning() { Step([&] { scheduler_.CancelRunning("shutdown", effects_); }); }
-  void Timer() { Step([&] { scheduler_.OnTimer(now_, effects_); }); }
+  void BeginDrain() {
+    Step([&] { scheduler_.BeginDrain(effects_); });
+  }
+  void CancelRunning() {
+    Step([&] { scheduler_.CancelRunning("shutdown", effects_); });
+  }
+  void Timer() {
+    Step([&] { scheduler_.OnTimer(now_, effects_); });
+  }
   void Pass(Duration time) {
     now_.mono += time;
     now_.wall += std::chrono::duration_cast<WallTime::duration>(time);

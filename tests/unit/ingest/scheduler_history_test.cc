@@ -122,8 +122,7 @@ class History {
     if (Chance(70) && !leases.empty()) {
       const auto& held = std::next(leases.begin(), static_cast<long>(Below(leases.size())))->second;
       chosen_ = held.lease;
-      const StreamId stream =
-          driver_.scheduler().leases().executors().at(held.executor_id).stream;
+      const StreamId stream = driver_.scheduler().leases().executors().at(held.executor_id).stream;
       if (stream != kNoStream) return stream;
     }
     return 1 + Below(last_stream_);

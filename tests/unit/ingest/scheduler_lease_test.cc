@@ -165,8 +165,8 @@ TEST_F(SchedulerLease, ResultFinishesAndIsRecorded) {
 
 TEST_F(SchedulerLease, EveryFinalStatusIsFinal) {
   driver_.Attach(kStream, "e", 100);
-  for (const RunStatus status : {RunStatus::kSuccess, RunStatus::kFailure, RunStatus::kTimeout,
-                                 RunStatus::kCancelled}) {
+  for (const RunStatus status :
+       {RunStatus::kSuccess, RunStatus::kFailure, RunStatus::kTimeout, RunStatus::kCancelled}) {
     const std::string id = driver_.Queue();
     driver_.Credits(kStream, 200);
     driver_.Result(kStream, {id, 1}, status);

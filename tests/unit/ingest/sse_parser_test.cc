@@ -50,13 +50,21 @@ TEST(SseParser, ChunkThatBeginsWithLineFeedBelongsToTheCarriageReturnBefore) {
 }
 
 TEST(SseParser, OneByteOrderMarkIsIgnored) {
-  EXPECT_THAT(Data("\xEF\xBB\xBF" "data: a\n\n"), ElementsAre("a"));
-  EXPECT_THAT(Data("\xEF\xBB\xBF\xEF\xBB\xBF" "data: a\n\ndata: b\n\n"), ElementsAre("b"));
-  EXPECT_THAT(Data("data: a\n\n\xEF\xBB\xBF" "data: b\n\ndata: c\n\n"), ElementsAre("a", "c"));
+  EXPECT_THAT(Data("\xEF\xBB\xBF"
+                   "data: a\n\n"),
+              ElementsAre("a"));
+  EXPECT_THAT(Data("\xEF\xBB\xBF\xEF\xBB\xBF"
+                   "data: a\n\ndata: b\n\n"),
+              ElementsAre("b"));
+  EXPECT_THAT(Data("data: a\n\n\xEF\xBB\xBF"
+                   "data: b\n\ndata: c\n\n"),
+              ElementsAre("a", "c"));
 }
 
 TEST(SseParser, HalfAByteOrderMarkIsText) {
-  EXPECT_THAT(Data("\xEF\xBB" "data: a\n\ndata: b\n\n"), ElementsAre("b"));
+  EXPECT_THAT(Data("\xEF\xBB"
+                   "data: a\n\ndata: b\n\n"),
+              ElementsAre("b"));
   EXPECT_THAT(Data("\xEF\n\ndata: b\n\n"), ElementsAre("b"));
 }
 
@@ -154,10 +162,10 @@ TEST(SseParserLimits, DataAtItsLimitPassesAndOneByteMoreIsDropped) {
 
 TEST(SseParserLimits, WholeEventIsDroppedOnceAndTheNextIsClean) {
   const SseLimits limits{.max_line = 20, .max_event = 30};
-  const SseRecord record = Parse(
-      {"id: 5\nevent: big\ndata: aaaaaaaaaaaaaaaaaaaaaaaaaaaa\ndata: b\ndata: "
-       "cccccccccccccccccccccccccccccc\n\ndata: next\n\n"},
-      limits);
+  const SseRecord record =
+      Parse({"id: 5\nevent: big\ndata: aaaaaaaaaaaaaaaaaaaaaaaaaaaa\ndata: b\ndata: "
+             "cccccccccccccccccccccccccccccc\n\ndata: next\n\n"},
+            limits);
   EXPECT_EQ(record.oversize, 1u);
   EXPECT_THAT(record.events, ElementsAre(SseEvent{"", "next", "5"}));
 }

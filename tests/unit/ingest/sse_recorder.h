@@ -25,13 +25,12 @@ struct SseRecord {
 
 inline SseRecord Parse(const std::vector<std::string_view>& chunks, SseLimits limits = {}) {
   SseRecord record;
-  SseParser parser({.on_event = [&](SseEvent event) { record.events.push_back(std::move(event)); },
-                    .on_retry =
-                        [&](std::chrono::milliseconds delay) {
-                          record.retries.push_back(delay.count());
-                        },
-                    .on_oversize = [&] { ++record.oversize; }},
-                   limits);
+  SseParser parser(
+      {.on_event = [&](SseEvent event) { record.events.push_back(std::move(event)); },
+       .on_retry =
+           [&](std::chrono::milliseconds delay) { record.retries.push_back(delay.count()); },
+       .on_oversize = [&] { ++record.oversize; }},
+      limits);
   for (const std::string_view chunk : chunks) parser.Put(chunk);
   record.comments = parser.comments();
   record.last_event_id = parser.last_event_id();

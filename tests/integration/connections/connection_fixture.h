@@ -1,0 +1,205 @@
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <cstddef>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "common/inbox.h"
+#include "ingest/mcp/cluster_connection.h"
+#include "ingest/mcp/http_client.h"
+#include "ingest/mcp/mcp_session.h"
+#include "tools/faultsim/http_server.h"
+#include "tools/faultsim/listener.h"
+#include "tools/faultsim/mcp_server.h"
+
+namespace runner::ingest {
+
+// A simulated MCP server on a loopback port, which may also refuse everything.
+class LoopbackServer final : public faultsim::HttpHandler {
+ public:
+  LoopbackServer(Inbox& inbox, const Clock& clock, const std::string& address)
+      : LoopbackServer(inbox, clock, faultsim::ListenOn(address)) {}
+
+  std::string address() const { return address_; }
+  std::size_t Publish() {
+    FaultEvent fault;
+    fault.fault_type = "CrashLoop";
+    fault.resource = {"v1", "Pod", "pod-" + std::to_string(++published_), "default", "uid"};
+    return mcp_.Publish(fault);
+  }
+  void EndStreams() {
+    for (const faultsim::ConnectionId stream : streams_) http_.EndStream(stream);
+  }
+  void RefuseWith(int status) { refuse_with_ = status; }
+  int Requests(const std::string& method) { return requests_[method]; }
+
+  faultsim::HttpResponse Answer(faultsim::ConnectionId connection,
+                                const faultsim::HttpRequest& request) override {
+    ++requests_[request.method];
+    if (refuse_with_ != 0) {
+      faultsim::HttpResponse refusal;
+      refusal.status = refuse_with_;
+      return refusal;
+    }
+    if (request.method == "GET") streams_.push_back(connection);
+    return mcp_.Answer(connection, request);
+  }
+  void OnStreamClosed(faultsim::ConnectionId connection) override {
+    mcp_.OnStreamClosed(connection);
+  }
+
+ private:
+  LoopbackServer(Inbox& inbox, const Clock& clock, UniqueFd listener)
+      : address_(faultsim::BoundAddress(listener.Get())),
+        http_(inbox, std::move(listener)),
+        mcp_(http_, clock, "simulated") {
+    http_.Serve(*this);
+  }
+
+  const std::string address_;
+  faultsim::HttpServer http_;
+  faultsim::McpServer mcp_;
+  std::vector<faultsim::ConnectionId> streams_;
+  std::map<std::string, int> requests_;
+  int refuse_with_ = 0;
+  int published_ = 0;
+};
+
+// Whose turn it is to run: of two threads only ever one does.
+class Turn {
+ public:
+  enum Owner { kTest, kLoop };
+
+  void Pass(Owner owner) {
+    const std::lock_guard lock(mutex_);
+    owner_ = owner;
+    changed_.notify_all();
+  }
+  void Await(Owner owner) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return owner_ == owner; });
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  Owner owner_ = kTest;
+};
+
+// Server and client on one loop. The loop and the test take turns: the loop stands still, between
+// two of its tasks, while the test looks and acts.
+class ConnectionTest : public ::testing::Test, public ConnectionListener {
+ protected:
+  void StartServer(const std::string& address = "127.0.0.1:0") {
+    server_ = std::make_unique<LoopbackServer>(inbox_, clock_, address);
+    endpoint_ = "http://" + server_->address() + "/mcp";
+  }
+  void Connect(ConnectionOptions options = {}) {
+    options.cluster = "east";
+    options.endpoint = endpoint_;
+    options.initial_delay = std::chrono::milliseconds(5);
+    options.max_delay = std::chrono::milliseconds(40);
+    connection_ = std::make_unique<ClusterConnection>(
+        options, inbox_, http_, *this,
+        [timeout = options.request_timeout] {
+          McpSessionOptions session;
+          session.client_version = "test";
+          session.request_timeout = timeout;
+          return std::make_unique<McpSession>(session);
+        },
+        [] { return 0.5; });
+    connection_->Connect();
+  }
+  // Lets the loop run until `done` holds; throws when that takes too long.
+  void RunUntil(std::function<bool()> done) {
+    done_ = std::move(done);
+    timed_out_ = false;
+    const Inbox::TimerId watchdog = inbox_.After(std::chrono::seconds(20), [this] {
+      timed_out_ = true;
+      Yield();
+    });
+    Changed();
+    if (!thread_.joinable()) thread_ = std::thread([this] { inbox_.Run(); });
+    turn_.Pass(Turn::kLoop);
+    turn_.Await(Turn::kTest);
+    inbox_.Cancel(watchdog);
+    if (timed_out_) throw std::runtime_error("what the test waits for does not happen");
+  }
+  void Changed() {
+    inbox_.Post([this] {
+      if (done_ && done_()) Yield();
+    });
+  }
+  void TearDown() override {
+    inbox_.Stop();
+    turn_.Pass(Turn::kLoop);
+    if (thread_.joinable()) thread_.join();
+    inbox_.Clear();  // what waits to be destroyed refers to the connection
+    connection_.reset();
+    server_.reset();
+  }
+
+  void OnEvent(const std::string& cluster, DecodedEvent event) override {
+    EXPECT_EQ(cluster, "east");
+    if (const auto* fault = std::get_if<FaultEvent>(&event)) {
+      names_.push_back(fault->resource.name);
+    }
+    Changed();
+  }
+  void OnSubscribed(const std::string&, const std::string& session_id) override {
+    sessions_.push_back(session_id);
+    Changed();
+  }
+  void OnFailed(const std::string&, const ConnectionFailure& failure, Duration retry_in,
+                int attempt) override {
+    failures_.push_back(failure);
+    delays_.push_back(retry_in);
+    attempts_.push_back(attempt);
+    Changed();
+  }
+  void OnClosed(const std::string&) override { ++closed_; }
+  void OnWarning(const std::string&, const SourceWarning&) override {}
+
+ private:
+  // On the loop thread: lets the test go on, and waits until it is done.
+  void Yield() {
+    done_ = nullptr;
+    turn_.Pass(Turn::kTest);
+    turn_.Await(Turn::kLoop);
+  }
+
+  std::function<bool()> done_;
+  bool timed_out_ = false;
+  Turn turn_;
+  std::thread thread_;
+
+ protected:
+  SystemClock clock_;
+  Inbox inbox_{clock_};
+  bool paused_ = false;
+  HttpClient http_{inbox_, [this] { return paused_; }};
+  std::unique_ptr<LoopbackServer> server_;
+  std::unique_ptr<ClusterConnection> connection_;
+  std::string endpoint_;
+
+  std::vector<std::string> names_;     // of the objects of the faults that came
+  std::vector<std::string> sessions_;  // one for each subscription
+  std::vector<ConnectionFailure> failures_;
+  std::vector<Duration> delays_;
+  std::vector<int> attempts_;
+  int closed_ = 0;
+};
+
+}  // namespace runner::ingest

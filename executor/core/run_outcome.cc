@@ -12,8 +12,14 @@ struct Verdict {
   std::string_view reason;
 };
 
+bool IsDiskFull(int error) { return error == ENOSPC || error == EDQUOT; }
+
+Verdict JudgeStart(int error) {
+  return {RunStatus::kFailure, IsDiskFull(error) ? "disk_full" : "spawn_error"};
+}
+
 Verdict JudgeLost(const RunEnd& end) {
-  if (!end.started) return {RunStatus::kFailure, "spawn_error"};
+  if (!end.started) return JudgeStart(end.start_errno);
   if (end.stop_requested == StopReason::kCancelled) return {RunStatus::kCancelled, "shim_lost"};
   if (end.stop_requested == StopReason::kInterrupted) return {RunStatus::kInterrupted, "shim_lost"};
   return {RunStatus::kFailure, "shim_lost"};
@@ -39,15 +45,14 @@ Verdict JudgeExit(const ShimRecord& record, ReportVerdict report) {
                           : record.exit_code != 0 ? Verdict{RunStatus::kFailure, "exit_code"}
                                                   : JudgeReport(report);
   // A full disk costs a good run a part of its log, and explains a bad one.
-  const bool disk_full = record.log_errno == ENOSPC || record.log_errno == EDQUOT;
-  if (disk_full && verdict.status == RunStatus::kFailure) {
+  if (IsDiskFull(record.log_errno) && verdict.status == RunStatus::kFailure) {
     return {RunStatus::kFailure, "disk_full"};
   }
   return verdict;
 }
 
 Verdict JudgeRecord(const ShimRecord& record, ReportVerdict report) {
-  if (record.spawn_errno != 0) return {RunStatus::kFailure, "spawn_error"};
+  if (record.spawn_errno != 0) return JudgeStart(record.spawn_errno);
   if (record.timed_out) return {RunStatus::kTimeout, "timeout"};
   switch (record.stopped) {
     case ShimStop::kNone:

@@ -19,6 +19,7 @@ struct RunEnd {
   // Nothing when the shim could not be started (`started` false) or was lost with its record.
   std::optional<ShimRecord> record;
   bool started = true;
+  int start_errno = 0;                       // why it could not be started
   std::optional<StopReason> stop_requested;  // by this executor; the record knows if it mattered
   bool contained = false;                    // proven, by the shim or after it
   std::uint32_t orphans_killed = 0;          // by the executor, beyond those of the record

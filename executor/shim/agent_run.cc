@@ -19,6 +19,8 @@ namespace runner::executor {
 namespace {
 
 constexpr std::int64_t kContainmentNs = 5 * kSecondNs;
+constexpr std::int64_t kLastContainmentNs = 1 * kSecondNs;  // however late it is
+constexpr std::int64_t kHeldIntervalNs = 10 * kMillisecondNs;
 constexpr std::int64_t kDrainNs = 1 * kSecondNs;
 constexpr int kReadsPerTurn = 16;
 constexpr int kExitNotFound = 127;
@@ -114,13 +116,12 @@ void AgentRun::Supervise() {
   SendStarted();
   while (!tree_->AgentExited() && MonotonicNs() < give_up_) Wait();
 
-  if (tree_->AgentExited()) {
-    const ExitStatus exit = tree_->ReapAgent();
-    record_.exit_code = exit.exit_code;
-    record_.signal = exit.signal;
-    record_.contained =
-        tree_->Contain(std::min(give_up_, MonotonicNs() + kContainmentNs), sigchld_.Get());
-  }
+  if (tree_->AgentExited()) tree_->ReapAgent();
+  const std::int64_t now = MonotonicNs();
+  record_.contained = tree_->Contain(
+      std::max(std::min(give_up_, now + kContainmentNs), now + kLastContainmentNs), sigchld_.Get());
+  record_.exit_code = tree_->agent_exit().exit_code;
+  record_.signal = tree_->agent_exit().signal;
   record_.orphans_killed = tree_->orphans_killed();
   record_.timed_out = deadlines_->timed_out();
   record_.stopped = deadlines_->stopped();
@@ -128,12 +129,14 @@ void AgentRun::Supervise() {
 }
 
 void AgentRun::Wait() {
-  pollfd fds[] = {{control_fd_, POLLIN, 0},
-                  {agent_.pidfd.Get(), POLLIN, 0},
+  // Of an agent that is held, what is ready for good is not polled, or the loop would spin.
+  pollfd fds[] = {{held_ ? -1 : control_fd_, POLLIN, 0},
+                  {held_ ? -1 : agent_.pidfd.Get(), POLLIN, 0},
                   {sigchld_.Get(), POLLIN, 0},
                   {out_.pipe.Get(), POLLIN, 0},
                   {err_.pipe.Get(), POLLIN, 0}};
-  const std::int64_t next = std::min(deadlines_->next(), give_up_);
+  const std::int64_t next = held_ ? std::min(MonotonicNs() + kHeldIntervalNs, give_up_)
+                                  : std::min(deadlines_->next(), give_up_);
   const timespec left = UntilOrNow(next);
   if (::ppoll(fds, std::size(fds), next == Deadlines::kNever ? nullptr : &left, nullptr) < 0)
     return;
@@ -147,8 +150,15 @@ void AgentRun::Wait() {
   if (fds[4].revents != 0) ReadStream(err_);
   // An agent that ended by itself keeps its own outcome, whatever else is due in this turn.
   if (tree_->AgentExited()) return;
+  if (fds[1].revents != 0) Hold();
+  if (held_) return tree_->KillTracers();
   ActOnDeadline();
   if (fds[0].revents != 0) ReadControl();
+}
+
+void AgentRun::Hold() {
+  held_ = true;
+  give_up_ = std::min(give_up_, MonotonicNs() + kContainmentNs);
 }
 
 void AgentRun::ReadControl() {

@@ -39,6 +39,8 @@ class AgentRun {
   int Start(int workspace_fd, OutputCapture& out, OutputCapture& err);
   void Supervise();
   void Wait();
+  // The agent has ended, but a process that traces it keeps it from being waited for.
+  void Hold();
   void ReadControl();
   void Obey(ShimCommand command);
   void Stop(ShimStop cause);
@@ -60,6 +62,7 @@ class AgentRun {
   Stream out_;
   Stream err_;
   std::int64_t started_ = 0;  // monotonic
+  bool held_ = false;
   // Monotonic; set by SIGKILL: a process that still exists then is left to the executor.
   std::int64_t give_up_ = Deadlines::kNever;
   ShimRecord record_;

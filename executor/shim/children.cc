@@ -1,5 +1,6 @@
 #include "executor/shim/children.h"
 
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -13,10 +14,19 @@
 namespace runner::executor {
 namespace {
 
-// Feeds the numbers of one `children` file to `visit`. False when there is no such file.
-bool VisitChildrenFile(const char* path, VisitChild visit, void* context) {
+enum class Listing { kRead, kGone, kUnreadable };
+
+// Why a file of a process could not be read: the process is gone, or another user's and therefore
+// no child of this one, or nothing is known.
+Listing FailedListing(int error) {
+  const bool gone = error == ENOENT || error == ESRCH || error == EACCES || error == EPERM;
+  return gone ? Listing::kGone : Listing::kUnreadable;
+}
+
+// Feeds the numbers of one `children` file to `visit`.
+Listing VisitChildrenFile(const char* path, VisitChild visit, void* context) {
   const UniqueFd file(::open(path, O_RDONLY | O_CLOEXEC));
-  if (!file) return false;
+  if (!file) return FailedListing(errno);
   char buffer[4096];
   pid_t number = 0;
   ssize_t got;
@@ -30,47 +40,63 @@ bool VisitChildrenFile(const char* path, VisitChild visit, void* context) {
       }
     }
   }
+  if (got < 0) return FailedListing(errno);
   if (number > 0) visit(number, context);
-  return true;
+  return Listing::kRead;
 }
 
-// The parent of the process, 0 when it is gone.
-pid_t ParentOf(const char* pid) {
+// Tells the parent of the process.
+Listing ReadParent(const char* pid, pid_t& parent) {
   char path[64];
   std::snprintf(path, sizeof path, "/proc/%.20s/stat", pid);
   const UniqueFd file(::open(path, O_RDONLY | O_CLOEXEC));
+  if (!file) return FailedListing(errno);
   char text[512] = {};
-  if (!file || ::read(file.Get(), text, sizeof text - 1) <= 0) return 0;
+  if (::read(file.Get(), text, sizeof text - 1) < 0) return FailedListing(errno);
   // "PID (COMMAND) STATE PARENT ...": the command may hold anything, so it ends at the last ')'.
   const char* const end = std::strrchr(text, ')');
-  return end == nullptr || std::strlen(end) < 5 ? 0 : std::atoi(end + 4);
+  if (end == nullptr || std::strlen(end) < 5) return Listing::kUnreadable;
+  parent = std::atoi(end + 4);
+  return Listing::kRead;
 }
 
+// False when the directory could not be read to its end.
 template <typename Use>
 bool ForEachEntry(const char* directory, Use use) {
   DIR* const entries = ::opendir(directory);
   if (entries == nullptr) return false;
+  errno = 0;
   while (const dirent* entry = ::readdir(entries)) {
     if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9') use(entry->d_name);
+    errno = 0;
   }
+  const bool whole = errno == 0;
   ::closedir(entries);
-  return true;
+  return whole;
 }
 
 }  // namespace
 
-void ForEachChild(VisitChild visit, void* context) {
+bool ForEachChild(VisitChild visit, void* context) {
   bool found = false;
-  ForEachEntry("/proc/self/task", [&](const char* thread) {
+  bool readable = true;
+  const auto visit_thread = [&](const char* thread) {
     char path[64];
     std::snprintf(path, sizeof path, "/proc/self/task/%.20s/children", thread);
-    found = VisitChildrenFile(path, visit, context) || found;
-  });
-  if (found) return;
+    const Listing listing = VisitChildrenFile(path, visit, context);
+    if (listing == Listing::kRead) found = true;
+    if (listing == Listing::kUnreadable) readable = false;
+  };
+  if (!ForEachEntry("/proc/self/task", visit_thread)) return false;
+  if (found || !readable) return readable;
   const pid_t self = ::getpid();
-  ForEachEntry("/proc", [&](const char* pid) {
-    if (ParentOf(pid) == self) visit(std::atoi(pid), context);
-  });
+  const auto visit_process = [&](const char* pid) {
+    pid_t parent = 0;
+    const Listing listing = ReadParent(pid, parent);
+    if (listing == Listing::kUnreadable) readable = false;
+    if (listing == Listing::kRead && parent == self) visit(std::atoi(pid), context);
+  };
+  return ForEachEntry("/proc", visit_process) && readable;
 }
 
 }  // namespace runner::executor

@@ -55,22 +55,26 @@ void ProcessTree::ReapOrphans() {
     if (::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) != 0) return;
     if (info.si_pid == 0 || info.si_pid == agent_) return;
     int status = 0;
-    if (::waitpid(info.si_pid, &status, WNOHANG) == info.si_pid) CountOrphan(status);
+    if (::waitpid(info.si_pid, &status, WNOHANG) == info.si_pid) Reaped(info.si_pid, status);
   }
 }
 
-ExitStatus ProcessTree::ReapAgent() {
+void ProcessTree::KillTracers() {
+  killing_ = true;
+  pid_t agent = agent_;
+  ForEachChild(
+      [](pid_t child, void* spared) {
+        if (child != *static_cast<pid_t*>(spared)) KillChildAndItsGroup(child, nullptr);
+      },
+      &agent);
+}
+
+void ProcessTree::ReapAgent() {
   KillGroup();
   int status = 0;
   while (::waitpid(agent_, &status, 0) < 0 && errno == EINTR) {
   }
-  ExitStatus exit;
-  if (WIFEXITED(status)) {
-    exit.exit_code = WEXITSTATUS(status);
-  } else if (WIFSIGNALED(status)) {
-    exit.signal = WTERMSIG(status);
-  }
-  return exit;
+  Reaped(agent_, status);
 }
 
 bool ProcessTree::Contain(std::int64_t deadline, int sigchld_fd) {
@@ -79,7 +83,7 @@ bool ProcessTree::Contain(std::int64_t deadline, int sigchld_fd) {
     DrainSignals(sigchld_fd);
     int status = 0;
     pid_t reaped;
-    while ((reaped = ::waitpid(-1, &status, WNOHANG)) > 0) CountOrphan(status);
+    while ((reaped = ::waitpid(-1, &status, WNOHANG)) > 0) Reaped(reaped, status);
     if (reaped < 0 && errno == ECHILD) return true;
     if (MonotonicNs() >= deadline) return false;
     ForEachChild(KillChildAndItsGroup, nullptr);
@@ -89,8 +93,15 @@ bool ProcessTree::Contain(std::int64_t deadline, int sigchld_fd) {
   }
 }
 
-void ProcessTree::CountOrphan(int wait_status) {
-  if (killing_ && WIFSIGNALED(wait_status) && WTERMSIG(wait_status) == SIGKILL) ++orphans_killed_;
+void ProcessTree::Reaped(pid_t child, int wait_status) {
+  if (child != agent_) {
+    if (killing_ && WIFSIGNALED(wait_status) && WTERMSIG(wait_status) == SIGKILL) {
+      ++orphans_killed_;
+    }
+    return;
+  }
+  if (WIFEXITED(wait_status)) agent_exit_.exit_code = WEXITSTATUS(wait_status);
+  if (WIFSIGNALED(wait_status)) agent_exit_.signal = WTERMSIG(wait_status);
 }
 
 }  // namespace runner::executor

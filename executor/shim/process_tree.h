@@ -29,23 +29,31 @@ class ProcessTree {
 
   // True once the agent has ended. It is not reaped by this.
   bool AgentExited() const;
+  // For an agent that has ended but is not AgentExited, because a descendant traces it (ptrace(2))
+  // and is to hear of it first: kills the children of the shim, which the tracer is one of or comes
+  // to be.
+  void KillTracers();
   // Reaps what was re-parented to the shim and has ended, as long as the agent has not.
   void ReapOrphans();
   // After AgentExited: kills what is left of its group while the unreaped agent still holds the
   // group's number, then reaps the agent.
-  ExitStatus ReapAgent();
+  void ReapAgent();
   // Kills and reaps until no child is left, at most until `deadline` (monotonic nanoseconds). True:
-  // waitpid(2) said ECHILD, no process of the run exists. `sigchld_fd`: a non-blocking signalfd.
+  // waitpid(2) said ECHILD, no process of the run exists. Reaps the agent too, where ReapAgent did
+  // not. `sigchld_fd`: a non-blocking signalfd.
   bool Contain(std::int64_t deadline, int sigchld_fd);
 
+  // Neither is set before the agent is reaped.
+  const ExitStatus& agent_exit() const { return agent_exit_; }
   // Processes, the agent apart, that ended by SIGKILL after the first KillGroup or ReapAgent.
   std::uint32_t orphans_killed() const { return orphans_killed_; }
 
  private:
-  void CountOrphan(int wait_status);
+  void Reaped(pid_t child, int wait_status);
 
   const pid_t agent_;
   const int agent_pidfd_;
+  ExitStatus agent_exit_;
   bool killing_ = false;
   std::uint32_t orphans_killed_ = 0;
 };

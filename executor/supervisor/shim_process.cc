@@ -111,10 +111,13 @@ std::optional<ShimNotice> ShimProcess::Receive() const {
 
 void ShimProcess::Kill() const { ::pidfd_send_signal(pidfd_.Get(), SIGKILL, nullptr, 0); }
 
-bool ShimProcess::Reap() const {
+ShimEnd ShimProcess::Reap() const {
   siginfo_t info{};
-  return ::waitid(P_PIDFD, static_cast<id_t>(pidfd_.Get()), &info, WEXITED | WNOHANG) == 0 &&
-         info.si_pid == pid_;
+  if (::waitid(P_PIDFD, static_cast<id_t>(pidfd_.Get()), &info, WEXITED | WNOHANG) != 0 ||
+      info.si_pid != pid_) {
+    return ShimEnd::kNotYet;
+  }
+  return info.si_code == CLD_EXITED && info.si_status == 0 ? ShimEnd::kClean : ShimEnd::kLost;
 }
 
 }  // namespace runner::executor

@@ -18,6 +18,9 @@ struct ShimStartError {
   int error = 0;  // an errno
 };
 
+// What became of a shim. Only one that ended by itself with 0 has done all that is its duty.
+enum class ShimEnd { kNotYet, kClean, kLost };
+
 // A runner-shim of this process: its socket, its pidfd, and the duty to reap it. Closing the socket
 // (which the destructor does) makes the shim stop its agent and exit by itself; a shim that was not
 // reaped by then is left to init, or remains a zombie until this process ends. Not thread-safe.
@@ -43,8 +46,8 @@ class ShimProcess {
   // The next notice; nothing when there is none at the moment. Never blocks.
   std::optional<ShimNotice> Receive() const;
   void Kill() const;
-  // True when the shim had ended and is reaped now. Call until it is, not after.
-  bool Reap() const;
+  // Reaps the shim if it has ended. Call until it has, not after.
+  ShimEnd Reap() const;
 
  private:
   ShimProcess(pid_t pid, UniqueFd pidfd, UniqueFd socket)

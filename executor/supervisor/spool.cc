@@ -35,7 +35,11 @@ std::optional<ShimRecord> Spool::Load(const Lease& lease) const {
   std::ifstream file(FileOf(lease));
   if (!file) return std::nullopt;
   const std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-  return ParseShimRecord(text);
+  std::optional<ShimRecord> record = ParseShimRecord(text);
+  if (record && (record->incident_id != lease.incident_id || record->attempt != lease.attempt)) {
+    return std::nullopt;
+  }
+  return record;
 }
 
 void Spool::Remove(const Lease& lease) const {

@@ -17,7 +17,8 @@ class Spool {
   explicit Spool(const std::filesystem::path& workspace_root);
 
   std::filesystem::path FileOf(const Lease& lease) const;
-  // Nothing when there is no record of this lease, or none that can be read.
+  // Nothing when there is no record of this lease, or none that can be read. The directory is in
+  // the reach of agents: a record is worth no more than the proof that its shim ended as it should.
   std::optional<ShimRecord> Load(const Lease& lease) const;
   // Deletes the record of a lease; no harm when there is none.
   void Remove(const Lease& lease) const;

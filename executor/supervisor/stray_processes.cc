@@ -14,11 +14,16 @@
 namespace runner::executor {
 namespace {
 
-std::vector<pid_t> Children() {
-  std::vector<pid_t> children;
-  ForEachChild(
+struct ChildList {
+  std::vector<pid_t> pids;
+  bool complete = false;
+};
+
+ChildList Children() {
+  ChildList children;
+  children.complete = ForEachChild(
       [](pid_t child, void* list) { static_cast<std::vector<pid_t>*>(list)->push_back(child); },
-      &children);
+      &children.pids);
   return children;
 }
 
@@ -28,12 +33,19 @@ StrayProcesses::StrayProcesses() {
   if (::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0) {
     throw std::system_error(errno, std::generic_category(), "PR_SET_CHILD_SUBREAPER");
   }
+  const ChildList children = Children();
+  if (!children.complete) {
+    throw std::system_error(EIO, std::generic_category(), "list of the child processes");
+  }
+  inherited_.insert(children.pids.begin(), children.pids.end());
 }
 
 StrayProcesses::Sweep StrayProcesses::Once(const std::set<pid_t>& shims) const {
   Sweep sweep;
-  for (const pid_t child : Children()) {
-    if (shims.contains(child)) continue;
+  const ChildList children = Children();
+  sweep.complete = children.complete;
+  for (const pid_t child : children.pids) {
+    if (shims.contains(child) || inherited_.contains(child)) continue;
     ++sweep.found;
     // An unreaped child holds its number and that of its group.
     const pid_t group = ::getpgid(child);

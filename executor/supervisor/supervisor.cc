@@ -21,6 +21,10 @@ using namespace std::chrono_literals;
 
 // What a shim may take beyond timeout and grace: containment, the last output, and a margin.
 constexpr Duration kShimOverhead = 5s + 1s + 3s;
+// After a stop the end is announced for grace + 7 s: a shim that does not answer is killed at
+// grace + 6 s, which leaves a second for what it left behind.
+constexpr Duration kStopOverhead = 3s;
+constexpr Duration kSecondChance = 3s;
 constexpr Duration kSweepLimit = 5s;
 constexpr Duration kSweepInterval = 2ms;
 constexpr int kCleanSweepsNeeded = 2;
@@ -48,7 +52,9 @@ struct Supervisor::Run {
   std::optional<ShimProcess> shim;
   std::optional<ShimRecord> record;
   std::optional<StopReason> stop;
+  bool kill_sent = false;
   bool start_failed = false;
+  int start_errno = 0;
   Inbox::TimerId watchdog = Inbox::kNoTimer;
   std::optional<MonoTime> sweep_until;
   std::uint32_t strays_killed = 0;
@@ -119,6 +125,7 @@ void Supervisor::Adopt(Run& run, ShimProcess shim) {
 
 void Supervisor::FailStart(Run& run, const std::string& step, int error) {
   run.start_failed = true;
+  run.start_errno = error;
   logger_.Error("Agent could not be started", {{"incident_id", run.info.lease.incident_id},
                                                {"cluster", run.info.cluster},
                                                {"step", step},
@@ -147,14 +154,17 @@ void Supervisor::StopRun(Run& run, StopReason reason) {
   run.info.state = "stopping";
   run.shim->Send(reason == StopReason::kCancelled ? ShimCommand::kStopCancelled
                                                   : ShimCommand::kStopInterrupted);
-  ArmWatchdog(run, options_.kill_grace + kShimOverhead);
+  ArmWatchdog(run, options_.kill_grace + kStopOverhead);
 }
 
 void Supervisor::KillAll() {
   for (const auto& [lease, run] : runs_) {
-    if (!run->shim) continue;
+    // Once, as to say it again would only put off the watchdog.
+    if (!run->shim || run->kill_sent) continue;
+    run->kill_sent = true;
     StopRun(*run, StopReason::kInterrupted);
     run->shim->Send(ShimCommand::kKill);
+    ArmWatchdog(*run, kStopOverhead);
   }
 }
 
@@ -176,10 +186,20 @@ void Supervisor::ArmWatchdog(Run& run, Duration delay) {
   run.watchdog = inbox_.After(delay, [this, lease = run.info.lease] {
     const auto found = runs_.find(lease);
     if (found == runs_.end() || !found->second->shim) return;
-    logger_.Error("Agent supervisor does not answer and is killed",
-                  {{"incident_id", lease.incident_id}, {"cluster", found->second->info.cluster}});
-    found->second->shim->Kill();
+    // When all of this was frozen for a while, the shim is in time and its word is yet to be read:
+    // what it may still have to do then is a grace, unless that began with a stop.
+    Run& late = *found->second;
+    late.watchdog = inbox_.After(kSecondChance + (late.stop ? 0s : options_.kill_grace),
+                                 [this, lease] { KillShim(lease); });
   });
+}
+
+void Supervisor::KillShim(const Lease& lease) {
+  const auto found = runs_.find(lease);
+  if (found == runs_.end() || !found->second->shim) return;
+  logger_.Error("Agent supervisor does not answer and is killed",
+                {{"incident_id", lease.incident_id}, {"cluster", found->second->info.cluster}});
+  found->second->shim->Kill();
 }
 
 void Supervisor::OnSocket(const Lease& lease, std::uint32_t events) {
@@ -214,13 +234,17 @@ void Supervisor::OnShimExit(const Lease& lease) {
   if (found == runs_.end() || !found->second->shim) return;
   Run& run = *found->second;
   ReadNotices(run);
-  if (!run.shim->Reap()) return;
+  const ShimEnd end = run.shim->Reap();
+  if (end == ShimEnd::kNotYet) return;
   inbox_.Unwatch(run.shim->socket());
   inbox_.Unwatch(run.shim->pidfd());
   inbox_.Cancel(run.watchdog);
   run.shim.reset();
-  if (!run.record) run.record = spool_.Load(lease);
-  if (run.record && run.record->contained) {
+  // The agent can write to the spool and kill its shim, but not make it exit with 0: without that,
+  // nothing in the spool is taken for the word of the shim.
+  const bool clean = end == ShimEnd::kClean;
+  if (clean && !run.record) run.record = spool_.Load(lease);
+  if (clean && run.record && run.record->contained) {
     Finish(lease, true);
   } else {
     SweepFor(run);
@@ -242,7 +266,7 @@ void Supervisor::SweepOnce() {
     if (run->sweep_until) waiting = run.get();
   }
   const StrayProcesses::Sweep sweep = strays_.Once(shims);
-  clean_sweeps_ = sweep.found == 0 ? clean_sweeps_ + 1 : 0;
+  clean_sweeps_ = sweep.complete && sweep.found == 0 ? clean_sweeps_ + 1 : 0;
   if (waiting != nullptr) waiting->strays_killed += sweep.killed;
   FinishSwept(clean_sweeps_ >= kCleanSweepsNeeded);
 
@@ -275,6 +299,7 @@ void Supervisor::Finish(const Lease& lease, bool contained) {
   const Settlement settlement = Settle(options_, lease,
                                        {.record = run.record,
                                         .started = !run.start_failed,
+                                        .start_errno = run.start_errno,
                                         .stop_requested = run.stop,
                                         .contained = contained,
                                         .orphans_killed = run.strays_killed,

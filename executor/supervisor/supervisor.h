@@ -92,6 +92,7 @@ class Supervisor {
   bool RunsIncident(const std::string& incident_id) const;
   void StopRun(Run& run, StopReason reason);
   void ArmWatchdog(Run& run, Duration delay);
+  void KillShim(const Lease& lease);
 
   void OnSocket(const Lease& lease, std::uint32_t events);
   void ReadNotices(Run& run);

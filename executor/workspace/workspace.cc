@@ -16,10 +16,10 @@ constexpr int kMaxEarlierAttempts = 10'000;
 constexpr mode_t kDirectoryMode = 0700;
 constexpr mode_t kFileMode = 0600;
 
-// Renames `name` to the first free `name.<n>`. An errno; 0 also when there is no `name`.
-int SetAside(int root_fd, const std::string& name) {
+// Renames `name` to the first free `prefix<n>`. An errno; 0 also when there is no `name`.
+int SetAside(int root_fd, const std::string& name, const std::string& prefix) {
   for (int n = 1; n <= kMaxEarlierAttempts; ++n) {
-    const std::string target = name + "." + std::to_string(n);
+    const std::string target = prefix + std::to_string(n);
     if (::renameat2(root_fd, name.c_str(), root_fd, target.c_str(), RENAME_NOREPLACE) == 0) {
       return 0;
     }
@@ -51,6 +51,13 @@ int CreateFile(int dir_fd, const char* name, std::string_view text) {
   return file ? WriteAll(file.Get(), text) : errno;
 }
 
+// Neither replaced nor removed by a file, a directory of this name has to go elsewhere.
+int SetDirectoryAside(int dir_fd, const std::string& name) {
+  struct stat status{};
+  if (::fstatat(dir_fd, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) return 0;
+  return S_ISDIR(status.st_mode) ? SetAside(dir_fd, name, name + ".agent.") : 0;
+}
+
 }  // namespace
 
 std::variant<Workspace, WorkspaceError> Workspace::Create(const std::filesystem::path& root,
@@ -62,7 +69,7 @@ std::variant<Workspace, WorkspaceError> Workspace::Create(const std::filesystem:
   if (error) return WorkspaceError{"create workspace root", error.value()};
   const UniqueFd root_fd(::open(base.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!root_fd) return WorkspaceError{"open workspace root", errno};
-  if (const int failed = SetAside(root_fd.Get(), incident_id); failed != 0) {
+  if (const int failed = SetAside(root_fd.Get(), incident_id, incident_id + "."); failed != 0) {
     return WorkspaceError{"set earlier attempt aside", failed};
   }
   if (::mkdirat(root_fd.Get(), incident_id.c_str(), kDirectoryMode) != 0) {
@@ -83,10 +90,15 @@ int Workspace::WriteIncident(std::string_view document) const {
 
 int Workspace::WriteResult(std::string_view document) const {
   constexpr const char* kTemporary = ".result.json.tmp";
-  // The agent may have left anything under these names.
+  constexpr const char* kResult = "result.json";
+  // The agent may have left anything under these names, and a directory that cannot be written.
+  ::fchmod(fd(), kDirectoryMode);
+  int error = SetDirectoryAside(fd(), kTemporary);
+  if (error == 0) error = SetDirectoryAside(fd(), kResult);
+  if (error != 0) return error;
   ::unlinkat(fd(), kTemporary, 0);
-  int error = CreateFile(fd(), kTemporary, document);
-  if (error == 0 && ::renameat(fd(), kTemporary, fd(), "result.json") != 0) error = errno;
+  error = CreateFile(fd(), kTemporary, document);
+  if (error == 0 && ::renameat(fd(), kTemporary, fd(), kResult) != 0) error = errno;
   if (error != 0) ::unlinkat(fd(), kTemporary, 0);
   return error;
 }

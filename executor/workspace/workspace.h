@@ -27,7 +27,8 @@ class Workspace {
 
   // Creates incident.json (0600). An errno; 0 on success.
   int WriteIncident(std::string_view document) const;
-  // Puts result.json (0600) in place at once, complete or not at all. An errno; 0 on success.
+  // Puts result.json (0600) in place at once, complete or not at all. A directory in its way is
+  // renamed to <name>.agent.<n>. An errno; 0 on success.
   int WriteResult(std::string_view document) const;
 
   int fd() const { return fd_.Get(); }

@@ -350,6 +350,7 @@ void Scheduler::LeaseNext(ClusterIndex index, const Instant& now, Effects& effec
   const Lease lease{record.incident.id, ++record.attempt};
   record.waited = now.mono - entry.waiting_since;
   record.state = IncidentState::kOffered;
+  record.outcome.reset();  // of an attempt before
   record.executor_id = executor.id;
   leases_.Offer(executor, lease, now.mono);
   ++cluster.leased;

@@ -21,11 +21,11 @@ void Bound(std::string& text, std::size_t max) { text = TruncateUtf8(SanitizeUtf
 
 // Exactly `digits` digits at `at`.
 std::optional<int> Number(std::string_view text, std::size_t at, std::size_t digits) {
-  if (text.size() < at + digits) return std::nullopt;
+  if (text.size() < at + digits || text[at] == '-') return std::nullopt;  // a sign is no digit
   int value = 0;
   const char* end = text.data() + at + digits;
   const auto [stop, error] = std::from_chars(text.data() + at, end, value);
-  if (error != std::errc() || stop != end || value < 0) return std::nullopt;
+  if (error != std::errc() || stop != end) return std::nullopt;
   return value;
 }
 

@@ -20,7 +20,7 @@ JsonRpcMessage ToResponse(Json& message) {
     return JsonRpcInvalid{"reply without our id"};
   JsonRpcResponse response;
   response.id = id->get<std::int64_t>();
-  if (const auto error = message.find("error"); error != message.end()) {
+  if (const auto error = message.find("error"); error != message.end() && !error->is_null()) {
     response.is_error = true;
     response.error_message = "error";
     if (error->is_object()) {

@@ -53,6 +53,7 @@ SourceActions McpSession::OnMessage(std::string_view text, MessageOrigin origin,
   if (text.empty()) return {};  // an event that only carried an id
   last_heard_ = now.mono;
   for (JsonRpcMessage& message : ParseJsonRpc(text)) {
+    if (phase_ == Phase::kEnded) break;  // a message before it in the batch has ended the session
     if (const auto* response = std::get_if<JsonRpcResponse>(&message)) {
       OnResponse(*response, now);
     } else if (const auto* request = std::get_if<JsonRpcRequest>(&message)) {

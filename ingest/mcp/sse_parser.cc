@@ -69,7 +69,7 @@ void SseParser::EndLine() {
 
 void SseParser::Field(std::string_view name, std::string_view value) {
   if (name == "data") {
-    if (data_.size() + value.size() + 1 > limits_.max_event) {
+    if (data_.size() + (has_data_ ? 1 : 0) + value.size() > limits_.max_event) {
       event_too_long_ = true;
       data_.clear();
       return;

@@ -131,8 +131,8 @@ class ConnectionTest : public ::testing::Test, public ConnectionListener {
       Yield();
     });
     Changed();
-    if (!thread_.joinable()) thread_ = std::thread([this] { inbox_.Run(); });
     turn_.Pass(Turn::kLoop);
+    if (!thread_.joinable()) thread_ = std::thread([this] { inbox_.Run(); });
     turn_.Await(Turn::kTest);
     inbox_.Cancel(watchdog);
     if (timed_out_) throw std::runtime_error("what the test waits for does not happen");

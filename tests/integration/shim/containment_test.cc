@@ -52,6 +52,29 @@ TEST_F(Containment, AgentThatKillsItsShimIsContainedByTheExecutor) {
   EXPECT_FALSE(supervisor_->tainted());
 }
 
+TEST_F(Containment, RecordThatTheAgentForgedForItsKilledShimIsNotBelieved) {
+  const Outcome outcome = RunAgent({"forge-record"});
+  EXPECT_EQ(outcome.status, RunStatus::kFailure);
+  EXPECT_EQ(outcome.reason, "shim_lost");
+  EXPECT_TRUE(outcome.contained);
+  EXPECT_GE(outcome.orphans_killed, 1u);
+}
+
+TEST_F(Containment, AgentThatEndsTracedByItsDescendantIsReported) {
+  options_.timeout = 10s;
+  const Outcome outcome = RunAgent({"end-traced"});
+  EXPECT_EQ(outcome.status, RunStatus::kSuccess) << outcome.reason;
+  EXPECT_EQ(outcome.exit_code, 0);
+  EXPECT_EQ(outcome.orphans_killed, 1u);
+  EXPECT_TRUE(outcome.contained);
+  EXPECT_LT(outcome.duration, 5s);
+}
+
+TEST_F(Containment, AgentCannotPreventItsResult) {
+  EXPECT_EQ(RunAgent({"spoil-result"}).status, RunStatus::kSuccess);
+  EXPECT_EQ(ResultJson()["status"], "success");
+}
+
 TEST_F(Containment, LostShimOfOneRunLeavesTheOthersAlone) {
   StartAgent({"obey-term"});
   AwaitOutput("ready");

@@ -1,3 +1,5 @@
+#include <thread>
+
 #include <signal.h>
 #include <sys/wait.h>
 
@@ -103,6 +105,35 @@ TEST_F(Stopping, StoppedShimIsKilledByTheWatchdogAndItsAgentWithIt) {
   const Outcome outcome = AwaitOutcome();
   EXPECT_EQ(outcome.reason, "shim_lost");
   EXPECT_TRUE(outcome.contained);
+}
+
+TEST_F(Stopping, ShimThatWasFrozenWithTheExecutorIsNotTakenForLost) {
+  options_.kill_grace = 100ms;
+  StartAgent({"ignore-term"});
+  AwaitOutput("ready");
+  RunUntil([&] { return started_.contains(LeaseOf()); });
+  const std::string status = Read("/proc/" + std::to_string(started_[LeaseOf()]) + "/status");
+  const pid_t shim = std::stoi(status.substr(status.find("PPid:") + 5));
+  supervisor_->Stop(LeaseOf(), StopReason::kCancelled);
+  ::kill(shim, SIGSTOP);
+  std::this_thread::sleep_for(4s);
+  ::kill(shim, SIGCONT);
+  const Outcome outcome = AwaitOutcome();
+  EXPECT_EQ(outcome.reason, "cancelled");
+  EXPECT_EQ(outcome.signal, SIGKILL);
+}
+
+TEST_F(Stopping, ShimThatDoesNotAnswerAStopIsKilledWithinTheBudget) {
+  options_.kill_grace = 100ms;
+  StartAgent({"ignore-term"});
+  AwaitOutput("ready");
+  RunUntil([&] { return started_.contains(LeaseOf()); });
+  const std::string status = Read("/proc/" + std::to_string(started_[LeaseOf()]) + "/status");
+  ::kill(std::stoi(status.substr(status.find("PPid:") + 5)), SIGSTOP);
+  const MonoTime stopped_at = inbox_->Now().mono;
+  supervisor_->Stop(LeaseOf(), StopReason::kInterrupted);
+  EXPECT_EQ(AwaitOutcome().reason, "shim_lost");
+  EXPECT_LT(inbox_->Now().mono - stopped_at, options_.kill_grace + 7s);
 }
 
 }  // namespace

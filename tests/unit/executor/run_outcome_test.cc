@@ -97,6 +97,19 @@ TEST(Judge, ShimThatNeverStartedIsASpawnError) {
   EXPECT_EQ(Judge(end).reason, "spawn_error");
 }
 
+TEST(Judge, FullDiskAtTheStartIsNamed) {
+  for (const int error : {ENOSPC, EDQUOT}) {
+    RunEnd end;
+    end.started = false;
+    end.start_errno = error;
+    EXPECT_EQ(Judge(end).status, RunStatus::kFailure);
+    EXPECT_EQ(Judge(end).reason, "disk_full");
+    ShimRecord record = Exited(126);
+    record.spawn_errno = error;
+    EXPECT_EQ(Judge(EndedWith(record)).reason, "disk_full");
+  }
+}
+
 TEST(Judge, ExitCodeAndSignalExcludeEachOther) {
   ShimRecord record;
   record.signal = 15;

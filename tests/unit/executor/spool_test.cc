@@ -48,6 +48,11 @@ TEST(Spool, RecordSurvivesTheWayThroughTheFile) {
   EXPECT_EQ(loaded->err.dropped_bytes, 7u);
   EXPECT_FALSE(std::filesystem::exists(spool.FileOf(lease).string() + ".tmp"));
 
+  // Under the name of another lease it proves nothing.
+  const Lease other{lease.incident_id, 4};
+  std::filesystem::copy_file(spool.FileOf(lease), spool.FileOf(other));
+  EXPECT_FALSE(spool.Load(other));
+
   spool.Remove(lease);
   EXPECT_FALSE(spool.Load(lease));
   spool.Remove(lease);

@@ -70,12 +70,24 @@ TEST(Workspace, ResultReplacesWhateverTheAgentLeftUnderItsName) {
   EXPECT_TRUE(fs::is_empty(elsewhere.path()));
 }
 
-TEST(Workspace, ResultThatCannotBeWrittenIsAnError) {
+TEST(Workspace, DirectoriesInTheWayOfTheResultAreSetAside) {
   const TemporaryDirectory root;
   const Workspace workspace = Make(root.path());
   fs::create_directory(workspace.path() / "result.json");
+  fs::create_directory(workspace.path() / "result.json.agent.1");
+  fs::create_directory(workspace.path() / ".result.json.tmp");
+  fs::permissions(workspace.path(), fs::perms::owner_read | fs::perms::owner_exec);
+  EXPECT_EQ(workspace.WriteResult("done"), 0);
+  EXPECT_EQ(root.Read(kId + "/result.json"), "done");
+  EXPECT_TRUE(fs::is_directory(workspace.path() / "result.json.agent.2"));
+  EXPECT_TRUE(fs::is_directory(workspace.path() / ".result.json.tmp.agent.1"));
+}
+
+TEST(Workspace, ResultThatCannotBeWrittenIsAnError) {
+  const TemporaryDirectory root;
+  const Workspace workspace = Make(root.path());
+  fs::remove_all(workspace.path());
   EXPECT_NE(workspace.WriteResult("done"), 0);
-  EXPECT_FALSE(fs::exists(workspace.path() / ".result.json.tmp"));
 }
 
 TEST(IncidentDocument, HoldsTheDocumentedFieldsInOrder) {

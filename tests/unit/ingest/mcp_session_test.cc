@@ -210,6 +210,34 @@ TEST_F(McpSessionTest, AnsweredCheckForgivesTheOneBefore) {
   }
 }
 
+TEST_F(McpSessionTest, OneFailedCheckIsForgivenTheSecondEndsTheSession) {
+  Subscribe();
+  Pass(seconds(30));
+  Timer();
+  PostHead(Head(503));
+  EXPECT_EQ(Count<ConnectionLost>(), 0u);
+  EXPECT_EQ(session_->NextDeadline(), now_.mono + seconds(30));
+  Pass(seconds(30));
+  Timer();
+  EXPECT_EQ(Tool(), "events_list_subscriptions");
+  PostHead(Head(503));
+  EXPECT_EQ(Failure().error, ErrorClass::kServer);
+  EXPECT_FALSE(Resumable());
+}
+
+TEST_F(McpSessionTest, AToolThatFailsOnceIsAskedAgainAndNotGivenUp) {
+  Subscribe();
+  Pass(seconds(30));
+  Timer();
+  ReplyTool("apiserver timeout", true);
+  EXPECT_EQ(Count<ConnectionLost>(), 0u);
+  Pass(seconds(30));
+  Timer();
+  EXPECT_EQ(Tool(), "events_list_subscriptions");
+  ReplyTool("# Subscriptions\n[]");
+  EXPECT_EQ(Failure().error, ErrorClass::kSubscription) << "the loss is noticed all the same";
+}
+
 TEST_F(McpSessionTest, CheckThatMeetsAForgottenSessionEndsIt) {
   Subscribe();
   Pass(seconds(30));

@@ -15,12 +15,11 @@
 namespace runner {
 namespace {
 
-constexpr std::size_t kShownValueBytes = 200;
 constexpr std::string_view kMask = "***";
 
 std::string Describe(const std::string& value, bool secret) {
   if (secret) return std::string(kMask);
-  return '"' + TruncateUtf8(EscapeForTerminal(value), kShownValueBytes) + '"';
+  return QuoteValue(value);
 }
 
 // --max-queue-age -> max_queue_age

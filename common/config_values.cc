@@ -6,6 +6,8 @@
 #include <cmath>
 #include <utility>
 
+#include "common/utf8.h"
+
 namespace runner {
 namespace {
 
@@ -165,6 +167,11 @@ std::optional<std::string> NearestWord(std::string_view word,
     nearest = candidate;
   }
   return nearest;
+}
+
+std::string QuoteValue(std::string_view value) {
+  constexpr std::size_t kShownValueBytes = 200;
+  return '"' + TruncateUtf8(EscapeForTerminal(value), kShownValueBytes) + '"';
 }
 
 }  // namespace runner

@@ -29,4 +29,7 @@ std::string FormatDuration(Duration duration);
 std::optional<std::string> NearestWord(std::string_view word,
                                        const std::vector<std::string>& candidates);
 
+// A value as a problem may hold it: quoted, on one line and bounded, whatever it is.
+std::string QuoteValue(std::string_view value);
+
 }  // namespace runner

@@ -9,14 +9,11 @@
 #include <unistd.h>
 
 #include "common/address.h"
-#include "common/utf8.h"
+#include "common/config_values.h"
 #include "executor/workspace/agent_command.h"
 
 namespace runner::executor {
 namespace {
-
-// A value as a message may hold it: on one line, whatever it is.
-std::string Shown(const std::string& value) { return '"' + EscapeForTerminal(value) + '"'; }
 
 std::string HostName() {
   std::array<char, HOST_NAME_MAX + 1> name{};
@@ -118,13 +115,13 @@ std::optional<std::string> ResolveCommand(ExecutorConfig& config, const std::str
   if (config.command.empty()) {
     auto words = SplitCommand(config.agent_command);
     if (const auto* error = std::get_if<CommandError>(&words)) {
-      return "--agent-command: " + Shown(config.agent_command) + ": " + error->message;
+      return "--agent-command: " + QuoteValue(config.agent_command) + ": " + error->message;
     }
     config.command = std::get<0>(std::move(words));
   }
   auto program = ResolveProgram(config.command.front(), search_path);
   if (const auto* error = std::get_if<CommandError>(&program)) {
-    return "--agent-command: " + Shown(config.command.front()) + ": " + error->message;
+    return "--agent-command: " + QuoteValue(config.command.front()) + ": " + error->message;
   }
   config.command.front() = std::filesystem::absolute(std::get<0>(program)).string();
   return std::nullopt;
@@ -150,14 +147,15 @@ ConfigTable MakeConfigTable(ExecutorConfig* config, const EnvironmentLookup& env
     const std::filesystem::path report(config->report_file);
     for (const auto& part : report) {
       if (part == "..")
-        return "--report-file: " + Shown(config->report_file) + " leaves the workspace";
+        return "--report-file: " + QuoteValue(config->report_file) + " leaves the workspace";
     }
     if (!report.is_absolute()) return std::nullopt;
-    return "--report-file: " + Shown(config->report_file) + " must be relative to the workspace";
+    return "--report-file: " + QuoteValue(config->report_file) +
+           " must be relative to the workspace";
   });
   table.Check({"--executor-id"}, [config]() -> std::optional<std::string> {
     if (!config->executor_id.empty() && config->executor_id.size() <= 253) return std::nullopt;
-    return "--executor-id: " + Shown(config->executor_id) + " must have 1 to 253 characters";
+    return "--executor-id: " + QuoteValue(config->executor_id) + " must have 1 to 253 characters";
   });
   return table;
 }

@@ -4,7 +4,7 @@
 #include <optional>
 #include <string_view>
 
-#include "common/utf8.h"
+#include "common/config_values.h"
 
 namespace runner::ingest {
 namespace {
@@ -26,9 +26,6 @@ bool HasCredentials(std::string_view url) {
   const std::string_view rest = scheme == std::string_view::npos ? url : url.substr(scheme + 3);
   return rest.substr(0, rest.find_first_of("/?#")).find('@') != std::string_view::npos;
 }
-
-// A value as a message may hold it: on one line, whatever it is.
-std::string Shown(const std::string& value) { return '"' + EscapeForTerminal(value) + '"'; }
 
 void DeclareConnection(ConfigTable& table, IngestConfig* config) {
   table
@@ -71,11 +68,11 @@ void DeclareConnection(ConfigTable& table, IngestConfig* config) {
       return "--mcp-endpoint: a user name or password in the URL is not taken";
     }
     if (IsHttpUrl(config->mcp_endpoint)) return std::nullopt;
-    return "--mcp-endpoint: " + Shown(config->mcp_endpoint) + " is not a URL of http or https";
+    return "--mcp-endpoint: " + QuoteValue(config->mcp_endpoint) + " is not a URL of http or https";
   });
   table.Check({"--cluster-name"}, [config]() -> std::optional<std::string> {
     if (IsDnsLabel(config->cluster_name)) return std::nullopt;
-    return "--cluster-name: " + Shown(config->cluster_name) +
+    return "--cluster-name: " + QuoteValue(config->cluster_name) +
            " is not a DNS label (lower-case letters, digits, inner dashes, at most 63)";
   });
   table.Check({"--sse-reconnect-initial-delay", "--sse-reconnect-max-delay"},

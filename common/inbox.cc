@@ -64,17 +64,6 @@ void Inbox::Stop() {
   [[maybe_unused]] const auto written = ::write(wakeup_.Get(), &one, sizeof one);
 }
 
-void Inbox::Clear() {
-  std::deque<Task> tasks;
-  {
-    std::lock_guard lock(mutex_);
-    tasks.swap(posted_);
-    pending_.store(0, std::memory_order_relaxed);
-  }
-  timers_.clear();
-  timer_times_.clear();
-}
-
 Inbox::TimerId Inbox::At(MonoTime at, Task task) {
   const TimerId id = next_timer_++;
   timers_.emplace(std::pair{at, id}, std::move(task));

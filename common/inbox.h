@@ -47,9 +47,6 @@ class Inbox {
   // Runs until Stop. Tasks run in the order of posting; a task may post, arm and watch.
   void Run();
   void Stop();
-  // Destroys posted tasks and timers unrun: for an owner whose tasks refer to what goes before the
-  // inbox. While the loop does not run.
-  void Clear();
 
   // Runs `task` once, not before `at`. Ids are never reused. Cancelling a timer that has fired or
   // was cancelled does nothing.

@@ -18,8 +18,6 @@ class EventFilter {
     return std::nullopt;
   }
 
-  Severity threshold() const { return threshold_; }
-
  private:
   const Severity threshold_;
 };

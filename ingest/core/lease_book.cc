@@ -89,11 +89,6 @@ LeaseBook::HeldLease* LeaseBook::Current(StreamId stream, const Lease& lease) {
   return &held->second;
 }
 
-const LeaseBook::HeldLease* LeaseBook::Of(const std::string& incident_id) const {
-  const auto held = leases_.find(incident_id);
-  return held == leases_.end() ? nullptr : &held->second;
-}
-
 void LeaseBook::Release(const std::string& incident_id) {
   const auto held = leases_.find(incident_id);
   if (held == leases_.end()) return;

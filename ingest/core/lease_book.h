@@ -89,8 +89,6 @@ class LeaseBook {
 
   // The lease if it is current and held by the executor of this stream, else null.
   HeldLease* Current(StreamId stream, const Lease& lease);
-  // The lease of this incident, or null.
-  const HeldLease* Of(const std::string& incident_id) const;
   void Release(const std::string& incident_id);
 
   // Leases lost by `now`: not accepted in time, or waiting for a Hello beyond the time to live.

@@ -18,12 +18,21 @@ void DestroyLater(Inbox& inbox, std::unique_ptr<T> object) {
 class ClusterConnection::Exchange : public HttpHandler {
  public:
   explicit Exchange(ClusterConnection& connection) : connection_(connection) {}
-  ~Exchange() override { connection_.http_.Cancel(request_); }
+  // One that has ended may outlive its connection: it is destroyed whenever the loop comes to it.
+  ~Exchange() override { Cancel(); }
 
   void Start(HttpRequest request) { request_ = connection_.http_.Start(std::move(request), *this); }
-  void Cancel() { connection_.http_.Cancel(request_); }
+  void Cancel() {
+    if (request_ != 0) connection_.http_.Cancel(std::exchange(request_, 0));
+  }
+  void OnDone(const std::optional<ConnectionFailure>& failure) final {
+    request_ = 0;
+    OnEnd(failure);
+  }
 
  protected:
+  virtual void OnEnd(const std::optional<ConnectionFailure>& failure) = 0;
+
   ClusterConnection& connection_;
 
  private:
@@ -51,7 +60,7 @@ class ClusterConnection::PostExchange final : public Exchange {
       body_.append(bytes);
     }
   }
-  void OnDone(const std::optional<ConnectionFailure>& failure) override {
+  void OnEnd(const std::optional<ConnectionFailure>& failure) override {
     if (!failure && !body_.empty()) Tell(body_);
     ClusterConnection& connection = connection_;
     const PostId post = post_;
@@ -99,7 +108,7 @@ class ClusterConnection::StreamExchange final : public Exchange {
   void OnBody(std::string_view bytes) override {
     if (is_stream_) parser_.Put(bytes);
   }
-  void OnDone(const std::optional<ConnectionFailure>& failure) override {
+  void OnEnd(const std::optional<ConnectionFailure>& failure) override {
     if (!Current()) return;
     ClusterConnection& connection = connection_;
     DestroyLater(connection.inbox_, std::move(connection.stream_));
@@ -125,7 +134,7 @@ class ClusterConnection::DeleteExchange final : public Exchange {
   using Exchange::Exchange;
   void OnHead(const HttpHead&) override {}
   void OnBody(std::string_view) override {}
-  void OnDone(const std::optional<ConnectionFailure>&) override {
+  void OnEnd(const std::optional<ConnectionFailure>&) override {
     DestroyLater(connection_.inbox_, std::move(connection_.delete_request_));
     if (const auto closed = std::exchange(connection_.closed_, nullptr)) closed();
   }

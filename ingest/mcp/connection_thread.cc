@@ -21,7 +21,6 @@ ConnectionThread::ConnectionThread(const Clock& clock, std::vector<ConnectionOpt
 ConnectionThread::~ConnectionThread() {
   inbox_.Stop();
   Join();
-  inbox_.Clear();  // exchanges that wait to be destroyed refer to their connection
 }
 
 void ConnectionThread::Start() {

@@ -60,8 +60,6 @@ class HttpClient {
   // Reads on where `paused` had stopped it.
   void Resume();
 
-  std::size_t active() const { return transfers_.size(); }
-
  private:
   struct Multi;
   struct Transfer;

@@ -1,3 +1,4 @@
+#include <deque>
 #include <functional>
 #include <future>
 #include <memory>
@@ -11,6 +12,7 @@
 #include "runner/v1/dispatch.grpc.pb.h"
 #include "tests/support/child_process.h"
 #include "tests/support/service_process.h"
+#include "tests/support/system.h"
 #include "tests/support/temp_dir.h"
 
 namespace runner::support {
@@ -20,13 +22,13 @@ constexpr const char* kIncident = "01890000-0000-7000-8000-000000000001";
 
 using Stream = grpc::ServerReaderWriter<v1::IngestMessage, v1::ExecutorMessage>;
 
-// Plays ingest to a real executor: what it says and expects is the test's script, which runs once
-// for the first stream.
+// Plays ingest to a real executor: what it says and expects on each stream is a script of the test.
+// A script that ends with OK leaves the stream open; any other status ends it.
 class ScriptedIngest final : public v1::Dispatcher::Service {
  public:
-  using Script = std::function<void(Stream&)>;
+  using Script = std::function<grpc::Status(Stream&)>;
 
-  explicit ScriptedIngest(Script script) : script_(std::move(script)) {
+  explicit ScriptedIngest(std::deque<Script> scripts) : scripts_(std::move(scripts)) {
     grpc::ServerBuilder builder;
     builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port_);
     builder.RegisterService(this);
@@ -35,9 +37,19 @@ class ScriptedIngest final : public v1::Dispatcher::Service {
   ~ScriptedIngest() override { server_->Shutdown(std::chrono::system_clock::now()); }
 
   std::string address() const { return "127.0.0.1:" + std::to_string(port_); }
+  // False when not every script has ended in time.
+  bool AwaitEnd() {
+    return all_ended_.get_future().wait_for(std::chrono::seconds(20)) == std::future_status::ready;
+  }
 
   grpc::Status Attach(grpc::ServerContext*, Stream* stream) override {
-    if (const auto script = std::exchange(script_, nullptr)) script(*stream);
+    if (!scripts_.empty()) {
+      const Script script = std::move(scripts_.front());
+      scripts_.pop_front();
+      const grpc::Status status = script(*stream);
+      if (scripts_.empty()) all_ended_.set_value();
+      if (!status.ok()) return status;
+    }
     v1::ExecutorMessage rest;
     while (stream->Read(&rest)) {
     }
@@ -45,7 +57,8 @@ class ScriptedIngest final : public v1::Dispatcher::Service {
   }
 
  private:
-  Script script_;
+  std::deque<Script> scripts_;  // streams come one after the other
+  std::promise<void> all_ended_;
   int port_ = 0;
   std::unique_ptr<grpc::Server> server_;
 };
@@ -95,23 +108,25 @@ void SendCancel(Stream& stream, std::uint32_t attempt) {
 
 class ExecutorProtocolTest : public ::testing::Test {
  protected:
-  // Runs an executor whose agent is the shell script, until the script of ingest is through; then
-  // the executor must end on SIGTERM with 0.
-  void Run(const std::string& agent, const ScriptedIngest::Script& script) {
-    std::promise<void> through;
-    ScriptedIngest ingest([&](Stream& stream) {
-      script(stream);
-      through.set_value();
-    });
-    ServiceProcess executor(
+  // An executor whose agent is the shell script.
+  std::unique_ptr<ServiceProcess> Start(const ScriptedIngest& ingest, const std::string& agent) {
+    return std::make_unique<ServiceProcess>(
         "executor", RUNNER_EXECUTOR,
-        {"--ingest-address", ingest.address(), "--agent-kill-grace", "0.5", "--shutdown-timeout",
-         "0", "--grpc-listen", "127.0.0.1:0", "--", "/bin/sh", "-c", agent},
-        {}, directory_.path());
-    EXPECT_EQ(through.get_future().wait_for(std::chrono::seconds(20)), std::future_status::ready)
-        << executor.log().Tail(20);
-    executor.Terminate();
-    EXPECT_EQ(executor.WaitForExit(std::chrono::seconds(15)), 0) << executor.log().Tail(20);
+        Words{"--ingest-address", ingest.address(), "--agent-kill-grace", "0.5",
+              "--shutdown-timeout", "0", "--grpc-listen", "127.0.0.1:0", "--", "/bin/sh", "-c",
+              agent},
+        Environment{}, directory_.path());
+  }
+  // Runs it until the script of the one stream is through; then it must end on SIGTERM with 0.
+  void Run(const std::string& agent, const std::function<void(Stream&)>& script) {
+    ScriptedIngest ingest({[&](Stream& stream) {
+      script(stream);
+      return grpc::Status::OK;
+    }});
+    const auto executor = Start(ingest, agent);
+    EXPECT_TRUE(ingest.AwaitEnd()) << executor->log().Tail(20);
+    executor->Terminate();
+    EXPECT_EQ(executor->WaitForExit(std::chrono::seconds(15)), 0) << executor->log().Tail(20);
   }
 
   TempDir directory_;
@@ -181,6 +196,67 @@ TEST_F(ExecutorProtocolTest, NothingIsTakenWhileTheStreamDrains) {
     ASSERT_TRUE(rejected);
     EXPECT_EQ(rejected->rejected().reason(), "draining");
   });
+}
+
+TEST_F(ExecutorProtocolTest, WhatRunsIsAnnouncedAndToldAgainAfterTheStreamWasLost) {
+  ScriptedIngest ingest({[](Stream& stream) {
+                           EXPECT_TRUE(Await(stream, v1::ExecutorMessage::kHello));
+                           SendWelcome(stream);
+                           EXPECT_TRUE(Await(stream, v1::ExecutorMessage::kCredits));
+                           SendOffer(stream, 1);
+                           EXPECT_TRUE(Await(stream, v1::ExecutorMessage::kStarted));
+                           return grpc::Status(grpc::StatusCode::UNAVAILABLE, "cut by the test");
+                         },
+                         [](Stream& stream) {
+                           const auto hello = Await(stream, v1::ExecutorMessage::kHello);
+                           EXPECT_TRUE(hello && hello->hello().running_size() == 1);
+                           SendWelcome(stream);
+                           const auto started = Await(stream, v1::ExecutorMessage::kStarted);
+                           EXPECT_TRUE(started && started->started().lease().attempt() == 1);
+                           const auto credits = Await(stream, v1::ExecutorMessage::kCredits);
+                           EXPECT_TRUE(credits && credits->credits().total() == 4)
+                               << "one slot is taken";
+                           return grpc::Status::OK;
+                         }});
+  const auto executor = Start(ingest, "sleep 60");
+  EXPECT_TRUE(ingest.AwaitEnd()) << executor->log().Tail(20);
+  executor->Terminate();
+  EXPECT_EQ(executor->WaitForExit(std::chrono::seconds(15)), 0) << executor->log().Tail(20);
+}
+
+TEST_F(ExecutorProtocolTest, OneThatWasSupersededEndsItsRunsAndExits) {
+  ScriptedIngest ingest({[](Stream& stream) {
+    EXPECT_TRUE(Await(stream, v1::ExecutorMessage::kHello));
+    SendWelcome(stream);
+    EXPECT_TRUE(Await(stream, v1::ExecutorMessage::kCredits));
+    SendOffer(stream, 1);
+    EXPECT_TRUE(Await(stream, v1::ExecutorMessage::kStarted));
+    return grpc::Status(grpc::StatusCode::ABORTED, "superseded");
+  }});
+  const auto executor = Start(ingest, "sleep 60");
+  EXPECT_EQ(executor->WaitForExit(std::chrono::seconds(15)), 1) << executor->log().Tail(20);
+  EXPECT_TRUE(executor->log().Has("Agent finished", {{"status", "cancelled"}}));
+}
+
+TEST_F(ExecutorProtocolTest, AnIngestThatFallsSilentDelaysNoExit) {
+  std::promise<void> over;
+  std::promise<void> attached;
+  {
+    ScriptedIngest ingest({[&](Stream& stream) {
+      EXPECT_TRUE(Await(stream, v1::ExecutorMessage::kHello));
+      SendWelcome(stream);
+      EXPECT_TRUE(Await(stream, v1::ExecutorMessage::kCredits));
+      attached.set_value();
+      over.get_future().wait();  // it neither reads nor ends the stream
+      return grpc::Status::OK;
+    }});
+    const auto executor = Start(ingest, "exit 0");
+    attached.get_future().wait();
+    executor->Terminate();
+    // Only the keepalive of gRPC, which a silent process still answers, would end it otherwise.
+    EXPECT_EQ(executor->WaitForExit(std::chrono::seconds(10)), 0) << executor->log().Tail(20);
+    over.set_value();
+  }
 }
 
 }  // namespace

@@ -146,7 +146,6 @@ class ConnectionTest : public ::testing::Test, public ConnectionListener {
     inbox_.Stop();
     turn_.Pass(Turn::kLoop);
     if (thread_.joinable()) thread_.join();
-    inbox_.Clear();  // what waits to be destroyed refers to the connection
     connection_.reset();
     server_.reset();
   }

@@ -81,7 +81,7 @@ TEST_F(LeaseBookTest, UnknownStreamsChangeNothing) {
   EXPECT_EQ(book_.OfStream(9), nullptr);
   EXPECT_TRUE(book_.executors().empty());
   EXPECT_EQ(book_.Current(9, {"a", 1}), nullptr);
-  EXPECT_EQ(book_.Of("a"), nullptr);
+  EXPECT_FALSE(book_.leases().contains("a"));
 }
 
 TEST_F(LeaseBookTest, CurrentNeedsAttemptAndHolder) {
@@ -92,7 +92,7 @@ TEST_F(LeaseBookTest, CurrentNeedsAttemptAndHolder) {
   EXPECT_NE(book_.Current(1, {"a", 3}), nullptr);
   EXPECT_EQ(book_.Current(1, {"a", 2}), nullptr);
   EXPECT_EQ(book_.Current(2, {"a", 3}), nullptr);
-  EXPECT_EQ(book_.Of("a")->executor_id, "e");
+  EXPECT_EQ(book_.leases().at("a").executor_id, "e");
 }
 
 TEST_F(LeaseBookTest, HelloSettlesEveryLease) {
@@ -107,7 +107,7 @@ TEST_F(LeaseBookTest, HelloSettlesEveryLease) {
   EXPECT_THAT(attached.kept, ElementsAre(Lease{"kept", 1}));
   EXPECT_THAT(attached.dropped, ElementsAre(Lease{"newer", 1}, Lease{"unknown", 4}));
   EXPECT_THAT(attached.lost, ElementsAre(Lease{"lost", 1}, Lease{"newer", 2}));
-  EXPECT_EQ(book_.Of("kept")->state, LeaseBook::LeaseState::kRunning);
+  EXPECT_EQ(book_.leases().at("kept").state, LeaseBook::LeaseState::kRunning);
 }
 
 TEST_F(LeaseBookTest, LeaseOfAnotherExecutorIsDropped) {
@@ -116,7 +116,7 @@ TEST_F(LeaseBookTest, LeaseOfAnotherExecutorIsDropped) {
   Offer({"a", 1});
   const auto attached = book_.Attach(2, Hello("f", 1, {{"a", 1}}));
   EXPECT_THAT(attached.dropped, ElementsAre(Lease{"a", 1}));
-  EXPECT_EQ(book_.Of("a")->executor_id, "e");
+  EXPECT_EQ(book_.leases().at("a").executor_id, "e");
 }
 
 TEST_F(LeaseBookTest, SecondStreamSupersedesAndTheFirstMeansNothingMore) {

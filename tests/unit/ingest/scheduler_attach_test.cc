@@ -269,6 +269,7 @@ TEST(SchedulerDrain, CancelAndWaitConcernSidecarsOnly) {
   side.stop_budget = seconds(12);
   HelloInfo apart = driver.HelloOf("apart", 1);
   apart.sidecar = false;
+  apart.stop_budget = std::chrono::hours(1);
   driver.Hello(1, side);
   driver.Credits(1, 1);
   const std::string on_side = driver.Queue(0);
@@ -283,6 +284,22 @@ TEST(SchedulerDrain, CancelAndWaitConcernSidecarsOnly) {
   EXPECT_EQ(driver.Only<SendCancel>().reason, "shutdown");
   driver.Result(1, {on_side, 1}, RunStatus::kInterrupted);
   EXPECT_EQ(driver.scheduler().SidecarLeases(), 0u);
+}
+
+TEST(SchedulerDrain, ASidecarThatComesBackAfterTheCancelIsCancelledToo) {
+  SchedulerDriver driver(OptionsFor(1));
+  driver.Attach(1, "side", 1);
+  const std::string incident = driver.Queue(0);
+  driver.Started(1, {incident, 1});
+  driver.BeginDrain();
+  driver.StreamClosed(1);
+  driver.CancelRunning();
+  EXPECT_EQ(driver.Count<SendCancel>(), 0u);
+  HelloInfo back = driver.HelloOf("side", 1);
+  back.running = {{incident, 1}};
+  driver.Hello(2, back);
+  EXPECT_EQ(driver.Only<SendCancel>().lease.incident_id, incident);
+  EXPECT_EQ(driver.Only<SendCancel>().stream, 2u);
 }
 
 }  // namespace

@@ -1,11 +1,16 @@
 # What is compiled into everything of ours to find mistakes at run time: one of RUNNER_SANITIZE,
 # RUNNER_COVERAGE and RUNNER_FUZZ, each set by the preset of that name.
 
+# Before the name of every test, so that one ctest can run several presets.
+set(RUNNER_TEST_PREFIX "")
+
 if(RUNNER_SANITIZE STREQUAL "address")
+  set(RUNNER_TEST_PREFIX "asan.")
   # The first finding ends the program: a test cannot pass by looking elsewhere.
   add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
   add_link_options(-fsanitize=address,undefined)
 elseif(RUNNER_SANITIZE STREQUAL "thread")
+  set(RUNNER_TEST_PREFIX "tsan.")
   add_compile_options(-fsanitize=thread -fno-omit-frame-pointer)
   add_link_options(-fsanitize=thread)
 elseif(RUNNER_SANITIZE)
@@ -20,3 +25,11 @@ endif()
 if(RUNNER_FUZZ)
   add_compile_options(-fsanitize=fuzzer-no-link)
 endif()
+
+# For a program that is only an actor in tests: what it does to itself is not to be found.
+function(runner_uninstrumented target)
+  if(RUNNER_SANITIZE)
+    target_compile_options(${target} PRIVATE -fno-sanitize=all)
+    target_link_options(${target} PRIVATE -fno-sanitize=all)
+  endif()
+endfunction()

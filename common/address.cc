@@ -11,14 +11,17 @@ namespace {
 
 constexpr std::string_view kUnixScheme = "unix:";
 
+// inet_pton(3) would stop at a NUL.
+bool IsWholeCString(const std::string& text) { return text.find('\0') == std::string::npos; }
+
 bool IsIpv4(const std::string& text) {
   in_addr parsed{};
-  return ::inet_pton(AF_INET, text.c_str(), &parsed) == 1;
+  return IsWholeCString(text) && ::inet_pton(AF_INET, text.c_str(), &parsed) == 1;
 }
 
 bool IsIpv6(const std::string& text) {
   in6_addr parsed{};
-  return ::inet_pton(AF_INET6, text.c_str(), &parsed) == 1;
+  return IsWholeCString(text) && ::inet_pton(AF_INET6, text.c_str(), &parsed) == 1;
 }
 
 // RFC 1123 names; also what digits and dots alone would spell, which must then be an address.
@@ -63,8 +66,6 @@ std::optional<Address> ParseAddress(std::string_view text) {
   return address;
 }
 
-bool IsIpAddress(const std::string& text) {
-  return text.find('\0') == std::string::npos && (IsIpv4(text) || IsIpv6(text));
-}
+bool IsIpAddress(const std::string& text) { return IsIpv4(text) || IsIpv6(text); }
 
 }  // namespace runner

@@ -78,7 +78,7 @@ class ConfigTable {
   // A plain number is seconds, decimals allowed; also 500ms, 1m30s, 7d.
   ConfigTable& Seconds(OptionSpec spec, DurationRange range, Duration* into);
   // One of some words, exactly.
-  ConfigTable& Word(OptionSpec spec, std::vector<std::string> words, std::string* into);
+  ConfigTable& Word(OptionSpec spec, const std::vector<std::string>& words, std::string* into);
   // The same, with what each word stands for.
   template <typename E>
   ConfigTable& Enum(OptionSpec spec, std::vector<std::pair<std::string, E>> words, E* into);
@@ -154,7 +154,7 @@ ConfigTable& ConfigTable::Enum(OptionSpec spec, std::vector<std::pair<std::strin
   Row row;
   row.spec = std::move(spec);
   row.value_name = "WORD";
-  row.assign = [words, allowed, into](const std::string& text) -> std::optional<std::string> {
+  row.assign = [words, allowed = std::move(allowed), into](const std::string& text) -> std::optional<std::string> {
     for (const auto& [word, value] : words) {
       if (word != text) continue;
       *into = value;
@@ -162,7 +162,7 @@ ConfigTable& ConfigTable::Enum(OptionSpec spec, std::vector<std::pair<std::strin
     }
     return "one of " + allowed;
   };
-  row.show = [words, into]() -> LogField::Value {
+  row.show = [words = std::move(words), into]() -> LogField::Value {
     for (const auto& [word, value] : words) {
       if (value == *into) return word;
     }

@@ -24,9 +24,9 @@ Problem AssignInteger(const std::string& text, Number min, Number max, Number* i
 
 template <typename Flag>
 Problem AssignBool(const std::string& text, Flag* into) {
-  const auto value = ParseBool(text);
+  const std::optional<bool> value = ParseBool(text);
   if (!value) return "true or false";
-  *into = *value;
+  *into = value.value();
   return std::nullopt;
 }
 
@@ -112,9 +112,10 @@ ConfigTable& ConfigTable::Seconds(OptionSpec spec, DurationRange range, Duration
   return Declare({std::move(spec), "DURATION", assign, [into] { return ToSeconds(*into); }});
 }
 
-ConfigTable& ConfigTable::Word(OptionSpec spec, std::vector<std::string> words, std::string* into) {
+ConfigTable& ConfigTable::Word(OptionSpec spec, const std::vector<std::string>& words, std::string* into) {
   std::vector<std::pair<std::string, std::string>> pairs;
-  for (std::string& word : words) pairs.emplace_back(word, word);
+  pairs.reserve(words.size());
+  for (const std::string& word : words) pairs.emplace_back(word, word);
   return Enum(std::move(spec), std::move(pairs), into);
 }
 

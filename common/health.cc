@@ -1,13 +1,14 @@
 #include "common/health.h"
 
-#include <mutex>
 #include <utility>
+
+#include "common/mutex.h"
 
 namespace runner {
 
 struct LoopProbe::State {
-  std::mutex mutex;
-  std::optional<MonoTime> asked;  // guarded by mutex; empty: no ping is on its way
+  Mutex mutex;
+  std::optional<MonoTime> asked GUARDED_BY(mutex);  // empty: no ping is on its way
 };
 
 LoopProbe::LoopProbe(Inbox& inbox, const Clock& clock, Duration limit)
@@ -16,12 +17,12 @@ LoopProbe::LoopProbe(Inbox& inbox, const Clock& clock, Duration limit)
 bool LoopProbe::Stuck() {
   const MonoTime now = clock_.Now().mono;
   {
-    std::lock_guard lock(state_->mutex);
+    const MutexLock lock(state_->mutex);
     if (state_->asked) return now - *state_->asked >= limit_;
     state_->asked = now;
   }
   inbox_.Post([state = state_] {
-    std::lock_guard lock(state->mutex);
+    const MutexLock lock(state->mutex);
     state->asked.reset();
   });
   return false;

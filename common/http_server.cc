@@ -2,9 +2,7 @@
 
 #include <algorithm>
 #include <array>
-#include <condition_variable>
 #include <exception>
-#include <mutex>
 #include <stdexcept>
 #include <thread>
 #include <utility>
@@ -13,6 +11,7 @@
 #include <netdb.h>
 #include <sys/socket.h>
 
+#include "common/mutex.h"
 #include "common/unique_fd.h"
 
 namespace runner {
@@ -46,16 +45,46 @@ void Send(mg_connection* connection, const HttpResponse& response, bool with_bod
 }
 
 // Connects and hangs up.
-void Knock(const std::string& host, std::uint16_t port) {
+void KnockOnce(const std::string& host, std::uint16_t port) {
   addrinfo hints{};
   hints.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV;
   hints.ai_socktype = SOCK_STREAM;
   addrinfo* found = nullptr;
   if (::getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &found) != 0) return;
   const UniqueFd fd(::socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  if (fd) ::connect(fd.Get(), found->ai_addr, found->ai_addrlen);
+  // Whether it is let in does not matter: the attempt wakes the listener.
+  if (fd) static_cast<void>(::connect(fd.Get(), found->ai_addr, found->ai_addrlen));
   ::freeaddrinfo(found);
 }
+
+// Knocks every few milliseconds for as long as it lives.
+class Knocker {
+ public:
+  Knocker(std::string host, std::uint16_t port)
+      : thread_([this, host = std::move(host), port] {
+          const MutexLock lock(mutex_);
+          while (!stopped_) {
+            KnockOnce(host, port);
+            changed_.WaitFor(mutex_, std::chrono::milliseconds(5));
+          }
+        }) {}
+  ~Knocker() {
+    {
+      const MutexLock lock(mutex_);
+      stopped_ = true;
+    }
+    changed_.NotifyAll();
+    thread_.join();
+  }
+  Knocker(const Knocker&) = delete;
+  Knocker& operator=(const Knocker&) = delete;
+
+ private:
+  Mutex mutex_;
+  Condition changed_;
+  bool stopped_ GUARDED_BY(mutex_) = false;
+  std::thread thread_;
+};
 
 }  // namespace
 
@@ -109,22 +138,8 @@ class HttpServer::Impl {
   // The library looks at its stop flag only every two seconds, or when a connection comes: one is
   // made, again and again, until it has seen the flag.
   ~Impl() {
-    std::mutex mutex;
-    std::condition_variable changed;
-    bool stopped = false;
-    std::thread knocker([&] {
-      std::unique_lock lock(mutex);
-      while (!changed.wait_for(lock, std::chrono::milliseconds(5), [&] { return stopped; })) {
-        Knock(host_, port_);
-      }
-    });
+    const Knocker knocker(host_, port_);
     ::mg_stop(context_);
-    {
-      std::lock_guard lock(mutex);
-      stopped = true;
-    }
-    changed.notify_all();
-    knocker.join();
   }
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;

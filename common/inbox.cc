@@ -36,7 +36,7 @@ Inbox::~Inbox() = default;
 void Inbox::Post(Task task) {
   bool was_empty;
   {
-    std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     was_empty = posted_.empty();
     posted_.push_back(std::move(task));
     if (pending_.fetch_add(1, std::memory_order_relaxed) + 1 >= capacity_) {
@@ -100,7 +100,7 @@ void Inbox::RunPosted() {
   // Only what is here now: a task that posts another does not starve timers and descriptors.
   std::deque<Task> batch;
   {
-    std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     batch.swap(posted_);
   }
   while (!batch.empty() && !stop_.load(std::memory_order_acquire)) {
@@ -110,7 +110,7 @@ void Inbox::RunPosted() {
     task();
   }
   if (!batch.empty()) {  // stopped in the middle: what is left stays posted, in order
-    std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     posted_.insert(posted_.begin(), std::make_move_iterator(batch.begin()),
                    std::make_move_iterator(batch.end()));
   }
@@ -145,7 +145,7 @@ int Inbox::WaitMilliseconds() const {
 }
 
 void Inbox::WaitForEvents() {
-  std::array<epoll_event, 128> events;
+  std::array<epoll_event, 128> events{};
   const int count = ::epoll_wait(epoll_.Get(), events.data(), events.size(), WaitMilliseconds());
   if (count < 0) {
     if (errno == EINTR) return;

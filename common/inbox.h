@@ -6,11 +6,11 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <unordered_map>
 #include <vector>
 
 #include "common/clock.h"
+#include "common/mutex.h"
 #include "common/unique_fd.h"
 
 namespace runner {
@@ -76,8 +76,8 @@ class Inbox {
   UniqueFd wakeup_;
   Task on_room_;
 
-  mutable std::mutex mutex_;
-  std::deque<Task> posted_;  // guarded by mutex_
+  Mutex mutex_;
+  std::deque<Task> posted_ GUARDED_BY(mutex_);
   std::atomic<std::size_t> pending_{0};
   std::atomic<bool> was_full_{false};
   std::atomic<bool> stop_{false};

@@ -18,11 +18,13 @@ inline constexpr std::string_view kMetricPrefix = "kubernetes_mcp_runner_";
 
 using MetricLabels = std::vector<std::pair<std::string, std::string>>;
 
-// The name of a metric; a plain string gets kMetricPrefix put before it.
+// The name of a metric; a plain string gets kMetricPrefix put before it, and converts by itself.
 struct MetricName {
+  // NOLINTBEGIN(google-explicit-constructor)
   MetricName(const char* name) : text(std::string(kMetricPrefix) + name) {}
   MetricName(std::string_view name) : text(std::string(kMetricPrefix).append(name)) {}
   MetricName(const std::string& name) : text(std::string(kMetricPrefix) + name) {}
+  // NOLINTEND(google-explicit-constructor)
   // A name that stands as it is, such as process_open_fds.
   static MetricName Bare(std::string_view name);
 

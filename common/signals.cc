@@ -39,7 +39,7 @@ SignalFd::SignalFd(Inbox& inbox, Handler handler) : inbox_(inbox) {
   fd_.Reset(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
   if (!fd_) throw std::system_error(errno, std::generic_category(), "signalfd");
   inbox_.Watch(fd_.Get(), EPOLLIN, [fd = fd_.Get(), handler = std::move(handler)](std::uint32_t) {
-    signalfd_siginfo info;
+    signalfd_siginfo info{};
     if (::read(fd, &info, sizeof info) == sizeof info) handler(static_cast<int>(info.ssi_signo));
   });
 }

@@ -76,7 +76,7 @@ struct LogEffect {
 
 }  // namespace
 
-IngestLoop::IngestLoop(SchedulerOptions options, Inbox& inbox, ExecutorStreams& executors,
+IngestLoop::IngestLoop(const SchedulerOptions& options, Inbox& inbox, ExecutorStreams& executors,
                        Logger logger)
     : inbox_(inbox),
       executors_(executors),

@@ -1,13 +1,12 @@
 #include "executor/attach/ingest_link.h"
 
-#include <condition_variable>
 #include <deque>
-#include <mutex>
 #include <random>
 #include <utility>
 
 #include <grpcpp/create_channel.h>
 
+#include "common/mutex.h"
 #include "common/wire.h"
 
 namespace runner::executor {
@@ -44,13 +43,9 @@ class IngestLink::Stream final
   // Waits for gRPC: the reactor must not go before OnDone.
   ~Stream() override {
     context_.TryCancel();
-    std::unique_lock lock(mutex_);
-    if (!reading_ && !std::exchange(ended_, true)) {
-      lock.unlock();
-      RemoveHold();  // no read is under way whose end would do it
-      lock.lock();
-    }
-    done_changed_.wait(lock, [this] { return done_; });
+    if (EndUnlessReading()) RemoveHold();  // no read is under way whose end would do it
+    const MutexLock lock(mutex_);
+    while (!done_) done_changed_.Wait(mutex_);
   }
 
   void Begin(v1::ExecutorMessage hello) {
@@ -61,19 +56,19 @@ class IngestLink::Stream final
     StartCall();
   }
   void Write(v1::ExecutorMessage message) {
-    std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (ended_ || closing_) return;
     outbound_.push_back(std::move(message));
     if (!std::exchange(writing_, true)) StartWrite(&outbound_.front());
   }
   void Close() {
-    std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (ended_ || std::exchange(closing_, true)) return;
     if (!writing_) StartWritesDone();
   }
   void Cancel() { context_.TryCancel(); }
   void ReadNext() {
-    std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (ended_) return;
     reading_ = true;
     StartRead(&response_);
@@ -82,7 +77,7 @@ class IngestLink::Stream final
   void OnReadDone(bool ok) override {
     if (ok) {
       {
-        std::lock_guard lock(mutex_);
+        const MutexLock lock(mutex_);
         reading_ = false;
       }
       link_.inbox_.Post([this, &link = link_] {
@@ -94,13 +89,13 @@ class IngestLink::Stream final
       return;
     }
     {
-      std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       ended_ = true;
     }
     RemoveHold();
   }
   void OnWriteDone(bool ok) override {
-    std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     outbound_.pop_front();
     if (!ok) outbound_.clear();
     writing_ = !outbound_.empty() && !ended_;
@@ -115,24 +110,29 @@ class IngestLink::Stream final
       if (link.stream_.get() == this) link.OnDone(status);
     });
     // Notified under the lock: once it is released the object may be gone.
-    std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     done_ = true;
-    done_changed_.notify_all();
+    done_changed_.NotifyAll();
   }
 
  private:
+  bool EndUnlessReading() {
+    const MutexLock lock(mutex_);
+    return !reading_ && !std::exchange(ended_, true);
+  }
+
   IngestLink& link_;
   grpc::ClientContext context_;
   v1::IngestMessage response_;  // between OnReadDone and ReadNext it belongs to the loop
 
-  std::mutex mutex_;
-  std::condition_variable done_changed_;
-  std::deque<v1::ExecutorMessage> outbound_;  // the front one is being written
-  bool writing_ = false;
-  bool closing_ = false;
-  bool reading_ = true;
-  bool ended_ = false;  // reading has ended: nothing may be started
-  bool done_ = false;
+  Mutex mutex_;
+  Condition done_changed_;
+  std::deque<v1::ExecutorMessage> outbound_ GUARDED_BY(mutex_);  // the front one is being written
+  bool writing_ GUARDED_BY(mutex_) = false;
+  bool closing_ GUARDED_BY(mutex_) = false;
+  bool reading_ GUARDED_BY(mutex_) = true;
+  bool ended_ GUARDED_BY(mutex_) = false;  // reading has ended: nothing may be started
+  bool done_ GUARDED_BY(mutex_) = false;
 };
 
 IngestLink::IngestLink(const std::string& address, Inbox& inbox, IngestLinkListener& listener,

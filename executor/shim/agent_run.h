@@ -32,7 +32,7 @@ class AgentRun {
  private:
   struct Stream {
     UniqueFd pipe;  // the end to read, non-blocking; closed at end of file
-    OutputCapture* log;
+    OutputCapture* log = nullptr;
   };
 
   // An errno; 0: the agent runs.

@@ -19,33 +19,33 @@ struct LeaseDecision {
 
 // To executors.
 struct SendWelcome {
-  StreamId stream;
+  StreamId stream = kNoStream;
   std::vector<LeaseDecision> decisions;
 };
 struct SendOffer {
-  StreamId stream;
+  StreamId stream = kNoStream;
   Lease lease;
   Incident incident;
 };
 struct SendRecorded {
-  StreamId stream;
+  StreamId stream = kNoStream;
   Lease lease;
 };
 struct SendCancel {
-  StreamId stream;
+  StreamId stream = kNoStream;
   Lease lease;
   std::string reason;
 };
 struct SendDrain {
-  StreamId stream;
+  StreamId stream = kNoStream;
 };
 struct SendBeatAck {
-  StreamId stream;
-  std::uint64_t seq;
+  StreamId stream = kNoStream;
+  std::uint64_t seq = 0;
 };
 // Another stream of the same executor has taken over.
 struct CloseSuperseded {
-  StreamId stream;
+  StreamId stream = kNoStream;
 };
 
 // For the log.
@@ -60,16 +60,16 @@ struct EventFiltered {
 };
 struct EventQueued {
   Incident incident;
-  std::size_t queue_depth;
+  std::size_t queue_depth = 0;
 };
 struct QueueOverflowed {
   std::string event_id;  // of the victim: evicted or rejected
   std::string cluster;
-  std::size_t depth;
+  std::size_t depth = 0;
 };
 struct EventExpired {
   Incident incident;
-  Duration age;
+  Duration age{};
 };
 struct IncidentLeased {
   Lease lease;

@@ -100,8 +100,8 @@ class Scheduler {
   struct ClusterView {
     const std::string& name;
     const ClusterCounters& counters;
-    std::size_t depth;
-    std::size_t leased;
+    std::size_t depth = 0;
+    std::size_t leased = 0;
     std::optional<WallTime> oldest_queued;
   };
   std::optional<ClusterIndex> ClusterOf(std::string_view name) const;

@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <deque>
-#include <mutex>
 #include <optional>
 #include <utility>
 
+#include "common/mutex.h"
 #include "common/uuid.h"
 #include "common/wire.h"
 
@@ -45,11 +45,11 @@ class DispatchService::Stream final
     ReadNext();
   }
   void ReadNext() {
-    std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (!finished_) StartRead(&request_);
   }
   void Write(v1::IngestMessage message) {
-    std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (finished_ || closing_) return;
     if (outbound_.size() >= kMaxOutbound) {
       CloseLocked({grpc::StatusCode::RESOURCE_EXHAUSTED, "the executor does not read"});
@@ -60,7 +60,7 @@ class DispatchService::Stream final
   }
   // After what is queued was written.
   void Close(grpc::Status status) {
-    std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     CloseLocked(std::move(status));
   }
 
@@ -75,7 +75,7 @@ class DispatchService::Stream final
     });
   }
   void OnWriteDone(bool ok) override {
-    std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     outbound_.pop_front();
     if (!ok) outbound_.clear();
     writing_ = !outbound_.empty();
@@ -95,11 +95,11 @@ class DispatchService::Stream final
     service_.inbox_.Post([&service = service_, id = id_] { service.OnClosed(id); });
     Close(grpc::Status::OK);
   }
-  void CloseLocked(grpc::Status status) {
+  void CloseLocked(grpc::Status status) REQUIRES(mutex_) {
     if (!std::exchange(closing_, true)) status_ = std::move(status);
     if (!writing_) FinishLocked();
   }
-  void FinishLocked() {
+  void FinishLocked() REQUIRES(mutex_) {
     if (!std::exchange(finished_, true)) Finish(status_);
   }
 
@@ -108,12 +108,12 @@ class DispatchService::Stream final
   v1::ExecutorMessage request_;  // between OnReadDone and ReadNext it belongs to the loop
   std::shared_ptr<Stream> self_;
 
-  std::mutex mutex_;
-  std::deque<v1::IngestMessage> outbound_;  // the front one is being written
-  bool writing_ = false;
-  bool closing_ = false;
-  bool finished_ = false;
-  grpc::Status status_;
+  Mutex mutex_;
+  std::deque<v1::IngestMessage> outbound_ GUARDED_BY(mutex_);  // the front one is being written
+  bool writing_ GUARDED_BY(mutex_) = false;
+  bool closing_ GUARDED_BY(mutex_) = false;
+  bool finished_ GUARDED_BY(mutex_) = false;
+  grpc::Status status_ GUARDED_BY(mutex_);
 };
 
 DispatchService::DispatchService(Inbox& inbox, Timing timing)

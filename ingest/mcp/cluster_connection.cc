@@ -45,7 +45,7 @@ class ClusterConnection::PostExchange final : public Exchange {
   PostExchange(ClusterConnection& connection, PostId post)
       : Exchange(connection),
         post_(post),
-        parser_({.on_event = [this](SseEvent event) { Tell(event.data); },
+        parser_({.on_event = [this](const SseEvent& event) { Tell(event.data); },
                  .on_retry = [](std::chrono::milliseconds) {},
                  .on_oversize = [] {}}) {}
 
@@ -88,7 +88,7 @@ class ClusterConnection::StreamExchange final : public Exchange {
  public:
   explicit StreamExchange(ClusterConnection& connection)
       : Exchange(connection),
-        parser_({.on_event = [this](SseEvent event) { OnSse(event); },
+        parser_({.on_event = [this](const SseEvent& event) { OnSse(event); },
                  .on_retry =
                      [this](std::chrono::milliseconds delay) {
                        connection_.server_retry_ =

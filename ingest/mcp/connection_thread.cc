@@ -7,7 +7,7 @@ namespace runner::ingest {
 
 ConnectionThread::ConnectionThread(const Clock& clock, std::vector<ConnectionOptions> clusters,
                                    ConnectionListener& listener,
-                                   ClusterConnection::NewSource new_source,
+                                   const ClusterConnection::NewSource& new_source,
                                    std::function<bool()> paused)
     : inbox_(clock), http_(inbox_, std::move(paused)) {
   auto engine = std::make_shared<std::mt19937_64>(std::random_device{}());

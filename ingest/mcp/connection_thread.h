@@ -18,7 +18,7 @@ class ConnectionThread {
  public:
   // `paused`: while true nothing is read from any server. Thread-safe, like the listener.
   ConnectionThread(const Clock& clock, std::vector<ConnectionOptions> clusters,
-                   ConnectionListener& listener, ClusterConnection::NewSource new_source,
+                   ConnectionListener& listener, const ClusterConnection::NewSource& new_source,
                    std::function<bool()> paused);
   ~ConnectionThread();
 

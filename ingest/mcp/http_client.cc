@@ -13,6 +13,8 @@ namespace {
 
 // Bytes that may wait for delivery before a transfer is paused.
 constexpr std::size_t kMaxUndelivered = std::size_t{1} << 20;
+// Bytes of the head of an answer, interim ones included.
+constexpr std::size_t kMaxHead = std::size_t{256} << 10;
 
 ConnectionFailure ToFailure(CURLcode code, const char* detail) {
   ConnectionFailure failure;
@@ -77,6 +79,7 @@ struct HttpClient::Transfer {
 
   // What the callbacks have recorded.
   HttpHeadParser head;
+  std::size_t head_total = 0;
   bool head_told = false;
   std::string body;
   std::size_t body_total = 0;
@@ -106,6 +109,11 @@ struct HttpClient::Transfer {
 std::size_t HttpClient::Transfer::OnHeader(char* bytes, std::size_t, std::size_t size,
                                            void* self) noexcept {
   auto& transfer = *static_cast<Transfer*>(self);
+  transfer.head_total += size;
+  if (transfer.head_total > kMaxHead) {
+    transfer.too_large = true;
+    return CURL_WRITEFUNC_ERROR;
+  }
   transfer.head.Line({bytes, size}, transfer.client->inbox_.Now().wall);
   if (transfer.head.complete()) transfer.Ready();
   return size;
@@ -276,10 +284,16 @@ void HttpClient::CollectFinished() {
     transfer->done = true;
     if (transfer->head.encoded()) {
       transfer->failure = {ErrorClass::kProtocol, "the answer is compressed", {}, false};
-    } else if (transfer->too_large) {
+    } else if (transfer->too_large || (message->data.result == CURLE_OUT_OF_MEMORY &&
+                                       !transfer->head.complete())) {
+      // Out of memory is what libcurl calls a line of the head over a limit of its own.
       transfer->failure = {ErrorClass::kProtocol, "the answer is over the limit", {}, false};
     } else if (message->data.result != CURLE_OK) {
       transfer->failure = ToFailure(message->data.result, transfer->error_text);
+      // A stream may be cut off anywhere, as the network has it; an answer is whole or it is none.
+      if (message->data.result == CURLE_PARTIAL_FILE && !transfer->request.stream) {
+        transfer->failure->error = ErrorClass::kProtocol;
+      }
     }
     transfer->Ready();
   }
@@ -301,12 +315,14 @@ void HttpClient::Deliver() {
     HttpHandler& handler = *transfer->handler;
     if (transfer->head.complete() && !std::exchange(transfer->head_told, true)) {
       handler.OnHead(transfer->head.head());
-      if ((transfer = alive()) == nullptr) continue;
+      transfer = alive();
+      if (transfer == nullptr) continue;
     }
     if (!transfer->body.empty()) {
       const std::string bytes = std::exchange(transfer->body, {});
       handler.OnBody(bytes);
-      if ((transfer = alive()) == nullptr) continue;
+      transfer = alive();
+      if (transfer == nullptr) continue;
     }
     if (transfer->done) {
       const auto failure = transfer->failure;

@@ -28,7 +28,9 @@ std::string_view Trim(std::string_view text) {
 std::optional<Duration> ParseRetryAfter(const std::string& value, WallTime now) {
   std::int64_t seconds = 0;
   const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), seconds);
-  if (error != std::errc() || end != value.data() + value.size()) {
+  if (error == std::errc::result_out_of_range && end == value.data() + value.size()) {
+    seconds = value.front() == '-' ? 0 : kLongestRetryAfter;
+  } else if (error != std::errc() || end != value.data() + value.size()) {
     const std::time_t date = ::curl_getdate(value.c_str(), nullptr);
     if (date < 0) return std::nullopt;
     seconds = date - std::chrono::system_clock::to_time_t(now);

@@ -9,9 +9,9 @@ std::string Dump(const Json& message) {
   return message.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
-std::string StringOr(const Json& object, const char* key, std::string otherwise) {
+std::string StringOr(const Json& object, const char* key, std::string_view otherwise) {
   const auto found = object.find(key);
-  return found != object.end() && found->is_string() ? found->get<std::string>() : otherwise;
+  return found != object.end() && found->is_string() ? found->get<std::string>() : std::string(otherwise);
 }
 
 JsonRpcMessage ToResponse(Json& message) {

@@ -4,3 +4,4 @@ include_guard(GLOBAL)
 
 add_executable(runner-test-agent ${CMAKE_CURRENT_LIST_DIR}/test_agent.cc)
 runner_warnings(runner-test-agent)
+runner_uninstrumented(runner-test-agent)

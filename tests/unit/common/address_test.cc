@@ -1,5 +1,7 @@
 #include "common/address.h"
 
+#include <string_view>
+
 #include <gtest/gtest.h>
 
 namespace runner {
@@ -24,6 +26,13 @@ TEST(AddressTest, LoopbackAndSocketsAreLocal) {
   }
   for (const char* text : {"0.0.0.0:1", "[::]:1", "10.0.0.1:1", "127.evil.example:1"}) {
     EXPECT_FALSE(ParseAddress(text)->IsLocal()) << text;
+  }
+}
+
+TEST(AddressTest, WhatStandsBehindANulCounts) {
+  using std::string_view_literals::operator""sv;
+  for (const auto text : {"[::1\0x]:1"sv, "127.0.0.1\0x:1"sv, "unix:/x\0y"sv, "host:1\0"sv}) {
+    EXPECT_FALSE(ParseAddress(text)) << text;
   }
 }
 

@@ -154,7 +154,8 @@ ConfigTable& ConfigTable::Enum(OptionSpec spec, std::vector<std::pair<std::strin
   Row row;
   row.spec = std::move(spec);
   row.value_name = "WORD";
-  row.assign = [words, allowed = std::move(allowed), into](const std::string& text) -> std::optional<std::string> {
+  row.assign = [words, allowed = std::move(allowed),
+                into](const std::string& text) -> std::optional<std::string> {
     for (const auto& [word, value] : words) {
       if (word != text) continue;
       *into = value;

@@ -26,7 +26,7 @@ template <typename Flag>
 Problem AssignBool(const std::string& text, Flag* into) {
   const std::optional<bool> value = ParseBool(text);
   if (!value) return "true or false";
-  *into = value.value();
+  *into = *value;  // NOLINT(bugprone-optional-value-conversion): some options are optional<bool>
   return std::nullopt;
 }
 
@@ -112,7 +112,8 @@ ConfigTable& ConfigTable::Seconds(OptionSpec spec, DurationRange range, Duration
   return Declare({std::move(spec), "DURATION", assign, [into] { return ToSeconds(*into); }});
 }
 
-ConfigTable& ConfigTable::Word(OptionSpec spec, const std::vector<std::string>& words, std::string* into) {
+ConfigTable& ConfigTable::Word(OptionSpec spec, const std::vector<std::string>& words,
+                               std::string* into) {
   std::vector<std::pair<std::string, std::string>> pairs;
   pairs.reserve(words.size());
   for (const std::string& word : words) pairs.emplace_back(word, word);

@@ -51,8 +51,8 @@ class SpawnSetup {
     if (error_ == 0) error_ = error;
   }
 
-  posix_spawn_file_actions_t actions_;
-  posix_spawnattr_t attributes_;
+  posix_spawn_file_actions_t actions_{};
+  posix_spawnattr_t attributes_{};
   int error_ = 0;
 };
 

@@ -1,0 +1,165 @@
+// The input is one JSON-RPC text as a server may send it. Whatever it holds, reading it and what
+// lies in it keeps to the promises of jsonrpc.h, fault_decoder.h and tool_result.h.
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "common/utf8.h"
+#include "ingest/mcp/fault_decoder.h"
+#include "ingest/mcp/jsonrpc.h"
+#include "ingest/mcp/tool_result.h"
+#include "tests/fuzz/fuzz_check.h"
+
+namespace runner::ingest {
+namespace {
+
+const WallTime kNow{std::chrono::hours(500'000)};
+
+void CheckText(const std::string& text, std::string_view original, std::size_t max) {
+  FUZZ_CHECK(text.size() <= max);
+  FUZZ_CHECK(SanitizeUtf8(text) == text);
+  const std::string valid = SanitizeUtf8(original);
+  if (valid.size() <= max) {
+    FUZZ_CHECK(text == valid);
+    return;
+  }
+  FUZZ_CHECK(text.ends_with(kTruncationMarker));
+  const std::size_t kept = text.size() - kTruncationMarker.size();
+  FUZZ_CHECK(valid.starts_with(text.substr(0, kept)));
+  FUZZ_CHECK(text.size() + 4 > max);  // no more is lost than a character
+}
+
+void CheckSame(const FaultEvent& a, const FaultEvent& b) {
+  FUZZ_CHECK(a.fault_id == b.fault_id && a.fault_type == b.fault_type);
+  FUZZ_CHECK(a.resource == b.resource && a.context == b.context);
+  FUZZ_CHECK(a.timestamp == b.timestamp && a.severity == b.severity);
+}
+
+// What Normalize makes of any text, also of what is no UTF-8.
+void CheckBounds(const FaultEvent& original) {
+  FaultEvent event = original;
+  const auto invalid = Normalize(event);
+  CheckText(event.fault_id, original.fault_id, kMaxUid);
+  CheckText(event.fault_type, original.fault_type, kMaxName);
+  CheckText(event.resource.api_version, original.resource.api_version, kMaxName);
+  CheckText(event.resource.kind, original.resource.kind, kMaxName);
+  CheckText(event.resource.name, original.resource.name, kMaxName);
+  CheckText(event.resource.namespace_, original.resource.namespace_, kMaxName);
+  CheckText(event.resource.uid, original.resource.uid, kMaxUid);
+  CheckText(event.context, original.context, kMaxContext);
+  FUZZ_CHECK(event.timestamp <= event.received_at);
+  const bool complete =
+      !event.fault_type.empty() && !event.resource.kind.empty() && !event.resource.name.empty();
+  FUZZ_CHECK(complete == !invalid.has_value());
+  FaultEvent again = event;
+  FUZZ_CHECK(Normalize(again).has_value() == invalid.has_value());
+  CheckSame(again, event);
+}
+
+void CheckRawText(std::string_view text) {
+  const std::string half(text.substr(0, text.size() / 2));
+  const std::string whole(text);
+  FaultEvent event;
+  event.fault_id = event.fault_type = event.resource.uid = event.resource.name = whole;
+  event.resource.kind = event.resource.namespace_ = event.resource.api_version = half;
+  // The context has by far the widest bound: text of this kind is brought over it at times.
+  const bool is_long = !text.empty() && text.size() % 509 == 0;
+  for (std::size_t i = 0; i < (is_long ? kMaxContext / text.size() + 1 : 1); ++i) {
+    event.context += whole;
+  }
+  CheckBounds(event);
+
+  FUZZ_CHECK(EscapeForTerminal(EscapeForTerminal(text)) == EscapeForTerminal(text));
+  const auto time = ParseTimestamp(text);
+  if (time) {
+    const auto day = std::chrono::hours(24);
+    FUZZ_CHECK(*time >= WallTime() - day);
+    FUZZ_CHECK(*time < WallTime(std::chrono::sys_days(std::chrono::year(2201) / 1 / 1)) + day);
+  }
+}
+
+void CheckFault(const Json& data) {
+  const DecodedEvent decoded = DecodeFault(data, kNow);
+  if (const auto* invalid = std::get_if<InvalidEvent>(&decoded)) {
+    FUZZ_CHECK(invalid->reason == "schema" && !invalid->detail.empty());
+    return;
+  }
+  const FaultEvent& event = std::get<FaultEvent>(decoded);
+  FUZZ_CHECK(event.cluster.empty());
+  FUZZ_CHECK(event.received_at == kNow);
+  CheckText(event.fault_type, data["faultType"].get<std::string>(), kMaxName);
+  CheckText(event.resource.name, data["resource"]["name"].get<std::string>(), kMaxName);
+  CheckBounds(event);
+  FaultEvent again = event;
+  FUZZ_CHECK(!Normalize(again));
+  CheckSame(again, event);
+}
+
+void CheckResponse(const JsonRpcResponse& response) {
+  FUZZ_CHECK(!response.is_error || response.result.is_null());
+  FUZZ_CHECK(FailureText(response).size() <= 300);
+  if (ToolUnknown(response) && !response.is_error) FUZZ_CHECK(!FailureText(response).empty());
+  if (response.is_error) FUZZ_CHECK(ToolFailed(response));
+  const std::string text = ToolText(response.result);
+  FUZZ_CHECK(text.empty() || text.ends_with('\n'));
+  const std::string id = FindSubscriptionId(text);
+  // The text that gave the id names it.
+  if (!id.empty()) FUZZ_CHECK(NamesSubscription(text, id));
+}
+
+// The only message of a text that this program wrote.
+template <typename T>
+T ReadBack(const std::string& text) {
+  const auto messages = ParseJsonRpc(text);
+  FUZZ_CHECK(messages.size() == 1);
+  const T* message = std::get_if<T>(&messages[0]);
+  FUZZ_CHECK(message != nullptr);
+  return *message;
+}
+
+void CheckRequest(const JsonRpcRequest& request) {
+  FUZZ_CHECK(request.id.is_string() || request.id.is_number());
+  FUZZ_CHECK(!request.method.empty());
+  const Json answer = Json::parse(MakeResult(request.id, Json::object()));
+  FUZZ_CHECK(answer["id"] == request.id);
+  if (!request.id.is_number_integer()) return;
+  const auto error = ReadBack<JsonRpcResponse>(MakeError(request.id, -32601, request.method));
+  FUZZ_CHECK(error.is_error && error.error_code == -32601);
+  FUZZ_CHECK(error.error_message == request.method);
+}
+
+void CheckNotification(const JsonRpcNotification& notification) {
+  const auto again =
+      ReadBack<JsonRpcNotification>(MakeNotification(notification.method, notification.params));
+  FUZZ_CHECK(again.method == notification.method);
+  FUZZ_CHECK(again.params == notification.params);
+  CheckFault(notification.params);
+  if (notification.params.is_object() && notification.params.contains("data")) {
+    CheckFault(notification.params["data"]);
+  }
+}
+
+}  // namespace
+}  // namespace runner::ingest
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  using namespace runner::ingest;
+  const std::string_view text(reinterpret_cast<const char*>(data), size);
+  CheckRawText(text);
+  for (const JsonRpcMessage& message : ParseJsonRpc(text)) {
+    if (const auto* response = std::get_if<JsonRpcResponse>(&message)) {
+      CheckResponse(*response);
+    } else if (const auto* request = std::get_if<JsonRpcRequest>(&message)) {
+      CheckRequest(*request);
+    } else if (const auto* notification = std::get_if<JsonRpcNotification>(&message)) {
+      CheckNotification(*notification);
+    } else {
+      FUZZ_CHECK(!std::get<JsonRpcInvalid>(message).what.empty());
+    }
+  }
+  return 0;
+}

@@ -1,0 +1,71 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "ingest/mcp/event_source.h"
+#include "ingest/mcp/jsonrpc.h"
+
+namespace runner::ingest {
+
+// Stands where the connection stands: carries out what an event source asks for, as far as to know
+// what is under way, and checks every action against the contract of event_source.h and
+// mcp_session.h. Ends the program on a breach.
+class SessionContract {
+ public:
+  struct Post {
+    bool head_given = false;
+    bool accepted = false;  // the head was a good one: a body may follow
+  };
+  enum class Life { kConnecting, kSubscribed, kSuspended, kEnded };
+
+  // What the source asked for in answer to one input.
+  void Performed(const SourceActions& actions, const EventSource& source);
+  // To be told before the source is.
+  void Messages(std::string_view text);
+  void PostHead(PostId post, const HttpHead& head);
+  void PostDone(PostId post) { posts_.erase(post); }
+  void StreamHead() { stream_answered_ = true; }
+  void StreamDone() { stream_open_ = false; }
+  void Resuming() { life_ = Life::kConnecting; }
+  void Closing() { closing_ = true; }
+  // After Close().
+  void Closed(const EventSource& source);
+
+  const std::map<PostId, Post>& posts() const { return posts_; }
+  std::optional<PostId> request_post() const { return request_post_; }
+  std::int64_t request_id() const { return last_request_id_; }
+  bool stream_open() const { return stream_open_; }
+  bool stream_answered() const { return stream_answered_; }
+  Life life() const { return life_; }
+
+ private:
+  void On(const PostMessage& action);
+  void On(const CancelPost& action);
+  void On(const OpenStream& action);
+  void On(const CloseStream& action);
+  void On(const DeleteSession& action);
+  void On(const DeliverEvent& action);
+  void On(const Subscribed& action);
+  void On(const ConnectionLost& action);
+  void On(const SourceWarning& action);
+  void CheckHeaders(const HttpHeaders& headers, bool initializing) const;
+  void CheckWaiting(const EventSource& source) const;
+
+  Life life_ = Life::kConnecting;
+  std::map<PostId, Post> posts_;
+  PostId last_post_ = 0;
+  std::int64_t last_request_id_ = 0;
+  std::optional<PostId> request_post_;  // of the request that awaits its reply
+  std::string session_id_;
+  bool initialized_ = false;
+  bool stream_open_ = false;
+  bool stream_answered_ = false;
+  bool deleted_ = false;
+  bool closing_ = false;
+};
+
+}  // namespace runner::ingest

@@ -1,0 +1,33 @@
+#pragma once
+
+#include "tests/sim/event_queue.h"
+#include "tests/sim/findings.h"
+#include "tests/sim/random.h"
+#include "tests/sim/trace.h"
+#include "tests/sim/transitions.h"
+#include "tests/sim/weather.h"
+
+namespace runner::sim {
+
+// What every actor of a history shares: time, chance, weather, and where it is written down what
+// happened. Actors hold a reference; nobody but the world makes one.
+struct Environment {
+  Environment(std::uint64_t seed, Trace::Mode mode)
+      : random(seed), weather(Weather::Of(random)), trace(mode) {}
+
+  MonoTime Now() const { return events.Now().mono; }
+  bool Strikes(Fault fault) { return weather.Strikes(fault, random); }
+  template <typename Compose>
+  void Tell(std::string_view actor, Compose compose) {
+    trace.Line(Now() - kBeginning.mono, actor, compose);
+  }
+
+  Random random;
+  Weather weather;
+  EventQueue events;
+  Trace trace;
+  Transitions transitions;
+  Findings findings;
+};
+
+}  // namespace runner::sim

@@ -1,0 +1,92 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "common/clock.h"
+
+namespace runner::sim {
+
+// What must hold. The names appear in reports; kInvariants says what each of them means.
+enum class Invariant {
+  kOneLease,
+  kStaleChangesNothing,
+  kRepeatChangesNothing,
+  kHelloSettles,
+  kLimits,
+  kContainedFirst,
+  kNothingAfterDraining,
+  kCounting,
+  kExecutorCounting,
+  kOneTerminalStatus,
+  kAttemptsBounded,
+  kQueueOrder,
+  kQueueAge,
+  kLostInTime,
+  kWorkConserving,
+  kBooksAgree,
+  kEverythingEnds,
+  kNothingLeft,
+  kCreditsRestored,
+  kCount,
+};
+
+struct InvariantText {
+  std::string_view name;
+  std::string_view meaning;
+};
+
+inline constexpr std::array<InvariantText, static_cast<std::size_t>(Invariant::kCount)>
+    kInvariants = {{
+        {"one-lease", "an incident has one current lease; a lease is offered once, run once"},
+        {"stale-changes-nothing", "a message without a current lease changes nothing"},
+        {"repeat-changes-nothing", "a message delivered twice changes nothing the second time"},
+        {"hello-settles", "Welcome keeps what is current, drops the rest; unlisted is lost"},
+        {"limits", "credits, slots, agents of a cluster and in total are never exceeded"},
+        {"contained-first", "no result and no free slot before the run is contained"},
+        {"nothing-after-draining", "nothing is offered or accepted after Draining"},
+        {"counting", "the three equations of ingest, and its counters tell the truth"},
+        {"executor-counting", "spawned = completed + active, and the counters tell the truth"},
+        {"one-terminal-status", "an incident ends once, and as its run truly ended"},
+        {"attempts-bounded", "lost and interrupted attempts end at their limit, not before"},
+        {"queue-order", "first in, first out; requeued to the front; the oldest is evicted"},
+        {"queue-age", "over-age is never leased, expires in time, and nothing else does"},
+        {"lost-in-time", "leases not accepted or not announced in time are lost"},
+        {"work-conserving", "nothing waits that could run"},
+        {"books-agree", "the scheduler's state is that of the model"},
+        {"everything-ends", "in calm weather every incident ends within its time"},
+        {"nothing-left", "in the end there is no lease, run, result, executor or timer"},
+        {"credits-restored", "in calm weather every slot is free again"},
+    }};
+
+inline std::string_view NameOf(Invariant invariant) {
+  return kInvariants[static_cast<std::size_t>(invariant)].name;
+}
+
+// The first broken invariant of a history; what comes after it is not trusted.
+struct Finding {
+  Invariant invariant;
+  std::string what;
+};
+
+class Findings {
+ public:
+  void Report(Invariant invariant, std::string what) {
+    if (!first_) first_ = Finding{invariant, std::move(what)};
+  }
+  // Composes the text only when it does not hold.
+  template <typename Compose>
+  void Expect(bool holds, Invariant invariant, Compose compose) {
+    if (!holds && !first_) Report(invariant, compose());
+  }
+  const std::optional<Finding>& first() const { return first_; }
+
+ private:
+  std::optional<Finding> first_;
+};
+
+}  // namespace runner::sim

@@ -1,0 +1,232 @@
+// What the scheduler decides, held against the rules.
+
+#include <algorithm>
+#include <utility>
+
+#include "tests/sim/incident_truth.h"
+
+namespace runner::sim {
+
+void IncidentTruth::OnEvent(ingest::ClusterIndex index, Severity severity,
+                            const ingest::Scheduler::Admission& admission) {
+  using Verdict = ingest::Scheduler::Admission::Result;
+  Cluster& cluster = clusters_[index];
+  ++cluster.received;
+  cluster.filtered += admission.result == Verdict::kFiltered ? 1 : 0;
+  cluster.rejected += admission.result == Verdict::kRejected ? 1 : 0;
+  Expect((severity < options_.severity_threshold) == (admission.result == Verdict::kFiltered),
+         Invariant::kCounting, [] { return std::string("the filter lets the wrong ones pass"); });
+  env_.transitions.Count("event", "received",
+                         admission.result == Verdict::kQueued     ? "queued"
+                         : admission.result == Verdict::kFiltered ? "filtered"
+                                                                  : "rejected",
+                         "event");
+}
+
+void IncidentTruth::OnEffects(const ingest::Effects& effects) {
+  for (const ingest::Effect& effect : effects) {
+    if (env_.findings.first()) return;
+    std::visit([this](const auto& one) { Decided(one); }, effect);
+  }
+  Expect(expected_decisions_.empty() && expected_close_ == ingest::kNoStream,
+         Invariant::kHelloSettles, [] { return std::string("Hello was not answered"); });
+  for (const Lease& lease : unlisted_) {
+    Expect(Held(lease) == nullptr, Invariant::kHelloSettles,
+           [&] { return TextOf(lease) + " was not listed and is held all the same"; });
+  }
+  Expect(!result_of_, Invariant::kOneTerminalStatus,
+         [&] { return TextOf(*result_of_) + ": its Result was not recorded"; });
+}
+
+void IncidentTruth::Decided(const ingest::CloseSuperseded& close) {
+  Expect(close.stream == expected_close_, Invariant::kHelloSettles,
+         [&] { return "stream " + std::to_string(close.stream) + " is closed as superseded"; });
+  expected_close_ = ingest::kNoStream;
+}
+
+void IncidentTruth::Decided(const ingest::SendWelcome& welcome) {
+  std::vector<std::pair<Lease, bool>> decisions;
+  decisions.reserve(welcome.decisions.size());
+  for (const auto& [lease, keep] : welcome.decisions) decisions.emplace_back(lease, keep);
+  const bool same = std::is_permutation(decisions.begin(), decisions.end(),
+                                        expected_decisions_.begin(), expected_decisions_.end());
+  Expect(same, Invariant::kHelloSettles, [&] { return TextOf(DownMessage(welcome)); });
+  expected_decisions_.clear();
+}
+
+void IncidentTruth::Decided(const ingest::EventQueued& queued) {
+  const auto index = static_cast<std::size_t>(
+      std::find_if(clusters_.begin(), clusters_.end(),
+                   [&](const Cluster& c) { return c.name == queued.incident.event.cluster; }) -
+      clusters_.begin());
+  Cluster& cluster = clusters_.at(index);
+  Expect(!ended_.contains(queued.incident.id) && !open_.contains(queued.incident.id),
+         Invariant::kOneTerminalStatus, [&] { return queued.incident.id + " is queued twice"; });
+  // What came back may exceed the bound; a newcomer takes a free place or that of a victim.
+  Expect(cluster.queue.size() < options_.cluster_queue_size || evicted_, Invariant::kQueueOrder,
+         [&] { return queued.incident.id + " is queued beyond the bound"; });
+  Open incident;
+  incident.cluster = index;
+  incident.since = env_.Now();
+  Transit(nullptr, "queued");
+  open_.emplace(queued.incident.id, incident);
+  cluster.queue.push_back(queued.incident.id);
+  ++cluster.queued;
+}
+
+void IncidentTruth::Decided(const ingest::SendOffer& offer) {
+  const auto found = open_.find(offer.lease.incident_id);
+  Expect(found != open_.end() && found->second.state == State::kQueued, Invariant::kOneLease,
+         [&] { return TextOf(offer.lease) + " is offered, but does not wait"; });
+  if (env_.findings.first()) return;
+  Open& incident = found->second;
+  CheckOffer(offer, incident);
+  offered_.insert(offer.lease);
+  Executor* executor = Of(offer.stream);
+  if (env_.findings.first() || executor == nullptr) return;
+  Transit(&incident, "offered");
+  Cluster& cluster = clusters_[incident.cluster];
+  incident.waited = Waited(incident);
+  incident.state = State::kOffered;
+  incident.since = env_.Now();
+  incident.attempt = offer.lease.attempt;
+  incident.executor = executor_of_.at(offer.stream);
+  incident.started = false;
+  std::erase(cluster.queue, offer.lease.incident_id);
+  ++cluster.dequeued;
+  ++cluster.leased;
+  ++executor->offers;
+  ++executor->leases;
+}
+
+void IncidentTruth::CheckOffer(const ingest::SendOffer& offer, const Open& incident) const {
+  const auto text = [&] { return TextOf(DownMessage(offer)); };
+  const Cluster& cluster = clusters_[incident.cluster];
+  Expect(offer.lease.attempt > incident.attempt && !offered_.contains(offer.lease),
+         Invariant::kOneLease, [&] { return text() + " was offered before"; });
+  Expect(cluster.queue.front() == offer.lease.incident_id, Invariant::kQueueOrder,
+         [&] { return text() + " before " + cluster.queue.front(); });
+  Expect(Waited(incident) < options_.max_queue_age, Invariant::kQueueAge, text);
+  Expect(!draining_, Invariant::kNothingAfterDraining, text);
+  const Executor* executor = const_cast<IncidentTruth*>(this)->Of(offer.stream);
+  Expect(executor != nullptr, Invariant::kLimits, [&] { return text() + " on no stream"; });
+  if (executor == nullptr) return;
+  Expect(!executor->draining, Invariant::kNothingAfterDraining, text);
+  Expect(executor->Free() > 0 || executor->draining, Invariant::kLimits,
+         [&] { return text() + " without a credit or a slot"; });
+  std::size_t leased = 0;
+  for (const Cluster& one : clusters_) leased += one.leased;
+  Expect(leased < options_.max_concurrent_agents, Invariant::kLimits,
+         [&] { return text() + " beyond max-concurrent-agents"; });
+  Expect(cluster.leased < options_.max_agents_per_cluster, Invariant::kLimits,
+         [&] { return text() + " beyond max-agents-per-cluster"; });
+  for (const auto& [id, other] : executors_) {
+    Expect(other.Free() <= executor->Free(), Invariant::kLimits,
+           [&] { return text() + ": " + id + " has more free slots"; });
+  }
+}
+
+void IncidentTruth::Decided(const ingest::IncidentLeased& leased) {
+  Expect(Held(leased.lease) != nullptr, Invariant::kOneLease,
+         [&] { return TextOf(leased.lease) + " is leased, but not offered"; });
+}
+
+void IncidentTruth::Decided(const ingest::SendRecorded& recorded) {
+  const bool current = result_of_ == recorded.lease;
+  Expect(current || ended_.contains(recorded.lease.incident_id), Invariant::kStaleChangesNothing,
+         [&] { return TextOf(recorded.lease) + " is recorded, but its result is stale"; });
+}
+
+bool IncidentTruth::CountRelease(Open& incident) const {
+  if (result_of_) return ++incident.interrupted >= options_.max_interruptions;
+  return incident.started && ++incident.lost >= options_.max_attempts;
+}
+
+void IncidentTruth::Release(Open& incident) {
+  --clusters_[incident.cluster].leased;
+  --executors_.at(incident.executor).leases;
+  result_of_.reset();
+}
+
+void IncidentTruth::Decided(const ingest::IncidentRequeued& requeued) {
+  Open* incident = Held(requeued.lease);
+  Expect(incident != nullptr, Invariant::kOneLease,
+         [&] { return TextOf(requeued.lease) + " is requeued, but not held"; });
+  if (incident == nullptr) return;
+  Expect(!result_status_ || *result_status_ == RunStatus::kInterrupted,
+         Invariant::kOneTerminalStatus,
+         [&] { return TextOf(requeued.lease) + " has ended, and is requeued"; });
+  Expect(!CountRelease(*incident), Invariant::kAttemptsBounded,
+         [&] { return TextOf(requeued.lease) + " is requeued beyond its attempts"; });
+  Transit(incident, "queued");
+  Release(*incident);
+  incident->state = State::kQueued;
+  incident->since = env_.Now();
+  Cluster& cluster = clusters_[incident->cluster];
+  cluster.queue.push_front(requeued.lease.incident_id);
+  ++cluster.requeued;
+}
+
+void IncidentTruth::Decided(const ingest::IncidentFinished& finished) {
+  const std::string& id = finished.lease.incident_id;
+  const auto found = open_.find(id);
+  Expect(found != open_.end(), Invariant::kOneTerminalStatus,
+         [&] { return id + " ends as " + finished.status + ", but is not open"; });
+  if (found == open_.end()) return;
+  Open& incident = found->second;
+  Cluster& cluster = clusters_[incident.cluster];
+  const auto status = ParseRunStatus(finished.status);
+  Transit(&incident, finished.reason == "attempts_exhausted" ? "attempts exhausted"
+                     : status                                ? ToString(*status)
+                     : finished.status == "expired"          ? "expired"
+                                                             : "evicted");
+  if (incident.state == State::kQueued) {
+    EndQueued(id, incident, finished);
+    std::erase(cluster.queue, id);
+  } else {
+    Expect(incident.attempt == finished.lease.attempt, Invariant::kOneLease,
+           [&] { return TextOf(finished.lease) + " ends, but is not current"; });
+    EndHeld(incident, finished);
+    Release(incident);
+  }
+  ++cluster.finished;
+  ended_[id] = finished.status;
+  open_.erase(found);
+}
+
+void IncidentTruth::EndQueued(const std::string& id, const Open& incident,
+                              const ingest::IncidentFinished& finished) {
+  Cluster& cluster = clusters_[incident.cluster];
+  if (finished.status == "expired") {
+    ++cluster.expired;
+    Expect(Waited(incident) >= options_.max_queue_age, Invariant::kQueueAge,
+           [&] { return id + " expires too early"; });
+    return;
+  }
+  ++cluster.evicted;
+  evicted_ = true;
+  Expect(finished.status == "evicted" && cluster.queue.size() >= options_.cluster_queue_size,
+         Invariant::kOneTerminalStatus,
+         [&] { return id + " ends as " + finished.status + " while it waits"; });
+  for (const std::string& other : cluster.queue) {
+    Expect(Waited(open_.at(other)) <= Waited(incident), Invariant::kQueueOrder,
+           [&] { return id + " is evicted, but " + other + " is older"; });
+  }
+}
+
+void IncidentTruth::EndHeld(const Open& held, const ingest::IncidentFinished& finished) {
+  Open incident = held;
+  if (finished.reason == "attempts_exhausted") {
+    Expect(finished.status == "failure" && CountRelease(incident), Invariant::kAttemptsBounded,
+           [&] { return TextOf(finished.lease) + " is given up too early"; });
+    return;
+  }
+  Expect(result_status_ && result_of_ == finished.lease &&
+             ToString(*result_status_) == finished.status &&
+             *result_status_ != RunStatus::kInterrupted,
+         Invariant::kOneTerminalStatus, [&] {
+           return TextOf(finished.lease) + " ends as " + finished.status + ": no such Result";
+         });
+}
+
+}  // namespace runner::sim

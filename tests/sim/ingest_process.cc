@@ -1,0 +1,211 @@
+#include "tests/sim/ingest_process.h"
+
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "tests/sim/scheduler_digest.h"
+
+namespace runner::sim {
+namespace {
+
+constexpr std::string_view kName = "ingest";
+
+// The log lines of a decision, as far as no message tells them.
+std::string LogLine(const ingest::Effect& effect) {
+  if (const auto* queued = std::get_if<ingest::EventQueued>(&effect)) {
+    return "queues " + queued->incident.id + " of " + queued->incident.event.cluster;
+  }
+  if (const auto* requeued = std::get_if<ingest::IncidentRequeued>(&effect)) {
+    return "requeues " + TextOf(requeued->lease) + ": " + requeued->reason;
+  }
+  if (const auto* finished = std::get_if<ingest::IncidentFinished>(&effect)) {
+    return "finishes " + TextOf(finished->lease) + " as " + finished->status + " " +
+           finished->reason;
+  }
+  return "";
+}
+
+}  // namespace
+
+IngestProcess::IngestProcess(Environment& env, Network& network, const RunTruth& runs,
+                             const ingest::SchedulerOptions& options,
+                             std::function<std::string()> new_id, std::function<void()> exited)
+    : env_(env),
+      network_(network),
+      truth_(env, runs, options),
+      scheduler_(options, [new_id = std::move(new_id)](WallTime) { return new_id(); }),
+      exited_(std::move(exited)) {
+  network_.SetIngest(this);
+}
+
+IngestProcess::~IngestProcess() {
+  env_.events.DropAllOf(this);
+  network_.SetIngest(nullptr);
+}
+
+template <typename Input>
+void IngestProcess::Step(std::string_view cause, Input input) {
+  ingest::Effects effects;
+  truth_.BeginInput(cause);
+  input(effects);
+  truth_.OnEffects(effects);
+  for (const ingest::Effect& effect : effects) CarryOut(effect);
+  RearmTimer();
+  if (draining_ && scheduler_.SidecarLeases() == 0) FinishDrain();
+}
+
+// --- inputs ---------------------------------------------------------------------------------
+
+std::string IngestProcess::OnEvent(ingest::ClusterIndex cluster, FaultEvent event) {
+  std::string incident_id;
+  event.received_at = Now().wall;
+  const Severity severity = event.severity;
+  Step("event", [&](ingest::Effects& effects) {
+    const auto admission = scheduler_.OnEvent(cluster, std::move(event), Now(), effects);
+    truth_.OnEvent(cluster, severity, admission);
+    incident_id = admission.incident_id;
+  });
+  return incident_id;
+}
+
+void IngestProcess::OnInvalidEvent(ingest::ClusterIndex cluster, std::optional<Severity> severity) {
+  Step("invalid event", [&](ingest::Effects&) {
+    scheduler_.OnInvalidEvent(cluster, "json", severity);
+    truth_.OnInvalid(cluster);
+  });
+}
+
+void IngestProcess::OnMessage(StreamId stream, const UpMessage& message) {
+  if (const auto* hello = std::get_if<ingest::HelloInfo>(&message)) {
+    if (!streams_.emplace(stream, Beat{}).second) return;
+    env_.Tell(kName, [&] { return "hears " + std::to_string(stream) + ": " + TextOf(message); });
+    Step("Hello", [&](ingest::Effects& effects) {
+      truth_.OnHello(stream, *hello);
+      scheduler_.OnHello(stream, *hello, Now(), effects);
+    });
+    return;
+  }
+  if (!streams_.contains(stream)) return;
+  env_.Tell(kName, [&] { return "hears " + std::to_string(stream) + ": " + TextOf(message); });
+  streams_.at(stream) = message;
+  Deliver(stream, message);
+  if (env_.Strikes(Fault::kRepeatMessage)) CheckRepeat(stream, message);
+}
+
+void IngestProcess::Deliver(StreamId stream, const UpMessage& message) {
+  const Lease* lease = LeaseOf(message);
+  const bool stale = lease != nullptr && !truth_.IsCurrent(stream, *lease);
+  const std::uint64_t before = stale ? DigestOf(scheduler_) : 0;
+  Step(NameOf(message), [&](ingest::Effects& effects) {
+    truth_.OnMessage(stream, message);
+    Feed(stream, message, effects);
+  });
+  env_.findings.Expect(!stale || before == DigestOf(scheduler_), Invariant::kStaleChangesNothing,
+                       [&] { return TextOf(message) + " has changed something"; });
+}
+
+void IngestProcess::Feed(StreamId stream, const UpMessage& message, ingest::Effects& effects) {
+  if (const auto* credits = std::get_if<Credits>(&message)) {
+    scheduler_.OnCredits(stream, credits->total, Now(), effects);
+  } else if (const auto* accepted = std::get_if<Accepted>(&message)) {
+    scheduler_.OnAccepted(stream, accepted->lease, effects);
+  } else if (const auto* rejected = std::get_if<Rejected>(&message)) {
+    scheduler_.OnRejected(stream, rejected->lease, rejected->reason, Now(), effects);
+  } else if (const auto* started = std::get_if<Started>(&message)) {
+    scheduler_.OnStarted(stream, started->lease, Now(), effects);
+  } else if (const auto* result = std::get_if<Result>(&message)) {
+    scheduler_.OnResult(stream, result->lease, result->outcome, Now(), effects);
+  } else if (const auto* beat = std::get_if<Beat>(&message)) {
+    scheduler_.OnBeat(stream, beat->seq, effects);
+  } else if (std::holds_alternative<Draining>(message)) {
+    scheduler_.OnExecutorDraining(stream);
+  }
+}
+
+void IngestProcess::CheckRepeat(StreamId stream, const UpMessage& message) {
+  if (exited_ == nullptr) return;
+  const std::uint64_t before = DigestOf(scheduler_);
+  Step("repeat", [&](ingest::Effects& effects) {
+    truth_.OnMessage(stream, message);
+    Feed(stream, message, effects);
+  });
+  env_.findings.Expect(before == DigestOf(scheduler_), Invariant::kRepeatChangesNothing,
+                       [&] { return TextOf(message) + " has changed something when repeated"; });
+}
+
+void IngestProcess::OnClosed(StreamId stream) {
+  const auto closed = streams_.extract(stream);
+  if (closed.empty()) return;
+  env_.Tell(kName, [&] { return "loses stream " + std::to_string(stream); });
+  Step("stream closed", [&](ingest::Effects& effects) {
+    truth_.OnClosed(stream);
+    scheduler_.OnStreamClosed(stream, Now(), effects);
+  });
+  // What a stream that has ended has said changes nothing either.
+  if (env_.Strikes(Fault::kRepeatMessage)) CheckRepeat(stream, closed.mapped());
+}
+
+// --- effects --------------------------------------------------------------------------------
+
+void IngestProcess::CarryOut(const ingest::Effect& effect) {
+  std::visit(
+      [&](const auto& one) {
+        if constexpr (requires { DownMessage(one); }) {
+          if (!streams_.contains(one.stream)) return;
+          env_.Tell(kName, [&] {
+            return "sends " + std::to_string(one.stream) + ": " + TextOf(DownMessage(one));
+          });
+          network_.SendDown(one.stream, one);
+        }
+      },
+      effect);
+  if (const auto* close = std::get_if<ingest::CloseSuperseded>(&effect)) {
+    env_.Tell(kName, [&] { return "closes superseded stream " + std::to_string(close->stream); });
+    if (streams_.erase(close->stream) != 0) network_.CloseByIngest(close->stream, true);
+  }
+  if (std::holds_alternative<ingest::EventQueued>(effect) ||
+      std::holds_alternative<ingest::IncidentRequeued>(effect) ||
+      std::holds_alternative<ingest::IncidentFinished>(effect)) {
+    env_.Tell(kName, [&] { return LogLine(effect); });
+  }
+}
+
+void IngestProcess::RearmTimer() {
+  if (timer_) env_.events.Cancel(*timer_);
+  timer_.reset();
+  const auto deadline = scheduler_.NextDeadline();
+  if (!deadline) return;
+  timer_ = env_.events.At(this, *deadline, [this] {
+    Step("timer", [&](ingest::Effects& effects) { scheduler_.OnTimer(Now(), effects); });
+  });
+}
+
+// --- drain ----------------------------------------------------------------------------------
+
+void IngestProcess::Drain(Duration timeout) {
+  if (std::exchange(draining_, true)) {
+    CancelRunning();
+    return;
+  }
+  env_.Tell(kName, [] { return std::string("drains"); });
+  drain_timer_ = env_.events.After(this, timeout, [this] { CancelRunning(); });
+  Step("drain", [&](ingest::Effects& effects) {
+    truth_.OnDrain();
+    scheduler_.BeginDrain(effects);
+  });
+}
+
+void IngestProcess::CancelRunning() {
+  if (exited_ == nullptr || std::exchange(cancelled_, true)) return;
+  env_.events.Cancel(drain_timer_);
+  drain_timer_ = env_.events.After(this, scheduler_.LargestStopBudget(), [this] { FinishDrain(); });
+  Step("cancel", [&](ingest::Effects& effects) { scheduler_.CancelRunning("shutdown", effects); });
+}
+
+void IngestProcess::FinishDrain() {
+  env_.events.Cancel(drain_timer_);
+  if (const auto exited = std::exchange(exited_, nullptr)) exited();
+}
+
+}  // namespace runner::sim

@@ -1,0 +1,67 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "ingest/core/scheduler.h"
+#include "tests/sim/incident_truth.h"
+#include "tests/sim/network.h"
+
+namespace runner::sim {
+
+// One life of ingest's process: the scheduler, with the shell that stands around it in IngestLoop
+// and DispatchService rebuilt on simulated time and streams.
+//
+// Destroying it is a crash: its state is in memory, so its incidents are gone with it.
+class IngestProcess final : public IngestPort {
+ public:
+  // `new_id` never repeats itself, also not in another life. `exited` is called once, from inside a
+  // method: what destroys the process must come later.
+  IngestProcess(Environment& env, Network& network, const RunTruth& runs,
+                const ingest::SchedulerOptions& options, std::function<std::string()> new_id,
+                std::function<void()> exited);
+  ~IngestProcess();
+  IngestProcess(const IngestProcess&) = delete;
+  IngestProcess& operator=(const IngestProcess&) = delete;
+
+  // The id of the incident, when the event became one.
+  std::string OnEvent(ingest::ClusterIndex cluster, FaultEvent event);
+  void OnInvalidEvent(ingest::ClusterIndex cluster, std::optional<Severity> severity);
+  // A signal; the second one cancels at once.
+  void Drain(Duration timeout);
+
+  const ingest::Scheduler& scheduler() const { return scheduler_; }
+  IncidentTruth& truth() { return truth_; }
+
+ private:
+  void OnMessage(StreamId stream, const UpMessage& message) override;
+  void OnClosed(StreamId stream) override;
+
+  template <typename Input>
+  void Step(std::string_view cause, Input input);
+  void Deliver(StreamId stream, const UpMessage& message);
+  void Feed(StreamId stream, const UpMessage& message, ingest::Effects& effects);
+  void CheckRepeat(StreamId stream, const UpMessage& message);
+  void CarryOut(const ingest::Effect& effect);
+  void RearmTimer();
+  void CancelRunning();
+  void FinishDrain();
+  Instant Now() const { return env_.events.Now(); }
+
+  Environment& env_;
+  Network& network_;
+  IncidentTruth truth_;
+  ingest::Scheduler scheduler_;
+  std::function<void()> exited_;
+  // Those that have said Hello and have not ended, with what each has said last.
+  std::map<StreamId, UpMessage> streams_;
+  std::optional<EventQueue::Id> timer_;
+  EventQueue::Id drain_timer_;
+  bool draining_ = false;
+  bool cancelled_ = false;
+};
+
+}  // namespace runner::sim

@@ -1,0 +1,85 @@
+#include "tests/sim/rogue_executor.h"
+
+#include <utility>
+
+namespace runner::sim {
+
+using std::chrono::milliseconds;
+
+RogueExecutor::RogueExecutor(Environment& env, Network& network, std::string executor_id,
+                             std::function<Lease()> any_lease)
+    : env_(env),
+      network_(network),
+      executor_id_(std::move(executor_id)),
+      any_lease_(std::move(any_lease)),
+      stream_(network.Dial(*this)) {
+  network_.SendUp(stream_, MakeHello());
+  Act();
+}
+
+RogueExecutor::~RogueExecutor() {
+  env_.events.DropAllOf(this);
+  network_.LeaveByExecutor(stream_);
+}
+
+ingest::HelloInfo RogueExecutor::MakeHello() {
+  ingest::HelloInfo hello;
+  hello.executor_id = executor_id_;
+  hello.boot_id = "rogue";
+  hello.slots = static_cast<std::uint32_t>(env_.random.Between(1, 4));
+  hello.sidecar = env_.random.Chance(500);
+  for (std::size_t i = env_.random.Below(4); i > 0; --i) {
+    (env_.random.Chance(500) ? hello.running : hello.results_waiting).push_back(SomeLease());
+  }
+  return hello;
+}
+
+Lease RogueExecutor::SomeLease() {
+  if (offered_.empty() || env_.random.Chance(300)) {
+    return env_.random.Chance(100) ? Lease{"nobody", 1} : any_lease_();
+  }
+  return offered_[env_.random.Below(offered_.size())];
+}
+
+UpMessage RogueExecutor::Anything() {
+  switch (env_.random.Below(8)) {
+    case 0:
+      return MakeHello();
+    case 1:
+      return Credits{env_.random.Below(12)};
+    case 2:
+      return Accepted{SomeLease()};
+    case 3:
+      return Rejected{SomeLease(), "busy"};
+    case 4:
+      return Started{SomeLease()};
+    case 5:
+      return Beat{env_.random.Below(100)};
+    case 6:
+      if (env_.random.Chance(50)) return Draining{};
+      [[fallthrough]];
+    default:
+      Result result{SomeLease(), {}};
+      result.outcome.status = static_cast<RunStatus>(env_.random.Below(5));
+      return result;
+  }
+}
+
+void RogueExecutor::Act() {
+  env_.events.After(this, env_.random.Around(milliseconds(1500)), [this] {
+    if (ended_) return;
+    const UpMessage message = Anything();
+    env_.Tell(executor_id_, [&] { return "sends " + TextOf(message); });
+    network_.SendUp(stream_, message);
+    Act();
+  });
+}
+
+void RogueExecutor::OnMessage(StreamId, const DownMessage& message) {
+  if (const auto* offer = std::get_if<ingest::SendOffer>(&message)) {
+    offered_.push_back(offer->lease);
+    if (offered_.size() > 8) offered_.erase(offered_.begin());
+  }
+}
+
+}  // namespace runner::sim

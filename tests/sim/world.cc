@@ -1,0 +1,235 @@
+#include "tests/sim/world.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace runner::sim {
+namespace {
+
+using ingest::OverflowPolicy;
+using std::chrono::hours;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr std::size_t kMostHosts = 6;
+constexpr std::size_t kMostRogues = 3;
+
+seconds DrawSeconds(Random& random, std::size_t low, std::size_t high) {
+  return seconds(random.Between(low, high));
+}
+
+}  // namespace
+
+World::World(std::uint64_t seed, Trace::Mode mode, bool wall_clock_jumps)
+    : env_(seed, mode),
+      wall_clock_jumps_(wall_clock_jumps),
+      options_(DrawOptions(env_.random)),
+      runs_(env_),
+      network_(env_) {
+  env_.Tell("weather", [this] { return env_.weather.Text(); });
+  StartIngest();
+  DrawHosts();
+  Forecast();
+}
+
+World::~World() {
+  hosts_.clear();
+  rogues_.clear();
+  ingest_.reset();
+}
+
+ingest::SchedulerOptions World::DrawOptions(Random& random) {
+  ingest::SchedulerOptions options;
+  for (std::size_t i = random.Between(1, 4); i > 0; --i) {
+    options.clusters.push_back("c" + std::to_string(options.clusters.size()));
+  }
+  options.cluster_queue_size = random.Below(9);
+  options.overflow_policy =
+      random.Chance(500) ? OverflowPolicy::kDropOldest : OverflowPolicy::kRejectNewest;
+  options.max_concurrent_agents = random.Between(1, 5);
+  options.max_agents_per_cluster = random.Between(1, 3);
+  options.max_attempts = static_cast<std::uint32_t>(random.Between(1, 3));
+  options.max_interruptions = static_cast<std::uint32_t>(random.Between(1, 4));
+  options.max_queue_age = DrawSeconds(random, 10, 300);
+  options.queue_sweep_interval = DrawSeconds(random, 5, 60);
+  options.leases.lease_ttl = DrawSeconds(random, 20, 60);
+  options.leases.accept_timeout = DrawSeconds(random, 2, 10);
+  options.history_count = random.Between(1, 50);
+  return options;
+}
+
+void World::DrawHosts() {
+  const std::size_t count = env_.random.Between(1, 3);
+  for (std::size_t i = 0; i < count; ++i) {
+    Host& host = hosts_.emplace_back();
+    host.options.executor_id = "e" + std::to_string(i);
+    host.options.slots = static_cast<std::uint32_t>(env_.random.Between(1, 3));
+    host.options.sidecar = env_.random.Chance(500);
+    host.options.runs.agent_timeout = DrawSeconds(env_.random, 1, 60);
+    host.options.runs.kill_grace = DrawSeconds(env_.random, 1, 5);
+    host.options.beat_interval = DrawSeconds(env_.random, 5, 15);
+    StartExecutor(i);
+  }
+}
+
+// --- what happens by itself -----------------------------------------------------------------
+
+template <typename Action>
+void World::Recur(Duration mean, Action action) {
+  env_.events.After(this, env_.random.Around(mean), [this, mean, action] {
+    if (!storm_) return;
+    action();
+    Recur(mean, action);
+  });
+}
+
+template <typename Action>
+void World::Suffer(Fault fault, Action action) {
+  if (!env_.weather.Enabled(fault)) return;
+  Recur(env_.weather.MeanInterval(fault), [this, fault, action] {
+    env_.Tell("weather", [&] { return std::string(NameOf(fault)); });
+    action();
+  });
+}
+
+void World::Forecast() {
+  for (std::size_t i = 0; i < options_.clusters.size(); ++i) {
+    Recur(milliseconds(env_.random.Between(500, 20'000)),
+          [this, i] { SendEvent(i, static_cast<Severity>(env_.random.Between(2, 4))); });
+  }
+  const auto any_stream = [this] {
+    const auto open = network_.Open();
+    return open.empty() ? ingest::kNoStream : open[env_.random.Below(open.size())];
+  };
+  Suffer(Fault::kBreakStream, [this, any_stream] { network_.Break(any_stream()); });
+  Suffer(Fault::kStallStream, [this, any_stream] { network_.Stall(any_stream()); });
+  Suffer(Fault::kCrashExecutor, [this] { CrashExecutor(); });
+  Suffer(Fault::kDrainExecutor, [this] {
+    if (ExecutorProcess* process = AnyExecutor()) {
+      process->Drain(env_.random.Between(Duration::zero(), kShutdownTimeout));
+    }
+  });
+  Suffer(Fault::kTwinExecutor, [this] { AddTwin(); });
+  Suffer(Fault::kRogueExecutor, [this] { AddRogue(); });
+  Suffer(Fault::kCrashIngest, [this] { StopIngest(); });
+  Suffer(Fault::kDrainIngest, [this] {
+    if (ingest_) ingest_->Drain(env_.random.Between(Duration::zero(), kShutdownTimeout));
+  });
+  Suffer(Fault::kJumpWallClock, [this] { JumpWallClock(); });
+  Suffer(Fault::kFlood, [this] { Flood(); });
+  Suffer(Fault::kBadEvents, [this] { SendBadEvent(); });
+}
+
+void World::SendEvent(ingest::ClusterIndex cluster, Severity severity) {
+  if (!ingest_) return;
+  FaultEvent event;
+  event.fault_type = "CrashLoop";
+  event.severity = severity;
+  event.resource = {"v1", "Pod", "pod", "default", "uid"};
+  env_.Tell(options_.clusters[cluster],
+            [&] { return "tells a fault, " + std::string(ToString(severity)); });
+  ingest_->OnEvent(cluster, std::move(event));
+}
+
+void World::SendBadEvent() {
+  const std::size_t cluster = env_.random.Below(options_.clusters.size());
+  const auto severity = static_cast<Severity>(env_.random.Below(5));
+  if (env_.random.Chance(500)) {
+    SendEvent(cluster, static_cast<Severity>(env_.random.Below(2)));
+  } else if (ingest_) {
+    ingest_->OnInvalidEvent(cluster,
+                            env_.random.Chance(500) ? std::optional(severity) : std::nullopt);
+  }
+}
+
+void World::Flood() {
+  const std::size_t cluster = env_.random.Below(options_.clusters.size());
+  for (std::size_t i = env_.random.Between(3, 15); i > 0; --i) {
+    env_.events.After(this, env_.random.Around(milliseconds(20)),
+                      [this, cluster] { SendEvent(cluster, Severity::kError); });
+  }
+}
+
+void World::AddTwin() {
+  if (hosts_.size() >= kMostHosts) return;
+  Host twin;
+  twin.options = hosts_[env_.random.Below(hosts_.size())].options;
+  twin.restarts = false;
+  hosts_.push_back(std::move(twin));
+  StartExecutor(hosts_.size() - 1);
+}
+
+void World::AddRogue() {
+  std::erase_if(rogues_,
+                [this](const auto& rogue) { return rogue->ended() || env_.random.Chance(200); });
+  if (rogues_.size() >= kMostRogues) return;
+  const std::string id = "rogue" + std::to_string(++last_rogue_ % 4);
+  if (ingest_) ingest_->truth().Distrust(id);
+  rogues_.push_back(std::make_unique<RogueExecutor>(env_, network_, id, [this] {
+    if (!ingest_ || ingest_->truth().offered().empty()) return Lease{"nobody", 1};
+    const auto& offered = ingest_->truth().offered();
+    return *std::next(offered.begin(), static_cast<long>(env_.random.Below(offered.size())));
+  }));
+}
+
+void World::JumpWallClock() {
+  const Duration by = env_.random.Between(-hours(48), hours(48));
+  if (wall_clock_jumps_) env_.events.JumpWallClock(by);
+}
+
+// --- processes ------------------------------------------------------------------------------
+
+void World::StartIngest() {
+  env_.Tell("ingest", [] { return std::string("starts"); });
+  ingest_ = std::make_unique<IngestProcess>(
+      env_, network_, runs_, options_, [this] { return "i" + std::to_string(++last_incident_); },
+      [this] {
+        env_.events.After(this, Duration::zero(), [this, exited = ingest_.get()] {
+          if (ingest_.get() == exited) StopIngest();
+        });
+      });
+  for (int i = 0; i < 4; ++i) ingest_->truth().Distrust("rogue" + std::to_string(i));
+}
+
+void World::StopIngest() {
+  if (!ingest_) return;
+  env_.Tell("ingest", [] { return std::string("is gone"); });
+  ingest_.reset();
+  env_.events.After(this, env_.random.Between(milliseconds(100), kLongestRestart),
+                    [this] { StartIngest(); });
+}
+
+void World::StartExecutor(std::size_t index) {
+  Host& host = hosts_[index];
+  if (departed_ || host.process) return;
+  if (env_.random.Chance(200)) {
+    host.options.slots = static_cast<std::uint32_t>(env_.random.Between(1, 3));
+  }
+  const ProcessId id = ++last_process_;
+  const auto exited = [this, index, id] {
+    env_.events.After(this, Duration::zero(), [this, index, id] {
+      if (hosts_[index].process && hosts_[index].process->id() == id) StopExecutor(index);
+    });
+  };
+  host.process = std::make_unique<ExecutorProcess>(env_, network_, runs_, id, host.options, exited);
+}
+
+void World::StopExecutor(std::size_t index) {
+  Host& host = hosts_[index];
+  env_.Tell(host.process->name(), [] { return std::string("is gone"); });
+  host.process.reset();
+  if (!host.restarts) return;
+  env_.events.After(this, env_.random.Between(milliseconds(100), kLongestRestart),
+                    [this, index] { StartExecutor(index); });
+}
+
+ExecutorProcess* World::AnyExecutor() {
+  return hosts_[env_.random.Below(hosts_.size())].process.get();
+}
+
+void World::CrashExecutor() {
+  const std::size_t index = env_.random.Below(hosts_.size());
+  if (hosts_[index].process) StopExecutor(index);
+}
+
+}  // namespace runner::sim

@@ -1,0 +1,96 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tests/sim/environment.h"
+#include "tests/sim/executor_process.h"
+#include "tests/sim/ingest_process.h"
+#include "tests/sim/network.h"
+#include "tests/sim/rogue_executor.h"
+#include "tests/sim/run_truth.h"
+
+namespace runner::sim {
+
+// One ingest, some executors, some clusters, and the weather they live in. Everything in it follows
+// from the seed.
+class World {
+ public:
+  // Without `wall_clock_jumps` they happen, but change nothing: the history must be the same.
+  World(std::uint64_t seed, Trace::Mode mode, bool wall_clock_jumps);
+  ~World();
+  World(const World&) = delete;
+  World& operator=(const World&) = delete;
+
+  // One event, then every invariant.
+  void Step();
+  // No fault from now on, no new incident; what is down comes back.
+  void BecomeCalm();
+  bool Quiet() const;
+  // A time after which BecomeCalm must have led to Quiet.
+  Duration TimeToQuiet() const;
+  void ReportUnrest();
+  // An event that nothing keeps from being investigated; the id of its incident.
+  std::string Probe(ingest::ClusterIndex cluster);
+  // How it ended, or nothing while it is open.
+  std::optional<std::string> EndOf(const std::string& incident_id);
+  // No executor is left, and none comes back.
+  void Depart();
+  bool Deserted() const;
+
+  std::size_t clusters() const { return options_.clusters.size(); }
+  Environment& env() { return env_; }
+
+ private:
+  static constexpr Duration kShutdownTimeout = std::chrono::seconds(30);
+  static constexpr Duration kLongestRestart = std::chrono::seconds(20);
+
+  // Where the processes of one executor run, one after the other.
+  struct Host {
+    ExecutorProcess::Options options;
+    bool restarts = true;
+    std::unique_ptr<ExecutorProcess> process;
+  };
+
+  static ingest::SchedulerOptions DrawOptions(Random& random);
+  void DrawHosts();
+  template <typename Action>
+  void Recur(Duration mean, Action action);
+  template <typename Action>
+  void Suffer(Fault fault, Action action);
+  void Forecast();
+
+  void StartIngest();
+  void StopIngest();
+  void StartExecutor(std::size_t host);
+  void StopExecutor(std::size_t host);
+  ExecutorProcess* AnyExecutor();
+
+  void SendEvent(ingest::ClusterIndex cluster, Severity severity);
+  void SendBadEvent();
+  void Flood();
+  void AddTwin();
+  void AddRogue();
+  void JumpWallClock();
+  void CrashExecutor();
+
+  void Check();
+  void CheckExecutor(const ExecutorProcess& process);
+
+  Environment env_;
+  const bool wall_clock_jumps_;
+  const ingest::SchedulerOptions options_;
+  RunTruth runs_;
+  Network network_;
+  std::unique_ptr<IngestProcess> ingest_;
+  std::vector<Host> hosts_;
+  std::vector<std::unique_ptr<RogueExecutor>> rogues_;
+  bool storm_ = true;
+  bool departed_ = false;
+  std::uint64_t last_incident_ = 0;
+  ProcessId last_process_ = 0;
+  std::uint64_t last_rogue_ = 0;
+};
+
+}  // namespace runner::sim

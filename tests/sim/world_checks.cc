@@ -1,0 +1,132 @@
+// The end of a history, and what holds after every step of it.
+
+#include <algorithm>
+
+#include "tests/sim/world.h"
+
+namespace runner::sim {
+
+using std::chrono::seconds;
+
+void World::BecomeCalm() {
+  env_.Tell("weather", [] { return std::string("becomes calm"); });
+  storm_ = false;
+  env_.weather.Calm();
+  rogues_.clear();
+  for (std::size_t i = 0; i < hosts_.size(); ++i) {
+    // What has no host any more must not come back as another one.
+    if (!hosts_[i].restarts && hosts_[i].process) StopExecutor(i);
+  }
+}
+
+bool World::Quiet() const {
+  if (!ingest_ || ingest_->truth().draining() || ingest_->truth().open() != 0) return false;
+  if (runs_.live() != 0) return false;
+  const auto& executors = ingest_->scheduler().leases().executors();
+  for (const Host& host : hosts_) {
+    if (!host.process) {
+      if (host.restarts) return false;
+      continue;
+    }
+    if (!host.process->attached() || host.process->draining()) return false;
+    if (!host.process->admission().results_waiting().empty()) return false;
+    const auto known = executors.find(host.options.executor_id);
+    if (known == executors.end() || known->second.FreeSlots() != host.options.slots) return false;
+  }
+  return true;
+}
+
+Duration World::TimeToQuiet() const {
+  Duration longest_run{};
+  for (const Host& host : hosts_) {
+    longest_run =
+        std::max(longest_run, host.options.runs.agent_timeout + host.options.runs.kill_grace);
+  }
+  return options_.max_queue_age + options_.queue_sweep_interval + options_.leases.lease_ttl +
+         3 * (longest_run + seconds(5)) + 2 * (kShutdownTimeout + kLongestRestart) + seconds(90);
+}
+
+void World::ReportUnrest() {
+  const bool up = ingest_ && !ingest_->truth().draining();
+  env_.findings.Expect(up && ingest_->truth().open() == 0, Invariant::kEverythingEnds,
+                       [] { return std::string("there are still open incidents"); });
+  env_.findings.Expect(runs_.live() == 0, Invariant::kNothingLeft,
+                       [] { return std::string("there are still runs"); });
+  for (const Host& host : hosts_) {
+    if (!host.process) continue;
+    env_.findings.Expect(host.process->admission().results_waiting().empty(),
+                         Invariant::kNothingLeft,
+                         [&] { return host.process->name() + " still has results"; });
+  }
+  env_.findings.Expect(Quiet(), Invariant::kCreditsRestored,
+                       [] { return std::string("not every slot is free again"); });
+}
+
+std::string World::Probe(ingest::ClusterIndex cluster) {
+  FaultEvent event;
+  event.severity = Severity::kCritical;
+  return ingest_->OnEvent(cluster, std::move(event));
+}
+
+std::optional<std::string> World::EndOf(const std::string& incident_id) {
+  return ingest_->truth().EndOf(incident_id);
+}
+
+void World::Depart() {
+  env_.Tell("weather", [] { return std::string("every executor departs"); });
+  departed_ = true;
+  for (Host& host : hosts_) host.process.reset();
+}
+
+bool World::Deserted() const {
+  return ingest_->truth().open() == 0 && ingest_->scheduler().leases().executors().empty() &&
+         !ingest_->scheduler().NextDeadline() && runs_.live() == 0;
+}
+
+// --- invariants -----------------------------------------------------------------------------
+
+void World::Step() {
+  env_.trace.BeginStep();
+  env_.events.RunNext();
+  Check();
+}
+
+void World::Check() {
+  if (ingest_) ingest_->truth().Compare(ingest_->scheduler());
+  for (const Host& host : hosts_) {
+    if (host.process) CheckExecutor(*host.process);
+  }
+}
+
+void World::CheckExecutor(const ExecutorProcess& process) {
+  const auto running = static_cast<std::int64_t>(process.admission().Running().size());
+  const auto slots = static_cast<std::int64_t>(process.options().slots);
+  const std::size_t live = runs_.LiveOf(process.id());
+  const bool tainted = process.runs().tainted();
+  Findings& findings = env_.findings;
+  findings.Expect(tainted || live + process.waiting() == static_cast<std::size_t>(running),
+                  Invariant::kContainedFirst, [&] {
+                    return process.name() + ": slots are taken for other runs than those that live";
+                  });
+  findings.Expect(running <= slots, Invariant::kLimits,
+                  [&] { return process.name() + " runs more than it has slots"; });
+  const bool counts = process.attached() && !tainted;
+  findings.Expect(!counts || running + process.OpenCredits() <= slots, Invariant::kLimits,
+                  [&] { return process.name() + " has granted more than its free slots"; });
+  // One that drains refuses what it is offered, and may count a refused offer as often as it comes.
+  const bool takes = counts && !process.admission().draining();
+  findings.Expect(!takes || process.OpenCredits() >= 0, Invariant::kLimits,
+                  [&] { return process.name() + " was offered more than it has granted"; });
+  std::uint64_t active = 0;
+  for (const auto& [cluster, c] : process.runs().counters().clusters()) {
+    std::uint64_t completed = 0;
+    for (const std::uint64_t count : c.completed) completed += count;
+    active += c.active;
+    findings.Expect(c.spawned == completed + c.active, Invariant::kExecutorCounting,
+                    [&] { return process.name() + ": spawned is not completed and active"; });
+  }
+  findings.Expect(active == process.runs().active(), Invariant::kExecutorCounting,
+                  [&] { return process.name() + ": active does not tell what runs"; });
+}
+
+}  // namespace runner::sim

@@ -26,7 +26,8 @@ namespace runner::ingest {
 // belongs to the thread of the inbox.
 class IngestLoop final : public ConnectionListener {
  public:
-  IngestLoop(const SchedulerOptions& options, Inbox& inbox, ExecutorStreams& executors, Logger logger);
+  IngestLoop(const SchedulerOptions& options, Inbox& inbox, ExecutorStreams& executors,
+             Logger logger);
   ~IngestLoop() override;
 
   // Runs one input of the scheduler and carries out its effects:

@@ -6,6 +6,9 @@
 namespace runner::ingest {
 namespace {
 
+constexpr std::chrono::milliseconds kShortestRetry{100};
+constexpr std::chrono::hours kLongestRetry{24};
+
 // Destroying an object in the middle of its own method would pull the ground from under it: it is
 // handed to the loop, which destroys it on its next turn.
 template <typename T>
@@ -22,7 +25,16 @@ class ClusterConnection::Exchange : public HttpHandler {
   ~Exchange() override { Cancel(); }
 
   void Start(HttpRequest request) { request_ = connection_.http_.Start(std::move(request), *this); }
+  void StartAfter(Duration delay, HttpRequest request) {
+    timer_ = connection_.inbox_.After(delay, [this, request = std::move(request)] {
+      timer_ = Inbox::kNoTimer;
+      Start(request);
+    });
+  }
   void Cancel() {
+    if (timer_ != Inbox::kNoTimer) {
+      connection_.inbox_.Cancel(std::exchange(timer_, Inbox::kNoTimer));
+    }
     if (request_ != 0) connection_.http_.Cancel(std::exchange(request_, 0));
   }
   void OnDone(const std::optional<ConnectionFailure>& failure) final {
@@ -37,17 +49,19 @@ class ClusterConnection::Exchange : public HttpHandler {
 
  private:
   HttpClient::RequestId request_ = 0;
+  Inbox::TimerId timer_ = Inbox::kNoTimer;
 };
 
-// A POST: its answer is one JSON text, or an event stream that ends with the reply.
+// A POST: its answer is one JSON text, or an event stream that ends with the reply. A server may
+// end that stream sooner, after an event with an id: the rest comes when it is asked for by a GET
+// with this id (MCP 2025-11-25, Transports, "Sending Messages to the Server"). How often that is
+// done is bounded by the time limit that the session has for the request.
 class ClusterConnection::PostExchange final : public Exchange {
  public:
-  PostExchange(ClusterConnection& connection, PostId post)
-      : Exchange(connection),
-        post_(post),
-        parser_({.on_event = [this](const SseEvent& event) { Tell(event.data); },
-                 .on_retry = [](std::chrono::milliseconds) {},
-                 .on_oversize = [] {}}) {}
+  PostExchange(ClusterConnection& connection, PostId post, HttpHeaders headers)
+      : Exchange(connection), post_(post), headers_(std::move(headers)) {
+    ExpectStream();
+  }
 
   void OnHead(const HttpHead& head) override {
     is_stream_ = head.content_type == "text/event-stream";
@@ -55,7 +69,7 @@ class ClusterConnection::PostExchange final : public Exchange {
   }
   void OnBody(std::string_view bytes) override {
     if (is_stream_) {
-      parser_.Put(bytes);
+      parser_->Put(bytes);
     } else {
       body_.append(bytes);
     }
@@ -64,21 +78,44 @@ class ClusterConnection::PostExchange final : public Exchange {
     if (!failure && !body_.empty()) Tell(body_);
     ClusterConnection& connection = connection_;
     const PostId post = post_;
-    if (const auto own = connection.posts_.find(post); own != connection.posts_.end()) {
-      DestroyLater(connection.inbox_, std::move(own->second));
-      connection.posts_.erase(own);
-      connection.Perform(connection.source_->OnPostDone(post, failure, connection.inbox_.Now()));
-    }
+    const auto own = connection.posts_.find(post);
+    if (own == connection.posts_.end()) return;
+    if (!failure && GoOn()) return;
+    DestroyLater(connection.inbox_, std::move(own->second));
+    connection.posts_.erase(own);
+    connection.Perform(connection.source_->OnPostDone(post, failure, connection.inbox_.Now()));
   }
 
  private:
+  void ExpectStream() {
+    parser_.emplace(
+        SseParser::Handlers{.on_event = [this](const SseEvent& event) { Tell(event.data); },
+                            .on_retry = [this](std::chrono::milliseconds delay) { retry_ = delay; },
+                            .on_oversize = [] {}});
+  }
   void Tell(std::string_view text) {
     connection_.Perform(
         connection_.source_->OnMessage(text, MessageOrigin::kPost, connection_.inbox_.Now()));
   }
+  // False when there is nothing to go on with.
+  bool GoOn() {
+    if (!is_stream_ || !connection_.source_->Awaits(post_)) return false;
+    // A stream that ended without a new id will not go on after the old one.
+    const std::string last_event_id = parser_->last_event_id();
+    if (last_event_id.empty()) return false;
+    HttpRequest request = connection_.Request("GET", headers_, true);
+    request.headers.emplace_back("Accept", "text/event-stream");
+    request.headers.emplace_back("Last-Event-ID", last_event_id);
+    const Duration delay = retry_ ? Duration(*retry_) : connection_.options_.initial_delay;
+    ExpectStream();
+    StartAfter(std::clamp<Duration>(delay, kShortestRetry, kLongestRetry), std::move(request));
+    return true;
+  }
 
   const PostId post_;
-  SseParser parser_;
+  const HttpHeaders headers_;
+  std::optional<SseParser> parser_;
+  std::optional<std::chrono::milliseconds> retry_;
   bool is_stream_ = false;
   std::string body_;
 };
@@ -92,7 +129,7 @@ class ClusterConnection::StreamExchange final : public Exchange {
                  .on_retry =
                      [this](std::chrono::milliseconds delay) {
                        connection_.server_retry_ =
-                           std::min<std::chrono::milliseconds>(delay, std::chrono::hours(24));
+                           std::min<std::chrono::milliseconds>(delay, kLongestRetry);
                      },
                  .on_oversize =
                      [this] {
@@ -206,7 +243,8 @@ void ClusterConnection::Do(PostMessage& action) {
   request.headers.emplace_back("Content-Type", "application/json");
   request.headers.emplace_back("Accept", "application/json, text/event-stream");
   request.body = std::move(action.body);
-  auto& exchange = posts_[action.post] = std::make_unique<PostExchange>(*this, action.post);
+  auto& exchange = posts_[action.post] =
+      std::make_unique<PostExchange>(*this, action.post, std::move(action.headers));
   exchange->Start(std::move(request));
 }
 

@@ -100,6 +100,8 @@ class EventSource {
                                      const std::string& last_event_id, const Instant& now) = 0;
   virtual SourceActions OnTimer(const Instant& now) = 0;
   virtual std::optional<MonoTime> NextDeadline() const = 0;
+  // Whether the reply to this POST is still to come.
+  virtual bool Awaits(PostId post) const = 0;
 };
 
 }  // namespace runner::ingest

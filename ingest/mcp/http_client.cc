@@ -284,8 +284,8 @@ void HttpClient::CollectFinished() {
     transfer->done = true;
     if (transfer->head.encoded()) {
       transfer->failure = {ErrorClass::kProtocol, "the answer is compressed", {}, false};
-    } else if (transfer->too_large || (message->data.result == CURLE_OUT_OF_MEMORY &&
-                                       !transfer->head.complete())) {
+    } else if (transfer->too_large ||
+               (message->data.result == CURLE_OUT_OF_MEMORY && !transfer->head.complete())) {
       // Out of memory is what libcurl calls a line of the head over a limit of its own.
       transfer->failure = {ErrorClass::kProtocol, "the answer is over the limit", {}, false};
     } else if (message->data.result != CURLE_OK) {

@@ -11,7 +11,8 @@ std::string Dump(const Json& message) {
 
 std::string StringOr(const Json& object, const char* key, std::string_view otherwise) {
   const auto found = object.find(key);
-  return found != object.end() && found->is_string() ? found->get<std::string>() : std::string(otherwise);
+  return found != object.end() && found->is_string() ? found->get<std::string>()
+                                                     : std::string(otherwise);
 }
 
 JsonRpcMessage ToResponse(Json& message) {

@@ -45,6 +45,7 @@ class McpSession final : public EventSource {
                              const std::string& last_event_id, const Instant& now) override;
   SourceActions OnTimer(const Instant& now) override;
   std::optional<MonoTime> NextDeadline() const override;
+  bool Awaits(PostId post) const override { return request_ && request_->post == post; }
 
  private:
   enum class Phase {

@@ -1,9 +1,11 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string_view>
 
 #include "tools/faultsim/http_request.h"
+#include "tools/faultsim/script.h"
 #include "tools/faultsim/wire.h"
 
 namespace runner::faultsim {
@@ -14,6 +16,8 @@ using ConnectionId = std::uint64_t;  // never reused
 class HttpHandler {
  public:
   virtual ~HttpHandler() = default;
+  // Steps to take instead of the plain answer, which they may ask for; null: answer.
+  virtual std::shared_ptr<const Steps> StepsFor(const HttpRequest&) { return nullptr; }
   virtual HttpResponse Answer(ConnectionId connection, const HttpRequest& request) = 0;
   // The connection of an open stream is gone, whoever ended it.
   virtual void OnStreamClosed(ConnectionId connection) = 0;

@@ -38,6 +38,8 @@ class RequestParser {
   // Requests sent back to back come out one by one.
   std::optional<HttpRequest> Next();
   const std::optional<Error>& Failed() const { return error_; }
+  // More is fed than one request can be: somebody should wait.
+  bool Full() const { return buffer_.size() > kMaxHeadBytes + kMaxBodyBytes; }
 
  private:
   std::nullopt_t Fail(int status, std::string_view what);

@@ -4,11 +4,14 @@
 #include <cerrno>
 #include <chrono>
 #include <utility>
+#include <variant>
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+
+#include "tools/faultsim/send_queue.h"
 
 namespace runner::faultsim {
 namespace {
@@ -18,25 +21,33 @@ using namespace std::chrono_literals;
 constexpr auto kRetryAccept = 100ms;
 constexpr auto kLinger = 1s;
 constexpr int kAcceptsPerTurn = 64;
+constexpr int kStepsPerTurn = 64;
 
 bool WouldBlock() { return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR; }
+
+template <typename... Fs>
+struct Overloaded : Fs... {
+  using Fs::operator()...;
+};
 
 }  // namespace
 
 struct HttpServer::Connection {
-  std::size_t Unsent() const { return out.size() - sent; }
-
   UniqueFd fd;
   RequestParser parser;
-  std::string out;
-  std::size_t sent = 0;
+  SendQueue out;
+  std::unique_ptr<ScriptPlayer> player;  // of the request that is answered by steps
   std::uint32_t interest = 0;
   bool streaming = false;
   bool closing = false;    // ends when everything is sent
   bool ended = false;      // the peer sends nothing more
   bool lingering = false;  // all is sent, the peer is to close
   bool congested = false;
+  bool muted = false;   // what the handler has to say is swallowed
+  bool paused = false;  // the next step is to wait
   Inbox::TimerId linger = Inbox::kNoTimer;
+  Inbox::TimerId rest = Inbox::kNoTimer;   // between two pieces
+  Inbox::TimerId pause = Inbox::kNoTimer;  // between two steps
 };
 
 HttpServer::HttpServer(Inbox& inbox, UniqueFd listener)
@@ -46,9 +57,15 @@ HttpServer::~HttpServer() {
   if (accepting_) inbox_.Unwatch(listener_.Get());
   inbox_.Cancel(resume_);
   for (const auto& [id, connection] : connections_) {
-    inbox_.Cancel(connection->linger);
+    CancelTimers(*connection);
     inbox_.Unwatch(connection->fd.Get());
   }
+}
+
+void HttpServer::CancelTimers(const Connection& connection) {
+  inbox_.Cancel(connection.linger);
+  inbox_.Cancel(connection.rest);
+  inbox_.Cancel(connection.pause);
 }
 
 void HttpServer::Serve(HttpHandler& handler) {
@@ -93,16 +110,15 @@ void HttpServer::Add(UniqueFd fd) {
 }
 
 void HttpServer::UpdateInterest(ConnectionId id, Connection& connection) {
-  const bool congested = connection.streaming && connection.Unsent() > kMaxUnsent;
+  const bool congested = connection.streaming && connection.out.Unsent() > kMaxUnsent;
   if (congested != connection.congested) {
     connection.congested = congested;
     congested ? ++congested_ : --congested_;
   }
   std::uint32_t interest = 0;
-  if (connection.Unsent() > 0) interest |= EPOLLOUT;
-  if (!connection.ended && (connection.streaming || connection.Unsent() <= kMaxUnsent)) {
-    interest |= EPOLLIN;
-  }
+  if (connection.out.Unsent() > 0 && !connection.out.Resting()) interest |= EPOLLOUT;
+  const bool room = connection.out.Unsent() <= kMaxUnsent && !connection.parser.Full();
+  if (!connection.ended && (connection.streaming || room)) interest |= EPOLLIN;
   if (interest == connection.interest) return;
   connection.interest = interest;
   inbox_.Watch(connection.fd.Get(), interest,
@@ -126,7 +142,7 @@ bool HttpServer::Receive(Connection& connection) {
   if (got < 0) return WouldBlock();
   if (got == 0) {
     connection.ended = true;
-    return !connection.streaming && !connection.lingering;
+    return !connection.streaming && !connection.lingering && !connection.player;
   }
   // What comes behind the request that opened a stream, or after the last answer, is of no
   // interest.
@@ -137,48 +153,122 @@ bool HttpServer::Receive(Connection& connection) {
 }
 
 bool HttpServer::ServeRequests(ConnectionId id, Connection& connection) {
-  while (!connection.streaming && !connection.closing && connection.Unsent() <= kMaxUnsent) {
-    HttpResponse response;
-    if (const auto request = connection.parser.Next()) {
-      response = handler_->Answer(id, *request);
-      if (request->Header("connection") == "close" && !response.stream) response.close = true;
+  if (!Play(id, connection)) return false;
+  while (!connection.streaming && !connection.closing && !connection.player &&
+         connection.out.Unsent() <= kMaxUnsent) {
+    if (auto request = connection.parser.Next()) {
+      if (auto steps = handler_->StepsFor(*request)) {
+        connection.player = std::make_unique<ScriptPlayer>(std::move(steps), *std::move(request));
+        if (!Play(id, connection)) return false;
+      } else if (!AnswerPlainly(id, connection, *request)) {
+        return false;
+      }
     } else if (const auto& error = connection.parser.Failed()) {
-      response.status = error->status;
-      response.body = std::string(error->what) + '\n';
-      response.close = true;
+      connection.out.Append(
+          RenderResponse({error->status, {}, std::string(error->what) + '\n', false, true}));
+      connection.closing = true;
     } else {
       break;
     }
-    connection.streaming = response.stream;
-    connection.closing = response.close;
-    connection.out += RenderResponse(response);
-    if (!Flush(connection)) return false;
   }
-  return Flush(connection);
+  return Flush(id, connection);
 }
 
-bool HttpServer::Flush(Connection& connection) {
-  while (connection.Unsent() > 0) {
-    const auto sent = ::send(connection.fd.Get(), connection.out.data() + connection.sent,
-                             connection.Unsent(), MSG_NOSIGNAL);
-    if (sent < 0) {
-      if (!WouldBlock()) return false;
-      if (connection.sent > kMaxUnsent) {
-        connection.out.erase(0, std::exchange(connection.sent, 0));
-      }
+bool HttpServer::AnswerPlainly(ConnectionId id, Connection& connection,
+                               const HttpRequest& request) {
+  HttpResponse response = handler_->Answer(id, request);
+  if (request.Header("connection") == "close" && !response.stream) response.close = true;
+  connection.streaming = response.stream;
+  connection.closing = response.close;
+  connection.out.Append(RenderResponse(response));
+  return Flush(id, connection);
+}
+
+// A step begins when everything before it is sent: whoever does not read holds the steps back.
+bool HttpServer::Play(ConnectionId id, Connection& connection) {
+  for (int i = 0;; ++i) {
+    if (!Flush(id, connection)) return false;
+    if (!connection.player || connection.player->finished() || connection.paused ||
+        connection.closing || connection.out.Unsent() > 0) {
       return true;
     }
-    connection.sent += static_cast<std::size_t>(sent);
+    if (i == kStepsPerTurn) {  // others have a turn
+      PauseSteps(id, connection, Duration::zero());
+      return true;
+    }
+    if (!Perform(id, connection, connection.player->Next())) return false;
   }
-  connection.out.clear();
-  connection.sent = 0;
-  return !connection.ended;
+}
+
+bool HttpServer::Perform(ConnectionId id, Connection& connection, ScriptPlayer::Command command) {
+  return std::visit(
+      Overloaded{
+          [&](const ScriptPlayer::SendBytes& send) {
+            connection.out.Append(send.bytes);
+            return true;
+          },
+          [&](const ScriptPlayer::Finish& finish) {
+            if (connection.streaming) return true;  // it goes on as any other stream does
+            connection.closing = !finish.keep;
+            connection.player.reset();
+            connection.out.SetPace({});
+            return true;
+          },
+          [&](const step::Serve&) {
+            HttpResponse response = handler_->Answer(id, connection.player->request());
+            response.close = connection.player->request().Header("connection") == "close";
+            connection.streaming |= response.stream;
+            connection.player->Served(response);
+            connection.out.Append(RenderResponse(response));
+            return true;
+          },
+          [&](const step::SetPace& pace) {
+            connection.out.SetPace(pace.pace);
+            return true;
+          },
+          [&](const step::Wait& wait) {
+            PauseSteps(id, connection, wait.delay);
+            return true;
+          },
+          [&](const step::Stall&) { return true; },
+          [&](const step::Mute&) { return connection.muted = true; },
+          [&](const step::HalfClose&) { return ::shutdown(connection.fd.Get(), SHUT_WR) == 0; },
+          [&](const step::Close&) { return connection.closing = true; },
+          [&](const step::Reset&) {
+            const linger now{1, 0};
+            ::setsockopt(connection.fd.Get(), SOL_SOCKET, SO_LINGER, &now, sizeof now);
+            return false;
+          },
+      },
+      command);
+}
+
+void HttpServer::PauseSteps(ConnectionId id, Connection& connection, Duration delay) {
+  connection.paused = true;
+  inbox_.Cancel(connection.pause);
+  connection.pause = inbox_.After(delay, [this, id] {
+    connections_.at(id)->paused = false;
+    Continue(id);
+  });
+}
+
+bool HttpServer::Flush(ConnectionId id, Connection& connection) {
+  if (!connection.out.Flush(connection.fd.Get())) return false;
+  if (connection.out.Resting() && connection.rest == Inbox::kNoTimer) {
+    connection.rest = inbox_.After(connection.out.pace().pause, [this, id] {
+      Connection& rested = *connections_.at(id);
+      rested.rest = Inbox::kNoTimer;
+      rested.out.Rested();
+      Continue(id);
+    });
+  }
+  return connection.out.Unsent() > 0 || !connection.ended;
 }
 
 // An answer that ends the connection must not be lost to the reset that unread bytes would cause:
 // say that nothing more comes and let the peer close, for a while.
 bool HttpServer::Linger(ConnectionId id, Connection& connection) {
-  if (!connection.closing || connection.lingering || connection.Unsent() > 0) return true;
+  if (!connection.closing || connection.lingering || connection.out.Unsent() > 0) return true;
   if (::shutdown(connection.fd.Get(), SHUT_WR) != 0) return false;
   connection.lingering = true;
   connection.linger = inbox_.After(kLinger, [this, id] { Close(id); });
@@ -187,21 +277,25 @@ bool HttpServer::Linger(ConnectionId id, Connection& connection) {
 
 void HttpServer::SendEvent(ConnectionId id, std::string_view data) {
   const auto found = connections_.find(id);
-  if (found == connections_.end() || !found->second->streaming || found->second->closing) return;
+  if (found == connections_.end() || !found->second->streaming) return;
   Connection& connection = *found->second;
-  connection.out += RenderEvent(data);
+  if (connection.closing || connection.muted) return;
+  connection.out.Append(connection.player ? connection.player->Frame(EventText(data))
+                                          : RenderEvent(data));
   // Should the peer be gone, epoll says so: this call does not come back into the handler.
-  Flush(connection);
+  Flush(id, connection);
   UpdateInterest(id, connection);
 }
 
 void HttpServer::EndStream(ConnectionId id) {
   const auto found = connections_.find(id);
-  if (found == connections_.end() || !found->second->streaming || found->second->closing) return;
-  found->second->out += RenderStreamEnd();
-  found->second->closing = true;
+  if (found == connections_.end() || !found->second->streaming) return;
+  Connection& connection = *found->second;
+  if (connection.closing || connection.muted) return;
+  connection.out.Append(RenderStreamEnd());
+  connection.closing = true;
   // Sent from the loop: the stream ends there as any other does.
-  UpdateInterest(id, *found->second);
+  UpdateInterest(id, connection);
 }
 
 void HttpServer::Close(ConnectionId id) {
@@ -209,7 +303,7 @@ void HttpServer::Close(ConnectionId id) {
   if (found == connections_.end()) return;
   const std::unique_ptr<Connection> connection = std::move(found->second);
   connections_.erase(found);
-  inbox_.Cancel(connection->linger);
+  CancelTimers(*connection);
   inbox_.Unwatch(connection->fd.Get());
   if (connection->congested) --congested_;
   if (!accepting_ && resume_ == Inbox::kNoTimer) ResumeAccepting();

@@ -9,11 +9,13 @@
 #include "common/inbox.h"
 #include "common/unique_fd.h"
 #include "tools/faultsim/http_handler.h"
+#include "tools/faultsim/script_player.h"
 
 namespace runner::faultsim {
 
 // A small HTTP/1.1 server with event streams, on one Inbox; belongs to the thread of that Inbox.
-// Connections are kept alive, requests on one are answered in order. Beyond kMaxConnections (or
+// Connections are kept alive, requests on one are answered in order. For a request that has steps,
+// these decide what is sent, byte by byte if need be. Beyond kMaxConnections (or
 // when the process is out of descriptors) new ones wait in the backlog.
 class HttpServer final : public Streams {
  public:
@@ -45,11 +47,18 @@ class HttpServer final : public Streams {
   void ResumeAccepting();
   void Add(UniqueFd fd);
   void OnReady(ConnectionId id, std::uint32_t events);
+  // Goes on after a timer.
+  void Continue(ConnectionId id) { OnReady(id, 0); }
   // Each of these returns false when the connection is of no more use.
   bool Receive(Connection& connection);
   bool ServeRequests(ConnectionId id, Connection& connection);
-  bool Flush(Connection& connection);
+  bool AnswerPlainly(ConnectionId id, Connection& connection, const HttpRequest& request);
+  bool Play(ConnectionId id, Connection& connection);
+  bool Perform(ConnectionId id, Connection& connection, ScriptPlayer::Command command);
+  bool Flush(ConnectionId id, Connection& connection);
   bool Linger(ConnectionId id, Connection& connection);
+  void PauseSteps(ConnectionId id, Connection& connection, Duration delay);
+  void CancelTimers(const Connection& connection);
   void UpdateInterest(ConnectionId id, Connection& connection);
   void Close(ConnectionId id);
 

@@ -8,6 +8,7 @@
 
 #include <CLI/CLI.hpp>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 
 #include "common/clock.h"
@@ -18,6 +19,8 @@
 #include "tools/faultsim/http_server.h"
 #include "tools/faultsim/listener.h"
 #include "tools/faultsim/mcp_server.h"
+#include "tools/faultsim/script_parser.h"
+#include "tools/faultsim/scripted_server.h"
 
 namespace {
 
@@ -26,8 +29,11 @@ struct Options {
   runner::faultsim::FaultPump::Pace pace;
   std::string cluster = "simulated";
   std::uint64_t seed = std::random_device{}();
+  std::string script;
   bool quiet = false;
 };
+
+constexpr int kBadConfiguration = 78;  // EX_CONFIG, as the other programs
 
 void Declare(CLI::App& app, Options& options) {
   app.add_option("--listen", options.listen, "HOST:PORT; port 0 = any free one")
@@ -40,6 +46,9 @@ void Declare(CLI::App& app, Options& options) {
   app.add_option("--cluster", options.cluster, "What the server calls its cluster")
       ->capture_default_str();
   app.add_option("--seed", options.seed, "The same seed gives the same faults (default: random)");
+  app.add_option("--script", options.script,
+                 "JSON file of rules: which requests are answered wrongly, and how. The format "
+                 "is described in tools/faultsim/README.md");
   app.add_flag("--quiet", options.quiet, "Do not tell of every fault on stderr");
 }
 
@@ -61,8 +70,19 @@ void Tell(const runner::FaultEvent& fault, std::size_t sessions) {
             << (sessions == 1 ? " session\n" : " sessions\n");
 }
 
+// As many connections as the machine allows: each is a descriptor.
+void RaiseDescriptorLimit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 void Run(const Options& options) {
   using namespace runner::faultsim;
+  RaiseDescriptorLimit();
+  Script script;
+  if (!options.script.empty()) script = LoadScript(options.script);
   const runner::UniqueFd signals = EndingSignals();
   const runner::SystemClock clock;
   runner::Inbox inbox(clock);
@@ -70,10 +90,11 @@ void Run(const Options& options) {
   const std::string address = BoundAddress(listener.Get());
   HttpServer http(inbox, std::move(listener));
   McpServer mcp(http, clock, options.cluster);
+  ScriptedServer scripted(mcp, std::move(script));
   const FaultPump pump(inbox, mcp, http, FaultGenerator(options.cluster, options.seed),
                        options.pace, options.quiet ? FaultPump::Observer() : Tell);
   inbox.Watch(signals.Get(), EPOLLIN, [&](std::uint32_t) { inbox.Stop(); });
-  http.Serve(mcp);
+  http.Serve(scripted);
   std::cout << "listening on http://" << address << "/mcp" << std::endl;
   inbox.Run();
 }
@@ -81,12 +102,21 @@ void Run(const Options& options) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app("Plays a kubernetes-mcp-server whose cluster keeps breaking.", "runner-faultsim");
+  CLI::App app(
+      "Plays a kubernetes-mcp-server whose cluster keeps breaking, at /mcp, and one for each NAME "
+      "at "
+      "/c/NAME/mcp. A script makes it misbehave.",
+      "runner-faultsim");
   Options options;
   Declare(app, options);
-  CLI11_PARSE(app, argc, argv);
   try {
+    app.parse(argc, argv);
     Run(options);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : kBadConfiguration;
+  } catch (const runner::faultsim::ScriptError& error) {
+    std::cerr << "runner-faultsim: --script: " << error.what() << '\n';
+    return kBadConfiguration;
   } catch (const std::exception& error) {
     std::cerr << "runner-faultsim: " << error.what() << '\n';
     return 1;

@@ -38,6 +38,18 @@ bool Accepts(const HttpRequest& request, std::string_view type) {
   return false;
 }
 
+// The cluster whose server is at `path`; nullopt when there is none.
+std::optional<std::string> ClusterAt(std::string_view path, const std::string& own) {
+  constexpr std::string_view kBefore = "/c/";
+  if (path == kPath) return own;
+  if (!path.starts_with(kBefore) || !path.ends_with(kPath)) return std::nullopt;
+  if (path.size() <= kBefore.size() + kPath.size()) return std::nullopt;
+  path.remove_prefix(kBefore.size());
+  path.remove_suffix(kPath.size());
+  if (path.find('/') != std::string_view::npos) return std::nullopt;
+  return std::string(path);
+}
+
 bool IsRequestId(const json& id) { return id.is_string() || id.is_number(); }
 
 }  // namespace
@@ -46,7 +58,7 @@ McpServer::McpServer(Streams& streams, const Clock& clock, std::string cluster)
     : streams_(streams), clock_(clock), cluster_(std::move(cluster)) {}
 
 HttpResponse McpServer::Answer(ConnectionId connection, const HttpRequest& request) {
-  if (request.path != kPath) return Refuse(404, "the MCP endpoint is /mcp");
+  if (!ClusterAt(request.path, cluster_)) return Refuse(404, "the MCP endpoint is /mcp");
   const auto version = request.Header("mcp-protocol-version");
   if (version && !McpSession::KnowsVersion(*version)) {
     return Refuse(400, "unknown MCP-Protocol-Version");
@@ -75,7 +87,7 @@ HttpResponse McpServer::Post(const HttpRequest& request) {
   const bool is_request = method.is_string() && message.contains("id");
   if (is_request && !IsRequestId(message["id"])) return RpcError(-32600, "invalid id");
   if (is_request && method == "initialize" && !request.Header(kSessionHeader)) {
-    return Initialize(message);
+    return Initialize(request.path, message);
   }
   HttpResponse refusal;
   const auto found = Find(request, refusal);
@@ -90,10 +102,11 @@ HttpResponse McpServer::Post(const HttpRequest& request) {
   return JsonAnswer(200, answer);
 }
 
-HttpResponse McpServer::Initialize(const json& request) {
+HttpResponse McpServer::Initialize(const std::string& path, const json& request) {
   if (sessions_.size() >= kMaxSessions) return Refuse(503, "too many sessions");
   const std::string id = NewSessionId();
-  sessions_.emplace(id, Entry{McpSession(cluster_, next_number_++), std::nullopt, false});
+  McpSession session(*ClusterAt(path, cluster_), next_number_++);
+  sessions_.emplace(id, Entry{std::move(session), path, std::nullopt, false});
   HttpResponse response = JsonAnswer(200, McpSession::Initialize(request));
   response.headers.emplace_back("Mcp-Session-Id", id);
   return response;
@@ -135,8 +148,9 @@ McpServer::Sessions::iterator McpServer::Find(const HttpRequest& request, HttpRe
     return sessions_.end();
   }
   const auto found = sessions_.find(*id);
-  if (found == sessions_.end()) refusal = Refuse(404, "no such session");
-  return found;
+  if (found != sessions_.end() && found->second.path == request.path) return found;
+  refusal = Refuse(404, "no such session");
+  return sessions_.end();
 }
 
 void McpServer::OnStreamClosed(ConnectionId connection) {

@@ -20,13 +20,14 @@
 namespace runner::faultsim {
 
 // The Streamable HTTP side of an MCP server that pushes faults, at /mcp: sessions, their one event
-// stream, and the status codes of what is refused. No I/O; not thread-safe.
-// There is no event store: a GET with Last-Event-ID is refused.
+// stream, and the status codes of what is refused. At /c/NAME/mcp it plays the server of a cluster
+// of that name, with sessions of its own and the same faults. No I/O; not thread-safe. There is no
+// event store: a GET with Last-Event-ID is refused.
 class McpServer final : public HttpHandler {
  public:
   static constexpr std::size_t kMaxSessions = 20'000;
 
-  // `cluster`: what the server says of itself. The references outlive the server.
+  // `cluster`: what the server at /mcp says of itself. The references outlive the server.
   McpServer(Streams& streams, const Clock& clock, std::string cluster);
 
   // `ready` is called each time a session can be told of faults from now on: subscribed, with a
@@ -42,6 +43,7 @@ class McpServer final : public HttpHandler {
  private:
   struct Entry {
     McpSession session;
+    std::string path;
     std::optional<ConnectionId> stream;
     bool listening = false;  // counted in audience_
   };
@@ -50,7 +52,7 @@ class McpServer final : public HttpHandler {
   HttpResponse Post(const HttpRequest& request);
   HttpResponse Open(ConnectionId connection, const HttpRequest& request);
   HttpResponse Delete(const HttpRequest& request);
-  HttpResponse Initialize(const nlohmann::json& request);
+  HttpResponse Initialize(const std::string& path, const nlohmann::json& request);
   // The session that the request names; else `refusal` holds the answer.
   Sessions::iterator Find(const HttpRequest& request, HttpResponse& refusal);
   void UpdateAudience(Entry& entry);

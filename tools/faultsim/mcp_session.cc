@@ -185,7 +185,7 @@ std::vector<std::string> McpSession::Notifications(const FaultEvent& fault) cons
   if (!fault.resource.uid.empty()) resource["uid"] = fault.resource.uid;
   for (const Subscription& subscription : subscriptions_) {
     ordered_json data = {{"subscriptionId", subscription.id},
-                         {"cluster", fault.cluster},
+                         {"cluster", cluster_},
                          {"faultId", fault.fault_id},
                          {"faultType", fault.fault_type},
                          {"severity", ToString(fault.severity)},

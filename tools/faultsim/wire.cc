@@ -13,8 +13,22 @@ std::string_view Reason(int status) {
       return "Accepted";
     case 204:
       return "No Content";
+    case 301:
+      return "Moved Permanently";
+    case 302:
+      return "Found";
+    case 303:
+      return "See Other";
+    case 307:
+      return "Temporary Redirect";
+    case 308:
+      return "Permanent Redirect";
     case 400:
       return "Bad Request";
+    case 401:
+      return "Unauthorized";
+    case 403:
+      return "Forbidden";
     case 404:
       return "Not Found";
     case 405:
@@ -27,23 +41,25 @@ std::string_view Reason(int status) {
       return "Content Too Large";
     case 415:
       return "Unsupported Media Type";
+    case 429:
+      return "Too Many Requests";
     case 431:
       return "Request Header Fields Too Large";
+    case 500:
+      return "Internal Server Error";
     case 501:
       return "Not Implemented";
+    case 502:
+      return "Bad Gateway";
     case 503:
       return "Service Unavailable";
+    case 504:
+      return "Gateway Timeout";
     case 505:
       return "HTTP Version Not Supported";
     default:
       return "Unknown";
   }
-}
-
-void AppendChunk(std::string& out, std::string_view bytes) {
-  char size[16];
-  const auto end = std::to_chars(size, size + sizeof size, bytes.size(), 16).ptr;
-  out.append(size, end).append("\r\n").append(bytes).append("\r\n");
 }
 
 }  // namespace
@@ -62,7 +78,7 @@ std::string RenderResponse(const HttpResponse& response) {
   return out + "\r\n" + response.body;
 }
 
-std::string RenderEvent(std::string_view data) {
+std::string EventText(std::string_view data) {
   std::string event = "event: message\n";
   for (;;) {
     const auto at = data.find('\n');
@@ -70,16 +86,19 @@ std::string RenderEvent(std::string_view data) {
     if (at == std::string_view::npos) break;
     data.remove_prefix(at + 1);
   }
-  event += '\n';
-  std::string out;
-  AppendChunk(out, event);
+  return event + '\n';
+}
+
+std::string RenderChunk(std::string_view bytes) {
+  char size[16];
+  const auto end = std::to_chars(size, size + sizeof size, bytes.size(), 16).ptr;
+  std::string out(size, end);
+  out.append("\r\n").append(bytes).append("\r\n");
   return out;
 }
 
-std::string RenderStreamEnd() {
-  std::string out;
-  AppendChunk(out, {});
-  return out;
-}
+std::string RenderEvent(std::string_view data) { return RenderChunk(EventText(data)); }
+
+std::string RenderStreamEnd() { return RenderChunk({}); }
 
 }  // namespace runner::faultsim

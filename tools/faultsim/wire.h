@@ -21,7 +21,11 @@ struct HttpResponse {
 
 // The head and, unless it opens a stream, the body with its Content-Length.
 std::string RenderResponse(const HttpResponse& response);
-// One event of a stream, as one chunk. `data` becomes as many data lines as it has lines.
+// One event, without a chunk around it. `data` becomes as many data lines as it has lines.
+std::string EventText(std::string_view data);
+// One chunk of a body in chunks. An empty one is the last.
+std::string RenderChunk(std::string_view bytes);
+// One event of a stream, as one chunk.
 std::string RenderEvent(std::string_view data);
 // The last chunk: the stream ends cleanly.
 std::string RenderStreamEnd();

@@ -83,7 +83,7 @@ TEST_F(ConnectionTest, RefusalsAreClassified) {
 TEST_F(ConnectionTest, ServerThatNeverAnswersTimesOut) {
   const UniqueFd listener = faultsim::ListenOn("127.0.0.1:0");
   endpoint_ = "http://" + faultsim::BoundAddress(listener.Get()) + "/mcp";
-  ConnectionOptions options;
+  ConnectionOptions options = QuickOptions();
   options.request_timeout = milliseconds(50);
   Connect(options);
   RunUntil([&] { return failures_.size() == 2; });

@@ -1,10 +1,10 @@
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <cstddef>
 #include <functional>
-#include <map>
 #include <memory>
 #include <mutex>
 #include <stdexcept>
@@ -23,10 +23,13 @@
 #include "tools/faultsim/http_server.h"
 #include "tools/faultsim/listener.h"
 #include "tools/faultsim/mcp_server.h"
+#include "tools/faultsim/script_matcher.h"
+#include "tools/faultsim/script_parser.h"
 
 namespace runner::ingest {
 
-// A simulated MCP server on a loopback port, which may also refuse everything.
+// A simulated MCP server on a loopback port, which may also refuse everything, or misbehave as a
+// script says.
 class LoopbackServer final : public faultsim::HttpHandler {
  public:
   LoopbackServer(Inbox& inbox, const Clock& clock, const std::string& address)
@@ -43,11 +46,21 @@ class LoopbackServer final : public faultsim::HttpHandler {
     for (const faultsim::ConnectionId stream : streams_) http_.EndStream(stream);
   }
   void RefuseWith(int status) { refuse_with_ = status; }
-  int Requests(const std::string& method) { return requests_[method]; }
+  void Follow(faultsim::Script script) { matcher_ = faultsim::ScriptMatcher(std::move(script)); }
+  int Requests(const std::string& method) const {
+    return static_cast<int>(
+        std::count_if(requests_.begin(), requests_.end(),
+                      [&](const faultsim::HttpRequest& one) { return one.method == method; }));
+  }
+  // Everything that was asked, in order.
+  const std::vector<faultsim::HttpRequest>& requests() const { return requests_; }
 
+  std::shared_ptr<const faultsim::Steps> StepsFor(const faultsim::HttpRequest& request) override {
+    requests_.push_back(request);
+    return matcher_.Match(request);
+  }
   faultsim::HttpResponse Answer(faultsim::ConnectionId connection,
                                 const faultsim::HttpRequest& request) override {
-    ++requests_[request.method];
     if (refuse_with_ != 0) {
       faultsim::HttpResponse refusal;
       refusal.status = refuse_with_;
@@ -72,7 +85,8 @@ class LoopbackServer final : public faultsim::HttpHandler {
   faultsim::HttpServer http_;
   faultsim::McpServer mcp_;
   std::vector<faultsim::ConnectionId> streams_;
-  std::map<std::string, int> requests_;
+  faultsim::ScriptMatcher matcher_;
+  std::vector<faultsim::HttpRequest> requests_;
   int refuse_with_ = 0;
   int published_ = 0;
 };
@@ -106,17 +120,31 @@ class ConnectionTest : public ::testing::Test, public ConnectionListener {
     server_ = std::make_unique<LoopbackServer>(inbox_, clock_, address);
     endpoint_ = "http://" + server_->address() + "/mcp";
   }
-  void Connect(ConnectionOptions options = {}) {
-    options.cluster = "east";
-    options.endpoint = endpoint_;
+  // A server that misbehaves: the rules of a script, or the name of a sample script.
+  void StartServerWithRules(const std::string& rules) {
+    StartServer();
+    server_->Follow(faultsim::ParseScript("{\"rules\": [" + rules + "]}"));
+  }
+  void StartServerWithScript(const std::string& name) {
+    StartServer();
+    server_->Follow(faultsim::LoadScript(std::string(RUNNER_FAULTSIM_SCRIPTS) + "/" + name));
+  }
+  static ConnectionOptions QuickOptions() {
+    ConnectionOptions options;
     options.initial_delay = std::chrono::milliseconds(5);
     options.max_delay = std::chrono::milliseconds(40);
+    return options;
+  }
+  void Connect(ConnectionOptions options = QuickOptions()) {
+    options.cluster = "east";
+    options.endpoint = endpoint_;
     connection_ = std::make_unique<ClusterConnection>(
         options, inbox_, http_, *this,
-        [timeout = options.request_timeout] {
+        [timeout = options.request_timeout, ping = ping_interval_] {
           McpSessionOptions session;
           session.client_version = "test";
           session.request_timeout = timeout;
+          session.ping_interval = ping;
           return std::make_unique<McpSession>(session);
         },
         [] { return 0.5; });
@@ -154,6 +182,8 @@ class ConnectionTest : public ::testing::Test, public ConnectionListener {
     EXPECT_EQ(cluster, "east");
     if (const auto* fault = std::get_if<FaultEvent>(&event)) {
       names_.push_back(fault->resource.name);
+    } else {
+      invalid_.push_back(std::get<InvalidEvent>(event).reason);
     }
     Changed();
   }
@@ -192,8 +222,10 @@ class ConnectionTest : public ::testing::Test, public ConnectionListener {
   std::unique_ptr<LoopbackServer> server_;
   std::unique_ptr<ClusterConnection> connection_;
   std::string endpoint_;
+  Duration ping_interval_ = std::chrono::seconds(30);  // of silence, then a check
 
   std::vector<std::string> names_;     // of the objects of the faults that came
+  std::vector<std::string> invalid_;   // why events were rejected
   std::vector<std::string> sessions_;  // one for each subscription
   std::vector<ConnectionFailure> failures_;
   std::vector<Duration> delays_;

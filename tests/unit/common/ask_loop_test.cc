@@ -58,7 +58,7 @@ TEST(AskIdleLoopTest, EndsAtOnceWhenTheQuestionIsDestroyedUnrun) {
     EXPECT_EQ(AskLoop<int>(target, [] { return 1; }, std::chrono::hours(1)), std::nullopt);
   });
   while (!inbox->Full()) std::this_thread::yield();  // until the question is in
-  inbox->Post([] {});  // waits for the lock: the asker's Post is over
+  inbox->Post([] {});                                // waits for the lock: the asker's Post is over
   inbox.reset();
   asker.join();
 }

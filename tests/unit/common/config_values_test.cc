@@ -34,6 +34,8 @@ TEST(ConfigValuesTest, FormatsDurationsExactly) {
   EXPECT_EQ(FormatDuration(Duration::zero()), "0s");
   EXPECT_EQ(FormatDuration(milliseconds(1500)), "1s500ms");
   EXPECT_EQ(FormatDuration(hours(24 * 365)), "365d");
+  EXPECT_EQ(FormatDuration(seconds(1)), "1s");
+  EXPECT_EQ(FormatDuration(hours(24)), "1d");
 }
 
 TEST(ConfigValuesTest, BytesArePlainOrWithUnits) {

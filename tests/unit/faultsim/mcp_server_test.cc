@@ -34,7 +34,7 @@ class McpServerTest : public testing::Test {
                     const std::string& body = "", ConnectionId connection = 1) {
     HttpRequest request;
     request.method = method;
-    request.path = "/mcp";
+    request.path = path_;
     request.headers = {{"accept", "application/json, text/event-stream"},
                        {"content-type", "application/json"}};
     if (!session.empty()) request.headers.emplace_back("mcp-session-id", session);
@@ -111,6 +111,7 @@ class McpServerTest : public testing::Test {
   SystemClock clock_;
   FakeStreams streams_;
   McpServer server_;
+  std::string path_ = "/mcp";
   int audiences_ = 0;
   std::string negotiated_;
 };
@@ -285,6 +286,24 @@ TEST_F(McpServerTest, StreamsCannotBeResumed) {
   request.headers = {
       {"accept", "text/event-stream"}, {"mcp-session-id", Ready()}, {"last-event-id", "1"}};
   EXPECT_EQ(server_.Answer(1, request).status, 400);
+}
+
+TEST_F(McpServerTest, EachPathIsAServerOfItsOwn) {
+  path_ = "/c/east/mcp";
+  const std::string session = Ready();
+  SetLevel(session, "info");
+  Subscribe(session);
+  Open(session, 5);
+  EXPECT_EQ(server_.Publish(Fault()), 1u);
+  EXPECT_EQ(streams_.sent[5][0]["params"]["data"]["cluster"], "east");
+  for (const char* other : {"/mcp", "/c/west/mcp"}) {
+    path_ = other;
+    EXPECT_EQ(Call(session, "ping").status, 404) << other;
+  }
+  for (const char* nowhere : {"/c/mcp", "/c//mcp", "/c/a/b/mcp", "/c/a", "/c/a/mcp/", "/"}) {
+    path_ = nowhere;
+    EXPECT_EQ(Call("", "initialize").status, 404) << nowhere;
+  }
 }
 
 TEST_F(McpServerTest, DeleteEndsTheSession) {

@@ -1,0 +1,152 @@
+// Many clusters at once, as when the network or what stands before all servers comes back.
+
+#include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <functional>
+#include <future>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "ingest/mcp/connection_thread.h"
+#include "tests/integration/connections/connection_fixture.h"
+
+namespace runner::ingest {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+// Remembers what it is told, and lets the test wait for it.
+class Crowd final : public ConnectionListener {
+ public:
+  void OnEvent(const std::string& cluster, DecodedEvent) override {
+    Note([&] { heard.insert(cluster); });
+  }
+  void OnSubscribed(const std::string& cluster, const std::string&) override {
+    Note([&] { subscribed.insert(cluster); });
+  }
+  void OnFailed(const std::string& cluster, const ConnectionFailure& failure, Duration retry_in,
+                int) override {
+    Note([&] {
+      subscribed.erase(cluster);
+      failed.insert(cluster);
+      failures.push_back(failure);
+      delays.push_back(retry_in);
+    });
+  }
+  void OnClosed(const std::string&) override {}
+  void OnWarning(const std::string&, const SourceWarning&) override {}
+
+  bool Await(const std::function<bool()>& condition) {
+    std::unique_lock lock(mutex_);
+    return changed_.wait_for(lock, seconds(40), condition);
+  }
+
+  void ForgetFailures() {
+    Note([&] { failed.clear(); });
+  }
+
+  // To be looked at in a condition, or when the connections are gone.
+  std::set<std::string> subscribed, failed, heard;
+  std::vector<ConnectionFailure> failures;
+  std::vector<Duration> delays;
+
+ private:
+  template <typename What>
+  void Note(What what) {
+    const std::lock_guard lock(mutex_);
+    what();
+    changed_.notify_all();
+  }
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+};
+
+class ConnectionCrowdTest : public ::testing::Test {
+ protected:
+  ConnectionCrowdTest() : server_(inbox_, clock_, "127.0.0.1:0") {
+    thread_ = std::thread([this] { inbox_.Run(); });
+  }
+  ~ConnectionCrowdTest() override {
+    connections_.reset();
+    inbox_.Stop();
+    thread_.join();
+  }
+  void OnServer(const std::function<void()>& task) {
+    std::promise<void> done;
+    inbox_.Post([&] {
+      task();
+      done.set_value();
+    });
+    done.get_future().get();
+  }
+  void Connect(int clusters, Duration initial, Duration longest) {
+    std::vector<ConnectionOptions> all;
+    for (int i = 0; i < clusters; ++i) {
+      ConnectionOptions options;
+      options.cluster = "c" + std::to_string(i);
+      options.endpoint = "http://" + server_.address() + "/c/" + options.cluster + "/mcp";
+      options.initial_delay = initial;
+      options.max_delay = longest;
+      options.request_timeout = seconds(30);
+      all.push_back(std::move(options));
+    }
+    connections_ = std::make_unique<ConnectionThread>(
+        clock_, std::move(all), crowd_,
+        [] { return std::make_unique<McpSession>(McpSessionOptions{}); }, [] { return false; });
+    connections_->Start();
+  }
+
+  SystemClock clock_;
+  Inbox inbox_{clock_};
+  LoopbackServer server_;
+  Crowd crowd_;
+  std::thread thread_;
+  std::unique_ptr<ConnectionThread> connections_;
+};
+
+TEST_F(ConnectionCrowdTest, FiftyClustersThatFailTogetherSpreadTheirRetries) {
+  OnServer([&] { server_.RefuseWith(503); });
+  Connect(50, seconds(10), seconds(60));
+  ASSERT_TRUE(crowd_.Await([&] { return crowd_.failures.size() == 50; }));
+  connections_.reset();
+  for (const ConnectionFailure& failure : crowd_.failures) {
+    EXPECT_EQ(ToString(failure.error), "server");
+  }
+  const auto [first, last] = std::minmax_element(crowd_.delays.begin(), crowd_.delays.end());
+  EXPECT_GE(*first, milliseconds(7'500));
+  EXPECT_LE(*last, milliseconds(12'500));
+  EXPECT_GT(*last - *first, seconds(2)) << "of five that are possible";
+  EXPECT_GT(std::set(crowd_.delays.begin(), crowd_.delays.end()).size(), 40u);
+}
+
+TEST_F(ConnectionCrowdTest, HundredClustersThatLoseTheirStreamsAllComeBack) {
+  constexpr std::size_t kClusters = 100;
+  OnServer([&] {
+    server_.Follow(faultsim::ParseScript(R"({"rules": [
+      {"match": {"method": "GET", "nth": 100}, "steps": ["serve", {"wait": 1}, "reset"]}]})"));
+  });
+  Connect(kClusters, milliseconds(10), milliseconds(200));
+  ASSERT_TRUE(crowd_.Await([&] {
+    return crowd_.subscribed.size() == kClusters && !crowd_.failed.empty();
+  })) << "one was reset";
+  crowd_.ForgetFailures();
+  OnServer([&] { server_.EndStreams(); });
+  ASSERT_TRUE(crowd_.Await(
+      [&] { return crowd_.subscribed.size() == kClusters && crowd_.failed.size() == kClusters; }));
+  std::size_t told = 0;
+  OnServer([&] { told = server_.Publish(); });
+  EXPECT_EQ(told, kClusters);
+  EXPECT_TRUE(crowd_.Await([&] { return crowd_.heard.size() == kClusters; }));
+}
+
+}  // namespace
+}  // namespace runner::ingest

@@ -6,8 +6,13 @@
 namespace runner::ingest {
 namespace {
 
+// Of what a `retry` field asks for.
 constexpr std::chrono::milliseconds kShortestRetry{100};
-constexpr std::chrono::hours kLongestRetry{24};
+constexpr std::chrono::milliseconds kLongestRetry = std::chrono::hours(24);
+
+std::chrono::milliseconds Bounded(std::chrono::milliseconds retry) {
+  return std::clamp(retry, kShortestRetry, kLongestRetry);
+}
 
 // Destroying an object in the middle of its own method would pull the ground from under it: it is
 // handed to the loop, which destroys it on its next turn.
@@ -88,10 +93,10 @@ class ClusterConnection::PostExchange final : public Exchange {
 
  private:
   void ExpectStream() {
-    parser_.emplace(
-        SseParser::Handlers{.on_event = [this](const SseEvent& event) { Tell(event.data); },
-                            .on_retry = [this](std::chrono::milliseconds delay) { retry_ = delay; },
-                            .on_oversize = [] {}});
+    parser_.emplace(SseParser::Handlers{
+        .on_event = [this](const SseEvent& event) { Tell(event.data); },
+        .on_retry = [this](std::chrono::milliseconds delay) { retry_ = Bounded(delay); },
+        .on_oversize = [] {}});
   }
   void Tell(std::string_view text) {
     connection_.Perform(
@@ -106,16 +111,16 @@ class ClusterConnection::PostExchange final : public Exchange {
     HttpRequest request = connection_.Request("GET", headers_, true);
     request.headers.emplace_back("Accept", "text/event-stream");
     request.headers.emplace_back("Last-Event-ID", last_event_id);
-    const Duration delay = retry_ ? Duration(*retry_) : connection_.options_.initial_delay;
     ExpectStream();
-    StartAfter(std::clamp<Duration>(delay, kShortestRetry, kLongestRetry), std::move(request));
+    const Duration own = std::max<Duration>(connection_.options_.initial_delay, kShortestRetry);
+    StartAfter(retry_.value_or(own), std::move(request));
     return true;
   }
 
   const PostId post_;
   const HttpHeaders headers_;
   std::optional<SseParser> parser_;
-  std::optional<std::chrono::milliseconds> retry_;
+  std::optional<Duration> retry_;  // as the server asks
   bool is_stream_ = false;
   std::string body_;
 };
@@ -128,8 +133,7 @@ class ClusterConnection::StreamExchange final : public Exchange {
         parser_({.on_event = [this](const SseEvent& event) { OnSse(event); },
                  .on_retry =
                      [this](std::chrono::milliseconds delay) {
-                       connection_.server_retry_ =
-                           std::min<std::chrono::milliseconds>(delay, kLongestRetry);
+                       connection_.server_retry_ = Bounded(delay);
                      },
                  .on_oversize =
                      [this] {

@@ -124,7 +124,7 @@ TEST_F(QueueTest, WhatHasWaitedTooLongExpires) {
 TEST_F(QueueTest, WhatIsTooOldIsNotRunBetweenTwoSweepsEither) {
   system_->StartIngest({"--max-queue-age", "500ms", "--queue-sweep-interval", "1h"});
   const std::string id = system_->Submit("web-0");
-  ASSERT_TRUE(Eventually([this, at = std::chrono::steady_clock::now()] {
+  ASSERT_TRUE(Eventually([at = std::chrono::steady_clock::now()] {
     return std::chrono::steady_clock::now() - at > std::chrono::milliseconds(600);
   }));
   system_->StartExecutor({system_->TestAgent(), "exit"});

@@ -142,7 +142,7 @@ TEST_F(ReportTest, TheAgentReadsTheIncidentThatTheServerSentInItsWorkspace) {
   EXPECT_EQ(document.at("occurrences"), 1);
   EXPECT_THAT(document.at("timestamp").get<std::string>(),
               ::testing::StartsWith("2024-05-06T07:08:09"));
-  EXPECT_EQ(incident.incident().context(), kFault.at("context"));
+  EXPECT_EQ(incident.incident().context(), kFault.at("context").get<std::string>());
 }
 
 TEST_F(ReportTest, TheReportArrivesAtIngest) {

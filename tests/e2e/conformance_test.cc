@@ -1,0 +1,241 @@
+// The client side of MCP, judged by the official conformance suite: each of its scenarios is a
+// server that watches what a client does.
+
+#include <chrono>
+#include <filesystem>
+#include <future>
+#include <memory>
+#include <set>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <nlohmann/json.hpp>
+
+#include "ingest/mcp/connection_thread.h"
+#include "ingest/mcp/mcp_session.h"
+#include "ingest/mcp/tool_result.h"
+#include "tests/e2e/npm_program.h"
+#include "tests/support/eventually.h"
+#include "tests/support/system_test.h"
+
+namespace runner {
+namespace {
+
+using namespace support;
+using namespace ingest;
+using nlohmann::json;
+
+class ConformanceTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (const auto missing = NpmProgramMissing("conformance")) {
+      if (PeersRequired()) FAIL() << *missing;
+      GTEST_SKIP() << *missing;
+    }
+  }
+
+  // Starts the server of a scenario; returns its URL.
+  std::string Serve(const std::string& scenario) {
+    ChildProcess::Command command;
+    command.argv = NpmProgram("conformance");
+    command.argv.insert(command.argv.end(), {"client", "--scenario", scenario, "--output-dir",
+                                             (directory_.path() / "results").string()});
+    command.directory = directory_.path();
+    command.stdout_file = directory_.path() / "suite.out";
+    command.stderr_file = directory_.path() / "suite.err";
+    server_ = std::make_unique<ChildProcess>(command);
+    std::string text;
+    Eventually([&] {
+      text = ReadFile(command.stdout_file);
+      return text.find("Press Ctrl+C") != text.npos || !server_->Running();
+    });
+    const std::string before = "Server URL: ";
+    const auto begin = text.find(before);
+    if (begin == text.npos) {
+      throw std::runtime_error("the suite does not come up: " + ReadFile(command.stderr_file));
+    }
+    const auto url = begin + before.size();
+    return text.substr(url, text.find('\n', url) - url);
+  }
+
+  // Lets runner-ingest meet the server until its first attempt has failed, as it must: no server
+  // here pushes faults. Returns why it failed.
+  std::string Meet(const std::string& url) {
+    ServiceProcess ingest("ingest", RUNNER_INGEST,
+                          {"--mcp-endpoint=" + url, "--grpc-listen=127.0.0.1:0"}, {},
+                          directory_.path());
+    std::vector<json> failures;
+    Eventually([&] {
+      failures = ingest.log().With("SSE connection failed, retrying");
+      return !failures.empty();
+    });
+    ingest.Terminate();
+    EXPECT_EQ(ingest.WaitForExit(kPatience), 0);
+    if (failures.empty()) return ingest.log().Tail(20);
+    return failures.front().at("error");
+  }
+
+  // Ends the scenario: the suite must have made exactly these checks, and none may have failed.
+  void ExpectPassed(const std::set<std::string>& expected) {
+    server_->Terminate();
+    EXPECT_EQ(server_->WaitForExit(kPatience), 0) << ReadFile(directory_.path() / "suite.err");
+    json checks;
+    for (const auto& run : std::filesystem::directory_iterator(directory_.path() / "results")) {
+      checks = json::parse(ReadFile(run.path() / "checks.json"));
+    }
+    std::set<std::string> passed;
+    for (const json& check : checks) {
+      if (Passed(check)) {
+        passed.insert(check.at("id"));
+      } else {
+        EXPECT_EQ(check.at("status"), "INFO") << check.dump(2);
+      }
+    }
+    EXPECT_EQ(passed, expected) << checks.dump(2);
+  }
+
+ private:
+  static bool Passed(const json& check) {
+    if (check.at("status") == "SUCCESS") return true;
+    // A busy machine is late by more than 200 ms; the suite warns, and says that it is acceptable.
+    return check.at("status") == "WARNING" && check.at("details").value("slightlyLate", false);
+  }
+
+  const TempDir directory_;
+  std::unique_ptr<ChildProcess> server_;
+};
+
+TEST_F(ConformanceTest, Initialize) {
+  // The scenario knows nothing but initialize: it takes the GET for a broken POST.
+  EXPECT_EQ(Meet(Serve("initialize")), "the server offers no event stream (GET answers 400)");
+  ExpectPassed({"mcp-client-initialization"});
+}
+
+TEST_F(ConformanceTest, SseRetry) {
+  // The stream of a reply ends before the reply, which waits where the stream goes on. It is not
+  // what events_subscribe would answer.
+  EXPECT_EQ(Meet(Serve("sse-retry")), "events_subscribe: the answer names no subscriptionId");
+  ExpectPassed(
+      {"client-sse-graceful-reconnect", "client-sse-last-event-id", "client-sse-retry-timing"});
+}
+
+// The scenario has a tool of its own and no GET stream; ingest wants a stream, and calls tools for
+// faults only. So this is a whole McpSession in which two things are changed: the stream is taken
+// for open, and the call of events_subscribe names another tool.
+class CallingSession final : public EventSource {
+ public:
+  CallingSession(Json call, std::vector<JsonRpcResponse>& replies)
+      : call_(std::move(call)), replies_(replies) {}
+
+  SourceActions Start(const Instant& now) override { return Change(session_.Start(now), now); }
+  SourceActions Resume(const Instant& now) override { return Change(session_.Resume(now), now); }
+  SourceActions Close() override { return session_.Close(); }
+  SourceActions OnMessage(std::string_view text, MessageOrigin origin,
+                          const Instant& now) override {
+    for (const JsonRpcMessage& message : ParseJsonRpc(text)) {
+      if (const auto* reply = std::get_if<JsonRpcResponse>(&message)) replies_.push_back(*reply);
+    }
+    return Change(session_.OnMessage(text, origin, now), now);
+  }
+  SourceActions OnOversize() override { return session_.OnOversize(); }
+  SourceActions OnPostHead(PostId post, const HttpHead& head, const Instant& now) override {
+    return Change(session_.OnPostHead(post, head, now), now);
+  }
+  SourceActions OnPostDone(PostId post, const std::optional<ConnectionFailure>& failure,
+                           const Instant& now) override {
+    return Change(session_.OnPostDone(post, failure, now), now);
+  }
+  SourceActions OnStreamHead(const HttpHead& head, const Instant& now) override {
+    return Change(session_.OnStreamHead(head, now), now);
+  }
+  SourceActions OnStreamDone(const std::optional<ConnectionFailure>& failure,
+                             const std::string& last_event_id, const Instant& now) override {
+    return Change(session_.OnStreamDone(failure, last_event_id, now), now);
+  }
+  SourceActions OnTimer(const Instant& now) override { return Change(session_.OnTimer(now), now); }
+  std::optional<MonoTime> NextDeadline() const override { return session_.NextDeadline(); }
+  bool Awaits(PostId post) const override { return session_.Awaits(post); }
+
+ private:
+  SourceActions Change(SourceActions actions, const Instant& now) {
+    SourceActions changed;
+    for (SourceAction& action : actions) {
+      if (std::holds_alternative<OpenStream>(action)) {
+        HttpHead open;
+        open.status = 200;
+        open.content_type = "text/event-stream";
+        for (SourceAction& next : Change(session_.OnStreamHead(open, now), now)) {
+          changed.push_back(std::move(next));
+        }
+        continue;
+      }
+      if (auto* post = std::get_if<PostMessage>(&action)) {
+        Json body = Json::parse(post->body);
+        if (body.at("method") == "tools/call") {
+          body["params"] = call_;
+          post->body = body.dump();
+        }
+      }
+      changed.push_back(std::move(action));
+    }
+    return changed;
+  }
+
+  McpSession session_{McpSessionOptions{.client_version = "test"}};
+  const Json call_;
+  std::vector<JsonRpcResponse>& replies_;
+};
+
+class FirstFailure final : public ConnectionListener {
+ public:
+  void OnEvent(const std::string&, DecodedEvent) override {}
+  void OnSubscribed(const std::string&, const std::string&) override {}
+  void OnFailed(const std::string&, const ConnectionFailure& failure, Duration,
+                int attempt) override {
+    if (attempt == 1) failure_.set_value(failure.detail);
+  }
+  void OnClosed(const std::string&) override {}
+  void OnWarning(const std::string&, const SourceWarning&) override {}
+
+  std::future<std::string> Future() { return failure_.get_future(); }
+
+ private:
+  std::promise<std::string> failure_;
+};
+
+TEST_F(ConformanceTest, ToolsCall) {
+  ConnectionOptions options;
+  options.cluster = "suite";
+  options.endpoint = Serve("tools_call");
+  options.initial_delay = std::chrono::minutes(1);  // one attempt only
+  const SystemClock clock;
+  FirstFailure listener;
+  std::vector<JsonRpcResponse> replies;
+  std::future<std::string> failure = listener.Future();
+  {
+    ConnectionThread thread(
+        clock, {options}, listener,
+        [&replies] {
+          const Json call = {{"name", "add_numbers"}, {"arguments", {{"a", 19}, {"b", 23}}}};
+          return std::make_unique<CallingSession>(call, replies);
+        },
+        [] { return false; });
+    thread.Start();
+    const auto outcome = failure.wait_for(kPatience);
+    thread.Close(std::chrono::seconds(1));
+    thread.Join();
+    ASSERT_EQ(outcome, std::future_status::ready);
+  }
+  // As far as the session is concerned: a sum is no subscription.
+  EXPECT_EQ(failure.get(), "events_subscribe: the answer names no subscriptionId");
+  ASSERT_EQ(replies.size(), 2u);  // to initialize and to the call
+  EXPECT_FALSE(ToolFailed(replies.back()));
+  EXPECT_EQ(ToolText(replies.back().result), "The sum of 19 and 23 is 42\n");
+  ExpectPassed({"tool-add-numbers"});
+}
+
+}  // namespace
+}  // namespace runner

@@ -33,6 +33,7 @@ class FaultsimTest : public SystemTest {
     if (faultsim_) {
       faultsim_->Terminate();
       EXPECT_EQ(faultsim_->WaitForExit(kPatience), 0);
+      faultsim_.reset();
     }
     SystemTest::TearDown();
   }

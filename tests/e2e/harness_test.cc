@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 
 #include "tests/support/counting.h"
@@ -15,6 +16,51 @@ namespace {
 using namespace support;
 using ::testing::HasSubstr;
 using ::testing::SizeIs;
+
+// Runs one case of harness_patient, whose tests misbehave, and reads the verdict.
+class HarnessTest : public ::testing::Test {
+ protected:
+  struct Verdict {
+    int exit_code = -1;
+    std::string output;
+  };
+  Verdict Run(const std::string& patient) {
+    BecomeSubreaper();
+    ChildProcess::Command command;
+    command.argv = {RUNNER_HARNESS_PATIENT, "--gtest_filter=HarnessPatient." + patient};
+    command.directory = directory_.path();
+    command.stdout_file = directory_.path() / "out";
+    command.stderr_file = directory_.path() / "err";
+    ChildProcess program(command);
+    Verdict verdict;
+    verdict.exit_code = program.WaitForExit(kPatience).value_or(-1);
+    verdict.output = ReadFile(command.stdout_file);
+    return verdict;
+  }
+
+  const TempDir directory_;
+};
+
+TEST_F(HarnessTest, PassesATestThatLeavesNothing) {
+  const Verdict verdict = Run("LeaksNothing");
+  EXPECT_EQ(verdict.exit_code, 0) << verdict.output;
+  EXPECT_THAT(verdict.output, HasSubstr("[  PASSED  ] 1 test"));
+}
+
+TEST_F(HarnessTest, FailsATestThatLeavesADaemonWithoutEnvironmentAndEndsTheDaemon) {
+  const Verdict verdict = Run("LeaksADaemonThatNothingTies");
+  EXPECT_EQ(verdict.exit_code, 1);
+  EXPECT_THAT(verdict.output, HasSubstr("processes are left"));
+  EXPECT_THAT(verdict.output, HasSubstr(RUNNER_TEST_AGENT " daemon left-on-purpose"));
+  EXPECT_TRUE(ProcessesNaming("left-on-purpose").empty());
+}
+
+TEST_F(HarnessTest, FailsATestThatLeavesADescriptor) {
+  const Verdict verdict = Run("LeaksADescriptor");
+  EXPECT_EQ(verdict.exit_code, 1);
+  EXPECT_THAT(verdict.output, HasSubstr("descriptors are left"));
+  EXPECT_THAT(verdict.output, HasSubstr("/dev/zero"));
+}
 
 TEST(ProcessTable, FindsKillsAndNamesWhatIsLeft) {
   BecomeSubreaper();
@@ -32,23 +78,43 @@ TEST(ProcessTable, FindsKillsAndNamesWhatIsLeft) {
   EXPECT_TRUE(ReapUntilAlone(std::chrono::milliseconds(0)).empty());
 }
 
-TEST(Counting, NamesTheClusterThatDoesNotAddUp) {
-  const std::string even =
-      "# TYPE kubernetes_mcp_runner_events_received_total counter\n"
-      "kubernetes_mcp_runner_events_received_total{cluster=\"a\",severity=\"error\"} 2\n"
-      "kubernetes_mcp_runner_events_queued_total{cluster=\"a\"} 2\n"
-      "kubernetes_mcp_runner_events_dequeued_total{cluster=\"a\"} 1\n"
-      "kubernetes_mcp_runner_queue_depth{cluster=\"a\"} 1\n"
-      "kubernetes_mcp_runner_incidents_leased{cluster=\"a\"} 1\n"
-      "process_open_fds 7\n";
-  EXPECT_EQ(ImbalanceOfIngest(MetricsText(even)), "");
-  EXPECT_EQ(MetricsText(even).Sum("process_open_fds"), 7);
-  const std::string odd = even + "kubernetes_mcp_runner_events_requeued_total{cluster=\"a\"} 1\n";
-  EXPECT_THAT(ImbalanceOfIngest(MetricsText(odd)), HasSubstr("cluster a"));
-  EXPECT_THAT(
-      ImbalanceOfExecutor(MetricsText("kubernetes_mcp_runner_agents_active{cluster=\"b\"} 1\n")),
-      HasSubstr("cluster b"));
+// One cluster whose every event and run is accounted for.
+std::string EvenScrape() {
+  return "# TYPE kubernetes_mcp_runner_events_received_total counter\n"
+         "kubernetes_mcp_runner_events_received_total{cluster=\"a\",severity=\"error\"} 2\n"
+         "kubernetes_mcp_runner_events_queued_total{cluster=\"a\"} 2\n"
+         "kubernetes_mcp_runner_events_dequeued_total{cluster=\"a\"} 1\n"
+         "kubernetes_mcp_runner_queue_depth{cluster=\"a\"} 1\n"
+         "kubernetes_mcp_runner_incidents_leased{cluster=\"a\"} 1\n"
+         "kubernetes_mcp_runner_agents_spawned_total{cluster=\"a\"} 1\n"
+         "kubernetes_mcp_runner_agents_active{cluster=\"a\"} 1\n"
+         "process_open_fds 7\n";
+}
+
+TEST(Counting, WhatAddsUpIsAccepted) {
+  EXPECT_EQ(ImbalanceOfIngest(MetricsText(EvenScrape())), "");
+  EXPECT_EQ(ImbalanceOfExecutor(MetricsText(EvenScrape())), "");
+  EXPECT_EQ(MetricsText(EvenScrape()).Sum("process_open_fds"), 7);
   EXPECT_ANY_THROW(MetricsText("rubbish\n"));
+}
+
+// Each series that stands on one side of an equation: one more of it, and no equation may hold that
+// it stands in.
+TEST(Counting, OneMoreOfAnySeriesIsFound) {
+  for (const char* name :
+       {"events_received_total", "events_invalid_total", "events_filtered_total",
+        "circuit_breaker_events_dropped_total", "events_rejected_total", "events_requeued_total",
+        "events_dequeued_total", "events_expired_total", "events_evicted_total",
+        "incidents_finished_total", "incidents_leased", "leases_restored_total"}) {
+    const std::string odd = EvenScrape() + "kubernetes_mcp_runner_" + name +
+                            "{cluster=\"a\",reason=\"one too many\"} 1\n";
+    EXPECT_THAT(ImbalanceOfIngest(MetricsText(odd)), HasSubstr("cluster a")) << name;
+  }
+  for (const char* name : {"agents_spawned_total", "agents_completed_total", "agents_active"}) {
+    const std::string odd = EvenScrape() + "kubernetes_mcp_runner_" + name +
+                            "{cluster=\"a\",status=\"one too many\"} 1\n";
+    EXPECT_THAT(ImbalanceOfExecutor(MetricsText(odd)), HasSubstr("cluster a")) << name;
+  }
 }
 
 TEST(LogFile, KeepsApartWhatIsNoLineOfALog) {

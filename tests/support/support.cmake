@@ -5,7 +5,7 @@ include(${CMAKE_CURRENT_LIST_DIR}/test_agent.cmake)
 
 set(support ${CMAKE_CURRENT_LIST_DIR})
 runner_library(runner_test_support
-               SOURCES ${support}/admin_client.cc ${support}/child_process.cc ${support}/counting.cc
+               SOURCES ${support}/admin_client.cc ${support}/child_process.cc ${support}/counting.cc ${support}/descriptors.cc
                        ${support}/eventually.cc ${support}/fault_server.cc
                        ${support}/http_request.cc ${support}/log_file.cc ${support}/metrics_text.cc
                        ${support}/process_table.cc ${support}/service_process.cc

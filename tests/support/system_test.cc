@@ -1,10 +1,14 @@
 #include "tests/support/system_test.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cstdlib>
+#include <iterator>
 #include <string_view>
 
 #include "tests/support/counting.h"
+#include "tests/support/descriptors.h"
+#include "tests/support/eventually.h"
 #include "tests/support/process_table.h"
 
 namespace runner::support {
@@ -16,6 +20,7 @@ constexpr Duration kAloneLimit = std::chrono::seconds(2);
 
 void SystemTest::SetUp() {
   BecomeSubreaper();
+  descriptors_ = OpenDescriptors();
   system_ = std::make_unique<System>();
 }
 
@@ -45,6 +50,22 @@ void SystemTest::TearDown() {
   EXPECT_TRUE(left.empty()) << "processes are left:\n" << Describe(left);
   if (HasFailure()) std::cerr << system_->LogTails();
   system_.reset();
+  ExpectNoNewDescriptors();
+}
+
+// gRPC closes its sockets on threads of its own, some time after the channel is gone.
+void SystemTest::ExpectNoNewDescriptors() {
+  std::string added;
+  const auto look = [&] {
+    const std::vector<std::string> now = OpenDescriptors();
+    std::vector<std::string> more;
+    std::set_difference(now.begin(), now.end(), descriptors_.begin(), descriptors_.end(),
+                        std::back_inserter(more));
+    added.clear();
+    for (const std::string& one : more) added += one + '\n';
+    return added.empty();
+  };
+  EXPECT_TRUE(Eventually(look, kAloneLimit)) << "descriptors are left:\n" << added;
 }
 
 bool PeersRequired() {

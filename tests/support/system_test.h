@@ -1,6 +1,8 @@
 #pragma once
 
 #include <memory>
+#include <string>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -10,7 +12,8 @@ namespace runner::support {
 
 // One system for each test. When the test is over: what still runs must have counted every event
 // and run, every line of every log must be one JSON object, everything ends on SIGTERM with 0, and
-// waitid(2) proves that no process is left, neither ours nor an agent's, nor what those have left.
+// waitid(2) proves that no process is left, neither ours nor an agent's, nor what those have left;
+// nor does this process keep a descriptor that it did not have before.
 class SystemTest : public ::testing::Test {
  protected:
   void SetUp() override;
@@ -20,6 +23,11 @@ class SystemTest : public ::testing::Test {
   void ExpectBalance();
 
   std::unique_ptr<System> system_;
+
+ private:
+  void ExpectNoNewDescriptors();
+
+  std::vector<std::string> descriptors_;  // before the test
 };
 
 // The same for tests that need the MCP server of tests/peers: skipped without it, unless

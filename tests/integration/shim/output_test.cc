@@ -32,7 +32,7 @@ TEST_F(Output, StderrIsALogOfItsOwn) {
   EXPECT_EQ(RunAgent({"no-such-mode"}).exit_code, 64);
   EXPECT_EQ(Stdout(), "");
   EXPECT_EQ(Read(Workspace() / "agent.stderr.log"),
-            "runner-test-agent: no mode \"no-such-mode\"\n");
+            "runner-test-agent: no mode \"no-such-mode\"; --help lists them\n");
 }
 
 }  // namespace

@@ -91,7 +91,7 @@ std::optional<std::filesystem::path> FindProgram(const std::string& name) {
   const char* const path = std::getenv("PATH");
   std::istringstream directories(path == nullptr ? "/usr/bin:/bin" : path);
   for (std::string directory; std::getline(directories, directory, ':');) {
-    const std::filesystem::path file = std::filesystem::path(directory) / name;
+    std::filesystem::path file = std::filesystem::path(directory) / name;
     if (::access(file.c_str(), X_OK) == 0) return file;
   }
   return std::nullopt;

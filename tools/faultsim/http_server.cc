@@ -137,7 +137,7 @@ void HttpServer::OnReady(ConnectionId id, std::uint32_t events) {
 }
 
 bool HttpServer::Receive(Connection& connection) {
-  std::array<char, 64 * 1024> buffer;
+  std::array<char, 64 * 1024> buffer;  // NOLINT(*-member-init): recv fills it
   const auto got = ::recv(connection.fd.Get(), buffer.data(), buffer.size(), 0);
   if (got < 0) return WouldBlock();
   if (got == 0) {

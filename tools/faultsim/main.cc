@@ -95,7 +95,7 @@ void Run(const Options& options) {
                        options.pace, options.quiet ? FaultPump::Observer() : Tell);
   inbox.Watch(signals.Get(), EPOLLIN, [&](std::uint32_t) { inbox.Stop(); });
   http.Serve(scripted);
-  std::cout << "listening on http://" << address << "/mcp" << std::endl;
+  std::cout << "listening on http://" << address << "/mcp\n" << std::flush;
   inbox.Run();
 }
 

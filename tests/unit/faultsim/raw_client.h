@@ -64,7 +64,7 @@ class Client {
         "Content-Type: application/json\r\n" +
         (session.empty() ? "" : "Mcp-Session-Id: " + session + "\r\n") +
         "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body);
-    const std::string head = ReadUntil("\r\n\r\n");
+    std::string head = ReadUntil("\r\n\r\n");
     const auto at = head.find("Content-Length: ");
     if (at == std::string::npos) return head;
     const auto length = static_cast<std::size_t>(std::stoi(head.substr(at + 16)));

@@ -170,8 +170,8 @@ class GrpcurlTest : public AdminTest {
 TEST_F(GrpcurlTest, ListsAndDescribesEveryService) {
   const auto check = [this](const ServiceProcess& service, const auto& names) {
     const std::string list = Grpcurl(service, {"list"});
-    for (const std::string& name : names) {
-      EXPECT_THAT(list, HasSubstr(name + "\n"));
+    for (const char* name : names) {
+      EXPECT_THAT(list, HasSubstr(name + std::string("\n")));
       EXPECT_THAT(Grpcurl(service, {"describe", name}), HasSubstr("service "));
     }
   };

@@ -4,6 +4,10 @@
 function(runner_warnings target)
   target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor
                                            -Woverloaded-virtual -Wimplicit-fallthrough)
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
+    # False for "literal" + std::string when optimised: gcc.gnu.org/PR105651.
+    target_compile_options(${target} PRIVATE -Wno-restrict)
+  endif()
   if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
     # Lock discipline, from the annotations of common/mutex.h.
     target_compile_options(${target} PRIVATE -Wthread-safety -Wthread-safety-beta)

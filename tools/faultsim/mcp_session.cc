@@ -36,9 +36,9 @@ ordered_json ToolText(std::string text, bool is_error = false) {
 }
 
 ordered_json Tool(const char* name, const char* description, ordered_json properties,
-                  std::vector<std::string> required) {
+                  const std::vector<std::string>& required) {
   ordered_json schema = {{"type", "object"}, {"properties", std::move(properties)}};
-  if (!required.empty()) schema["required"] = std::move(required);
+  if (!required.empty()) schema["required"] = required;
   return {{"name", name}, {"description", description}, {"inputSchema", std::move(schema)}};
 }
 

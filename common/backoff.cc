@@ -27,8 +27,10 @@ Duration Backoff::Next(double random01) {
     override_.reset();
     return asked;
   }
-  const double factor = 1 - kSpread + 2 * kSpread * std::clamp(random01, 0.0, 1.0);
-  return std::min(Scale(base, factor), max_);
+  // At the maximum the spread is below it: those that are cut off there would all come at once.
+  const Duration shortest = Scale(base, 1 - kSpread);
+  const Duration longest = std::min(Scale(base, 1 + kSpread), max_);
+  return shortest + Scale(longest - shortest, std::clamp(random01, 0.0, 1.0));
 }
 
 void Backoff::Reset() {

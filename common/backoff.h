@@ -7,8 +7,8 @@
 namespace runner {
 
 // The delays between attempts that fail: initial, then twice as long after each failure, spread by
-// +-25 %, never above max. Pure: the caller brings the randomness, uniform in [0, 1). Counts
-// without overflow for ever.
+// +-25 %, or as much of that as is not above max. Pure: the caller brings the randomness, uniform
+// in [0, 1). Counts without overflow for ever.
 class Backoff {
  public:
   // Both positive; an initial delay above max counts as max.

@@ -156,8 +156,22 @@ std::string FormatDuration(Duration duration) {
   return out.empty() ? "0s" : out;
 }
 
+std::string KeyOf(std::string_view flag) {
+  std::string key(flag.substr(std::min(flag.find_first_not_of('-'), flag.size())));
+  std::replace(key.begin(), key.end(), '-', '_');
+  return key;
+}
+
+std::string FlagOf(std::string_view key) {
+  std::string flag = "--" + std::string(key);
+  std::replace(flag.begin(), flag.end(), '_', '-');
+  return flag;
+}
+
 std::optional<std::string> NearestWord(std::string_view word,
                                        const std::vector<std::string>& candidates) {
+  constexpr std::size_t kLongestWord = 100;
+  if (word.size() > kLongestWord) return std::nullopt;
   std::optional<std::string> nearest;
   std::size_t least = word.size() / 3 + 2;  // further away than this is not a misspelling
   for (const std::string& candidate : candidates) {

@@ -25,6 +25,10 @@ std::vector<std::string> SplitList(std::string_view text);
 // The shortest exact form: 90 s is "1m30s".
 std::string FormatDuration(Duration duration);
 
+// How an option is called in files and log fields: --max-queue-age is max_queue_age; and back.
+std::string KeyOf(std::string_view flag);
+std::string FlagOf(std::string_view key);
+
 // The candidate that `word` was probably meant to be, if one is near enough.
 std::optional<std::string> NearestWord(std::string_view word,
                                        const std::vector<std::string>& candidates);

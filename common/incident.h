@@ -45,7 +45,8 @@ struct FaultEvent {
 struct Incident {
   std::string id;  // UUIDv7
   FaultEvent event;
-  std::uint32_t occurrences = 1;
+  std::uint32_t occurrences = 1;  // events that told of it, duplicates included
+  WallTime last_seen;             // when the latest of them came
 };
 
 // What a log line calls the event of an incident: the fault id, else the incident id.

@@ -48,6 +48,7 @@ v1::Incident ToProto(const Incident& incident) {
   *out.mutable_timestamp() = ToProto(event.timestamp);
   *out.mutable_received_at() = ToProto(event.received_at);
   out.set_occurrences(incident.occurrences);
+  *out.mutable_last_seen_at() = ToProto(incident.last_seen);
   return out;
 }
 
@@ -116,6 +117,7 @@ std::optional<Incident> FromProto(const v1::Incident& incident) {
   out.event.timestamp = *timestamp;
   out.event.received_at = *received_at;
   out.occurrences = incident.occurrences();
+  out.last_seen = FromProto(incident.last_seen_at()).value_or(out.event.received_at);
   return out;
 }
 

@@ -10,6 +10,7 @@
 
 #include "common/address.h"
 #include "common/config_values.h"
+#include "common/option_names.h"
 #include "executor/workspace/agent_command.h"
 
 namespace runner::executor {
@@ -136,6 +137,7 @@ std::filesystem::path ShimPath() {
 ConfigTable MakeConfigTable(ExecutorConfig* config, const EnvironmentLookup& environment) {
   ConfigTable table("runner-executor",
                     "Takes incidents from runner-ingest and runs one agent for each.");
+  table.File("executor", IngestOnlyKeys());
   DeclareAttach(table, config);
   DeclareAgent(table, config);
   DeclareWorkspace(table, config);

@@ -198,8 +198,8 @@ void ExecutorLoop::OnCancel(const v1::Cancel& cancel) {
   if (!lease) return;
   if (admission_.IsRunning(*lease)) {
     Stop(*lease, cancel.reason() == "shutdown" ? StopReason::kInterrupted : StopReason::kCancelled);
-  } else {
-    Forget(*lease);
+  } else if (cancel.reason() != "shutdown") {
+    Forget(*lease);  // nobody wants its result; at a shutdown ingest still does
   }
 }
 

@@ -1,39 +1,22 @@
 #include "ingest/config.h"
 
-#include <algorithm>
 #include <optional>
-#include <string_view>
+#include <string>
+#include <vector>
 
-#include "common/config_values.h"
+#include "common/option_names.h"
 
 namespace runner::ingest {
 namespace {
 
-// A label of RFC 1123: it becomes a metrics label and part of file names.
-bool IsDnsLabel(std::string_view text) {
-  const auto alnum = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); };
-  return !text.empty() && text.size() <= 63 && alnum(text.front()) && alnum(text.back()) &&
-         std::all_of(text.begin(), text.end(), [&](char c) { return alnum(c) || c == '-'; });
-}
-
-bool IsHttpUrl(std::string_view text) {
-  return (text.starts_with("http://") && text.size() > 7) ||
-         (text.starts_with("https://") && text.size() > 8);
-}
-
-bool HasCredentials(std::string_view url) {
-  const auto scheme = url.find("://");
-  const std::string_view rest = scheme == std::string_view::npos ? url : url.substr(scheme + 3);
-  return rest.substr(0, rest.find_first_of("/?#")).find('@') != std::string_view::npos;
-}
-
 void DeclareConnection(ConfigTable& table, IngestConfig* config) {
   table
-      .String({.flag = "--mcp-endpoint",
-               .env = {"K8S_CLUSTER_MCP_ENDPOINT"},
-               .help = "URL of the kubernetes-mcp-server, such as http://host:8080/mcp",
-               .required = true},
-              &config->mcp_endpoint)
+      .String(
+          {.flag = "--mcp-endpoint",
+           .env = {"K8S_CLUSTER_MCP_ENDPOINT"},
+           .help = "URL of the kubernetes-mcp-server, such as http://host:8080/mcp; for more than "
+                   "one, list clusters in the file"},
+          &config->mcp_endpoint)
       .String({.flag = "--cluster-name",
                .env = {"CLUSTER_NAME"},
                .default_text = "default",
@@ -62,19 +45,6 @@ void DeclareConnection(ConfigTable& table, IngestConfig* config) {
                 .help = "silence after which the subscription is checked"},
                {std::chrono::milliseconds(100), std::chrono::hours(24)},
                &config->sse_ping_interval);
-  table.Check({"--mcp-endpoint"}, [config]() -> std::optional<std::string> {
-    // A password would be shown wherever the endpoint is.
-    if (HasCredentials(config->mcp_endpoint)) {
-      return "--mcp-endpoint: a user name or password in the URL is not taken";
-    }
-    if (IsHttpUrl(config->mcp_endpoint)) return std::nullopt;
-    return "--mcp-endpoint: " + QuoteValue(config->mcp_endpoint) + " is not a URL of http or https";
-  });
-  table.Check({"--cluster-name"}, [config]() -> std::optional<std::string> {
-    if (IsDnsLabel(config->cluster_name)) return std::nullopt;
-    return "--cluster-name: " + QuoteValue(config->cluster_name) +
-           " is not a DNS label (lower-case letters, digits, inner dashes, at most 63)";
-  });
   table.Check({"--sse-reconnect-initial-delay", "--sse-reconnect-max-delay"},
               [config]() -> std::optional<std::string> {
                 if (config->sse_reconnect_initial_delay <= config->sse_reconnect_max_delay) {
@@ -83,6 +53,79 @@ void DeclareConnection(ConfigTable& table, IngestConfig* config) {
                 return "--sse-reconnect-initial-delay: must not be longer than "
                        "--sse-reconnect-max-delay";
               });
+}
+
+// From where the clusters come: the file, or the options for a single one.
+void DeclareClusters(ConfigTable& table, IngestConfig* config) {
+  table.Block("clusters", [config](const std::string& path, const YAML::Node& list,
+                                   std::vector<std::string>& problems) {
+    config->clusters = ReadClusters(path, list, config->severity_threshold, problems);
+  });
+  table.Check({"--mcp-endpoint"}, [config]() -> std::optional<std::string> {
+    if (!config->clusters.empty()) {
+      if (config->mcp_endpoint.empty()) return std::nullopt;
+      return "--mcp-endpoint: not together with the clusters of the file";
+    }
+    if (config->mcp_endpoint.empty()) {
+      return "--mcp-endpoint: is required and not set; set --mcp-endpoint or "
+             "K8S_CLUSTER_MCP_ENDPOINT, or list clusters in the file of --config";
+    }
+    config->clusters = {{config->cluster_name, config->mcp_endpoint, {}}};
+    config->clusters[0].filter.severity_threshold = config->severity_threshold;
+    const auto wrong = WrongWithEndpoint(config->mcp_endpoint);
+    return wrong ? std::optional("--mcp-endpoint: " + *wrong) : std::nullopt;
+  });
+  table.Check({"--cluster-name"}, [config]() -> std::optional<std::string> {
+    const auto wrong = WrongWithName(config->cluster_name);
+    return wrong ? std::optional("--cluster-name: " + *wrong) : std::nullopt;
+  });
+}
+
+void DeclareDedup(ConfigTable& table, IngestConfig* config) {
+  constexpr DurationRange kUpToAYear{Duration::zero(), std::chrono::hours(24 * 365)};
+  table
+      .Seconds({.flag = "--dedup-window",
+                .env = {"DEDUP_WINDOW_SECONDS"},
+                .default_text = "300",
+                .help = "how long a fault that was investigated is not investigated again; triples "
+                        "each time; 0: nothing is a duplicate"},
+               kUpToAYear, &config->dedup_window)
+      .Seconds({.flag = "--dedup-window-max",
+                .env = {"DEDUP_WINDOW_MAX_SECONDS"},
+                .default_text = "14400",
+                .help = "the longest that window grows"},
+               kUpToAYear, &config->dedup_window_max)
+      .Enum<DedupKey>({.flag = "--dedup-key",
+                       .env = {"DEDUP_KEY"},
+                       .default_text = "resource",
+                       .help = "what makes two events the same: the object, or the fault's id"},
+                      {{"resource", DedupKey::kResource}, {"fault", DedupKey::kFault}},
+                      &config->dedup_key);
+  table.Check({"--dedup-window", "--dedup-window-max"}, [config]() -> std::optional<std::string> {
+    if (config->dedup_window <= config->dedup_window_max) return std::nullopt;
+    return "--dedup-window: must not be longer than --dedup-window-max";
+  });
+}
+
+void DeclareBreaker(ConfigTable& table, IngestConfig* config) {
+  table
+      .Integer({.flag = "--circuit-breaker-threshold",
+                .env = {"CIRCUIT_BREAKER_THRESHOLD"},
+                .default_text = "3",
+                .help = "agents that fail in a row and open the breaker; 0: none does"},
+               0u, 1'000'000u, &config->circuit_breaker_threshold)
+      .Seconds({.flag = "--circuit-breaker-cooldown",
+                .env = {"CIRCUIT_BREAKER_COOLDOWN_SECONDS"},
+                .default_text = "60",
+                .help = "how long it stays open before one agent at a time is tried"},
+               {std::chrono::milliseconds(1), std::chrono::hours(24)},
+               &config->circuit_breaker_cooldown)
+      .Enum<BreakerPolicy>({.flag = "--circuit-breaker-policy",
+                            .env = {"CIRCUIT_BREAKER_POLICY"},
+                            .default_text = "drop",
+                            .help = "what becomes of events that arrive while it is open"},
+                           {{"drop", BreakerPolicy::kDrop}, {"hold", BreakerPolicy::kHold}},
+                           &config->circuit_breaker_policy);
 }
 
 void DeclareQueue(ConfigTable& table, IngestConfig* config) {
@@ -108,6 +151,11 @@ void DeclareQueue(ConfigTable& table, IngestConfig* config) {
                 .default_text = "100",
                 .help = "incidents that may wait for one cluster"},
                1u, 1'000'000u, &config->cluster_queue_size)
+      .Integer({.flag = "--global-queue-size",
+                .env = {"GLOBAL_QUEUE_SIZE"},
+                .default_text = "1000",
+                .help = "incidents that may wait for all clusters together"},
+               1u, 10'000'000u, &config->global_queue_size)
       .Enum<OverflowPolicy>({.flag = "--queue-overflow-policy",
                              .env = {"QUEUE_OVERFLOW_POLICY"},
                              .default_text = "drop-oldest",
@@ -131,6 +179,11 @@ void DeclareDispatch(ConfigTable& table, IngestConfig* config) {
                 .default_text = "1",
                 .help = "agents that may run at once for one cluster"},
                1u, 10'000u, &config->max_agents_per_cluster)
+      .Integer({.flag = "--max-runs-per-hour",
+                .env = {"MAX_RUNS_PER_HOUR"},
+                .default_text = "0",
+                .help = "agents that may start within an hour; 0: any number"},
+               0u, 1'000'000u, &config->max_runs_per_hour)
       .Integer({.flag = "--max-attempts",
                 .env = {"MAX_ATTEMPTS"},
                 .default_text = "3",
@@ -147,25 +200,37 @@ void DeclareDispatch(ConfigTable& table, IngestConfig* config) {
 
 ConfigTable MakeConfigTable(IngestConfig* config) {
   ConfigTable table("runner-ingest",
-                    "Hears faults from a kubernetes-mcp-server, queues them, and hands them to "
+                    "Hears faults from kubernetes-mcp-servers, queues them, and hands them to "
                     "executors.");
+  table.File("ingest", ExecutorOnlyKeys());
   DeclareConnection(table, config);
+  DeclareDedup(table, config);
   DeclareQueue(table, config);
   DeclareDispatch(table, config);
+  DeclareBreaker(table, config);
+  DeclareClusters(table, config);
   DeclareCommonOptions(table, {9090, 8080, "127.0.0.1:50051"}, &config->common);
   return table;
 }
 
 SchedulerOptions IngestConfig::Scheduling() const {
   SchedulerOptions options;
-  options.clusters = {cluster_name};
-  options.severity_threshold = severity_threshold;
+  for (const ClusterConfig& cluster : clusters) {
+    options.clusters.push_back({cluster.name, cluster.filter});
+  }
+  options.dedup_key = dedup_key;
+  options.dedup.window = dedup_window;
+  options.dedup.window_max = dedup_window_max;
+  options.breaker = {circuit_breaker_threshold, circuit_breaker_cooldown};
+  options.breaker_policy = circuit_breaker_policy;
   options.max_queue_age = max_queue_age;
   options.queue_sweep_interval = queue_sweep_interval;
   options.cluster_queue_size = cluster_queue_size;
+  options.global_queue_size = global_queue_size;
   options.overflow_policy = queue_overflow_policy;
   options.max_concurrent_agents = max_concurrent_agents;
   options.max_agents_per_cluster = max_agents_per_cluster;
+  options.max_runs_per_hour = max_runs_per_hour;
   options.max_attempts = max_attempts;
   options.leases.lease_ttl = lease_ttl;
   return options;

@@ -2,9 +2,11 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "common/config.h"
 #include "common/standard_options.h"
+#include "ingest/cluster_list.h"
 #include "ingest/core/scheduler.h"
 
 namespace runner::ingest {
@@ -14,15 +16,24 @@ struct IngestConfig {
   CommonOptions common;
   std::string mcp_endpoint;
   std::string cluster_name;
+  std::vector<ClusterConfig> clusters;  // from the file, or the one of the two options above
   std::string mcp_mode;
   Severity severity_threshold = Severity::kWarning;
+  Duration dedup_window{};
+  Duration dedup_window_max{};
+  DedupKey dedup_key = DedupKey::kResource;
   Duration max_queue_age{};
   Duration queue_sweep_interval{};
   std::uint32_t cluster_queue_size = 0;
+  std::uint32_t global_queue_size = 0;
   OverflowPolicy queue_overflow_policy = OverflowPolicy::kDropOldest;
   std::uint32_t max_concurrent_agents = 0;
   std::uint32_t max_agents_per_cluster = 0;
+  std::uint32_t max_runs_per_hour = 0;
   std::uint32_t max_attempts = 0;
+  std::uint32_t circuit_breaker_threshold = 0;
+  Duration circuit_breaker_cooldown{};
+  BreakerPolicy circuit_breaker_policy = BreakerPolicy::kDrop;
   Duration lease_ttl{};
   Duration sse_reconnect_initial_delay{};
   Duration sse_reconnect_max_delay{};

@@ -20,12 +20,17 @@ LogFields IncidentFields(const Lease& lease, const std::string& cluster,
           {"attempt", lease.attempt},         {"status", status},   {"reason", reason}};
 }
 
+std::string Participle(CircuitBreaker::State state) {
+  return state == CircuitBreaker::State::kOpen ? "opened" : std::string(ToString(state));
+}
+
 // Messages to executors are sent, everything else is written to the log.
 struct LogEffect {
   const Logger& logger;
-  Severity threshold;
+  Severity threshold;  // of the cluster that the effect is about
   OverflowPolicy policy;
   Duration max_age;
+  Duration cooldown;
 
   void operator()(const EventReceived& e) const {
     logger.Info("Event received", {{"event_id", e.event_id},
@@ -40,6 +45,15 @@ struct LogEffect {
                                     {"reason", e.reason},
                                     {"severity", ToString(e.event.severity)},
                                     {"severity_threshold", ToString(threshold)}});
+  }
+  void operator()(const EventBreakerDropped& e) const {
+    logger.Debug(
+        "Event dropped",
+        {{"event_id", e.event_id}, {"cluster", e.event.cluster}, {"reason", "circuit_breaker"}});
+  }
+  void operator()(const BreakerChanged& e) const {
+    logger.Warn("Circuit breaker " + Participle(e.state),
+                {{"failures", e.failures}, {"cooldown", cooldown}});
   }
   void operator()(const EventQueued& e) const {
     logger.Info("Event queued", {{"event_id", EventId(e.incident)},
@@ -76,16 +90,24 @@ struct LogEffect {
 
 }  // namespace
 
-IngestLoop::IngestLoop(const SchedulerOptions& options, Inbox& inbox, ExecutorStreams& executors,
-                       Logger logger)
+IngestLoop::IngestLoop(const SchedulerOptions& options, Inbox& inbox, IncidentJournal& journal,
+                       ExecutorStreams& executors, Logger logger)
     : inbox_(inbox),
       executors_(executors),
       logger_(std::move(logger)),
       scheduler_(options, [this](WallTime now) { return ids_.Next(now); }),
+      journal_(journal),
+      gate_(journal),
       connections_(options.clusters.size(), inbox.Now().mono),
       overflow_policy_(options.overflow_policy),
       max_queue_age_(options.max_queue_age),
-      severity_threshold_(options.severity_threshold) {}
+      clusters_(options.clusters),
+      breaker_cooldown_(options.breaker.cooldown) {
+  journal_.OnCommit([this] {
+    CarryOut(gate_.Release());
+    AdvanceDrain();
+  });
+}
 
 IngestLoop::~IngestLoop() {
   inbox_.Cancel(timer_);
@@ -166,19 +188,42 @@ void IngestLoop::LogLimited(const std::string& message, const std::string& clust
 
 // --- effects --------------------------------------------------------------------------------
 
-void IngestLoop::AfterStep(const Effects& effects) {
-  for (const Effect& effect : effects) CarryOut(effect);
+void IngestLoop::Restore() {
+  const std::vector<std::string> unknown =
+      Step([&](Scheduler& scheduler, const Instant& now, Effects& effects) {
+        return scheduler.Restore(journal_.Restore(), now, effects);
+      });
+  for (const std::string& incident_id : unknown) {
+    logger_.Warn("Incident of a cluster that is not configured", {{"incident_id", incident_id}});
+  }
+}
+
+void IngestLoop::AfterStep(Effects effects) {
+  CarryOut(gate_.Pass(std::move(effects)));
   RearmTimer();
-  if (drained_ && scheduler_.SidecarLeases() == 0) FinishDrain();
+  AdvanceDrain();
+}
+
+void IngestLoop::CarryOut(const Effects& effects) {
+  for (const Effect& effect : effects) CarryOut(effect);
 }
 
 void IngestLoop::CarryOut(const Effect& effect) {
+  Severity threshold = Severity::kDebug;
+  if (const auto* filtered = std::get_if<EventFiltered>(&effect)) {
+    const auto cluster = scheduler_.ClusterOf(filtered->event.cluster);
+    if (cluster) threshold = clusters_[*cluster].filter.severity_threshold;
+  }
   std::visit(
       [this](const auto& one) {
         if constexpr (requires { executors_.Send(one); }) executors_.Send(one);
       },
       effect);
-  std::visit(LogEffect{logger_, severity_threshold_, overflow_policy_, max_queue_age_}, effect);
+  std::visit(LogEffect{logger_, threshold, overflow_policy_, max_queue_age_, breaker_cooldown_},
+             effect);
+  if (const auto* changed = std::get_if<BreakerChanged>(&effect)) {
+    breaker_open_.store(changed->state == CircuitBreaker::State::kOpen, std::memory_order_relaxed);
+  }
   if (!draining()) return;
   if (const auto* finished = std::get_if<IncidentFinished>(&effect)) {
     const bool ran = ParseRunStatus(finished->status) && finished->reason != "attempts_exhausted";
@@ -213,6 +258,11 @@ void IngestLoop::Drain(int signal, Duration timeout, std::function<void()> done)
                                             {"shutdown_timeout", timeout}});
   drain_timer_ = inbox_.After(timeout, [this] { CancelRunning(); });
   Step([](Scheduler& s, const Instant&, Effects& effects) { s.BeginDrain(effects); });
+}
+
+void IngestLoop::AdvanceDrain() {
+  // The last result counts once it is recorded and its executor was told.
+  if (drained_ && scheduler_.SidecarLeases() == 0 && gate_.empty()) FinishDrain();
 }
 
 void IngestLoop::CancelRunning() {

@@ -11,7 +11,9 @@
 #include "common/inbox.h"
 #include "common/logging.h"
 #include "common/uuid.h"
+#include "ingest/core/commit_gate.h"
 #include "ingest/core/connection_board.h"
+#include "ingest/core/incident_journal.h"
 #include "ingest/core/scheduler.h"
 #include "ingest/executor_streams.h"
 #include "ingest/mcp/cluster_connection.h"
@@ -22,13 +24,17 @@ namespace runner::ingest {
 // executors and the operators say, and carries out what the scheduler decides: messages to
 // executors, log lines, the timer.
 //
-// Threads: the methods of ConnectionListener and `draining` may be called from any thread; all else
-// belongs to the thread of the inbox.
+// Threads: the methods of ConnectionListener, `draining` and `breaker_open` may be called from any
+// thread; all else belongs to the thread of the inbox.
 class IngestLoop final : public ConnectionListener {
  public:
-  IngestLoop(const SchedulerOptions& options, Inbox& inbox, ExecutorStreams& executors,
-             Logger logger);
+  // `journal` and `executors` outlive the loop.
+  IngestLoop(const SchedulerOptions& options, Inbox& inbox, IncidentJournal& journal,
+             ExecutorStreams& executors, Logger logger);
   ~IngestLoop() override;
+
+  // Takes over what the journal knows from an earlier life. To be called once, before any input.
+  void Restore();
 
   // Runs one input of the scheduler and carries out its effects:
   //   loop.Step([&](Scheduler& s, const Instant& now, Effects& out) { s.OnBeat(...); });
@@ -38,10 +44,10 @@ class IngestLoop final : public ConnectionListener {
     const Instant now = inbox_.Now();
     if constexpr (std::is_void_v<decltype(input(scheduler_, now, effects))>) {
       input(scheduler_, now, effects);
-      AfterStep(effects);
+      AfterStep(std::move(effects));
     } else {
       auto result = input(scheduler_, now, effects);
-      AfterStep(effects);
+      AfterStep(std::move(effects));
       return result;
     }
   }
@@ -59,6 +65,8 @@ class IngestLoop final : public ConnectionListener {
   // Called again it skips to the cancelling.
   void Drain(int signal, Duration timeout, std::function<void()> done);
   bool draining() const { return draining_.load(std::memory_order_relaxed); }
+  // Whether the circuit breaker is open, for readiness; any thread.
+  bool breaker_open() const { return breaker_open_.load(std::memory_order_relaxed); }
   // The last log line of a drained process.
   void LogDrained() const;
 
@@ -68,8 +76,10 @@ class IngestLoop final : public ConnectionListener {
   std::size_t subscribed() const { return subscribed_.load(std::memory_order_relaxed); }
 
  private:
-  void AfterStep(const Effects& effects);
+  void AfterStep(Effects effects);
+  void CarryOut(const Effects& effects);
   void CarryOut(const Effect& effect);
+  void AdvanceDrain();
   void RearmTimer();
   void CancelRunning();
   void FinishDrain();
@@ -84,14 +94,18 @@ class IngestLoop final : public ConnectionListener {
   const Logger logger_;
   UuidGenerator ids_;
   Scheduler scheduler_;
+  IncidentJournal& journal_;
+  CommitGate gate_;
   ConnectionBoard connections_;
   const OverflowPolicy overflow_policy_;
   const Duration max_queue_age_;
-  const Severity severity_threshold_;
+  const std::vector<ClusterOptions> clusters_;
+  const Duration breaker_cooldown_;
   Inbox::TimerId timer_ = Inbox::kNoTimer;
   std::map<std::pair<std::string, std::string>, MonoTime> limited_;  // cluster, cause
 
   std::atomic<bool> draining_{false};
+  std::atomic<bool> breaker_open_{false};
   std::atomic<std::size_t> subscribed_{0};
   MonoTime drain_began_;
   Inbox::TimerId drain_timer_ = Inbox::kNoTimer;

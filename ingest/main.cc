@@ -27,6 +27,30 @@ HealthCheck SubscriptionCheck(const IngestLoop& loop) {
           }};
 }
 
+HealthCheck BreakerCheck(const IngestLoop& loop) {
+  return {"breaker", [&loop]() -> std::optional<std::string> {
+            if (!loop.breaker_open()) return std::nullopt;
+            return "circuit breaker is open";
+          }};
+}
+
+std::vector<std::string> Endpoints(const IngestConfig& config) {
+  std::vector<std::string> endpoints;
+  for (const ClusterConfig& cluster : config.clusters) endpoints.push_back(cluster.endpoint);
+  return endpoints;
+}
+
+std::vector<ConnectionOptions> Connections(const IngestConfig& config) {
+  std::vector<ConnectionOptions> connections;
+  for (const ClusterConfig& cluster : config.clusters) {
+    connections.push_back({.cluster = cluster.name,
+                           .endpoint = cluster.endpoint,
+                           .initial_delay = config.sse_reconnect_initial_delay,
+                           .max_delay = config.sse_reconnect_max_delay});
+  }
+  return connections;
+}
+
 void Run(const IngestConfig& config, const ConfigTable& table) {
   const SystemClock clock;
   const Logger logger(config.common.log_level, config.common.log_format);
@@ -34,19 +58,16 @@ void Run(const IngestConfig& config, const ConfigTable& table) {
 
   Inbox inbox(clock);
   DispatchService dispatch(inbox, {.lease_ttl = config.lease_ttl});
-  IngestLoop loop(config.Scheduling(), inbox, dispatch, logger.Named("ingest"));
+  VolatileJournal journal;
+  IngestLoop loop(config.Scheduling(), inbox, journal, dispatch, logger.Named("ingest"));
   dispatch.Serve(loop);
-  AdminService admin(inbox, loop, {config.mcp_endpoint});
+  AdminService admin(inbox, loop, Endpoints(config));
   const auto new_session = [&] {
     return std::make_unique<McpSession>(McpSessionOptions{
         .client_version = GetBuildInfo().version, .ping_interval = config.sse_ping_interval});
   };
-  ConnectionThread connections(clock,
-                               {{.cluster = config.cluster_name,
-                                 .endpoint = config.mcp_endpoint,
-                                 .initial_delay = config.sse_reconnect_initial_delay,
-                                 .max_delay = config.sse_reconnect_max_delay}},
-                               loop, new_session, [&] { return inbox.Full(); });
+  ConnectionThread connections(clock, Connections(config), loop, new_session,
+                               [&] { return inbox.Full(); });
   inbox.OnRoom([&] { connections.Resume(); });
 
   const MonoTime started = clock.Now().mono;
@@ -63,10 +84,11 @@ void Run(const IngestConfig& config, const ConfigTable& table) {
                               ScrapeIngest(inbox, loop, started)};
         }}},
       on_error);
-  HttpServer health({.bind_address = config.common.bind_address, .port = config.common.health_port},
-                    {{"/healthz", HealthHandler({shutdown, LoopCheck("ingest", probe)})},
-                     {"/readyz", HealthHandler({SubscriptionCheck(loop), shutdown})}},
-                    on_error);
+  HttpServer health(
+      {.bind_address = config.common.bind_address, .port = config.common.health_port},
+      {{"/healthz", HealthHandler({shutdown, LoopCheck("ingest", probe)})},
+       {"/readyz", HealthHandler({SubscriptionCheck(loop), BreakerCheck(loop), shutdown})}},
+      on_error);
   GrpcEndpoint grpc(config.common.grpc_listen, {&dispatch, &admin});
   logger.Info(
       "Listening",
@@ -76,6 +98,7 @@ void Run(const IngestConfig& config, const ConfigTable& table) {
     connections.Close(1s);
     loop.Drain(signal, config.common.shutdown_timeout, [&] { inbox.Stop(); });
   });
+  loop.Restore();
   connections.Start();
   inbox.Run();
 

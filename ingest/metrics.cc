@@ -64,6 +64,11 @@ void AddEventFlow(const MetricsSnapshot& snapshot, MetricsPage& page) {
                [field](const Cluster& c) { return c.counters.*field; });
   };
   counter("events_queued_total", "Events accepted as incidents.", &ClusterCounters::queued);
+  counter("circuit_breaker_events_dropped_total",
+          "Events dropped because the circuit breaker was open.",
+          &ClusterCounters::breaker_dropped);
+  counter("events_restored_total", "Incidents that waited before a restart.",
+          &ClusterCounters::restored);
   counter("events_requeued_total", "Incidents that went back to the queue.",
           &ClusterCounters::requeued);
   counter("events_dequeued_total", "Incidents offered to an executor.", &ClusterCounters::dequeued);
@@ -113,6 +118,8 @@ void AddConnections(const MetricsSnapshot& snapshot, MetricsPage& page) {
 void AddDispatch(const MetricsSnapshot& snapshot, MetricsPage& page) {
   page.Histogram("dispatch_latency_seconds", "From the received event to the started agent.", {},
                  snapshot.scheduler.dispatch_latency);
+  page.Gauge("circuit_breaker_state", "0 closed, 1 open, 2 half-open.", {},
+             static_cast<double>(snapshot.breaker));
   page.Gauge("executors_connected", "Executors that are attached.", {},
              static_cast<double>(snapshot.executors_connected));
   constexpr const char* kSlots = "executor_slots";
@@ -122,6 +129,9 @@ void AddDispatch(const MetricsSnapshot& snapshot, MetricsPage& page) {
   PerCluster(snapshot, page, true, "leases_expired_total",
              "Leases lost because their executor stayed away.",
              [](const Cluster& c) { return c.counters.leases_expired; });
+  PerCluster(snapshot, page, true, "leases_restored_total",
+             "Incidents that an executor held before a restart.",
+             [](const Cluster& c) { return c.counters.leases_restored; });
   PerWord(snapshot, page, "incidents_finished_total", "Incidents that came to their end.", "status",
           [](const Cluster& c) -> const auto& { return c.counters.finished; });
 }
@@ -138,6 +148,7 @@ MetricsSnapshot TakeSnapshot(const IngestLoop& loop, const Instant& now) {
                                  view.oldest_queued, connection, connection.GapUntil(now.mono)});
   }
   snapshot.scheduler = scheduler.counters();
+  snapshot.breaker = scheduler.breaker().state();
   for (const auto& [id, executor] : scheduler.leases().executors()) {
     if (!executor.attached()) continue;
     ++snapshot.executors_connected;

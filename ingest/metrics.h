@@ -23,6 +23,7 @@ struct MetricsSnapshot {
   };
   std::vector<Cluster> clusters;
   SchedulerCounters scheduler;
+  CircuitBreaker::State breaker = CircuitBreaker::State::kClosed;
   std::size_t executors_connected = 0;
   std::size_t slots_free = 0;
   std::size_t slots_busy = 0;

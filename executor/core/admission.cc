@@ -6,6 +6,7 @@ namespace runner::executor {
 
 Admission::Verdict Admission::OnOffer(const Lease& lease) {
   if (running_.contains(lease) || results_.contains(lease)) return Verdict::kHeld;
+  if (ended_.contains(lease)) return Verdict::kEnded;
   ++offers_;
   if (draining()) return Verdict::kDraining;
   if (offers_ > credits_ || running_.size() >= slots_) return Verdict::kNoSlot;
@@ -19,10 +20,17 @@ void Admission::OnFinished(const Lease& lease, Outcome outcome) {
   if (attached_) ++credits_;
 }
 
-void Admission::OnRecorded(const Lease& lease) { results_.erase(lease); }
+void Admission::OnRecorded(const Lease& lease) {
+  if (results_.erase(lease) == 0) return;
+  ended_.insert(lease);
+  ended_order_.push_back(lease);
+  if (ended_order_.size() <= kMaxEnded) return;
+  ended_.erase(ended_order_.front());
+  ended_order_.pop_front();
+}
 
 void Admission::OnWelcome() {
-  attached_ = true;
+  if (std::exchange(attached_, true)) return;
   offers_ = 0;
   credits_ = slots_ - running_.size();
 }
@@ -38,6 +46,8 @@ std::string_view ToString(Admission::Verdict verdict) {
       return "take";
     case Admission::Verdict::kHeld:
       return "duplicate";
+    case Admission::Verdict::kEnded:
+      return "ended";
     case Admission::Verdict::kDraining:
       return "draining";
     case Admission::Verdict::kNoSlot:

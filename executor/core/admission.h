@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <set>
 #include <string_view>
@@ -19,6 +21,7 @@ class Admission {
   enum class Verdict {
     kTake,
     kHeld,      // offered before: it runs, or its result waits
+    kEnded,     // offered before: it has ended, and its result is recorded
     kDraining,  // takes nothing more
     kNoSlot,    // more offers than credits
   };
@@ -30,7 +33,7 @@ class Admission {
   // The result need not be kept any more.
   void OnRecorded(const Lease& lease);
 
-  // A new stream was welcomed: credits count from the beginning.
+  // A new stream was welcomed: credits count from the beginning. Said again it changes nothing.
   void OnWelcome();
   // Ingest wants nothing more to be taken as long as this stream lasts.
   void OnStreamDrain() { stream_draining_ = true; }
@@ -49,6 +52,10 @@ class Admission {
   const std::uint32_t slots_;
   std::set<Lease> running_;
   std::map<Lease, Outcome> results_;
+  // The latest that were recorded: an offer that comes late must not run twice.
+  static constexpr std::size_t kMaxEnded = 1'000;
+  std::set<Lease> ended_;
+  std::deque<Lease> ended_order_;
   std::uint64_t credits_ = 0;
   std::uint64_t offers_ = 0;  // taken or refused since Welcome
   bool attached_ = false;

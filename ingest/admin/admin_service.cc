@@ -166,6 +166,7 @@ grpc::Status AdminService::SubmitEvent(grpc::ServerContext*, const v1::SubmitEve
   using Result = Scheduler::Admission::Result;
   response->set_result(admission.result == Result::kQueued     ? "queued"
                        : admission.result == Result::kFiltered ? "filtered"
+                       : admission.result == Result::kBreakerDropped ? "dropped"
                                                                : "rejected");
   response->set_reason(admission.reason);
   response->set_incident_id(admission.incident_id);

@@ -2,43 +2,53 @@
 
 namespace runner::ingest {
 
-void ClusterQueue::PushBack(Entry entry) { Insert(back_++, std::move(entry)); }
-
-void ClusterQueue::PushFront(Entry entry) { Insert(front_--, std::move(entry)); }
-
 std::optional<ClusterQueue::Entry> ClusterQueue::PopFront() {
   if (order_.empty()) return std::nullopt;
   return Take(order_.begin()->first);
 }
 
-std::optional<ClusterQueue::Entry> ClusterQueue::PopOldest() {
-  if (by_age_.empty()) return std::nullopt;
-  return Take(by_age_.begin()->second);
+std::optional<ClusterQueue::Entry> ClusterQueue::PopVictim(Band newcomer) {
+  if (!AgesOf(Band::kNormal).empty()) return Take(AgesOf(Band::kNormal).begin()->second);
+  if (newcomer == Band::kNormal || order_.empty()) return std::nullopt;
+  return Take(AgesOf(Band::kCritical).begin()->second);
 }
 
 std::vector<ClusterQueue::Entry> ClusterQueue::TakeWaitingSince(MonoTime limit) {
   std::vector<Entry> taken;
-  while (!by_age_.empty() && by_age_.begin()->first <= limit) {
-    taken.push_back(Take(by_age_.begin()->second));
+  while (!order_.empty() && OlderAges().begin()->first <= limit) {
+    taken.push_back(Take(OlderAges().begin()->second));
   }
   return taken;
 }
 
+ClusterQueue::Place ClusterQueue::Raise(Place place) {
+  if (place.band == Band::kCritical) return place;
+  return Insert({Band::kCritical, place.position}, Take(place));
+}
+
 const ClusterQueue::Entry* ClusterQueue::Oldest() const {
-  if (by_age_.empty()) return nullptr;
-  return &order_.at(by_age_.begin()->second);
+  return order_.empty() ? nullptr : &order_.at(OlderAges().begin()->second);
 }
 
-void ClusterQueue::Insert(Position position, Entry entry) {
-  by_age_.emplace(entry.waiting_since, position);
-  order_.emplace(position, std::move(entry));
+const ClusterQueue::Ages& ClusterQueue::OlderAges() const {
+  const Ages& critical = ages_[static_cast<std::size_t>(Band::kCritical)];
+  const Ages& normal = ages_[static_cast<std::size_t>(Band::kNormal)];
+  if (critical.empty()) return normal;
+  if (normal.empty()) return critical;
+  return *critical.begin() < *normal.begin() ? critical : normal;
 }
 
-ClusterQueue::Entry ClusterQueue::Take(Position position) {
-  const auto found = order_.find(position);
+ClusterQueue::Place ClusterQueue::Insert(Place place, Entry entry) {
+  AgesOf(place.band).emplace(entry.waiting_since, place);
+  order_.emplace(place, std::move(entry));
+  return place;
+}
+
+ClusterQueue::Entry ClusterQueue::Take(Place place) {
+  const auto found = order_.find(place);
   Entry entry = std::move(found->second);
   order_.erase(found);
-  by_age_.erase({entry.waiting_since, position});
+  AgesOf(place.band).erase({entry.waiting_since, place});
   return entry;
 }
 

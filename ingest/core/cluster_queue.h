@@ -9,11 +9,20 @@
 #include <vector>
 
 #include "common/clock.h"
+#include "common/incident.h"
 
 namespace runner::ingest {
 
-// The incidents of one cluster that wait for an executor: first in, first out, except that what
-// comes back from an executor goes to the front.
+// Within a cluster critical incidents go first.
+enum class Band { kCritical, kNormal };
+
+inline Band BandOf(Severity severity) {
+  return severity == Severity::kCritical ? Band::kCritical : Band::kNormal;
+}
+
+// The incidents of one cluster that wait for an executor, in two bands: the critical ones first,
+// and within a band first in, first out, except that what comes back from an executor goes to the
+// front.
 //
 // `waiting_since` is the moment from which the age of an entry counts. Age counts waiting only, so
 // an incident that comes back has a moment shifted by the time it was away; the order of ages is
@@ -28,14 +37,26 @@ class ClusterQueue {
     MonoTime waiting_since;
   };
 
-  void PushBack(Entry entry);
-  void PushFront(Entry entry);
+  // Where an entry stands; it stays valid until the entry leaves the queue or is raised.
+  struct Place {
+    Band band = Band::kNormal;
+    std::int64_t position = 0;
+
+    auto operator<=>(const Place&) const = default;
+  };
+
+  Place PushBack(Band band, Entry entry) { return Insert({band, back_++}, std::move(entry)); }
+  Place PushFront(Band band, Entry entry) { return Insert({band, front_--}, std::move(entry)); }
   // The entry whose turn it is.
   std::optional<Entry> PopFront();
-  // The entry that has waited longest: the victim of an overflow.
-  std::optional<Entry> PopOldest();
+  // Makes room for a newcomer: takes the entry that has waited longest in the lower band of those
+  // that the queue and the newcomer are in. Nothing when the newcomer itself is to go: the queue is
+  // empty, or holds only critical entries and the newcomer is not critical.
+  std::optional<Entry> PopVictim(Band newcomer);
   // Removes what has waited since `limit` or longer, oldest first.
   std::vector<Entry> TakeWaitingSince(MonoTime limit);
+  // The entry becomes critical and keeps its turn among those.
+  Place Raise(Place place);
 
   // The entry that has waited longest, or null. Valid until the next change.
   const Entry* Oldest() const;
@@ -43,15 +64,18 @@ class ClusterQueue {
   bool empty() const { return order_.empty(); }
 
  private:
-  using Position = std::int64_t;
+  using Ages = std::set<std::pair<MonoTime, Place>>;
 
-  void Insert(Position position, Entry entry);
-  Entry Take(Position position);
+  Place Insert(Place place, Entry entry);
+  Entry Take(Place place);
+  Ages& AgesOf(Band band) { return ages_[static_cast<std::size_t>(band)]; }
+  // The band whose oldest entry is the oldest of all; the queue is not empty.
+  const Ages& OlderAges() const;
 
-  std::map<Position, Entry> order_;
-  std::set<std::pair<MonoTime, Position>> by_age_;
-  Position front_ = 0;  // position of the next entry pushed to the front
-  Position back_ = 1;   // position of the next entry pushed to the back
+  std::map<Place, Entry> order_;
+  Ages ages_[2];            // by band
+  std::int64_t front_ = 0;  // position of the next entry pushed to the front
+  std::int64_t back_ = 1;   // position of the next entry pushed to the back
 };
 
 }  // namespace runner::ingest

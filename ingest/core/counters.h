@@ -20,7 +20,10 @@ struct ClusterCounters {
   std::map<std::string, std::uint64_t> invalid;   // by reason
   std::map<std::string, std::uint64_t> filtered;  // by reason
   std::map<std::string, std::uint64_t> finished;  // by status
+  std::uint64_t breaker_dropped = 0;
   std::uint64_t queued = 0;
+  std::uint64_t restored = 0;
+  std::uint64_t leases_restored = 0;
   std::uint64_t requeued = 0;
   std::uint64_t dequeued = 0;
   std::uint64_t expired = 0;

@@ -5,12 +5,19 @@
 #include <vector>
 
 #include "common/incident.h"
+#include "ingest/core/circuit_breaker.h"
+#include "ingest/core/incident_journal.h"
 #include "ingest/core/lease_book.h"
 
 namespace runner::ingest {
 
-// What the scheduler wants done. The core only decides; the shell sends, closes and logs, in the
-// order given.
+// What the scheduler wants done. The core only decides; the shell records, sends, closes and logs,
+// in the order given, and nothing of a step before its changes are committed: CommitGate.
+
+// To the journal.
+struct Persist {
+  IncidentChange change;
+};
 
 struct LeaseDecision {
   Lease lease;
@@ -30,6 +37,7 @@ struct SendOffer {
 struct SendRecorded {
   StreamId stream = kNoStream;
   Lease lease;
+  bool is_volatile = false;  // in memory only; CommitGate knows
 };
 struct SendCancel {
   StreamId stream = kNoStream;
@@ -57,6 +65,11 @@ struct EventFiltered {
   std::string event_id;
   FaultEvent event;
   std::string reason;
+};
+// Dropped because the circuit breaker is open.
+struct EventBreakerDropped {
+  std::string event_id;
+  FaultEvent event;
 };
 struct EventQueued {
   Incident incident;
@@ -90,10 +103,15 @@ struct IncidentFinished {
   std::string reason;
 };
 
-using Effect =
-    std::variant<SendWelcome, SendOffer, SendRecorded, SendCancel, SendDrain, SendBeatAck,
-                 CloseSuperseded, EventReceived, EventFiltered, EventQueued, QueueOverflowed,
-                 EventExpired, IncidentLeased, IncidentRequeued, IncidentFinished>;
+struct BreakerChanged {
+  CircuitBreaker::State state = CircuitBreaker::State::kClosed;
+  std::uint32_t failures = 0;  // in a row
+};
+
+using Effect = std::variant<Persist, SendWelcome, SendOffer, SendRecorded, SendCancel, SendDrain,
+                            SendBeatAck, CloseSuperseded, EventReceived, EventFiltered,
+                            EventBreakerDropped, EventQueued, QueueOverflowed, EventExpired,
+                            IncidentLeased, IncidentRequeued, IncidentFinished, BreakerChanged>;
 using Effects = std::vector<Effect>;
 
 }  // namespace runner::ingest

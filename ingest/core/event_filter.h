@@ -1,25 +1,46 @@
 #pragma once
 
 #include <optional>
+#include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "common/incident.h"
 
 namespace runner::ingest {
 
+// Whether `text` as a whole fits `pattern`, in which every `*` stands for any characters, also
+// none. Case counts. Linear in memory, never exponential in time.
+bool GlobMatches(std::string_view pattern, std::string_view text);
+
+// Which names pass: those that a pattern of `allow` fits and none of `deny`.
+struct NameRules {
+  std::vector<std::string> allow = {"*"};
+  std::vector<std::string> deny;
+
+  bool Admits(std::string_view name) const;
+};
+
+// What the events of one cluster must be like to be investigated.
+struct FilterRules {
+  bool triage = true;  // false: events are received and counted, never investigated
+  Severity severity_threshold = Severity::kWarning;
+  NameRules namespaces;  // cluster-scoped objects have no namespace and pass
+  NameRules kinds;
+  NameRules fault_types;
+};
+
 // Decides whether an event deserves an investigation at all. Pure; immutable.
 class EventFilter {
  public:
-  explicit EventFilter(Severity threshold) : threshold_(threshold) {}
+  explicit EventFilter(FilterRules rules) : rules_(std::move(rules)) {}
 
   // Why the event is filtered (a word of the `reason` label), or nothing when it passes.
-  std::optional<std::string_view> Rejects(const FaultEvent& event) const {
-    if (event.severity < threshold_) return "severity";
-    return std::nullopt;
-  }
+  std::optional<std::string_view> Rejects(const FaultEvent& event) const;
 
  private:
-  const Severity threshold_;
+  FilterRules rules_;
 };
 
 }  // namespace runner::ingest

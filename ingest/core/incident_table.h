@@ -10,32 +10,40 @@
 #include <vector>
 
 #include "common/incident.h"
+#include "ingest/core/circuit_breaker.h"
+#include "ingest/core/waiting_incidents.h"
 
 namespace runner::ingest {
-
-// Index of a configured cluster, in the order of configuration.
-using ClusterIndex = std::size_t;
 
 enum class IncidentState { kQueued, kOffered, kRunning, kFinished };
 
 std::string_view ToString(IncidentState state);
 
-// Everything ingest knows of one incident.
-struct IncidentRecord {
-  Incident incident;
-  ClusterIndex cluster = 0;
+// How far an incident has come. This is what outlives a restart, beside the incident itself.
+struct IncidentProgress {
   IncidentState state = IncidentState::kQueued;
-  MonoTime received_mono;
-  Duration waited{};              // time spent in the queue before the present lease
+  WallTime since;                 // of `state`; wall time, because it is read after a restart
+  Duration waited{};              // time spent in the queue before the present stay or lease
+  WallTime leased_at;             // the latest lease
   std::uint32_t attempt = 0;      // number of the latest offer
   std::uint32_t lost = 0;         // leases lost after their agent had started
   std::uint32_t interrupted = 0;  // leases ended by a drain
-  bool started = false;           // an agent has started under the present lease
+  bool started = false;           // an agent has started under the latest lease
   bool ever_started = false;
   std::string executor_id;  // of the latest lease
   std::string status;       // once finished; a word of the `status` label
   std::string reason;
   std::optional<Outcome> outcome;
+};
+
+// Everything ingest knows of one incident.
+struct IncidentRecord : IncidentProgress {
+  Incident incident;
+  ClusterIndex cluster = 0;
+  MonoTime received_mono;
+  ClusterQueue::Place place;    // while queued
+  MonoTime offered_at;          // the latest lease
+  CircuitBreaker::Era era = 0;  // of the latest lease
 };
 
 // Owns the record of every incident that waits or runs, and remembers those that ended lately,

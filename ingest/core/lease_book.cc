@@ -16,6 +16,7 @@ LeaseBook::Attached LeaseBook::Attach(StreamId stream, const HelloInfo& hello) {
     result.superseded = executor.stream;
     executor_of_stream_.erase(executor.stream);
   }
+  to_return_.erase({ReturnDeadline(executor), hello.executor_id});
   executor.id = hello.executor_id;
   executor.boot_id = hello.boot_id;
   executor.version = hello.version;
@@ -36,7 +37,7 @@ LeaseBook::Attached LeaseBook::Attach(StreamId stream, const HelloInfo& hello) {
       return;
     }
     // Listed means taken: an Accepted that was lost with the old stream is made good here.
-    leases_.at(lease.incident_id).state = LeaseState::kRunning;
+    Accept(lease);
     unlisted.erase(lease.incident_id);
     result.kept.push_back(lease);
   };
@@ -46,11 +47,27 @@ LeaseBook::Attached LeaseBook::Attach(StreamId stream, const HelloInfo& hello) {
   return result;
 }
 
+void LeaseBook::Restore(const std::string& executor_id, const Lease& lease, bool running,
+                        MonoTime now) {
+  Executor& executor = executors_[executor_id];
+  executor.id = executor_id;
+  executor.detached_at = now;
+  executor.leases[lease.incident_id] = lease.attempt;
+  to_return_.emplace(ReturnDeadline(executor), executor_id);
+  const LeaseState state = running ? LeaseState::kRunning : LeaseState::kOffered;
+  leases_[lease.incident_id] = {lease, executor_id, state, now};
+}
+
 void LeaseBook::Detach(StreamId stream, MonoTime now) {
   Executor* executor = Find(stream);
   if (executor == nullptr) return;
   executor->stream = kNoStream;
   executor->detached_at = now;
+  to_return_.emplace(ReturnDeadline(*executor), executor->id);
+  // Only its Hello will say what it has accepted.
+  for (const auto& [incident_id, attempt] : executor->leases) {
+    to_accept_.erase({leases_.at(incident_id).accept_deadline, incident_id});
+  }
   executor_of_stream_.erase(stream);
 }
 
@@ -78,56 +95,63 @@ void LeaseBook::Offer(const Executor& executor, const Lease& lease, MonoTime now
   Executor& own = executors_.at(executor.id);
   ++own.offers;
   own.leases[lease.incident_id] = lease.attempt;
-  leases_[lease.incident_id] = {lease, own.id, LeaseState::kOffered, now + limits_.accept_timeout};
+  const MonoTime deadline = now + limits_.accept_timeout;
+  leases_[lease.incident_id] = {lease, own.id, LeaseState::kOffered, deadline};
+  to_accept_.emplace(deadline, lease.incident_id);
 }
 
-LeaseBook::HeldLease* LeaseBook::Current(StreamId stream, const Lease& lease) {
-  const Executor* executor = Find(stream);
+const LeaseBook::HeldLease* LeaseBook::Current(StreamId stream, const Lease& lease) const {
+  const Executor* executor = OfStream(stream);
   const auto held = leases_.find(lease.incident_id);
   if (executor == nullptr || held == leases_.end()) return nullptr;
   if (held->second.lease != lease || held->second.executor_id != executor->id) return nullptr;
   return &held->second;
 }
 
+void LeaseBook::Accept(const Lease& lease) {
+  HeldLease& held = leases_.at(lease.incident_id);
+  held.state = LeaseState::kRunning;
+  to_accept_.erase({held.accept_deadline, lease.incident_id});
+}
+
 void LeaseBook::Release(const std::string& incident_id) {
   const auto held = leases_.find(incident_id);
   if (held == leases_.end()) return;
   executors_.at(held->second.executor_id).leases.erase(incident_id);
+  to_accept_.erase({held->second.accept_deadline, incident_id});
   leases_.erase(held);
 }
 
 std::vector<LeaseBook::Lost> LeaseBook::LostBy(MonoTime now) const {
   std::vector<Lost> lost;
-  for (const auto& [id, held] : leases_) {
-    const Executor& executor = executors_.at(held.executor_id);
-    if (!executor.attached()) {
-      if (executor.detached_at + limits_.lease_ttl <= now) {
-        lost.push_back({held.lease, kNoStream, true});
-      }
-    } else if (held.state == LeaseState::kOffered && held.accept_deadline <= now) {
-      lost.push_back({held.lease, executor.stream, false});
+  for (const auto& [deadline, executor_id] : to_return_) {
+    if (now < deadline) break;
+    for (const auto& [incident_id, attempt] : executors_.at(executor_id).leases) {
+      lost.push_back({{incident_id, attempt}, kNoStream, true});
     }
+  }
+  for (const auto& [deadline, incident_id] : to_accept_) {
+    if (now < deadline) break;
+    const HeldLease& held = leases_.at(incident_id);
+    lost.push_back({held.lease, executors_.at(held.executor_id).stream, false});
   }
   return lost;
 }
 
 void LeaseBook::ForgetIdle() {
-  std::erase_if(executors_, [](const auto& entry) {
-    return !entry.second.attached() && entry.second.leases.empty();
+  std::erase_if(executors_, [this](const auto& entry) {
+    const Executor& executor = entry.second;
+    if (executor.attached() || !executor.leases.empty()) return false;
+    to_return_.erase({ReturnDeadline(executor), executor.id});
+    return true;
   });
 }
 
 std::optional<MonoTime> LeaseBook::NextDeadline() const {
   std::optional<MonoTime> next;
-  for (const auto& [id, held] : leases_) {
-    const Executor& executor = executors_.at(held.executor_id);
-    std::optional<MonoTime> deadline;
-    if (!executor.attached()) {
-      deadline = executor.detached_at + limits_.lease_ttl;
-    } else if (held.state == LeaseState::kOffered) {
-      deadline = held.accept_deadline;
-    }
-    if (deadline && (!next || *deadline < *next)) next = deadline;
+  if (!to_return_.empty()) next = to_return_.begin()->first;
+  if (!to_accept_.empty() && (!next || to_accept_.begin()->first < *next)) {
+    next = to_accept_.begin()->first;
   }
   return next;
 }

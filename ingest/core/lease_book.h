@@ -4,8 +4,10 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "common/clock.h"
@@ -65,7 +67,7 @@ class LeaseBook {
     Lease lease;
     std::string executor_id;
     LeaseState state = LeaseState::kOffered;
-    MonoTime accept_deadline;
+    MonoTime accept_deadline;  // while offered and its executor is attached
   };
 
   struct Attached {
@@ -78,6 +80,8 @@ class LeaseBook {
   explicit LeaseBook(LeaseLimits limits) : limits_(limits) {}
 
   Attached Attach(StreamId stream, const HelloInfo& hello);
+  // A lease of an earlier life of ingest: held by an executor that is away since `now`.
+  void Restore(const std::string& executor_id, const Lease& lease, bool running, MonoTime now);
   // The leases of the stream's executor wait for a Hello from now on.
   void Detach(StreamId stream, MonoTime now);
   void GrantCredits(StreamId stream, std::uint64_t total);
@@ -88,7 +92,9 @@ class LeaseBook {
   void Offer(const Executor& executor, const Lease& lease, MonoTime now);
 
   // The lease if it is current and held by the executor of this stream, else null.
-  HeldLease* Current(StreamId stream, const Lease& lease);
+  const HeldLease* Current(StreamId stream, const Lease& lease) const;
+  // The executor has taken the lease, which is current.
+  void Accept(const Lease& lease);
   void Release(const std::string& incident_id);
 
   // Leases lost by `now`: not accepted in time, or waiting for a Hello beyond the time to live.
@@ -112,11 +118,19 @@ class LeaseBook {
 
  private:
   Executor* Find(StreamId stream);
+  MonoTime ReturnDeadline(const Executor& executor) const {
+    return executor.detached_at + limits_.lease_ttl;
+  }
 
   const LeaseLimits limits_;
   std::map<std::string, Executor> executors_;
   std::unordered_map<StreamId, std::string> executor_of_stream_;
   std::map<std::string, HeldLease> leases_;
+  // Leases offered to attached executors by the end of their time to be accepted, and executors
+  // that are away by the end of their time to come back: what is due is found without looking at
+  // all.
+  std::set<std::pair<MonoTime, std::string>> to_accept_;
+  std::set<std::pair<MonoTime, std::string>> to_return_;
 };
 
 }  // namespace runner::ingest

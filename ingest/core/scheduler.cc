@@ -10,76 +10,33 @@ std::string_view ToString(OverflowPolicy policy) {
   return policy == OverflowPolicy::kDropOldest ? "drop-oldest" : "reject-newest";
 }
 
+std::string_view ToString(BreakerPolicy policy) {
+  return policy == BreakerPolicy::kDrop ? "drop" : "hold";
+}
+
 Scheduler::Scheduler(SchedulerOptions options, NewId new_id)
     : options_(std::move(options)),
-      filter_(options_.severity_threshold),
       new_id_(std::move(new_id)),
+      waiting_(options_.clusters.size()),
       incidents_(options_.history_count, options_.history_bytes),
+      dedup_(options_.dedup),
+      breaker_(options_.breaker),
+      rate_(options_.max_runs_per_hour),
       leases_(options_.leases) {
-  for (const std::string& name : options_.clusters) {
-    if (!cluster_by_name_.emplace(name, clusters_.size()).second) {
-      throw std::invalid_argument("cluster configured twice: " + name);
+  clusters_.reserve(options_.clusters.size());
+  for (const ClusterOptions& cluster : options_.clusters) {
+    if (!cluster_by_name_.emplace(cluster.name, clusters_.size()).second) {
+      throw std::invalid_argument("cluster configured twice: " + cluster.name);
     }
-    clusters_.emplace_back().name = name;
+    clusters_.push_back({cluster.name, EventFilter(cluster.filter)});
   }
 }
 
-// --- events ---------------------------------------------------------------------------------
-
-Scheduler::Admission Scheduler::OnEvent(ClusterIndex index, FaultEvent event, const Instant& now,
-                                        Effects& effects) {
-  Cluster& cluster = clusters_.at(index);
-  event.cluster = cluster.name;
-  ++cluster.counters.received[static_cast<std::size_t>(event.severity)];
-  Incident incident{.id = new_id_(now.wall), .event = std::move(event)};
-  const std::string event_id = EventId(incident);
-  effects.push_back(EventReceived{event_id, incident.event});
-
-  if (const auto reason = filter_.Rejects(incident.event)) {
-    ++cluster.counters.filtered[std::string(*reason)];
-    effects.push_back(EventFiltered{event_id, incident.event, std::string(*reason)});
-    return {Admission::Result::kFiltered, std::string(*reason), {}};
-  }
-  if (!MakeRoom(cluster, event_id, effects)) {
-    ++cluster.counters.rejected;
-    return {Admission::Result::kRejected, "overflow", {}};
-  }
-
-  IncidentRecord accepted;
-  accepted.incident = std::move(incident);
-  accepted.cluster = index;
-  accepted.received_mono = now.mono;
-  IncidentRecord& record = incidents_.Add(std::move(accepted));
-  cluster.queue.PushBack({record.incident.id, now.mono});
-  ++cluster.counters.queued;
-  effects.push_back(EventQueued{record.incident, cluster.queue.size()});
-  if (!next_sweep_) next_sweep_ = now.mono + options_.queue_sweep_interval;
-  const std::string incident_id = record.incident.id;
-  TakeTurn(index);
-  Dispatch(now, effects);
-  return {Admission::Result::kQueued, {}, incident_id};
-}
-
-void Scheduler::OnInvalidEvent(ClusterIndex index, const std::string& reason,
-                               std::optional<Severity> severity) {
-  ClusterCounters& counters = clusters_.at(index).counters;
-  ++counters.received[severity ? static_cast<std::size_t>(*severity) : kUnknownSeverity];
-  ++counters.invalid[reason];
-}
-
-bool Scheduler::MakeRoom(Cluster& cluster, const std::string& newcomer, Effects& effects) {
-  if (cluster.queue.size() < options_.cluster_queue_size) return true;
-  const std::size_t depth = cluster.queue.size();
-  if (options_.overflow_policy == OverflowPolicy::kRejectNewest || cluster.queue.empty()) {
-    effects.push_back(QueueOverflowed{newcomer, cluster.name, depth});
-    return false;
-  }
-  // One is enough: a requeue may exceed the bound, but it does not raise it.
-  IncidentRecord& victim = *incidents_.Find(cluster.queue.PopOldest()->incident_id);
-  ++cluster.counters.evicted;
-  effects.push_back(QueueOverflowed{EventId(victim.incident), cluster.name, depth});
-  Finish(victim, "evicted", "overflow", effects);
-  return true;
+// What the journal is told of a change of the record.
+Persist Scheduler::ChangeOf(const IncidentRecord& record) {
+  const Incident& incident = record.incident;
+  return {{incident.id, std::nullopt, record, incident.occurrences, incident.event.severity,
+           incident.last_seen}};
 }
 
 // --- executors ------------------------------------------------------------------------------
@@ -98,7 +55,8 @@ void Scheduler::OnHello(StreamId stream, const HelloInfo& hello, const Instant& 
   for (const Lease& lease : attached.lost) Lost(lease, "lost", now, effects);
   if (draining_ && hello.sidecar) effects.push_back(SendDrain{stream});
   if (cancel_reason_ && hello.sidecar) {
-    for (const Lease& lease : attached.kept) {
+    for (const Lease& lease : hello.running) {
+      if (leases_.Current(stream, lease) == nullptr) continue;  // dropped
       effects.push_back(SendCancel{stream, lease, *cancel_reason_});
     }
   }
@@ -112,12 +70,11 @@ void Scheduler::OnCredits(StreamId stream, std::uint64_t total, const Instant& n
 }
 
 void Scheduler::OnAccepted(StreamId stream, const Lease& lease, Effects& effects) {
-  LeaseBook::HeldLease* held = leases_.Current(stream, lease);
-  if (held == nullptr) {
+  if (leases_.Current(stream, lease) == nullptr) {
     effects.push_back(SendCancel{stream, lease, "stale"});
     return;
   }
-  held->state = LeaseBook::LeaseState::kRunning;
+  leases_.Accept(lease);
   incidents_.Find(lease.incident_id)->state = IncidentState::kRunning;
 }
 
@@ -135,8 +92,10 @@ void Scheduler::OnStarted(StreamId stream, const Lease& lease, const Instant& no
   OnAccepted(stream, lease, effects);
   if (leases_.Current(stream, lease) == nullptr) return;
   IncidentRecord& record = *incidents_.Find(lease.incident_id);
-  record.started = true;
-  if (std::exchange(record.ever_started, true)) return;
+  if (std::exchange(record.started, true)) return;
+  const bool first = !std::exchange(record.ever_started, true);
+  effects.push_back(ChangeOf(record));
+  if (!first) return;
   counters_.dispatch_latency.Observe(ToSeconds(now.mono - record.received_mono));
 }
 
@@ -154,13 +113,13 @@ void Scheduler::OnResult(StreamId stream, const Lease& lease, const Outcome& out
     return;
   }
   IncidentRecord& record = *incidents_.Find(lease.incident_id);
-  EndLease(record);
+  EndLease(record, outcome.status, now, effects);
   record.outcome = outcome;
   effects.push_back(SendRecorded{stream, lease});
   if (outcome.status != RunStatus::kInterrupted) {
-    Finish(record, std::string(ToString(outcome.status)), outcome.reason, effects);
+    Finish(record, std::string(ToString(outcome.status)), outcome.reason, now, effects);
   } else if (++record.interrupted >= options_.max_interruptions) {
-    Finish(record, "failure", "attempts_exhausted", effects);
+    Finish(record, "failure", "attempts_exhausted", now, effects);
   } else {
     Requeue(record, "interrupted", now, effects);
   }
@@ -191,26 +150,35 @@ void Scheduler::OnTimer(const Instant& now, Effects& effects) {
     Lost(lost.lease, lost.ttl_expired ? "lease_expired" : "accept_timeout", now, effects);
   }
   leases_.ForgetIdle();
-
-  if (next_sweep_ && *next_sweep_ <= now.mono) {
-    bool waiting = false;
-    for (Cluster& cluster : clusters_) {
-      for (const auto& entry : cluster.queue.TakeWaitingSince(now.mono - options_.max_queue_age)) {
-        Expire(entry, now, effects);
-      }
-      waiting = waiting || !cluster.queue.empty();
-    }
-    next_sweep_.reset();
-    if (waiting) next_sweep_ = now.mono + options_.queue_sweep_interval;
-  }
+  Sweep(now, effects);
+  rate_.Forget(now.mono);
+  if (breaker_.OnTimer(now.mono)) TellBreaker(effects);
   Dispatch(now, effects);
 }
 
+void Scheduler::Sweep(const Instant& now, Effects& effects) {
+  if (!next_sweep_ || now.mono < *next_sweep_) return;
+  for (const auto& entry : waiting_.TakeWaitingSince(now.mono - options_.max_queue_age)) {
+    Expire(entry, now, effects);
+  }
+  next_sweep_.reset();
+  if (waiting_.size() != 0) ArmSweep(now);
+}
+
+void Scheduler::ArmSweep(const Instant& now) {
+  if (!next_sweep_) next_sweep_ = now.mono + options_.queue_sweep_interval;
+}
+
 std::optional<MonoTime> Scheduler::NextDeadline() const {
-  const std::optional<MonoTime> lease = leases_.NextDeadline();
-  if (!lease) return next_sweep_;
-  if (!next_sweep_) return lease;
-  return std::min(*lease, *next_sweep_);
+  std::optional<MonoTime> next;
+  const auto consider = [&](std::optional<MonoTime> deadline) {
+    if (deadline && (!next || *deadline < *next)) next = deadline;
+  };
+  consider(next_sweep_);
+  consider(leases_.NextDeadline());
+  consider(breaker_.NextDeadline());
+  if (waiting_.size() != 0) consider(rate_.NextDeadline());
+  return next;
 }
 
 // --- drain ----------------------------------------------------------------------------------
@@ -257,11 +225,12 @@ std::optional<ClusterIndex> Scheduler::ClusterOf(std::string_view name) const {
 
 Scheduler::ClusterView Scheduler::View(ClusterIndex index) const {
   const Cluster& cluster = clusters_.at(index);
+  const ClusterQueue& queue = waiting_.Of(index);
   std::optional<WallTime> oldest;
-  if (const ClusterQueue::Entry* entry = cluster.queue.Oldest()) {
+  if (const ClusterQueue::Entry* entry = queue.Oldest()) {
     oldest = incidents_.Find(entry->incident_id)->incident.event.received_at;
   }
-  return {cluster.name, cluster.counters, cluster.queue.size(), cluster.leased, oldest};
+  return {cluster.name, cluster.counters, queue.size(), cluster.leased, oldest};
 }
 
 // --- the ways of an incident ----------------------------------------------------------------
@@ -269,17 +238,24 @@ Scheduler::ClusterView Scheduler::View(ClusterIndex index) const {
 void Scheduler::Lost(const Lease& lease, const std::string& reason, const Instant& now,
                      Effects& effects) {
   IncidentRecord& record = *incidents_.Find(lease.incident_id);
-  EndLease(record);
+  EndLease(record, std::nullopt, now, effects);
   if (record.started && ++record.lost >= options_.max_attempts) {
-    Finish(record, "failure", "attempts_exhausted", effects);
+    Finish(record, "failure", "attempts_exhausted", now, effects);
   } else {
     Requeue(record, reason, now, effects);
   }
 }
 
-void Scheduler::EndLease(IncidentRecord& record) {
+void Scheduler::EndLease(IncidentRecord& record, std::optional<RunStatus> status,
+                         const Instant& now, Effects& effects) {
   leases_.Release(record.incident.id);
   --clusters_[record.cluster].leased;
+  // A run that ended may have told of its start only by its end.
+  const bool ran = record.started || status == RunStatus::kSuccess ||
+                   status == RunStatus::kFailure || status == RunStatus::kTimeout;
+  if (!ran) rate_.Withdraw(record.offered_at);
+  record.started = ran;
+  if (breaker_.OnLeaseEnded(record.era, status, now.mono)) TellBreaker(effects);
   TakeTurn(record.cluster);
 }
 
@@ -287,40 +263,55 @@ void Scheduler::Requeue(IncidentRecord& record, const std::string& reason, const
                         Effects& effects) {
   Cluster& cluster = clusters_[record.cluster];
   record.state = IncidentState::kQueued;
-  record.started = false;
-  cluster.queue.PushFront({record.incident.id, now.mono - record.waited});
+  record.since = now.wall;
+  record.place = waiting_.PushFront(record.cluster, BandOf(record.incident.event.severity),
+                                    {record.incident.id, now.mono - record.waited});
   ++cluster.counters.requeued;
-  if (!next_sweep_) next_sweep_ = now.mono + options_.queue_sweep_interval;
+  ArmSweep(now);
+  effects.push_back(ChangeOf(record));
   effects.push_back(IncidentRequeued{
       {record.incident.id, record.attempt}, cluster.name, record.executor_id, reason});
   TakeTurn(record.cluster);
 }
 
 void Scheduler::Finish(IncidentRecord& record, const std::string& status, const std::string& reason,
-                       Effects& effects) {
+                       const Instant& now, Effects& effects) {
   Cluster& cluster = clusters_[record.cluster];
   ++cluster.counters.finished[status];
-  effects.push_back(IncidentFinished{
-      {record.incident.id, record.attempt}, cluster.name, record.executor_id, status, reason});
+  const std::string& id = record.incident.id;
+  const std::string key = DedupKeyOf(options_.dedup_key, record.incident.event);
+  if (ParseRunStatus(status)) {
+    dedup_.OnRunEnded(key, id, now.mono);
+  } else {
+    dedup_.OnDropped(key, id);
+  }
+  record.since = now.wall;
+  effects.push_back(
+      IncidentFinished{{id, record.attempt}, cluster.name, record.executor_id, status, reason});
   incidents_.Finish(record, status, reason);
+  effects.push_back(ChangeOf(record));
 }
 
 void Scheduler::Expire(const ClusterQueue::Entry& entry, const Instant& now, Effects& effects) {
   IncidentRecord& record = *incidents_.Find(entry.incident_id);
   ++clusters_[record.cluster].counters.expired;
   effects.push_back(EventExpired{record.incident, now.mono - entry.waiting_since});
-  Finish(record, "expired", "max_queue_age", effects);
+  Finish(record, "expired", "max_queue_age", now, effects);
+}
+
+void Scheduler::TellBreaker(Effects& effects) const {
+  effects.push_back(BreakerChanged{breaker_.state(), breaker_.failures()});
 }
 
 // --- whose turn it is -----------------------------------------------------------------------
 
-bool Scheduler::Eligible(const Cluster& cluster) const {
-  return !cluster.queue.empty() && cluster.leased < options_.max_agents_per_cluster;
+bool Scheduler::Eligible(ClusterIndex index) const {
+  return !waiting_.Of(index).empty() && clusters_[index].leased < options_.max_agents_per_cluster;
 }
 
 void Scheduler::TakeTurn(ClusterIndex index) {
   Cluster& cluster = clusters_[index];
-  if (cluster.in_turn || !Eligible(cluster)) return;
+  if (cluster.in_turn || !Eligible(index)) return;
   cluster.in_turn = true;
   turns_.push_back(index);
 }
@@ -328,33 +319,41 @@ void Scheduler::TakeTurn(ClusterIndex index) {
 void Scheduler::Dispatch(const Instant& now, Effects& effects) {
   if (draining_) return;
   while (!turns_.empty() && leases_.leases().size() < options_.max_concurrent_agents &&
-         leases_.MostFree() != nullptr) {
+         breaker_.AdmitsLease() && rate_.Admits(now.mono) && leases_.MostFree() != nullptr) {
     const ClusterIndex index = turns_.front();
     turns_.pop_front();
     clusters_[index].in_turn = false;
-    if (Eligible(clusters_[index])) LeaseNext(index, now, effects);
+    if (Eligible(index)) LeaseNext(index, now, effects);
     TakeTurn(index);
   }
 }
 
 void Scheduler::LeaseNext(ClusterIndex index, const Instant& now, Effects& effects) {
   Cluster& cluster = clusters_[index];
-  const ClusterQueue::Entry entry = *cluster.queue.PopFront();
-  // Between two sweeps an over-age incident may still stand in the queue: it is never leased.
-  if (now.mono - entry.waiting_since >= options_.max_queue_age) {
-    Expire(entry, now, effects);
-    return;
+  std::optional<ClusterQueue::Entry> next = waiting_.PopFront(index);
+  // Between two sweeps an over-age incident may still stand in the queue: it is never leased, and
+  // does not cost its cluster the turn.
+  while (next && now.mono - next->waiting_since >= options_.max_queue_age) {
+    Expire(*next, now, effects);
+    next = waiting_.PopFront(index);
   }
-  IncidentRecord& record = *incidents_.Find(entry.incident_id);
+  if (!next) return;
+  IncidentRecord& record = *incidents_.Find(next->incident_id);
   const LeaseBook::Executor& executor = *leases_.MostFree();
   const Lease lease{record.incident.id, ++record.attempt};
-  record.waited = now.mono - entry.waiting_since;
+  record.waited = now.mono - next->waiting_since;
   record.state = IncidentState::kOffered;
+  record.since = record.leased_at = now.wall;
+  record.started = false;
+  record.offered_at = now.mono;
+  record.era = breaker_.OnLeased();
   record.outcome.reset();  // of an attempt before
   record.executor_id = executor.id;
+  rate_.Begin(now.mono);
   leases_.Offer(executor, lease, now.mono);
   ++cluster.leased;
   ++cluster.counters.dequeued;
+  effects.push_back(ChangeOf(record));
   effects.push_back(SendOffer{executor.stream, lease, record.incident});
   effects.push_back(IncidentLeased{lease, cluster.name, executor.id});
 }

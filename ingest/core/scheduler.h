@@ -11,28 +11,44 @@
 
 #include "common/clock.h"
 #include "common/incident.h"
-#include "ingest/core/cluster_queue.h"
+#include "ingest/core/circuit_breaker.h"
 #include "ingest/core/counters.h"
+#include "ingest/core/dedup_window.h"
 #include "ingest/core/effects.h"
 #include "ingest/core/event_filter.h"
+#include "ingest/core/incident_journal.h"
 #include "ingest/core/incident_table.h"
 #include "ingest/core/lease_book.h"
+#include "ingest/core/run_rate.h"
+#include "ingest/core/waiting_incidents.h"
 
 namespace runner::ingest {
 
 enum class OverflowPolicy { kDropOldest, kRejectNewest };
+enum class BreakerPolicy { kDrop, kHold };
 
 std::string_view ToString(OverflowPolicy policy);
+std::string_view ToString(BreakerPolicy policy);
+
+struct ClusterOptions {
+  std::string name;
+  FilterRules filter;
+};
 
 struct SchedulerOptions {
-  std::vector<std::string> clusters;  // configured names, unique
-  Severity severity_threshold = Severity::kWarning;
+  std::vector<ClusterOptions> clusters;  // names are unique
+  DedupKey dedup_key = DedupKey::kResource;
+  DedupWindow::Options dedup;
+  CircuitBreaker::Options breaker;
+  BreakerPolicy breaker_policy = BreakerPolicy::kDrop;  // of events that arrive while it is open
   Duration max_queue_age = std::chrono::minutes(10);
   Duration queue_sweep_interval = std::chrono::minutes(1);
   std::size_t cluster_queue_size = 100;
+  std::size_t global_queue_size = 1000;
   OverflowPolicy overflow_policy = OverflowPolicy::kDropOldest;
   std::size_t max_concurrent_agents = 5;
   std::size_t max_agents_per_cluster = 1;
+  std::size_t max_runs_per_hour = 0;     // 0: any number
   std::uint32_t max_attempts = 3;        // leases lost after their agent had started
   std::uint32_t max_interruptions = 10;  // leases ended by a drain
   LeaseLimits leases;
@@ -48,9 +64,9 @@ struct SchedulerOptions {
 // single-threaded; throws only std::invalid_argument from the constructor.
 //
 // After every step, per cluster:
-//   received           = invalid + filtered + rejected + queued
-//   queued + requeued  = dequeued + expired + evicted + depth
-//   queued             = sum(finished) + depth + leased
+//   received                            = invalid + filtered + breaker_dropped + rejected + queued
+//   restored + queued + requeued        = dequeued + expired + evicted + depth
+//   restored + leases_restored + queued = sum(finished) + depth + leased
 class Scheduler {
  public:
   using NewId = std::function<std::string(WallTime)>;
@@ -60,11 +76,17 @@ class Scheduler {
 
   // How one event ended its way into the system.
   struct Admission {
-    enum class Result { kQueued, kFiltered, kRejected };
+    enum class Result { kQueued, kFiltered, kBreakerDropped, kRejected };
     Result result = Result::kRejected;
-    std::string reason;       // of kFiltered, kRejected
-    std::string incident_id;  // of kQueued
+    std::string reason;       // unless kQueued
+    std::string incident_id;  // of kQueued; of a duplicate, the incident that it belongs to
   };
+
+  // What the journal knows from an earlier life; before every other input. Queued incidents wait
+  // on, leased ones wait for their executor to attach again, finished ones are remembered. Returns
+  // the ids of those whose cluster is not configured: they are left alone.
+  std::vector<std::string> Restore(std::vector<RestoredIncident> incidents, const Instant& now,
+                                   Effects& effects);
 
   // Input from MCP servers and from operators. `event.cluster` is ignored: the index counts.
   Admission OnEvent(ClusterIndex cluster, FaultEvent event, const Instant& now, Effects& effects);
@@ -108,6 +130,8 @@ class Scheduler {
   ClusterView View(ClusterIndex cluster) const;
   std::size_t cluster_count() const { return clusters_.size(); }
   const SchedulerCounters& counters() const { return counters_; }
+  const CircuitBreaker& breaker() const { return breaker_; }
+  std::size_t waiting() const { return waiting_.size(); }
   const LeaseBook& leases() const { return leases_; }
   const IncidentTable& incidents() const { return incidents_; }
   bool draining() const { return draining_; }
@@ -115,32 +139,51 @@ class Scheduler {
  private:
   struct Cluster {
     std::string name;
-    ClusterQueue queue;
+    EventFilter filter;
     std::size_t leased = 0;
     bool in_turn = false;  // stands in turns_
-    ClusterCounters counters;
+    ClusterCounters counters = {};
   };
 
-  bool MakeRoom(Cluster& cluster, const std::string& newcomer, Effects& effects);
+  // The checks of an event, in their order: what ends its way, or nothing.
+  std::optional<Admission> Filtered(Cluster& cluster, const Incident& incident, Effects& effects);
+  std::optional<Admission> Duplicate(Cluster& cluster, const Incident& incident,
+                                     const std::string& key, const Instant& now, Effects& effects);
+  std::optional<Admission> BreakerDropped(Cluster& cluster, const Incident& incident,
+                                          Effects& effects);
+  std::optional<Admission> Rejected(ClusterIndex index, const Incident& incident,
+                                    const Instant& now, Effects& effects);
+  void Merge(IncidentRecord& record, const FaultEvent& event, Effects& effects);
+
+  static Persist ChangeOf(const IncidentRecord& record);
+  void RestoreOne(RestoredIncident restored, ClusterIndex index, const Instant& now);
   void Lost(const Lease& lease, const std::string& reason, const Instant& now, Effects& effects);
   void Requeue(IncidentRecord& record, const std::string& reason, const Instant& now,
                Effects& effects);
   void Finish(IncidentRecord& record, const std::string& status, const std::string& reason,
-              Effects& effects);
+              const Instant& now, Effects& effects);
   void Expire(const ClusterQueue::Entry& entry, const Instant& now, Effects& effects);
-  void EndLease(IncidentRecord& record);
+  void EndLease(IncidentRecord& record, std::optional<RunStatus> status, const Instant& now,
+                Effects& effects);
+  void Sweep(const Instant& now, Effects& effects);
+  void ArmSweep(const Instant& now);
+  void TellBreaker(Effects& effects) const;
+
   void TakeTurn(ClusterIndex cluster);
-  bool Eligible(const Cluster& cluster) const;
+  bool Eligible(ClusterIndex cluster) const;
   void Dispatch(const Instant& now, Effects& effects);
   void LeaseNext(ClusterIndex index, const Instant& now, Effects& effects);
 
   const SchedulerOptions options_;
-  const EventFilter filter_;
   const NewId new_id_;
   std::vector<Cluster> clusters_;
   std::unordered_map<std::string, ClusterIndex> cluster_by_name_;
   std::deque<ClusterIndex> turns_;  // clusters that could run an agent, in the order of turns
+  WaitingIncidents waiting_;
   IncidentTable incidents_;
+  DedupWindow dedup_;
+  CircuitBreaker breaker_;
+  RunRate rate_;
   LeaseBook leases_;
   SchedulerCounters counters_;
   std::optional<MonoTime> next_sweep_;

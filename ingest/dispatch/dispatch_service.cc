@@ -252,7 +252,7 @@ void DispatchService::Send(const SendOffer& message) {
 void DispatchService::Send(const SendRecorded& message) {
   v1::IngestMessage response;
   *response.mutable_recorded()->mutable_lease() = ToProto(message.lease);
-  response.mutable_recorded()->set_volatile_(true);  // nothing is kept beyond this process yet
+  response.mutable_recorded()->set_volatile_(message.is_volatile);
   Write(message.stream, std::move(response));
 }
 

@@ -189,7 +189,7 @@ void ExecutorProcess::Handle(const ingest::SendWelcome& welcome) {
 void ExecutorProcess::Handle(const ingest::SendOffer& offer) {
   const Lease& lease = offer.lease;
   const Admission::Verdict verdict = admission_.OnOffer(lease);
-  if (verdict != Admission::Verdict::kHeld) ++offers_;
+  if (verdict != Admission::Verdict::kHeld && verdict != Admission::Verdict::kEnded) ++offers_;
   if (verdict == Admission::Verdict::kTake || verdict == Admission::Verdict::kHeld) {
     Send(Accepted{lease});
   } else {
@@ -212,7 +212,7 @@ void ExecutorProcess::Handle(const ingest::SendCancel& cancel) {
   if (admission_.IsRunning(cancel.lease)) {
     Stop(cancel.lease,
          cancel.reason == "shutdown" ? StopReason::kInterrupted : StopReason::kCancelled);
-  } else {
+  } else if (cancel.reason != "shutdown") {
     Forget(cancel.lease, "Cancel");
   }
   AdvanceDrain();
@@ -323,7 +323,9 @@ void ExecutorProcess::CheckRepeat(const DownMessage& message) {
   // A lease that the first Cancel has ended has a result; the second Cancel says that nobody wants
   // it.
   const auto* cancel = std::get_if<ingest::SendCancel>(&message);
-  if (cancel != nullptr && !admission_.IsRunning(cancel->lease)) return;
+  if (cancel != nullptr && cancel->reason != "shutdown" && !admission_.IsRunning(cancel->lease)) {
+    return;
+  }
   const std::string before = State();
   std::visit([this](const auto& one) { Handle(one); }, message);
   env_.findings.Expect(before == State(), Invariant::kRepeatChangesNothing, [&] {

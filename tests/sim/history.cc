@@ -34,6 +34,7 @@ void Calm(World& world) {
 }
 
 void ProbeClusters(World& world) {
+  StepUntil(world, world.TimeToRest(), [] { return false; });
   for (std::size_t cluster = 0; cluster < world.clusters(); ++cluster) {
     if (world.env().findings.first()) return;
     const std::string id = world.Probe(cluster);

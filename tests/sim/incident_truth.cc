@@ -9,8 +9,16 @@ using ingest::StreamId;
 
 IncidentTruth::IncidentTruth(Environment& env, const RunTruth& runs,
                              ingest::SchedulerOptions options)
-    : env_(env), runs_(runs), options_(std::move(options)) {
-  for (const std::string& name : options_.clusters) clusters_.emplace_back().name = name;
+    : env_(env),
+      runs_(runs),
+      options_(std::move(options)),
+      dedup_(options_.dedup),
+      breaker_(options_.breaker),
+      rate_(options_.max_runs_per_hour) {
+  for (const ingest::ClusterOptions& cluster : options_.clusters) {
+    clusters_.emplace_back().name = cluster.name;
+    filters_.emplace_back(cluster.filter);
+  }
 }
 
 std::size_t IncidentTruth::Executor::Free() const {
@@ -49,16 +57,92 @@ void IncidentTruth::Transit(const Open* from, std::string_view to) const {
   if (from != nullptr) {
     state = from->state == State::kQueued    ? "queued"
             : from->state == State::kOffered ? "offered"
-            : from->started                  ? "started"
-                                             : "accepted";
+                                             : "running";
   }
-  env_.transitions.Count("incident", state, to, cause_);
+  env_.transitions.Count("incident", state, to);
+}
+
+std::string_view IncidentTruth::LeaseState(const Open& incident) const {
+  if (executors_.at(incident.executor).stream == ingest::kNoStream) return "suspended";
+  return incident.state == State::kOffered ? "offered" : "running";
+}
+
+void IncidentTruth::Accept(Open& incident) {
+  if (incident.state != State::kOffered) return;
+  Transit(&incident, "running");
+  TransitLease("offered", "running");
+  incident.state = State::kRunning;
 }
 
 // --- inputs ---------------------------------------------------------------------------------
 
-void IncidentTruth::BeginInput(std::string_view cause) {
-  cause_ = cause;
+void IncidentTruth::OnRestore(const std::vector<ingest::RestoredIncident>& restored) {
+  using ingest::IncidentState;
+  std::vector<std::pair<MonoTime, const ingest::RestoredIncident*>> in_order;
+  const auto then = [&](WallTime wall) {
+    const Instant& now = env_.events.Now();
+    return now.mono - std::max(WallTime::duration::zero(), now.wall - wall);
+  };
+  for (const ingest::RestoredIncident& one : restored) {
+    const bool queued = one.progress.state == IncidentState::kQueued;
+    in_order.emplace_back(then(one.progress.since) - (queued ? one.progress.waited : Duration{}),
+                          &one);
+  }
+  std::stable_sort(in_order.begin(), in_order.end(),
+                   [](const auto& a, const auto& b) { return a.first < b.first; });
+  for (const auto& [at, one] : in_order) {
+    const auto& [incident, progress] = *one;
+    const std::string key = ingest::DedupKeyOf(options_.dedup_key, incident.event);
+    const bool finished = progress.state == IncidentState::kFinished;
+    const bool leased = !finished && progress.state != IncidentState::kQueued;
+    if (leased || progress.started) rate_.Begin(incident.id, then(progress.leased_at));
+    if (!finished || ParseRunStatus(progress.status))
+      dedup_.Queued(key, incident.id, then(progress.since));
+    if (finished) {
+      if (ParseRunStatus(progress.status)) {
+        dedup_.Ended(key, incident.id, true, then(progress.since));
+      }
+      ended_[incident.id] = progress.status;
+      continue;
+    }
+    const auto cluster = static_cast<std::size_t>(
+        std::find_if(clusters_.begin(), clusters_.end(),
+                     [&](const Cluster& c) { return c.name == incident.event.cluster; }) -
+        clusters_.begin());
+    Open open;
+    open.cluster = cluster;
+    open.key = key;
+    open.severity = incident.event.severity;
+    open.occurrences = incident.occurrences;
+    open.since = then(progress.since);
+    open.waited = progress.waited;
+    open.attempt = progress.attempt;
+    open.executor = progress.executor_id;
+    open.started = progress.started;
+    open.lost = progress.lost;
+    open.interrupted = progress.interrupted;
+    if (leased) {
+      const bool offered = progress.state == IncidentState::kOffered;
+      open.state = offered ? State::kOffered : State::kRunning;
+      Executor& executor = executors_[progress.executor_id];
+      executor.detached_at = env_.Now();
+      ++executor.leases;
+      ++clusters_[cluster].leased;
+      ++clusters_[cluster].leases_restored;
+      breaker_.Restored(incident.id);
+      env_.transitions.Count("incident", "restored", offered ? "offered" : "running");
+      TransitLease("restored", "suspended");
+    } else {
+      clusters_[cluster].queue.push_back(incident.id);
+      ++clusters_[cluster].restored;
+      env_.transitions.Count("incident", "restored", "queued");
+    }
+    open_.emplace(incident.id, open);
+  }
+}
+
+void IncidentTruth::BeginInput() {
+  fate_.reset();
   result_of_.reset();
   result_status_.reset();
   expected_decisions_.clear();
@@ -69,6 +153,7 @@ void IncidentTruth::BeginInput(std::string_view cause) {
 
 void IncidentTruth::OnHello(StreamId stream, const ingest::HelloInfo& hello) {
   Executor& executor = executors_[hello.executor_id];
+  const bool was_away = executor.stream == ingest::kNoStream;
   if (executor.stream != ingest::kNoStream) {
     expected_close_ = executor.stream;
     executor_of_.erase(executor.stream);
@@ -87,8 +172,12 @@ void IncidentTruth::OnHello(StreamId stream, const ingest::HelloInfo& hello) {
       listed.insert(lease);
       if (!keep) continue;
       Open& kept = *Held(lease);
-      if (kept.state == State::kOffered) Transit(&kept, "accepted");
-      kept.state = State::kRunning;
+      if (was_away) {
+        TransitLease("suspended", "running");
+        if (kept.state == State::kOffered) Transit(&kept, "running");
+        kept.state = State::kRunning;
+      }
+      Accept(kept);
     }
   }
   for (const auto& [id, incident] : open_) {
@@ -108,16 +197,15 @@ void IncidentTruth::OnMessage(StreamId stream, const UpMessage& message) {
   const Lease* lease = LeaseOf(message);
   if (lease == nullptr || !IsCurrent(stream, *lease)) return;
   Open& held = *Held(*lease);
-  const bool started = std::holds_alternative<Started>(message);
-  if (started || std::holds_alternative<Accepted>(message)) {
-    if (held.state == State::kOffered) Transit(&held, "accepted");
-    held.state = State::kRunning;
-    if (started && !std::exchange(held.started, true)) {
-      env_.transitions.Count("incident", "accepted", "started", cause_);
-    }
+  if (std::holds_alternative<Accepted>(message)) Accept(held);
+  if (std::holds_alternative<Started>(message)) {
+    Accept(held);
+    held.started = true;
   } else if (const auto* result = std::get_if<Result>(&message)) {
     result_of_ = result->lease;
     result_status_ = result->outcome.status;
+    Accept(held);  // what has ended was taken
+    breaker_.Ended(result->lease.incident_id, result->outcome.status, env_.Now());
     if (!rogues_.contains(held.executor)) {
       Expect(runs_.StatusOf(*lease) == result->outcome.status, Invariant::kOneTerminalStatus,
              [&] { return TextOf(message) + " is not how the run ended"; });
@@ -128,6 +216,10 @@ void IncidentTruth::OnMessage(StreamId stream, const UpMessage& message) {
 void IncidentTruth::OnClosed(StreamId stream) {
   Executor* executor = Of(stream);
   if (executor == nullptr) return;
+  for (const auto& [id, incident] : open_) {
+    if (!IsCurrent(stream, {id, incident.attempt})) continue;
+    TransitLease(incident.state == State::kOffered ? "offered" : "running", "suspended");
+  }
   executor->stream = ingest::kNoStream;
   executor->detached_at = env_.Now();
   executor_of_.erase(stream);

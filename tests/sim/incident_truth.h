@@ -13,6 +13,7 @@
 #include "ingest/core/scheduler.h"
 #include "tests/sim/environment.h"
 #include "tests/sim/message.h"
+#include "tests/sim/rules.h"
 #include "tests/sim/run_truth.h"
 
 namespace runner::sim {
@@ -25,17 +26,20 @@ class IncidentTruth {
   IncidentTruth(Environment& env, const RunTruth& runs, ingest::SchedulerOptions options);
 
   // --- inputs, before the scheduler gets them ---
-  void BeginInput(std::string_view cause);
+  void BeginInput();
   void OnHello(ingest::StreamId stream, const ingest::HelloInfo& hello);
   void OnMessage(ingest::StreamId stream, const UpMessage& message);
   void OnClosed(ingest::StreamId stream);
   void OnDrain() { draining_ = true; }
+  // What the journal knows; before every other input of this life.
+  void OnRestore(const std::vector<ingest::RestoredIncident>& restored);
+  // What must become of this event; checked by OnEvent, below.
+  void BeforeEvent(ingest::ClusterIndex cluster, const FaultEvent& event);
   // Peers whose word on runs is worth nothing.
   void Distrust(const std::string& executor_id) { rogues_.insert(executor_id); }
 
   // --- what came of it ---
-  void OnEvent(ingest::ClusterIndex cluster, Severity severity,
-               const ingest::Scheduler::Admission& admission);
+  void OnEvent(ingest::ClusterIndex cluster, const ingest::Scheduler::Admission& admission);
   void OnInvalid(ingest::ClusterIndex cluster) { ++clusters_[cluster].invalid; }
   void OnEffects(const ingest::Effects& effects);
   // The state of the scheduler is this one, and no limit or time is passed. After every step.
@@ -52,6 +56,9 @@ class IncidentTruth {
   enum class State { kQueued, kOffered, kRunning };
   struct Open {
     ingest::ClusterIndex cluster = 0;
+    std::string key;  // of duplicates
+    Severity severity = Severity::kWarning;
+    std::uint32_t occurrences = 1;
     State state = State::kQueued;
     MonoTime since;     // queued or offered
     Duration waited{};  // in earlier times in the queue
@@ -63,10 +70,24 @@ class IncidentTruth {
   };
   struct Cluster {
     std::string name;
-    std::deque<std::string> queue;
+    std::deque<std::string> queue;  // as it was filled; the critical ones go first
     std::size_t leased = 0;
-    std::uint64_t received = 0, invalid = 0, filtered = 0, rejected = 0, queued = 0, requeued = 0,
-                  dequeued = 0, expired = 0, evicted = 0, finished = 0;
+    // By other clusters, how often they were offered while this one could have been.
+    std::map<ingest::ClusterIndex, int> passed_over;
+    std::uint64_t received = 0, invalid = 0, filtered = 0, dropped = 0, rejected = 0, queued = 0,
+                  restored = 0, leases_restored = 0, requeued = 0, dequeued = 0, expired = 0,
+                  evicted = 0, finished = 0;
+  };
+  // What must become of an event.
+  struct Fate {
+    ingest::Scheduler::Admission::Result result = ingest::Scheduler::Admission::Result::kQueued;
+    std::string reason;
+    std::string duplicate_of;
+    bool evicts = false;
+    bool either = false;  // rejected as well: the longest queues are not alike
+    std::vector<ingest::ClusterIndex> victims;  // one of these has to make room
+    Severity severity = Severity::kWarning;
+    std::string key;
   };
   struct Executor {
     ingest::StreamId stream = ingest::kNoStream;
@@ -88,17 +109,33 @@ class IncidentTruth {
   void Decided(const ingest::IncidentLeased& leased);
   void Decided(const ingest::IncidentRequeued& requeued);
   void Decided(const ingest::IncidentFinished& finished);
+  void Decided(const ingest::BreakerChanged& changed);
   template <typename Other>
   void Decided(const Other&) {}
 
+  Fate FateOf(ingest::ClusterIndex cluster, const FaultEvent& event);
+  void JudgeRoom(ingest::ClusterIndex cluster, Fate& fate) const;
+  static bool Critical(const Open& incident) { return incident.severity == Severity::kCritical; }
+  // Whose turn it is in this queue, which is not empty.
+  const std::string& Next(const Cluster& cluster) const;
+  bool Eligible(const Cluster& cluster) const;
+  void CountTurns(ingest::ClusterIndex offered);
+  void ForgetTurns();
   void CheckOffer(const ingest::SendOffer& offer, const Open& incident) const;
+  void CheckLimits(const ingest::SendOffer& offer, const Cluster& cluster) const;
+  void CheckVictim(const std::string& id, const Open& incident) const;
   void EndQueued(const std::string& id, const Open& incident,
                  const ingest::IncidentFinished& finished);
   void EndHeld(const Open& incident, const ingest::IncidentFinished& finished);
   // Whether this release uses up the attempts.
   bool CountRelease(Open& incident) const;
-  void Release(Open& incident);
+  void Release(const std::string& id, Open& incident, std::string_view how);
   void Transit(const Open* from, std::string_view to) const;
+  void TransitLease(std::string_view from, std::string_view to) const {
+    env_.transitions.Count("lease", from, to);
+  }
+  std::string_view LeaseState(const Open& incident) const;
+  void Accept(Open& incident);
   Open* Held(const Lease& lease);
   Executor* Of(ingest::StreamId stream);
   Duration Waited(const Open& incident) const;
@@ -106,6 +143,7 @@ class IncidentTruth {
   void CompareCluster(const ingest::Scheduler& scheduler, ingest::ClusterIndex index) const;
   void CompareLeases(const ingest::Scheduler& scheduler) const;
   void CompareExecutors(const ingest::Scheduler& scheduler) const;
+  void CompareBreaker(const ingest::Scheduler& scheduler) const;
   void CheckTimes() const;
   void CheckWork() const;
 
@@ -117,6 +155,10 @@ class IncidentTruth {
   Environment& env_;
   const RunTruth& runs_;
   const ingest::SchedulerOptions options_;
+  std::vector<ingest::EventFilter> filters_;
+  DedupRule dedup_;
+  BreakerRule breaker_;
+  RateRule rate_;
   std::vector<Cluster> clusters_;
   std::map<std::string, Open> open_;
   std::unordered_map<std::string, std::string> ended_;  // with the status
@@ -127,13 +169,14 @@ class IncidentTruth {
   bool draining_ = false;
 
   // Of the present input.
-  std::string_view cause_;
+  std::optional<Fate> fate_;                // of an event
   std::optional<Lease> result_of_;          // a Result with a current lease
   std::optional<RunStatus> result_status_;  // of it
   std::vector<std::pair<Lease, bool>> expected_decisions_;
   ingest::StreamId expected_close_ = ingest::kNoStream;
   std::vector<Lease> unlisted_;
   bool evicted_ = false;
+  std::string_view breaker_before_ = "closed";
 };
 
 }  // namespace runner::sim

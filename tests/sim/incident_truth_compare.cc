@@ -21,6 +21,7 @@ void IncidentTruth::Compare(const ingest::Scheduler& scheduler) const {
   for (std::size_t i = 0; i < clusters_.size(); ++i) CompareCluster(scheduler, i);
   CompareLeases(scheduler);
   CompareExecutors(scheduler);
+  CompareBreaker(scheduler);
   CheckTimes();
   CheckWork();
 }
@@ -34,17 +35,19 @@ void IncidentTruth::CompareCluster(const ingest::Scheduler& scheduler,
   const auto expect = [&](bool holds, const char* what) {
     Expect(holds, Invariant::kCounting, [&] { return view.name + ": " + what; });
   };
-  expect(received == Sum(c.invalid) + Sum(c.filtered) + c.rejected + c.queued,
+  expect(received == Sum(c.invalid) + Sum(c.filtered) + c.breaker_dropped + c.rejected + c.queued,
          "received is not what became of it");
-  expect(c.queued + c.requeued == c.dequeued + c.expired + c.evicted + view.depth,
+  expect(c.restored + c.queued + c.requeued == c.dequeued + c.expired + c.evicted + view.depth,
          "what entered the queue is not what left it and what waits");
-  expect(c.queued == Sum(c.finished) + view.depth + view.leased,
+  expect(c.restored + c.leases_restored + c.queued == Sum(c.finished) + view.depth + view.leased,
          "queued is not finished, waiting and leased");
   expect(received == own.received + own.invalid && Sum(c.invalid) == own.invalid &&
-             Sum(c.filtered) == own.filtered && c.rejected == own.rejected,
+             Sum(c.filtered) == own.filtered && c.breaker_dropped == own.dropped &&
+             c.rejected == own.rejected,
          "the counters of the intake do not tell what happened");
   expect(c.queued == own.queued && c.requeued == own.requeued && c.dequeued == own.dequeued &&
-             c.expired == own.expired && c.evicted == own.evicted,
+             c.expired == own.expired && c.evicted == own.evicted && c.restored == own.restored &&
+             c.leases_restored == own.leases_restored,
          "the counters of the queue do not tell what happened");
   expect(Sum(c.finished) == own.finished, "finished does not tell what happened");
   expect(view.depth == own.queue.size() && view.leased == own.leased,
@@ -67,6 +70,9 @@ void IncidentTruth::CompareLeases(const ingest::Scheduler& scheduler) const {
                                     : ingest::IncidentState::kRunning;
     Expect(record != nullptr && record->state == expected && record->attempt == incident.attempt,
            Invariant::kBooksAgree, [&] { return id + " is in another state"; });
+    Expect(record == nullptr || (record->incident.event.severity == incident.severity &&
+                                 record->incident.occurrences == incident.occurrences),
+           Invariant::kDuplicates, [&] { return id + " has not taken in its duplicates"; });
     const auto lease = leases.find(id);
     Expect(queued == (lease == leases.end()), Invariant::kOneLease,
            [&] { return id + " is leased or waits, not both, not neither"; });
@@ -92,10 +98,22 @@ void IncidentTruth::CompareExecutors(const ingest::Scheduler& scheduler) const {
                                                 executor.draining == found->second.draining));
     Expect(same, Invariant::kBooksAgree, [&] { return "executor " + id + " is in another state"; });
     // Only one that lies can attach with more leases than slots; it is offered nothing then.
-    const bool fits = executor.leases.size() <= executor.slots || rogues_.contains(id);
+    const bool fits =
+        !executor.attached() || executor.leases.size() <= executor.slots || rogues_.contains(id);
     Expect(fits && executor.offers <= executor.credits, Invariant::kLimits,
            [&] { return id + " was offered more than it has slots for"; });
   }
+}
+
+void IncidentTruth::CompareBreaker(const ingest::Scheduler& scheduler) const {
+  const ingest::CircuitBreaker& breaker = scheduler.breaker();
+  Expect(breaker.state() == breaker_.state() && breaker.failures() == breaker_.failures(),
+         Invariant::kBreaker, [&] {
+           return "the breaker is " + std::string(ToString(breaker.state())) + ", but should be " +
+                  std::string(ToString(breaker_.state()));
+         });
+  Expect(breaker_.state() != BreakerRule::State::kOpen || env_.Now() <= breaker_.until(),
+         Invariant::kBreaker, [] { return std::string("the breaker stays open too long"); });
 }
 
 void IncidentTruth::CheckTimes() const {
@@ -122,9 +140,10 @@ void IncidentTruth::CheckWork() const {
   for (const Cluster& cluster : clusters_) leased += cluster.leased;
   for (const auto& [id, executor] : executors_) free += executor.Free();
   if (draining_ || free == 0 || leased >= options_.max_concurrent_agents) return;
+  // A place in the hour is given back by a moment, not by an input: it counts from the next one.
+  if (!breaker_.AdmitsLease() || !rate_.Admits(env_.Now() - Duration(1))) return;
   for (const Cluster& cluster : clusters_) {
-    Expect(cluster.queue.empty() || cluster.leased >= options_.max_agents_per_cluster,
-           Invariant::kWorkConserving,
+    Expect(!Eligible(cluster), Invariant::kWorkConserving,
            [&] { return cluster.name + " waits while a slot is free"; });
   }
 }

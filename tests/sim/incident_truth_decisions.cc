@@ -7,26 +7,11 @@
 
 namespace runner::sim {
 
-void IncidentTruth::OnEvent(ingest::ClusterIndex index, Severity severity,
-                            const ingest::Scheduler::Admission& admission) {
-  using Verdict = ingest::Scheduler::Admission::Result;
-  Cluster& cluster = clusters_[index];
-  ++cluster.received;
-  cluster.filtered += admission.result == Verdict::kFiltered ? 1 : 0;
-  cluster.rejected += admission.result == Verdict::kRejected ? 1 : 0;
-  Expect((severity < options_.severity_threshold) == (admission.result == Verdict::kFiltered),
-         Invariant::kCounting, [] { return std::string("the filter lets the wrong ones pass"); });
-  env_.transitions.Count("event", "received",
-                         admission.result == Verdict::kQueued     ? "queued"
-                         : admission.result == Verdict::kFiltered ? "filtered"
-                                                                  : "rejected",
-                         "event");
-}
-
 void IncidentTruth::OnEffects(const ingest::Effects& effects) {
   for (const ingest::Effect& effect : effects) {
     if (env_.findings.first()) return;
     std::visit([this](const auto& one) { Decided(one); }, effect);
+    ForgetTurns();
   }
   Expect(expected_decisions_.empty() && expected_close_ == ingest::kNoStream,
          Invariant::kHelloSettles, [] { return std::string("Hello was not answered"); });
@@ -54,24 +39,25 @@ void IncidentTruth::Decided(const ingest::SendWelcome& welcome) {
   expected_decisions_.clear();
 }
 
-void IncidentTruth::Decided(const ingest::EventQueued& queued) {
-  const auto index = static_cast<std::size_t>(
-      std::find_if(clusters_.begin(), clusters_.end(),
-                   [&](const Cluster& c) { return c.name == queued.incident.event.cluster; }) -
-      clusters_.begin());
-  Cluster& cluster = clusters_.at(index);
-  Expect(!ended_.contains(queued.incident.id) && !open_.contains(queued.incident.id),
-         Invariant::kOneTerminalStatus, [&] { return queued.incident.id + " is queued twice"; });
-  // What came back may exceed the bound; a newcomer takes a free place or that of a victim.
-  Expect(cluster.queue.size() < options_.cluster_queue_size || evicted_, Invariant::kQueueOrder,
-         [&] { return queued.incident.id + " is queued beyond the bound"; });
-  Open incident;
-  incident.cluster = index;
-  incident.since = env_.Now();
-  Transit(nullptr, "queued");
-  open_.emplace(queued.incident.id, incident);
-  cluster.queue.push_back(queued.incident.id);
-  ++cluster.queued;
+const std::string& IncidentTruth::Next(const Cluster& cluster) const {
+  const auto critical = std::find_if(cluster.queue.begin(), cluster.queue.end(),
+                                     [this](const auto& id) { return Critical(open_.at(id)); });
+  return critical == cluster.queue.end() ? cluster.queue.front() : *critical;
+}
+
+bool IncidentTruth::Eligible(const Cluster& cluster) const {
+  return !cluster.queue.empty() && cluster.leased < options_.max_agents_per_cluster;
+}
+
+// While a cluster could run an agent, each other one gets at most one turn before it.
+void IncidentTruth::CountTurns(ingest::ClusterIndex offered) {
+  for (Cluster& cluster : clusters_) {
+    if (&cluster == &clusters_[offered]) continue;
+    if (!Eligible(cluster)) continue;
+    Expect(++cluster.passed_over[offered] <= 1, Invariant::kFair,
+           [&] { return cluster.name + " was passed over twice by " + clusters_[offered].name; });
+  }
+  clusters_[offered].passed_over.clear();
 }
 
 void IncidentTruth::Decided(const ingest::SendOffer& offer) {
@@ -85,6 +71,8 @@ void IncidentTruth::Decided(const ingest::SendOffer& offer) {
   Executor* executor = Of(offer.stream);
   if (env_.findings.first() || executor == nullptr) return;
   Transit(&incident, "offered");
+  TransitLease("", "offered");
+  CountTurns(incident.cluster);
   Cluster& cluster = clusters_[incident.cluster];
   incident.waited = Waited(incident);
   incident.state = State::kOffered;
@@ -97,6 +85,15 @@ void IncidentTruth::Decided(const ingest::SendOffer& offer) {
   ++cluster.leased;
   ++executor->offers;
   ++executor->leases;
+  breaker_.Leased(offer.lease.incident_id, env_.Now());
+  rate_.Begin(offer.lease.incident_id, env_.Now());
+}
+
+// One that could not have run has no turn to lose.
+void IncidentTruth::ForgetTurns() {
+  for (Cluster& cluster : clusters_) {
+    if (!Eligible(cluster)) cluster.passed_over.clear();
+  }
 }
 
 void IncidentTruth::CheckOffer(const ingest::SendOffer& offer, const Open& incident) const {
@@ -104,10 +101,18 @@ void IncidentTruth::CheckOffer(const ingest::SendOffer& offer, const Open& incid
   const Cluster& cluster = clusters_[incident.cluster];
   Expect(offer.lease.attempt > incident.attempt && !offered_.contains(offer.lease),
          Invariant::kOneLease, [&] { return text() + " was offered before"; });
-  Expect(cluster.queue.front() == offer.lease.incident_id, Invariant::kQueueOrder,
-         [&] { return text() + " before " + cluster.queue.front(); });
+  Expect(Next(cluster) == offer.lease.incident_id, Invariant::kQueueOrder,
+         [&] { return text() + " before " + Next(cluster); });
   Expect(Waited(incident) < options_.max_queue_age, Invariant::kQueueAge, text);
   Expect(!draining_, Invariant::kNothingAfterDraining, text);
+  Expect(breaker_.AdmitsLease(), Invariant::kBreaker, text);
+  Expect(rate_.Admits(env_.Now()), Invariant::kLimits,
+         [&] { return text() + " beyond max-runs-per-hour"; });
+  CheckLimits(offer, cluster);
+}
+
+void IncidentTruth::CheckLimits(const ingest::SendOffer& offer, const Cluster& cluster) const {
+  const auto text = [&] { return TextOf(DownMessage(offer)); };
   const Executor* executor = const_cast<IncidentTruth*>(this)->Of(offer.stream);
   Expect(executor != nullptr, Invariant::kLimits, [&] { return text() + " on no stream"; });
   if (executor == nullptr) return;
@@ -142,10 +147,25 @@ bool IncidentTruth::CountRelease(Open& incident) const {
   return incident.started && ++incident.lost >= options_.max_attempts;
 }
 
-void IncidentTruth::Release(Open& incident) {
+void IncidentTruth::Release(const std::string& id, Open& incident, std::string_view how) {
+  TransitLease(LeaseState(incident), how);
+  const bool ran = incident.started || (result_status_ && *result_status_ <= RunStatus::kTimeout);
+  if (!ran) rate_.Withdraw(id);
   --clusters_[incident.cluster].leased;
   --executors_.at(incident.executor).leases;
   result_of_.reset();
+}
+
+void IncidentTruth::Decided(const ingest::BreakerChanged& changed) {
+  using Breaker = BreakerRule::State;
+  if (changed.state == Breaker::kHalfOpen) {
+    Expect(breaker_.state() == Breaker::kOpen && env_.Now() >= breaker_.until(),
+           Invariant::kBreaker,
+           [] { return std::string("half-open before the cooldown is over"); });
+    breaker_.HalfOpen();
+  }
+  env_.transitions.Count("breaker", breaker_before_, ToString(changed.state));
+  breaker_before_ = ToString(changed.state);
 }
 
 void IncidentTruth::Decided(const ingest::IncidentRequeued& requeued) {
@@ -159,7 +179,8 @@ void IncidentTruth::Decided(const ingest::IncidentRequeued& requeued) {
   Expect(!CountRelease(*incident), Invariant::kAttemptsBounded,
          [&] { return TextOf(requeued.lease) + " is requeued beyond its attempts"; });
   Transit(incident, "queued");
-  Release(*incident);
+  if (!result_of_) breaker_.Ended(requeued.lease.incident_id, std::nullopt, env_.Now());
+  Release(requeued.lease.incident_id, *incident, result_of_ ? "ended" : "lost");
   incident->state = State::kQueued;
   incident->since = env_.Now();
   Cluster& cluster = clusters_[incident->cluster];
@@ -187,8 +208,10 @@ void IncidentTruth::Decided(const ingest::IncidentFinished& finished) {
     Expect(incident.attempt == finished.lease.attempt, Invariant::kOneLease,
            [&] { return TextOf(finished.lease) + " ends, but is not current"; });
     EndHeld(incident, finished);
-    Release(incident);
+    if (!result_of_) breaker_.Ended(id, std::nullopt, env_.Now());
+    Release(id, incident, result_of_ ? "ended" : "lost");
   }
+  dedup_.Ended(incident.key, id, status.has_value(), env_.Now());
   ++cluster.finished;
   ended_[id] = finished.status;
   open_.erase(found);
@@ -205,13 +228,7 @@ void IncidentTruth::EndQueued(const std::string& id, const Open& incident,
   }
   ++cluster.evicted;
   evicted_ = true;
-  Expect(finished.status == "evicted" && cluster.queue.size() >= options_.cluster_queue_size,
-         Invariant::kOneTerminalStatus,
-         [&] { return id + " ends as " + finished.status + " while it waits"; });
-  for (const std::string& other : cluster.queue) {
-    Expect(Waited(open_.at(other)) <= Waited(incident), Invariant::kQueueOrder,
-           [&] { return id + " is evicted, but " + other + " is older"; });
-  }
+  CheckVictim(id, incident);
 }
 
 void IncidentTruth::EndHeld(const Open& held, const ingest::IncidentFinished& finished) {

@@ -29,30 +29,53 @@ std::string LogLine(const ingest::Effect& effect) {
 }  // namespace
 
 IngestProcess::IngestProcess(Environment& env, Network& network, const RunTruth& runs,
+                             SimulatedJournal& journal, Promises& promises,
                              const ingest::SchedulerOptions& options,
                              std::function<std::string()> new_id, std::function<void()> exited)
     : env_(env),
       network_(network),
       truth_(env, runs, options),
       scheduler_(options, [new_id = std::move(new_id)](WallTime) { return new_id(); }),
+      journal_(journal),
+      promises_(promises),
+      gate_(journal),
       exited_(std::move(exited)) {
   network_.SetIngest(this);
+  journal_.OnCommit([this] {
+    CarryOut(gate_.Release());
+    AdvanceDrain();
+  });
+  Restore();
+}
+
+void IngestProcess::Restore() {
+  const std::vector<ingest::RestoredIncident> restored = journal_.Restore();
+  promises_.OnRestored(restored);
+  Step([&](ingest::Effects& effects) {
+    truth_.OnRestore(restored);
+    scheduler_.Restore(restored, Now(), effects);
+  });
 }
 
 IngestProcess::~IngestProcess() {
   env_.events.DropAllOf(this);
+  journal_.Crash();
   network_.SetIngest(nullptr);
 }
 
 template <typename Input>
-void IngestProcess::Step(std::string_view cause, Input input) {
+void IngestProcess::Step(Input input) {
   ingest::Effects effects;
-  truth_.BeginInput(cause);
+  truth_.BeginInput();
   input(effects);
   truth_.OnEffects(effects);
-  for (const ingest::Effect& effect : effects) CarryOut(effect);
+  CarryOut(gate_.Pass(std::move(effects)));
   RearmTimer();
-  if (draining_ && scheduler_.SidecarLeases() == 0) FinishDrain();
+  AdvanceDrain();
+}
+
+void IngestProcess::AdvanceDrain() {
+  if (draining_ && scheduler_.SidecarLeases() == 0 && gate_.empty()) FinishDrain();
 }
 
 // --- inputs ---------------------------------------------------------------------------------
@@ -60,17 +83,19 @@ void IngestProcess::Step(std::string_view cause, Input input) {
 std::string IngestProcess::OnEvent(ingest::ClusterIndex cluster, FaultEvent event) {
   std::string incident_id;
   event.received_at = Now().wall;
-  const Severity severity = event.severity;
-  Step("event", [&](ingest::Effects& effects) {
+  Step([&](ingest::Effects& effects) {
+    truth_.BeforeEvent(cluster, event);
     const auto admission = scheduler_.OnEvent(cluster, std::move(event), Now(), effects);
-    truth_.OnEvent(cluster, severity, admission);
-    incident_id = admission.incident_id;
+    if (admission.result == ingest::Scheduler::Admission::Result::kQueued) {
+      incident_id = admission.incident_id;
+    }
+    truth_.OnEvent(cluster, admission);
   });
   return incident_id;
 }
 
 void IngestProcess::OnInvalidEvent(ingest::ClusterIndex cluster, std::optional<Severity> severity) {
-  Step("invalid event", [&](ingest::Effects&) {
+  Step([&](ingest::Effects&) {
     scheduler_.OnInvalidEvent(cluster, "json", severity);
     truth_.OnInvalid(cluster);
   });
@@ -80,7 +105,7 @@ void IngestProcess::OnMessage(StreamId stream, const UpMessage& message) {
   if (const auto* hello = std::get_if<ingest::HelloInfo>(&message)) {
     if (!streams_.emplace(stream, Beat{}).second) return;
     env_.Tell(kName, [&] { return "hears " + std::to_string(stream) + ": " + TextOf(message); });
-    Step("Hello", [&](ingest::Effects& effects) {
+    Step([&](ingest::Effects& effects) {
       truth_.OnHello(stream, *hello);
       scheduler_.OnHello(stream, *hello, Now(), effects);
     });
@@ -97,7 +122,7 @@ void IngestProcess::Deliver(StreamId stream, const UpMessage& message) {
   const Lease* lease = LeaseOf(message);
   const bool stale = lease != nullptr && !truth_.IsCurrent(stream, *lease);
   const std::uint64_t before = stale ? DigestOf(scheduler_) : 0;
-  Step(NameOf(message), [&](ingest::Effects& effects) {
+  Step([&](ingest::Effects& effects) {
     truth_.OnMessage(stream, message);
     Feed(stream, message, effects);
   });
@@ -126,7 +151,7 @@ void IngestProcess::Feed(StreamId stream, const UpMessage& message, ingest::Effe
 void IngestProcess::CheckRepeat(StreamId stream, const UpMessage& message) {
   if (exited_ == nullptr) return;
   const std::uint64_t before = DigestOf(scheduler_);
-  Step("repeat", [&](ingest::Effects& effects) {
+  Step([&](ingest::Effects& effects) {
     truth_.OnMessage(stream, message);
     Feed(stream, message, effects);
   });
@@ -138,7 +163,7 @@ void IngestProcess::OnClosed(StreamId stream) {
   const auto closed = streams_.extract(stream);
   if (closed.empty()) return;
   env_.Tell(kName, [&] { return "loses stream " + std::to_string(stream); });
-  Step("stream closed", [&](ingest::Effects& effects) {
+  Step([&](ingest::Effects& effects) {
     truth_.OnClosed(stream);
     scheduler_.OnStreamClosed(stream, Now(), effects);
   });
@@ -148,7 +173,12 @@ void IngestProcess::OnClosed(StreamId stream) {
 
 // --- effects --------------------------------------------------------------------------------
 
+void IngestProcess::CarryOut(const ingest::Effects& effects) {
+  for (const ingest::Effect& effect : effects) CarryOut(effect);
+}
+
 void IngestProcess::CarryOut(const ingest::Effect& effect) {
+  promises_.OnTold(effect);
   std::visit(
       [&](const auto& one) {
         if constexpr (requires { DownMessage(one); }) {
@@ -177,7 +207,7 @@ void IngestProcess::RearmTimer() {
   const auto deadline = scheduler_.NextDeadline();
   if (!deadline) return;
   timer_ = env_.events.At(this, *deadline, [this] {
-    Step("timer", [&](ingest::Effects& effects) { scheduler_.OnTimer(Now(), effects); });
+    Step([&](ingest::Effects& effects) { scheduler_.OnTimer(Now(), effects); });
   });
 }
 
@@ -190,7 +220,7 @@ void IngestProcess::Drain(Duration timeout) {
   }
   env_.Tell(kName, [] { return std::string("drains"); });
   drain_timer_ = env_.events.After(this, timeout, [this] { CancelRunning(); });
-  Step("drain", [&](ingest::Effects& effects) {
+  Step([&](ingest::Effects& effects) {
     truth_.OnDrain();
     scheduler_.BeginDrain(effects);
   });
@@ -200,7 +230,7 @@ void IngestProcess::CancelRunning() {
   if (exited_ == nullptr || std::exchange(cancelled_, true)) return;
   env_.events.Cancel(drain_timer_);
   drain_timer_ = env_.events.After(this, scheduler_.LargestStopBudget(), [this] { FinishDrain(); });
-  Step("cancel", [&](ingest::Effects& effects) { scheduler_.CancelRunning("shutdown", effects); });
+  Step([&](ingest::Effects& effects) { scheduler_.CancelRunning("shutdown", effects); });
 }
 
 void IngestProcess::FinishDrain() {

@@ -6,23 +6,26 @@
 #include <optional>
 #include <string>
 
+#include "ingest/core/commit_gate.h"
 #include "ingest/core/scheduler.h"
 #include "tests/sim/incident_truth.h"
 #include "tests/sim/network.h"
+#include "tests/sim/promises.h"
+#include "tests/sim/simulated_journal.h"
 
 namespace runner::sim {
 
 // One life of ingest's process: the scheduler, with the shell that stands around it in IngestLoop
 // and DispatchService rebuilt on simulated time and streams.
 //
-// Destroying it is a crash: its state is in memory, so its incidents are gone with it.
+// Destroying it is a crash: what is not in the journal is gone with it.
 class IngestProcess final : public IngestPort {
  public:
   // `new_id` never repeats itself, also not in another life. `exited` is called once, from inside a
   // method: what destroys the process must come later.
-  IngestProcess(Environment& env, Network& network, const RunTruth& runs,
-                const ingest::SchedulerOptions& options, std::function<std::string()> new_id,
-                std::function<void()> exited);
+  IngestProcess(Environment& env, Network& network, const RunTruth& runs, SimulatedJournal& journal,
+                Promises& promises, const ingest::SchedulerOptions& options,
+                std::function<std::string()> new_id, std::function<void()> exited);
   ~IngestProcess();
   IngestProcess(const IngestProcess&) = delete;
   IngestProcess& operator=(const IngestProcess&) = delete;
@@ -41,11 +44,14 @@ class IngestProcess final : public IngestPort {
   void OnClosed(StreamId stream) override;
 
   template <typename Input>
-  void Step(std::string_view cause, Input input);
+  void Step(Input input);
+  void Restore();
   void Deliver(StreamId stream, const UpMessage& message);
   void Feed(StreamId stream, const UpMessage& message, ingest::Effects& effects);
   void CheckRepeat(StreamId stream, const UpMessage& message);
+  void CarryOut(const ingest::Effects& effects);
   void CarryOut(const ingest::Effect& effect);
+  void AdvanceDrain();
   void RearmTimer();
   void CancelRunning();
   void FinishDrain();
@@ -55,6 +61,9 @@ class IngestProcess final : public IngestPort {
   Network& network_;
   IncidentTruth truth_;
   ingest::Scheduler scheduler_;
+  SimulatedJournal& journal_;
+  Promises& promises_;
+  ingest::CommitGate gate_;
   std::function<void()> exited_;
   // Those that have said Hello and have not ended, with what each has said last.
   std::map<StreamId, UpMessage> streams_;

@@ -14,13 +14,14 @@ namespace {
 
 constexpr const char* kUsage =
     "usage: runner_sim [--seed S | --seeds N | --seeds A..B] [--steps N] [--trace] [--table]\n"
-    "                  [--check histories|replay|wall-clock] [--invariants]\n"
+    "                  [--least N] [--check histories|replay|wall-clock] [--invariants]\n"
     "\n"
     "  --seed S      one history\n"
     "  --seeds A..B  the histories of the seeds A to B - 1; N is 0..N (default 1000)\n"
     "  --steps N     steps of the storm, before the calm (default 300)\n"
     "  --trace       print every step\n"
     "  --table       print how often each transition was taken\n"
+    "  --least N     fail when one of the state machines' transitions was taken less often\n"
     "  --check       histories: the invariants (default)\n"
     "                replay: the invariants, and the same seed gives the same trace\n"
     "                wall-clock: the invariants, and jumps of the wall clock change nothing\n"
@@ -31,6 +32,7 @@ struct Arguments {
   std::uint64_t end = 1000;
   HistoryOptions options;
   bool table = false;
+  std::optional<std::uint64_t> least;
   bool invariants = false;
   std::string check = "histories";
 };
@@ -63,6 +65,10 @@ bool SetValue(std::string_view option, std::string_view value, Arguments& argume
   if (option == "--seed") {
     arguments.first = *number;
     arguments.end = *number + 1;
+    return true;
+  }
+  if (option == "--least") {
+    arguments.least = *number;
     return true;
   }
   arguments.options.steps = *number;
@@ -129,6 +135,11 @@ int Run(const Arguments& arguments) {
     steps += report.steps;
   }
   if (arguments.table) std::fputs(transitions.Table().c_str(), stdout);
+  if (arguments.least) {
+    const std::string wrong = transitions.Against(*arguments.least);
+    std::fputs(wrong.c_str(), stdout);
+    if (!wrong.empty()) return 1;
+  }
   std::printf("%llu histories, %llu steps: every invariant held\n",
               static_cast<unsigned long long>(arguments.end - arguments.first),
               static_cast<unsigned long long>(steps));

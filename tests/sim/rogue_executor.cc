@@ -1,5 +1,6 @@
 #include "tests/sim/rogue_executor.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace runner::sim {
@@ -42,7 +43,7 @@ Lease RogueExecutor::SomeLease() {
 }
 
 UpMessage RogueExecutor::Anything() {
-  switch (env_.random.Below(8)) {
+  switch (env_.random.Below(10)) {
     case 0:
       return MakeHello();
     case 1:
@@ -60,13 +61,15 @@ UpMessage RogueExecutor::Anything() {
       [[fallthrough]];
     default:
       Result result{SomeLease(), {}};
-      result.outcome.status = static_cast<RunStatus>(env_.random.Below(5));
+      // Cancelled more often: nobody else says so unasked.
+      result.outcome.status =
+          static_cast<RunStatus>(std::min<std::size_t>(env_.random.Below(7), 4));
       return result;
   }
 }
 
 void RogueExecutor::Act() {
-  env_.events.After(this, env_.random.Around(milliseconds(1500)), [this] {
+  env_.events.After(this, env_.random.Around(milliseconds(700)), [this] {
     if (ended_) return;
     const UpMessage message = Anything();
     env_.Tell(executor_id_, [&] { return "sends " + TextOf(message); });

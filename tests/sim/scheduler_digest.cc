@@ -38,7 +38,8 @@ void Add(Digest& digest, const ingest::Scheduler::ClusterView& view) {
   digest.Add(c.filtered);
   digest.Add(c.finished);
   for (const std::uint64_t count :
-       {c.queued, c.requeued, c.dequeued, c.expired, c.rejected, c.evicted, c.leases_expired}) {
+       {c.queued, c.restored, c.leases_restored, c.requeued, c.dequeued, c.expired,
+        c.breaker_dropped, c.rejected, c.evicted, c.leases_expired}) {
     digest.Add(count);
   }
   digest.Add(view.depth);
@@ -92,6 +93,8 @@ std::uint64_t DigestOf(const ingest::Scheduler& scheduler) {
   }
   digest.Add(scheduler.counters().dispatch_latency.Count());
   digest.Add(scheduler.NextDeadline().value_or(MonoTime::max()));
+  digest.Add(static_cast<std::uint64_t>(scheduler.breaker().state()));
+  digest.Add(std::uint64_t{scheduler.breaker().failures()});
   digest.Add(std::uint64_t{scheduler.draining()});
   return digest.value();
 }

@@ -12,14 +12,14 @@ constexpr std::array<std::string_view, kFaults> kNames = {
     "rogue-executor",   "crash-ingest",     "drain-ingest",   "jump-wall-clock", "flood",
     "bad-events",       "repeat-message",   "slow-wire",      "refuse-dial",     "ignore-term",
     "slow-containment", "lose-containment", "lose-shim",      "fail-start",      "fail-agent",
-    "hang-agent"};
+    "hang-agent",       "slow-disk"};
 
 // How rare a fault is at its strongest: the shortest mean interval in milliseconds.
 std::uint32_t ShortestInterval(Fault fault) {
   switch (fault) {
     case Fault::kCrashIngest:
     case Fault::kDrainIngest:
-      return 60'000;
+      return 20'000;
     case Fault::kBreakStream:
     case Fault::kRogueExecutor:
     case Fault::kBadEvents:

@@ -34,6 +34,7 @@ enum class Fault {
   kFailStart,
   kFailAgent,
   kHangAgent,
+  kSlowDisk,
   kCount,
 };
 constexpr Fault kFirstOnOccasion = Fault::kRepeatMessage;

@@ -25,11 +25,25 @@ World::World(std::uint64_t seed, Trace::Mode mode, bool wall_clock_jumps)
       wall_clock_jumps_(wall_clock_jumps),
       options_(DrawOptions(env_.random)),
       runs_(env_),
-      network_(env_) {
+      journal_(env_),
+      promises_(env_, journal_),
+      network_(env_),
+      pods_(env_.random.Between(1, 40)) {
   env_.Tell("weather", [this] { return env_.weather.Text(); });
   StartIngest();
   DrawHosts();
   Forecast();
+}
+
+void World::DrawIntake(Random& random, ingest::SchedulerOptions& options) {
+  options.dedup_key = random.Chance(500) ? ingest::DedupKey::kResource : ingest::DedupKey::kFault;
+  options.dedup.window = random.Chance(300) ? Duration::zero() : DrawSeconds(random, 1, 60);
+  options.dedup.window_max = options.dedup.window * random.Between(1, 20);
+  options.breaker.threshold = static_cast<std::uint32_t>(random.Below(4));
+  options.breaker.cooldown = DrawSeconds(random, 5, 60);
+  options.breaker_policy =
+      random.Chance(500) ? ingest::BreakerPolicy::kDrop : ingest::BreakerPolicy::kHold;
+  if (random.Chance(100)) options.max_runs_per_hour = random.Between(4, 20);
 }
 
 World::~World() {
@@ -41,9 +55,14 @@ World::~World() {
 ingest::SchedulerOptions World::DrawOptions(Random& random) {
   ingest::SchedulerOptions options;
   for (std::size_t i = random.Between(1, 4); i > 0; --i) {
-    options.clusters.push_back("c" + std::to_string(options.clusters.size()));
+    ingest::ClusterOptions cluster{"c" + std::to_string(options.clusters.size()), {}};
+    cluster.filter.triage = !random.Chance(50);
+    cluster.filter.severity_threshold = static_cast<Severity>(random.Between(0, 3));
+    options.clusters.push_back(std::move(cluster));
   }
+  DrawIntake(random, options);
   options.cluster_queue_size = random.Below(9);
+  options.global_queue_size = random.Chance(500) ? random.Between(1, 12) : 1000;
   options.overflow_policy =
       random.Chance(500) ? OverflowPolicy::kDropOldest : OverflowPolicy::kRejectNewest;
   options.max_concurrent_agents = random.Between(1, 5);
@@ -120,14 +139,21 @@ void World::Forecast() {
   Suffer(Fault::kBadEvents, [this] { SendBadEvent(); });
 }
 
-void World::SendEvent(ingest::ClusterIndex cluster, Severity severity) {
-  if (!ingest_) return;
+FaultEvent World::MakeFault(std::string pod, Severity severity) {
   FaultEvent event;
+  event.fault_id = "fault-of-" + pod;
   event.fault_type = "CrashLoop";
   event.severity = severity;
-  event.resource = {"v1", "Pod", "pod", "default", "uid"};
-  env_.Tell(options_.clusters[cluster],
-            [&] { return "tells a fault, " + std::string(ToString(severity)); });
+  event.resource = {"v1", "Pod", std::move(pod), "default", "uid"};
+  return event;
+}
+
+void World::SendEvent(ingest::ClusterIndex cluster, Severity severity) {
+  if (!ingest_) return;
+  FaultEvent event = MakeFault("pod-" + std::to_string(env_.random.Below(pods_)), severity);
+  env_.Tell(options_.clusters[cluster].name, [&] {
+    return "tells a fault of " + event.resource.name + ", " + std::string(ToString(severity));
+  });
   ingest_->OnEvent(cluster, std::move(event));
 }
 
@@ -174,7 +200,10 @@ void World::AddRogue() {
 
 void World::JumpWallClock() {
   const Duration by = env_.random.Between(-hours(48), hours(48));
-  if (wall_clock_jumps_) env_.events.JumpWallClock(by);
+  // Across a restart the wall clock is all there is to tell an age by.
+  const bool restarts =
+      env_.weather.Enabled(Fault::kCrashIngest) || env_.weather.Enabled(Fault::kDrainIngest);
+  if (wall_clock_jumps_ && !restarts) env_.events.JumpWallClock(by);
 }
 
 // --- processes ------------------------------------------------------------------------------
@@ -182,7 +211,8 @@ void World::JumpWallClock() {
 void World::StartIngest() {
   env_.Tell("ingest", [] { return std::string("starts"); });
   ingest_ = std::make_unique<IngestProcess>(
-      env_, network_, runs_, options_, [this] { return "i" + std::to_string(++last_incident_); },
+      env_, network_, runs_, journal_, promises_, options_,
+      [this] { return "i" + std::to_string(++last_incident_); },
       [this] {
         env_.events.After(this, Duration::zero(), [this, exited = ingest_.get()] {
           if (ingest_.get() == exited) StopIngest();

@@ -8,8 +8,10 @@
 #include "tests/sim/executor_process.h"
 #include "tests/sim/ingest_process.h"
 #include "tests/sim/network.h"
+#include "tests/sim/promises.h"
 #include "tests/sim/rogue_executor.h"
 #include "tests/sim/run_truth.h"
+#include "tests/sim/simulated_journal.h"
 
 namespace runner::sim {
 
@@ -39,6 +41,10 @@ class World {
   void Depart();
   bool Deserted() const;
 
+  // How long until nothing of the storm is under way, nor counts against a limit.
+  Duration TimeToRest() const {
+    return options_.max_runs_per_hour == 0 ? std::chrono::seconds(30) : ingest::RunRate::kPeriod;
+  }
   std::size_t clusters() const { return options_.clusters.size(); }
   Environment& env() { return env_; }
 
@@ -54,6 +60,7 @@ class World {
   };
 
   static ingest::SchedulerOptions DrawOptions(Random& random);
+  static void DrawIntake(Random& random, ingest::SchedulerOptions& options);
   void DrawHosts();
   template <typename Action>
   void Recur(Duration mean, Action action);
@@ -67,6 +74,7 @@ class World {
   void StopExecutor(std::size_t host);
   ExecutorProcess* AnyExecutor();
 
+  static FaultEvent MakeFault(std::string pod, Severity severity);
   void SendEvent(ingest::ClusterIndex cluster, Severity severity);
   void SendBadEvent();
   void Flood();
@@ -82,13 +90,17 @@ class World {
   const bool wall_clock_jumps_;
   const ingest::SchedulerOptions options_;
   RunTruth runs_;
+  SimulatedJournal journal_;
+  Promises promises_;
   Network network_;
   std::unique_ptr<IngestProcess> ingest_;
   std::vector<Host> hosts_;
   std::vector<std::unique_ptr<RogueExecutor>> rogues_;
   bool storm_ = true;
   bool departed_ = false;
+  std::size_t pods_;  // that break, in each cluster
   std::uint64_t last_incident_ = 0;
+  std::uint64_t last_probe_ = 0;
   ProcessId last_process_ = 0;
   std::uint64_t last_rogue_ = 0;
 };

@@ -22,6 +22,7 @@ void World::BecomeCalm() {
 bool World::Quiet() const {
   if (!ingest_ || ingest_->truth().draining() || ingest_->truth().open() != 0) return false;
   if (runs_.live() != 0) return false;
+  if (ingest_->scheduler().breaker().state() == ingest::CircuitBreaker::State::kOpen) return false;
   const auto& executors = ingest_->scheduler().leases().executors();
   for (const Host& host : hosts_) {
     if (!host.process) {
@@ -43,7 +44,8 @@ Duration World::TimeToQuiet() const {
         std::max(longest_run, host.options.runs.agent_timeout + host.options.runs.kill_grace);
   }
   return options_.max_queue_age + options_.queue_sweep_interval + options_.leases.lease_ttl +
-         3 * (longest_run + seconds(5)) + 2 * (kShutdownTimeout + kLongestRestart) + seconds(90);
+         options_.breaker.cooldown + 3 * (longest_run + seconds(5)) +
+         2 * (kShutdownTimeout + kLongestRestart) + seconds(90);
 }
 
 void World::ReportUnrest() {
@@ -63,9 +65,8 @@ void World::ReportUnrest() {
 }
 
 std::string World::Probe(ingest::ClusterIndex cluster) {
-  FaultEvent event;
-  event.severity = Severity::kCritical;
-  return ingest_->OnEvent(cluster, std::move(event));
+  const std::string pod = "probe-" + std::to_string(++last_probe_);
+  return ingest_->OnEvent(cluster, MakeFault(pod, Severity::kCritical));
 }
 
 std::optional<std::string> World::EndOf(const std::string& incident_id) {

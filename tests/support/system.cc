@@ -11,6 +11,8 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr Duration kStopLimit = 20s;
+// An endpoint where nobody listens.
+constexpr const char* kRefusing = "http://127.0.0.1:9/mcp";
 
 void Require(const std::function<bool()>& condition, const std::string& what) {
   if (!Eventually(condition)) throw std::runtime_error("not within the time limit: " + what);
@@ -26,16 +28,31 @@ FaultServer& System::StartPeer() {
 }
 
 ServiceProcess& System::StartIngest(const Words& flags) {
-  if (ingest_) old_logs_.push_back(ingest_->log());
-  Words all = {"--mcp-endpoint",     peer_ ? peer_->endpoint() : "http://127.0.0.1:9/mcp",
-               "--cluster-name",     kCluster,
-               "--grpc-listen",      ingest_address_,
-               "--log-level",        "debug",
-               "--shutdown-timeout", "10"};
+  Words all = {"--mcp-endpoint", peer_ ? peer_->endpoint() : kRefusing, "--cluster-name", kCluster};
   if (peer_) {
     all.insert(all.end(),
                {"--sse-reconnect-initial-delay", "0.1", "--sse-reconnect-max-delay", "0.5"});
   }
+  all.insert(all.end(), flags.begin(), flags.end());
+  return RunIngest(std::move(all));
+}
+
+ServiceProcess& System::StartIngestOf(const Words& clusters, const Words& flags) {
+  const std::filesystem::path file = directory() / "ingest.yaml";
+  std::string text = "clusters:\n";
+  for (const std::string& name : clusters) {
+    text += "  - {name: " + name + ", endpoint: \"" + kRefusing + "\"}\n";
+  }
+  WriteFile(file, text);
+  Words all = {"--config", file};
+  all.insert(all.end(), flags.begin(), flags.end());
+  return RunIngest(std::move(all));
+}
+
+ServiceProcess& System::RunIngest(Words flags) {
+  if (ingest_) old_logs_.push_back(ingest_->log());
+  Words all = {"--grpc-listen", ingest_address_,      "--log-level",
+               "debug",         "--shutdown-timeout", "10"};
   all.insert(all.end(), flags.begin(), flags.end());
   ingest_.reset();
   ingest_ = std::make_unique<ServiceProcess>("ingest-" + std::to_string(++starts_), RUNNER_INGEST,
@@ -109,9 +126,10 @@ std::vector<ProcessEntry> System::Agents() const {
 
 // --- events ---------------------------------------------------------------------------------
 
-v1::SubmitEventRequest System::Event(const std::string& name, const std::string& severity) {
+v1::SubmitEventRequest System::Event(const std::string& name, const std::string& severity,
+                                     const std::string& cluster) {
   v1::SubmitEventRequest request;
-  request.set_cluster(kCluster);
+  request.set_cluster(cluster);
   request.set_fault_id("fault-" + name);
   request.set_fault_type("CrashLoop");
   request.set_severity(severity);
@@ -124,9 +142,10 @@ v1::SubmitEventRequest System::Event(const std::string& name, const std::string&
   return request;
 }
 
-std::string System::Submit(const std::string& name, const std::string& severity) {
+std::string System::Submit(const std::string& name, const std::string& severity,
+                           const std::string& cluster) {
   v1::SubmitEventResponse response;
-  const grpc::Status status = Admin().Submit(Event(name, severity), &response);
+  const grpc::Status status = Admin().Submit(Event(name, severity, cluster), &response);
   if (!status.ok() || response.result() != "queued") {
     throw std::runtime_error("not queued: " + status.error_message() + " " + response.result() +
                              " " + response.reason());

@@ -25,6 +25,8 @@ class System {
   FaultServer& StartPeer();
   // Connects to the peer, if there is one, else to an endpoint that refuses.
   ServiceProcess& StartIngest(const Words& flags = {});
+  // With clusters of these names, whose endpoints refuse, from a configuration file.
+  ServiceProcess& StartIngestOf(const Words& clusters, const Words& flags = {});
   // May be started before ingest: its address is known from the start.
   ServiceProcess& StartExecutor(const Words& agent, const Words& flags = {},
                                 const Environment& extra = {});
@@ -54,9 +56,11 @@ class System {
 
   // --- events -------------------------------------------------------------------------------
   static v1::SubmitEventRequest Event(const std::string& name,
-                                      const std::string& severity = "error");
+                                      const std::string& severity = "error",
+                                      const std::string& cluster = kCluster);
   // Submits an event about a pod of that name; the incident's id. Throws when it is not queued.
-  std::string Submit(const std::string& name, const std::string& severity = "error");
+  std::string Submit(const std::string& name, const std::string& severity = "error",
+                     const std::string& cluster = kCluster);
   // Waits for the end of an incident. Throws when it does not come.
   v1::IncidentStatus AwaitFinished(const std::string& incident_id);
   // Waits until so many incidents have ended; newest first.
@@ -66,6 +70,7 @@ class System {
   // Waits until the agent of the incident runs. Throws when it does not.
   void AwaitAgentStarted(const std::string& incident_id);
 
+  const std::string& ingest_address() const { return ingest_address_; }
   // The ends of all logs.
   std::string LogTails();
   // Ends what runs: executors and ingest in order, by SIGTERM; the peer last. Returns what went
@@ -73,6 +78,8 @@ class System {
   std::string Stop();
 
  private:
+  ServiceProcess& RunIngest(Words flags);
+
   const TempDir directory_;
   const std::string ingest_address_ = "127.0.0.1:" + std::to_string(FreePort());
   int scripts_ = 0;

@@ -15,8 +15,15 @@ TEST(BackoffTest, DoublesFromInitialToMax) {
   EXPECT_EQ(backoff.Next(kNoSpread), seconds(1));
   EXPECT_EQ(backoff.Next(kNoSpread), seconds(2));
   EXPECT_EQ(backoff.Next(kNoSpread), seconds(4));
-  EXPECT_EQ(backoff.Next(kNoSpread), seconds(5));
-  EXPECT_EQ(backoff.Next(kNoSpread), seconds(5));
+  EXPECT_EQ(backoff.Next(1), seconds(5));
+  EXPECT_EQ(backoff.Next(1), seconds(5));
+}
+
+TEST(BackoffTest, SpreadsBelowTheMaximumToo) {
+  Backoff backoff(seconds(60), seconds(60));
+  EXPECT_EQ(backoff.Next(0), seconds(45));
+  EXPECT_LT(backoff.Next(0.9), seconds(60)) << "all that are cut off would come at once";
+  EXPECT_EQ(backoff.Next(1), seconds(60));
 }
 
 TEST(BackoffTest, SpreadsByAQuarter) {

@@ -49,6 +49,25 @@ TEST(Admission, EndOfARunGrantsOneCreditMore) {
   EXPECT_EQ(admission.OnOffer(kB), Verdict::kTake);
 }
 
+TEST(Admission, WhatIsRecordedIsNotRunAgainByALateOffer) {
+  Admission admission = Attached(1);
+  admission.OnOffer(kA);
+  admission.OnFinished(kA, {});
+  admission.OnRecorded(kA);
+  EXPECT_EQ(admission.OnOffer(kA), Verdict::kEnded);
+  EXPECT_TRUE(admission.Running().empty());
+  EXPECT_EQ(admission.OnOffer(kB), Verdict::kTake) << "it has cost no credit";
+}
+
+TEST(Admission, ASecondWelcomeOfOneStreamChangesNothing) {
+  Admission admission = Attached(2);
+  admission.OnOffer(kA);
+  admission.OnWelcome();
+  EXPECT_EQ(admission.credits(), 2u);
+  EXPECT_EQ(admission.OnOffer(kB), Verdict::kTake);
+  EXPECT_EQ(admission.OnOffer(kC), Verdict::kNoSlot);
+}
+
 TEST(Admission, EndIsCountedOnce) {
   Admission admission = Attached(1);
   admission.OnOffer(kA);

@@ -142,7 +142,7 @@ TEST_F(LeaseBookTest, LostByAcceptTimeout) {
   book_.GrantCredits(1, 2);
   Offer({"a", 1}, 0);
   Offer({"b", 1}, 4);
-  book_.Current(1, {"b", 1})->state = LeaseBook::LeaseState::kRunning;
+  book_.Accept({"b", 1});
   EXPECT_EQ(book_.NextDeadline(), At(10));
   EXPECT_THAT(book_.LostBy(At(9)), IsEmpty());
   const auto lost = book_.LostBy(At(10));
@@ -162,6 +162,23 @@ TEST_F(LeaseBookTest, LostByTimeToLive) {
   ASSERT_EQ(book_.LostBy(At(65)).size(), 1u);
   EXPECT_TRUE(book_.LostBy(At(65))[0].ttl_expired);
   EXPECT_EQ(book_.LostBy(At(65))[0].stream, kNoStream);
+}
+
+TEST_F(LeaseBookTest, WhoIsAwayIsNotAskedToAccept) {
+  book_.Attach(1, Hello("e", 1));
+  book_.GrantCredits(1, 1);
+  Offer({"a", 1}, 0);
+  book_.Detach(1, At(5));
+  EXPECT_THAT(book_.LostBy(At(20)), IsEmpty()) << "only its Hello says what it has accepted";
+}
+
+TEST_F(LeaseBookTest, ARestoredLeaseWaitsForItsExecutor) {
+  book_.Restore("e", {"a", 3}, true, At(0));
+  EXPECT_EQ(book_.NextDeadline(), At(60));
+  EXPECT_EQ(book_.LostBy(At(60)).size(), 1u);
+  const auto attached = book_.Attach(1, Hello("e", 1, {{"a", 3}}));
+  EXPECT_THAT(attached.kept, ElementsAre(Lease{"a", 3}));
+  EXPECT_EQ(book_.NextDeadline(), std::nullopt);
 }
 
 TEST_F(LeaseBookTest, IdleDetachedExecutorsAreForgotten) {

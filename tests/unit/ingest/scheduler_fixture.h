@@ -42,6 +42,9 @@ class SchedulerDriver {
   }
   // The id of a new incident.
   std::string Queue(ClusterIndex cluster = 0) { return Event(cluster).incident_id; }
+  std::vector<std::string> Restore(std::vector<RestoredIncident> incidents) {
+    return Step([&] { return scheduler_.Restore(std::move(incidents), now_, effects_); });
+  }
   void Invalid(ClusterIndex cluster, const std::string& reason, std::optional<Severity> severity) {
     Step([&] { scheduler_.OnInvalidEvent(cluster, reason, severity); });
   }
@@ -90,6 +93,9 @@ class SchedulerDriver {
   void Pass(Duration time) {
     now_.mono += time;
     now_.wall += std::chrono::duration_cast<WallTime::duration>(time);
+  }
+  void JumpWallClock(Duration by) {
+    now_.wall += std::chrono::duration_cast<WallTime::duration>(by);
   }
   // Time passes, with the timer called whenever the scheduler asks for it.
   void PassWithTimers(Duration time) {
@@ -149,6 +155,8 @@ class SchedulerDriver {
   const IncidentRecord& Record(const std::string& id) const {
     return *scheduler_.incidents().Find(id);
   }
+  // The latest lease of an incident.
+  Lease LeaseOf(const std::string& id) const { return {id, Record(id).attempt}; }
   std::uint64_t Finished(const std::string& status, ClusterIndex cluster = 0) const {
     const auto found = Counters(cluster).finished.find(status);
     return found == Counters(cluster).finished.end() ? 0 : found->second;
@@ -161,10 +169,14 @@ class SchedulerDriver {
       const Scheduler::ClusterView view = scheduler_.View(i);
       const ClusterCounters& c = view.counters;
       const std::uint64_t received = std::accumulate(c.received.begin(), c.received.end(), 0ull);
-      EXPECT_EQ(received, Sum(c.invalid) + Sum(c.filtered) + c.rejected + c.queued) << view.name;
-      EXPECT_EQ(c.queued + c.requeued, c.dequeued + c.expired + c.evicted + view.depth)
+      EXPECT_EQ(received,
+                Sum(c.invalid) + Sum(c.filtered) + c.breaker_dropped + c.rejected + c.queued)
           << view.name;
-      EXPECT_EQ(c.queued, Sum(c.finished) + view.depth + view.leased) << view.name;
+      EXPECT_EQ(c.restored + c.queued + c.requeued, c.dequeued + c.expired + c.evicted + view.depth)
+          << view.name;
+      EXPECT_EQ(c.restored + c.leases_restored + c.queued,
+                Sum(c.finished) + view.depth + view.leased)
+          << view.name;
       EXPECT_LE(view.leased, options_.max_agents_per_cluster) << view.name;
       leased_in_total += view.leased;
     }
@@ -174,7 +186,8 @@ class SchedulerDriver {
     std::size_t leases_of_executors = 0;
     for (const auto& [id, executor] : book.executors()) {
       leases_of_executors += executor.leases.size();
-      EXPECT_LE(executor.leases.size(), executor.slots) << id;
+      // How many slots it has is known once it says Hello.
+      EXPECT_TRUE(!executor.attached() || executor.leases.size() <= executor.slots) << id;
       EXPECT_LE(executor.offers, executor.credits) << id;
     }
     EXPECT_EQ(leases_of_executors, book.leases().size());
@@ -225,9 +238,14 @@ class SchedulerDriver {
   std::set<std::string> finished_;
 };
 
+// With neither duplicates nor circuit breaker: a test that is about those turns them on.
 inline SchedulerOptions OptionsFor(std::size_t clusters) {
   SchedulerOptions options;
-  for (std::size_t i = 0; i < clusters; ++i) options.clusters.push_back("c" + std::to_string(i));
+  for (std::size_t i = 0; i < clusters; ++i) {
+    options.clusters.push_back({"c" + std::to_string(i), {}});
+  }
+  options.dedup.window = Duration::zero();
+  options.breaker.threshold = 0;
   return options;
 }
 

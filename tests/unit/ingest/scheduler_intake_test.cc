@@ -22,13 +22,13 @@ constexpr StreamId kStream = 1;
 
 TEST(SchedulerIntake, ClusterConfiguredTwiceIsRefused) {
   SchedulerOptions options = OptionsFor(1);
-  options.clusters.push_back("c0");
+  options.clusters.push_back({"c0", {}});
   EXPECT_THROW(SchedulerDriver{options}, std::invalid_argument);
 }
 
 TEST(SchedulerIntake, SeverityAtTheThresholdPassesAndBelowIsFiltered) {
   SchedulerOptions options = OptionsFor(1);
-  options.severity_threshold = Severity::kWarning;
+  options.clusters[0].filter.severity_threshold = Severity::kWarning;
   SchedulerDriver driver(options);
   EXPECT_EQ(driver.Event(0, driver.Fault(Severity::kWarning)).result, Result::kQueued);
   EXPECT_EQ(driver.Event(0, driver.Fault(Severity::kCritical)).result, Result::kQueued);

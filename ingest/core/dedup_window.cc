@@ -1,0 +1,103 @@
+#include "ingest/core/dedup_window.h"
+
+#include <algorithm>
+#include <initializer_list>
+
+namespace runner::ingest {
+namespace {
+
+// Lengths keep two keys apart whatever characters their parts hold.
+std::string Join(std::initializer_list<std::string_view> parts) {
+  std::string key;
+  for (const std::string_view part : parts) {
+    key += std::to_string(part.size());
+    key += ':';
+    key += part;
+  }
+  return key;
+}
+
+}  // namespace
+
+std::string_view ToString(DedupKey key) {
+  return key == DedupKey::kResource ? "resource" : "fault";
+}
+
+std::string DedupKeyOf(DedupKey kind, const FaultEvent& event) {
+  if (kind == DedupKey::kFault && !event.fault_id.empty()) {
+    return Join({event.cluster, event.fault_id});
+  }
+  const Resource& resource = event.resource;
+  return Join({event.cluster, resource.kind, resource.namespace_, resource.name, resource.uid});
+}
+
+std::optional<DedupWindow::Duplicate> DedupWindow::OnEvent(const std::string& key, MonoTime now) {
+  if (options_.window == Duration::zero()) return std::nullopt;
+  ForgetSilent(now);
+  const auto found = entries_.find(key);
+  if (found == entries_.end()) return std::nullopt;
+  Entry& entry = found->second;
+  entry.last_event = std::max(entry.last_event, now);
+  if (!entry.open) {
+    ended_.splice(ended_.end(), ended_, entry.ended);
+    if (now - entry.run_ended >= entry.window) return std::nullopt;
+  }
+  return Duplicate{entry.incident_id, entry.open};
+}
+
+void DedupWindow::OnQueued(const std::string& key, const std::string& incident_id, MonoTime now) {
+  if (options_.window == Duration::zero()) return;
+  const auto [found, is_new] = entries_.try_emplace(key);
+  Entry& entry = found->second;
+  if (!is_new && !entry.open) ended_.erase(entry.ended);
+  entry.open = true;
+  entry.incident_id = incident_id;
+  entry.last_event = std::max(entry.last_event, now);
+}
+
+void DedupWindow::OnRunEnded(const std::string& key, const std::string& incident_id,
+                             MonoTime ended) {
+  const auto found = entries_.find(key);
+  if (found == entries_.end() || found->second.incident_id != incident_id) return;
+  Entry& entry = found->second;
+  const Duration grown = 3 * std::min(entry.window, options_.window_max);
+  entry.window = std::min(std::max(grown, options_.window), options_.window_max);
+  entry.run_ended = ended;
+  entry.last_event = std::max(entry.last_event, ended);
+  Close(found);
+}
+
+void DedupWindow::OnDropped(const std::string& key, const std::string& incident_id) {
+  const auto found = entries_.find(key);
+  if (found == entries_.end() || found->second.incident_id != incident_id) return;
+  if (found->second.window == Duration::zero()) {
+    if (!found->second.open) ended_.erase(found->second.ended);
+    entries_.erase(found);
+  } else {
+    Close(found);
+  }
+}
+
+void DedupWindow::Close(Entries::iterator found) {
+  Entry& entry = found->second;
+  if (entry.open) {
+    entry.open = false;
+    entry.ended = ended_.insert(ended_.end(), found->first);
+  }
+  if (ended_.size() > options_.max_ended) Forget(entries_.find(ended_.front()));
+}
+
+void DedupWindow::Forget(Entries::iterator entry) {
+  ended_.erase(entry->second.ended);
+  entries_.erase(entry);
+}
+
+void DedupWindow::ForgetSilent(MonoTime now) {
+  while (!ended_.empty()) {
+    const auto oldest = entries_.find(ended_.front());
+    if (now - oldest->second.last_event < options_.quiet) return;
+    Forget(oldest);
+  }
+}
+
+}  // namespace runner::ingest

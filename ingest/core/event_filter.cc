@@ -1,0 +1,47 @@
+#include "ingest/core/event_filter.h"
+
+#include <algorithm>
+
+namespace runner::ingest {
+
+bool GlobMatches(std::string_view pattern, std::string_view text) {
+  std::size_t p = 0;
+  std::size_t t = 0;
+  // Where to go on when the latest star has to stand for one character more. Earlier stars need no
+  // second try: what they could take, the latest one can take as well.
+  std::size_t after_star = std::string_view::npos;
+  std::size_t star_end = 0;
+  while (t < text.size()) {
+    if (p < pattern.size() && pattern[p] == '*') {
+      after_star = ++p;
+      star_end = t;
+    } else if (p < pattern.size() && pattern[p] == text[t]) {
+      ++p;
+      ++t;
+    } else if (after_star != std::string_view::npos) {
+      p = after_star;
+      t = ++star_end;
+    } else {
+      return false;
+    }
+  }
+  return pattern.find_first_not_of('*', p) == std::string_view::npos;
+}
+
+bool NameRules::Admits(std::string_view name) const {
+  const auto fits = [&](const std::string& pattern) { return GlobMatches(pattern, name); };
+  return std::any_of(allow.begin(), allow.end(), fits) &&
+         std::none_of(deny.begin(), deny.end(), fits);
+}
+
+std::optional<std::string_view> EventFilter::Rejects(const FaultEvent& event) const {
+  const std::string& namespace_ = event.resource.namespace_;
+  if (!rules_.triage) return "triage_disabled";
+  if (event.severity < rules_.severity_threshold) return "severity";
+  if (!namespace_.empty() && !rules_.namespaces.Admits(namespace_)) return "namespace";
+  if (!rules_.kinds.Admits(event.resource.kind)) return "kind";
+  if (!rules_.fault_types.Admits(event.fault_type)) return "fault_type";
+  return std::nullopt;
+}
+
+}  // namespace runner::ingest

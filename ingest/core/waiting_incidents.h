@@ -1,0 +1,49 @@
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <set>
+#include <utility>
+#include <vector>
+
+#include "ingest/core/cluster_queue.h"
+
+namespace runner::ingest {
+
+// Index of a configured cluster, in the order of configuration.
+using ClusterIndex = std::size_t;
+
+// The queues of all clusters, with what is known of them together: how many wait, where most wait,
+// where somebody has waited longest. So neither a sweep nor an overflow looks at every cluster.
+//
+// Each operation costs O(log clusters) beside that of the queue; a sweep costs in proportion to
+// what expires. Pure; not thread-safe.
+class WaitingIncidents {
+ public:
+  explicit WaitingIncidents(std::size_t clusters) : queues_(clusters) {}
+
+  const ClusterQueue& Of(ClusterIndex cluster) const { return queues_.at(cluster); }
+  std::size_t size() const { return size_; }
+  // Where most wait; `preferred` when nowhere more do.
+  ClusterIndex Longest(ClusterIndex preferred) const;
+
+  ClusterQueue::Place PushBack(ClusterIndex cluster, Band band, ClusterQueue::Entry entry);
+  ClusterQueue::Place PushFront(ClusterIndex cluster, Band band, ClusterQueue::Entry entry);
+  std::optional<ClusterQueue::Entry> PopFront(ClusterIndex cluster);
+  std::optional<ClusterQueue::Entry> PopVictim(ClusterIndex cluster, Band newcomer);
+  ClusterQueue::Place Raise(ClusterIndex cluster, ClusterQueue::Place place);
+  // Removes what has waited since `limit` or longer; oldest first within a cluster.
+  std::vector<ClusterQueue::Entry> TakeWaitingSince(MonoTime limit);
+
+ private:
+  template <typename Change>
+  auto Apply(ClusterIndex cluster, Change change);
+
+  std::vector<ClusterQueue> queues_;
+  std::size_t size_ = 0;
+  // Of clusters where somebody waits.
+  std::set<std::pair<std::size_t, ClusterIndex>> by_length_;
+  std::set<std::pair<MonoTime, ClusterIndex>> by_oldest_;
+};
+
+}  // namespace runner::ingest

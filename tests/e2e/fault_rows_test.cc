@@ -1,0 +1,165 @@
+// Rows of tests/faults.md about executors, with the real programs.
+
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <grpcpp/grpcpp.h>
+
+#include "runner/v1/dispatch.grpc.pb.h"
+#include "tests/support/eventually.h"
+#include "tests/support/system_test.h"
+
+namespace runner {
+namespace {
+
+using namespace support;
+using namespace std::chrono_literals;
+using ::testing::SizeIs;
+
+class FaultRowsTest : public SystemTest {
+ protected:
+  double Ingest(const std::string& name, const MetricsText::Labels& labels = {}) {
+    return system_->ingest().Metrics().Sum(name, labels);
+  }
+  std::string Path(const std::string& name) { return system_->directory() / name; }
+};
+
+// Attaches, grants credits, and never reads what it is sent.
+class DeafExecutor {
+ public:
+  DeafExecutor(const std::string& ingest, std::uint32_t slots)
+      : stub_(v1::Dispatcher::NewStub(ChannelTo(ingest))), stream_(stub_->Attach(&context_)) {
+    v1::ExecutorMessage message;
+    message.mutable_hello()->set_executor_id("deaf");
+    message.mutable_hello()->set_slots(slots);
+    stream_->Write(message);
+    message.mutable_credits()->set_total(slots);
+    stream_->Write(message);
+  }
+  ~DeafExecutor() {
+    context_.TryCancel();
+    stream_->Finish();
+  }
+
+ private:
+  std::unique_ptr<v1::Dispatcher::Stub> stub_;
+  grpc::ClientContext context_;
+  std::unique_ptr<grpc::ClientReaderWriter<v1::ExecutorMessage, v1::IngestMessage>> stream_;
+};
+
+TEST_F(FaultRowsTest, Row35_WhatAnExecutorThatNeverReadsWasOfferedIsRunElsewhere) {
+  system_->StartIngest({"--max-agents-per-cluster", "10"});
+  const auto deaf = std::make_unique<DeafExecutor>(system_->ingest_address(), 2);
+  ASSERT_TRUE(Eventually([this] { return Ingest("executors_connected") == 1; }));
+  for (const char* name : {"a", "b", "c"}) system_->Submit(name);
+  EXPECT_EQ(Ingest("incidents_leased"), 2) << "as many as it has granted";
+  system_->StartExecutor({system_->TestAgent(), "exit"});
+  EXPECT_TRUE(Eventually(
+      [this] { return Ingest("incidents_finished_total", {{"status", "success"}}) == 3; }, 30s));
+  EXPECT_EQ(Ingest("events_requeued_total"), 2);
+}
+
+TEST_F(FaultRowsTest, Row36_OfTwoExecutorsWithOneIdTheLastToAttachGoesOn) {
+  const std::string agent =
+      system_->ScriptAgent("until [ -e " + Path("gate") + " ]; do sleep 0.02; done\n");
+  system_->StartIngest();
+  ServiceProcess& first = system_->StartExecutor({agent}, {"--agent-kill-grace", "1"});
+  system_->AwaitAttached();
+  const std::string id = system_->Submit("a");
+  system_->AwaitAgentStarted(id);
+  system_->StartExecutor({agent}, {"--workspace-root", Path("second")});
+  EXPECT_EQ(first.WaitForExit(15s), 1);
+  EXPECT_TRUE(first.log().Has("Agent finished", {{"incident_id", id}, {"status", "cancelled"}}));
+  system_->AwaitAgentStarted(id);  // by the second one
+  WriteFile(Path("gate"), "");
+  const v1::IncidentStatus incident = system_->AwaitFinished(id);
+  EXPECT_EQ(incident.status(), "success");
+  EXPECT_EQ(incident.attempt(), 2u);
+  EXPECT_EQ(Ingest("executors_connected"), 1);
+}
+
+// Sanitized executors take ten times the memory and time.
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define RUNNER_FEW_EXECUTORS
+#endif
+#endif
+#ifdef RUNNER_FEW_EXECUTORS
+constexpr int kExecutors = 15;
+#else
+constexpr int kExecutors = 100;
+#endif
+
+TEST_F(FaultRowsTest, Row37_ExecutorsThatAllReconnectAtOnceComeSpreadAndGetNothingTwice) {
+  const std::string runs = Path("runs");
+  const std::string agent = system_->ScriptAgent("echo $RUNNER_INCIDENT_ID >>" + runs + "\n");
+  system_->StartIngest({"--max-concurrent-agents", "200", "--max-agents-per-cluster", "200",
+                        "--cluster-queue-size", "500"});
+  std::vector<ServiceProcess*> executors;
+  for (int i = 0; i < kExecutors; ++i) {
+    const std::string id = "e" + std::to_string(i);
+    executors.push_back(&system_->StartExecutor(
+        {agent}, {"--executor-id", id, "--slots", "1", "--workspace-root", Path(id)}));
+  }
+  const auto all_attached = [this] { return Ingest("executors_connected") == kExecutors; };
+  ASSERT_TRUE(Eventually(all_attached, 30s));
+  system_->ingest().process().Kill();
+  // Long enough for their delays to have grown.
+  Eventually([] { return false; }, 3s);
+  system_->StartIngest({"--max-concurrent-agents", "200", "--max-agents-per-cluster", "200",
+                        "--cluster-queue-size", "500"});
+  std::set<std::string> submitted;
+  for (int i = 0; i < 2 * kExecutors; ++i) {
+    submitted.insert(system_->Submit("pod-" + std::to_string(i)));
+  }
+  EXPECT_TRUE(Eventually(all_attached, 40s));
+  EXPECT_TRUE(
+      Eventually([&] { return Ingest("incidents_finished_total") == 2 * kExecutors; }, 60s));
+  std::map<std::string, int> counted;
+  std::istringstream lines(ReadFile(runs));
+  for (std::string id; lines >> id;) ++counted[id];
+  EXPECT_THAT(counted, SizeIs(2 * kExecutors));
+  for (const auto& [id, count] : counted) EXPECT_EQ(count, 1) << id << " was run again";
+  // When each came back, to the tenth of a second.
+  std::set<std::string> moments;
+  for (ServiceProcess* executor : executors) {
+    const auto attached = executor->log().With("Attached to ingest");
+    ASSERT_EQ(attached.size(), 2u) << executor->name();
+    moments.insert(attached.back().at("time").get<std::string>().substr(0, 21));
+  }
+  EXPECT_GE(moments.size(), 5u) << "they came back all at once";
+}
+
+TEST_F(FaultRowsTest, Row38_AnIncidentThatKillsItsExecutorIsGivenUp) {
+  const std::string agent = system_->ScriptAgent(
+      "echo run >>" + Path("runs") + "\nuntil [ -e " + Path("told") +
+      " ]; do sleep 0.02; done\nkill -9 $(cat " + Path("pid") + ")\nsleep 60\n");
+  system_->StartIngest({"--max-attempts", "3"});
+  const std::string id = system_->Submit("a");
+  for (int attempt = 1; attempt <= 3; ++attempt) {
+    std::filesystem::remove(Path("told"));
+    ServiceProcess& executor = system_->StartExecutor({agent}, {"--agent-kill-grace", "1"});
+    WriteFile(Path("pid"), std::to_string(executor.process().pid()));
+    // Started has been told when the result of the next question shows it.
+    ASSERT_TRUE(Eventually([&] {
+      v1::IncidentStatus incident;
+      return system_->Admin().Get(id, &incident).ok() && incident.state() == "running" &&
+             executor.log().Has("Agent started");
+    }));
+    ASSERT_TRUE(Eventually([&] { return Ingest("dispatch_latency_seconds_count") == 1; }));
+    WriteFile(Path("told"), "");
+    EXPECT_TRUE(executor.WaitForExit(20s));
+  }
+  system_->StartExecutor({agent});
+  const v1::IncidentStatus incident = system_->AwaitFinished(id);
+  EXPECT_EQ(incident.status(), "failure");
+  EXPECT_EQ(incident.reason(), "attempts_exhausted");
+  EXPECT_EQ(ReadFile(Path("runs")), "run\nrun\nrun\n");
+}
+
+}  // namespace
+}  // namespace runner

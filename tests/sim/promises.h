@@ -1,0 +1,41 @@
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "ingest/core/effects.h"
+#include "tests/sim/environment.h"
+#include "tests/sim/simulated_journal.h"
+
+namespace runner::sim {
+
+// What the world was told by ingest, over all its lives. A crash may take back what nobody has
+// heard; what was told stays true.
+class Promises {
+ public:
+  Promises(Environment& env, const SimulatedJournal& journal) : env_(env), journal_(journal) {}
+
+  // Ingest tells it now.
+  void OnTold(const ingest::Effect& effect);
+  // A new life of ingest begins with what is on the disk.
+  void OnRestored(const std::vector<ingest::RestoredIncident>& restored) const;
+
+ private:
+  void Told(const ingest::EventQueued& queued);
+  void Told(const ingest::SendOffer& offer);
+  void Told(const ingest::SendRecorded& recorded);
+  void Told(const ingest::IncidentFinished& finished);
+  template <typename Other>
+  void Told(const Other&) {}
+  const ingest::IncidentProgress* OnDisk(const std::string& incident_id) const;
+
+  Environment& env_;
+  const SimulatedJournal& journal_;
+  std::set<std::string> queued_;
+  std::set<Lease> offered_;
+  std::map<std::string, std::string> finished_;  // with the status
+};
+
+}  // namespace runner::sim

@@ -1,0 +1,146 @@
+#pragma once
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/clock.h"
+#include "ingest/core/scheduler.h"
+
+namespace runner::sim {
+
+// The rules of duplicates, breaker and rate written down a second time, without a thought for
+// speed.
+
+// Who takes a key, and how often it was investigated.
+class DedupRule {
+ public:
+  explicit DedupRule(const ingest::DedupWindow::Options& options) : options_(options) {}
+
+  // An event of this key came. The incident that it belongs to, or nothing when it is a new one.
+  std::optional<std::string> OnEvent(const std::string& key, MonoTime now) {
+    if (!keys_.contains(key) || options_.window == Duration::zero()) return std::nullopt;
+    Key& known = keys_[key];
+    if (known.open) {
+      known.last = now;
+      return known.incident;
+    }
+    if (now - known.last >= options_.quiet) known.runs.clear();
+    known.last = now;
+    if (known.runs.empty()) return std::nullopt;
+    Duration window = options_.window;
+    for (std::size_t i = 1; i < known.runs.size(); ++i) {
+      window = std::min(window * 3, options_.window_max);
+    }
+    if (now - known.runs.back() >= window) return std::nullopt;
+    return known.incident;
+  }
+  void Queued(const std::string& key, const std::string& incident, MonoTime now) {
+    Key& known = keys_[key];
+    known.incident = incident;
+    known.open = true;
+    known.last = std::max(known.last, now);
+  }
+  void Ended(const std::string& key, const std::string& incident, bool ran, MonoTime at) {
+    Key& known = keys_[key];
+    if (known.incident != incident) return;
+    known.open = false;
+    if (!ran) return;
+    known.runs.push_back(at);
+    known.last = std::max(known.last, at);
+  }
+
+ private:
+  struct Key {
+    std::string incident;  // the latest
+    bool open = false;
+    std::vector<MonoTime> runs;      // their ends, since it was quiet
+    MonoTime last{Duration::min()};  // event or end
+  };
+
+  const ingest::DedupWindow::Options options_;
+  std::map<std::string, Key> keys_;
+};
+
+// Whether agents may start, from how the latest ended.
+class BreakerRule {
+ public:
+  using State = ingest::CircuitBreaker::State;
+
+  explicit BreakerRule(const ingest::CircuitBreaker::Options& options) : options_(options) {}
+
+  State state() const { return state_; }
+  std::uint32_t failures() const { return failures_; }
+  MonoTime until() const { return opened_at_ + options_.cooldown; }  // of the open state
+  bool AdmitsLease() const {
+    return state_ == State::kClosed || (state_ == State::kHalfOpen && !probe_);
+  }
+  void Leased(const std::string& incident, MonoTime now) {
+    leased_[incident] = {now, openings_};
+    if (state_ == State::kHalfOpen) probe_ = incident;
+  }
+  void Ended(const std::string& incident, std::optional<RunStatus> status, MonoTime now) {
+    const auto found = leased_.find(incident);
+    if (found == leased_.end()) return;  // leased in an earlier life
+    const bool before_the_opening = found->second.second != openings_;
+    leased_.erase(found);
+    if (before_the_opening) return;
+    EndedInTime(incident, status, now);
+  }
+  // Leased in an earlier life: as good as leased while closed.
+  void Restored(const std::string& incident) { leased_[incident] = {{}, 0}; }
+  void HalfOpen() { state_ = State::kHalfOpen; }
+
+ private:
+  void EndedInTime(const std::string& incident, std::optional<RunStatus> status, MonoTime now) {
+    const bool probed = probe_ == incident;
+    if (probed) probe_.reset();
+    if (options_.threshold == 0) return;
+    if (status == RunStatus::kSuccess) {
+      failures_ = 0;
+      state_ = State::kClosed;
+    } else if (status == RunStatus::kFailure || status == RunStatus::kTimeout) {
+      ++failures_;
+      if (state_ == State::kClosed && failures_ < options_.threshold) return;
+      state_ = State::kOpen;
+      opened_at_ = now;
+      ++openings_;
+    }
+  }
+
+  const ingest::CircuitBreaker::Options options_;
+  State state_ = State::kClosed;
+  std::uint32_t failures_ = 0;
+  std::uint64_t openings_ = 0;
+  MonoTime opened_at_;
+  std::optional<std::string> probe_;
+  std::map<std::string, std::pair<MonoTime, std::uint64_t>>
+      leased_;  // when, after how many openings
+};
+
+// When runs began.
+class RateRule {
+ public:
+  explicit RateRule(std::size_t limit) : limit_(limit) {}
+
+  bool Admits(MonoTime now) const {
+    if (limit_ == 0) return true;
+    return static_cast<std::size_t>(std::count_if(
+               began_.begin(), began_.end(),
+               [&](const auto& one) { return now - one.second < std::chrono::hours(1); })) < limit_;
+  }
+  void Begin(const std::string& incident, MonoTime at) { began_.emplace_back(incident, at); }
+  void Withdraw(const std::string& incident) {
+    const auto latest = std::find_if(began_.rbegin(), began_.rend(),
+                                     [&](const auto& one) { return one.first == incident; });
+    if (latest != began_.rend()) began_.erase(std::next(latest).base());
+  }
+
+ private:
+  const std::size_t limit_;
+  std::vector<std::pair<std::string, MonoTime>> began_;
+};
+
+}  // namespace runner::sim

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "ingest/core/incident_journal.h"
+#include "tests/sim/environment.h"
+
+namespace runner::sim {
+
+// A journal on a simulated disk: appended steps are committed together, some time later, in order.
+// It outlives the processes of ingest; what is not committed at a crash is gone.
+class SimulatedJournal final : public ingest::IncidentJournal {
+ public:
+  explicit SimulatedJournal(Environment& env) : env_(env) {}
+  ~SimulatedJournal() override { env_.events.DropAllOf(this); }
+
+  std::vector<ingest::RestoredIncident> Restore() override;
+  ingest::JournalPosition Append(std::vector<ingest::IncidentChange> changes) override;
+  Committed committed() const override { return {committed_, false}; }
+  void OnCommit(std::function<void()> tell) override { tell_ = std::move(tell); }
+
+  // The process of ingest is gone.
+  void Crash();
+  // What is on the disk.
+  const std::map<std::string, ingest::RestoredIncident>& disk() const { return disk_; }
+
+ private:
+  void Commit();
+
+  Environment& env_;
+  std::function<void()> tell_;
+  std::map<std::string, ingest::RestoredIncident> disk_;
+  std::vector<ingest::IncidentChange> pending_;
+  bool writing_ = false;
+  ingest::JournalPosition appended_ = 0;
+  ingest::JournalPosition committed_ = 0;
+};
+
+}  // namespace runner::sim

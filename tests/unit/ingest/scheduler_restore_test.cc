@@ -1,0 +1,134 @@
+// What becomes of the incidents of an earlier life.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/unit/ingest/scheduler_fixture.h"
+
+namespace runner::ingest {
+namespace {
+
+using std::chrono::hours;
+using std::chrono::minutes;
+using std::chrono::seconds;
+using ::testing::ElementsAre;
+using Result = Scheduler::Admission::Result;
+
+constexpr StreamId kStream = 1;
+
+SchedulerOptions Options() {
+  SchedulerOptions options = OptionsFor(2);
+  options.dedup.window = minutes(5);
+  return options;
+}
+
+// An incident of cluster c0 that has been in `state` for `ago`.
+RestoredIncident Earlier(const SchedulerDriver& driver, const std::string& id, IncidentState state,
+                         Duration ago = seconds(10)) {
+  RestoredIncident restored;
+  restored.incident.id = id;
+  restored.incident.event = SchedulerDriver::Fault(Severity::kError, "fault-" + id);
+  restored.incident.event.cluster = "c0";
+  restored.incident.event.resource.name = id;
+  restored.progress.state = state;
+  restored.progress.since = driver.now().wall - std::chrono::duration_cast<WallTime::duration>(ago);
+  if (state == IncidentState::kOffered || state == IncidentState::kRunning) {
+    restored.progress.executor_id = "e";
+    restored.progress.attempt = 1;
+    restored.progress.leased_at = restored.progress.since;
+  }
+  if (state == IncidentState::kFinished) restored.progress.status = "success";
+  return restored;
+}
+
+TEST(SchedulerRestore, WhatWaitedWaitsOnWithItsAge) {
+  SchedulerDriver driver(Options());
+  driver.Restore({Earlier(driver, "a", IncidentState::kQueued, minutes(9))});
+  EXPECT_EQ(driver.Depth(), 1u);
+  EXPECT_EQ(driver.Counters().restored, 1u);
+  driver.PassWithTimers(minutes(2));
+  EXPECT_EQ(driver.Finished("expired"), 1u) << "age goes on across a restart";
+}
+
+TEST(SchedulerRestore, WhatGrewTooOldMeanwhileExpiresAtOnce) {
+  SchedulerDriver driver(Options());
+  driver.Restore({Earlier(driver, "a", IncidentState::kQueued, hours(9))});
+  EXPECT_EQ(driver.Finished("expired"), 1u);
+}
+
+TEST(SchedulerRestore, AWallClockSetBackMakesNobodyYounger) {
+  SchedulerDriver driver(Options());
+  driver.Restore({Earlier(driver, "a", IncidentState::kQueued, -hours(24))});
+  EXPECT_EQ(driver.Depth(), 1u);
+  driver.PassWithTimers(minutes(11));
+  EXPECT_EQ(driver.Finished("expired"), 1u);
+}
+
+TEST(SchedulerRestore, TheOldestGoesFirst) {
+  SchedulerDriver driver(Options());
+  driver.Restore({Earlier(driver, "b", IncidentState::kQueued, seconds(10)),
+                  Earlier(driver, "a", IncidentState::kQueued, seconds(20))});
+  driver.Attach(kStream, "e", 1);
+  EXPECT_EQ(driver.Only<SendOffer>().lease, (Lease{"a", 1}));
+}
+
+TEST(SchedulerRestore, ALeaseWaitsForItsExecutorAndItsResultCounts) {
+  SchedulerDriver driver(Options());
+  driver.Restore({Earlier(driver, "a", IncidentState::kRunning)});
+  EXPECT_EQ(driver.Counters().leases_restored, 1u);
+  EXPECT_EQ(driver.Leased(), 1u);
+  HelloInfo hello = driver.HelloOf("e", 1);
+  hello.results_waiting = {{"a", 1}};
+  driver.Hello(kStream, hello);
+  EXPECT_TRUE(driver.Only<SendWelcome>().decisions.at(0).keep);
+  driver.Result(kStream, {"a", 1});
+  EXPECT_EQ(driver.Finished("success"), 1u);
+}
+
+TEST(SchedulerRestore, ALeaseThatNobodyAnnouncesIsQueuedAgain) {
+  SchedulerOptions options = Options();
+  options.max_agents_per_cluster = 2;
+  SchedulerDriver driver(options);
+  driver.Restore({Earlier(driver, "a", IncidentState::kOffered),
+                  Earlier(driver, "b", IncidentState::kRunning)});
+  driver.PassWithTimers(driver.options().leases.lease_ttl);
+  EXPECT_EQ(driver.Depth(), 2u);
+  EXPECT_EQ(driver.Leased(), 0u);
+  driver.Attach(kStream, "other", 1);
+  EXPECT_EQ(driver.Only<SendOffer>().lease.attempt, 2u) << "an attempt is never offered twice";
+}
+
+TEST(SchedulerRestore, WhatHasEndedIsStillADuplicate) {
+  SchedulerDriver driver(Options());
+  const RestoredIncident ended = Earlier(driver, "a", IncidentState::kFinished, minutes(4));
+  driver.Restore({ended});
+  const auto again = driver.Event(0, ended.incident.event);
+  EXPECT_EQ(again.reason, "duplicate");
+  EXPECT_EQ(again.incident_id, "a");
+  driver.Pass(minutes(2));
+  EXPECT_EQ(driver.Event(0, ended.incident.event).result, Result::kQueued);
+}
+
+TEST(SchedulerRestore, RunsOfTheLastHourStillCount) {
+  SchedulerOptions options = Options();
+  options.max_runs_per_hour = 1;
+  SchedulerDriver driver(options);
+  RestoredIncident ended = Earlier(driver, "a", IncidentState::kFinished, minutes(30));
+  ended.progress.started = true;
+  ended.progress.leased_at = ended.progress.since;
+  driver.Restore({ended});
+  driver.Attach(kStream, "e", 1);
+  driver.Queue(1);
+  EXPECT_EQ(driver.Count<SendOffer>(), 0u);
+}
+
+TEST(SchedulerRestore, AClusterThatIsNotConfiguredIsLeftAlone) {
+  SchedulerDriver driver(Options());
+  RestoredIncident strange = Earlier(driver, "a", IncidentState::kQueued);
+  strange.incident.event.cluster = "gone";
+  EXPECT_THAT(driver.Restore({strange}), ElementsAre("a"));
+  EXPECT_EQ(driver.Depth(0) + driver.Depth(1), 0u);
+}
+
+}  // namespace
+}  // namespace runner::ingest

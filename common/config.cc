@@ -11,12 +11,16 @@
 #include "common/build_info.h"
 #include "common/config_file.h"
 #include "common/config_values.h"
+#include "common/utf8.h"
 
 namespace runner {
 namespace {
 
+constexpr std::string_view kMask = "***";
+
 std::string Describe(const std::string& value, bool secret) {
-  return secret ? "***" : QuoteValue(value);
+  if (secret) return std::string(kMask);
+  return QuoteValue(value);
 }
 
 }  // namespace
@@ -66,7 +70,6 @@ ConfigTable& ConfigTable::Check(std::vector<std::string> flags_read,
 
 ConfigTable& ConfigTable::Declare(Row row) {
   if (Find(row.spec.flag) != nullptr) throw std::logic_error("declared twice: " + row.spec.flag);
-  row.key = KeyOf(row.spec.flag);
   rows_.push_back(std::move(row));
   return *this;
 }
@@ -78,7 +81,7 @@ const ConfigTable::Row* ConfigTable::Find(std::string_view flag) const {
 }
 
 std::string ConfigTable::UnknownArgument(const std::string& argument) const {
-  const std::string shown = QuoteValue(argument);
+  const std::string shown = Describe(argument, false);
   if (!argument.starts_with('-')) {
     return shown + ": unexpected argument; allowed: --option=value, --option value, --switch=false";
   }
@@ -123,37 +126,12 @@ ConfigTable::CommandLine ConfigTable::ReadCommandLine(int argc, const char* cons
   return line;
 }
 
-ConfigTable::Level ConfigTable::FlagLevel(const CommandLine& line) {
-  return [&line](const Row& row) -> std::optional<Given> {
-    const auto found = line.values.find(row.spec.flag);
-    if (found == line.values.end()) return std::nullopt;
-    return Given{row.spec.flag, found->second};
-  };
-}
-
-ConfigTable::Level ConfigTable::EnvironmentLevel(const EnvironmentLookup& environment) {
-  return [&environment](const Row& row) -> std::optional<Given> {
-    for (const std::string& name : row.spec.env) {
-      const auto value = environment(name);
-      if (!value || value->empty()) continue;
-      if (!row.clear) return Given{name, {*value}};
-      return Given{name, SplitList(*value)};
-    }
-    return std::nullopt;
-  };
-}
-
 void ConfigTable::Resolve(Row& row, const std::vector<Level>& levels,
                           std::vector<std::string>& problems) {
-  row.given = false;
   for (const Level& level : levels) {
     std::optional<Given> given = level(row);
     if (!given) continue;
     row.given = true;
-    if (given->misfit) {
-      problems.push_back(given->name + ": " + *given->misfit);
-      return;
-    }
     if (row.clear) row.clear();
     const bool list = static_cast<bool>(row.clear);
     for (std::size_t i = list ? 0 : given->values.size() - 1; i < given->values.size(); ++i) {
@@ -193,22 +171,37 @@ ParseResult ConfigTable::Parse(int argc, const char* const* argv,
         {}};
   }
 
-  // From the first to be asked to the last; the default is what Resolve falls back to.
-  std::vector<Level> levels = {FlagLevel(line), EnvironmentLevel(environment)};
-  const ConfigFile file = ReadFile(levels, problems);
-  levels.push_back(FileLevel(file));
+  const Level from_flag = [&](const Row& row) -> std::optional<Given> {
+    const auto found = line.values.find(row.spec.flag);
+    if (found == line.values.end()) return std::nullopt;
+    return Given{row.spec.flag, found->second};
+  };
+  const Level from_environment = [&](const Row& row) -> std::optional<Given> {
+    for (const std::string& name : row.spec.env) {
+      const auto value = environment(name);
+      if (!value || value->empty()) continue;
+      if (!row.clear) return Given{name, {*value}};
+      return Given{name, SplitList(*value)};
+    }
+    return std::nullopt;
+  };
   for (Row& row : rows_) {
-    if (row.spec.flag == file_flag_) continue;
+    if (row.spec.flag == kConfigFlag) Resolve(row, {from_flag, from_environment}, problems);
+  }
+  const ConfigFile file = ReadFile(problems);
+  const Level from_file = [&](const Row& row) -> std::optional<Given> {
+    const ConfigFile::Value* value = file.Find(KeyOf(row.spec.flag));
+    if (value == nullptr || value->values.empty()) return std::nullopt;
+    if (value->is_list && !row.clear) return std::nullopt;  // told by CheckKeys
+    return Given{value->place + ": " + KeyOf(row.spec.flag), value->values};
+  };
+  // From the first to be asked to the last; the default is what Resolve falls back to.
+  const std::vector<Level> levels = {from_flag, from_environment, from_file};
+  for (Row& row : rows_) {
+    if (row.spec.flag == kConfigFlag) continue;
     const std::size_t before = problems.size();
     Resolve(row, levels, problems);
-    // A file that could not be read may hold the option.
-    row.sound = problems.size() == before && (row.given || file.readable);
-  }
-  for (const FileKeySpec& key : file_keys_) {
-    if (!file.readable) break;
-    const auto found = file.entries.find(key.key);
-    const FileValue* value = found == file.entries.end() ? nullptr : found->second->value.get();
-    key.read(value, *this, FileProblems(file.path, &problems));
+    row.sound = problems.size() == before;
   }
 
   if (line.trailing && trailing_ == nullptr) {
@@ -219,23 +212,60 @@ ParseResult ConfigTable::Parse(int argc, const char* const* argv,
   for (const FileBlock& block : blocks_) {
     if (const YAML::Node* node = file.Block(block.key)) block.read(file_path_, *node, problems);
   }
-  RunChecks(problems);
-  if (problems.empty()) return {};
-  return {ParseResult::kExit, EX_CONFIG, {}, std::move(problems)};
-}
-
-void ConfigTable::RunChecks(std::vector<std::string>& problems) const {
   for (const CrossCheck& check : checks_) {
     const bool readable = std::all_of(check.flags_read.begin(), check.flags_read.end(),
                                       [this](const auto& flag) { return Find(flag)->sound; });
     if (!readable) continue;
     if (auto problem = check.problem()) problems.push_back(std::move(*problem));
   }
+  if (problems.empty()) return {};
+  return {ParseResult::kExit, EX_CONFIG, {}, std::move(problems)};
 }
 
 bool ConfigTable::WasGiven(std::string_view flag) const {
   const Row* row = Find(flag);
   return row != nullptr && row->given;
+}
+
+LogFields ConfigTable::Effective() const {
+  LogFields fields;
+  for (const Row& row : rows_) {
+    LogField field(KeyOf(row.spec.flag), false);
+    field.value = row.show();
+    if (row.spec.secret && field.value != LogField::Value(std::string()))
+      field.value = std::string(kMask);
+    fields.push_back(std::move(field));
+  }
+  if (trailing_ != nullptr) fields.emplace_back(KeyOf(trailing_name_), *trailing_);
+  return fields;
+}
+
+std::string ConfigTable::Help() const {
+  constexpr std::string_view kIndent = "      ";
+  std::string out = "Usage: " + program_ + " [options]";
+  if (trailing_ != nullptr) out += " [-- " + trailing_name_ + "...]";
+  out += "\n\n" + summary_ + "\n\nOptions:\n";
+  for (const Row& row : rows_) {
+    const OptionSpec& spec = row.spec;
+    out += "  " + spec.flag + (row.value_name.empty() ? "" : ' ' + row.value_name) + '\n';
+    out.append(kIndent).append(spec.help) += '\n';
+    std::string notes;
+    for (const std::string& name : spec.env) {
+      notes += (notes.empty() ? "environment: " : ", ") + name;
+    }
+    const std::string shown_default =
+        !spec.default_help.empty() ? spec.default_help : spec.default_text;
+    if (!shown_default.empty())
+      notes += (notes.empty() ? "" : "; ") + ("default: " + shown_default);
+    if (spec.required) notes += notes.empty() ? "required" : "; required";
+    if (!notes.empty()) out.append(kIndent).append("[").append(notes).append("]\n");
+  }
+  if (trailing_ != nullptr) {
+    out += "  -- " + trailing_name_ + "...\n";
+    out.append(kIndent).append(trailing_help_) += '\n';
+  }
+  return out +
+         "  --version\n      Print the version and exit.\n  --help\n      Print this and exit.\n";
 }
 
 }  // namespace runner

@@ -3,7 +3,6 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -11,7 +10,6 @@
 #include <vector>
 
 #include "common/clock.h"
-#include "common/config_file.h"
 #include "common/incident.h"
 #include "common/logging.h"
 
@@ -42,26 +40,6 @@ struct OptionSpec {
 struct DurationRange {
   Duration min = Duration::zero();
   Duration max = std::chrono::hours(24 * 365);
-};
-
-// What a configuration file may hold beside the options themselves.
-struct ConfigFileLayout {
-  std::string section = {};               // a map of options for this program alone
-  std::vector<std::string> foreign = {};  // keys of other programs; not looked at
-};
-
-class ConfigTable;
-
-// A key of the configuration file that is no option, since its value is no single one.
-struct FileKeySpec {
-  std::string key;
-  std::string help;
-  // Reads the value; null when it is not in the file or there is no file. Called after all options
-  // were read, unless the file could not be.
-  std::function<void(const FileValue* value, const ConfigTable& table,
-                     const FileProblems& problems)>
-      read;
-  std::function<LogField::Value()> show;  // for the effective configuration
 };
 
 // What parsing came to. Not kOk: print and exit.
@@ -128,10 +106,6 @@ class ConfigTable {
   using ReadBlock = std::function<void(const std::string& path, const YAML::Node& block,
                                        std::vector<std::string>& problems)>;
   ConfigTable& Block(std::string key, ReadBlock read);
-  // The option that names a configuration file. Keys of the file are the flags with underscores and
-  // without their dashes; what stands in the program's section goes before the same key outside.
-  ConfigTable& File(OptionSpec spec, ConfigFileLayout layout, std::string* into);
-  ConfigTable& FileKey(FileKeySpec spec);
   // A condition over several options: a problem, or nothing. Runs after all options were read, and
   // only if those that it reads are sound.
   ConfigTable& Check(std::vector<std::string> flags_read,
@@ -139,7 +113,7 @@ class ConfigTable {
 
   ParseResult Parse(int argc, const char* const* argv, const EnvironmentLookup& environment);
 
-  // Whether a flag, an environment variable or the file gave the option. After all were read.
+  // Whether a flag or an environment variable gave the option. After Parse.
   bool WasGiven(std::string_view flag) const;
   // The keys that the file may hold for this program, without --config; for the other program.
   std::vector<std::string> FileKeys() const;
@@ -159,7 +133,6 @@ class ConfigTable {
     Assign assign;
     std::function<LogField::Value()> show;
     std::function<void()> clear = {};  // lists only: drops what an earlier level assigned
-    std::string key = {};              // of the file and of log fields
     bool given = false;
     bool sound = true;  // its values, if any, were allowed
   };
@@ -167,17 +140,10 @@ class ConfigTable {
   struct Given {
     std::string name;
     std::vector<std::string> values;
-    std::optional<std::string> misfit = {};  // why there are no values although it is given
   };
   // One level of precedence.
   using Level = std::function<std::optional<Given>(const Row& row)>;
   struct CommandLine;
-  struct ConfigFile {
-    std::string path;  // empty: there is none
-    bool readable = true;
-    FileValue::Ptr root = nullptr;                             // keeps the entries
-    std::map<std::string, const FileValue::Entry*> entries{};  // the ones that count, by key
-  };
 
   ConfigTable& Declare(Row row);
   const Row* Find(std::string_view flag) const;
@@ -186,13 +152,7 @@ class ConfigTable {
   std::string UnknownArgument(const std::string& argument) const;
   ConfigFile ReadFile(std::vector<std::string>& problems) const;
   void CheckKeys(const ConfigFile& file, std::vector<std::string>& problems) const;
-  static Level FlagLevel(const CommandLine& line);
-  static Level EnvironmentLevel(const EnvironmentLookup& environment);
-  static Level FileLevel(const ConfigFile& file);
   void Resolve(Row& row, const std::vector<Level>& levels, std::vector<std::string>& problems);
-  ConfigFile ReadFile(const std::vector<Level>& levels, std::vector<std::string>& problems);
-  void IndexFile(ConfigFile& file, const FileProblems& problems) const;
-  void RunChecks(std::vector<std::string>& problems) const;
 
   std::string program_;
   std::string summary_;
@@ -205,9 +165,6 @@ class ConfigTable {
   std::string file_section_;
   std::vector<std::string> other_keys_;
   std::vector<FileBlock> blocks_;
-  std::string file_flag_;  // empty: the program takes no file
-  ConfigFileLayout file_layout_;
-  std::vector<FileKeySpec> file_keys_;
   std::string trailing_name_;
   std::string trailing_help_;
   std::vector<std::string>* trailing_ = nullptr;

@@ -1,246 +1,127 @@
 #include "common/config_file.h"
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <optional>
 #include <sstream>
-#include <stdexcept>
-#include <unordered_map>
+#include <system_error>
 #include <utility>
 
-#include <fcntl.h>
-#include <yaml-cpp/eventhandler.h>
-#include <yaml-cpp/exceptions.h>
-#include <yaml-cpp/mark.h>
-#include <yaml-cpp/parser.h>
+#include <yaml-cpp/yaml.h>
 
 #include "common/config_values.h"
-#include "common/unique_fd.h"
 
 namespace runner {
 namespace {
 
-using Kind = FileValue::Kind;
-
-// Values that a file holds by itself stay far below: only aliases of aliases come here.
-constexpr std::size_t kMaxExpandedSize = 16 * kMaxConfigFileBytes;
-
-// What makes the whole file unreadable although it is YAML.
-class Refusal : public std::runtime_error {
- public:
-  Refusal(const YAML::Mark& mark, const std::string& what)
-      : std::runtime_error(what), line(mark.line + 1) {}
-
-  const int line;
-};
-
-// Builds the tree from the events of the parser. Events instead of YAML::Node, because a node does
-// not know its line once it is shared, and looks keys up one after the other.
-class TreeBuilder final : public YAML::EventHandler {
- public:
-  explicit TreeBuilder(const FileProblems& problems) : problems_(problems) {}
-
-  FileValue::Ptr root() const { return root_; }
-
-  void OnDocumentStart(const YAML::Mark& mark) override {
-    if (++documents_ > 1) throw Refusal(mark, "a second document begins; allowed: one");
+std::optional<std::string> ReadText(const std::string& path, std::vector<std::string>& problems) {
+  std::error_code error;
+  const std::uintmax_t size = std::filesystem::file_size(path, error);
+  if (!error && size > ConfigFile::kMaxBytes) {
+    problems.push_back(path + ": is larger than a configuration file may be (32 MiB)");
+    return std::nullopt;
   }
-  void OnDocumentEnd() override {}
-
-  void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
-    Finish(New(Kind::kNothing, mark), anchor, mark);
+  std::ifstream file(path);
+  std::ostringstream text;
+  if (file && size > 0) text << file.rdbuf();
+  if (error || !file) {
+    problems.push_back(path + ": cannot be read" + (error ? ": " + error.message() : ""));
+    return std::nullopt;
   }
-  void OnScalar(const YAML::Mark& mark, const std::string& /*tag*/, YAML::anchor_t anchor,
-                const std::string& text) override {
-    auto value = New(Kind::kText, mark);
-    value->text = text;
-    value->size += text.size();
-    Finish(std::move(value), anchor, mark);
-  }
-  void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override {
-    const auto found = anchors_.find(anchor);
-    if (found == anchors_.end()) throw Refusal(mark, "an alias stands within its own anchor");
-    // A key is copied, so one long key behind many short aliases would grow without bound.
-    if (AwaitsKey()) throw Refusal(mark, "an alias stands for a key; allowed: the key itself");
-    Place(found->second, mark);
-  }
-  void OnSequenceStart(const YAML::Mark& mark, const std::string& /*tag*/, YAML::anchor_t anchor,
-                       YAML::EmitterStyle::value /*style*/) override {
-    Begin(Kind::kList, mark, anchor);
-  }
-  void OnMapStart(const YAML::Mark& mark, const std::string& /*tag*/, YAML::anchor_t anchor,
-                  YAML::EmitterStyle::value /*style*/) override {
-    Begin(Kind::kMap, mark, anchor);
-  }
-  void OnSequenceEnd() override { End(); }
-  void OnMapEnd() override { End(); }
-
- private:
-  // A list or map whose end has not come.
-  struct Open {
-    std::shared_ptr<FileValue> value;
-    YAML::Mark mark;
-    YAML::anchor_t anchor = 0;
-    // Maps only: a key was read, its value comes next. Empty when the key is a problem.
-    bool has_key = false;
-    std::optional<FileValue::Entry> entry = {};
-    std::unordered_map<std::string, int> lines = {};  // of the keys so far
-  };
-
-  static std::shared_ptr<FileValue> New(Kind kind, const YAML::Mark& mark) {
-    auto value = std::make_shared<FileValue>();
-    value->kind = kind;
-    value->line = mark.line + 1;
-    return value;
-  }
-
-  bool AwaitsKey() const {
-    return !open_.empty() && open_.back().value->kind == Kind::kMap && !open_.back().has_key;
-  }
-
-  void Begin(Kind kind, const YAML::Mark& mark, YAML::anchor_t anchor) {
-    open_.push_back({.value = New(kind, mark), .mark = mark, .anchor = anchor});
-  }
-
-  void End() {
-    const Open ended = std::move(open_.back());
-    open_.pop_back();
-    Finish(ended.value, ended.anchor, ended.mark);
-  }
-
-  void Finish(FileValue::Ptr value, YAML::anchor_t anchor, const YAML::Mark& mark) {
-    if (anchor != 0) anchors_[anchor] = value;
-    Place(std::move(value), mark);
-  }
-
-  void Place(FileValue::Ptr value, const YAML::Mark& mark) {
-    if (open_.empty()) {
-      root_ = std::move(value);
-      return;
-    }
-    if (AwaitsKey()) {
-      TakeKey(*value, mark);
-      return;
-    }
-    Open& parent = open_.back();
-    parent.value->size += value->size;
-    if (parent.value->size > kMaxExpandedSize) {
-      throw Refusal(mark, "aliases of aliases make the file too large");
-    }
-    parent.has_key = false;
-    if (parent.value->kind == Kind::kList) {
-      parent.value->items.push_back(std::move(value));
-    } else if (parent.entry) {
-      parent.entry->value = std::move(value);
-      parent.value->entries.push_back(*std::exchange(parent.entry, std::nullopt));
-    }
-  }
-
-  void TakeKey(const FileValue& key, const YAML::Mark& mark) {
-    Open& map = open_.back();
-    map.has_key = true;
-    const int line = mark.line + 1;
-    if (key.kind != Kind::kText) {
-      problems_.Add(line, "a key is not a word; allowed: key: value");
-      return;
-    }
-    map.value->size += key.text.size();
-    const auto [first, is_new] = map.lines.emplace(key.text, line);
-    if (is_new) {
-      map.entry = FileValue::Entry{key.text, line, nullptr};
-    } else {
-      problems_.Add(line, QuoteValue(key.text) + ": this key stands in line " +
-                              std::to_string(first->second) + " already; allowed: once");
-    }
-  }
-
-  const FileProblems& problems_;
-  int documents_ = 0;
-  FileValue::Ptr root_;
-  std::vector<Open> open_;
-  std::unordered_map<YAML::anchor_t, FileValue::Ptr> anchors_;  // of values that have ended
-};
-
-std::string_view Name(Kind kind) {
-  switch (kind) {
-    case Kind::kNothing:
-      return "nothing";
-    case Kind::kText:
-      return "a single value";
-    case Kind::kList:
-      return "a list";
-    case Kind::kMap:
-      return "a map";
-  }
-  return "";
+  return text.str();
 }
 
-// The content, or why it cannot be read.
-std::pair<std::string, std::string> ReadBounded(const std::string& path) {
-  const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!file) return {"", std::strerror(errno)};
-  std::string content(kMaxConfigFileBytes + 1, '\0');
-  std::size_t size = 0;
-  while (size < content.size()) {
-    const ssize_t got = ::read(file.Get(), content.data() + size, content.size() - size);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return {"", std::strerror(errno)};
-    if (got == 0) break;
-    size += static_cast<std::size_t>(got);
+// A value, or a list of values; nothing when it is neither.
+std::optional<ConfigFile::Value> ReadValue(const std::string& path, const YAML::Node& key,
+                                           const YAML::Node& node) {
+  ConfigFile::Value value{PlaceOf(path, key), {}, node.IsSequence()};
+  if (node.IsScalar()) {
+    value.values.push_back(node.Scalar());
+    return value;
   }
-  if (size > kMaxConfigFileBytes) {
-    return {"", "is larger than " + std::to_string(kMaxConfigFileBytes) + " bytes"};
+  if (!node.IsSequence()) return std::nullopt;
+  for (const YAML::Node& item : node) {
+    if (!item.IsScalar()) return std::nullopt;
+    value.values.push_back(item.Scalar());
   }
-  content.resize(size);
-  return {std::move(content), ""};
+  return value;
+}
+
+// The values of a block; `other` is asked first and takes what it knows.
+template <typename Other>
+void ReadBlock(const std::string& path, const YAML::Node& block, ConfigFile::Values& into,
+               std::vector<std::string>& problems, Other other) {
+  std::vector<std::string> seen;
+  for (const auto& entry : block) {
+    if (!entry.first.IsScalar()) {
+      problems.push_back(PlaceOf(path, entry.first) + ": a key must be a word");
+      continue;
+    }
+    const std::string& key = entry.first.Scalar();
+    const std::string place = PlaceOf(path, entry.first) + ": " + QuoteValue(key);
+    if (std::find(seen.begin(), seen.end(), key) != seen.end()) {
+      problems.push_back(place + " stands twice");
+      continue;
+    }
+    seen.push_back(key);
+    if (entry.second.IsNull() || other(key, entry.second)) continue;
+    if (auto value = ReadValue(path, entry.first, entry.second)) {
+      into.emplace(key, *std::move(value));
+    } else {
+      problems.push_back(place + ": allowed: a value, or a list of values");
+    }
+  }
 }
 
 }  // namespace
 
-FileValue::Ptr ReadConfigFile(const std::string& path, const FileProblems& problems) {
-  const auto [content, error] = ReadBounded(path);
-  if (error.empty()) return ParseConfigFile(content, problems);
-  problems.Add("--config: " + QuoteValue(path) + " cannot be read: " + error);
+std::string PlaceOf(const std::string& path, const YAML::Node& node) {
+  return path + ":" + std::to_string(node.Mark().line + 1);
+}
+
+ConfigFile ConfigFile::Read(const std::string& path, const std::string& section,
+                            const std::vector<std::string>& blocks,
+                            std::vector<std::string>& problems) {
+  ConfigFile file;
+  const std::optional<std::string> text = ReadText(path, problems);
+  if (!text) return file;
+  YAML::Node root;
+  try {
+    root = YAML::Load(*text);
+  } catch (const YAML::Exception& error) {
+    problems.push_back(path + ":" + std::to_string(error.mark.line + 1) +
+                       ": is not YAML: " + error.msg);
+    return file;
+  }
+  if (root.IsNull()) return file;
+  if (!root.IsMap()) {
+    problems.push_back(path + ":1: allowed: lines of `key: value`");
+    return file;
+  }
+  ReadBlock(path, root, file.top_, problems, [&](const std::string& key, const YAML::Node& node) {
+    if (key == section && node.IsMap()) {
+      ReadBlock(path, node, file.section_, problems,
+                [](const auto&, const auto&) { return false; });
+      return true;
+    }
+    if (std::find(blocks.begin(), blocks.end(), key) == blocks.end()) return false;
+    file.blocks_.emplace(key, std::make_shared<const YAML::Node>(node));
+    return true;
+  });
+  return file;
+}
+
+const ConfigFile::Value* ConfigFile::Find(const std::string& key) const {
+  for (const Values* values : {&section_, &top_}) {
+    if (const auto found = values->find(key); found != values->end()) return &found->second;
+  }
   return nullptr;
 }
 
-FileValue::Ptr ParseConfigFile(std::string_view content, const FileProblems& problems) {
-  TreeBuilder tree(problems);
-  try {
-    std::istringstream stream{std::string(content)};
-    YAML::Parser parser(stream);
-    while (parser.HandleNextDocument(tree)) continue;
-  } catch (const YAML::Exception& error) {
-    problems.Add(std::max(error.mark.line, 0) + 1, "is not YAML: " + error.msg);
-    return nullptr;
-  } catch (const Refusal& refusal) {
-    problems.Add(refusal.line, refusal.what());
-    return nullptr;
-  }
-  FileValue::Ptr root = tree.root();
-  if (root == nullptr || root->kind == Kind::kNothing) {
-    auto empty = std::make_shared<FileValue>();
-    empty->kind = Kind::kMap;
-    return empty;
-  }
-  if (const auto problem = WrongKind(*root, Kind::kMap)) {
-    problems.Add(root->line, "the file " + *problem);
-    return nullptr;
-  }
-  return root;
-}
-
-std::optional<std::string> WrongKind(const FileValue& value, Kind allowed) {
-  if (value.kind == allowed) return std::nullopt;
-  std::string problem = value.kind == Kind::kNothing ? "has no value" : "is ";
-  if (value.kind != Kind::kNothing) problem += Name(value.kind);
-  return problem.append("; allowed: ").append(Name(allowed));
-}
-
-std::string UnknownKey(const std::string& key, const std::vector<std::string>& known) {
-  const auto nearest = NearestWord(key, known);
-  return QuoteValue(key) + ": unknown key; " +
-         (nearest ? "did you mean " + *nearest + "?" : "see --help");
+const YAML::Node* ConfigFile::Block(const std::string& key) const {
+  const auto found = blocks_.find(key);
+  return found == blocks_.end() ? nullptr : found->second.get();
 }
 
 }  // namespace runner

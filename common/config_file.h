@@ -1,62 +1,52 @@
 #pragma once
 
-#include <cstddef>
+#include <cstdint>
+#include <map>
 #include <memory>
-#include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
+
+namespace YAML {
+class Node;
+}
 
 namespace runner {
 
-// One value of a configuration file, with what lies below it. A value that stands behind a YAML
-// anchor is shared by all its aliases: reading is cheap, copying need not be.
-struct FileValue {
-  enum class Kind { kNothing, kText, kList, kMap };
-  using Ptr = std::shared_ptr<const FileValue>;
-  struct Entry {
-    std::string key;
-    int line = 0;
-    Ptr value;
-  };
-
-  Kind kind = Kind::kNothing;
-  int line = 0;                // the first one is 1
-  std::string text;            // kText
-  std::vector<Ptr> items;      // kList
-  std::vector<Entry> entries;  // kMap: in the order of the file, each key once
-  std::size_t size = 1;        // how large it would be with a copy in the place of every alias
-};
-
-// Where problems of one file are put.
-class FileProblems {
+// The top of a configuration file: YAML, keys with values, lists of values, or blocks that somebody
+// else reads. Nothing of it is checked here but its form.
+class ConfigFile {
  public:
-  FileProblems(std::string file, std::vector<std::string>* into)
-      : file_(std::move(file)), into_(into) {}
+  // Larger files are refused.
+  static constexpr std::uintmax_t kMaxBytes = std::uintmax_t{32} << 20;
 
-  // FILE:LINE, as problems begin.
-  std::string Place(int line) const { return file_ + ':' + std::to_string(line); }
-  void Add(int line, const std::string& problem) const { Add(Place(line) + ": " + problem); }
-  // One that has no place in the file.
-  void Add(std::string problem) const { into_->push_back(std::move(problem)); }
+  struct Value {
+    std::string place;  // "FILE:LINE"
+    std::vector<std::string> values;
+    bool is_list = false;
+  };
+  using Values = std::map<std::string, Value>;
+
+  // What stands at the top level, and what stands in the block called `section`, which goes first.
+  // A block called one of `blocks` is kept as it is; every other block is a problem. Problems name
+  // the file and the line.
+  static ConfigFile Read(const std::string& path, const std::string& section,
+                         const std::vector<std::string>& blocks,
+                         std::vector<std::string>& problems);
+
+  // By key; null when the file says nothing.
+  const Value* Find(const std::string& key) const;
+  const Values& top() const { return top_; }
+  const Values& section() const { return section_; }
+  // Null when there is none.
+  const YAML::Node* Block(const std::string& key) const;
 
  private:
-  std::string file_;
-  std::vector<std::string>* into_;
+  Values top_;
+  Values section_;
+  std::map<std::string, std::shared_ptr<const YAML::Node>> blocks_;
 };
 
-inline constexpr std::size_t kMaxConfigFileBytes = std::size_t{1} << 20;
-
-// Reads a file of YAML: one document, which is a map or empty. Null when it could not be read,
-// which is a problem; a key that stands twice is one as well, and its first value counts. Hostile
-// input costs time and memory linear in kMaxConfigFileBytes.
-FileValue::Ptr ReadConfigFile(const std::string& path, const FileProblems& problems);
-// The same for what a file holds.
-FileValue::Ptr ParseConfigFile(std::string_view content, const FileProblems& problems);
-
-// What is wrong when the value must be of this kind: "is a map; allowed: a single value".
-std::optional<std::string> WrongKind(const FileValue& value, FileValue::Kind allowed);
-// The problem of a key that is none of those known, with the one that was probably meant.
-std::string UnknownKey(const std::string& key, const std::vector<std::string>& known);
+// "FILE:LINE" of a node, for problems.
+std::string PlaceOf(const std::string& path, const YAML::Node& node);
 
 }  // namespace runner

@@ -1,102 +1,73 @@
+// The configuration file as one more source of values for the options of a table.
+
 #include <algorithm>
-#include <set>
-#include <stdexcept>
+#include <iterator>
+#include <utility>
 
 #include "common/config.h"
-#include "common/utf8.h"
-
-// How an option table reads its options from a configuration file.
+#include "common/config_file.h"
+#include "common/config_values.h"
 
 namespace runner {
 
-ConfigTable& ConfigTable::File(OptionSpec spec, ConfigFileLayout layout, std::string* into) {
-  if (!file_flag_.empty()) throw std::logic_error("two options name a configuration file");
-  file_flag_ = spec.flag;
-  file_layout_ = std::move(layout);
-  return Path(std::move(spec), into);
+ConfigTable& ConfigTable::File(std::string section, std::vector<std::string> others) {
+  file_section_ = std::move(section);
+  other_keys_ = std::move(others);
+  return Path({.flag = kConfigFlag,
+               .env = {"CONFIG_FILE"},
+               .help = "YAML file with these options, dashes written as underscores"},
+              &file_path_);
 }
 
-ConfigTable& ConfigTable::FileKey(FileKeySpec spec) {
-  file_keys_.push_back(std::move(spec));
+ConfigTable& ConfigTable::Block(std::string key, ReadBlock read) {
+  blocks_.push_back({std::move(key), std::move(read)});
   return *this;
 }
 
-ConfigTable::ConfigFile ConfigTable::ReadFile(const std::vector<Level>& levels,
-                                              std::vector<std::string>& problems) {
-  ConfigFile file;
-  const auto row = std::find_if(rows_.begin(), rows_.end(),
-                                [this](const Row& each) { return each.spec.flag == file_flag_; });
-  if (row == rows_.end()) return file;
-  Resolve(*row, levels, problems);
-  if (!row->given) return file;
-  const std::string path = std::get<std::string>(row->show());
-  if (path.empty()) return file;
-  file.path = EscapeForTerminal(path);
-  const FileProblems place(file.path, &problems);
-  file.root = ReadConfigFile(path, place);
-  file.readable = file.root != nullptr;
-  row->sound = file.readable;
-  if (file.readable) IndexFile(file, place);
+ConfigFile ConfigTable::ReadFile(std::vector<std::string>& problems) const {
+  if (file_path_.empty()) return {};
+  std::vector<std::string> blocks = {"ingest", "executor"};
+  std::erase(blocks, file_section_);
+  for (const FileBlock& block : blocks_) blocks.push_back(block.key);
+  // What the other program alone takes is none of our business, whatever it looks like.
+  const std::vector<std::string> own = FileKeys();
+  std::copy_if(
+      other_keys_.begin(), other_keys_.end(), std::back_inserter(blocks),
+      [&](const auto& key) { return std::find(own.begin(), own.end(), key) == own.end(); });
+  ConfigFile file = ConfigFile::Read(file_path_, file_section_, blocks, problems);
+  CheckKeys(file, problems);
   return file;
 }
 
-void ConfigTable::IndexFile(ConfigFile& file, const FileProblems& problems) const {
-  std::vector<std::string> own;
-  for (const Row& row : rows_) {
-    if (row.spec.flag != file_flag_) own.push_back(row.key);
-  }
-  for (const FileKeySpec& key : file_keys_) own.push_back(key.key);
-  const std::set<std::string> is_own(own.begin(), own.end());
-  const std::set<std::string> is_foreign(file_layout_.foreign.begin(), file_layout_.foreign.end());
-  std::vector<std::string> known = own;
-  known.insert(known.end(), is_foreign.begin(), is_foreign.end());
-  if (!file_layout_.section.empty()) known.push_back(file_layout_.section);
-
-  // The section is read first, and the first entry of a key is the one that counts.
-  for (const FileValue::Entry& section : file.root->entries) {
-    if (section.key != file_layout_.section) continue;
-    // Nothing is left of a section whose lines are all commented out.
-    if (section.value->kind == FileValue::Kind::kNothing) continue;
-    if (const auto problem = WrongKind(*section.value, FileValue::Kind::kMap)) {
-      problems.Add(section.line, section.key + ": " + *problem);
-    }
-    for (const FileValue::Entry& entry : section.value->entries) {
-      if (is_own.contains(entry.key)) {
-        file.entries.emplace(entry.key, &entry);
-      } else {
-        problems.Add(entry.line, UnknownKey(entry.key, own));
+void ConfigTable::CheckKeys(const ConfigFile& file, std::vector<std::string>& problems) const {
+  std::vector<std::string> known = FileKeys();
+  const auto is_ours = [&](const std::string& key) {
+    return std::find(known.begin(), known.end(), key) != known.end();
+  };
+  for (const ConfigFile::Values* values : {&file.top(), &file.section()}) {
+    for (const auto& [key, value] : *values) {
+      const std::string place = value.place + ": " + key;
+      const Row* row = Find(FlagOf(key));
+      if (row != nullptr && value.is_list && !row->clear) {
+        problems.push_back(place + ": a list where one value is due");
       }
-    }
-  }
-  for (const FileValue::Entry& entry : file.root->entries) {
-    if (is_own.contains(entry.key)) {
-      file.entries.emplace(entry.key, &entry);
-    } else if (entry.key != file_layout_.section && !is_foreign.contains(entry.key)) {
-      problems.Add(entry.line, UnknownKey(entry.key, known));
+      if (is_ours(key)) continue;
+      std::vector<std::string> candidates = known;
+      candidates.insert(candidates.end(), {"ingest", "executor"});
+      const auto nearest = NearestWord(key, candidates);
+      problems.push_back(value.place + ": " + QuoteValue(key) + ": unknown key; " +
+                         (nearest ? "did you mean " + *nearest + "?" : "see --help"));
     }
   }
 }
 
-ConfigTable::Level ConfigTable::FileLevel(const ConfigFile& file) {
-  return [&file](const Row& row) -> std::optional<Given> {
-    const auto found = file.entries.find(row.key);
-    if (found == file.entries.end()) return std::nullopt;
-    const auto& [key, line, value] = *found->second;
-    Given given{FileProblems(file.path, nullptr).Place(line) + ": " + key, {}};
-    if (!row.clear) {
-      given.misfit = WrongKind(*value, FileValue::Kind::kText);
-      if (!given.misfit) given.values = {value->text};
-      return given;
-    }
-    given.misfit = WrongKind(*value, FileValue::Kind::kList);
-    for (const FileValue::Ptr& item : value->items) {
-      if (given.misfit) break;
-      given.misfit = WrongKind(*item, FileValue::Kind::kText);
-      if (given.misfit) given.misfit = "one item of it " + *given.misfit;
-      given.values.push_back(item->text);
-    }
-    return given;
-  };
+std::vector<std::string> ConfigTable::FileKeys() const {
+  std::vector<std::string> keys;
+  for (const Row& row : rows_) {
+    if (row.spec.flag != kConfigFlag) keys.push_back(KeyOf(row.spec.flag));
+  }
+  for (const FileBlock& block : blocks_) keys.push_back(block.key);
+  return keys;
 }
 
 }  // namespace runner

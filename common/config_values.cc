@@ -170,8 +170,6 @@ std::string FlagOf(std::string_view key) {
 
 std::optional<std::string> NearestWord(std::string_view word,
                                        const std::vector<std::string>& candidates) {
-  constexpr std::size_t kLongestWord = 100;
-  if (word.size() > kLongestWord) return std::nullopt;
   std::optional<std::string> nearest;
   std::size_t least = word.size() / 3 + 2;  // further away than this is not a misspelling
   for (const std::string& candidate : candidates) {

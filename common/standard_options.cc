@@ -6,12 +6,6 @@ namespace runner {
 
 void DeclareCommonOptions(ConfigTable& table, const CommonDefaults& defaults, CommonOptions* into) {
   table
-      .File(
-          {.flag = "--config",
-           .env = {"CONFIG_FILE"},
-           .help = "YAML file of options, below flags and environment; its keys are the flags with "
-                   "underscores."},
-          defaults.file, &into->config_file)
       .Enum<LogLevel>({.flag = "--log-level",
                        .env = {"LOG_LEVEL"},
                        .default_text = "info",

@@ -11,7 +11,6 @@ namespace runner {
 
 // The options that both programs have.
 struct CommonOptions {
-  std::string config_file;  // empty: none
   LogLevel log_level = LogLevel::kInfo;
   LogFormat log_format = LogFormat::kAuto;
   std::string bind_address;  // of the metrics and health servers
@@ -27,11 +26,9 @@ struct CommonDefaults {
   std::uint16_t metrics_port = 0;
   std::uint16_t health_port = 0;
   std::string grpc_listen;
-  ConfigFileLayout file = {};
 };
 
-// Adds the options to the table, --config among them, with the rule that gRPC in plain text stays
-// on this machine unless
+// Adds the options to the table, with the rule that gRPC in plain text stays on this machine unless
 // --grpc-insecure says otherwise. `into` outlives the table.
 void DeclareCommonOptions(ConfigTable& table, const CommonDefaults& defaults, CommonOptions* into);
 

@@ -117,6 +117,7 @@ void ExecutorLoop::OnMessage(const v1::IngestMessage& message) {
 }
 
 void ExecutorLoop::OnWelcome(const v1::Welcome& welcome) {
+  admission_.OnWelcome();  // before anything grants a credit: those of the stream before are void
   for (const v1::Decision& decision : welcome.decisions()) {
     const auto lease = FromProto(decision.lease());
     if (!lease || decision.verdict() != v1::Decision::VERDICT_DROP) continue;
@@ -128,7 +129,6 @@ void ExecutorLoop::OnWelcome(const v1::Welcome& welcome) {
     if (run.pid != 0 && !run.outcome) SendStarted(run.lease, run.pid, run.started_at);
   }
   for (const auto& [lease, outcome] : admission_.results_waiting()) SendResult(lease, outcome);
-  admission_.OnWelcome();
   if (draining()) {
     v1::ExecutorMessage request;
     request.mutable_draining();

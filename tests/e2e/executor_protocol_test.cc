@@ -109,10 +109,11 @@ void SendCancel(Stream& stream, std::uint32_t attempt) {
 class ExecutorProtocolTest : public ::testing::Test {
  protected:
   // An executor whose agent is the shell script.
-  std::unique_ptr<ServiceProcess> Start(const ScriptedIngest& ingest, const std::string& agent) {
+  std::unique_ptr<ServiceProcess> Start(const ScriptedIngest& ingest, const std::string& agent,
+                                        const std::string& kill_grace = "0.5") {
     return std::make_unique<ServiceProcess>(
         "executor", RUNNER_EXECUTOR,
-        Words{"--ingest-address", ingest.address(), "--agent-kill-grace", "0.5",
+        Words{"--ingest-address", ingest.address(), "--agent-kill-grace", kill_grace,
               "--shutdown-timeout", "0", "--grpc-listen", "127.0.0.1:0", "--", "/bin/sh", "-c",
               agent},
         Environment{}, directory_.path());
@@ -219,6 +220,37 @@ TEST_F(ExecutorProtocolTest, WhatRunsIsAnnouncedAndToldAgainAfterTheStreamWasLos
                            return grpc::Status::OK;
                          }});
   const auto executor = Start(ingest, "sleep 60");
+  EXPECT_TRUE(ingest.AwaitEnd()) << executor->log().Tail(20);
+  executor->Terminate();
+  EXPECT_EQ(executor->WaitForExit(std::chrono::seconds(15)), 0) << executor->log().Tail(20);
+}
+
+TEST_F(ExecutorProtocolTest, ADropOfAnAttemptThatWaitsGrantsNoMoreThanTheFreeSlots) {
+  ScriptedIngest ingest({[](Stream& stream) {
+                           EXPECT_TRUE(Await(stream, v1::ExecutorMessage::kHello));
+                           SendWelcome(stream);
+                           EXPECT_TRUE(Await(stream, v1::ExecutorMessage::kCredits));
+                           SendOffer(stream, 1);
+                           EXPECT_TRUE(Await(stream, v1::ExecutorMessage::kStarted));
+                           SendCancel(stream, 1);
+                           SendOffer(stream, 2);
+                           EXPECT_TRUE(Await(stream, v1::ExecutorMessage::kAccepted));
+                           return grpc::Status(grpc::StatusCode::UNAVAILABLE, "cut by the test");
+                         },
+                         [](Stream& stream) {
+                           const auto hello = Await(stream, v1::ExecutorMessage::kHello);
+                           EXPECT_TRUE(hello && hello->hello().running_size() == 2);
+                           v1::IngestMessage welcome;
+                           v1::Decision& drop = *welcome.mutable_welcome()->add_decisions();
+                           *drop.mutable_lease() = Attempt(2);
+                           drop.set_verdict(v1::Decision::VERDICT_DROP);
+                           stream.Write(welcome);
+                           const auto credits = Await(stream, v1::ExecutorMessage::kCredits);
+                           EXPECT_TRUE(credits && credits->credits().total() == 4)
+                               << "the first attempt still takes one of five";
+                           return grpc::Status::OK;
+                         }});
+  const auto executor = Start(ingest, "trap '' TERM; while :; do sleep 1; done", "3");
   EXPECT_TRUE(ingest.AwaitEnd()) << executor->log().Tail(20);
   executor->Terminate();
   EXPECT_EQ(executor->WaitForExit(std::chrono::seconds(15)), 0) << executor->log().Tail(20);

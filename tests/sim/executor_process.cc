@@ -169,6 +169,8 @@ void ExecutorProcess::SendCredits() {
 // --- what ingest says -----------------------------------------------------------------------
 
 void ExecutorProcess::Handle(const ingest::SendWelcome& welcome) {
+  admission_.OnWelcome();
+  offers_ = 0;
   for (const auto& [lease, keep] : welcome.decisions) {
     if (keep) continue;
     Stop(lease, StopReason::kCancelled);
@@ -176,8 +178,6 @@ void ExecutorProcess::Handle(const ingest::SendWelcome& welcome) {
   }
   for (const Lease& lease : runs_.Started()) Send(Started{lease});
   for (const auto& [lease, outcome] : admission_.results_waiting()) SendResult(lease, outcome);
-  admission_.OnWelcome();
-  offers_ = 0;
   if (draining_) {
     Send(Draining{});
   } else {

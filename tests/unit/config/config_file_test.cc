@@ -1,0 +1,134 @@
+// The configuration file, as both programs read it.
+
+#include <algorithm>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "common/option_names.h"
+#include "executor/config.h"
+#include "ingest/config.h"
+#include "tests/unit/config/config_fixture.h"
+
+namespace runner {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::SizeIs;
+using ::testing::StartsWith;
+using ::testing::UnorderedElementsAreArray;
+
+class ConfigFileTest : public ConfigFixture {
+ protected:
+  ParseResult ParseIngest(std::vector<std::string> arguments = {}) {
+    ingest_ = {};
+    ConfigTable table = ingest::MakeConfigTable(&ingest_);
+    return Parse(table, std::move(arguments));
+  }
+  ParseResult ParseExecutor(std::vector<std::string> arguments = {}) {
+    ConfigTable table = executor::MakeConfigTable(&executor_, Environment());
+    return Parse(table, std::move(arguments));
+  }
+
+  ingest::IngestConfig ingest_;
+  executor::ExecutorConfig executor_;
+};
+
+TEST_F(ConfigFileTest, AFlagGoesBeforeTheEnvironmentBeforeTheFileBeforeTheDefault) {
+  WriteConfig("mcp_endpoint: http://a:1/mcp\nmax_queue_age: 10m\nlease_ttl: 30\nmax_attempts: 7\n");
+  environment_["LEASE_TTL_SECONDS"] = "31";
+  environment_["MAX_ATTEMPTS"] = "8";
+  ASSERT_THAT(ParseIngest({"--max-attempts", "9"}).problems, SizeIs(0));
+  EXPECT_EQ(ingest_.max_queue_age, std::chrono::minutes(10));
+  EXPECT_EQ(ingest_.lease_ttl, std::chrono::seconds(31));
+  EXPECT_EQ(ingest_.max_attempts, 9u);
+  EXPECT_EQ(ingest_.cluster_queue_size, 100u);
+}
+
+TEST_F(ConfigFileTest, OneFileServesBothPrograms) {
+  WriteConfig(
+      "mcp_endpoint: http://a:1/mcp\nshutdown_timeout: 12\nslots: 3\nagent_command: sh\n"
+      "agent_env: [A, B=c]\ningest: {metrics_port: 1234}\nexecutor: {metrics_port: 4321}\n");
+  ASSERT_THAT(ParseIngest().problems, SizeIs(0));
+  ASSERT_THAT(ParseExecutor().problems, SizeIs(0));
+  EXPECT_EQ(ingest_.common.metrics_port, 1234);
+  EXPECT_EQ(executor_.common.metrics_port, 4321);
+  EXPECT_EQ(executor_.slots, 3u);
+  EXPECT_EQ(executor_.common.shutdown_timeout, std::chrono::seconds(12));
+  EXPECT_THAT(executor_.agent_env, ElementsAre("A", "B=c"));
+}
+
+TEST_F(ConfigFileTest, WhatStandsInTheSectionGoesFirst) {
+  WriteConfig("mcp_endpoint: http://a:1/mcp\nlog_level: warn\ningest: {log_level: error}\n");
+  ASSERT_THAT(ParseIngest().problems, SizeIs(0));
+  EXPECT_EQ(ingest_.common.log_level, LogLevel::kError);
+}
+
+TEST_F(ConfigFileTest, TellsAllProblemsAtOnceWithFileAndLine) {
+  WriteConfig(
+      "mcp_endpoint: http://a:1/mcp\nmax_queue_aeg: 10\nmax_attempts: many\nlease_ttl: [1, 2]\n"
+      "slots: 3\nslots: 4\ningest: {max_atempts: 3}\nlog_level: {a: b}\n");
+  EXPECT_THAT(
+      ParseIngest().problems,
+      ElementsAre(AllOf(StartsWith(Place(6)), HasSubstr("slots"), HasSubstr("twice")),
+                  AllOf(StartsWith(Place(8)), HasSubstr("log_level")),
+                  AllOf(StartsWith(Place(4)), HasSubstr("a list where one value is due")),
+                  AllOf(StartsWith(Place(2)), HasSubstr("did you mean max_queue_age?")),
+                  AllOf(StartsWith(Place(7)), HasSubstr("did you mean max_attempts?")),
+                  AllOf(StartsWith(Place(3)), HasSubstr("max_attempts"), HasSubstr("many"))));
+}
+
+TEST_F(ConfigFileTest, AFileThatCannotBeReadIsAProblem) {
+  environment_["CONFIG_FILE"] = path_ + "-missing";
+  EXPECT_THAT(ParseIngest({"--mcp-endpoint", "http://a:1/mcp"}).problems,
+              ElementsAre(HasSubstr("cannot be read")));
+}
+
+TEST_F(ConfigFileTest, WhatIsNotYamlIsAProblem) {
+  for (const char* text : {"a: [1, 2", "just words", "- a\n- b\n", "\t- {"}) {
+    WriteConfig(text);
+    EXPECT_THAT(ParseIngest({"--mcp-endpoint", "http://a:1/mcp"}).problems, SizeIs(1)) << text;
+  }
+}
+
+TEST_F(ConfigFileTest, AnEmptyFileAndEmptyValuesSayNothing) {
+  WriteConfig("# nothing\n");
+  EXPECT_THAT(ParseIngest({"--mcp-endpoint", "http://a:1/mcp"}).problems, SizeIs(0));
+  WriteConfig("max_attempts:\nlease_ttl: ~\n");
+  EXPECT_THAT(ParseIngest({"--mcp-endpoint", "http://a:1/mcp"}).problems, SizeIs(0));
+  EXPECT_EQ(ingest_.max_attempts, 3u);
+}
+
+TEST_F(ConfigFileTest, AliasesThatMultiplyCostNothing) {
+  std::string text = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n";
+  for (int i = 1; i < 30; ++i) {
+    const std::string before = "*a" + std::to_string(i - 1);
+    text += "a" + std::to_string(i) + ": &a" + std::to_string(i) + " [";
+    for (int j = 0; j < 9; ++j) text += (j > 0 ? ", " : "") + before;
+    text += "]\n";
+  }
+  WriteConfig(text);
+  EXPECT_THAT(ParseIngest({"--mcp-endpoint", "http://a:1/mcp"}).problems, SizeIs(30));
+}
+
+// Keys of one table that the other one does not have.
+std::vector<std::string> Only(const ConfigTable& table, const ConfigTable& other) {
+  std::vector<std::string> only = table.FileKeys();
+  const std::vector<std::string> others = other.FileKeys();
+  std::erase_if(only, [&](const std::string& key) {
+    return std::find(others.begin(), others.end(), key) != others.end();
+  });
+  return only;
+}
+
+TEST_F(ConfigFileTest, EachProgramKnowsTheOptionsOfTheOther) {
+  const ConfigTable ingest = ingest::MakeConfigTable(&ingest_);
+  const ConfigTable executor = executor::MakeConfigTable(&executor_, Environment());
+  EXPECT_THAT(IngestOnlyKeys(), UnorderedElementsAreArray(Only(ingest, executor)));
+  EXPECT_THAT(ExecutorOnlyKeys(), UnorderedElementsAreArray(Only(executor, ingest)));
+}
+
+}  // namespace
+}  // namespace runner

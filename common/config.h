@@ -113,7 +113,7 @@ class ConfigTable {
 
   ParseResult Parse(int argc, const char* const* argv, const EnvironmentLookup& environment);
 
-  // Whether a flag or an environment variable gave the option. After Parse.
+  // Whether a flag, an environment variable or the file gave the option. After Parse.
   bool WasGiven(std::string_view flag) const;
   // The keys that the file may hold for this program, without --config; for the other program.
   std::vector<std::string> FileKeys() const;

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <fstream>
 #include <optional>
+#include <set>
 #include <sstream>
 #include <system_error>
 #include <utility>
@@ -15,17 +16,19 @@
 namespace runner {
 namespace {
 
+constexpr std::size_t kMaxKeys = 1'000;  // of one block
+
 std::optional<std::string> ReadText(const std::string& path, std::vector<std::string>& problems) {
   std::error_code error;
-  const std::uintmax_t size = std::filesystem::file_size(path, error);
-  if (!error && size > ConfigFile::kMaxBytes) {
+  const bool regular = std::filesystem::is_regular_file(path, error);
+  if (regular && std::filesystem::file_size(path, error) > ConfigFile::kMaxBytes) {
     problems.push_back(path + ": is larger than a configuration file may be (32 MiB)");
     return std::nullopt;
   }
   std::ifstream file(path);
   std::ostringstream text;
-  if (file && size > 0) text << file.rdbuf();
-  if (error || !file) {
+  if (file && file.peek() != std::ifstream::traits_type::eof()) text << file.rdbuf();
+  if (error || file.bad() || !file.is_open()) {
     problems.push_back(path + ": cannot be read" + (error ? ": " + error.message() : ""));
     return std::nullopt;
   }
@@ -52,7 +55,11 @@ std::optional<ConfigFile::Value> ReadValue(const std::string& path, const YAML::
 template <typename Other>
 void ReadBlock(const std::string& path, const YAML::Node& block, ConfigFile::Values& into,
                std::vector<std::string>& problems, Other other) {
-  std::vector<std::string> seen;
+  if (block.size() > kMaxKeys) {
+    problems.push_back(PlaceOf(path, block) + ": more than 1000 keys");
+    return;
+  }
+  std::set<std::string> seen;
   for (const auto& entry : block) {
     if (!entry.first.IsScalar()) {
       problems.push_back(PlaceOf(path, entry.first) + ": a key must be a word");
@@ -60,11 +67,10 @@ void ReadBlock(const std::string& path, const YAML::Node& block, ConfigFile::Val
     }
     const std::string& key = entry.first.Scalar();
     const std::string place = PlaceOf(path, entry.first) + ": " + QuoteValue(key);
-    if (std::find(seen.begin(), seen.end(), key) != seen.end()) {
+    if (!seen.insert(key).second) {
       problems.push_back(place + " stands twice");
       continue;
     }
-    seen.push_back(key);
     if (entry.second.IsNull() || other(key, entry.second)) continue;
     if (auto value = ReadValue(path, entry.first, entry.second)) {
       into.emplace(key, *std::move(value));

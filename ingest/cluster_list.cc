@@ -14,7 +14,9 @@ namespace runner::ingest {
 namespace {
 
 constexpr std::size_t kMaxClusters = 20'000;
-constexpr std::size_t kMaxPatterns = 1'000;
+// Aliases make a small file say much: what is kept of it is bounded.
+constexpr std::size_t kMaxPatterns = 200'000;  // of all clusters
+constexpr std::size_t kMaxText = 2'048;
 
 bool IsHttpUrl(std::string_view text) {
   return (text.starts_with("http://") && text.size() > 7) ||
@@ -43,8 +45,9 @@ class ItemReader {
     std::set<std::string> seen;
     for (const auto& entry : item) {
       const std::string key = entry.first.IsScalar() ? entry.first.Scalar() : "";
+      if (entry.second.IsNull()) continue;  // as good as not there
       if (!seen.insert(key).second) Problem(entry.first, QuoteValue(key) + " stands twice");
-      if (!entry.second.IsNull()) ReadKey(key, entry.first, entry.second, cluster);
+      ReadKey(key, entry.first, entry.second, cluster);
     }
     for (const char* required : {"name", "endpoint"}) {
       if (!seen.contains(required)) Problem(item, std::string(required) + " is required");
@@ -92,8 +95,10 @@ class ItemReader {
       Problem(block, name + ": allowed: {allow: [...], deny: [...]}");
       return rules;
     }
+    std::set<std::string> seen;
     for (const auto& entry : block) {
       const std::string key = entry.first.IsScalar() ? entry.first.Scalar() : "";
+      if (!seen.insert(key).second) Problem(entry.first, QuoteValue(key) + " stands twice");
       if (key == "allow") {
         rules.allow = Patterns(name + ".allow", entry.second);
       } else if (key == "deny") {
@@ -107,8 +112,13 @@ class ItemReader {
 
   std::vector<std::string> Patterns(const std::string& name, const YAML::Node& list) {
     std::vector<std::string> patterns;
-    if (!list.IsSequence() || list.size() > kMaxPatterns) {
-      Problem(list, name + ": allowed: a list of at most 1000 patterns");
+    if (!list.IsSequence()) {
+      Problem(list, name + ": allowed: a list of patterns");
+      return patterns;
+    }
+    patterns_ += list.size();
+    if (patterns_ > kMaxPatterns) {
+      Problem(list, name + ": more than 200000 patterns in all");
       return patterns;
     }
     for (const YAML::Node& pattern : list) patterns.push_back(Text(name, pattern));
@@ -116,8 +126,8 @@ class ItemReader {
   }
 
   std::string Text(const std::string& name, const YAML::Node& value) {
-    if (value.IsScalar()) return value.Scalar();
-    Problem(value, name + ": allowed: one value");
+    if (value.IsScalar() && value.Scalar().size() <= kMaxText) return value.Scalar();
+    Problem(value, name + ": allowed: one value of at most 2048 characters");
     return {};
   }
   void Unknown(const std::string& key, const YAML::Node& at,
@@ -132,6 +142,7 @@ class ItemReader {
 
   const std::string& path_;
   std::vector<std::string>& problems_;
+  std::size_t patterns_ = 0;
 };
 
 }  // namespace

@@ -9,6 +9,8 @@
 namespace runner::ingest {
 namespace {
 
+constexpr const char* kDefaultCluster = "default";
+
 void DeclareConnection(ConfigTable& table, IngestConfig* config) {
   table
       .String(
@@ -19,7 +21,7 @@ void DeclareConnection(ConfigTable& table, IngestConfig* config) {
           &config->mcp_endpoint)
       .String({.flag = "--cluster-name",
                .env = {"CLUSTER_NAME"},
-               .default_text = "default",
+               .default_text = kDefaultCluster,
                .help = "name of the cluster in metrics, logs and incidents"},
               &config->cluster_name)
       .Word({.flag = "--mcp-mode",
@@ -76,6 +78,9 @@ void DeclareClusters(ConfigTable& table, IngestConfig* config) {
     return wrong ? std::optional("--mcp-endpoint: " + *wrong) : std::nullopt;
   });
   table.Check({"--cluster-name"}, [config]() -> std::optional<std::string> {
+    if (config->mcp_endpoint.empty() && config->cluster_name != kDefaultCluster) {
+      return "--cluster-name: names the cluster of --mcp-endpoint, not those of the file";
+    }
     const auto wrong = WrongWithName(config->cluster_name);
     return wrong ? std::optional("--cluster-name: " + *wrong) : std::nullopt;
   });

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cstdio>
 #include <exception>
 
@@ -36,12 +37,25 @@ HealthCheck BreakerCheck(const IngestLoop& loop) {
 
 std::vector<std::string> Endpoints(const IngestConfig& config) {
   std::vector<std::string> endpoints;
+  endpoints.reserve(config.clusters.size());
   for (const ClusterConfig& cluster : config.clusters) endpoints.push_back(cluster.endpoint);
   return endpoints;
 }
 
+// Of the clusters; no more than a log line can hold.
+std::vector<std::string> Names(const IngestConfig& config) {
+  constexpr std::size_t kMost = 100;
+  std::vector<std::string> names;
+  names.reserve(std::min(kMost, config.clusters.size()));
+  for (std::size_t i = 0; i < config.clusters.size() && i < kMost; ++i) {
+    names.push_back(config.clusters[i].name);
+  }
+  return names;
+}
+
 std::vector<ConnectionOptions> Connections(const IngestConfig& config) {
   std::vector<ConnectionOptions> connections;
+  connections.reserve(config.clusters.size());
   for (const ClusterConfig& cluster : config.clusters) {
     connections.push_back({.cluster = cluster.name,
                            .endpoint = cluster.endpoint,
@@ -54,7 +68,9 @@ std::vector<ConnectionOptions> Connections(const IngestConfig& config) {
 void Run(const IngestConfig& config, const ConfigTable& table) {
   const SystemClock clock;
   const Logger logger(config.common.log_level, config.common.log_format);
-  logger.Info("Effective configuration", table.Effective());
+  LogFields effective = table.Effective();
+  effective.emplace_back("clusters", Names(config));
+  logger.Info("Effective configuration", effective);
 
   Inbox inbox(clock);
   DispatchService dispatch(inbox, {.lease_ttl = config.lease_ttl});

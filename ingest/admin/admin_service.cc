@@ -164,10 +164,10 @@ grpc::Status AdminService::SubmitEvent(grpc::ServerContext*, const v1::SubmitEve
   if (!answer->first.ok()) return answer->first;
   const Scheduler::Admission& admission = answer->second;
   using Result = Scheduler::Admission::Result;
-  response->set_result(admission.result == Result::kQueued     ? "queued"
-                       : admission.result == Result::kFiltered ? "filtered"
+  response->set_result(admission.result == Result::kQueued           ? "queued"
+                       : admission.result == Result::kFiltered       ? "filtered"
                        : admission.result == Result::kBreakerDropped ? "dropped"
-                                                               : "rejected");
+                                                                     : "rejected");
   response->set_reason(admission.reason);
   response->set_incident_id(admission.incident_id);
   return grpc::Status::OK;

@@ -35,7 +35,8 @@ Scheduler::Scheduler(SchedulerOptions options, NewId new_id)
 // What the journal is told of a change of the record.
 Persist Scheduler::ChangeOf(const IncidentRecord& record) {
   const Incident& incident = record.incident;
-  return {{incident.id, std::nullopt, record, incident.occurrences, incident.event.severity,
+  const IncidentProgress& progress = record;
+  return {{incident.id, std::nullopt, progress, incident.occurrences, incident.event.severity,
            incident.last_seen}};
 }
 

@@ -1,6 +1,7 @@
 // What an earlier life of ingest left in the journal.
 
 #include <algorithm>
+#include <string_view>
 #include <utility>
 
 #include "ingest/core/scheduler.h"
@@ -25,8 +26,10 @@ std::vector<std::string> Scheduler::Restore(std::vector<RestoredIncident> incide
                         std::chrono::duration_cast<WallTime::duration>(one.progress.waited)
                   : one.progress.since;
   };
-  std::stable_sort(incidents.begin(), incidents.end(),
-                   [&](const auto& a, const auto& b) { return age(a) < age(b); });
+  std::sort(incidents.begin(), incidents.end(), [&](const auto& a, const auto& b) {
+    return std::pair(age(a), std::string_view(a.incident.id)) <
+           std::pair(age(b), std::string_view(b.incident.id));
+  });
   std::vector<std::string> unknown;
   for (RestoredIncident& restored : incidents) {
     if (const auto index = ClusterOf(restored.incident.event.cluster)) {

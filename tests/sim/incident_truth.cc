@@ -88,8 +88,9 @@ void IncidentTruth::OnRestore(const std::vector<ingest::RestoredIncident>& resto
     in_order.emplace_back(then(one.progress.since) - (queued ? one.progress.waited : Duration{}),
                           &one);
   }
-  std::stable_sort(in_order.begin(), in_order.end(),
-                   [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::sort(in_order.begin(), in_order.end(), [](const auto& a, const auto& b) {
+    return std::pair(a.first, a.second->incident.id) < std::pair(b.first, b.second->incident.id);
+  });
   for (const auto& [at, one] : in_order) {
     const auto& [incident, progress] = *one;
     const std::string key = ingest::DedupKeyOf(options_.dedup_key, incident.event);

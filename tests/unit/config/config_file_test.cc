@@ -113,6 +113,14 @@ TEST_F(ConfigFileTest, AliasesThatMultiplyCostNothing) {
   EXPECT_THAT(ParseIngest({"--mcp-endpoint", "http://a:1/mcp"}).problems, SizeIs(30));
 }
 
+TEST_F(ConfigFileTest, ManyKeysAreOneProblem) {
+  std::string text;
+  for (int i = 0; i < 100'000; ++i) text += "key" + std::to_string(i) + ": 1\n";
+  WriteConfig(text);
+  EXPECT_THAT(ParseIngest({"--mcp-endpoint", "http://a:1/mcp"}).problems,
+              ElementsAre(HasSubstr("more than 1000 keys")));
+}
+
 // Keys of one table that the other one does not have.
 std::vector<std::string> Only(const ConfigTable& table, const ConfigTable& other) {
   std::vector<std::string> only = table.FileKeys();

@@ -86,6 +86,28 @@ TEST_F(IngestConfigTest, TheFileAndTheOptionsForOneClusterDoNotMix) {
               ElementsAre(HasSubstr("not together with the clusters of the file")));
 }
 
+TEST_F(IngestConfigTest, AKeyWithoutAValueIsAsGoodAsNone) {
+  WriteConfig("clusters:\n  - {name: , endpoint: ~}\n  - {name: b, endpoint: \"http://a:1\"}\n");
+  EXPECT_THAT(Problems(),
+              ElementsAre(HasSubstr("name is required"), HasSubstr("endpoint is required")));
+}
+
+TEST_F(IngestConfigTest, NamingAClusterDoesNotGoWithTheFileEither) {
+  WriteConfig("clusters:\n  - {name: a, endpoint: \"http://a:1/mcp\"}\n");
+  EXPECT_THAT(Problems({"--cluster-name", "b"}), ElementsAre(HasSubstr("--cluster-name")));
+}
+
+TEST_F(IngestConfigTest, AliasesDoNotMultiplyWhatIsKept) {
+  std::string text =
+      "clusters:\n  - name: c\n    endpoint: &long http://" + std::string(100'000, 'a') + "\n";
+  for (int i = 0; i < 100; ++i) {
+    text += "  - {name: c" + std::to_string(i) + ", endpoint: *long}\n";
+  }
+  WriteConfig(text);
+  EXPECT_THAT(Problems(), SizeIs(testing::Ge(101u)));
+  for (const ClusterConfig& cluster : config_.clusters) EXPECT_EQ(cluster.endpoint, "");
+}
+
 TEST_F(IngestConfigTest, OneClusterFromTheOptionsAlone) {
   environment_.erase("CONFIG_FILE");
   ASSERT_THAT(Problems({"--mcp-endpoint", "http://b:1/mcp", "--cluster-name", "b",

@@ -110,6 +110,7 @@ IngestLoop::IngestLoop(const SchedulerOptions& options, Inbox& inbox, IncidentJo
 }
 
 IngestLoop::~IngestLoop() {
+  journal_.OnCommit(nullptr);
   inbox_.Cancel(timer_);
   inbox_.Cancel(drain_timer_);
 }

@@ -110,7 +110,7 @@ std::optional<Scheduler::Admission> Scheduler::Rejected(ClusterIndex index,
   if (!victim) {
     Cluster& cluster = clusters_[index];
     ++cluster.counters.rejected;
-    effects.push_back(QueueOverflowed{EventId(newcomer), cluster.name, depth});
+    effects.push_back(QueueOverflowed{EventId(newcomer), cluster.name, waiting_.Of(index).size()});
     return Admission{Admission::Result::kRejected, "overflow", {}};
   }
   IncidentRecord& evicted = *incidents_.Find(victim->incident_id);

@@ -58,8 +58,8 @@ class SchedulingTest : public SystemTest {
       stamp.start = what == "start";
       stamps.push_back(stamp);
     }
-    std::stable_sort(stamps.begin(), stamps.end(),
-                     [](const Stamp& a, const Stamp& b) { return a.at < b.at; });
+    std::sort(stamps.begin(), stamps.end(),
+              [](const Stamp& a, const Stamp& b) { return a.at < b.at; });
     return stamps;
   }
   // The most agents that ran at once, by what `of` says of each.

@@ -120,6 +120,17 @@ TEST(SchedulerOverflow, OfAllQueuesTakesFromTheLongest) {
   EXPECT_EQ(driver.Only<IncidentFinished>().lease.incident_id, "incident-1") << "the oldest";
 }
 
+TEST(SchedulerOverflow, ARejectedNewcomerIsToldWithTheDepthOfItsOwnQueue) {
+  SchedulerOptions options = OptionsFor(2);
+  options.global_queue_size = 3;
+  options.overflow_policy = OverflowPolicy::kRejectNewest;
+  SchedulerDriver driver(options);
+  for (int i = 0; i < 3; ++i) driver.Queue(0);
+  EXPECT_EQ(driver.Event(1).result, Result::kRejected);
+  EXPECT_EQ(driver.Only<QueueOverflowed>().cluster, "c1");
+  EXPECT_EQ(driver.Only<QueueOverflowed>().depth, 0u);
+}
+
 TEST(SchedulerOverflow, NeverEvictsTheCriticalForTheRest) {
   SchedulerOptions options = OptionsFor(1);
   options.cluster_queue_size = 2;

@@ -1,4 +1,5 @@
 #include <deque>
+#include <filesystem>
 #include <functional>
 #include <future>
 #include <memory>
@@ -11,6 +12,7 @@
 
 #include "runner/v1/dispatch.grpc.pb.h"
 #include "tests/support/child_process.h"
+#include "tests/support/eventually.h"
 #include "tests/support/service_process.h"
 #include "tests/support/system.h"
 #include "tests/support/temp_dir.h"
@@ -130,7 +132,18 @@ class ExecutorProtocolTest : public ::testing::Test {
     EXPECT_EQ(executor->WaitForExit(std::chrono::seconds(15)), 0) << executor->log().Tail(20);
   }
 
+  // An agent that ignores SIGTERM, and when it does so from now on.
+  std::string StubbornAgent() const {
+    return "trap '' TERM; : >" + Armed().string() + "; while :; do sleep 1; done";
+  }
+  void AwaitStubborn() const {
+    EXPECT_TRUE(Eventually([this] { return std::filesystem::exists(Armed()); }));
+  }
+
   TempDir directory_;
+
+ private:
+  std::filesystem::path Armed() const { return directory_.path() / "armed"; }
 };
 
 TEST_F(ExecutorProtocolTest, ANewAttemptWaitsForTheEndOfTheOldOne) {
@@ -163,12 +176,13 @@ TEST_F(ExecutorProtocolTest, ANewAttemptWaitsForTheEndOfTheOldOne) {
 }
 
 TEST_F(ExecutorProtocolTest, AnAttemptThatStillWaitsIsCancelledWithoutEverStarting) {
-  Run("trap '' TERM; while :; do sleep 1; done", [](Stream& stream) {
+  Run(StubbornAgent(), [this](Stream& stream) {
     ASSERT_TRUE(Await(stream, v1::ExecutorMessage::kHello));
     SendWelcome(stream);
     ASSERT_TRUE(Await(stream, v1::ExecutorMessage::kCredits));
     SendOffer(stream, 1);
     ASSERT_TRUE(Await(stream, v1::ExecutorMessage::kStarted));
+    AwaitStubborn();
     SendCancel(stream, 1);
     SendOffer(stream, 2);
     SendCancel(stream, 2);
@@ -226,12 +240,13 @@ TEST_F(ExecutorProtocolTest, WhatRunsIsAnnouncedAndToldAgainAfterTheStreamWasLos
 }
 
 TEST_F(ExecutorProtocolTest, ADropOfAnAttemptThatWaitsGrantsNoMoreThanTheFreeSlots) {
-  ScriptedIngest ingest({[](Stream& stream) {
+  ScriptedIngest ingest({[this](Stream& stream) {
                            EXPECT_TRUE(Await(stream, v1::ExecutorMessage::kHello));
                            SendWelcome(stream);
                            EXPECT_TRUE(Await(stream, v1::ExecutorMessage::kCredits));
                            SendOffer(stream, 1);
                            EXPECT_TRUE(Await(stream, v1::ExecutorMessage::kStarted));
+                           AwaitStubborn();
                            SendCancel(stream, 1);
                            SendOffer(stream, 2);
                            EXPECT_TRUE(Await(stream, v1::ExecutorMessage::kAccepted));
@@ -250,7 +265,7 @@ TEST_F(ExecutorProtocolTest, ADropOfAnAttemptThatWaitsGrantsNoMoreThanTheFreeSlo
                                << "the first attempt still takes one of five";
                            return grpc::Status::OK;
                          }});
-  const auto executor = Start(ingest, "trap '' TERM; while :; do sleep 1; done", "3");
+  const auto executor = Start(ingest, StubbornAgent(), "3");
   EXPECT_TRUE(ingest.AwaitEnd()) << executor->log().Tail(20);
   executor->Terminate();
   EXPECT_EQ(executor->WaitForExit(std::chrono::seconds(15)), 0) << executor->log().Tail(20);

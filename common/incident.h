@@ -70,7 +70,8 @@ std::optional<RunStatus> ParseRunStatus(std::string_view word);
 // How one run of an agent ended.
 struct Outcome {
   RunStatus status = RunStatus::kFailure;
-  std::string reason;  // empty for success
+  std::string reason;    // empty for success
+  bool started = false;  // the agent's program was executed
   std::optional<int> exit_code;
   std::optional<int> signal;
   std::uint32_t orphans_killed = 0;

@@ -73,6 +73,7 @@ v1::Outcome ToProto(const Outcome& outcome) {
   out.set_report(SanitizeUtf8(outcome.report));
   out.set_report_partial(outcome.report_partial);
   out.set_workspace(SanitizeUtf8(outcome.workspace));
+  out.set_started(outcome.started);
   return out;
 }
 
@@ -145,6 +146,7 @@ std::optional<Outcome> FromProto(const v1::Outcome& outcome) {
   out.report = outcome.report();
   out.report_partial = outcome.report_partial();
   out.workspace = outcome.workspace();
+  out.started = outcome.started();
   return out;
 }
 

@@ -84,8 +84,10 @@ Outcome Judge(const RunEnd& end) {
   outcome.started_at = end.started_at;
   outcome.finished_at = end.finished_at;
   outcome.duration = end.duration;
+  outcome.started = end.started;
   if (end.record) {
     const ShimRecord& record = *end.record;
+    outcome.started = record.spawn_errno == 0;
     if (record.exit_code != ShimRecord::kNoExitCode) outcome.exit_code = record.exit_code;
     if (record.signal != 0) outcome.signal = record.signal;
     outcome.orphans_killed += record.orphans_killed;

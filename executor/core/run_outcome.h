@@ -18,7 +18,7 @@ enum class ReportVerdict { kNotRequired, kGood, kMissing, kTooSmall, kInvalid };
 struct RunEnd {
   // Nothing when the shim could not be started (`started` false) or was lost with its record.
   std::optional<ShimRecord> record;
-  bool started = true;
+  bool started = true;                       // the shim, which starts the agent
   int start_errno = 0;                       // why it could not be started
   std::optional<StopReason> stop_requested;  // by this executor; the record knows if it mattered
   bool contained = false;                    // proven, by the shim or after it

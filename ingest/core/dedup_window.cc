@@ -49,10 +49,14 @@ void DedupWindow::OnQueued(const std::string& key, const std::string& incident_i
   if (options_.window == Duration::zero()) return;
   const auto [found, is_new] = entries_.try_emplace(key);
   Entry& entry = found->second;
-  if (!is_new && !entry.open) ended_.erase(entry.ended);
+  if (!is_new && !entry.open) {
+    ended_.erase(entry.ended);
+    // What is learnt at a restart comes without the events between.
+    if (now - entry.last_event >= options_.quiet) entry.window = Duration::zero();
+  }
   entry.open = true;
   entry.incident_id = incident_id;
-  entry.last_event = std::max(entry.last_event, now);
+  entry.last_event = is_new ? now : std::max(entry.last_event, now);
 }
 
 void DedupWindow::OnRunEnded(const std::string& key, const std::string& incident_id,

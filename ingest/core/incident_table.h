@@ -28,6 +28,7 @@ struct IncidentProgress {
   std::uint32_t attempt = 0;      // number of the latest offer
   std::uint32_t lost = 0;         // leases lost after their agent had started
   std::uint32_t interrupted = 0;  // leases ended by a drain
+  std::uint32_t unstarted = 0;    // leases in a row that ended before their agent had started
   bool started = false;           // an agent has started under the latest lease
   bool ever_started = false;
   std::string executor_id;  // of the latest lease

@@ -44,6 +44,7 @@ LeaseBook::Attached LeaseBook::Attach(StreamId stream, const HelloInfo& hello) {
   for (const Lease& lease : hello.running) settle(lease);
   for (const Lease& lease : hello.results_waiting) settle(lease);
   for (const auto& [id, attempt] : unlisted) result.lost.push_back({id, attempt});
+  std::reverse(result.lost.begin(), result.lost.end());
   return result;
 }
 
@@ -135,6 +136,8 @@ std::vector<LeaseBook::Lost> LeaseBook::LostBy(MonoTime now) const {
     const HeldLease& held = leases_.at(incident_id);
     lost.push_back({held.lease, executors_.at(held.executor_id).stream, false});
   }
+  std::sort(lost.begin(), lost.end(),
+            [](const Lost& a, const Lost& b) { return a.lease > b.lease; });
   return lost;
 }
 

@@ -74,7 +74,7 @@ class LeaseBook {
     StreamId superseded = kNoStream;  // an earlier stream of the same executor, to be closed
     std::vector<Lease> kept;
     std::vector<Lease> dropped;
-    std::vector<Lease> lost;  // held by this executor until now, but not listed
+    std::vector<Lease> lost;  // held by this executor until now, but not listed; latest id first
   };
 
   explicit LeaseBook(LeaseLimits limits) : limits_(limits) {}
@@ -98,7 +98,8 @@ class LeaseBook {
   void Release(const std::string& incident_id);
 
   // Leases lost by `now`: not accepted in time, or waiting for a Hello beyond the time to live.
-  // They are still held; the caller releases them.
+  // They are still held; the caller releases them. The latest id comes first: put back to the front
+  // of the queue one by one, the oldest stands first again.
   struct Lost {
     Lease lease;
     StreamId stream = kNoStream;  // where a Cancel can be sent, if anywhere

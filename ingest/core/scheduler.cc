@@ -32,6 +32,12 @@ Scheduler::Scheduler(SchedulerOptions options, NewId new_id)
   }
 }
 
+// A run that ended may have told of its start only by its end.
+bool Scheduler::Ran(const Outcome& outcome) {
+  return outcome.started || outcome.status == RunStatus::kSuccess ||
+         outcome.status == RunStatus::kFailure || outcome.status == RunStatus::kTimeout;
+}
+
 // What the journal is told of a change of the record.
 Persist Scheduler::ChangeOf(const IncidentRecord& record) {
   const Incident& incident = record.incident;
@@ -84,7 +90,10 @@ void Scheduler::OnRejected(StreamId stream, const Lease& lease, const std::strin
   // What was already accepted cannot be rejected any more; a stale rejection changes nothing.
   const LeaseBook::HeldLease* held = leases_.Current(stream, lease);
   if (held == nullptr || held->state != LeaseBook::LeaseState::kOffered) return;
-  Lost(lease, "rejected: " + reason, now, effects);
+  IncidentRecord& record = *incidents_.Find(lease.incident_id);
+  EndLease(record, false, std::nullopt, now, effects);
+  // No attempt, however often: each costs the executor one of its credits.
+  Requeue(record, "rejected: " + reason, now, effects);
   Dispatch(now, effects);
 }
 
@@ -114,12 +123,13 @@ void Scheduler::OnResult(StreamId stream, const Lease& lease, const Outcome& out
     return;
   }
   IncidentRecord& record = *incidents_.Find(lease.incident_id);
-  EndLease(record, outcome.status, now, effects);
+  EndLease(record, Ran(outcome), outcome.status, now, effects);
   record.outcome = outcome;
   effects.push_back(SendRecorded{stream, lease});
   if (outcome.status != RunStatus::kInterrupted) {
     Finish(record, std::string(ToString(outcome.status)), outcome.reason, now, effects);
-  } else if (++record.interrupted >= options_.max_interruptions) {
+  } else if (record.started ? ++record.interrupted >= options_.max_interruptions
+                            : ++record.unstarted >= options_.max_unstarted) {
     Finish(record, "failure", "attempts_exhausted", now, effects);
   } else {
     Requeue(record, "interrupted", now, effects);
@@ -239,23 +249,25 @@ Scheduler::ClusterView Scheduler::View(ClusterIndex index) const {
 void Scheduler::Lost(const Lease& lease, const std::string& reason, const Instant& now,
                      Effects& effects) {
   IncidentRecord& record = *incidents_.Find(lease.incident_id);
-  EndLease(record, std::nullopt, now, effects);
-  if (record.started && ++record.lost >= options_.max_attempts) {
+  EndLease(record, false, std::nullopt, now, effects);
+  if (record.started ? ++record.lost >= options_.max_attempts
+                     : ++record.unstarted >= options_.max_unstarted) {
     Finish(record, "failure", "attempts_exhausted", now, effects);
   } else {
     Requeue(record, reason, now, effects);
   }
 }
 
-void Scheduler::EndLease(IncidentRecord& record, std::optional<RunStatus> status,
+void Scheduler::EndLease(IncidentRecord& record, bool ran, std::optional<RunStatus> status,
                          const Instant& now, Effects& effects) {
   leases_.Release(record.incident.id);
   --clusters_[record.cluster].leased;
-  // A run that ended may have told of its start only by its end.
-  const bool ran = record.started || status == RunStatus::kSuccess ||
-                   status == RunStatus::kFailure || status == RunStatus::kTimeout;
-  if (!ran) rate_.Withdraw(record.offered_at);
-  record.started = ran;
+  record.started = record.started || ran;
+  if (record.started) {
+    record.unstarted = 0;
+  } else {
+    rate_.Withdraw(record.offered_at);
+  }
   if (breaker_.OnLeaseEnded(record.era, status, now.mono)) TellBreaker(effects);
   TakeTurn(record.cluster);
 }

@@ -51,6 +51,9 @@ struct SchedulerOptions {
   std::size_t max_runs_per_hour = 0;     // 0: any number
   std::uint32_t max_attempts = 3;        // leases lost after their agent had started
   std::uint32_t max_interruptions = 10;  // leases ended by a drain
+  // Leases lost or interrupted before their agent had started, in a row: no run was paid for, but
+  // an incident that fells its executor before the start must not stand before its cluster forever.
+  std::uint32_t max_unstarted = 10;
   LeaseLimits leases;
   std::size_t history_count = 1000;                   // finished incidents remembered
   std::size_t history_bytes = std::size_t{64} << 20;  // of their contexts and reports
@@ -163,8 +166,9 @@ class Scheduler {
   void Finish(IncidentRecord& record, const std::string& status, const std::string& reason,
               const Instant& now, Effects& effects);
   void Expire(const ClusterQueue::Entry& entry, const Instant& now, Effects& effects);
-  void EndLease(IncidentRecord& record, std::optional<RunStatus> status, const Instant& now,
-                Effects& effects);
+  static bool Ran(const Outcome& outcome);
+  void EndLease(IncidentRecord& record, bool ran, std::optional<RunStatus> status,
+                const Instant& now, Effects& effects);
   void Sweep(const Instant& now, Effects& effects);
   void ArmSweep(const Instant& now);
   void TellBreaker(Effects& effects) const;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <string_view>
+#include <tuple>
 #include <utility>
 
 #include "ingest/core/scheduler.h"
@@ -19,7 +20,9 @@ MonoTime InThisLife(WallTime then, const Instant& now) {
 
 std::vector<std::string> Scheduler::Restore(std::vector<RestoredIncident> incidents,
                                             const Instant& now, Effects& effects) {
-  // Those that ended in the order of their end, those that wait in the order of their age.
+  // Those that ended in the order of their end, then those that wait in the order of their age: an
+  // open incident takes its key from one that ended, even if the wall clock was set back in
+  // between.
   const auto age = [](const RestoredIncident& one) {
     const bool queued = one.progress.state == IncidentState::kQueued;
     return queued ? one.progress.since -
@@ -27,8 +30,11 @@ std::vector<std::string> Scheduler::Restore(std::vector<RestoredIncident> incide
                   : one.progress.since;
   };
   std::sort(incidents.begin(), incidents.end(), [&](const auto& a, const auto& b) {
-    return std::pair(age(a), std::string_view(a.incident.id)) <
-           std::pair(age(b), std::string_view(b.incident.id));
+    const auto rank = [&](const RestoredIncident& one) {
+      return std::tuple(one.progress.state != IncidentState::kFinished, age(one),
+                        std::string_view(one.incident.id));
+    };
+    return rank(a) < rank(b);
   });
   std::vector<std::string> unknown;
   for (RestoredIncident& restored : incidents) {

@@ -122,6 +122,7 @@ void IncidentTruth::OnRestore(const std::vector<ingest::RestoredIncident>& resto
     open.started = progress.started;
     open.lost = progress.lost;
     open.interrupted = progress.interrupted;
+    open.unstarted = progress.unstarted;
     if (leased) {
       const bool offered = progress.state == IncidentState::kOffered;
       open.state = offered ? State::kOffered : State::kRunning;
@@ -146,6 +147,8 @@ void IncidentTruth::BeginInput() {
   fate_.reset();
   result_of_.reset();
   result_status_.reset();
+  result_ran_ = rejected_ = false;
+  requeued_.clear();
   expected_decisions_.clear();
   expected_close_ = ingest::kNoStream;
   unlisted_.clear();
@@ -198,6 +201,7 @@ void IncidentTruth::OnMessage(StreamId stream, const UpMessage& message) {
   const Lease* lease = LeaseOf(message);
   if (lease == nullptr || !IsCurrent(stream, *lease)) return;
   Open& held = *Held(*lease);
+  rejected_ = std::holds_alternative<Rejected>(message);
   if (std::holds_alternative<Accepted>(message)) Accept(held);
   if (std::holds_alternative<Started>(message)) {
     Accept(held);
@@ -205,6 +209,7 @@ void IncidentTruth::OnMessage(StreamId stream, const UpMessage& message) {
   } else if (const auto* result = std::get_if<Result>(&message)) {
     result_of_ = result->lease;
     result_status_ = result->outcome.status;
+    result_ran_ = result->outcome.started || *result_status_ <= RunStatus::kTimeout;
     Accept(held);  // what has ended was taken
     breaker_.Ended(result->lease.incident_id, result->outcome.status, env_.Now());
     if (!rogues_.contains(held.executor)) {

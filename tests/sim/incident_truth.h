@@ -67,6 +67,7 @@ class IncidentTruth {
     bool started = false;
     std::uint32_t lost = 0;
     std::uint32_t interrupted = 0;
+    std::uint32_t unstarted = 0;
   };
   struct Cluster {
     std::string name;
@@ -169,9 +170,12 @@ class IncidentTruth {
   bool draining_ = false;
 
   // Of the present input.
-  std::optional<Fate> fate_;                // of an event
-  std::optional<Lease> result_of_;          // a Result with a current lease
-  std::optional<RunStatus> result_status_;  // of it
+  std::optional<Fate> fate_;                              // of an event
+  std::optional<Lease> result_of_;                        // a Result with a current lease
+  std::optional<RunStatus> result_status_;                // of it
+  bool result_ran_ = false;                               // of it: an agent had started
+  bool rejected_ = false;                                 // a Rejected with a current lease
+  std::map<ingest::ClusterIndex, std::string> requeued_;  // the latest of each cluster
   std::vector<std::pair<Lease, bool>> expected_decisions_;
   ingest::StreamId expected_close_ = ingest::kNoStream;
   std::vector<Lease> unlisted_;

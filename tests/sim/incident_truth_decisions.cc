@@ -143,14 +143,19 @@ void IncidentTruth::Decided(const ingest::SendRecorded& recorded) {
 }
 
 bool IncidentTruth::CountRelease(Open& incident) const {
+  if (rejected_) return false;
+  if (!incident.started && !result_ran_) return ++incident.unstarted >= options_.max_unstarted;
   if (result_of_) return ++incident.interrupted >= options_.max_interruptions;
-  return incident.started && ++incident.lost >= options_.max_attempts;
+  return ++incident.lost >= options_.max_attempts;
 }
 
 void IncidentTruth::Release(const std::string& id, Open& incident, std::string_view how) {
   TransitLease(LeaseState(incident), how);
-  const bool ran = incident.started || (result_status_ && *result_status_ <= RunStatus::kTimeout);
-  if (!ran) rate_.Withdraw(id);
+  if (incident.started || result_ran_) {
+    incident.unstarted = 0;
+  } else {
+    rate_.Withdraw(id);
+  }
   --clusters_[incident.cluster].leased;
   --executors_.at(incident.executor).leases;
   result_of_.reset();
@@ -184,6 +189,10 @@ void IncidentTruth::Decided(const ingest::IncidentRequeued& requeued) {
   incident->state = State::kQueued;
   incident->since = env_.Now();
   Cluster& cluster = clusters_[incident->cluster];
+  std::string& before = requeued_[incident->cluster];
+  Expect(before.empty() || requeued.lease.incident_id < before, Invariant::kQueueOrder,
+         [&] { return TextOf(requeued.lease) + " is put before " + before; });
+  before = requeued.lease.incident_id;
   cluster.queue.push_front(requeued.lease.incident_id);
   ++cluster.requeued;
 }

@@ -39,6 +39,9 @@ class DedupRule {
   }
   void Queued(const std::string& key, const std::string& incident, MonoTime now) {
     Key& known = keys_[key];
+    if (!known.open && !known.runs.empty() && now - known.last >= options_.quiet) {
+      known.runs.clear();
+    }
     known.incident = incident;
     known.open = true;
     known.last = std::max(known.last, now);

@@ -69,8 +69,8 @@ void Add(Digest& digest, const ingest::LeaseBook& book) {
 void Add(Digest& digest, const ingest::IncidentRecord& record) {
   digest.Add(record.incident.id);
   digest.Add(static_cast<std::uint64_t>(record.state));
-  for (const std::uint32_t count :
-       {record.attempt, record.lost, record.interrupted, record.incident.occurrences}) {
+  for (const std::uint32_t count : {record.attempt, record.lost, record.interrupted,
+                                    record.unstarted, record.incident.occurrences}) {
     digest.Add(std::uint64_t{count});
   }
   digest.Add(record.waited);

@@ -69,6 +69,7 @@ ingest::SchedulerOptions World::DrawOptions(Random& random) {
   options.max_agents_per_cluster = random.Between(1, 3);
   options.max_attempts = static_cast<std::uint32_t>(random.Between(1, 3));
   options.max_interruptions = static_cast<std::uint32_t>(random.Between(1, 4));
+  options.max_unstarted = static_cast<std::uint32_t>(random.Between(1, 4));
   options.max_queue_age = DrawSeconds(random, 10, 300);
   options.queue_sweep_interval = DrawSeconds(random, 5, 60);
   options.leases.lease_ttl = DrawSeconds(random, 20, 60);

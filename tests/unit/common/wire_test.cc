@@ -59,6 +59,7 @@ TEST(WireTest, OutcomesSurviveTheRoundTrip) {
   outcome.report = "report";
   outcome.report_partial = true;
   outcome.workspace = "/incidents/x";
+  outcome.started = true;
   const auto back = FromProto(ToProto(outcome));
   ASSERT_TRUE(back);
   EXPECT_EQ(back->status, RunStatus::kTimeout);
@@ -73,6 +74,7 @@ TEST(WireTest, OutcomesSurviveTheRoundTrip) {
   EXPECT_EQ(back->report, "report");
   EXPECT_TRUE(back->report_partial);
   EXPECT_EQ(back->workspace, "/incidents/x");
+  EXPECT_TRUE(back->started);
 }
 
 TEST(WireTest, ExitCodeZeroIsNotAbsent) {

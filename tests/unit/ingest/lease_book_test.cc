@@ -106,7 +106,7 @@ TEST_F(LeaseBookTest, HelloSettlesEveryLease) {
   EXPECT_EQ(attached.superseded, kNoStream);
   EXPECT_THAT(attached.kept, ElementsAre(Lease{"kept", 1}));
   EXPECT_THAT(attached.dropped, ElementsAre(Lease{"newer", 1}, Lease{"unknown", 4}));
-  EXPECT_THAT(attached.lost, ElementsAre(Lease{"lost", 1}, Lease{"newer", 2}));
+  EXPECT_THAT(attached.lost, ElementsAre(Lease{"newer", 2}, Lease{"lost", 1}));
   EXPECT_EQ(book_.leases().at("kept").state, LeaseBook::LeaseState::kRunning);
 }
 

@@ -70,6 +70,9 @@ class SchedulerDriver {
   void Result(StreamId stream, const Lease& lease, RunStatus status = RunStatus::kSuccess) {
     Outcome outcome;
     outcome.status = status;
+    Result(stream, lease, outcome);
+  }
+  void Result(StreamId stream, const Lease& lease, const Outcome& outcome) {
     Step([&] { scheduler_.OnResult(stream, lease, outcome, now_, effects_); });
   }
   void Beat(StreamId stream, std::uint64_t seq) {

@@ -283,6 +283,68 @@ TEST_F(SchedulerLease, InterruptedIsQueuedAgainUpToTheMaximum) {
   EXPECT_EQ(driver.Counters().requeued, 9u);
 }
 
+TEST_F(SchedulerLease, AnIncidentThatNeverComesToItsStartIsGivenUp) {
+  SchedulerDriver driver(OptionsFor(1));
+  const std::string id = driver.Queue();
+  const std::string behind = driver.Queue();
+  for (std::uint32_t attempt = 1; attempt <= 10; ++attempt) {
+    driver.Attach(attempt, "e" + std::to_string(attempt), 1);
+    driver.Accept(attempt, {id, attempt});
+    driver.StreamClosed(attempt);
+    driver.PassWithTimers(seconds(50));
+    driver.Attach(attempt + 100, "e" + std::to_string(attempt), 0);  // it has forgotten the lease
+  }
+  EXPECT_EQ(driver.Record(id).status, "failure");
+  EXPECT_EQ(driver.Record(id).reason, "attempts_exhausted");
+  driver.Attach(1000, "f", 1);
+  EXPECT_EQ(driver.Only<SendOffer>().lease.incident_id, behind);
+}
+
+TEST_F(SchedulerLease, RejectionsAreNoAttempts) {
+  SchedulerDriver driver(OptionsFor(1));
+  const std::string id = driver.Queue();
+  driver.Attach(kStream, "e", 20);
+  for (std::uint32_t attempt = 1; attempt <= 15; ++attempt) driver.Reject(kStream, {id, attempt});
+  EXPECT_EQ(driver.Record(id).state, IncidentState::kOffered);
+}
+
+TEST_F(SchedulerLease, InterruptedBeforeItsStartIsNoAttempt) {
+  SchedulerDriver driver(OptionsFor(1));
+  const std::string id = driver.Queue();
+  driver.Attach(kStream, "e", 100);
+  for (std::uint32_t attempt = 1; attempt <= 9; ++attempt) {
+    driver.Result(kStream, {id, attempt}, RunStatus::kInterrupted);
+  }
+  driver.Started(kStream, {id, 10});
+  driver.Result(kStream, {id, 10}, RunStatus::kInterrupted);
+  EXPECT_EQ(driver.Record(id).interrupted, 1u);
+  EXPECT_EQ(driver.Record(id).state, IncidentState::kOffered);
+}
+
+TEST_F(SchedulerLease, LeasesThatAreLostTogetherKeepTheirOrder) {
+  SchedulerOptions options = OptionsFor(1);
+  options.max_agents_per_cluster = 3;
+  SchedulerDriver driver(options);
+  std::vector<std::string> ids;
+  for (int i = 0; i < 3; ++i) ids.push_back(driver.Queue());
+  driver.Attach(kStream, "e", 3);
+  driver.StreamClosed(kStream);
+  driver.PassWithTimers(seconds(60));
+  driver.Attach(2, "f", 3);
+  std::vector<std::string> offered;
+  for (const SendOffer& offer : driver.All<SendOffer>()) {
+    offered.push_back(offer.lease.incident_id);
+  }
+  EXPECT_EQ(offered, ids);
+
+  driver.Attach(3, "f", 3);  // knows of none
+  offered.clear();
+  for (const SendOffer& offer : driver.All<SendOffer>()) {
+    offered.push_back(offer.lease.incident_id);
+  }
+  EXPECT_EQ(offered, ids);
+}
+
 TEST_F(SchedulerLease, StaleMessagesAreAnsweredWithCancelAndChangeNothing) {
   Lease1();
   const Lease stale{lease_.incident_id, 7};

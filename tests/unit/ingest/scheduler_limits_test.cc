@@ -247,6 +247,20 @@ TEST(SchedulerRate, AllowsSoManyRunsWithinAnHour) {
   EXPECT_EQ(driver.Count<SendOffer>(), 1u) << "an hour after the first run began";
 }
 
+TEST(SchedulerRate, CountsARunWhoseStartWasNeverHeardOf) {
+  SchedulerOptions options = OptionsFor(1);
+  options.max_runs_per_hour = 1;
+  SchedulerDriver driver(options);
+  driver.Attach(kStream, "e", 2);
+  Outcome outcome;
+  outcome.status = RunStatus::kInterrupted;
+  outcome.started = true;
+  const std::string id = driver.Queue();
+  driver.Result(kStream, driver.LeaseOf(id), outcome);
+  EXPECT_EQ(driver.Count<SendOffer>(), 0u);
+  EXPECT_EQ(driver.Record(id).interrupted, 1u);
+}
+
 TEST(SchedulerRate, DoesNotCountWhatNeverRan) {
   SchedulerOptions options = OptionsFor(1);
   options.max_runs_per_hour = 1;

@@ -109,6 +109,29 @@ TEST(SchedulerRestore, WhatHasEndedIsStillADuplicate) {
   EXPECT_EQ(driver.Event(0, ended.incident.event).result, Result::kQueued);
 }
 
+TEST(SchedulerRestore, AnOpenIncidentKeepsItsKeyThoughTheWallClockWasSetBack) {
+  SchedulerDriver driver(Options());
+  RestoredIncident ended = Earlier(driver, "a", IncidentState::kFinished, minutes(1));
+  RestoredIncident open = Earlier(driver, "b", IncidentState::kQueued, minutes(3));
+  open.incident.event.resource = ended.incident.event.resource;
+  driver.Restore({ended, open});
+  EXPECT_EQ(driver.Event(0, open.incident.event).incident_id, "b");
+}
+
+TEST(SchedulerRestore, AQuietDayBetweenTwoRunsIsSeen) {
+  SchedulerDriver driver(Options());
+  const RestoredIncident weekly[] = {Earlier(driver, "a", IncidentState::kFinished, hours(24 * 15)),
+                                     Earlier(driver, "b", IncidentState::kFinished, hours(24 * 8)),
+                                     Earlier(driver, "c", IncidentState::kFinished, minutes(6))};
+  std::vector<RestoredIncident> earlier(std::begin(weekly), std::end(weekly));
+  for (RestoredIncident& one : earlier) {
+    one.incident.event.resource = weekly[0].incident.event.resource;
+  }
+  driver.Restore(earlier);
+  EXPECT_EQ(driver.Event(0, earlier[2].incident.event).result, Result::kQueued)
+      << "the window is the first one: five minutes";
+}
+
 TEST(SchedulerRestore, RunsOfTheLastHourStillCount) {
   SchedulerOptions options = Options();
   options.max_runs_per_hour = 1;

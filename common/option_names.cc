@@ -30,10 +30,15 @@ std::vector<std::string> IngestOnlyKeys() {
 }
 
 std::vector<std::string> ExecutorOnlyKeys() {
-  return {"ingest_address", "slots",         "executor_id",      "sidecar",
-          "agent_command",  "agent_timeout", "agent_kill_grace", "agent_max_output",
-          "agent_stdin",    "agent_env",     "report_file",      "report_min_bytes",
-          "workspace_root", "kubeconfig_dir"};
+  return {"ingest_address",        "slots",
+          "executor_id",           "sidecar",
+          "agent_command",         "agent_timeout",
+          "agent_kill_grace",      "agent_max_output",
+          "agent_stdin",           "agent_env",
+          "report_file",           "report_min_bytes",
+          "workspace_root",        "workspace_max_age",
+          "workspace_max_bytes",   "agent_memory_limit",
+          "agent_workspace_limit", "kubeconfig_dir"};
 }
 
 }  // namespace runner

@@ -70,6 +70,16 @@ void DeclareAgent(ConfigTable& table, ExecutorConfig* config) {
               .default_text = "10485760",
               .help = "bytes kept of each of the agent's stdout and stderr"},
              &config->agent_max_output)
+      .Bytes({.flag = "--agent-memory-limit",
+              .env = {"AGENT_MEMORY_LIMIT_BYTES"},
+              .default_text = "0",
+              .help = "bytes that all processes of a run may have resident together; 0: any"},
+             &config->agent_memory_limit)
+      .Bytes({.flag = "--agent-workspace-limit",
+              .env = {"AGENT_WORKSPACE_LIMIT_BYTES"},
+              .default_text = "0",
+              .help = "bytes that the workspace of a run may grow to; 0: any"},
+             &config->agent_workspace_limit)
       .Enum<bool>({.flag = "--agent-stdin",
                    .env = {"AGENT_STDIN"},
                    .default_text = "incident",
@@ -98,6 +108,16 @@ void DeclareWorkspace(ConfigTable& table, ExecutorConfig* config) {
              .default_text = "./incidents",
              .help = "directory of the workspaces, one for each incident"},
             &config->workspace_root)
+      .Seconds({.flag = "--workspace-max-age",
+                .env = {"WORKSPACE_MAX_AGE_SECONDS"},
+                .default_text = "7d",
+                .help = "finished workspaces are removed after this time; 0: never"},
+               {Duration::zero(), std::chrono::hours(24 * 3650)}, &config->workspace_max_age)
+      .Bytes({.flag = "--workspace-max-bytes",
+              .env = {"WORKSPACE_MAX_BYTES"},
+              .default_text = "5368709120",
+              .help = "the oldest finished workspaces are removed beyond this; 0: never"},
+             &config->workspace_max_bytes)
       .String({.flag = "--kubeconfig-dir",
                .env = {"KUBECONFIG_DIR"},
                .help = "directory of <cluster>.yaml, given to agents as KUBECONFIG"},
@@ -177,6 +197,8 @@ AgentOptions ExecutorConfig::Agent() const {
   agent.timeout = agent_timeout;
   agent.kill_grace = agent_kill_grace;
   agent.max_output = agent_max_output;
+  agent.memory_limit = agent_memory_limit;
+  agent.workspace_limit = agent_workspace_limit;
   agent.stdin_incident = agent_stdin_incident;
   agent.env = agent_env;
   agent.report_file = report_file;

@@ -24,11 +24,15 @@ struct ExecutorConfig {
   Duration agent_timeout{};
   Duration agent_kill_grace{};
   std::uint64_t agent_max_output = 0;
+  std::uint64_t agent_memory_limit = 0;
+  std::uint64_t agent_workspace_limit = 0;
   bool agent_stdin_incident = true;
   std::vector<std::string> agent_env;
   std::string report_file;
   std::uint64_t report_min_bytes = 0;
   std::string workspace_root;
+  Duration workspace_max_age{};
+  std::uint64_t workspace_max_bytes = 0;
   std::string kubeconfig_dir;
 
   // Resolved by the table's checks.

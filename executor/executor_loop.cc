@@ -14,6 +14,7 @@ constexpr Duration kContainmentBudget = std::chrono::seconds(5);
 constexpr Duration kDeliveryBudget = std::chrono::seconds(2);
 // Everything that matters was acknowledged by then: ingest is only told that the stream ends.
 constexpr Duration kGoodbyeBudget = std::chrono::milliseconds(50);
+constexpr Duration kEarlierRunsInterval = std::chrono::milliseconds(20);
 constexpr int kExitTainted = 70;  // EX_SOFTWARE of sysexits.h
 constexpr int kExitSuperseded = 1;
 
@@ -30,8 +31,47 @@ ExecutorLoop::ExecutorLoop(ExecutorOptions options, AgentOptions agent, Inbox& i
       link_(options_.ingest_address, inbox, *this, logger.Named("attach")) {}
 
 ExecutorLoop::~ExecutorLoop() {
+  inbox_.Cancel(start_timer_);
   inbox_.Cancel(drain_timer_);
   inbox_.Cancel(delivery_timer_);
+}
+
+// --- start ----------------------------------------------------------------------------------
+
+void ExecutorLoop::Start() {
+  give_up_earlier_runs_ =
+      inbox_.Now().mono + options_.kill_grace + kContainmentBudget + kDeliveryBudget;
+  const std::size_t running = supervisor_.earlier_runs().StillRunning().size();
+  if (running != 0) logger_.Info("Waiting for runs of an earlier executor", {{"runs", running}});
+  AwaitEarlierRuns();
+}
+
+void ExecutorLoop::AwaitEarlierRuns() {
+  start_timer_ = Inbox::kNoTimer;
+  if (draining()) return;
+  EarlierRuns& earlier = supervisor_.earlier_runs();
+  const std::size_t running = earlier.StillRunning().size();
+  const std::size_t killed = earlier.KillOrphans();
+  if (killed != 0) logger_.Warn("Orphans of an earlier executor killed", {{"processes", killed}});
+  const bool late = inbox_.Now().mono >= give_up_earlier_runs_;
+  if ((running == 0 && killed == 0) || late) {
+    if (late) {
+      logger_.Error("Runs of an earlier executor do not end",
+                    {{"incident_ids", std::vector<std::string>(earlier.StillRunning().begin(),
+                                                               earlier.StillRunning().end())}});
+    }
+    return TakeOver();
+  }
+  start_timer_ = inbox_.After(kEarlierRunsInterval, [this] { AwaitEarlierRuns(); });
+}
+
+void ExecutorLoop::TakeOver() {
+  auto recovered = supervisor_.Recover();
+  if (!recovered.empty()) {
+    logger_.Info("Results of an earlier executor found", {{"results", recovered.size()}});
+  }
+  for (auto& [lease, outcome] : recovered) admission_.Restore(lease, std::move(outcome));
+  link_.Start();
 }
 
 // --- runs -----------------------------------------------------------------------------------

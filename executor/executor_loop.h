@@ -24,7 +24,8 @@ class ExecutorLoop final : public RunListener, public IngestLinkListener {
   ExecutorLoop(ExecutorOptions options, AgentOptions agent, Inbox& inbox, const Logger& logger);
   ~ExecutorLoop();
 
-  void Start() { link_.Start(); }
+  // Waits for what an earlier executor has left running, takes its results over, and attaches.
+  void Start();
   // Takes nothing more, waits for what runs at most `timeout`, then interrupts it, and delivers
   // every result; then `done` runs, once. Called again it skips to the interrupting, and after that
   // to the killing.
@@ -35,6 +36,7 @@ class ExecutorLoop final : public RunListener, public IngestLinkListener {
   bool draining() const { return draining_.load(std::memory_order_relaxed); }
   bool attached() const { return link_.attached(); }
   const Supervisor& supervisor() const { return supervisor_; }
+  Supervisor& supervisor() { return supervisor_; }
   // 0, or why the process had to end by itself: 70 when a run could not be contained.
   int exit_code() const { return exit_code_; }
   // The last log line of a drained process.
@@ -47,6 +49,8 @@ class ExecutorLoop final : public RunListener, public IngestLinkListener {
   void OnMessage(const v1::IngestMessage& message) override;
   void OnDetached(bool superseded) override;
 
+  void AwaitEarlierRuns();
+  void TakeOver();
   void OnWelcome(const v1::Welcome& welcome);
   void OnOffer(const v1::Offer& offer);
   void OnCancel(const v1::Cancel& cancel);
@@ -76,6 +80,9 @@ class ExecutorLoop final : public RunListener, public IngestLinkListener {
   std::function<void()> must_end_;
   int exit_code_ = 0;
   bool superseded_ = false;
+
+  Inbox::TimerId start_timer_ = Inbox::kNoTimer;
+  MonoTime give_up_earlier_runs_;
 
   std::atomic<bool> draining_{false};
   MonoTime drain_began_;

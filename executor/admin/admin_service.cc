@@ -1,9 +1,18 @@
 #include "executor/admin/admin_service.h"
 
+#include <algorithm>
+#include <cerrno>
+#include <thread>
 #include <utility>
+#include <vector>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "common/ask_loop.h"
 #include "common/wire.h"
+#include "executor/workspace/beneath.h"
 
 namespace runner::executor {
 namespace {
@@ -26,6 +35,39 @@ v1::Run ToProtoRun(const RunInfo& info, MonoTime now) {
   return run;
 }
 
+constexpr Duration kLoopTimeout = std::chrono::seconds(1);
+constexpr Duration kTailInterval = std::chrono::milliseconds(200);
+constexpr std::size_t kTailChunk = 32 * 1024;
+
+grpc::Status Busy() {
+  return {grpc::StatusCode::UNAVAILABLE, "the executor is busy or shutting down"};
+}
+
+// The log of a run, which its agent may have replaced by anything.
+UniqueFd OpenLog(const std::string& workspace, v1::OutputStream stream) {
+  const UniqueFd directory(
+      ::open(workspace.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  const char* const name =
+      stream == v1::OUTPUT_STREAM_STDERR ? "agent.stderr.log" : "agent.stdout.log";
+  OpenResult opened = OpenBeneath(directory.Get(), name, O_RDONLY);
+  struct stat status{};
+  if (!opened.fd || ::fstat(opened.fd.Get(), &status) != 0 || !S_ISREG(status.st_mode)) return {};
+  return std::move(opened.fd);
+}
+
+// Sends what there is. False when the caller has gone.
+bool SendRest(const UniqueFd& log, grpc::ServerWriter<v1::TailOutputResponse>& writer) {
+  std::string chunk(kTailChunk, '\0');
+  for (;;) {
+    const ssize_t got = ::read(log.Get(), chunk.data(), chunk.size());
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) return true;
+    v1::TailOutputResponse response;
+    response.set_data(chunk.data(), static_cast<std::size_t>(got));
+    if (!writer.Write(response)) return false;
+  }
+}
+
 }  // namespace
 
 grpc::Status AdminService::ListRuns(grpc::ServerContext*, const v1::ListRunsRequest*,
@@ -39,10 +81,72 @@ grpc::Status AdminService::ListRuns(grpc::ServerContext*, const v1::ListRunsRequ
         }
         return runs;
       },
-      std::chrono::seconds(1));
-  if (!list) return {grpc::StatusCode::UNAVAILABLE, "the executor is busy or shutting down"};
+      kLoopTimeout);
+  if (!list) return Busy();
   *response = *std::move(list);
   return grpc::Status::OK;
+}
+
+std::optional<std::optional<RunInfo>> AdminService::Find(const std::string& incident_id) {
+  return AskLoop<std::optional<RunInfo>>(
+      inbox_,
+      [this, incident_id]() -> std::optional<RunInfo> {
+        const std::vector<RunInfo> runs = supervisor_.Runs();
+        const auto run = std::find_if(runs.begin(), runs.end(), [&](const RunInfo& info) {
+          return info.lease.incident_id == incident_id;
+        });
+        if (run == runs.end()) return std::nullopt;
+        return *run;
+      },
+      kLoopTimeout);
+}
+
+grpc::Status AdminService::TailOutput(grpc::ServerContext* context,
+                                      const v1::TailOutputRequest* request,
+                                      grpc::ServerWriter<v1::TailOutputResponse>* writer) {
+  if (++tails_ > kMaxTails) {
+    --tails_;
+    return {grpc::StatusCode::RESOURCE_EXHAUSTED, "too many calls of TailOutput"};
+  }
+  grpc::Status status = Tail(*context, *request, *writer);
+  --tails_;
+  return status;
+}
+
+grpc::Status AdminService::Tail(grpc::ServerContext& context, const v1::TailOutputRequest& request,
+                                grpc::ServerWriter<v1::TailOutputResponse>& writer) {
+  UniqueFd log;
+  for (;;) {
+    const auto answer = Find(request.incident_id());
+    if (!answer) return Busy();
+    const std::optional<RunInfo>& run = *answer;
+    if (!run) return {grpc::StatusCode::NOT_FOUND, "no run of this incident is known"};
+    // Asked before the log is read: what is there when the run has ended is all of it.
+    const bool ended = run->outcome.has_value();
+    if (!log) log = OpenLog(run->workspace, request.stream());
+    if (log && !SendRest(log, writer)) return grpc::Status::OK;
+    if (ended || !request.follow()) return grpc::Status::OK;
+    if (context.IsCancelled()) return grpc::Status::CANCELLED;
+    std::this_thread::sleep_for(kTailInterval);
+  }
+}
+
+grpc::Status AdminService::CancelRun(grpc::ServerContext*, const v1::CancelRunRequest* request,
+                                     v1::CancelRunResponse*) {
+  const auto stopped = AskLoop<bool>(
+      inbox_,
+      [this, incident_id = request->incident_id()] {
+        for (const RunInfo& run : supervisor_.Runs()) {
+          if (run.outcome || run.lease.incident_id != incident_id) continue;
+          supervisor_.Stop(run.lease, StopReason::kCancelled);
+          return true;
+        }
+        return false;
+      },
+      kLoopTimeout);
+  if (!stopped) return Busy();
+  if (*stopped) return grpc::Status::OK;
+  return {grpc::StatusCode::NOT_FOUND, "no run of this incident is under way"};
 }
 
 }  // namespace runner::executor

@@ -1,5 +1,9 @@
 #pragma once
 
+#include <atomic>
+#include <optional>
+#include <string>
+
 #include "common/inbox.h"
 #include "executor/supervisor/supervisor.h"
 #include "runner/v1/executor_admin.grpc.pb.h"
@@ -7,18 +11,31 @@
 namespace runner::executor {
 
 // Serves runner.v1.ExecutorAdmin. Every call asks the loop and waits for its answer on a thread of
-// gRPC; a loop that does not answer within a second makes the call UNAVAILABLE.
+// gRPC; a loop that does not answer within a second makes the call UNAVAILABLE. At most
+// kMaxTails calls of TailOutput are served at a time, as each keeps a thread.
 class AdminService final : public v1::ExecutorAdmin::Service {
  public:
-  AdminService(Inbox& inbox, const Supervisor& supervisor)
-      : inbox_(inbox), supervisor_(supervisor) {}
+  static constexpr int kMaxTails = 8;
+
+  AdminService(Inbox& inbox, Supervisor& supervisor) : inbox_(inbox), supervisor_(supervisor) {}
 
   grpc::Status ListRuns(grpc::ServerContext* context, const v1::ListRunsRequest* request,
                         v1::ListRunsResponse* response) override;
+  grpc::Status TailOutput(grpc::ServerContext* context, const v1::TailOutputRequest* request,
+                          grpc::ServerWriter<v1::TailOutputResponse>* writer) override;
+  grpc::Status CancelRun(grpc::ServerContext* context, const v1::CancelRunRequest* request,
+                         v1::CancelRunResponse* response) override;
 
  private:
+  // The latest run of the incident; nothing inside: there is none. Nothing at all: the loop does
+  // not answer.
+  std::optional<std::optional<RunInfo>> Find(const std::string& incident_id);
+  grpc::Status Tail(grpc::ServerContext& context, const v1::TailOutputRequest& request,
+                    grpc::ServerWriter<v1::TailOutputResponse>& writer);
+
   Inbox& inbox_;
-  const Supervisor& supervisor_;
+  Supervisor& supervisor_;
+  std::atomic<int> tails_{0};
 };
 
 }  // namespace runner::executor

@@ -6,6 +6,7 @@
 #include <map>
 #include <set>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "common/incident.h"
@@ -28,6 +29,10 @@ class Admission {
   // On kTake the lease runs from now on.
   Verdict OnOffer(const Lease& lease);
 
+  // The result of a lease that ran under an earlier process waits until it is recorded.
+  void Restore(const Lease& lease, Outcome outcome) {
+    results_.insert_or_assign(lease, std::move(outcome));
+  }
   // The run is over; its result waits until it is recorded. A slot is free again.
   void OnFinished(const Lease& lease, Outcome outcome);
   // The result need not be kept any more.

@@ -44,10 +44,10 @@ Verdict JudgeExit(const ShimRecord& record, ReportVerdict report) {
   const Verdict verdict = record.signal != 0      ? Verdict{RunStatus::kFailure, "signal"}
                           : record.exit_code != 0 ? Verdict{RunStatus::kFailure, "exit_code"}
                                                   : JudgeReport(report);
+  if (verdict.status != RunStatus::kFailure) return verdict;
+  if (record.oom) return {RunStatus::kFailure, "oom_killed"};
   // A full disk costs a good run a part of its log, and explains a bad one.
-  if (IsDiskFull(record.log_errno) && verdict.status == RunStatus::kFailure) {
-    return {RunStatus::kFailure, "disk_full"};
-  }
+  if (record.disk_full || IsDiskFull(record.log_errno)) return {RunStatus::kFailure, "disk_full"};
   return verdict;
 }
 
@@ -63,6 +63,10 @@ Verdict JudgeRecord(const ShimRecord& record, ReportVerdict report) {
       return {RunStatus::kInterrupted, "shutdown"};
     case ShimStop::kExecutorLost:
       return {RunStatus::kInterrupted, "executor_lost"};
+    case ShimStop::kMemoryLimit:
+      return {RunStatus::kFailure, "memory_limit"};
+    case ShimStop::kWorkspaceLimit:
+      return {RunStatus::kFailure, "workspace_limit"};
   }
   return {RunStatus::kFailure, "shim_lost"};
 }

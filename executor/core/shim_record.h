@@ -5,7 +5,36 @@
 namespace runner::executor {
 
 // Why a shim stopped its agent, apart from the time limit. The first cause counts.
-enum class ShimStop : std::uint32_t { kNone, kCancelled, kInterrupted, kExecutorLost };
+enum class ShimStop : std::uint32_t {
+  kNone,
+  kCancelled,
+  kInterrupted,
+  kExecutorLost,
+  kMemoryLimit,
+  kWorkspaceLimit,
+};
+
+// The word of a cause in the spool.
+constexpr const char* ToWord(ShimStop stop) {
+  switch (stop) {
+    case ShimStop::kNone:
+      return "none";
+    case ShimStop::kCancelled:
+      return "cancelled";
+    case ShimStop::kInterrupted:
+      return "interrupted";
+    case ShimStop::kExecutorLost:
+      return "executor_lost";
+    case ShimStop::kMemoryLimit:
+      return "memory_limit";
+    case ShimStop::kWorkspaceLimit:
+      return "workspace_limit";
+  }
+  return "none";
+}
+inline constexpr ShimStop kShimStops[] = {ShimStop::kNone,        ShimStop::kCancelled,
+                                          ShimStop::kInterrupted, ShimStop::kExecutorLost,
+                                          ShimStop::kMemoryLimit, ShimStop::kWorkspaceLimit};
 
 // What was read from one output stream of the agent, and how much of it is not in the log.
 struct StreamCount {
@@ -28,6 +57,8 @@ struct ShimRecord {
   std::uint32_t orphans_killed = 0;      // processes of the run, the agent itself apart
   ShimStop stopped = ShimStop::kNone;
   bool timed_out = false;
+  bool oom = false;                 // the kernel killed the agent for want of memory
+  bool disk_full = false;           // no room was left in the workspace at the end
   bool contained = false;           // proven: no process of the run exists any more
   std::int64_t started_at_ns = 0;   // wall clock, since the epoch
   std::int64_t finished_at_ns = 0;  // wall clock, since the epoch

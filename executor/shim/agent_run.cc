@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "executor/shim/clocks.h"
+#include "executor/shim/usage.h"
 
 namespace runner::executor {
 namespace {
@@ -22,6 +23,9 @@ constexpr std::int64_t kContainmentNs = 5 * kSecondNs;
 constexpr std::int64_t kLastContainmentNs = 1 * kSecondNs;  // however late it is
 constexpr std::int64_t kHeldIntervalNs = 10 * kMillisecondNs;
 constexpr std::int64_t kDrainNs = 1 * kSecondNs;
+constexpr std::int64_t kSampleIntervalNs = 1 * kSecondNs;
+// However long a look at a large tree takes, most of the time is left for the agent's output.
+constexpr std::int64_t kSampleShare = 10;
 constexpr int kReadsPerTurn = 16;
 constexpr int kExitNotFound = 127;
 constexpr int kExitNotExecutable = 126;
@@ -54,20 +58,20 @@ AgentRun::AgentRun(const ShimOptions& options, char* const* environment, int con
 ShimRecord AgentRun::Run() {
   started_ = MonotonicNs();
   record_.started_at_ns = WallNs();
-  const UniqueFd workspace(
-      ::open(options_.workspace, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-  if (!workspace || ::flock(workspace.Get(), LOCK_EX | LOCK_NB) != 0) {
+  workspace_.Reset(::open(options_.workspace, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  if (!workspace_ || ::flock(workspace_.Get(), LOCK_EX | LOCK_NB) != 0) {
     record_.spawn_errno = errno;
     record_.exit_code = kExitNotExecutable;
     record_.contained = true;
     Finish();
     return record_;
   }
-  OutputCapture out(workspace.Get(), "agent.stdout.log", options_.max_output);
-  OutputCapture err(workspace.Get(), "agent.stderr.log", options_.max_output);
-  record_.spawn_errno = Start(workspace.Get(), out, err);
+  OutputCapture out(workspace_.Get(), "agent.stdout.log", options_.max_output);
+  OutputCapture err(workspace_.Get(), "agent.stderr.log", options_.max_output);
+  record_.spawn_errno = Start(workspace_.Get(), out, err);
   if (record_.spawn_errno == 0) {
     Supervise();
+    record_.disk_full = IsDiskFull(workspace_.Get());
   } else {
     record_.exit_code = record_.spawn_errno == ENOENT ? kExitNotFound : kExitNotExecutable;
     record_.contained = true;
@@ -96,6 +100,7 @@ int AgentRun::Start(int workspace_fd, OutputCapture& out, OutputCapture& err) {
   ::fcntl(out_.pipe.Get(), F_SETFL, O_NONBLOCK);
   ::fcntl(err_.pipe.Get(), F_SETFL, O_NONBLOCK);
 
+  oom_kills_.emplace();
   oom_score_.Raise();
   started_ = MonotonicNs();
   record_.started_at_ns = WallNs();
@@ -113,6 +118,9 @@ void AgentRun::Supervise() {
   tree_.emplace(agent_.pid, agent_.pidfd.Get());
   deadlines_.emplace(started_, options_.timeout_ms * kMillisecondNs,
                      options_.grace_ms * kMillisecondNs);
+  if (options_.memory_limit != 0 || options_.workspace_limit != 0) {
+    next_sample_ = started_ + kSampleIntervalNs;
+  }
   SendStarted();
   while (!tree_->AgentExited() && MonotonicNs() < give_up_) Wait();
 
@@ -125,6 +133,7 @@ void AgentRun::Supervise() {
   record_.orphans_killed = tree_->orphans_killed();
   record_.timed_out = deadlines_->timed_out();
   record_.stopped = deadlines_->stopped();
+  record_.oom = WasOomKilled();
   DrainStreams();
 }
 
@@ -136,7 +145,7 @@ void AgentRun::Wait() {
                   {out_.pipe.Get(), POLLIN, 0},
                   {err_.pipe.Get(), POLLIN, 0}};
   const std::int64_t next = held_ ? std::min(MonotonicNs() + kHeldIntervalNs, give_up_)
-                                  : std::min(deadlines_->next(), give_up_);
+                                  : std::min({deadlines_->next(), give_up_, next_sample_});
   const timespec left = UntilOrNow(next);
   if (::ppoll(fds, std::size(fds), next == Deadlines::kNever ? nullptr : &left, nullptr) < 0)
     return;
@@ -154,6 +163,28 @@ void AgentRun::Wait() {
   if (held_) return tree_->KillTracers();
   ActOnDeadline();
   if (fds[0].revents != 0) ReadControl();
+  if (MonotonicNs() >= next_sample_) Sample();
+}
+
+void AgentRun::Sample() {
+  const std::int64_t began = MonotonicNs();
+  if (options_.memory_limit != 0 && ResidentBytesBelow(::getpid()) > options_.memory_limit) {
+    Stop(ShimStop::kMemoryLimit);
+  } else if (options_.workspace_limit != 0 &&
+             DiskBytesBelow(workspace_.Get()) > options_.workspace_limit) {
+    Stop(ShimStop::kWorkspaceLimit);
+  }
+  const std::int64_t now = MonotonicNs();
+  const bool over = deadlines_->stopped() != ShimStop::kNone || deadlines_->timed_out();
+  next_sample_ =
+      over ? Deadlines::kNever : now + std::max(kSampleIntervalNs, (now - began) * kSampleShare);
+}
+
+// SIGKILL, or the exit code by which a shell tells of one, that nobody here has sent.
+bool AgentRun::WasOomKilled() const {
+  constexpr int kShellKilled = 128 + SIGKILL;
+  const bool killed = record_.signal == SIGKILL || record_.exit_code == kShellKilled;
+  return killed && oom_kills_->Grown();
 }
 
 void AgentRun::Hold() {

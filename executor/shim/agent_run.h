@@ -12,14 +12,16 @@
 #include "executor/shim/output_capture.h"
 #include "executor/shim/process_tree.h"
 #include "executor/shim/spawn.h"
+#include "executor/shim/usage.h"
 #include "executor/supervisor/shim_protocol.h"
 
 namespace runner::executor {
 
 // One run from the start of the agent to the proof that nothing of it is left: one poll loop over
 // the control socket, the agent's pidfd, SIGCHLD, both output pipes and the next deadline. The
-// process must be a child subreaper with all signals blocked. Single-threaded; errors end up in the
-// record.
+// process must be a child subreaper with all signals blocked. Holds the lock of the workspace
+// (flock(2)) until it is destroyed, so that the record can be in the spool before the lock is free.
+// Single-threaded; errors end up in the record.
 class AgentRun {
  public:
   // `control_fd` stays the caller's and must be non-blocking; end of file on it stops the agent.
@@ -45,6 +47,9 @@ class AgentRun {
   void Obey(ShimCommand command);
   void Stop(ShimStop cause);
   void ActOnDeadline();
+  // Stops an agent that uses more than it may.
+  void Sample();
+  bool WasOomKilled() const;
   // Reads what is there, within a bound so that a flood cannot hold up the deadlines.
   void ReadStream(Stream& stream);
   void DrainStreams();
@@ -54,11 +59,14 @@ class AgentRun {
   const ShimOptions& options_;
   char* const* const environment_;
   OomScore& oom_score_;
-  int control_fd_;  // -1 after end of file
+  int control_fd_;      // -1 after end of file
+  UniqueFd workspace_;  // locked
   UniqueFd sigchld_;
   SpawnedAgent agent_;
   std::optional<ProcessTree> tree_;
   std::optional<Deadlines> deadlines_;
+  std::optional<OomKills> oom_kills_;
+  std::int64_t next_sample_ = Deadlines::kNever;
   Stream out_;
   Stream err_;
   std::int64_t started_ = 0;  // monotonic

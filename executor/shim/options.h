@@ -14,13 +14,16 @@ struct ShimOptions {
   std::int64_t timeout_ms = 0;        // 0: no time limit
   std::int64_t grace_ms = 0;          // from SIGTERM to SIGKILL
   std::uint64_t max_output = 0;       // bytes kept of each output stream
+  std::uint64_t memory_limit = 0;     // bytes resident in all processes together; 0: none
+  std::uint64_t workspace_limit = 0;  // bytes in the workspace; 0: none
   bool stdin_incident = true;         // the agent reads incident.json, else /dev/null
   char* const* agent_argv = nullptr;  // NULL-terminated, not empty; [0] is an absolute path
 };
 
 // Reads `--incident ID --attempt N --workspace DIR --spool FILE --timeout-ms N --grace-ms N
-// --max-output BYTES --stdin incident|null -- PROGRAM ARG...`. Nothing when that is not what argv
-// says: an option is unknown or malformed, or a required one is missing.
+// --max-output BYTES --memory-limit BYTES --workspace-limit BYTES --stdin incident|null -- PROGRAM
+// ARG...`. Nothing when that is not what argv says: an option is unknown or malformed, or a
+// required one is missing.
 std::optional<ShimOptions> ParseShimOptions(int argc, char* const* argv);
 
 }  // namespace runner::executor

@@ -13,20 +13,6 @@
 namespace runner::executor {
 namespace {
 
-const char* Word(ShimStop stop) {
-  switch (stop) {
-    case ShimStop::kNone:
-      return "none";
-    case ShimStop::kCancelled:
-      return "cancelled";
-    case ShimStop::kInterrupted:
-      return "interrupted";
-    case ShimStop::kExecutorLost:
-      return "executor_lost";
-  }
-  return "none";
-}
-
 const char* Word(bool value) { return value ? "true" : "false"; }
 
 bool WriteAll(int fd, const char* data, std::size_t size) {
@@ -49,13 +35,15 @@ bool WriteResult(const char* path, const ShimRecord& record) {
       "{\"incident_id\":\"%s\",\"attempt\":%" PRIu32 ",\"exit_code\":%" PRId32
       ",\"signal\":%" PRId32 ",\"spawn_errno\":%" PRId32 ",\"log_errno\":%" PRId32
       ",\"timed_out\":%s,\"stopped\":\"%s\",\"orphans_killed\":%" PRIu32
-      ",\"contained\":%s,\"started_at_ns\":%" PRId64 ",\"finished_at_ns\":%" PRId64
-      ",\"duration_ns\":%" PRId64 ",\"stdout_bytes\":%" PRIu64 ",\"stdout_dropped_bytes\":%" PRIu64
-      ",\"stderr_bytes\":%" PRIu64 ",\"stderr_dropped_bytes\":%" PRIu64 "}\n",
+      ",\"oom\":%s,\"disk_full\":%s,\"contained\":%s,\"started_at_ns\":%" PRId64
+      ",\"finished_at_ns\":%" PRId64 ",\"duration_ns\":%" PRId64 ",\"stdout_bytes\":%" PRIu64
+      ",\"stdout_dropped_bytes\":%" PRIu64 ",\"stderr_bytes\":%" PRIu64
+      ",\"stderr_dropped_bytes\":%" PRIu64 "}\n",
       record.incident_id, record.attempt, record.exit_code, record.signal, record.spawn_errno,
-      record.log_errno, Word(record.timed_out), Word(record.stopped), record.orphans_killed,
-      Word(record.contained), record.started_at_ns, record.finished_at_ns, record.duration_ns,
-      record.out.bytes, record.out.dropped_bytes, record.err.bytes, record.err.dropped_bytes);
+      record.log_errno, Word(record.timed_out), ToWord(record.stopped), record.orphans_killed,
+      Word(record.oom), Word(record.disk_full), Word(record.contained), record.started_at_ns,
+      record.finished_at_ns, record.duration_ns, record.out.bytes, record.out.dropped_bytes,
+      record.err.bytes, record.err.dropped_bytes);
   char temporary[PATH_MAX];
   const int name = std::snprintf(temporary, sizeof temporary, "%s.tmp", path);
   if (name < 0 || static_cast<std::size_t>(name) >= sizeof temporary) return false;

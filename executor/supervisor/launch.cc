@@ -32,6 +32,10 @@ std::vector<std::string> ShimCommandLine(const AgentOptions& options, const Spoo
                                    Milliseconds(options.kill_grace),
                                    "--max-output",
                                    std::to_string(options.max_output),
+                                   "--memory-limit",
+                                   std::to_string(options.memory_limit),
+                                   "--workspace-limit",
+                                   std::to_string(options.workspace_limit),
                                    "--stdin",
                                    options.stdin_incident ? "incident" : "null",
                                    "--"};
@@ -66,6 +70,7 @@ LaunchResult Launch(const AgentOptions& options, const std::vector<std::string>&
        .timeout = options.timeout,
        .now = now},
       lease, incident);
+  spool.Ensure();
   auto shim = ShimProcess::Start(ShimCommandLine(options, spool, lease, workspace), environment);
   if (const auto* failure = std::get_if<ShimStartError>(&shim)) {
     result.failed_step = failure->what;

@@ -30,6 +30,7 @@ Settlement Settle(const AgentOptions& options, const Lease& lease, RunEnd end,
   settlement.outcome.workspace = workspace->path();
   ResultDetails details;
   if (end.record) {
+    details.oom = end.record->oom;
     details.out = end.record->out;
     details.err = end.record->err;
   }

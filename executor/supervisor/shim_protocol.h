@@ -14,7 +14,7 @@ namespace runner::executor {
 // stop the agent, to clean up, to leave the record in the spool and to exit.
 
 inline constexpr int kShimControlFd = 3;
-inline constexpr std::uint32_t kShimMagic = 0x52534831;
+inline constexpr std::uint32_t kShimMagic = 0x52534832;
 
 enum class ShimCommand : std::uint32_t {
   kStopCancelled = 1,    // SIGTERM, after the grace SIGKILL; ignored when stopping already

@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <sys/types.h>
@@ -16,6 +17,7 @@
 #include "common/logging.h"
 #include "executor/core/run_outcome.h"
 #include "executor/supervisor/agent_options.h"
+#include "executor/supervisor/earlier_runs.h"
 #include "executor/supervisor/run_counters.h"
 #include "executor/supervisor/shim_process.h"
 #include "executor/supervisor/spool.h"
@@ -77,6 +79,12 @@ class Supervisor {
   // The result of the lease is recorded elsewhere: its spooled record is deleted.
   void Recorded(const Lease& lease);
 
+  // Runs of an earlier executor with the same workspace root. As long as `earlier_runs` says that
+  // some are ending, nothing should be started; what they came to is then told by Recover, once:
+  // by each record that waits in the spool, unless another process delivers it.
+  EarlierRuns& earlier_runs() { return earlier_runs_; }
+  std::vector<std::pair<Lease, Outcome>> Recover();
+
   std::size_t active() const { return runs_.size(); }
   // Newest first: the active runs, then the last kFinishedKept finished ones.
   std::vector<RunInfo> Runs() const;
@@ -110,7 +118,8 @@ class Supervisor {
   const Logger logger_;
   RunListener& listener_;
   const std::vector<std::string> own_environment_;
-  const Spool spool_;
+  EarlierRuns earlier_runs_;
+  Spool spool_;
   const StrayProcesses strays_;
   std::map<Lease, std::unique_ptr<Run>> runs_;
   std::deque<RunInfo> finished_;  // newest first

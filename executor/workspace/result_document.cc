@@ -28,7 +28,7 @@ std::string ResultDocument(const Lease& lease, const Outcome& outcome,
   document["signal"] = OrNull(outcome.signal);
   document["timedOut"] = outcome.status == RunStatus::kTimeout;
   document["cancelled"] = outcome.status == RunStatus::kCancelled;
-  document["oom"] = nullptr;
+  document["oom"] = OrNull(details.oom);
   document["orphansKilled"] = outcome.orphans_killed;
   document["contained"] = outcome.contained;
   document["startedAt"] = FormatRfc3339(outcome.started_at);

@@ -84,6 +84,15 @@ std::variant<Workspace, WorkspaceError> Workspace::Create(const std::filesystem:
   return Workspace(std::move(fd), base / incident_id);
 }
 
+std::optional<Workspace> Workspace::Open(const std::filesystem::path& root,
+                                         const std::string& incident_id) {
+  if (!IsLowerCaseUuid(incident_id)) return std::nullopt;
+  std::filesystem::path path = std::filesystem::absolute(root) / incident_id;
+  UniqueFd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  if (!fd) return std::nullopt;
+  return Workspace(std::move(fd), std::move(path));
+}
+
 int Workspace::WriteIncident(std::string_view document) const {
   return CreateFile(fd(), "incident.json", document);
 }

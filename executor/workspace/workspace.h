@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -24,6 +25,10 @@ class Workspace {
   // renamed to <incident-id>.<n>, the first number that is free. The id must be a lower-case UUID.
   static std::variant<Workspace, WorkspaceError> Create(const std::filesystem::path& root,
                                                         const std::string& incident_id);
+
+  // The workspace that is there already.
+  static std::optional<Workspace> Open(const std::filesystem::path& root,
+                                       const std::string& incident_id);
 
   // Creates incident.json (0600). An errno; 0 on success.
   int WriteIncident(std::string_view document) const;

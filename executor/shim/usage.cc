@@ -1,0 +1,171 @@
+#include "executor/shim/usage.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <vector>
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "common/unique_fd.h"
+
+namespace runner::executor {
+namespace {
+
+constexpr int kMaxDepth = 128;
+constexpr std::uint64_t kMaxEntries = 1'000'000;
+constexpr std::uint64_t kUnmeasurable = UINT64_MAX;
+constexpr std::uint64_t kDiskReserve = 64 * 1024;
+
+struct ProcessUsage {
+  pid_t pid = 0;
+  pid_t parent = 0;
+  std::uint64_t resident_pages = 0;
+  bool below = false;
+};
+
+// Reads a small file whole; what is longer is cut. Empty when it cannot be read.
+template <std::size_t kSize>
+void ReadSmall(const char* path, char (&text)[kSize]) {
+  text[0] = '\0';
+  const UniqueFd file(::open(path, O_RDONLY | O_CLOEXEC));
+  if (!file) return;
+  const ssize_t got = ::read(file.Get(), text, kSize - 1);
+  text[got > 0 ? got : 0] = '\0';
+}
+
+// "PID (COMMAND) STATE PARENT ... RSS ...": fields 4 and 24 of proc(5), stat. The command may hold
+// anything, so it ends at the last ')'.
+bool ReadProcess(const char* pid, ProcessUsage& usage) {
+  char path[64];
+  std::snprintf(path, sizeof path, "/proc/%.20s/stat", pid);
+  char text[1024];
+  ReadSmall(path, text);
+  const char* field = std::strrchr(text, ')');
+  if (field == nullptr) return false;
+  usage.pid = std::atoi(pid);
+  for (int number = 3; number <= 24; ++number) {
+    field = std::strchr(field, ' ');
+    if (field == nullptr) return false;
+    ++field;
+    if (number == 4) usage.parent = std::atoi(field);
+    if (number == 24) usage.resident_pages = std::strtoull(field, nullptr, 10);
+  }
+  return true;
+}
+
+std::vector<ProcessUsage> AllProcesses() {
+  std::vector<ProcessUsage> all;
+  DIR* const entries = ::opendir("/proc");
+  if (entries == nullptr) return all;
+  while (const dirent* entry = ::readdir(entries)) {
+    ProcessUsage usage;
+    const bool process = entry->d_name[0] >= '1' && entry->d_name[0] <= '9';
+    if (process && ReadProcess(entry->d_name, usage)) all.push_back(usage);
+  }
+  ::closedir(entries);
+  return all;
+}
+
+// Adds what `directory_fd` (which is taken over) holds to `bytes`. False when it is too much.
+bool AddTree(UniqueFd directory_fd, int depth, std::uint64_t& entries, std::uint64_t& bytes) {
+  if (depth > kMaxDepth) return false;
+  DIR* const directory = ::fdopendir(directory_fd.Get());
+  if (directory == nullptr) return true;
+  const int fd = directory_fd.Release();
+  bool measurable = true;
+  while (measurable) {
+    const dirent* const entry = ::readdir(directory);
+    if (entry == nullptr) break;
+    if (std::strcmp(entry->d_name, ".") == 0 || std::strcmp(entry->d_name, "..") == 0) continue;
+    struct stat status{};
+    if (::fstatat(fd, entry->d_name, &status, AT_SYMLINK_NOFOLLOW) != 0) continue;
+    bytes += static_cast<std::uint64_t>(status.st_blocks) * 512;
+    measurable = ++entries <= kMaxEntries;
+    if (!measurable || !S_ISDIR(status.st_mode)) continue;
+    UniqueFd below(
+        ::openat(fd, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+    if (below) measurable = AddTree(std::move(below), depth + 1, entries, bytes);
+  }
+  ::closedir(directory);
+  return measurable;
+}
+
+}  // namespace
+
+std::uint64_t ResidentBytesBelow(pid_t root) {
+  std::vector<ProcessUsage> all = AllProcesses();
+  const auto is_below = [&](pid_t pid) {
+    const auto found = std::lower_bound(all.begin(), all.end(), pid,
+                                        [](const ProcessUsage& p, pid_t id) { return p.pid < id; });
+    return found != all.end() && found->pid == pid && found->below;
+  };
+  std::sort(all.begin(), all.end(),
+            [](const ProcessUsage& a, const ProcessUsage& b) { return a.pid < b.pid; });
+  // A parent has mostly the lower number, so one pass does it, and a second one sees no change.
+  for (bool changed = true; changed;) {
+    changed = false;
+    for (ProcessUsage& process : all) {
+      if (process.below || (process.parent != root && !is_below(process.parent))) continue;
+      process.below = changed = true;
+    }
+  }
+  std::uint64_t pages = 0;
+  for (const ProcessUsage& process : all) {
+    if (process.below) pages += process.resident_pages;
+  }
+  return pages * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+}
+
+std::uint64_t DiskBytesBelow(int directory_fd) {
+  // A description of its own: reading a directory moves its offset.
+  UniqueFd directory(::openat(directory_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  std::uint64_t entries = 0;
+  std::uint64_t bytes = 0;
+  if (!directory) return 0;
+  return AddTree(std::move(directory), 0, entries, bytes) ? bytes : kUnmeasurable;
+}
+
+std::uint64_t ParseOomKills(const char* text) {
+  constexpr const char* kName = "oom_kill ";
+  for (const char* line = text; line != nullptr && *line != '\0';) {
+    if (std::strncmp(line, kName, std::strlen(kName)) == 0) {
+      return std::strtoull(line + std::strlen(kName), nullptr, 10);
+    }
+    line = std::strchr(line, '\n');
+    if (line != nullptr) ++line;
+  }
+  return 0;
+}
+
+std::uint64_t OomKills::Count() {
+  char cgroup[PATH_MAX];
+  ReadSmall("/proc/self/cgroup", cgroup);
+  char path[2 * PATH_MAX];
+  char text[4096];
+  // "0::/path" is the line of the unified hierarchy (cgroups(7)).
+  if (const char* const unified = std::strstr(cgroup, "0::/")) {
+    const char* const begin = unified + 3;
+    std::snprintf(path, sizeof path, "/sys/fs/cgroup%.*s/memory.events",
+                  static_cast<int>(std::strcspn(begin, "\n")), begin);
+    ReadSmall(path, text);
+    if (text[0] != '\0') return ParseOomKills(text);
+  }
+  ReadSmall("/sys/fs/cgroup/memory/memory.oom_control", text);
+  return ParseOomKills(text);
+}
+
+bool IsDiskFull(int directory_fd) {
+  struct statvfs status{};
+  return ::fstatvfs(directory_fd, &status) == 0 &&
+         std::uint64_t{status.f_bavail} * status.f_frsize < kDiskReserve;
+}
+
+}  // namespace runner::executor

@@ -57,7 +57,7 @@ void ExecutorLoop::AwaitEarlierRuns() {
   if ((running == 0 && killed == 0) || late) {
     if (late) {
       logger_.Error("Runs of an earlier executor do not end",
-                    {{"incident_ids", std::vector<std::string>(earlier.StillRunning().begin(),
+                    {{"workspaces", std::vector<std::string>(earlier.StillRunning().begin(),
                                                                earlier.StillRunning().end())}});
     }
     return TakeOver();

@@ -146,19 +146,30 @@ std::uint64_t ParseOomKills(const char* text) {
 }
 
 std::uint64_t OomKills::Count() {
+  // Lines of "HIERARCHY:CONTROLLERS:PATH" (cgroups(7)).
   char cgroup[PATH_MAX];
   ReadSmall("/proc/self/cgroup", cgroup);
-  char path[2 * PATH_MAX];
+  constexpr const char* kUnified = "0::";
+  constexpr const char* kMemory = ":memory:";
+  const char* const v1 = std::strstr(cgroup, kMemory);
+  const char* const v2 = std::strstr(cgroup, kUnified);
+  char path[PATH_MAX + 64];
   char text[4096];
-  // "0::/path" is the line of the unified hierarchy (cgroups(7)).
-  if (const char* const unified = std::strstr(cgroup, "0::/")) {
-    const char* const begin = unified + 3;
+  text[0] = '\0';
+  if (v1 != nullptr) {
+    const char* const begin = v1 + std::strlen(kMemory);
+    std::snprintf(path, sizeof path, "/sys/fs/cgroup/memory%.*s/memory.oom_control",
+                  static_cast<int>(std::strcspn(begin, "\n")), begin);
+    ReadSmall(path, text);
+    // In a container the path may be that of the host, and the mount its own.
+    if (text[0] == '\0') ReadSmall("/sys/fs/cgroup/memory/memory.oom_control", text);
+  } else if (v2 != nullptr) {
+    const char* const begin = v2 + std::strlen(kUnified);
     std::snprintf(path, sizeof path, "/sys/fs/cgroup%.*s/memory.events",
                   static_cast<int>(std::strcspn(begin, "\n")), begin);
     ReadSmall(path, text);
-    if (text[0] != '\0') return ParseOomKills(text);
+    if (text[0] == '\0') ReadSmall("/sys/fs/cgroup/memory.events", text);
   }
-  ReadSmall("/sys/fs/cgroup/memory/memory.oom_control", text);
   return ParseOomKills(text);
 }
 

@@ -39,6 +39,13 @@ std::optional<std::filesystem::path> WorkspaceOf(const std::filesystem::path& pr
   return std::nullopt;
 }
 
+// <incident-id>, or <incident-id>.<n> of an earlier attempt.
+bool IsWorkspaceName(std::string_view name) {
+  constexpr std::size_t kIdBytes = 36;
+  return IsLowerCaseUuid(name.substr(0, kIdBytes)) &&
+         (name.size() == kIdBytes || name[kIdBytes] == '.');
+}
+
 }  // namespace
 
 EarlierRuns::EarlierRuns(std::filesystem::path workspace_root)
@@ -48,7 +55,7 @@ EarlierRuns::EarlierRuns(std::filesystem::path workspace_root)
   for (std::filesystem::directory_iterator entry(root_, error), end; !error && entry != end;
        entry.increment(error)) {
     const std::string name = entry->path().filename().string();
-    if (IsLowerCaseUuid(name)) running_.insert(name);
+    if (IsWorkspaceName(name)) running_.insert(name);
   }
 }
 
@@ -60,6 +67,7 @@ const std::set<std::string>& EarlierRuns::StillRunning() {
 std::size_t EarlierRuns::KillOrphans() const {
   std::size_t orphans = 0;
   std::error_code error;
+  std::error_code ignored;
   for (std::filesystem::directory_iterator entry("/proc", error), end; !error && entry != end;
        entry.increment(error)) {
     const std::string name = entry->path().filename().string();
@@ -69,16 +77,20 @@ std::size_t EarlierRuns::KillOrphans() const {
     const UniqueFd process(::pidfd_open(pid, 0));
     const auto workspace = WorkspaceOf(entry->path());
     if (!process || !workspace || workspace->parent_path() != root_) continue;
-    const std::string incident_id = workspace->filename().string();
-    if (!IsLowerCaseUuid(incident_id) || IsLocked(incident_id)) continue;
+    // The shim of a run that another executor begins has this environment before it has the lock.
+    if (std::filesystem::read_symlink(entry->path() / "exe", ignored).filename() == "runner-shim") {
+      continue;
+    }
+    const std::string directory = workspace->filename().string();
+    if (!IsLowerCaseUuid(directory) || IsLocked(directory)) continue;
     if (::pidfd_send_signal(process.Get(), SIGKILL, nullptr, 0) == 0) ++orphans;
   }
   return orphans;
 }
 
-bool EarlierRuns::IsLocked(const std::string& incident_id) const {
+bool EarlierRuns::IsLocked(const std::string& workspace) const {
   if (!root_fd_) return false;
-  const UniqueFd directory(::openat(root_fd_.Get(), incident_id.c_str(),
+  const UniqueFd directory(::openat(root_fd_.Get(), workspace.c_str(),
                                     O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
   // Shared, so that two who only look do not take each other for a shim. Closing lets go of it.
   return directory && ::flock(directory.Get(), LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;

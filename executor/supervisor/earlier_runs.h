@@ -23,14 +23,14 @@ class EarlierRuns {
   // `workspace_root` is absolute and may be missing.
   explicit EarlierRuns(std::filesystem::path workspace_root);
 
-  // Incidents whose shim still holds its lock. Looks again at those that held it the last time:
-  // everything in the root at first.
+  // Names of the workspaces whose shim still holds the lock. Looks again at those that held it the
+  // last time: everything in the root at first.
   const std::set<std::string>& StillRunning();
   // Sends SIGKILL to every orphan, once each call; how many there were.
   std::size_t KillOrphans() const;
 
  private:
-  bool IsLocked(const std::string& incident_id) const;
+  bool IsLocked(const std::string& workspace) const;
 
   const std::filesystem::path root_;
   UniqueFd root_fd_;

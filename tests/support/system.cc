@@ -61,7 +61,7 @@ ServiceProcess& System::RunIngest(Words flags) {
 }
 
 ServiceProcess& System::StartExecutor(const Words& agent, const Words& flags,
-                                      const Environment& extra) {
+                                      const Environment& extra, std::string program) {
   Words all = {"--ingest-address",   ingest_address_,
                "--grpc-listen",      "127.0.0.1:0",
                "--executor-id",      "executor",
@@ -71,8 +71,9 @@ ServiceProcess& System::StartExecutor(const Words& agent, const Words& flags,
   all.insert(all.end(), flags.begin(), flags.end());
   all.push_back("--");
   all.insert(all.end(), agent.begin(), agent.end());
+  if (program.empty()) program = RUNNER_EXECUTOR;
   executors_.push_back(std::make_unique<ServiceProcess>("executor-" + std::to_string(++starts_),
-                                                        RUNNER_EXECUTOR, all, extra, directory()));
+                                                        program, all, extra, directory()));
   return *executors_.back();
 }
 

@@ -27,9 +27,10 @@ class System {
   ServiceProcess& StartIngest(const Words& flags = {});
   // With clusters of these names, whose endpoints refuse, from a configuration file.
   ServiceProcess& StartIngestOf(const Words& clusters, const Words& flags = {});
-  // May be started before ingest: its address is known from the start.
+  // May be started before ingest: its address is known from the start. `program`: what is started
+  // instead of runner-executor.
   ServiceProcess& StartExecutor(const Words& agent, const Words& flags = {},
-                                const Environment& extra = {});
+                                const Environment& extra = {}, std::string program = "");
   // All three; returns when ingest is subscribed and the executor is attached.
   void Start(const Words& agent, const Words& ingest_flags = {}, const Words& executor_flags = {});
   // Ingest and executor, without a peer; returns when the executor is attached.

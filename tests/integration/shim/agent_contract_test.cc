@@ -157,11 +157,29 @@ TEST_F(AgentContract, RequiredReportThatIsNotGoodIsAFailure) {
   EXPECT_EQ(RunAgent({"exit", "0"}).reason, "report_missing");
   finished_.clear();
   EXPECT_EQ(RunAgent({"report", "99"}).reason, "report_too_small");
-  finished_.clear();
-  EXPECT_EQ(RunAgent({"report-fifo"}).reason, "report_invalid");
 }
 
-TEST_F(AgentContract, MissingProgramIsASpawnError) {
+TEST_F(AgentContract, Row53_WhatIsNoReportIsRejectedWithoutAHang) {
+  options_.report_file = "output/investigation.md";
+  const fs::path secret = root_ / "secret";
+  std::ofstream(secret) << std::string(200, 's');
+  const std::vector<std::string> modes[] = {{"report-fifo"},
+                                            {"report-directory"},
+                                            {"report-symlink", secret},
+                                            {"report-hardlink", secret}};
+  for (const std::vector<std::string>& mode : modes) {
+    finished_.clear();
+    const Outcome outcome = RunAgent(mode);
+    EXPECT_EQ(outcome.reason, "report_invalid") << mode[0];
+    EXPECT_EQ(outcome.report, "") << mode[0];
+  }
+  finished_.clear();
+  const Outcome huge = RunAgent({"report-huge"});
+  EXPECT_EQ(huge.status, RunStatus::kSuccess);
+  EXPECT_LE(huge.report.size(), 64u * 1024);
+}
+
+TEST_F(AgentContract, Row49_MissingProgramIsASpawnError) {
   options_.command = {"/nonexistent/agent"};
   const Outcome outcome = RunAgent({});
   EXPECT_EQ(outcome.reason, "spawn_error");
@@ -170,19 +188,24 @@ TEST_F(AgentContract, MissingProgramIsASpawnError) {
   EXPECT_FALSE(started_.contains(LeaseOf()));
 }
 
-TEST_F(AgentContract, ProgramThatCannotBeExecutedIsASpawnError) {
+TEST_F(AgentContract, Row49_ProgramThatCannotBeExecutedIsASpawnError) {
   const fs::path plain = root_ / "plain";
   std::ofstream(plain) << "not a program\n";
   const fs::path broken = root_ / "broken";
   std::ofstream(broken) << "\x7f"
                            "ELF but nothing more\n";
   ::chmod(broken.c_str(), 0700);
-  for (const fs::path& program : {plain, broken, root_}) {
+  const fs::path strange = root_ / "strange";
+  std::ofstream(strange) << "#!/nonexistent/interpreter\n";
+  ::chmod(strange.c_str(), 0700);
+  for (const fs::path& program : {plain, broken, strange, root_}) {
     finished_.clear();
     options_.command = {program};
     const Outcome outcome = RunAgent({});
     EXPECT_EQ(outcome.reason, "spawn_error") << program;
-    EXPECT_EQ(outcome.exit_code, 126) << program;
+    // A missing interpreter is told by execve(2) as a missing file.
+    EXPECT_EQ(outcome.exit_code, program == strange ? 127 : 126) << program;
+    EXPECT_FALSE(outcome.started) << program;
   }
 }
 
@@ -215,7 +238,7 @@ TEST_F(AgentContract, ResultStaysInTheSpoolUntilItIsRecorded) {
   EXPECT_FALSE(fs::exists(SpoolFile()));
 }
 
-TEST_F(AgentContract, ClosedStandardDescriptorsDoNotBlurTheStatus) {
+TEST_F(AgentContract, Row46_ClosedStandardDescriptorsDoNotBlurTheStatus) {
   EXPECT_EQ(RunAgent({"close-stdio"}).exit_code, 7);
 }
 

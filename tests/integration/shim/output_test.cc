@@ -5,7 +5,7 @@ namespace {
 
 using Output = RunFixture;
 
-TEST_F(Output, FloodIsKeptToItsFirstAndLastPart) {
+TEST_F(Output, Row45_FloodIsKeptToItsFirstAndLastPart) {
   constexpr std::size_t kFlood = 50 << 20;
   options_.max_output = 1 << 20;
   const Outcome outcome = RunAgent({"flood", std::to_string(kFlood)});

@@ -30,17 +30,19 @@ TEST_F(Stopping, AgentThatExitsWithZeroAtItsTimeoutHasTimedOut) {
   EXPECT_EQ(outcome.exit_code, 0);
 }
 
-TEST_F(Stopping, AgentThatIgnoresSigtermIsKilledAfterTheGrace) {
+TEST_F(Stopping, Row41_AgentThatIgnoresSigtermIsKilledAfterTheGrace) {
   options_.timeout = 500ms;
   options_.kill_grace = 300ms;
   const Outcome outcome = RunAgent({"ignore-term"});
   EXPECT_EQ(outcome.status, RunStatus::kTimeout);
   EXPECT_EQ(outcome.signal, SIGKILL);
   EXPECT_GE(outcome.duration, 800ms);
+  // 100 ms after the grace when it has a processor; a busy machine or a sanitizer gets a second.
+  EXPECT_LT(outcome.duration, 1800ms);
   EXPECT_TRUE(outcome.contained);
 }
 
-TEST_F(Stopping, StoppedAgentIsTerminatedAllTheSame) {
+TEST_F(Stopping, Row47_StoppedAgentIsTerminatedAllTheSame) {
   options_.timeout = 300ms;
   const Outcome outcome = RunAgent({"stop-itself"});
   EXPECT_EQ(outcome.status, RunStatus::kTimeout);

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "common/clock.h"
+
+namespace runner::executor {
+
+// How much of the past stays under the workspace root. 0: that limit is off.
+struct RetentionLimits {
+  Duration max_age{};
+  std::uint64_t max_bytes = 0;  // of all finished workspaces together
+};
+
+struct RetentionResult {
+  std::size_t removed = 0;  // workspaces; leftovers of an earlier call are not counted
+  std::uint64_t bytes_removed = 0;
+  std::uint64_t bytes_kept = 0;     // of the finished workspaces that are still there
+  std::vector<std::string> errors;  // "name: what: why", the first 16
+};
+
+// Removes finished workspaces in `root`, oldest first, until the limits are kept. A workspace is a
+// directory <incident-id> or <incident-id>.<n>, finished when it is the latter or holds a regular
+// file result.json; one that is not finished goes by age only. Nothing else in the root is touched,
+// nor what is locked (flock(2): its shim lives), nor any attempt of an incident in `keep`.
+//
+// Age is that of result.json, else of the directory. Bytes are what the tree occupies on disk, of
+// its first 1,000,000 entries. A directory that its owner may not read is made readable for that.
+//
+// Blocks for as long as the file system takes. One call at a time per root; other threads may make
+// workspaces meanwhile, whose incident either is in `keep` or has no result.json yet.
+RetentionResult EnforceRetention(const std::filesystem::path& root, const RetentionLimits& limits,
+                                 WallTime now, const std::set<std::string>& keep);
+
+// Removes what is called `name` in the directory `dir_fd`, with everything beneath, be it nested
+// however deep and without permissions. Neither follows a symbolic link nor enters a mount, even
+// while entries are being swapped. A handful of descriptors and constant memory, whatever the tree.
+// An errno; 0 when it is gone; EAGAIN after 10,000,000 entries, where the next call goes on.
+int RemoveTree(int dir_fd, const std::string& name);
+
+}  // namespace runner::executor

@@ -1,0 +1,262 @@
+// The executor, or a shim, is killed with SIGKILL at any moment: nothing of a run stays, and every
+// incident has one recorded end or waits again.
+
+#include <cstdlib>
+#include <iostream>
+#include <map>
+#include <random>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <sched.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include "common/unique_fd.h"
+#include "tests/support/eventually.h"
+#include "tests/support/process_table.h"
+#include "tests/support/system_test.h"
+
+namespace runner {
+namespace {
+
+using namespace support;
+using namespace std::chrono_literals;
+using ::testing::SizeIs;
+
+// Processes that are started while this exists, one each, are the first of a PID namespace.
+class NextChildLeadsPidNamespace {
+ public:
+  NextChildLeadsPidNamespace() : own_(::open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC)) {
+    entered_ = own_ && ::unshare(CLONE_NEWPID) == 0;
+  }
+  ~NextChildLeadsPidNamespace() {
+    if (entered_) ::setns(own_.Get(), CLONE_NEWPID);
+  }
+  explicit operator bool() const { return entered_; }
+
+ private:
+  UniqueFd own_;
+  bool entered_ = false;
+};
+
+class ExecutorDeathTest : public SystemTest {
+ protected:
+  static constexpr int kAgents = 5;
+
+  void StartIngestFor(int agents) {
+    const std::string most = std::to_string(agents);
+    system_->StartIngest({"--max-agents-per-cluster", most, "--max-concurrent-agents", most,
+                          "--circuit-breaker-threshold", "0", "--cluster-queue-size", "5000",
+                          "--global-queue-size", "5000", "--max-attempts", "100", "--lease-ttl",
+                          "10"});
+  }
+  double Finished(const std::string& status = "") {
+    const MetricsText scrape = system_->ingest().Metrics();
+    return status.empty() ? scrape.Sum("incidents_finished_total")
+                          : scrape.Sum("incidents_finished_total", {{"status", status}});
+  }
+  std::vector<std::string> SubmitAndAwaitAgents() {
+    std::vector<std::string> ids;
+    for (int i = 0; i < kAgents; ++i) ids.push_back(system_->Submit("web-" + std::to_string(i)));
+    for (const std::string& id : ids) system_->AwaitAgentStarted(id);
+    return ids;
+  }
+  // An executor whose death is that of everything it has started, as in a container. Its /proc is
+  // that of its namespace.
+  bool StartExecutorInNamespace(const Words& agent, const Words& flags) {
+    const NextChildLeadsPidNamespace leads;
+    if (!leads) return false;
+    const std::string program = system_->ScriptAgent(
+        "exec unshare --mount sh -c 'mount -t proc none /proc && exec \"$0\" \"$@\"' " +
+        std::string(RUNNER_EXECUTOR) + " \"$@\"\n");
+    system_->StartExecutor(agent, flags, {}, program);
+    return true;
+  }
+};
+
+TEST_F(ExecutorDeathTest, Row31_AgentsEndWithinTheGraceAndTheNextExecutorDeliversTheirResults) {
+  StartIngestFor(kAgents);
+  // Two that are told to end and do, and three that have to be killed, one of them with a daemon.
+  const std::string test_agent = system_->TestAgent();
+  const std::string agent = system_->ScriptAgent(
+      "case $RUNNER_ATTEMPT-$RUNNER_RESOURCE_NAME in\n"
+      "1-web-[01]) exec " +
+      test_agent +
+      " obey-term;;\n"
+      "1-web-2) " +
+      test_agent + " daemon; exec " + test_agent +
+      " ignore-term;;\n"
+      "1-*) exec " +
+      test_agent + " ignore-term;;\nesac\n");
+  const Words flags = {"--agent-kill-grace", "1"};
+  system_->StartExecutor({agent}, flags);
+  system_->AwaitAttached();
+  const auto ids = SubmitAndAwaitAgents();
+
+  system_->executor().process().Kill();
+  const auto killed = std::chrono::steady_clock::now();
+  EXPECT_TRUE(Eventually([&] { return ProcessesNaming(test_agent).empty(); }, 10s))
+      << Describe(ProcessesNaming(test_agent));
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - killed;
+  std::cout << "all agents gone " << took.count() << " s after the death of their executor\n";
+  EXPECT_LT(took.count(), 4) << "grace 1 s, and a margin for a busy machine";
+
+  system_->StartExecutor({agent}, flags);
+  for (const std::string& id : ids) EXPECT_EQ(system_->AwaitFinished(id).status(), "success");
+  const auto found = system_->executor().log().With("Results of an earlier executor found", {});
+  ASSERT_THAT(found, SizeIs(1));
+  EXPECT_EQ(found[0].at("results"), kAgents);
+  EXPECT_THAT(system_->ingest().log().With("Incident requeued", {{"reason", "interrupted"}}),
+              SizeIs(kAgents));
+  EXPECT_EQ(system_->executor().Metrics().Sum("agents_spawned_total"), kAgents)
+      << "what an earlier executor ran is not counted again";
+  EXPECT_TRUE(std::filesystem::is_empty(system_->directory() / "incidents/.spool"));
+}
+
+TEST_F(ExecutorDeathTest, Row31_InAPidNamespaceTheShimsDieTooAndTheIncidentsAreRequeued) {
+  StartIngestFor(kAgents);
+  const std::string test_agent = system_->TestAgent();
+  const std::string agent =
+      system_->ScriptAgent("[ $RUNNER_ATTEMPT -gt 1 ] || exec " + test_agent + " ignore-term\n");
+  if (!StartExecutorInNamespace({agent}, {})) {
+    GTEST_SKIP() << "needs the right to make a PID namespace";
+  }
+  system_->AwaitAttached();
+  const auto ids = SubmitAndAwaitAgents();
+  system_->executor().process().Kill();
+  EXPECT_TRUE(Eventually([&] { return ProcessesNaming(test_agent).empty(); }, 5s));
+  ASSERT_TRUE(StartExecutorInNamespace({agent}, {}));
+  for (const std::string& id : ids) EXPECT_EQ(system_->AwaitFinished(id).status(), "success");
+  EXPECT_THAT(system_->ingest().log().With("Incident requeued", {{"reason", "lost"}}),
+              SizeIs(kAgents));
+}
+
+// --- at random ------------------------------------------------------------------------------
+
+class ExecutorDeathLoop : public ExecutorDeathTest,
+                          public ::testing::WithParamInterface<const char*> {
+ protected:
+  static constexpr int kSlots = 12;
+  const Words flags_ = {"--slots", std::to_string(kSlots), "--agent-kill-grace",
+                        "200ms",   "--agent-timeout",      "1500ms"};
+
+  bool InNamespace() const { return std::string(GetParam()) == "InAPidNamespace"; }
+  // How many incidents: RUNNER_DEATH_LOOP_RUNS, or few enough for every change.
+  static int Runs() {
+    const char* const runs = std::getenv("RUNNER_DEATH_LOOP_RUNS");
+    return runs != nullptr ? std::atoi(runs) : 60;
+  }
+  // Agents of all sorts, by the last digit of the incident.
+  std::string MixedAgent() {
+    const std::string agent = system_->TestAgent();
+    return system_->ScriptAgent(
+        "case $RUNNER_INCIDENT_ID in\n"
+        "*[0-3]) sleep 0.3;;\n"
+        "*[45]) sleep 0.1; exec " +
+        agent +
+        " daemon;;\n"
+        "*[67]) sleep 0.2; exec " +
+        agent +
+        " setsid-child;;\n"
+        "*8) exec " +
+        agent +
+        " ignore-term;;\n"
+        "*9) exec " +
+        agent +
+        " flood 20000000;;\n"
+        "*a) sleep 0.2; exec " +
+        agent +
+        " storm-setsid 20;;\n"
+        "*b) sleep 0.1; exec " +
+        agent +
+        " exit 3;;\n"
+        "*c) exec " +
+        agent +
+        " obey-term;;\n"
+        "*) sleep 0.4; exec " +
+        agent + " stdout-holder;;\nesac\n");
+  }
+  void StartExecutor() {
+    if (InNamespace()) {
+      ASSERT_TRUE(StartExecutorInNamespace({agent_}, flags_));
+    } else {
+      system_->StartExecutor({agent_}, flags_);
+    }
+  }
+  // Shims by what they are at: spawning, running (an agent lives), ending.
+  struct Shim {
+    pid_t pid = 0;
+    std::string phase;
+  };
+  static std::vector<Shim> Shims() {
+    const std::vector<ProcessEntry> all = AllProcesses();
+    std::vector<Shim> shims;
+    for (const ProcessEntry& shim : all) {
+      if (shim.command_line.find("runner-shim --incident") == std::string::npos) continue;
+      std::size_t children = 0;
+      for (const ProcessEntry& child : all) children += child.parent == shim.pid ? 1 : 0;
+      const std::string status = ReadFile("/proc/" + std::to_string(shim.pid) + "/status");
+      if (status.find("State:\tZ") != std::string::npos || status.empty()) continue;
+      shims.push_back({shim.pid, children > 0 ? "running" : "without an agent"});
+    }
+    return shims;
+  }
+  // One death of a shim that has a run, or of the executor with all of its runs.
+  void KillOne() {
+    const std::vector<Shim> shims = Shims();
+    if (shims.empty()) return;
+    if (random_() % 12 == 0) {
+      for (const Shim& shim : shims) ++kills_["executor while " + shim.phase];
+      system_->executor().process().Kill();
+      StartExecutor();
+    } else {
+      const Shim& shim = shims[random_() % shims.size()];
+      if (::kill(shim.pid, SIGKILL) == 0) ++kills_["shim while " + shim.phase];
+    }
+  }
+
+  std::string agent_;
+  std::mt19937 random_{20'26};
+  std::map<std::string, int> kills_;
+};
+
+TEST_P(ExecutorDeathLoop, Row31_EveryIncidentHasOneEndAndNothingSurvives) {
+  if (InNamespace() && !NextChildLeadsPidNamespace()) {
+    GTEST_SKIP() << "needs the right to make a PID namespace";
+  }
+  agent_ = MixedAgent();
+  StartIngestFor(kSlots);
+  StartExecutor();
+  system_->AwaitAttached();
+  const int runs = Runs();
+  for (int i = 0; i < runs; ++i) system_->Submit("web-" + std::to_string(i));
+
+  const auto limit = std::chrono::steady_clock::now() + 2s * runs;
+  int live = 0;
+  while (Finished() < runs && std::chrono::steady_clock::now() < limit) {
+    KillOne();
+    std::this_thread::sleep_for(std::chrono::milliseconds(random_() % 60));
+  }
+  EXPECT_EQ(Finished(), runs) << "every incident ends once";
+  for (const auto& [phase, count] : kills_) {
+    std::cout << count << " runs hit: " << phase << '\n';
+    live += count;
+  }
+  std::cout << runs << " incidents, " << live << " kills hit a live run\n";
+  EXPECT_GE(live, runs * 3 / 10);
+  EXPECT_TRUE(Eventually([&] { return system_->Agents().empty(); }, 10s))
+      << Describe(system_->Agents());
+  const MetricsText scrape = system_->ingest().Metrics();
+  EXPECT_EQ(scrape.Sum("incidents_leased") + scrape.Sum("queue_depth"), 0);
+}
+
+INSTANTIATE_TEST_SUITE_P(All, ExecutorDeathLoop,
+                         ::testing::Values("OutsideANamespace", "InAPidNamespace"),
+                         [](const auto& loop) { return std::string(loop.param); });
+
+}  // namespace
+}  // namespace runner

@@ -1,0 +1,154 @@
+// An agent that takes more than there is, or more than it may have.
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <iterator>
+
+#include <sys/mount.h>
+#include <sys/resource.h>
+
+#include "tests/integration/shim/cgroup.h"
+#include "tests/integration/shim/run_fixture.h"
+
+namespace runner::executor {
+namespace {
+
+using namespace std::chrono_literals;
+using support::LimitedCgroup;
+
+using Limits = RunFixture;
+
+TEST_F(Limits, Row50_AgentOverItsMemoryLimitIsStopped) {
+  options_.memory_limit = 64 << 20;
+  const Outcome outcome = RunAgent({"memory", "128"});
+  EXPECT_EQ(outcome.status, RunStatus::kFailure);
+  EXPECT_EQ(outcome.reason, "memory_limit");
+  EXPECT_TRUE(outcome.contained);
+}
+
+TEST_F(Limits, Row50_MemoryOfTheWholeTreeCounts) {
+  options_.memory_limit = 64 << 20;
+  options_.command = {"/bin/sh", "-c"};
+  const std::string one = std::string(RUNNER_TEST_AGENT) + " memory 40";
+  options_.command.push_back(one + " & " + one + " & wait");
+  Restart();
+  supervisor_->Start(LeaseOf(), SomeIncident());
+  EXPECT_EQ(AwaitOutcome().reason, "memory_limit");
+}
+
+TEST_F(Limits, Row50_AgentBelowItsLimitsIsLeftAlone) {
+  options_.memory_limit = 1 << 30;
+  options_.workspace_limit = 1 << 30;
+  options_.timeout = 2500ms;  // more than two looks
+  EXPECT_EQ(RunAgent({"memory", "16"}).status, RunStatus::kTimeout);
+}
+
+TEST_F(Limits, Row50_AgentOverItsWorkspaceLimitIsStopped) {
+  options_.workspace_limit = 8 << 20;
+  const Outcome outcome = RunAgent({"fill", std::to_string(16 << 20)});
+  EXPECT_EQ(outcome.status, RunStatus::kFailure);
+  EXPECT_EQ(outcome.reason, "workspace_limit");
+  EXPECT_TRUE(outcome.contained);
+}
+
+TEST_F(Limits, Row50_AgentWithoutDescriptorsHarmsNobodyElse) {
+  options_.timeout = 1s;
+  StartAgent({"exhaust-descriptors"});
+  AwaitOutput("out of descriptors");
+  EXPECT_EQ(AwaitOutcome().status, RunStatus::kTimeout);
+  EXPECT_FALSE(supervisor_->tainted());
+}
+
+TEST_F(Limits, Row50_NoProcessesLeftFailsThatRunAndTheExecutorGoesOn) {
+  const auto cgroup = LimitedCgroup::Make("pids", "pids.max", "30");
+  if (!cgroup) GTEST_SKIP() << LimitedCgroup::Reason();
+  options_.timeout = 2s;
+  StartAgent({"exhaust-processes", "1000"});
+  AwaitOutput("out of processes");
+  Lease other{"018f2d3c-7a10-7c4e-9b1e-aaaaaaaaaaaa", 1};
+  supervisor_->Start(other, SomeIncident());
+  const Outcome refused = AwaitOutcome(other);
+  EXPECT_EQ(refused.reason, "spawn_error");
+  EXPECT_FALSE(refused.started);
+  const Outcome outcome = AwaitOutcome();
+  EXPECT_EQ(outcome.status, RunStatus::kTimeout);
+  EXPECT_TRUE(outcome.contained);
+  finished_.clear();
+  EXPECT_EQ(RunAgent({"exit", "0"}).status, RunStatus::kSuccess);
+}
+
+TEST_F(Limits, Row43_ForkBombAtTheLimitOfProcessesIsContained) {
+  const auto cgroup = LimitedCgroup::Make("pids", "pids.max", "200");
+  if (!cgroup) GTEST_SKIP() << LimitedCgroup::Reason();
+  for (const char* mode : {"storm", "storm-setsid"}) {
+    finished_.clear();
+    options_.timeout = 1s;
+    options_.kill_grace = 200ms;
+    const Outcome outcome = RunAgent({mode, "2000"});
+    EXPECT_TRUE(outcome.contained) << mode;
+    EXPECT_GT(outcome.orphans_killed, 100u) << mode;
+    EXPECT_FALSE(supervisor_->tainted()) << mode;
+  }
+}
+
+TEST_F(Limits, Row50_AgentThatTheKernelKillsForMemoryIsToldAsSuch) {
+  const auto cgroup = LimitedCgroup::Make("memory", "memory.limit_in_bytes", "128M");
+  if (!cgroup) GTEST_SKIP() << LimitedCgroup::Reason();
+  const Outcome outcome = RunAgent({"memory", "512"});
+  EXPECT_EQ(outcome.status, RunStatus::kFailure);
+  EXPECT_EQ(outcome.reason, "oom_killed");
+  EXPECT_EQ(ResultJson()["oom"], true);
+}
+
+TEST_F(Limits, AgentThatKillsItselfIsNoVictimOfTheKernel) {
+  const Outcome outcome = RunAgent({"signal", "9"});
+  EXPECT_EQ(outcome.reason, "signal");
+  EXPECT_EQ(ResultJson()["oom"], false);
+}
+
+// A workspace root on a file system of 4 MiB.
+class FullDisk : public RunFixture {
+ protected:
+  void SetUp() override {
+    RunFixture::SetUp();
+    supervisor_.reset();
+    std::filesystem::remove_all(root_ / ".spool");
+    mounted_ = ::mount("none", root_.c_str(), "tmpfs", 0, "size=4m") == 0;
+    if (!mounted_) GTEST_SKIP() << "needs the right to mount: " << std::strerror(errno);
+    Restart();
+  }
+  void TearDown() override {
+    RunFixture::TearDown();
+    if (mounted_) ::umount2(root_.c_str(), MNT_DETACH);
+  }
+  bool mounted_ = false;
+};
+
+TEST_F(FullDisk, Row52_RunThatFillsTheDiskFailsForItAndOthersGoOn) {
+  const Outcome outcome = RunAgent({"fill", std::to_string(64 << 20)});
+  EXPECT_EQ(outcome.status, RunStatus::kFailure);
+  EXPECT_EQ(outcome.reason, "disk_full");
+  EXPECT_EQ(outcome.exit_code, ENOSPC);
+  std::filesystem::remove(Workspace() / "output/fill");
+  finished_.clear();
+  EXPECT_EQ(RunAgent({"exit", "0"}).status, RunStatus::kSuccess);
+}
+
+TEST_F(FullDisk, Row52_FullDiskTruncatesTheLogAndNotTheRun) {
+  options_.max_output = 64 << 20;
+  const Outcome outcome = RunAgent({"flood", std::to_string(16 << 20)});
+  EXPECT_EQ(outcome.status, RunStatus::kSuccess);
+  EXPECT_LT(Stdout().size(), 5u << 20);
+}
+
+TEST_F(FullDisk, Row52_RunThatCannotEvenBeginFailsWithDiskFull) {
+  std::ofstream fill(root_ / "fill");
+  const std::string chunk(64 * 1024, 'x');
+  while (fill << chunk << std::flush) {
+  }
+  EXPECT_EQ(RunAgent({"exit", "0"}).reason, "disk_full");
+}
+
+}  // namespace
+}  // namespace runner::executor

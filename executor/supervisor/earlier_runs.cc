@@ -1,8 +1,8 @@
 #include "executor/supervisor/earlier_runs.h"
 
+#include <algorithm>
 #include <cerrno>
-#include <fstream>
-#include <iterator>
+#include <cstdlib>
 #include <optional>
 #include <string_view>
 #include <system_error>
@@ -23,13 +23,22 @@ extern "C" {
 namespace runner::executor {
 namespace {
 
+constexpr std::size_t kMaxEnvironment = 256 * 1024;
 constexpr std::string_view kVariable = "RUNNER_WORKSPACE=";
 
 // The workspace that a process believes to run in, or nothing. The name of the directory in /proc
 // is the number of the process.
 std::optional<std::filesystem::path> WorkspaceOf(const std::filesystem::path& process) {
-  std::ifstream file(process / "environ");
-  const std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+  // By read(2): a stream throws when the process ends while it is read.
+  const UniqueFd file(::open((process / "environ").c_str(), O_RDONLY | O_CLOEXEC));
+  std::string text(kMaxEnvironment, '\0');
+  std::size_t size = 0;
+  ssize_t got = 0;
+  while (size < text.size() &&
+         (got = ::read(file.Get(), text.data() + size, text.size() - size)) > 0) {
+    size += static_cast<std::size_t>(got);
+  }
+  text.resize(size);
   for (std::size_t begin = 0; begin < text.size();) {
     const std::size_t end = std::min(text.find('\0', begin), text.size());
     const std::string_view variable = std::string_view(text).substr(begin, end - begin);

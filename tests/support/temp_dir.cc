@@ -2,7 +2,7 @@
 
 #include <cerrno>
 #include <fstream>
-#include <iterator>
+#include <sstream>
 #include <system_error>
 
 #include <stdlib.h>
@@ -24,7 +24,10 @@ TempDir::~TempDir() {
 
 std::string ReadFile(const std::filesystem::path& file) {
   std::ifstream stream(file, std::ios::binary);
-  return {std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>()};
+  // An error while reading, as of a process that has ended, is the end of the file.
+  std::ostringstream text;
+  text << stream.rdbuf();
+  return text.str();
 }
 
 void WriteFile(const std::filesystem::path& file, const std::string& text) {

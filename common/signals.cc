@@ -40,7 +40,8 @@ SignalFd::SignalFd(Inbox& inbox, Handler handler) : inbox_(inbox) {
   if (!fd_) throw std::system_error(errno, std::generic_category(), "signalfd");
   inbox_.Watch(fd_.Get(), EPOLLIN, [fd = fd_.Get(), handler = std::move(handler)](std::uint32_t) {
     signalfd_siginfo info{};
-    if (::read(fd, &info, sizeof info) == sizeof info) handler(static_cast<int>(info.ssi_signo));
+    if (::read(fd, &info, sizeof info) != sizeof info) return;
+    handler(static_cast<int>(info.ssi_signo), static_cast<pid_t>(info.ssi_pid));
   });
 }
 

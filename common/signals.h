@@ -2,6 +2,8 @@
 
 #include <functional>
 
+#include <sys/types.h>
+
 #include "common/inbox.h"
 #include "common/unique_fd.h"
 
@@ -17,7 +19,8 @@ void BlockSignals();
 // destroyed on the loop's thread or while it does not run.
 class SignalFd {
  public:
-  using Handler = std::function<void(int signal)>;
+  // `sender` is the process that sent it; 0 for one outside this PID namespace and for the kernel.
+  using Handler = std::function<void(int signal, pid_t sender)>;
 
   // `inbox` outlives this. Throws std::system_error.
   SignalFd(Inbox& inbox, Handler handler);

@@ -10,6 +10,7 @@
 #include "executor/config.h"
 #include "executor/executor_loop.h"
 #include "executor/metrics.h"
+#include "executor/shim/children.h"
 
 namespace {
 
@@ -59,7 +60,14 @@ int Run(const ExecutorConfig& config, const ConfigTable& table) {
     loop.Drain(signal, config.common.shutdown_timeout, [&] { inbox.Stop(); });
   };
   loop.OnMustEnd([&] { drain("none"); });
-  SignalFd signals(inbox, [&](int signal) { drain(signal == SIGTERM ? "SIGTERM" : "SIGINT"); });
+  SignalFd signals(inbox, [&](int signal, pid_t sender) {
+    // An agent of the same user may send it, to a group that it takes for its own. It is not heard.
+    if (sender > 0 && DescendsFromThis(sender)) {
+      logger.Warn("Signal from an agent ignored", {{"signal", signal}, {"pid", sender}});
+    } else {
+      drain(signal == SIGTERM ? "SIGTERM" : "SIGINT");
+    }
+  });
   loop.Start();
   inbox.Run();
 

@@ -110,7 +110,7 @@ void Run(const IngestConfig& config, const ConfigTable& table) {
       "Listening",
       {{"grpc", grpc.address()}, {"metrics_port", metrics.port()}, {"health_port", health.port()}});
 
-  SignalFd signals(inbox, [&](int signal) {
+  SignalFd signals(inbox, [&](int signal, pid_t) {
     connections.Close(1s);
     loop.Drain(signal, config.common.shutdown_timeout, [&] { inbox.Stop(); });
   });

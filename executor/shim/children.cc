@@ -99,4 +99,16 @@ bool ForEachChild(VisitChild visit, void* context) {
   return ForEachEntry("/proc", visit_process) && readable;
 }
 
+bool DescendsFromThis(pid_t pid) {
+  const pid_t self = ::getpid();
+  // Bounded, as the parents change while they are looked at.
+  for (int generation = 0; generation < 1000 && pid > 1; ++generation) {
+    char number[16];
+    std::snprintf(number, sizeof number, "%d", pid);
+    if (ReadParent(number, pid) != Listing::kRead) return false;
+    if (pid == self) return true;
+  }
+  return false;
+}
+
 }  // namespace runner::executor

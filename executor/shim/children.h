@@ -13,4 +13,8 @@ namespace runner::executor {
 using VisitChild = void (*)(pid_t child, void* context);
 bool ForEachChild(VisitChild visit, void* context);
 
+// Whether the process is below this one: a child, a child of a child and so on. False for one that
+// is gone.
+bool DescendsFromThis(pid_t pid);
+
 }  // namespace runner::executor

@@ -4,8 +4,10 @@
 #include <string>
 
 #include <gmock/gmock.h>
+#include <grpcpp/grpcpp.h>
 #include <nlohmann/json.hpp>
 
+#include "runner/v1/executor_admin.grpc.pb.h"
 #include "tests/support/eventually.h"
 #include "tests/support/process_table.h"
 #include "tests/support/system_test.h"
@@ -49,13 +51,13 @@ TEST_F(ContainmentTest, AnAgentThatSleepsIsStoppedAtTheTimeout) {
   ExpectTimeout(Run({system_->TestAgent(), "sleep"}, kShort));
 }
 
-TEST_F(ContainmentTest, AnAgentThatIgnoresSigtermIsKilledAfterTheGrace) {
+TEST_F(ContainmentTest, Row41_AnAgentThatIgnoresSigtermIsKilledAfterTheGrace) {
   const auto incident = Run({system_->TestAgent(), "ignore-term"}, kShort);
   ExpectTimeout(incident);
   EXPECT_EQ(incident.outcome().signal(), SIGKILL);
 }
 
-TEST_F(ContainmentTest, AnAgentThatStopsItselfIsKilled) {
+TEST_F(ContainmentTest, Row47_AnAgentThatStopsItselfIsKilled) {
   ExpectTimeout(Run({system_->TestAgent(), "stop-itself"}, kShort));
 }
 
@@ -67,7 +69,7 @@ TEST_F(ContainmentTest, TheTimeoutTakesTheWholeTree) {
                     kShort));
 }
 
-TEST_F(ContainmentTest, WhatAnAgentLeavesInASessionOfItsOwnIsKilled) {
+TEST_F(ContainmentTest, Row42_WhatAnAgentLeavesInASessionOfItsOwnIsKilled) {
   const auto incident = Run({system_->TestAgent(), "setsid-child"});
   EXPECT_EQ(incident.status(), "success") << incident.reason();
   EXPECT_EQ(incident.outcome().orphans_killed(), 1u);
@@ -75,20 +77,20 @@ TEST_F(ContainmentTest, WhatAnAgentLeavesInASessionOfItsOwnIsKilled) {
   ExpectNothingLeft();
 }
 
-TEST_F(ContainmentTest, ADaemonThatAnAgentLeavesIsKilled) {
+TEST_F(ContainmentTest, Row42_ADaemonThatAnAgentLeavesIsKilled) {
   const auto incident = Run({system_->TestAgent(), "daemon"});
   EXPECT_EQ(incident.status(), "success") << incident.reason();
   EXPECT_EQ(incident.outcome().orphans_killed(), 1u);
   ExpectNothingLeft();
 }
 
-TEST_F(ContainmentTest, ADaemonThatHoldsTheOutputIsKilledAndNotWaitedFor) {
+TEST_F(ContainmentTest, Row44_ADaemonThatHoldsTheOutputIsKilledAndNotWaitedFor) {
   const auto incident = Run({system_->TestAgent(), "stdout-holder"}, {"--agent-timeout", "20"});
   EXPECT_EQ(incident.status(), "success") << incident.reason();
   ExpectNothingLeft();
 }
 
-TEST_F(ContainmentTest, AnAgentThatKillsItsSupervisorLeavesNothing) {
+TEST_F(ContainmentTest, Row48_AnAgentThatKillsItsSupervisorLeavesNothing) {
   const auto incident = Run({system_->TestAgent(), "kill-shim"});
   EXPECT_EQ(incident.status(), "failure");
   EXPECT_TRUE(incident.outcome().contained());
@@ -96,6 +98,86 @@ TEST_F(ContainmentTest, AnAgentThatKillsItsSupervisorLeavesNothing) {
   // And the executor goes on.
   const auto next = system_->AwaitFinished(system_->Submit("web-1"));
   EXPECT_EQ(next.status(), "failure");
+}
+
+TEST_F(ContainmentTest,
+       Row48_AnAgentThatKillsTheGroupOfItsExecutorIsContainedAndTheExecutorGoesOn) {
+  system_->StartIngest();
+  const std::string program =
+      system_->ScriptAgent(std::string("exec setsid --wait ") + RUNNER_EXECUTOR + " \"$@\"\n");
+  // Only its first agent does so.
+  const std::string agent = system_->ScriptAgent("[ $RUNNER_RESOURCE_NAME != web-0 ] || exec " +
+                                                 system_->TestAgent() + " kill-executor-group\n");
+  system_->StartExecutor({agent}, kShort, {}, program);
+  system_->AwaitAttached();
+  const auto first = system_->AwaitFinished(system_->Submit("web-0"));
+  EXPECT_EQ(first.status(), "timeout") << first.reason();
+  EXPECT_TRUE(first.outcome().contained());
+  EXPECT_THAT(system_->executor().log().With("Signal from an agent ignored", {}), SizeIs(1));
+  EXPECT_EQ(system_->AwaitFinished(system_->Submit("web-1")).status(), "success");
+  ExpectNothingLeft();
+}
+
+// What the agents of an operator's shell tool see: output as it comes, and a stop on demand.
+TEST_F(ContainmentTest, OutputIsTailedAndARunCancelled) {
+  const std::string agent =
+      system_->ScriptAgent("echo one; echo two >&2; exec " + system_->TestAgent() + " obey-term\n");
+  system_->StartWithoutPeer({agent});
+  const std::string id = system_->Submit("web-0");
+  system_->AwaitAgentStarted(id);
+  const auto stub = v1::ExecutorAdmin::NewStub(
+      grpc::CreateChannel(system_->executor().grpc(), grpc::InsecureChannelCredentials()));
+  v1::TailOutputRequest tail;
+  tail.set_incident_id(id);
+  tail.set_follow(true);
+  grpc::ClientContext following;
+  const auto reader = stub->TailOutput(&following, tail);
+  std::string out;
+  for (v1::TailOutputResponse part;
+       out.find("ready") == std::string::npos && reader->Read(&part);) {
+    out += part.data();
+  }
+  EXPECT_EQ(out, "one\nready\n");
+
+  v1::CancelRunRequest cancel;
+  cancel.set_incident_id(id);
+  v1::CancelRunResponse cancelled;
+  grpc::ClientContext cancelling;
+  EXPECT_TRUE(stub->CancelRun(&cancelling, cancel, &cancelled).ok());
+  EXPECT_EQ(system_->AwaitFinished(id).status(), "cancelled");
+  v1::TailOutputResponse rest;
+  EXPECT_FALSE(reader->Read(&rest)) << "it ends with the run";
+  EXPECT_TRUE(reader->Finish().ok());
+
+  tail.set_stream(v1::OUTPUT_STREAM_STDERR);
+  grpc::ClientContext again;
+  const auto errors = stub->TailOutput(&again, tail);
+  ASSERT_TRUE(errors->Read(&rest));
+  EXPECT_EQ(rest.data(), "two\n");
+  EXPECT_FALSE(errors->Read(&rest));
+  grpc::ClientContext late;
+  EXPECT_EQ(stub->CancelRun(&late, cancel, &cancelled).error_code(), grpc::StatusCode::NOT_FOUND);
+  EXPECT_TRUE(errors->Finish().ok());
+}
+
+TEST_F(ContainmentTest, Row51_ALogThatIsReplacedByALinkIsNotShown) {
+  const std::string secret = system_->directory() / "secret";
+  WriteFile(secret, "secret");
+  const std::string agent =
+      system_->ScriptAgent("rm agent.stdout.log; ln -s " + secret +
+                           " agent.stdout.log; mkdir output/x; ln -s / output/x/y\n");
+  system_->StartWithoutPeer({agent}, {}, {"--agent-workspace-limit", "100MiB"});
+  const std::string id = system_->Submit("web-0");
+  EXPECT_EQ(system_->AwaitFinished(id).status(), "success");
+  const auto stub = v1::ExecutorAdmin::NewStub(
+      grpc::CreateChannel(system_->executor().grpc(), grpc::InsecureChannelCredentials()));
+  v1::TailOutputRequest tail;
+  tail.set_incident_id(id);
+  grpc::ClientContext context;
+  const auto reader = stub->TailOutput(&context, tail);
+  v1::TailOutputResponse part;
+  EXPECT_FALSE(reader->Read(&part)) << part.data();
+  EXPECT_TRUE(reader->Finish().ok());
 }
 
 }  // namespace

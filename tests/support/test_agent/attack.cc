@@ -59,7 +59,7 @@ int ForgeRecord() {
                R"("log_errno":0,"timed_out":false,"stopped":"none","orphans_killed":0,)"
                R"("contained":true,"started_at_ns":1,"finished_at_ns":2,"duration_ns":1,)"
                R"("stdout_bytes":0,"stdout_dropped_bytes":0,"stderr_bytes":0,)"
-               R"("stderr_dropped_bytes":0})",
+               R"("stderr_dropped_bytes":0,"oom":false,"disk_full":false})",
                id.c_str(), attempt.c_str());
   std::fclose(file);
   LeaveDaemon();

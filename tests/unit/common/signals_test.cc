@@ -14,7 +14,8 @@ TEST(SignalsTest, BlockedSignalsReachTheHandlerOnTheLoop) {
   const SystemClock clock;
   Inbox inbox(clock);
   std::vector<int> received;
-  const SignalFd signals(inbox, [&](int signal) {
+  const SignalFd signals(inbox, [&](int signal, pid_t sender) {
+    EXPECT_EQ(sender, ::getpid());
     received.push_back(signal);
     if (signal == SIGTERM) inbox.Stop();
   });

@@ -67,6 +67,9 @@ enum class RunStatus { kSuccess, kFailure, kTimeout, kInterrupted, kCancelled };
 std::string_view ToString(RunStatus status);
 std::optional<RunStatus> ParseRunStatus(std::string_view word);
 
+// Why a run was interrupted whose executor died: it was no drain, and counts as a lost attempt.
+inline constexpr std::string_view kExecutorLost = "executor_lost";
+
 // How one run of an agent ended.
 struct Outcome {
   RunStatus status = RunStatus::kFailure;

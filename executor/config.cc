@@ -188,7 +188,8 @@ ExecutorOptions ExecutorConfig::Executor() const {
           .slots = slots,
           .sidecar = sidecar.value_or(address && address->IsLocal()),
           .ingest_address = ingest_address,
-          .kill_grace = agent_kill_grace};
+          .kill_grace = agent_kill_grace,
+          .retention = {.max_age = workspace_max_age, .max_bytes = workspace_max_bytes}};
 }
 
 AgentOptions ExecutorConfig::Agent() const {

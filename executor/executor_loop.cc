@@ -15,6 +15,8 @@ constexpr Duration kDeliveryBudget = std::chrono::seconds(2);
 // Everything that matters was acknowledged by then: ingest is only told that the stream ends.
 constexpr Duration kGoodbyeBudget = std::chrono::milliseconds(50);
 constexpr Duration kEarlierRunsInterval = std::chrono::milliseconds(20);
+constexpr Duration kRetentionInterval = std::chrono::minutes(1);
+constexpr Duration kRetentionAfterRun = std::chrono::seconds(2);
 constexpr int kExitTainted = 70;  // EX_SOFTWARE of sysexits.h
 constexpr int kExitSuperseded = 1;
 
@@ -27,11 +29,13 @@ ExecutorLoop::ExecutorLoop(ExecutorOptions options, AgentOptions agent, Inbox& i
       inbox_(inbox),
       logger_(logger.Named("executor")),
       admission_(options_.slots),
+      retention_(agent.workspace_root, options_.retention, logger.Named("retention")),
       supervisor_(inbox, std::move(agent), logger.Named("supervisor"), *this),
       link_(options_.ingest_address, inbox, *this, logger.Named("attach")) {}
 
 ExecutorLoop::~ExecutorLoop() {
   inbox_.Cancel(start_timer_);
+  inbox_.Cancel(retention_timer_);
   inbox_.Cancel(drain_timer_);
   inbox_.Cancel(delivery_timer_);
 }
@@ -58,7 +62,7 @@ void ExecutorLoop::AwaitEarlierRuns() {
     if (late) {
       logger_.Error("Runs of an earlier executor do not end",
                     {{"workspaces", std::vector<std::string>(earlier.StillRunning().begin(),
-                                                               earlier.StillRunning().end())}});
+                                                             earlier.StillRunning().end())}});
     }
     return TakeOver();
   }
@@ -72,6 +76,33 @@ void ExecutorLoop::TakeOver() {
   }
   for (auto& [lease, outcome] : recovered) admission_.Restore(lease, std::move(outcome));
   link_.Start();
+  EnforceRetentionIn(Duration::zero());
+}
+
+// --- retention ------------------------------------------------------------------------------
+
+void ExecutorLoop::EnforceRetentionIn(Duration delay) {
+  const RetentionLimits& limits = options_.retention;
+  if (limits.max_age == Duration::zero() && limits.max_bytes == 0) return;
+  const MonoTime due = inbox_.Now().mono + delay;
+  if (retention_timer_ != Inbox::kNoTimer && next_retention_ <= due) return;
+  inbox_.Cancel(retention_timer_);
+  next_retention_ = due;
+  retention_timer_ = inbox_.After(delay, [this] { EnforceRetention(); });
+}
+
+void ExecutorLoop::EnforceRetention() {
+  retention_timer_ = Inbox::kNoTimer;
+  std::set<std::string> keep;
+  for (const Lease& lease : admission_.Running()) keep.insert(lease.incident_id);
+  for (const auto& [lease, outcome] : admission_.results_waiting()) keep.insert(lease.incident_id);
+  retention_.Enforce(inbox_.Now().wall, std::move(keep));
+  // Ten times within the age, where there is one.
+  const Duration max_age = options_.retention.max_age;
+  EnforceRetentionIn(
+      max_age == Duration::zero()
+          ? kRetentionInterval
+          : std::clamp<Duration>(max_age / 10, kRetentionAfterRun, kRetentionInterval));
 }
 
 // --- runs -----------------------------------------------------------------------------------
@@ -97,6 +128,7 @@ void ExecutorLoop::OnRunFinished(const Lease& lease, const Outcome& outcome) {
     }
   }
   admission_.OnFinished(lease, outcome);
+  EnforceRetentionIn(kRetentionAfterRun);
   SendResult(lease, outcome);
   const auto next = std::find_if(waiting_.begin(), waiting_.end(), [&](const auto& entry) {
     return entry.first.incident_id == lease.incident_id;

@@ -12,6 +12,7 @@
 #include "executor/core/admission.h"
 #include "executor/executor_options.h"
 #include "executor/supervisor/supervisor.h"
+#include "executor/workspace/retention_thread.h"
 
 namespace runner::executor {
 
@@ -51,6 +52,8 @@ class ExecutorLoop final : public RunListener, public IngestLinkListener {
 
   void AwaitEarlierRuns();
   void TakeOver();
+  void EnforceRetention();
+  void EnforceRetentionIn(Duration delay);
   void OnWelcome(const v1::Welcome& welcome);
   void OnOffer(const v1::Offer& offer);
   void OnCancel(const v1::Cancel& cancel);
@@ -75,12 +78,15 @@ class ExecutorLoop final : public RunListener, public IngestLinkListener {
   // Taken, but an earlier attempt of the same incident is still being stopped: one workspace has
   // one run at a time.
   std::map<Lease, Incident> waiting_;
+  RetentionThread retention_;
   Supervisor supervisor_;
   IngestLink link_;
   std::function<void()> must_end_;
   int exit_code_ = 0;
   bool superseded_ = false;
 
+  Inbox::TimerId retention_timer_ = Inbox::kNoTimer;
+  MonoTime next_retention_;
   Inbox::TimerId start_timer_ = Inbox::kNoTimer;
   MonoTime give_up_earlier_runs_;
 

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "common/clock.h"
+#include "executor/workspace/retention.h"
 
 namespace runner::executor {
 
@@ -14,6 +15,7 @@ struct ExecutorOptions {
   bool sidecar = true;
   std::string ingest_address;  // host:port or unix:/path
   Duration kill_grace = std::chrono::seconds(5);
+  RetentionLimits retention;
 };
 
 }  // namespace runner::executor

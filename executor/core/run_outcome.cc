@@ -62,7 +62,7 @@ Verdict JudgeRecord(const ShimRecord& record, ReportVerdict report) {
     case ShimStop::kInterrupted:
       return {RunStatus::kInterrupted, "shutdown"};
     case ShimStop::kExecutorLost:
-      return {RunStatus::kInterrupted, "executor_lost"};
+      return {RunStatus::kInterrupted, kExecutorLost};
     case ShimStop::kMemoryLimit:
       return {RunStatus::kFailure, "memory_limit"};
     case ShimStop::kWorkspaceLimit:

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -33,14 +34,10 @@ struct RetentionResult {
 // its first 1,000,000 entries. A directory that its owner may not read is made readable for that.
 //
 // Blocks for as long as the file system takes. One call at a time per root; other threads may make
-// workspaces meanwhile, whose incident either is in `keep` or has no result.json yet.
+// workspaces meanwhile, whose incident either is in `keep` or has no result.json yet. Returns soon
+// after `stop` has become true.
 RetentionResult EnforceRetention(const std::filesystem::path& root, const RetentionLimits& limits,
-                                 WallTime now, const std::set<std::string>& keep);
-
-// Removes what is called `name` in the directory `dir_fd`, with everything beneath, be it nested
-// however deep and without permissions. Neither follows a symbolic link nor enters a mount, even
-// while entries are being swapped. A handful of descriptors and constant memory, whatever the tree.
-// An errno; 0 when it is gone; EAGAIN after 10,000,000 entries, where the next call goes on.
-int RemoveTree(int dir_fd, const std::string& name);
+                                 WallTime now, const std::set<std::string>& keep,
+                                 const std::atomic<bool>* stop = nullptr);
 
 }  // namespace runner::executor

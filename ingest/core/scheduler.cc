@@ -38,6 +38,16 @@ bool Scheduler::Ran(const Outcome& outcome) {
          outcome.status == RunStatus::kFailure || outcome.status == RunStatus::kTimeout;
 }
 
+bool Scheduler::CountLost(IncidentRecord& record) const {
+  return record.started ? ++record.lost >= options_.max_attempts
+                        : ++record.unstarted >= options_.max_unstarted;
+}
+
+bool Scheduler::CountInterrupted(IncidentRecord& record) const {
+  return record.started ? ++record.interrupted >= options_.max_interruptions
+                        : ++record.unstarted >= options_.max_unstarted;
+}
+
 // What the journal is told of a change of the record.
 Persist Scheduler::ChangeOf(const IncidentRecord& record) {
   const Incident& incident = record.incident;
@@ -128,8 +138,7 @@ void Scheduler::OnResult(StreamId stream, const Lease& lease, const Outcome& out
   effects.push_back(SendRecorded{stream, lease});
   if (outcome.status != RunStatus::kInterrupted) {
     Finish(record, std::string(ToString(outcome.status)), outcome.reason, now, effects);
-  } else if (record.started ? ++record.interrupted >= options_.max_interruptions
-                            : ++record.unstarted >= options_.max_unstarted) {
+  } else if (outcome.reason == kExecutorLost ? CountLost(record) : CountInterrupted(record)) {
     Finish(record, "failure", "attempts_exhausted", now, effects);
   } else {
     Requeue(record, "interrupted", now, effects);
@@ -250,8 +259,7 @@ void Scheduler::Lost(const Lease& lease, const std::string& reason, const Instan
                      Effects& effects) {
   IncidentRecord& record = *incidents_.Find(lease.incident_id);
   EndLease(record, false, std::nullopt, now, effects);
-  if (record.started ? ++record.lost >= options_.max_attempts
-                     : ++record.unstarted >= options_.max_unstarted) {
+  if (CountLost(record)) {
     Finish(record, "failure", "attempts_exhausted", now, effects);
   } else {
     Requeue(record, reason, now, effects);

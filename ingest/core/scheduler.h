@@ -167,6 +167,9 @@ class Scheduler {
               const Instant& now, Effects& effects);
   void Expire(const ClusterQueue::Entry& entry, const Instant& now, Effects& effects);
   static bool Ran(const Outcome& outcome);
+  // Count the end of a lease that came to no result. True: it was the last that is allowed.
+  bool CountLost(IncidentRecord& record) const;
+  bool CountInterrupted(IncidentRecord& record) const;
   void EndLease(IncidentRecord& record, bool ran, std::optional<RunStatus> status,
                 const Instant& now, Effects& effects);
   void Sweep(const Instant& now, Effects& effects);

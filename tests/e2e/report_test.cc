@@ -253,5 +253,13 @@ TEST_F(ReportTest, AHostileFaultRunsNothingAndForgesNothing) {
   EXPECT_THAT(system_->ingest().log().With("Event received", {{"event_id", evil_id}}), SizeIs(1));
 }
 
+TEST_F(ReportTest, FinishedWorkspacesAreRemovedWhenTheyAreOld) {
+  system_->StartWithoutPeer({system_->ScriptAgent("exit 0\n")}, {}, {"--workspace-max-age", "1s"});
+  const std::string id = system_->Submit("web-0");
+  EXPECT_EQ(system_->AwaitFinished(id).status(), "success");
+  EXPECT_TRUE(Eventually([&] { return !std::filesystem::exists(system_->Workspace(id)); },
+                         std::chrono::seconds(15)));
+}
+
 }  // namespace
 }  // namespace runner

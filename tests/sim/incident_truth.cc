@@ -147,7 +147,7 @@ void IncidentTruth::BeginInput() {
   fate_.reset();
   result_of_.reset();
   result_status_.reset();
-  result_ran_ = rejected_ = false;
+  result_ran_ = result_lost_ = rejected_ = false;
   requeued_.clear();
   expected_decisions_.clear();
   expected_close_ = ingest::kNoStream;
@@ -209,6 +209,7 @@ void IncidentTruth::OnMessage(StreamId stream, const UpMessage& message) {
   } else if (const auto* result = std::get_if<Result>(&message)) {
     result_of_ = result->lease;
     result_status_ = result->outcome.status;
+    result_lost_ = result->outcome.reason == kExecutorLost;
     result_ran_ = result->outcome.started || *result_status_ <= RunStatus::kTimeout;
     Accept(held);  // what has ended was taken
     breaker_.Ended(result->lease.incident_id, result->outcome.status, env_.Now());

@@ -174,6 +174,7 @@ class IncidentTruth {
   std::optional<Lease> result_of_;                        // a Result with a current lease
   std::optional<RunStatus> result_status_;                // of it
   bool result_ran_ = false;                               // of it: an agent had started
+  bool result_lost_ = false;                              // of it: its executor died
   bool rejected_ = false;                                 // a Rejected with a current lease
   std::map<ingest::ClusterIndex, std::string> requeued_;  // the latest of each cluster
   std::vector<std::pair<Lease, bool>> expected_decisions_;

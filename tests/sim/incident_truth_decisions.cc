@@ -145,7 +145,7 @@ void IncidentTruth::Decided(const ingest::SendRecorded& recorded) {
 bool IncidentTruth::CountRelease(Open& incident) const {
   if (rejected_) return false;
   if (!incident.started && !result_ran_) return ++incident.unstarted >= options_.max_unstarted;
-  if (result_of_) return ++incident.interrupted >= options_.max_interruptions;
+  if (result_of_ && !result_lost_) return ++incident.interrupted >= options_.max_interruptions;
   return ++incident.lost >= options_.max_attempts;
 }
 

@@ -64,6 +64,7 @@ UpMessage RogueExecutor::Anything() {
       // Cancelled more often: nobody else says so unasked.
       result.outcome.status =
           static_cast<RunStatus>(std::min<std::size_t>(env_.random.Below(7), 4));
+      if (env_.random.Chance(50)) result.outcome.reason = kExecutorLost;
       return result;
   }
 }

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "executor/workspace/remove_tree.h"
 #include "tests/unit/executor/temporary_directory.h"
 
 namespace runner::executor {

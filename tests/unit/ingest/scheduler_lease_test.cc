@@ -321,6 +321,20 @@ TEST_F(SchedulerLease, InterruptedBeforeItsStartIsNoAttempt) {
   EXPECT_EQ(driver.Record(id).state, IncidentState::kOffered);
 }
 
+TEST_F(SchedulerLease, ARunWhoseExecutorDiedIsALostAttemptThoughItsResultIsDelivered) {
+  SchedulerDriver driver(OptionsFor(1));
+  const std::string id = driver.Queue();
+  driver.Attach(kStream, "e", 100);
+  Outcome outcome;
+  outcome.status = RunStatus::kInterrupted;
+  outcome.reason = kExecutorLost;
+  outcome.started = true;
+  for (std::uint32_t attempt = 1; attempt <= 3; ++attempt) {
+    driver.Result(kStream, {id, attempt}, outcome);
+  }
+  EXPECT_EQ(driver.Record(id).reason, "attempts_exhausted");
+}
+
 TEST_F(SchedulerLease, LeasesThatAreLostTogetherKeepTheirOrder) {
   SchedulerOptions options = OptionsFor(1);
   options.max_agents_per_cluster = 3;

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <atomic>
+#include <filesystem>
+#include <optional>
+#include <set>
+#include <string>
+#include <thread>
+
+#include "common/clock.h"
+#include "common/logging.h"
+#include "common/mutex.h"
+#include "executor/workspace/retention.h"
+
+namespace runner::executor {
+
+// Enforces retention on a thread of its own, as removing large trees takes time that a loop does
+// not have. Any thread may call it.
+class RetentionThread {
+ public:
+  RetentionThread(std::filesystem::path root, RetentionLimits limits, Logger logger);
+  // Stops in the middle of a removal; the next executor goes on there.
+  ~RetentionThread();
+  RetentionThread(const RetentionThread&) = delete;
+  RetentionThread& operator=(const RetentionThread&) = delete;
+
+  // Enforces the limits soon, and leaves the workspaces of these incidents alone. Never blocks; of
+  // calls while an earlier one is carried out, the last counts.
+  void Enforce(WallTime now, std::set<std::string> keep);
+
+ private:
+  struct Order {
+    WallTime now;
+    std::set<std::string> keep;
+  };
+
+  void Run();
+  void Carry(const Order& order) const;
+
+  const std::filesystem::path root_;
+  const RetentionLimits limits_;
+  const Logger logger_;
+  std::atomic<bool> stop_{false};
+  Mutex mutex_;
+  Condition changed_;
+  std::optional<Order> order_ GUARDED_BY(mutex_);
+  std::thread thread_;  // last: it uses the others
+};
+
+}  // namespace runner::executor

@@ -1,0 +1,88 @@
+#include "executor/workspace/tree_size.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "executor/workspace/directory.h"
+
+namespace runner::executor {
+namespace {
+
+constexpr std::size_t kMaxMeasured = 1'000'000;
+constexpr std::size_t kMaxPending = 100'000;  // names in memory: 30 MB at worst
+constexpr mode_t kReadable = S_IRUSR | S_IXUSR;
+constexpr int kDirectory = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+
+// Sums up what a tree occupies. Has one descriptor, however deep the tree is: it goes back up by
+// `..`, and gives up when that is not the directory it came from.
+class TreeMeasure {
+ public:
+  std::uint64_t Bytes(int top) {
+    UniqueFd at(::openat(top, ".", kDirectory));
+    if (!at) return 0;
+    Enter(at.Get());
+    bytes_ += static_cast<std::uint64_t>(levels_.back().status.st_blocks) * 512;
+    while (entries_ < kMaxMeasured) {
+      std::vector<std::string>& pending = levels_.back().pending;
+      if (!pending.empty()) {
+        OpenResult down = OpenDirectory(at.Get(), pending.back().c_str(), kReadable);
+        pending.pop_back();
+        --pending_;
+        if (!down.fd) continue;
+        at = std::move(down.fd);
+        Enter(at.Get());
+        continue;
+      }
+      levels_.pop_back();
+      if (levels_.empty()) break;
+      UniqueFd up(::openat(at.Get(), "..", kDirectory));
+      struct stat status{};
+      if (!up || ::fstat(up.Get(), &status) != 0 || !IsSameFile(status, levels_.back().status))
+        break;
+      at = std::move(up);
+    }
+    return bytes_;
+  }
+
+ private:
+  struct Level {
+    struct stat status{};
+    std::vector<std::string> pending;  // directories yet to be entered
+  };
+
+  void Enter(int fd) {
+    Level level;
+    ::fstat(fd, &level.status);
+    ForEachEntry(fd, [this, fd, &level](const char* name) {
+      struct stat status{};
+      if (::fstatat(fd, name, &status, AT_SYMLINK_NOFOLLOW) != 0) return true;
+      const auto bytes = static_cast<std::uint64_t>(status.st_blocks) * 512;
+      if (S_ISDIR(status.st_mode)) {
+        bytes_ += bytes;
+        if (pending_ < kMaxPending) level.pending.emplace_back(name), ++pending_;
+      } else {
+        // A thousand links of one file must not push everybody else's reports out.
+        bytes_ += bytes / std::max<std::uint64_t>(status.st_nlink, 1);
+      }
+      return ++entries_ < kMaxMeasured;
+    });
+    levels_.push_back(std::move(level));
+  }
+
+  std::uint64_t bytes_ = 0;
+  std::size_t entries_ = 0;
+  std::size_t pending_ = 0;
+  std::vector<Level> levels_;
+};
+
+}  // namespace
+
+std::uint64_t TreeSize(int directory_fd) { return TreeMeasure().Bytes(directory_fd); }
+
+}  // namespace runner::executor

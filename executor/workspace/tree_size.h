@@ -1,0 +1,12 @@
+#pragma once
+
+#include <cstdint>
+
+namespace runner::executor {
+
+// Bytes of disk that a directory and everything beneath it occupy, links not followed, a file with
+// several links counted in part for each; of the first 1,000,000 entries. Directories that their
+// owner may not read are made readable. What cannot be read counts as nothing.
+std::uint64_t TreeSize(int directory_fd);
+
+}  // namespace runner::executor

@@ -162,6 +162,7 @@ TEST_F(RetentionTest, BytesAreCountedInDeepAndForbiddenDirectories) {
   root_.Write(deep / "sibling" / "blob", std::string(kBlob, 'x'));
   fs::permissions(deep, fs::perms::none);
   EXPECT_GE(Enforce({}).bytes_kept, 2 * kBlob);
+  fs::permissions(deep, fs::perms::owner_all);  // else only root can clean up
 }
 
 TEST_F(RetentionTest, LockedWorkspaceStays) {
@@ -230,6 +231,7 @@ TEST_F(RetentionTest, LinksInsideGoAndTheirTargetsStay) {
   EXPECT_EQ(outside.Read("file"), "precious");
   EXPECT_EQ(fs::status(outside.path()).permissions(),
             fs::perms::owner_read | fs::perms::owner_exec);
+  fs::permissions(outside.path(), fs::perms::owner_all);
 }
 
 TEST_F(RetentionTest, DirectoriesWithoutPermissionsGo) {
@@ -372,6 +374,7 @@ TEST_F(RetentionTest, Row51_NothingOutsideIsTouchedWhileEntriesAreSwapped) {
     ASSERT_EQ(outside.Read("precious/nested/file"), "precious");
     ASSERT_EQ(fs::status(outside.path() / "precious").permissions(), perms);
   }
+  fs::permissions(outside.path() / "precious", fs::perms::owner_all);
   EXPECT_EQ(Names(), Strings{});
 }
 

@@ -25,7 +25,6 @@ constexpr Duration kShimOverhead = 5s + 1s + 3s;
 // grace + 6 s, which leaves a second for what it left behind.
 constexpr Duration kStopOverhead = 3s;
 constexpr Duration kSecondChance = 3s;
-constexpr Duration kSweepLimit = 5s;
 constexpr Duration kSweepInterval = 2ms;
 constexpr int kCleanSweepsNeeded = 2;
 
@@ -47,17 +46,14 @@ std::string ErrorText(int error) { return std::generic_category().message(error)
 }  // namespace
 
 struct Supervisor::Run {
+  explicit Run(const Instant& now) : state(now) {}
+
+  RunState state;
   RunInfo info;
   std::optional<Workspace> workspace;
   std::optional<ShimProcess> shim;
-  std::optional<ShimRecord> record;
-  std::optional<StopReason> stop;
-  bool kill_sent = false;
-  bool start_failed = false;
-  int start_errno = 0;
+  std::optional<ShimRecord> record;  // as the shim told it
   Inbox::TimerId watchdog = Inbox::kNoTimer;
-  std::optional<MonoTime> sweep_until;
-  std::uint32_t strays_killed = 0;
 };
 
 Supervisor::Supervisor(Inbox& inbox, AgentOptions options, Logger logger, RunListener& listener)
@@ -82,12 +78,11 @@ Supervisor::~Supervisor() {
 void Supervisor::Start(const Lease& lease, const Incident& incident) {
   if (runs_.contains(lease)) return;
   const bool busy = RunsIncident(lease.incident_id);
-  const auto added = runs_.emplace(lease, std::make_unique<Run>()).first;
-  Run& run = *added->second;
   const Instant now = inbox_.Now();
+  const auto added = runs_.emplace(lease, std::make_unique<Run>(now)).first;
+  Run& run = *added->second;
   run.info.lease = lease;
   run.info.cluster = incident.event.cluster;
-  run.info.state = "starting";
   run.info.started_at = now.wall;
   run.info.started_mono = now.mono;
   counters_.Started(run.info.cluster);
@@ -125,14 +120,13 @@ void Supervisor::Adopt(Run& run, ShimProcess shim) {
 }
 
 void Supervisor::FailStart(Run& run, const std::string& step, int error) {
-  run.start_failed = true;
-  run.start_errno = error;
   logger_.Error("Agent could not be started", {{"incident_id", run.info.lease.incident_id},
                                                {"cluster", run.info.cluster},
                                                {"step", step},
                                                {"error", ErrorText(error)}});
   // Ends the run from the loop; a shim that was started in vain leaves nothing behind either.
-  SweepFor(run);
+  run.state.OnStartFailed(error, inbox_.Now().mono);
+  BeginSweep();
 }
 
 bool Supervisor::RunsIncident(const std::string& incident_id) const {
@@ -150,9 +144,7 @@ void Supervisor::StopAll(StopReason reason) {
 }
 
 void Supervisor::StopRun(Run& run, StopReason reason) {
-  if (run.stop || !run.shim) return;
-  run.stop = reason;
-  run.info.state = "stopping";
+  if (!run.shim || !run.state.OnStop(reason)) return;
   run.shim->Send(reason == StopReason::kCancelled ? ShimCommand::kStopCancelled
                                                   : ShimCommand::kStopInterrupted);
   ArmWatchdog(run, options_.kill_grace + kStopOverhead);
@@ -161,44 +153,11 @@ void Supervisor::StopRun(Run& run, StopReason reason) {
 void Supervisor::KillAll() {
   for (const auto& [lease, run] : runs_) {
     // Once, as to say it again would only put off the watchdog.
-    if (!run->shim || run->kill_sent) continue;
-    run->kill_sent = true;
+    if (!run->shim || !run->state.OnKill()) continue;
     StopRun(*run, StopReason::kInterrupted);
     run->shim->Send(ShimCommand::kKill);
     ArmWatchdog(*run, kStopOverhead);
   }
-}
-
-std::vector<std::pair<Lease, Outcome>> Supervisor::Recover() {
-  std::vector<std::pair<Lease, Outcome>> recovered;
-  if (!spool_.Claim()) {
-    logger_.Warn("Another executor uses this workspace root",
-                 {{"workspace_root", options_.workspace_root.string()}});
-    return recovered;
-  }
-  std::map<std::string, Lease> latest;  // by incident: the one that the workspace belongs to
-  const std::vector<Lease> leases = spool_.Leases();
-  for (const Lease& lease : leases) {
-    Lease& last = latest[lease.incident_id];
-    last = std::max(last, lease);
-  }
-  for (const Lease& lease : leases) {
-    const std::optional<ShimRecord> record = spool_.Load(lease);
-    if (!record) {
-      logger_.Warn("Spooled result cannot be read", {{"file", spool_.FileOf(lease).string()}});
-      continue;
-    }
-    std::optional<Workspace> workspace;
-    if (latest.at(lease.incident_id) == lease) {
-      workspace = Workspace::Open(options_.workspace_root, lease.incident_id);
-    }
-    RunEnd end;
-    end.record = record;
-    end.contained = record->contained;
-    recovered.emplace_back(
-        lease, Settle(options_, lease, std::move(end), workspace ? &*workspace : nullptr).outcome);
-  }
-  return recovered;
 }
 
 void Supervisor::Recorded(const Lease& lease) { spool_.Remove(lease); }
@@ -206,7 +165,10 @@ void Supervisor::Recorded(const Lease& lease) { spool_.Remove(lease); }
 std::vector<RunInfo> Supervisor::Runs() const {
   std::vector<RunInfo> all;
   all.reserve(runs_.size() + finished_.size());
-  for (const auto& [lease, run] : runs_) all.push_back(run->info);
+  for (const auto& [lease, run] : runs_) {
+    all.push_back(run->info);
+    all.back().state = ToString(run->state.phase());
+  }
   std::sort(all.begin(), all.end(),
             [](const RunInfo& a, const RunInfo& b) { return a.started_mono > b.started_mono; });
   all.insert(all.end(), finished_.begin(), finished_.end());
@@ -222,7 +184,7 @@ void Supervisor::ArmWatchdog(Run& run, Duration delay) {
     // When all of this was frozen for a while, the shim is in time and its word is yet to be read:
     // what it may still have to do then is a grace, unless that began with a stop.
     Run& late = *found->second;
-    late.watchdog = inbox_.After(kSecondChance + (late.stop ? 0s : options_.kill_grace),
+    late.watchdog = inbox_.After(kSecondChance + (late.state.stopped() ? 0s : options_.kill_grace),
                                  [this, lease] { KillShim(lease); });
   });
 }
@@ -254,7 +216,7 @@ void Supervisor::OnStarted(Run& run, const ShimNotice& notice) {
   run.info.pid = notice.pid;
   run.info.started_at =
       WallTime(std::chrono::duration_cast<WallTime::duration>(Duration(notice.started_at_ns)));
-  if (run.info.state == "starting") run.info.state = "running";
+  run.state.OnStarted();
   logger_.Info("Agent started", {{"incident_id", run.info.lease.incident_id},
                                  {"cluster", run.info.cluster},
                                  {"pid", run.info.pid},
@@ -273,19 +235,16 @@ void Supervisor::OnShimExit(const Lease& lease) {
   inbox_.Unwatch(run.shim->pidfd());
   inbox_.Cancel(run.watchdog);
   run.shim.reset();
-  // The agent can write to the spool and kill its shim, but not make it exit with 0: without that,
-  // nothing in the spool is taken for the word of the shim.
   const bool clean = end == ShimEnd::kClean;
   if (clean && !run.record) run.record = spool_.Load(lease);
-  if (clean && run.record && run.record->contained) {
+  if (run.state.OnShimEnded(clean, run.record, inbox_.Now().mono)) {
     Finish(lease, true);
   } else {
-    SweepFor(run);
+    BeginSweep();
   }
 }
 
-void Supervisor::SweepFor(Run& run) {
-  run.sweep_until = inbox_.Now().mono + kSweepLimit;
+void Supervisor::BeginSweep() {
   clean_sweeps_ = 0;
   if (sweep_timer_ == Inbox::kNoTimer) sweep_timer_ = inbox_.After(0s, [this] { SweepOnce(); });
 }
@@ -296,15 +255,15 @@ void Supervisor::SweepOnce() {
   Run* waiting = nullptr;
   for (const auto& [lease, run] : runs_) {
     if (run->shim) shims.insert(run->shim->pid());
-    if (run->sweep_until) waiting = run.get();
+    if (run->state.SweepUntil()) waiting = run.get();
   }
   const StrayProcesses::Sweep sweep = strays_.Once(shims);
   clean_sweeps_ = sweep.complete && sweep.found == 0 ? clean_sweeps_ + 1 : 0;
-  if (waiting != nullptr) waiting->strays_killed += sweep.killed;
+  if (waiting != nullptr) waiting->state.OnSwept(sweep.killed);
   FinishSwept(clean_sweeps_ >= kCleanSweepsNeeded);
 
   const bool more = std::any_of(runs_.begin(), runs_.end(), [](const auto& entry) {
-    return entry.second->sweep_until.has_value();
+    return entry.second->state.SweepUntil().has_value();
   });
   if (more && sweep_timer_ == Inbox::kNoTimer) {
     sweep_timer_ = inbox_.After(kSweepInterval, [this] { SweepOnce(); });
@@ -315,7 +274,8 @@ void Supervisor::FinishSwept(bool clean) {
   const MonoTime now = inbox_.Now().mono;
   std::vector<Lease> over;
   for (const auto& [lease, run] : runs_) {
-    if (run->sweep_until && (clean || now >= *run->sweep_until)) over.push_back(lease);
+    const std::optional<MonoTime> until = run->state.SweepUntil();
+    if (until && (clean || now >= *until)) over.push_back(lease);
   }
   for (const Lease& lease : over) Finish(lease, clean);
 }
@@ -329,17 +289,7 @@ void Supervisor::Finish(const Lease& lease, bool contained) {
     logger_.Error("Agent could not be contained",
                   {{"incident_id", lease.incident_id}, {"cluster", run.info.cluster}});
   }
-  const Settlement settlement = Settle(options_, lease,
-                                       {.record = run.record,
-                                        .started = !run.start_failed,
-                                        .start_errno = run.start_errno,
-                                        .stop_requested = run.stop,
-                                        .contained = contained,
-                                        .orphans_killed = run.strays_killed,
-                                        .report = ReportVerdict::kNotRequired,
-                                        .started_at = run.info.started_at,
-                                        .finished_at = now.wall,
-                                        .duration = now.mono - run.info.started_mono},
+  const Settlement settlement = Settle(options_, lease, run.state.OnFinished(contained, now),
                                        run.workspace ? &*run.workspace : nullptr);
   if (settlement.result_errno != 0) {
     logger_.Error("result.json could not be written",
@@ -352,7 +302,7 @@ void Supervisor::Finish(const Lease& lease, bool contained) {
   counters_.Finished(run.info.cluster, settlement.outcome, dropped);
   LogFinished(run, settlement.outcome);
 
-  run.info.state = "finished";
+  run.info.state = ToString(run.state.phase());
   run.info.outcome = settlement.outcome;
   finished_.push_front(run.info);
   if (finished_.size() > kFinishedKept) finished_.pop_back();

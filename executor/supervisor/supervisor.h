@@ -15,7 +15,7 @@
 #include "common/inbox.h"
 #include "common/incident.h"
 #include "common/logging.h"
-#include "executor/core/run_outcome.h"
+#include "executor/core/run_state.h"
 #include "executor/supervisor/agent_options.h"
 #include "executor/supervisor/earlier_runs.h"
 #include "executor/supervisor/run_counters.h"
@@ -107,7 +107,7 @@ class Supervisor {
   void OnStarted(Run& run, const ShimNotice& notice);
   void OnShimExit(const Lease& lease);
 
-  void SweepFor(Run& run);
+  void BeginSweep();
   void SweepOnce();
   void FinishSwept(bool clean);
   void Finish(const Lease& lease, bool contained);

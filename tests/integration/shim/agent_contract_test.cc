@@ -179,6 +179,22 @@ TEST_F(AgentContract, Row53_WhatIsNoReportIsRejectedWithoutAHang) {
   EXPECT_LE(huge.report.size(), 64u * 1024);
 }
 
+// The agent swaps its report and result.json for links while the shim measures its workspace.
+TEST_F(AgentContract, Row51_NothingOutsideIsReadOrWrittenWhileEntriesAreSwapped) {
+  options_.report_file = "output/investigation.md";
+  options_.workspace_limit = 1 << 30;
+  const fs::path secret = root_ / "secret";
+  std::ofstream(secret) << std::string(200, 'x');
+  for (int i = 0; i < 20; ++i) {
+    finished_.clear();
+    const Outcome outcome = RunAgent({"swap", secret, "60"});
+    EXPECT_EQ(outcome.report.find('x'), std::string::npos);
+    EXPECT_EQ(Read(secret), std::string(200, 'x'));
+    EXPECT_TRUE(fs::symlink_status(Workspace() / "result.json").type() == fs::file_type::regular);
+    EXPECT_EQ(ResultJson()["incidentId"], kIncidentId);
+  }
+}
+
 TEST_F(AgentContract, Row49_MissingProgramIsASpawnError) {
   options_.command = {"/nonexistent/agent"};
   const Outcome outcome = RunAgent({});

@@ -1,3 +1,7 @@
+#include <algorithm>
+#include <fstream>
+#include <iostream>
+
 #include "tests/integration/shim/run_fixture.h"
 
 namespace runner::executor {
@@ -21,6 +25,54 @@ TEST_F(Output, Row45_FloodIsKeptToItsFirstAndLastPart) {
   EXPECT_EQ(ResultJson()["stdoutBytes"], total);
   EXPECT_EQ(ResultJson()["stdoutDroppedBytes"], dropped);
   EXPECT_EQ(supervisor_->counters().clusters().at("prod").output_dropped_bytes, dropped);
+}
+
+// The most memory that the shim of the run under way has had, in KiB; the agent is its child.
+std::size_t PeakOfShim(pid_t agent) {
+  const auto field = [](pid_t pid, const std::string& name) {
+    std::ifstream file("/proc/" + std::to_string(pid) + "/status");
+    std::size_t value = 0;
+    for (std::string word; file >> word;) {
+      if (word == name) file >> value;
+    }
+    return value;
+  };
+  return field(static_cast<pid_t>(field(agent, "PPid:")), "VmHWM:");
+}
+
+TEST_F(Output, Row45_MemoryOfTheShimDoesNotGrowWithTheOutput) {
+  options_.max_output = 1 << 20;
+  std::size_t peak = 0;
+  StartAgent({"flood", std::to_string(std::size_t{2} << 30)});
+  RunUntil(
+      [&] {
+        if (started_.contains(LeaseOf())) {
+          peak = std::max(peak, PeakOfShim(started_[LeaseOf()]));
+        }
+        return finished_.contains(LeaseOf());
+      },
+      std::chrono::seconds(50));
+  EXPECT_EQ(finished_[LeaseOf()].status, RunStatus::kSuccess);
+  EXPECT_GT(peak, 0u);
+  std::cout << "2 GiB of output, " << peak << " KiB in the shim at the most\n";
+#ifndef __SANITIZE_ADDRESS__
+  EXPECT_LT(peak, 8u * 1024) << "half a MiB for the last part, a buffer, and itself";
+#endif
+}
+
+TEST_F(Output, Row45_BinaryOutputIsKeptByteForByte) {
+  RunAgent({"flood-binary", "65536"});
+  const std::string log = Stdout();
+  EXPECT_EQ(log.size(), 65536u + 11);
+  for (int byte = 0; byte < 256; ++byte) {
+    EXPECT_NE(log.find(static_cast<char>(byte)), std::string::npos) << byte;
+  }
+}
+
+TEST_F(Output, Row45_SilenceIsAnEmptyLog) {
+  EXPECT_EQ(RunAgent({"exit", "0"}).status, RunStatus::kSuccess);
+  EXPECT_TRUE(std::filesystem::exists(Workspace() / "agent.stdout.log"));
+  EXPECT_EQ(Stdout(), "");
 }
 
 TEST_F(Output, LastWordsBeforeTheExitAreKept) {

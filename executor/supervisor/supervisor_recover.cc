@@ -1,0 +1,44 @@
+// What an earlier executor has left in the spool.
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "executor/supervisor/settlement.h"
+#include "executor/supervisor/supervisor.h"
+
+namespace runner::executor {
+
+std::vector<std::pair<Lease, Outcome>> Supervisor::Recover() {
+  std::vector<std::pair<Lease, Outcome>> recovered;
+  if (!spool_.Claim()) {
+    logger_.Warn("Another executor uses this workspace root",
+                 {{"workspace_root", options_.workspace_root.string()}});
+    return recovered;
+  }
+  std::map<std::string, Lease> latest;  // by incident: the one that the workspace belongs to
+  const std::vector<Lease> leases = spool_.Leases();
+  for (const Lease& lease : leases) {
+    Lease& last = latest[lease.incident_id];
+    last = std::max(last, lease);
+  }
+  for (const Lease& lease : leases) {
+    const std::optional<ShimRecord> record = spool_.Load(lease);
+    if (!record) {
+      logger_.Warn("Spooled result cannot be read", {{"file", spool_.FileOf(lease).string()}});
+      continue;
+    }
+    std::optional<Workspace> workspace;
+    if (latest.at(lease.incident_id) == lease) {
+      workspace = Workspace::Open(options_.workspace_root, lease.incident_id);
+    }
+    RunEnd end;
+    end.record = record;
+    end.contained = record->contained;
+    recovered.emplace_back(
+        lease, Settle(options_, lease, std::move(end), workspace ? &*workspace : nullptr).outcome);
+  }
+  return recovered;
+}
+
+}  // namespace runner::executor

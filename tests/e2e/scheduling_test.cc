@@ -41,7 +41,9 @@ class SchedulingTest : public SystemTest {
   std::string StampingAgent(const std::string& work) {
     const std::string stamps = system_->directory() / "stamps";
     return system_->ScriptAgent(
-        "stamp() { echo \"$(date +%s%N) $1 $RUNNER_CLUSTER $EXECUTOR $RUNNER_INCIDENT_ID\" >>" +
+        // A signal to the group ends date(1) as well: then the time is asked for again.
+        "stamp() { until at=$(date +%s%N); do :; done; echo \"$at $1 $RUNNER_CLUSTER $EXECUTOR "
+        "$RUNNER_INCIDENT_ID\" >>" +
         stamps + "; }\ntrap 'stamp stop; exit 1' TERM\nstamp start\n" + work + "\nstamp stop\n");
   }
   ServiceProcess& StartExecutor(const std::string& agent, const std::string& id, int slots) {

@@ -18,12 +18,15 @@ using namespace std::chrono_literals;
 
 class Earlier : public RunFixture {
  protected:
-  // Reaps what came to this process, as init would.
   void AwaitEarlierRuns() {
+    RunUntil([&] { return supervisor_->earlier_runs().StillRunning().empty(); });
+  }
+  // Reaps what came to this process, as init would.
+  void ReapAll() {
     RunUntil([&] {
       while (::waitpid(-1, nullptr, WNOHANG) > 0) {
       }
-      return supervisor_->earlier_runs().StillRunning().empty();
+      return ::waitpid(-1, nullptr, WNOHANG) < 0;
     });
   }
 };
@@ -45,6 +48,7 @@ TEST_F(Earlier, ResultOfALostExecutorIsFoundByTheNext) {
   EXPECT_EQ(ResultJson()["status"], "interrupted");
   supervisor_->Recorded(LeaseOf());
   EXPECT_TRUE(supervisor_->Recover().empty());
+  ReapAll();
 }
 
 TEST_F(Earlier, LockIsHeldUntilTheRecordIsThere) {
@@ -56,6 +60,7 @@ TEST_F(Earlier, LockIsHeldUntilTheRecordIsThere) {
   EXPECT_FALSE(supervisor_->earlier_runs().StillRunning().empty());
   AwaitEarlierRuns();
   EXPECT_TRUE(std::filesystem::exists(SpoolFile()));
+  ReapAll();
 }
 
 TEST_F(Earlier, OrphansOfAKilledShimAreKilledAtTheNextStart) {

@@ -175,6 +175,15 @@ ConfigTable MakeConfigTable(ExecutorConfig* config, const EnvironmentLookup& env
     return "--report-file: " + QuoteValue(config->report_file) +
            " must be relative to the workspace";
   });
+  table.Check({"--agent-env"}, [config]() -> std::optional<std::string> {
+    for (const std::string& variable : config->agent_env) {
+      // Its value may be a key, and is not repeated.
+      if (variable.empty() || variable.front() == '=') {
+        return "--agent-env: a variable without a name; allowed: NAME or NAME=VALUE";
+      }
+    }
+    return std::nullopt;
+  });
   table.Check({"--executor-id"}, [config]() -> std::optional<std::string> {
     if (!config->executor_id.empty() && config->executor_id.size() <= 253) return std::nullopt;
     return "--executor-id: " + QuoteValue(config->executor_id) + " must have 1 to 253 characters";

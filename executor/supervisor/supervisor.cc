@@ -317,6 +317,11 @@ void Supervisor::LogFinished(const Run& run, const Outcome& outcome) const {
                                              {"duration", outcome.duration},
                                              {"timeout_threshold", options_.timeout}});
   }
+  if (run.record && run.record->log_errno != 0) {
+    logger_.Warn("Agent log is incomplete", {{"incident_id", incident_id},
+                                             {"cluster", run.info.cluster},
+                                             {"error", ErrorText(run.record->log_errno)}});
+  }
   logger_.Info("Agent finished", {{"incident_id", incident_id},
                                   {"cluster", run.info.cluster},
                                   {"status", ToString(outcome.status)},

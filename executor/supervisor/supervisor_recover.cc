@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <map>
-#include <utility>
+#include <string>
 
 #include "executor/supervisor/settlement.h"
 #include "executor/supervisor/supervisor.h"
@@ -35,8 +35,8 @@ std::vector<std::pair<Lease, Outcome>> Supervisor::Recover() {
     RunEnd end;
     end.record = record;
     end.contained = record->contained;
-    recovered.emplace_back(
-        lease, Settle(options_, lease, std::move(end), workspace ? &*workspace : nullptr).outcome);
+    recovered.emplace_back(lease,
+                           Settle(options_, lease, end, workspace ? &*workspace : nullptr).outcome);
   }
   return recovered;
 }

@@ -16,6 +16,7 @@ namespace {
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using ::testing::SizeIs;
 using ::testing::StartsWith;
 using ::testing::UnorderedElementsAreArray;
@@ -58,6 +59,24 @@ TEST_F(ConfigFileTest, OneFileServesBothPrograms) {
   EXPECT_EQ(executor_.slots, 3u);
   EXPECT_EQ(executor_.common.shutdown_timeout, std::chrono::seconds(12));
   EXPECT_THAT(executor_.agent_env, ElementsAre("A", "B=c"));
+}
+
+TEST_F(ConfigFileTest, LimitsOfAgentsAndWorkspacesAreRead) {
+  WriteConfig(
+      "agent_command: sh\nagent_memory_limit: 1GiB\nagent_workspace_limit: 10MiB\n"
+      "workspace_max_age: 2d\nworkspace_max_bytes: 0\n");
+  ASSERT_THAT(ParseExecutor().problems, SizeIs(0));
+  EXPECT_EQ(executor_.Agent().memory_limit, 1u << 30);
+  EXPECT_EQ(executor_.Agent().workspace_limit, 10u << 20);
+  EXPECT_EQ(executor_.Executor().retention.max_age, std::chrono::hours(48));
+  EXPECT_EQ(executor_.Executor().retention.max_bytes, 0u);
+}
+
+TEST_F(ConfigFileTest, AVariableOfAgentsHasAName) {
+  WriteConfig("agent_command: sh\nagent_env: [A=1, =secret]\n");
+  const auto problems = ParseExecutor().problems;
+  ASSERT_THAT(problems, SizeIs(1));
+  EXPECT_THAT(problems[0], AllOf(HasSubstr("--agent-env"), Not(HasSubstr("secret"))));
 }
 
 TEST_F(ConfigFileTest, WhatStandsInTheSectionGoesFirst) {

@@ -15,12 +15,14 @@
 #include <unistd.h>
 
 #include "common/unique_fd.h"
+#include "executor/shim/clocks.h"
 
 namespace runner::executor {
 namespace {
 
 constexpr int kMaxDepth = 128;
 constexpr std::uint64_t kMaxEntries = 1'000'000;
+constexpr std::int64_t kMeasureNs = kSecondNs / 2;
 constexpr std::uint64_t kUnmeasurable = UINT64_MAX;
 constexpr std::uint64_t kDiskReserve = 64 * 1024;
 
@@ -74,29 +76,42 @@ std::vector<ProcessUsage> AllProcesses() {
   return all;
 }
 
-// Adds what `directory_fd` (which is taken over) holds to `bytes`. False when it is too much.
-bool AddTree(UniqueFd directory_fd, int depth, std::uint64_t& entries, std::uint64_t& bytes) {
-  if (depth > kMaxDepth) return false;
-  DIR* const directory = ::fdopendir(directory_fd.Get());
-  if (directory == nullptr) return true;
-  const int fd = directory_fd.Release();
-  bool measurable = true;
-  while (measurable) {
-    const dirent* const entry = ::readdir(directory);
-    if (entry == nullptr) break;
-    if (std::strcmp(entry->d_name, ".") == 0 || std::strcmp(entry->d_name, "..") == 0) continue;
-    struct stat status{};
-    if (::fstatat(fd, entry->d_name, &status, AT_SYMLINK_NOFOLLOW) != 0) continue;
-    bytes += static_cast<std::uint64_t>(status.st_blocks) * 512;
-    measurable = ++entries <= kMaxEntries;
-    if (!measurable || !S_ISDIR(status.st_mode)) continue;
-    UniqueFd below(
-        ::openat(fd, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
-    if (below) measurable = AddTree(std::move(below), depth + 1, entries, bytes);
+class TreeCount {
+ public:
+  // Adds what the directory holds. False when that is too much to be measured.
+  bool Add(UniqueFd directory_fd, int depth) {
+    if (depth > kMaxDepth) return false;
+    DIR* const directory = ::fdopendir(directory_fd.Get());
+    if (directory == nullptr) return true;
+    const int fd = directory_fd.Release();
+    bool measurable = true;
+    while (measurable && MonotonicNs() < deadline_) {
+      const dirent* const entry = ::readdir(directory);
+      if (entry == nullptr) break;
+      if (std::strcmp(entry->d_name, ".") == 0 || std::strcmp(entry->d_name, "..") == 0) continue;
+      measurable = AddEntry(fd, entry->d_name, depth);
+    }
+    ::closedir(directory);
+    return measurable;
   }
-  ::closedir(directory);
-  return measurable;
-}
+  std::uint64_t bytes() const { return bytes_; }
+
+ private:
+  bool AddEntry(int directory_fd, const char* name, int depth) {
+    struct stat status{};
+    if (::fstatat(directory_fd, name, &status, AT_SYMLINK_NOFOLLOW) != 0) return true;
+    bytes_ += static_cast<std::uint64_t>(status.st_blocks) * 512;
+    if (++entries_ > kMaxEntries) return false;
+    if (!S_ISDIR(status.st_mode)) return true;
+    UniqueFd below(
+        ::openat(directory_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+    return !below || Add(std::move(below), depth + 1);
+  }
+
+  const std::int64_t deadline_ = MonotonicNs() + kMeasureNs;
+  std::uint64_t entries_ = 0;
+  std::uint64_t bytes_ = 0;
+};
 
 }  // namespace
 
@@ -127,10 +142,9 @@ std::uint64_t ResidentBytesBelow(pid_t root) {
 std::uint64_t DiskBytesBelow(int directory_fd) {
   // A description of its own: reading a directory moves its offset.
   UniqueFd directory(::openat(directory_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  std::uint64_t entries = 0;
-  std::uint64_t bytes = 0;
   if (!directory) return 0;
-  return AddTree(std::move(directory), 0, entries, bytes) ? bytes : kUnmeasurable;
+  TreeCount count;
+  return count.Add(std::move(directory), 0) ? count.bytes() : kUnmeasurable;
 }
 
 std::uint64_t ParseOomKills(const char* text) {

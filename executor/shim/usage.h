@@ -13,7 +13,9 @@ namespace runner::executor {
 std::uint64_t ResidentBytesBelow(pid_t root);
 
 // Bytes of disk that the tree below a directory takes. Links are counted, not followed. A tree that
-// is too large or too deep to be measured is UINT64_MAX: it is over every limit.
+// has more than a million entries or 128 levels is UINT64_MAX: it is over every limit. On a disk so
+// slow that it takes longer than half a second, what was counted until then: the shim has an agent
+// to look after.
 std::uint64_t DiskBytesBelow(int directory_fd);
 
 // How many processes the kernel has killed for want of memory in the cgroup of this process:

@@ -127,8 +127,10 @@ TEST_F(FaultRowsTest, Row37_ExecutorsThatAllReconnectAtOnceComeSpreadAndGetNothi
   // When each came back, to the tenth of a second.
   std::set<std::string> moments;
   for (ServiceProcess* executor : executors) {
-    const auto attached = executor->log().With("Attached to ingest");
-    ASSERT_EQ(attached.size(), 2u) << executor->name();
+    // Ingest counts it from its Hello on; the executor hears of that a moment later.
+    const auto lines_of = [executor] { return executor->log().With("Attached to ingest"); };
+    ASSERT_TRUE(Eventually([&] { return lines_of().size() == 2; })) << executor->name();
+    const auto attached = lines_of();
     moments.insert(attached.back().at("time").get<std::string>().substr(0, 21));
   }
   EXPECT_GE(moments.size(), 5u) << "they came back all at once";

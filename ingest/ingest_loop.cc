@@ -127,7 +127,7 @@ void IngestLoop::PostFor(const std::string& cluster, Report report) {
   });
 }
 
-void IngestLoop::OnEvent(const std::string& cluster, DecodedEvent event) {
+void IngestLoop::OnEvent(const std::string& cluster, DecodedEvent event, bool) {
   PostFor(cluster, [this, cluster, event = std::move(event)](ClusterIndex index,
                                                              const Instant& now) mutable {
     connections_.OnEvent(index, now.wall);
@@ -143,8 +143,9 @@ void IngestLoop::OnEvent(const std::string& cluster, DecodedEvent event) {
   });
 }
 
-void IngestLoop::OnSubscribed(const std::string& cluster, const std::string& session_id) {
-  PostFor(cluster, [this, cluster, session_id](ClusterIndex index, const Instant& now) {
+void IngestLoop::OnSubscribed(const std::string& cluster, const Subscribed& subscription) {
+  PostFor(cluster, [this, cluster, session_id = subscription.session_id](ClusterIndex index,
+                                                                         const Instant& now) {
     const Duration downtime = connections_.OnSubscribed(index, now.mono);
     logger_.Info(
         "SSE connection established",

@@ -53,8 +53,8 @@ class IngestLoop final : public ConnectionListener {
   }
 
   // From the connections, any thread.
-  void OnEvent(const std::string& cluster, DecodedEvent event) override;
-  void OnSubscribed(const std::string& cluster, const std::string& session_id) override;
+  void OnEvent(const std::string& cluster, DecodedEvent event, bool backfilled) override;
+  void OnSubscribed(const std::string& cluster, const Subscribed& subscription) override;
   void OnFailed(const std::string& cluster, const ConnectionFailure& failure, Duration retry_in,
                 int attempt) override;
   void OnClosed(const std::string& cluster) override;

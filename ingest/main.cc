@@ -78,7 +78,7 @@ void Run(const IngestConfig& config, const ConfigTable& table) {
   IngestLoop loop(config.Scheduling(), inbox, journal, dispatch, logger.Named("ingest"));
   dispatch.Serve(loop);
   AdminService admin(inbox, loop, Endpoints(config));
-  const auto new_session = [&] {
+  const auto new_session = [&](const ConnectionOptions&, EventHistory&) {
     return std::make_unique<McpSession>(McpSessionOptions{
         .client_version = GetBuildInfo().version, .ping_interval = config.sse_ping_interval});
   };

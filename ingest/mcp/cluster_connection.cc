@@ -199,7 +199,7 @@ ClusterConnection::~ClusterConnection() {
 
 void ClusterConnection::Connect() {
   DropPosts();  // what an earlier session still has under way
-  source_ = new_source_();
+  source_ = new_source_(options_, history_);
   Perform(source_->Start(inbox_.Now()));
 }
 
@@ -279,14 +279,14 @@ void ClusterConnection::Do(DeleteSession& action) {
 }
 
 void ClusterConnection::Do(DeliverEvent& action) {
-  listener_.OnEvent(options_.cluster, std::move(action.event));
+  listener_.OnEvent(options_.cluster, std::move(action.event), action.backfilled);
 }
 
 void ClusterConnection::Do(Subscribed& action) {
   backoff_.Reset();
   attempt_ = 0;
   subscribed_ = true;
-  listener_.OnSubscribed(options_.cluster, action.session_id);
+  listener_.OnSubscribed(options_.cluster, action);
 }
 
 void ClusterConnection::Do(ConnectionLost& action) { RetryAfterDelay(action); }

@@ -8,6 +8,7 @@
 
 #include "common/backoff.h"
 #include "common/inbox.h"
+#include "ingest/mcp/event_history.h"
 #include "ingest/mcp/event_source.h"
 #include "ingest/mcp/http_client.h"
 #include "ingest/mcp/sse_parser.h"
@@ -18,8 +19,9 @@ namespace runner::ingest {
 class ConnectionListener {
  public:
   virtual ~ConnectionListener() = default;
-  virtual void OnEvent(const std::string& cluster, DecodedEvent event) = 0;
-  virtual void OnSubscribed(const std::string& cluster, const std::string& session_id) = 0;
+  // `backfilled`: found afterwards, it happened while nobody was subscribed.
+  virtual void OnEvent(const std::string& cluster, DecodedEvent event, bool backfilled) = 0;
+  virtual void OnSubscribed(const std::string& cluster, const Subscribed& subscription) = 0;
   // An attempt failed, or a subscription was lost. `attempt` counts from 1 since the last
   // subscription.
   virtual void OnFailed(const std::string& cluster, const ConnectionFailure& failure,
@@ -32,6 +34,8 @@ class ConnectionListener {
 struct ConnectionOptions {
   std::string cluster;   // the configured name
   std::string endpoint;  // URL of the MCP server
+  SourceMode mode = SourceMode::kAuto;
+  Transport transport = Transport::kAuto;
   Duration initial_delay = std::chrono::seconds(1);
   Duration max_delay = std::chrono::seconds(60);
   Duration request_timeout = std::chrono::seconds(10);
@@ -43,7 +47,9 @@ struct ConnectionOptions {
 // Belongs to the thread of the inbox.
 class ClusterConnection {
  public:
-  using NewSource = std::function<std::unique_ptr<EventSource>()>;
+  // The history outlives the source.
+  using NewSource =
+      std::function<std::unique_ptr<EventSource>(const ConnectionOptions&, EventHistory&)>;
   using Random01 = std::function<double()>;
 
   ClusterConnection(ConnectionOptions options, Inbox& inbox, HttpClient& http,
@@ -84,6 +90,7 @@ class ClusterConnection {
   const NewSource new_source_;
   const Random01 random_;
   Backoff backoff_;
+  EventHistory history_;
   std::unique_ptr<EventSource> source_;
   std::unordered_map<PostId, std::unique_ptr<PostExchange>> posts_;
   std::unique_ptr<StreamExchange> stream_;

@@ -28,17 +28,35 @@ using PostId = std::uint64_t;
 
 enum class MessageOrigin { kStream, kPost };
 
+// How the events of a cluster are come by. kAuto: faults where the server pushes them, else
+// polling.
+enum class SourceMode { kAuto, kFaults, kEvents, kPoll };
+std::string_view ToString(SourceMode mode);
+
+// kAuto: Streamable HTTP, and where a server refuses that, HTTP with SSE as of MCP 2024-11-05.
+enum class Transport { kAuto, kStreamableHttp, kSse };
+std::string_view ToString(Transport transport);
+
+// What a stream has shown since it was opened.
+struct StreamPulse {
+  std::uint64_t comments = 0;  // comment lines, which servers send to keep a stream alive
+  std::uint64_t events = 0;
+  bool mid_event = false;  // an event has begun and is not at its end
+};
+
 // What an event source wants done.
 struct PostMessage {
-  PostId post;
+  PostId post = 0;
   std::string body;
   HttpHeaders headers;
+  std::string url;  // empty: the configured endpoint
 };
 struct CancelPost {
-  PostId post;
+  PostId post = 0;
 };
 struct OpenStream {
   HttpHeaders headers;
+  bool carries_replies = false;  // as large as the answer to a POST may be
 };
 struct CloseStream {};
 // Told once; nobody waits for the answer.
@@ -47,10 +65,14 @@ struct DeleteSession {
 };
 struct DeliverEvent {
   DecodedEvent event;
+  bool backfilled = false;  // found afterwards: it happened while nobody was subscribed
 };
-// From now on faults arrive.
+// From now on events arrive.
 struct Subscribed {
   std::string session_id;
+  std::string protocol_version;
+  SourceMode mode = SourceMode::kFaults;             // never kAuto
+  Transport transport = Transport::kStreamableHttp;  // never kAuto
 };
 // Faults do not arrive any more. When `resumable`, Resume() can go on with the same session;
 // otherwise the source is at its end and a new one is needed.
@@ -89,6 +111,13 @@ class EventSource {
                                   const Instant& now) = 0;
   // A message of the stream was over a limit and was dropped.
   virtual SourceActions OnOversize() = 0;
+  // A line of the stream does not come to its end: nothing more is to be had from this stream.
+  virtual SourceActions OnEndlessLine(const Instant& now) = 0;
+  // The stream has told where messages are to be posted (MCP 2024-11-05, "HTTP with SSE"). Nothing:
+  // what it told is no URL of the same origin.
+  virtual SourceActions OnEndpoint(const std::optional<std::string>& url, const Instant& now) = 0;
+  // After every piece of the stream, whole messages told before.
+  virtual SourceActions OnPulse(const StreamPulse& pulse, const Instant& now) = 0;
   // The head of a POST's answer has come.
   virtual SourceActions OnPostHead(PostId post, const HttpHead& head, const Instant& now) = 0;
   // A POST is over: complete, or failed on the way. Its messages came before.

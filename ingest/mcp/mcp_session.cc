@@ -74,6 +74,14 @@ SourceActions McpSession::OnOversize() {
   return TakeActions();
 }
 
+SourceActions McpSession::OnEndlessLine(const Instant&) { return {}; }
+
+SourceActions McpSession::OnEndpoint(const std::optional<std::string>&, const Instant&) {
+  return {};
+}
+
+SourceActions McpSession::OnPulse(const StreamPulse&, const Instant&) { return {}; }
+
 SourceActions McpSession::OnPostHead(PostId post, const HttpHead& head, const Instant& now) {
   const bool awaited = request_ && request_->post == post;
   if (!awaited && post != confirmation_) return {};
@@ -169,7 +177,7 @@ void McpSession::Begin(Phase phase, const Instant& now) {
       HttpHeaders headers = SessionHeaders();
       if (!last_event_id_.empty()) headers.emplace_back("Last-Event-ID", last_event_id_);
       stream_open_ = true;
-      actions_.push_back(OpenStream{std::move(headers)});
+      actions_.push_back(OpenStream{std::move(headers), false});
       break;
     }
     case Phase::kSettingLevel:
@@ -200,7 +208,7 @@ void McpSession::BecomeSubscribed(const Instant& now) {
   phase_ = Phase::kSubscribed;
   last_heard_ = now.mono;
   unanswered_checks_ = 0;
-  actions_.push_back(Subscribed{session_id_});
+  actions_.push_back(Subscribed{session_id_, protocol_version_});
 }
 
 void McpSession::OnResponse(const JsonRpcResponse& response, const Instant& now) {
@@ -344,7 +352,7 @@ void McpSession::CallTool(std::string_view tool, Json arguments, const Instant& 
 }
 
 PostId McpSession::Send(std::string body) {
-  actions_.push_back(PostMessage{++last_post_, std::move(body), SessionHeaders()});
+  actions_.push_back(PostMessage{++last_post_, std::move(body), SessionHeaders(), ""});
   return last_post_;
 }
 

@@ -37,6 +37,9 @@ class McpSession final : public EventSource {
   SourceActions Close() override;
   SourceActions OnMessage(std::string_view text, MessageOrigin origin, const Instant& now) override;
   SourceActions OnOversize() override;
+  SourceActions OnEndlessLine(const Instant& now) override;
+  SourceActions OnEndpoint(const std::optional<std::string>& url, const Instant& now) override;
+  SourceActions OnPulse(const StreamPulse& pulse, const Instant& now) override;
   SourceActions OnPostHead(PostId post, const HttpHead& head, const Instant& now) override;
   SourceActions OnPostDone(PostId post, const std::optional<ConnectionFailure>& failure,
                            const Instant& now) override;

@@ -8,6 +8,8 @@ namespace runner::ingest {
 namespace {
 
 constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+// What a long line has grown a buffer to is given back: there may be thousands of streams.
+constexpr std::size_t kKeptCapacity = std::size_t{16} << 10;
 
 }  // namespace
 
@@ -31,11 +33,7 @@ void SseParser::Put(std::string_view bytes) {
       continue;
     }
     const std::size_t end = std::min(bytes.find_first_of("\r\n"), bytes.size());
-    if (line_.size() + end > limits_.max_line) {
-      line_too_long_ = true;
-      line_.clear();
-    }
-    if (!line_too_long_) line_.append(bytes.substr(0, end));
+    TakeLinePart(bytes.substr(0, end));
     if (end == bytes.size()) return;
     after_cr_ = bytes[end] == '\r';
     bytes.remove_prefix(end + 1);
@@ -43,10 +41,28 @@ void SseParser::Put(std::string_view bytes) {
   }
 }
 
+bool SseParser::mid_event() const { return field_seen_ || line_too_long_ || !line_.empty(); }
+
+void SseParser::TakeLinePart(std::string_view part) {
+  if (line_.size() + part.size() > limits_.max_line) {
+    line_too_long_ = true;
+    skipped_ = line_.size();
+    line_ = {};
+  }
+  if (!line_too_long_) {
+    line_.append(part);
+    return;
+  }
+  skipped_ += part.size();
+  if (skipped_ > limits_.max_event && !std::exchange(endless_told_, true)) handlers_.on_endless();
+}
+
 void SseParser::EndLine() {
   if (std::exchange(line_too_long_, false)) {
     event_too_long_ = true;
-    line_.clear();
+    field_seen_ = true;
+    skipped_ = 0;
+    endless_told_ = false;
     return;
   }
   // Moved out and back, so that the capacity serves the next line.
@@ -63,11 +79,13 @@ void SseParser::EndLine() {
     if (value.starts_with(' ')) value.remove_prefix(1);
     Field(std::string_view(line).substr(0, colon), value);
   }
+  if (line.capacity() > kKeptCapacity) return;
   line.clear();
   line_ = std::move(line);
 }
 
 void SseParser::Field(std::string_view name, std::string_view value) {
+  field_seen_ = true;
   if (name == "data") {
     if (data_.size() + (has_data_ ? 1 : 0) + value.size() > limits_.max_event) {
       event_too_long_ = true;
@@ -95,6 +113,7 @@ void SseParser::Field(std::string_view name, std::string_view value) {
 
 void SseParser::Dispatch() {
   last_event_id_ = id_;
+  field_seen_ = false;
   SseEvent event{std::move(type_), std::move(data_), last_event_id_};
   type_.clear();
   data_.clear();
@@ -102,6 +121,7 @@ void SseParser::Dispatch() {
   if (std::exchange(event_too_long_, false)) {
     handlers_.on_oversize();
   } else if (has_data) {
+    ++events_;
     handlers_.on_event(std::move(event));
   }
 }

@@ -29,7 +29,8 @@ struct SseLimits {
 // into chunks. Invalid UTF-8 is passed through; whoever decodes the data judges it.
 //
 // Memory is bounded: an event over a limit is dropped and reported, a line over its limit is
-// skipped to its end, and the stream goes on.
+// skipped to its end, and the stream goes on. A line that is longer than an event may be is told as
+// endless, once.
 //
 // Not thread-safe. The callbacks run inside Put and must not call it.
 class SseParser {
@@ -38,6 +39,7 @@ class SseParser {
     std::function<void(SseEvent)> on_event;  // only events with a `data` field
     std::function<void(std::chrono::milliseconds)> on_retry;
     std::function<void()> on_oversize;  // an event was dropped because of a limit
+    std::function<void()> on_endless = [] {};
   };
 
   explicit SseParser(Handlers handlers, SseLimits limits = {});
@@ -48,8 +50,13 @@ class SseParser {
   const std::string& last_event_id() const { return last_event_id_; }
   // Comment lines seen, which servers send to keep a stream alive.
   std::uint64_t comments() const { return comments_; }
+  // Events dispatched.
+  std::uint64_t events() const { return events_; }
+  // Whether bytes of an event have come, and not the blank line at its end.
+  bool mid_event() const;
 
  private:
+  void TakeLinePart(std::string_view part);
   void EndLine();
   void Field(std::string_view name, std::string_view value);
   void Dispatch();
@@ -59,6 +66,8 @@ class SseParser {
 
   std::string line_;
   bool line_too_long_ = false;
+  std::size_t skipped_ = 0;      // bytes of a line that is too long
+  bool endless_told_ = false;    // of this line
   bool after_cr_ = false;        // a following LF belongs to the CR before it
   std::size_t bom_matched_ = 0;  // bytes of a byte order mark at the start of the stream, 3 = past
 
@@ -69,6 +78,8 @@ class SseParser {
   std::string id_;  // sticks from event to event
   std::string last_event_id_;
   std::uint64_t comments_ = 0;
+  std::uint64_t events_ = 0;
+  bool field_seen_ = false;  // since the last blank line
 };
 
 }  // namespace runner::ingest

@@ -141,6 +141,13 @@ class CallingSession final : public EventSource {
     return Change(session_.OnMessage(text, origin, now), now);
   }
   SourceActions OnOversize() override { return session_.OnOversize(); }
+  SourceActions OnEndlessLine(const Instant& now) override { return session_.OnEndlessLine(now); }
+  SourceActions OnEndpoint(const std::optional<std::string>& url, const Instant& now) override {
+    return session_.OnEndpoint(url, now);
+  }
+  SourceActions OnPulse(const StreamPulse& pulse, const Instant& now) override {
+    return Change(session_.OnPulse(pulse, now), now);
+  }
   SourceActions OnPostHead(PostId post, const HttpHead& head, const Instant& now) override {
     return Change(session_.OnPostHead(post, head, now), now);
   }
@@ -191,8 +198,8 @@ class CallingSession final : public EventSource {
 
 class FirstFailure final : public ConnectionListener {
  public:
-  void OnEvent(const std::string&, DecodedEvent) override {}
-  void OnSubscribed(const std::string&, const std::string&) override {}
+  void OnEvent(const std::string&, DecodedEvent, bool) override {}
+  void OnSubscribed(const std::string&, const Subscribed&) override {}
   void OnFailed(const std::string&, const ConnectionFailure& failure, Duration,
                 int attempt) override {
     if (attempt == 1) failure_.set_value(failure.detail);
@@ -218,7 +225,7 @@ TEST_F(ConformanceTest, ToolsCall) {
   {
     ConnectionThread thread(
         clock, {options}, listener,
-        [&replies] {
+        [&replies](const ConnectionOptions&, EventHistory&) {
           const Json call = {{"name", "add_numbers"}, {"arguments", {{"a", 19}, {"b", 23}}}};
           return std::make_unique<CallingSession>(call, replies);
         },

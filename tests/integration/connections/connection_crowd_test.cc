@@ -26,10 +26,10 @@ using std::chrono::seconds;
 // Remembers what it is told, and lets the test wait for it.
 class Crowd final : public ConnectionListener {
  public:
-  void OnEvent(const std::string& cluster, DecodedEvent) override {
+  void OnEvent(const std::string& cluster, DecodedEvent, bool) override {
     Note([&] { heard.insert(cluster); });
   }
-  void OnSubscribed(const std::string& cluster, const std::string&) override {
+  void OnSubscribed(const std::string& cluster, const Subscribed&) override {
     Note([&] { subscribed.insert(cluster); });
   }
   void OnFailed(const std::string& cluster, const ConnectionFailure& failure, Duration retry_in,
@@ -101,7 +101,10 @@ class ConnectionCrowdTest : public ::testing::Test {
     }
     connections_ = std::make_unique<ConnectionThread>(
         clock_, std::move(all), crowd_,
-        [] { return std::make_unique<McpSession>(McpSessionOptions{}); }, [] { return false; });
+        [](const ConnectionOptions&, EventHistory&) {
+          return std::make_unique<McpSession>(McpSessionOptions{});
+        },
+        [] { return false; });
     connections_->Start();
   }
 

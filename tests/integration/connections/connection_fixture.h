@@ -140,7 +140,8 @@ class ConnectionTest : public ::testing::Test, public ConnectionListener {
     options.endpoint = endpoint_;
     connection_ = std::make_unique<ClusterConnection>(
         options, inbox_, http_, *this,
-        [timeout = options.request_timeout, ping = ping_interval_] {
+        [timeout = options.request_timeout, ping = ping_interval_](const ConnectionOptions&,
+                                                                   EventHistory&) {
           McpSessionOptions session;
           session.client_version = "test";
           session.request_timeout = timeout;
@@ -178,7 +179,7 @@ class ConnectionTest : public ::testing::Test, public ConnectionListener {
     server_.reset();
   }
 
-  void OnEvent(const std::string& cluster, DecodedEvent event) override {
+  void OnEvent(const std::string& cluster, DecodedEvent event, bool) override {
     EXPECT_EQ(cluster, "east");
     if (const auto* fault = std::get_if<FaultEvent>(&event)) {
       names_.push_back(fault->resource.name);
@@ -187,8 +188,8 @@ class ConnectionTest : public ::testing::Test, public ConnectionListener {
     }
     Changed();
   }
-  void OnSubscribed(const std::string&, const std::string& session_id) override {
-    sessions_.push_back(session_id);
+  void OnSubscribed(const std::string&, const Subscribed& subscription) override {
+    sessions_.push_back(subscription.session_id);
     Changed();
   }
   void OnFailed(const std::string&, const ConnectionFailure& failure, Duration retry_in,

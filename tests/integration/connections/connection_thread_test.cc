@@ -21,8 +21,8 @@ using std::chrono::seconds;
 
 class FirstThings final : public ConnectionListener {
  public:
-  void OnEvent(const std::string&, DecodedEvent) override { Once(event); }
-  void OnSubscribed(const std::string&, const std::string&) override { Once(subscribed); }
+  void OnEvent(const std::string&, DecodedEvent, bool) override { Once(event); }
+  void OnSubscribed(const std::string&, const Subscribed&) override { Once(subscribed); }
   void OnFailed(const std::string&, const ConnectionFailure&, Duration, int) override {
     Once(failed);
   }
@@ -59,7 +59,10 @@ class ConnectionThreadTest : public ::testing::Test {
     options.endpoint = "http://" + address + "/mcp";
     return std::make_unique<ConnectionThread>(
         clock_, std::vector{options}, listener_,
-        [] { return std::make_unique<McpSession>(McpSessionOptions{}); }, [] { return false; });
+        [](const ConnectionOptions&, EventHistory&) {
+          return std::make_unique<McpSession>(McpSessionOptions{});
+        },
+        [] { return false; });
   }
 
   SystemClock clock_;

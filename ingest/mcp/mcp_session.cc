@@ -1,33 +1,36 @@
 #include "ingest/mcp/mcp_session.h"
 
 #include <algorithm>
-#include <array>
 #include <utility>
 
-#include "ingest/mcp/tool_result.h"
+#include "ingest/mcp/jsonrpc.h"
 
 namespace runner::ingest {
 namespace {
 
-constexpr std::array<std::string_view, 4> kVersions = {"2025-11-25", "2025-06-18", "2025-03-26",
-                                                       "2024-11-05"};
-constexpr int kUnansweredChecksAllowed = 2;
 constexpr std::int64_t kMethodNotFound = -32601;
+// One comment is a greeting; who shows two means to go on.
+constexpr std::uint64_t kCommentsOfKeepalive = 2;
 
 bool IsSuccess(const HttpHead& head) { return head.status >= 200 && head.status < 300; }
 
 }  // namespace
 
+McpSession::McpSession(McpSessionOptions options, EventHistory& history)
+    : options_(std::move(options)),
+      history_(history),
+      reader_(options_.reader ? options_.reader : std::make_shared<JsonRpcReader>()),
+      mode_(options_.mode),
+      legacy_(options_.transport == Transport::kSse) {}
+
 // --- inputs ---------------------------------------------------------------------------------
 
 SourceActions McpSession::Start(const Instant& now) {
-  phase_ = Phase::kInitializing;
-  SendRequest(
-      "initialize",
-      {{"protocolVersion", kVersions.front()},
-       {"capabilities", Json::object()},
-       {"clientInfo", {{"name", "kubernetes-mcp-runner"}, {"version", options_.client_version}}}},
-      now);
+  if (legacy_) {
+    Begin(Phase::kAwaitingEndpoint, now);
+  } else {
+    BeginInitialize(now);
+  }
   return TakeActions();
 }
 
@@ -39,7 +42,7 @@ SourceActions McpSession::Resume(const Instant& now) {
 
 SourceActions McpSession::Close() {
   DropRequest();
-  if (std::exchange(stream_open_, false)) actions_.push_back(CloseStream{});
+  CloseTheStream();
   if (!session_id_.empty() && phase_ != Phase::kEnded) {
     actions_.push_back(DeleteSession{SessionHeaders()});
   }
@@ -51,8 +54,11 @@ SourceActions McpSession::OnMessage(std::string_view text, MessageOrigin origin,
                                     const Instant& now) {
   if (phase_ == Phase::kEnded) return {};
   if (text.empty()) return {};  // an event that only carried an id
-  last_heard_ = now.mono;
-  for (JsonRpcMessage& message : ParseJsonRpc(text)) {
+  if (origin == MessageOrigin::kStream) {
+    stream_.told = now.mono;
+    stream_.heard = now.wall;
+  }
+  for (const JsonRpcMessage& message : reader_->Read(text)) {
     if (phase_ == Phase::kEnded) break;  // a message before it in the batch has ended the session
     if (const auto* response = std::get_if<JsonRpcResponse>(&message)) {
       OnResponse(*response, now);
@@ -66,6 +72,7 @@ SourceActions McpSession::OnMessage(std::string_view text, MessageOrigin origin,
       actions_.push_back(DeliverEvent{InvalidEvent{"json", what, std::nullopt}});
     }
   }
+  reader_->Trim();
   return TakeActions();
 }
 
@@ -74,23 +81,42 @@ SourceActions McpSession::OnOversize() {
   return TakeActions();
 }
 
-SourceActions McpSession::OnEndlessLine(const Instant&) { return {}; }
-
-SourceActions McpSession::OnEndpoint(const std::optional<std::string>&, const Instant&) {
-  return {};
+SourceActions McpSession::OnEndlessLine(const Instant&) {
+  if (phase_ == Phase::kEnded || phase_ == Phase::kSuspended) return {};
+  actions_.push_back(DeliverEvent{InvalidEvent{"oversize", "a line without an end", {}}});
+  last_event_id_.clear();  // the server would send the same again
+  const ConnectionFailure failure{
+      ErrorClass::kProtocol, "a line of the stream is over the limit", {}, false};
+  if (phase_ == Phase::kSubscribed && !NeedsStream()) {
+    CloseTheStream();
+  } else {
+    Suspend(failure);
+  }
+  return TakeActions();
 }
 
-SourceActions McpSession::OnPulse(const StreamPulse&, const Instant&) { return {}; }
+SourceActions McpSession::OnPulse(const StreamPulse& pulse, const Instant& now) {
+  stream_.heard = now.wall;
+  const StreamPulse before = std::exchange(stream_.pulse, pulse);
+  const bool told = pulse.comments != before.comments || pulse.events != before.events;
+  if (told) stream_.told = now.mono;
+  if (pulse.mid_event && (told || !before.mid_event)) stream_.event_began = now.mono;
+  return TakeActions();
+}
 
 SourceActions McpSession::OnPostHead(PostId post, const HttpHead& head, const Instant& now) {
   const bool awaited = request_ && request_->post == post;
   if (!awaited && post != confirmation_) return {};
   if (!IsSuccess(head)) {
-    OnCheckFailed(FailureOf(head, "POST"), now);
-  } else if (awaited && head.content_type != "application/json" &&
+    if (phase_ == Phase::kInitializing) {
+      OnInitializeRefused(FailureOf(head, "POST"), head.status, now);
+    } else {
+      OnRequestFailed(awaited ? request_->purpose : Purpose::kStep, FailureOf(head, "POST"), now);
+    }
+  } else if (awaited && !legacy_ && head.content_type != "application/json" &&
              head.content_type != "text/event-stream") {
     Fail(ErrorClass::kProtocol, "the answer has content type '" + head.content_type + "'");
-  } else if (phase_ == Phase::kInitializing && !head.session_id.empty()) {
+  } else if (phase_ == Phase::kInitializing && !legacy_ && !head.session_id.empty()) {
     session_id_ = head.session_id;
   }
   return TakeActions();
@@ -99,12 +125,15 @@ SourceActions McpSession::OnPostHead(PostId post, const HttpHead& head, const In
 SourceActions McpSession::OnPostDone(PostId post, const std::optional<ConnectionFailure>& failure,
                                      const Instant& now) {
   if (request_ && request_->post == post) {
+    if (legacy_ && !failure) return {};  // the reply comes on the stream
     const ConnectionFailure no_reply{
         ErrorClass::kProtocol, "the answer holds no reply to the request", {}, false};
-    OnCheckFailed(failure.value_or(no_reply), now);
+    OnRequestFailed(request_->purpose, failure.value_or(no_reply), now);
   } else if (post == confirmation_ && phase_ == Phase::kConfirming) {
     if (failure) {
       Fail(*failure);
+    } else if (stream_.open) {
+      AfterStream(now);
     } else {
       Begin(Phase::kOpeningStream, now);
     }
@@ -113,41 +142,39 @@ SourceActions McpSession::OnPostDone(PostId post, const std::optional<Connection
 }
 
 SourceActions McpSession::OnStreamHead(const HttpHead& head, const Instant& now) {
-  if (phase_ != Phase::kOpeningStream) return TakeActions();
-  if (head.status == 400 && !last_event_id_.empty()) {
-    // A server without an event store refuses to replay: take the stream from here on.
-    last_event_id_.clear();
-    actions_.push_back(CloseStream{});
-    Begin(Phase::kOpeningStream, now);
-  } else if (head.status == 405 || (!resuming_ && (head.status == 404 || head.status == 400))) {
-    Fail({ErrorClass::kProtocol,
-          "the server offers no event stream (GET answers " + std::to_string(head.status) + ")",
-          head.retry_after, true});
-  } else if (!IsSuccess(head)) {
-    Fail(FailureOf(head, "GET"));
-  } else if (head.content_type != "text/event-stream") {
-    Fail(ErrorClass::kProtocol, "the stream has content type '" + head.content_type + "'");
+  if (!stream_.open || stream_.answered) return TakeActions();
+  if (!IsSuccess(head) || head.content_type != "text/event-stream") {
+    OnStreamRefused(head, now);
+    return TakeActions();
+  }
+  stream_.answered = true;
+  stream_.opened = stream_.told = now.mono;
+  stream_.heard = now.wall;
+  replayed_ = resuming_ && !last_event_id_.empty();
+  if (phase_ != Phase::kOpeningStream) {
+    // The stream of a poll, or one that has yet to tell where to post.
   } else if (std::exchange(resuming_, false) && can_list_) {
     Begin(Phase::kVerifying, now);
-  } else if (server_logs_) {
-    Begin(Phase::kSettingLevel, now);
   } else {
-    Begin(Phase::kSubscribing, now);
+    AfterStream(now);
   }
   return TakeActions();
 }
 
 SourceActions McpSession::OnStreamDone(const std::optional<ConnectionFailure>& failure,
-                                       const std::string& last_event_id, const Instant&) {
-  stream_open_ = false;
+                                       const std::string& last_event_id, const Instant& now) {
+  if (!std::exchange(stream_.open, false)) return {};
   if (!last_event_id.empty()) last_event_id_ = last_event_id;
-  const ConnectionFailure closed{
-      ErrorClass::kStreamClosed, "the server ended the stream", {}, false};
+  const ConnectionFailure why = failure.value_or(
+      ConnectionFailure{ErrorClass::kStreamClosed, "the server ended the stream", {}, false});
   if (phase_ == Phase::kSubscribed) {
-    Suspend(failure.value_or(closed));
-  } else if (phase_ == Phase::kOpeningStream || phase_ == Phase::kSettingLevel ||
-             phase_ == Phase::kSubscribing || phase_ == Phase::kVerifying) {
-    Fail(failure.value_or(closed));
+    if (NeedsStream()) Suspend(why);
+  } else if (NeedsStream() || phase_ == Phase::kAwaitingEndpoint) {
+    Fail(why);
+  } else if (phase_ == Phase::kOpeningStream && mode_ == SourceMode::kAuto) {
+    Fail(why);  // it may be a server that pushes
+  } else if (phase_ == Phase::kOpeningStream) {
+    GoOnWithoutStream(now);
   }
   return TakeActions();
 }
@@ -155,217 +182,91 @@ SourceActions McpSession::OnStreamDone(const std::optional<ConnectionFailure>& f
 SourceActions McpSession::OnTimer(const Instant& now) {
   if (request_ && request_->deadline <= now.mono) {
     OnRequestExpired(now);
-  } else if (phase_ == Phase::kSubscribed && !request_ &&
-             last_heard_ + options_.ping_interval <= now.mono) {
-    Check(now);
+  } else if (phase_ == Phase::kAwaitingEndpoint && endpoint_due_ <= now.mono) {
+    Fail(ErrorClass::kTimeout, "the stream does not tell where to post");
+  } else if (const auto due = StreamDeadline(); due && *due <= now.mono) {
+    OnStreamDeadline(now);
+  } else if (const auto task = TaskDeadline(); task && *task <= now.mono) {
+    check_due_ = true;
+    NextTask(now);
   }
   return TakeActions();
 }
 
 std::optional<MonoTime> McpSession::NextDeadline() const {
-  if (request_) return request_->deadline;
-  if (phase_ == Phase::kSubscribed) return last_heard_ + options_.ping_interval;
-  return std::nullopt;
+  if (phase_ == Phase::kAwaitingEndpoint) return endpoint_due_;
+  std::optional<MonoTime> next;
+  const auto consider = [&next](std::optional<MonoTime> due) {
+    if (due && (!next || *due < *next)) next = due;
+  };
+  if (request_) consider(request_->deadline);
+  consider(StreamDeadline());
+  consider(TaskDeadline());
+  return next;
 }
 
-// --- steps ----------------------------------------------------------------------------------
-
-void McpSession::Begin(Phase phase, const Instant& now) {
-  phase_ = phase;
-  switch (phase) {
-    case Phase::kOpeningStream: {
-      HttpHeaders headers = SessionHeaders();
-      if (!last_event_id_.empty()) headers.emplace_back("Last-Event-ID", last_event_id_);
-      stream_open_ = true;
-      actions_.push_back(OpenStream{std::move(headers), false});
-      break;
-    }
-    case Phase::kSettingLevel:
-      // Without a level the server drops every log notification, and faults are such.
-      SendRequest("logging/setLevel", {{"level", "info"}}, now);
-      break;
-    case Phase::kSubscribing:
-      CallTool("events_subscribe", {{"mode", "faults"}}, now);
-      break;
-    case Phase::kVerifying:
-      CallTool("events_list_subscriptions", Json::object(), now);
-      break;
-    default:
-      break;
+// When the stream, as far as it is known, has failed or is due for another.
+std::optional<MonoTime> McpSession::StreamDeadline() const {
+  if (phase_ != Phase::kSubscribed || !IsPush() || !stream_.answered) return std::nullopt;
+  std::optional<MonoTime> due;
+  if (stream_.pulse.mid_event) due = stream_.event_began + options_.idle_timeout;
+  if (stream_.pulse.comments >= kCommentsOfKeepalive) {
+    due = std::min(due.value_or(MonoTime::max()), stream_.told + options_.idle_timeout);
+  } else if (options_.max_stream_age > Duration::zero() && !request_ && !legacy_) {
+    due = std::min(due.value_or(MonoTime::max()), stream_.opened + options_.max_stream_age);
   }
+  return due;
 }
 
-void McpSession::Check(const Instant& now) {
-  if (can_list_) {
-    CallTool("events_list_subscriptions", Json::object(), now);
-  } else {
-    SendRequest("ping", Json::object(), now);
-    request_->ping = true;
-  }
-}
-
-void McpSession::BecomeSubscribed(const Instant& now) {
-  phase_ = Phase::kSubscribed;
-  last_heard_ = now.mono;
-  unanswered_checks_ = 0;
-  actions_.push_back(Subscribed{session_id_, protocol_version_});
-}
-
-void McpSession::OnResponse(const JsonRpcResponse& response, const Instant& now) {
-  if (!request_ || request_->id != response.id) return;  // late, or none of ours
-  const Request request = *std::exchange(request_, std::nullopt);
-  switch (phase_) {
-    case Phase::kInitializing:
-      OnInitialized(response, now);
-      break;
-    case Phase::kSettingLevel:
-      if (response.is_error) {
-        Fail(ErrorClass::kSubscription, "logging/setLevel: " + FailureText(response));
-      } else {
-        Begin(Phase::kSubscribing, now);
-      }
-      break;
-    case Phase::kSubscribing:
-      OnSubscribeReply(response, now);
-      break;
-    case Phase::kVerifying:
-    case Phase::kSubscribed:
-      OnCheckReply(response, request.ping, now);
-      break;
-    default:
-      break;
-  }
-}
-
-void McpSession::OnInitialized(const JsonRpcResponse& response, const Instant&) {
-  if (response.is_error || !response.result.is_object()) {
-    Fail(ErrorClass::kProtocol, "initialize: " + FailureText(response));
-    return;
-  }
-  const auto version = response.result.find("protocolVersion");
-  if (version == response.result.end() || !version->is_string() ||
-      std::find(kVersions.begin(), kVersions.end(), version->get<std::string>()) ==
-          kVersions.end()) {
-    Fail({ErrorClass::kProtocol, "the server speaks no MCP version known here", {}, true});
-    return;
-  }
-  protocol_version_ = version->get<std::string>();
-  const auto capabilities = response.result.find("capabilities");
-  server_logs_ = capabilities != response.result.end() && capabilities->is_object() &&
-                 capabilities->contains("logging");
-  phase_ = Phase::kConfirming;
-  confirmation_ = Send(MakeNotification("notifications/initialized"));
-}
-
-void McpSession::OnSubscribeReply(const JsonRpcResponse& response, const Instant& now) {
-  if (ToolFailed(response)) {
-    Fail(ErrorClass::kSubscription, "events_subscribe: " + FailureText(response));
-    return;
-  }
-  subscription_id_ = FindSubscriptionId(ToolText(response.result));
-  if (subscription_id_.empty()) {
-    Fail(ErrorClass::kSubscription, "events_subscribe: the answer names no subscriptionId");
-    return;
-  }
-  BecomeSubscribed(now);
-}
-
-void McpSession::OnCheckReply(const JsonRpcResponse& response, bool ping, const Instant& now) {
-  const bool verifying = phase_ == Phase::kVerifying;
-  if (!ping && ToolFailed(response)) {
-    if (!ToolUnknown(response)) {
-      OnCheckFailed({ErrorClass::kSubscription,
-                     "events_list_subscriptions: " + FailureText(response),
-                     {},
-                     false},
-                    now);
-      return;
-    }
-    can_list_ = false;
-    if (verifying) Begin(Phase::kSubscribing, now);
-    return;
-  }
-  unanswered_checks_ = 0;
-  if (ping) return;
-  const bool there = NamesSubscription(ToolText(response.result), subscription_id_);
-  if (verifying && there) {
-    BecomeSubscribed(now);
-  } else if (verifying) {
-    Begin(Phase::kSubscribing, now);
-  } else if (!there) {
-    Suspend({ErrorClass::kSubscription, "the server has dropped the subscription", {}, false});
-  }
-}
-
-void McpSession::OnCheckFailed(ConnectionFailure failure, const Instant& now) {
-  DropRequest();
-  const bool known_lost = failure.error == ErrorClass::kSessionExpired;
-  if (phase_ != Phase::kSubscribed || known_lost ||
-      ++unanswered_checks_ >= kUnansweredChecksAllowed) {
-    Fail(std::move(failure));
-  } else {
-    last_heard_ = now.mono;  // once more after the next interval
-  }
-}
-
-void McpSession::OnNotification(const JsonRpcNotification& notification, const Instant& now) {
-  if (notification.method != "notifications/message" || !notification.params.is_object()) return;
-  const Json& params = notification.params;
-  const auto logger = params.find("logger");
-  const auto data = params.find("data");
-  if (logger == params.end() || !logger->is_string()) return;
-  if (*logger == "kubernetes/faults") {
-    const Json none;
-    actions_.push_back(DeliverEvent{DecodeFault(data == params.end() ? none : *data, now.wall)});
-  } else if (*logger == "kubernetes/subscription_error") {
-    const std::string detail =
-        data == params.end() ? "" : data->dump(-1, ' ', false, Json::error_handler_t::replace);
-    actions_.push_back(SourceWarning{"Subscription degraded", detail.substr(0, 1000)});
-    if (phase_ == Phase::kSubscribed && !request_) Check(now);
-  }
-}
-
-void McpSession::OnRequestExpired(const Instant& now) {
-  const Request expired = *request_;
-  DropRequest();
-  if (phase_ != Phase::kInitializing) {
-    Send(MakeNotification("notifications/cancelled",
-                          {{"requestId", expired.id}, {"reason", "no answer in time"}}));
-  }
-  if (phase_ == Phase::kSubscribed && ++unanswered_checks_ < kUnansweredChecksAllowed) {
-    Check(now);
-    return;
-  }
-  Fail(ErrorClass::kTimeout, "no answer within the time limit of a request");
+// When something is to be asked.
+std::optional<MonoTime> McpSession::TaskDeadline() const {
+  if (phase_ != Phase::kSubscribed || request_) return std::nullopt;
+  if (!IsPush()) return next_poll_;
+  return last_checked_ + options_.ping_interval;
 }
 
 // --- sending and ending ---------------------------------------------------------------------
 
-void McpSession::SendRequest(std::string_view method, Json params, const Instant& now) {
+void McpSession::SendRequest(std::string_view method, Json params, Purpose purpose,
+                             const Instant& now) {
   const std::int64_t id = ++last_id_;
   const PostId post = Send(MakeRequest(id, method, std::move(params)));
-  request_ = Request{id, post, now.mono + options_.request_timeout, false};
+  request_ = Request{id, post, now.mono + options_.request_timeout, purpose};
 }
 
-void McpSession::CallTool(std::string_view tool, Json arguments, const Instant& now) {
-  SendRequest("tools/call", {{"name", tool}, {"arguments", std::move(arguments)}}, now);
+void McpSession::CallTool(std::string_view tool, Json arguments, Purpose purpose,
+                          const Instant& now) {
+  SendRequest("tools/call", {{"name", tool}, {"arguments", std::move(arguments)}}, purpose, now);
 }
 
 PostId McpSession::Send(std::string body) {
-  actions_.push_back(PostMessage{++last_post_, std::move(body), SessionHeaders(), ""});
+  actions_.push_back(PostMessage{++last_post_, std::move(body), SessionHeaders(), post_url_});
   return last_post_;
 }
 
 HttpHeaders McpSession::SessionHeaders() const {
   HttpHeaders headers;
+  if (legacy_) return headers;
   if (!session_id_.empty()) headers.emplace_back("Mcp-Session-Id", session_id_);
   if (!protocol_version_.empty()) headers.emplace_back("MCP-Protocol-Version", protocol_version_);
   return headers;
 }
 
+void McpSession::CloseTheStream() {
+  if (std::exchange(stream_.open, false)) actions_.push_back(CloseStream{});
+}
+
+// What was pushed since the subscription was last seen may be lost.
+void McpSession::NoteGap() {
+  if (std::exchange(announced_, false) && IsPush()) history_.OnGap(last_proof_);
+}
+
 void McpSession::Suspend(ConnectionFailure failure) {
+  // Over HTTP with SSE the stream is the session.
+  if (legacy_ || !announced_) return Fail(std::move(failure));
+  NoteGap();
   DropRequest();
-  if (std::exchange(stream_open_, false)) actions_.push_back(CloseStream{});
+  CloseTheStream();
   phase_ = Phase::kSuspended;
   actions_.push_back(ConnectionLost{std::move(failure), true});
 }
@@ -375,12 +276,18 @@ void McpSession::Fail(ErrorClass error, std::string detail) {
 }
 
 void McpSession::Fail(ConnectionFailure failure) {
+  NoteGap();
   DropRequest();
-  if (std::exchange(stream_open_, false)) actions_.push_back(CloseStream{});
+  CloseTheStream();
   if (!session_id_.empty() && failure.error != ErrorClass::kSessionExpired) {
     actions_.push_back(DeleteSession{SessionHeaders()});
   }
   phase_ = Phase::kEnded;
+  if (refusal_ && protocol_version_.empty()) {
+    // Neither transport: what the first said is what counts.
+    refusal_->detail += "; as HTTP with SSE: " + failure.detail;
+    failure = *std::move(refusal_);
+  }
   actions_.push_back(ConnectionLost{std::move(failure), false});
 }
 
@@ -398,7 +305,7 @@ ConnectionFailure McpSession::FailureOf(const HttpHead& head, std::string_view w
     failure.retry_slowly = true;
   } else if (head.status >= 500 || head.status == 429) {
     failure.error = ErrorClass::kServer;
-  } else if (head.status == 404 && !session_id_.empty()) {
+  } else if (head.status == 404 && (!session_id_.empty() || !post_url_.empty())) {
     failure.error = ErrorClass::kSessionExpired;
   } else {
     failure.error = ErrorClass::kProtocol;

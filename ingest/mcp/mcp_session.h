@@ -1,36 +1,61 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "ingest/mcp/event_history.h"
 #include "ingest/mcp/event_source.h"
-#include "ingest/mcp/jsonrpc.h"
+#include "ingest/mcp/json_out.h"
 
 namespace runner::ingest {
 
+class JsonRpcReader;
+struct JsonRpcNotification;
+struct JsonRpcResponse;
+
 struct McpSessionOptions {
   std::string client_version;
+  SourceMode mode = SourceMode::kAuto;
+  Transport transport = Transport::kAuto;
   Duration request_timeout = std::chrono::seconds(10);
-  Duration ping_interval =
-      std::chrono::seconds(30);  // of silence before the subscription is checked
+  // Of silence before the subscription is checked.
+  Duration ping_interval = std::chrono::seconds(30);
+  Duration poll_interval = std::chrono::seconds(30);
+  // For a stream that has shown keepalive comments, and for one event from its first byte to its
+  // last.
+  Duration idle_timeout = std::chrono::seconds(90);
+  // After which a stream that shows no comments is opened anew; zero: never.
+  Duration max_stream_age = std::chrono::minutes(30);
+  // Whether events that happened while nobody was subscribed are looked for.
+  bool backfill = true;
+  // Shared by the sessions of a thread, as it keeps some memory; null: the session has its own.
+  std::shared_ptr<JsonRpcReader> reader;
 };
 
-// The MCP versions with sessions (2024-11-05 to 2025-11-25) over Streamable HTTP, in push mode for
-// faults:
+// The MCP versions with sessions (2024-11-05 to 2025-11-25):
 //
-//   initialize -> notifications/initialized -> GET stream -> logging/setLevel -> events_subscribe
+//   initialize -> notifications/initialized -> GET stream -> logging/setLevel, and then by mode
+//   faults, events:  events_subscribe -> events_list (backfill, after a gap)
+//   poll:            events_list, again and again
+//   auto:            tools/list, all pages -> faults if events_subscribe is among them, else poll
 //
-// A subscription is verified, not assumed: after the stream was opened again, and after every
-// interval of silence, events_list_subscriptions must show it; a server without that tool is sent a
-// ping instead. A server that drops its subscription, ends the stream or forgets the session is
-// told apart by the failure it causes.
+// Over HTTP with SSE (2024-11-05) the stream comes first and tells where to post; replies come on
+// it, and it is the session.
+//
+// A subscription is verified, not assumed: after the stream was opened, and after every interval of
+// silence, events_list_subscriptions must show it; a server without that tool is sent a ping
+// instead. The answer to a POST proves nothing about the stream: a stream that had shown keepalive
+// comments must go on showing them, and one that never did is opened anew from time to time.
 //
 // One request is under way at a time. Pure: no I/O, no clock; not thread-safe.
 class McpSession final : public EventSource {
  public:
-  explicit McpSession(McpSessionOptions options) : options_(std::move(options)) {}
+  // `history` outlives the session.
+  McpSession(McpSessionOptions options, EventHistory& history);
 
   SourceActions Start(const Instant& now) override;
   SourceActions Resume(const Instant& now) override;
@@ -53,64 +78,127 @@ class McpSession final : public EventSource {
  private:
   enum class Phase {
     kIdle,
+    kAwaitingEndpoint,  // HTTP with SSE: the stream has not told where to post
     kInitializing,
     kConfirming,  // notifications/initialized is under way
     kOpeningStream,
     kSettingLevel,
+    kListingTools,
     kSubscribing,
     kVerifying,   // the stream was opened again: is the subscription still there?
-    kSubscribed,  // a check after silence may be under way
+    kFirstPoll,   // what there is before anything counts
+    kSubscribed,  // a check, a backfill or a poll may be under way
     kSuspended,   // lost, resumable
     kEnded,
   };
+  enum class Purpose { kStep, kPing, kCheck, kBackfill, kPoll };
   struct Request {
     std::int64_t id = 0;
     PostId post = 0;
     MonoTime deadline;
-    bool ping = false;
+    Purpose purpose = Purpose::kStep;
+  };
+  // The stream, and what it has shown.
+  struct Stream {
+    bool open = false;      // asked for, and not at its end
+    bool answered = false;  // its head was a good one
+    MonoTime opened;
+    MonoTime told;        // a whole event or comment
+    WallTime heard;       // anything at all
+    MonoTime event_began;  // while mid_event
+    StreamPulse pulse;
   };
 
-  void SendRequest(std::string_view method, Json params, const Instant& now);
-  void CallTool(std::string_view tool, Json arguments, const Instant& now);
-  PostId Send(std::string body);
-  HttpHeaders SessionHeaders() const;
+  // The way to a subscription.
   void Begin(Phase phase, const Instant& now);
-  void Check(const Instant& now);
+  void BeginInitialize(const Instant& now);
+  void AfterStream(const Instant& now);
+  void AfterLevel(const Instant& now);
+  void OnInitialized(const JsonRpcResponse& response, const Instant& now);
+  void OnToolsListed(const JsonRpcResponse& response, const Instant& now);
+  void OnSubscribeReply(const JsonRpcResponse& response, const Instant& now);
+  void OnInitializeRefused(const ConnectionFailure& failure, int status, const Instant& now);
+  void OnStreamRefused(const HttpHead& head, const Instant& now);
+  void GoOnWithoutStream(const Instant& now);
   void BecomeSubscribed(const Instant& now);
 
+  // While subscribed.
+  void NextTask(const Instant& now);
+  void Check(const Instant& now);
+  void ListEvents(Purpose purpose, const Instant& now);
   void OnResponse(const JsonRpcResponse& response, const Instant& now);
-  void OnInitialized(const JsonRpcResponse& response, const Instant& now);
-  void OnSubscribeReply(const JsonRpcResponse& response, const Instant& now);
-  void OnCheckReply(const JsonRpcResponse& response, bool ping, const Instant& now);
-  // One failed check is forgiven, everything else ends the session.
-  void OnCheckFailed(ConnectionFailure failure, const Instant& now);
+  void OnStepReply(const JsonRpcResponse& response, const Instant& now);
+  void OnCheckReply(const JsonRpcResponse& response, const Instant& now);
+  void OnEventList(const JsonRpcResponse& response, Purpose purpose, const Instant& now);
+  void TakePolled(std::vector<ClusterEvent> listed, const Instant& now);
+  void TakeBackfilled(std::vector<ClusterEvent> listed, const Instant& now);
+  void OnBackfillFailed(const std::string& detail);
+  // One failed check or poll is forgiven, everything else ends the session.
+  void OnRequestFailed(Purpose purpose, ConnectionFailure failure, const Instant& now);
   void OnNotification(const JsonRpcNotification& notification, const Instant& now);
+  void Push(DecodedEvent event, const Instant& now);
   void OnRequestExpired(const Instant& now);
+  void OnStreamDeadline(const Instant& now);
+  void RenewStream(const Instant& now);
+  std::optional<MonoTime> StreamDeadline() const;
+  std::optional<MonoTime> TaskDeadline() const;
 
+  // Sending and ending.
+  void SendRequest(std::string_view method, Json params, Purpose purpose, const Instant& now);
+  void CallTool(std::string_view tool, Json arguments, Purpose purpose, const Instant& now);
+  PostId Send(std::string body);
+  HttpHeaders SessionHeaders() const;
+  void CloseTheStream();
+  void NoteGap();
   void Suspend(ConnectionFailure failure);
   void Fail(ErrorClass error, std::string detail);
   void Fail(ConnectionFailure failure);
   void DropRequest();
   ConnectionFailure FailureOf(const HttpHead& head, std::string_view what) const;
+  bool IsPush() const { return mode_ == SourceMode::kFaults || mode_ == SourceMode::kEvents; }
+  bool NeedsStream() const { return legacy_ || IsPush(); }
   SourceActions TakeActions();
 
   const McpSessionOptions options_;
+  EventHistory& history_;
+  const std::shared_ptr<JsonRpcReader> reader_;
   SourceActions actions_;
   Phase phase_ = Phase::kIdle;
+  SourceMode mode_;  // kAuto until the tools are known
+
   std::optional<Request> request_;
   PostId confirmation_ = 0;
   PostId last_post_ = 0;
   std::int64_t last_id_ = 0;
+
+  bool legacy_ = false;    // HTTP with SSE
+  std::string post_url_;   // there
+  MonoTime endpoint_due_;  // in kAwaitingEndpoint
+  std::optional<ConnectionFailure> refusal_;  // of Streamable HTTP, before the other was tried
+
   std::string session_id_;
   std::string protocol_version_;
   bool server_logs_ = false;
+  int tool_pages_ = 0;
+  bool offers_subscribe_ = false;  // as far as tools/list was asked
+  bool offers_events_ = false;
   std::string subscription_id_;
-  bool can_list_ = true;  // the server has events_list_subscriptions
-  bool stream_open_ = false;
-  bool resuming_ = false;
+  bool announced_ = false;        // Subscribed was told, and nothing else since
+  bool can_list_ = true;          // the server has events_list_subscriptions
+  bool can_list_events_ = true;   // and events_list
+  bool can_select_ = true;        // which takes a fieldSelector
+  bool check_due_ = false;        // of the subscription
+  int unanswered_ = 0;            // checks or polls in a row
+  int backfills_failed_ = 0;
+  MonoTime last_checked_;         // or subscribed, or pushed to
+  WallTime last_proof_;           // of the subscription
+  MonoTime next_poll_;
+
+  Stream stream_;
+  bool stream_refused_ = false;  // the server has none
+  bool resuming_ = false;        // the stream is opened again, the subscription may be there
   std::string last_event_id_;
-  MonoTime last_heard_;
-  int unanswered_checks_ = 0;
+  bool replayed_ = false;  // the stream went on where it had ended
 };
 
 }  // namespace runner::ingest

@@ -1,0 +1,148 @@
+#include "ingest/mcp/event_list.h"
+
+#include <algorithm>
+#include <istream>
+#include <streambuf>
+#include <string>
+#include <utility>
+
+#include <yaml-cpp/eventhandler.h>
+#include <yaml-cpp/yaml.h>
+
+#include "ingest/mcp/fault_decoder.h"
+
+namespace runner::ingest {
+namespace {
+
+constexpr std::size_t kMaxDepth = 16;  // a list of maps of maps, and something to spare
+
+struct NotAList {};
+struct ListIsFull {};
+
+std::string LowerCase(std::string text) {
+  std::transform(text.begin(), text.end(), text.begin(),
+                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+  return text;
+}
+
+// As Go writes a time: "2026-11-25 16:48:44.5 +0000 UTC"; RFC 3339 is taken as well.
+std::optional<WallTime> ReadTime(const std::string& text) {
+  const std::size_t zone = text.find(" +");
+  const std::size_t west = text.find(" -");
+  const std::size_t at = std::min(zone, west);
+  constexpr std::size_t kZone = 6;  // " +0000"
+  if (at == std::string::npos || text.size() < at + kZone) return ParseTimestamp(text);
+  return ParseTimestamp(text.substr(0, at) + text.substr(at + 1, 3) + ":" + text.substr(at + 4, 2));
+}
+
+// Picks the events out of what the YAML parser comes across. Where a value stands is known from the
+// keys above it: [list] {event} {involvedObject}.
+class EventListHandler final : public YAML::EventHandler {
+ public:
+  std::vector<ClusterEvent> TakeEvents() { return std::move(events_); }
+
+  void OnDocumentStart(const YAML::Mark&) override {}
+  void OnDocumentEnd() override {}
+  void OnNull(const YAML::Mark&, YAML::anchor_t) override { Value(""); }
+  void OnAlias(const YAML::Mark&, YAML::anchor_t) override { Value(""); }
+  void OnScalar(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                const std::string& value) override {
+    Value(value);
+  }
+  void OnSequenceStart(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                       YAML::EmitterStyle::value) override {
+    Enter(false);
+  }
+  void OnSequenceEnd() override { Leave(); }
+  void OnMapStart(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                  YAML::EmitterStyle::value) override {
+    if (levels_.empty()) throw NotAList();
+    if (levels_.size() == 1) event_ = {};
+    Enter(true);
+  }
+  void OnMapEnd() override {
+    Leave();
+    if (levels_.size() != 1) return;
+    events_.push_back(std::move(event_));
+    if (events_.size() == kMaxListedEvents) throw ListIsFull();
+  }
+
+ private:
+  struct Level {
+    bool is_map = false;
+    bool has_key = false;  // what comes next is the value of `key`
+    std::string key;
+  };
+
+  void Enter(bool is_map) {
+    if (levels_.size() == kMaxDepth) throw NotAList();
+    levels_.push_back({is_map, false, ""});
+  }
+  void Leave() {
+    levels_.pop_back();
+    if (!levels_.empty()) levels_.back().has_key = false;
+  }
+  void Value(const std::string& value) {
+    if (levels_.empty()) {
+      if (!value.empty()) throw NotAList();  // prose
+      return;
+    }
+    Level& level = levels_.back();
+    if (!level.is_map) return;
+    if (!std::exchange(level.has_key, !level.has_key)) {
+      level.key = LowerCase(value);
+    } else if (levels_.size() == 2) {
+      SetMember(level.key, value);
+    } else if (levels_.size() == 3 && levels_[1].key == "involvedobject") {
+      SetObjectMember(level.key, value);
+    }
+  }
+  void SetMember(const std::string& key, const std::string& value) {
+    if (key == "message") event_.message = value;
+    if (key == "namespace") event_.namespace_ = value;
+    if (key == "reason") event_.reason = value;
+    if (key == "type") event_.type = value;
+    if (key == "timestamp") event_.timestamp = ReadTime(value);
+  }
+  void SetObjectMember(const std::string& key, const std::string& value) {
+    if (key == "apiversion") event_.object.api_version = value;
+    if (key == "kind") event_.object.kind = value;
+    if (key == "name") event_.object.name = value;
+    if (key == "namespace") event_.object.namespace_ = value;
+    if (key == "uid") event_.object.uid = value;
+  }
+
+  std::vector<Level> levels_;
+  ClusterEvent event_;
+  std::vector<ClusterEvent> events_;
+};
+
+// A stream over text that is not copied.
+class TextBuffer final : public std::streambuf {
+ public:
+  explicit TextBuffer(std::string_view text) {
+    char* begin = const_cast<char*>(text.data());  // only read: there is no put area
+    setg(begin, begin, begin + text.size());
+  }
+};
+
+}  // namespace
+
+std::optional<std::vector<ClusterEvent>> ReadEventList(std::string_view text) {
+  TextBuffer buffer(text);
+  std::istream stream(&buffer);
+  EventListHandler handler;
+  try {
+    YAML::Parser parser(stream);
+    parser.HandleNextDocument(handler);
+  } catch (const ListIsFull&) {
+    return handler.TakeEvents();
+  } catch (const NotAList&) {
+    return std::nullopt;
+  } catch (const YAML::Exception&) {
+    return std::nullopt;
+  }
+  return handler.TakeEvents();
+}
+
+}  // namespace runner::ingest

@@ -1,0 +1,233 @@
+// How a session comes to its subscription, step by step.
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "ingest/mcp/json_members.h"
+#include "ingest/mcp/jsonrpc.h"
+#include "ingest/mcp/mcp_session.h"
+#include "ingest/mcp/tool_result.h"
+
+namespace runner::ingest {
+namespace {
+
+// The first is offered, each is accepted.
+constexpr std::array<std::string_view, 4> kVersions = {"2025-11-25", "2025-06-18", "2025-03-26",
+                                                       "2024-11-05"};
+constexpr int kMaxToolPages = 100;
+
+}  // namespace
+
+void McpSession::BeginInitialize(const Instant& now) {
+  phase_ = Phase::kInitializing;
+  SendRequest(
+      "initialize",
+      {{"protocolVersion", kVersions.front()},
+       {"capabilities", Json::object()},
+       {"clientInfo", {{"name", "kubernetes-mcp-runner"}, {"version", options_.client_version}}}},
+      Purpose::kStep, now);
+}
+
+void McpSession::Begin(Phase phase, const Instant& now) {
+  phase_ = phase;
+  switch (phase) {
+    case Phase::kAwaitingEndpoint:
+      stream_ = {.open = true};
+      endpoint_due_ = now.mono + options_.request_timeout;
+      actions_.push_back(OpenStream{{}, true});
+      break;
+    case Phase::kOpeningStream: {
+      HttpHeaders headers = SessionHeaders();
+      if (!last_event_id_.empty()) headers.emplace_back("Last-Event-ID", last_event_id_);
+      stream_ = {.open = true};
+      actions_.push_back(OpenStream{std::move(headers), false});
+      break;
+    }
+    case Phase::kSettingLevel:
+      // Without a level the server drops every log notification, and faults are such.
+      SendRequest("logging/setLevel", {{"level", "info"}}, Purpose::kStep, now);
+      break;
+    case Phase::kListingTools:
+      SendRequest("tools/list", Json::object(), Purpose::kStep, now);
+      break;
+    case Phase::kSubscribing:
+      CallTool("events_subscribe", {{"mode", ToString(mode_)}}, Purpose::kStep, now);
+      break;
+    case Phase::kVerifying:
+      CallTool("events_list_subscriptions", Json::object(), Purpose::kStep, now);
+      break;
+    case Phase::kFirstPoll:
+      ListEvents(Purpose::kPoll, now);
+      break;
+    default:
+      break;
+  }
+}
+
+// --- transport ------------------------------------------------------------------------------
+
+SourceActions McpSession::OnEndpoint(const std::optional<std::string>& url, const Instant& now) {
+  if (phase_ != Phase::kAwaitingEndpoint) return {};
+  if (url) {
+    post_url_ = *url;
+    BeginInitialize(now);
+  } else {
+    Fail(ErrorClass::kProtocol, "the stream tells to post to another origin");
+  }
+  return TakeActions();
+}
+
+void McpSession::OnInitializeRefused(const ConnectionFailure& failure, int status,
+                                     const Instant& now) {
+  const bool perhaps_legacy = status == 400 || status == 404 || status == 405;
+  if (!perhaps_legacy || legacy_ || options_.transport != Transport::kAuto) return Fail(failure);
+  DropRequest();
+  refusal_ = failure;
+  legacy_ = true;
+  Begin(Phase::kAwaitingEndpoint, now);
+}
+
+void McpSession::OnStreamRefused(const HttpHead& head, const Instant& now) {
+  if (phase_ == Phase::kOpeningStream && head.status == 400 && !last_event_id_.empty()) {
+    // A server without an event store refuses to replay: take the stream from here on.
+    last_event_id_.clear();
+    CloseTheStream();
+    return Begin(Phase::kOpeningStream, now);
+  }
+  const bool there_is_none =
+      !legacy_ && (head.status == 405 || (!resuming_ && (head.status == 404 || head.status == 400)));
+  if (there_is_none) stream_refused_ = true;
+  if (phase_ == Phase::kSubscribed) return CloseTheStream();  // a poll does without
+  if (!NeedsStream() && (there_is_none || mode_ == SourceMode::kPoll)) {
+    return GoOnWithoutStream(now);
+  }
+  if (there_is_none) {
+    return Fail({ErrorClass::kProtocol,
+                 "the server offers no event stream (GET answers " + std::to_string(head.status) +
+                     ")",
+                 head.retry_after, true});
+  }
+  if (head.status < 200 || head.status >= 300) return Fail(FailureOf(head, "GET"));
+  Fail(ErrorClass::kProtocol, "the stream has content type '" + head.content_type + "'");
+}
+
+void McpSession::GoOnWithoutStream(const Instant& now) {
+  CloseTheStream();
+  resuming_ = false;
+  AfterStream(now);
+}
+
+// --- replies --------------------------------------------------------------------------------
+
+void McpSession::OnStepReply(const JsonRpcResponse& response, const Instant& now) {
+  switch (phase_) {
+    case Phase::kInitializing:
+      return OnInitialized(response, now);
+    case Phase::kSettingLevel:
+      if (!response.is_error) return AfterLevel(now);
+      return Fail(ErrorClass::kSubscription, "logging/setLevel: " + FailureText(response));
+    case Phase::kListingTools:
+      return OnToolsListed(response, now);
+    case Phase::kSubscribing:
+      return OnSubscribeReply(response, now);
+    case Phase::kVerifying:
+      return OnCheckReply(response, now);
+    default:
+      break;
+  }
+}
+
+void McpSession::OnInitialized(const JsonRpcResponse& response, const Instant&) {
+  const JsonMembers result(response.result, {"protocolVersion", "capabilities"});
+  if (response.is_error || !result.of_object()) {
+    Fail(ErrorClass::kProtocol, "initialize: " + FailureText(response));
+    return;
+  }
+  const std::string_view version = result.Text("protocolVersion");
+  if (std::find(kVersions.begin(), kVersions.end(), version) == kVersions.end()) {
+    Fail({ErrorClass::kProtocol, "the server speaks no MCP version known here", {}, true});
+    return;
+  }
+  protocol_version_ = version;
+  const JsonMembers capabilities(result["capabilities"], {"logging"});
+  server_logs_ = capabilities["logging"].has_value();
+  phase_ = Phase::kConfirming;
+  confirmation_ = Send(MakeNotification("notifications/initialized"));
+}
+
+void McpSession::AfterStream(const Instant& now) {
+  if (server_logs_) {
+    Begin(Phase::kSettingLevel, now);
+  } else {
+    AfterLevel(now);
+  }
+}
+
+void McpSession::AfterLevel(const Instant& now) {
+  if (mode_ == SourceMode::kAuto) {
+    Begin(Phase::kListingTools, now);
+  } else if (mode_ == SourceMode::kPoll) {
+    Begin(Phase::kFirstPoll, now);
+  } else {
+    Begin(Phase::kSubscribing, now);
+  }
+}
+
+void McpSession::OnToolsListed(const JsonRpcResponse& response, const Instant& now) {
+  if (response.is_error) {
+    return Fail(ErrorClass::kProtocol, "tools/list: " + FailureText(response));
+  }
+  for (const std::string& name : ToolNames(response.result)) {
+    offers_subscribe_ |= name == "events_subscribe";
+    offers_events_ |= name == "events_list";
+  }
+  const std::string cursor = NextCursor(response.result);
+  if (!cursor.empty() && ++tool_pages_ < kMaxToolPages) {
+    return SendRequest("tools/list", {{"cursor", cursor}}, Purpose::kStep, now);
+  }
+  if (offers_subscribe_ && !stream_refused_) {
+    if (!stream_.open) return Fail(ErrorClass::kStreamClosed, "the server ended the stream");
+    mode_ = SourceMode::kFaults;
+    return Begin(Phase::kSubscribing, now);
+  }
+  if (!offers_events_) {
+    return Fail({ErrorClass::kSubscription,
+                 offers_subscribe_ ? "the server pushes faults and offers no event stream for them"
+                                   : "the server offers neither events_subscribe nor events_list",
+                 {},
+                 true});
+  }
+  mode_ = SourceMode::kPoll;
+  Begin(Phase::kFirstPoll, now);
+}
+
+void McpSession::OnSubscribeReply(const JsonRpcResponse& response, const Instant& now) {
+  if (ToolFailed(response)) {
+    return Fail({ErrorClass::kSubscription,
+                 "events_subscribe: " + FailureText(response),
+                 {},
+                 ToolUnknown(response)});
+  }
+  subscription_id_ = FindSubscriptionId(ToolText(response.result));
+  if (subscription_id_.empty()) {
+    return Fail(ErrorClass::kSubscription, "events_subscribe: the answer names no subscriptionId");
+  }
+  BecomeSubscribed(now);
+}
+
+void McpSession::BecomeSubscribed(const Instant& now) {
+  phase_ = Phase::kSubscribed;
+  last_checked_ = now.mono;
+  last_proof_ = now.wall;
+  unanswered_ = 0;
+  check_due_ = false;
+  if (!std::exchange(announced_, true)) {
+    actions_.push_back(
+        Subscribed{session_id_, protocol_version_, mode_,
+                   legacy_ ? Transport::kSse : Transport::kStreamableHttp});
+  }
+  NextTask(now);
+}
+
+}  // namespace runner::ingest

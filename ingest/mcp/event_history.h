@@ -15,16 +15,16 @@ namespace runner::ingest {
 // What is remembered of a cluster's events beyond one session: which of those that a server lists
 // are news, and since when events may have been missed.
 //
-// A list shows events without id and version, with times of a second: two are the same when all that
-// they say is the same. Bounded. Belongs to the thread of the connections.
+// A list shows events without id and version, with times of a second: two are the same when all
+// that they say is the same. Bounded. Belongs to the thread of the connections.
 class EventHistory {
  public:
   // For polling: the events of a list that are newer than the lists before. The first list ever is
   // only the baseline. An event that comes up to a minute late is news as well.
   std::vector<ClusterEvent> TakeNew(std::vector<ClusterEvent> listed, WallTime now);
 
-  // For backfill: the events of a list that may have been missed, those of an object that was pushed
-  // meanwhile left out. Ends the gap.
+  // For backfill: the events of a list that may have been missed, those of an object that was
+  // pushed meanwhile left out. Ends the gap.
   std::vector<ClusterEvent> TakeMissed(std::vector<ClusterEvent> listed, WallTime now);
 
   // Nobody was subscribed from `since` on. The gap lasts until its events were taken.
@@ -34,6 +34,9 @@ class EventHistory {
   // Everything of the gap was delivered after all, or cannot be had.
   void ForgetGap();
   bool HasGap() const { return gap_since_ || suspected_since_; }
+
+  // Events that are remembered to tell news by.
+  std::size_t remembered() const { return seen_.size(); }
 
   // An event about this object was pushed.
   void OnPushed(const Resource& object, WallTime received);

@@ -252,6 +252,12 @@ HttpHeaders McpSession::SessionHeaders() const {
   return headers;
 }
 
+void McpSession::OpenTheStream(HttpHeaders headers) {
+  stream_ = Stream();
+  stream_.open = true;
+  actions_.push_back(OpenStream{std::move(headers), legacy_});
+}
+
 void McpSession::CloseTheStream() {
   if (std::exchange(stream_.open, false)) actions_.push_back(CloseStream{});
 }

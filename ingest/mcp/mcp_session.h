@@ -103,8 +103,8 @@ class McpSession final : public EventSource {
     bool open = false;      // asked for, and not at its end
     bool answered = false;  // its head was a good one
     MonoTime opened;
-    MonoTime told;        // a whole event or comment
-    WallTime heard;       // anything at all
+    MonoTime told;         // a whole event or comment
+    WallTime heard;        // anything at all
     MonoTime event_began;  // while mid_event
     StreamPulse pulse;
   };
@@ -148,6 +148,7 @@ class McpSession final : public EventSource {
   void CallTool(std::string_view tool, Json arguments, Purpose purpose, const Instant& now);
   PostId Send(std::string body);
   HttpHeaders SessionHeaders() const;
+  void OpenTheStream(HttpHeaders headers);
   void CloseTheStream();
   void NoteGap();
   void Suspend(ConnectionFailure failure);
@@ -171,9 +172,9 @@ class McpSession final : public EventSource {
   PostId last_post_ = 0;
   std::int64_t last_id_ = 0;
 
-  bool legacy_ = false;    // HTTP with SSE
-  std::string post_url_;   // there
-  MonoTime endpoint_due_;  // in kAwaitingEndpoint
+  bool legacy_ = false;                       // HTTP with SSE
+  std::string post_url_;                      // there
+  MonoTime endpoint_due_;                     // in kAwaitingEndpoint
   std::optional<ConnectionFailure> refusal_;  // of Streamable HTTP, before the other was tried
 
   std::string session_id_;
@@ -183,15 +184,15 @@ class McpSession final : public EventSource {
   bool offers_subscribe_ = false;  // as far as tools/list was asked
   bool offers_events_ = false;
   std::string subscription_id_;
-  bool announced_ = false;        // Subscribed was told, and nothing else since
-  bool can_list_ = true;          // the server has events_list_subscriptions
-  bool can_list_events_ = true;   // and events_list
-  bool can_select_ = true;        // which takes a fieldSelector
-  bool check_due_ = false;        // of the subscription
-  int unanswered_ = 0;            // checks or polls in a row
+  bool announced_ = false;       // Subscribed was told, and nothing else since
+  bool can_list_ = true;         // the server has events_list_subscriptions
+  bool can_list_events_ = true;  // and events_list
+  bool can_select_ = true;       // which takes a fieldSelector
+  bool check_due_ = false;       // of the subscription
+  int unanswered_ = 0;           // checks or polls in a row
   int backfills_failed_ = 0;
-  MonoTime last_checked_;         // or subscribed, or pushed to
-  WallTime last_proof_;           // of the subscription
+  MonoTime last_checked_;  // or subscribed, or pushed to
+  WallTime last_proof_;    // of the subscription
   MonoTime next_poll_;
 
   Stream stream_;

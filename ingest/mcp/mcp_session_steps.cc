@@ -33,15 +33,13 @@ void McpSession::Begin(Phase phase, const Instant& now) {
   phase_ = phase;
   switch (phase) {
     case Phase::kAwaitingEndpoint:
-      stream_ = {.open = true};
       endpoint_due_ = now.mono + options_.request_timeout;
-      actions_.push_back(OpenStream{{}, true});
+      OpenTheStream({});
       break;
     case Phase::kOpeningStream: {
       HttpHeaders headers = SessionHeaders();
       if (!last_event_id_.empty()) headers.emplace_back("Last-Event-ID", last_event_id_);
-      stream_ = {.open = true};
-      actions_.push_back(OpenStream{std::move(headers), false});
+      OpenTheStream(std::move(headers));
       break;
     }
     case Phase::kSettingLevel:
@@ -96,17 +94,18 @@ void McpSession::OnStreamRefused(const HttpHead& head, const Instant& now) {
     return Begin(Phase::kOpeningStream, now);
   }
   const bool there_is_none =
-      !legacy_ && (head.status == 405 || (!resuming_ && (head.status == 404 || head.status == 400)));
+      !legacy_ &&
+      (head.status == 405 || (!resuming_ && (head.status == 404 || head.status == 400)));
   if (there_is_none) stream_refused_ = true;
   if (phase_ == Phase::kSubscribed) return CloseTheStream();  // a poll does without
   if (!NeedsStream() && (there_is_none || mode_ == SourceMode::kPoll)) {
     return GoOnWithoutStream(now);
   }
   if (there_is_none) {
-    return Fail({ErrorClass::kProtocol,
-                 "the server offers no event stream (GET answers " + std::to_string(head.status) +
-                     ")",
-                 head.retry_after, true});
+    return Fail(
+        {ErrorClass::kProtocol,
+         "the server offers no event stream (GET answers " + std::to_string(head.status) + ")",
+         head.retry_after, true});
   }
   if (head.status < 200 || head.status >= 300) return Fail(FailureOf(head, "GET"));
   Fail(ErrorClass::kProtocol, "the stream has content type '" + head.content_type + "'");
@@ -223,9 +222,8 @@ void McpSession::BecomeSubscribed(const Instant& now) {
   unanswered_ = 0;
   check_due_ = false;
   if (!std::exchange(announced_, true)) {
-    actions_.push_back(
-        Subscribed{session_id_, protocol_version_, mode_,
-                   legacy_ ? Transport::kSse : Transport::kStreamableHttp});
+    actions_.push_back(Subscribed{session_id_, protocol_version_, mode_,
+                                  legacy_ ? Transport::kSse : Transport::kStreamableHttp});
   }
   NextTask(now);
 }

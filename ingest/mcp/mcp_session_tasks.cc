@@ -29,8 +29,7 @@ void McpSession::NextTask(const Instant& now) {
     if (next_poll_ > now.mono) return;
     if (!stream_.open && !stream_refused_ && !legacy_) {
       // Only the server's own requests come on it, and it may end it when it likes.
-      stream_ = {.open = true};
-      actions_.push_back(OpenStream{SessionHeaders(), false});
+      OpenTheStream(SessionHeaders());
     }
     ListEvents(Purpose::kPoll, now);
   } else if (std::exchange(check_due_, false)) {
@@ -104,8 +103,7 @@ void McpSession::OnCheckReply(const JsonRpcResponse& response, const Instant& no
   }
 }
 
-void McpSession::OnEventList(const JsonRpcResponse& response, Purpose purpose,
-                             const Instant& now) {
+void McpSession::OnEventList(const JsonRpcResponse& response, Purpose purpose, const Instant& now) {
   std::string wrong;
   if (ToolFailed(response)) {
     wrong = FailureText(response);
@@ -174,8 +172,7 @@ void McpSession::OnRequestExpired(const Instant& now) {
     Send(MakeNotification("notifications/cancelled",
                           {{"requestId", expired.id}, {"reason", "no answer in time"}}));
   }
-  const bool checking =
-      expired.purpose == Purpose::kCheck || expired.purpose == Purpose::kPing;
+  const bool checking = expired.purpose == Purpose::kCheck || expired.purpose == Purpose::kPing;
   if (checking && unanswered_ + 1 < kUnansweredAllowed) {
     ++unanswered_;
     return Check(now);
@@ -187,7 +184,8 @@ void McpSession::OnRequestExpired(const Instant& now) {
 
 void McpSession::OnStreamDeadline(const Instant& now) {
   if (stream_.pulse.mid_event && stream_.event_began + options_.idle_timeout <= now.mono) {
-    return Suspend({ErrorClass::kTimeout, "an event of the stream does not come to its end", {}, false});
+    return Suspend(
+        {ErrorClass::kTimeout, "an event of the stream does not come to its end", {}, false});
   }
   if (stream_.told + options_.idle_timeout <= now.mono && stream_.pulse.comments > 0) {
     history_.OnGap(stream_.heard);

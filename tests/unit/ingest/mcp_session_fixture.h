@@ -4,8 +4,11 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <ctime>
+#include <iomanip>
 #include <memory>
 #include <optional>
+#include <sstream>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -21,9 +24,13 @@ namespace runner::ingest {
 // Plays the server to an MCP session by hand.
 class McpSessionTest : public ::testing::Test {
  protected:
+  // Push, over Streamable HTTP, and no looking back: what most tests are about.
   static McpSessionOptions Options() {
     McpSessionOptions options;
     options.client_version = "1.2.3";
+    options.mode = SourceMode::kFaults;
+    options.transport = Transport::kStreamableHttp;
+    options.backfill = false;
     return options;
   }
   static HttpHead Head(int status, std::string content_type = "application/json",
@@ -87,8 +94,11 @@ class McpSessionTest : public ::testing::Test {
       request_id_ = message["id"].get<std::int64_t>();
     }
   }
-  // A new session in place of the present one.
-  void Renew() { session_ = std::make_unique<McpSession>(Options()); }
+  // A new session in place of the present one; the history stays.
+  void Renew() { Renew(Options()); }
+  void Renew(const McpSessionOptions& options) {
+    session_ = std::make_unique<McpSession>(options, history_);
+  }
   void Start() { Do(session_->Start(now_)); }
   void Message(const Json& message, MessageOrigin origin = MessageOrigin::kPost) {
     Text(message.dump(), origin);
@@ -122,8 +132,24 @@ class McpSessionTest : public ::testing::Test {
     EXPECT_TRUE(done.empty());
     Do(std::move(told));
   }
-  void Pass(Duration time) { now_.mono += time; }
+  void Pass(Duration time) {
+    now_.mono += time;
+    now_.wall += std::chrono::duration_cast<WallTime::duration>(time);
+  }
   void Timer() { Do(session_->OnTimer(now_)); }
+
+  // What events_list says of a Pod of this name, in the namespace shop.
+  std::string Listed(const std::string& name, std::chrono::seconds ago = {},
+                     const std::string& reason = "BackOff",
+                     const std::string& type = "Warning") const {
+    const std::time_t at = std::chrono::system_clock::to_time_t(now_.wall - ago);
+    std::ostringstream text;
+    text << "- InvolvedObject: {Kind: Pod, Name: " << name << "}\n  Message: it broke\n"
+         << "  Namespace: shop\n  Reason: " << reason
+         << "\n  Timestamp: " << std::put_time(std::gmtime(&at), "%Y-%m-%d %H:%M:%S +0000 UTC")
+         << "\n  Type: " << type << "\n";
+    return text.str();
+  }
 
   // --- ways into a phase ---
   static Json InitializeResult(std::string version = "2025-11-25", bool logs = true) {
@@ -168,7 +194,8 @@ class McpSessionTest : public ::testing::Test {
     StreamAnswers(StreamHead());
   }
 
-  std::unique_ptr<McpSession> session_ = std::make_unique<McpSession>(Options());
+  EventHistory history_;
+  std::unique_ptr<McpSession> session_ = std::make_unique<McpSession>(Options(), history_);
   Instant now_{MonoTime(std::chrono::hours(1)), WallTime(std::chrono::hours(500'000))};
   SourceActions actions_;
   PostId request_post_ = 0;  // of the latest request

@@ -1,6 +1,28 @@
 #include "ingest/mcp/tool_result.h"
 
+#include <algorithm>
+
 namespace runner::ingest {
+namespace {
+
+// What JSON takes for space.
+std::string_view SkipSpace(std::string_view text) {
+  return text.substr(std::min(text.find_first_not_of(" \t\r\n"), text.size()));
+}
+
+// The JSON string that the text begins with; empty when it is something else, longer than `max`
+// bytes, unfinished, or holds an escape.
+std::string PlainString(std::string_view text, std::size_t max) {
+  if (!text.starts_with('"')) return {};
+  text.remove_prefix(1);
+  const std::size_t end = text.find('"');
+  if (end == std::string_view::npos || end > max) return {};
+  text = text.substr(0, end);
+  const auto plain = [](unsigned char c) { return c >= 0x20 && c != '\\'; };
+  return std::all_of(text.begin(), text.end(), plain) ? std::string(text) : std::string();
+}
+
+}  // namespace
 
 std::string ToolText(const Json& result) {
   std::string text;
@@ -55,13 +77,12 @@ std::string FailureText(const JsonRpcResponse& response) {
 
 std::string FindSubscriptionId(std::string_view text) {
   constexpr std::string_view kKey = "\"subscriptionId\"";
-  std::size_t at = text.find(kKey);
-  if (at == std::string_view::npos) return {};
-  at = text.find('"', at + kKey.size());
-  if (at == std::string_view::npos) return {};
-  const std::size_t end = text.find('"', at + 1);
-  if (end == std::string_view::npos) return {};
-  return std::string(text.substr(at + 1, end - at - 1));
+  for (std::size_t at = text.find(kKey); at != std::string_view::npos; at = text.find(kKey)) {
+    text = SkipSpace(text.substr(at + kKey.size()));
+    if (!text.starts_with(':')) continue;  // a word of the prose
+    return PlainString(SkipSpace(text.substr(1)), kMaxSubscriptionId);
+  }
+  return {};
 }
 
 }  // namespace runner::ingest

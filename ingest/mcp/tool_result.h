@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 
@@ -24,8 +25,10 @@ bool NamesSubscription(std::string_view text, const std::string& subscription_id
 // Why it failed, for people; bounded.
 std::string FailureText(const JsonRpcResponse& response);
 
-// The value of "subscriptionId" in a text that holds a JSON object somewhere among prose; empty
-// when there is none.
+// The value of "subscriptionId" in a text that holds a JSON object somewhere among prose. Only a
+// JSON string without escapes and of at most kMaxSubscriptionId bytes counts: the id is looked for
+// in other texts as it stands. Empty when there is none.
+constexpr std::size_t kMaxSubscriptionId = 128;
 std::string FindSubscriptionId(std::string_view text);
 
 }  // namespace runner::ingest

@@ -31,6 +31,28 @@ TEST(ToolResult, AnIdIsFoundAmongProse) {
   EXPECT_EQ(FindSubscriptionId("no id"), "");
 }
 
+TEST(ToolResult, AnIdThatIsNoTextIsNone) {
+  EXPECT_EQ(FindSubscriptionId(R"({"subscriptionId": 12, "mode":"faults"})"), "");
+  EXPECT_EQ(FindSubscriptionId(R"({"subscriptionId": null, "mode":"faults"})"), "");
+  EXPECT_EQ(FindSubscriptionId(R"({"subscriptionId": {"id":"sub-1"}})"), "");
+  EXPECT_EQ(FindSubscriptionId(R"({"subscriptionId": ["sub-1"]})"), "");
+  EXPECT_EQ(FindSubscriptionId(R"({"subscriptionId" "sub-1"})"), "");
+  EXPECT_EQ(FindSubscriptionId(R"({"subscriptionId")"), "");
+  EXPECT_EQ(FindSubscriptionId(R"({"subscriptionId":)"), "");
+}
+
+TEST(ToolResult, AWordOfTheProseIsNoKey) {
+  EXPECT_EQ(FindSubscriptionId("Keep the \"subscriptionId\".\n{\"subscriptionId\":\n \"sub-1\"}"),
+            "sub-1");
+}
+
+TEST(ToolResult, AnIdIsShortAndPlain) {
+  const auto text = [](const std::string& id) { return R"({"subscriptionId":")" + id + "\"}"; };
+  EXPECT_EQ(FindSubscriptionId(text(std::string(128, 'a'))), std::string(128, 'a'));
+  EXPECT_EQ(FindSubscriptionId(text(std::string(129, 'a'))), "");
+  EXPECT_EQ(FindSubscriptionId(text("a\\\"b")), "") << "other texts would write it otherwise";
+}
+
 TEST(ToolResult, AnIdThatOnlyBeginsTheSameIsAnother) {
   EXPECT_TRUE(NamesSubscription("sub-10, sub-1", "sub-1"));
   EXPECT_TRUE(NamesSubscription("{\"id\":\"sub-1\"}", "sub-1"));

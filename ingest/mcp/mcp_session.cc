@@ -4,6 +4,9 @@
 #include <array>
 #include <utility>
 
+#include "common/utf8.h"
+#include "ingest/mcp/json_members.h"
+#include "ingest/mcp/jsonrpc.h"
 #include "ingest/mcp/tool_result.h"
 
 namespace runner::ingest {
@@ -17,6 +20,10 @@ constexpr std::int64_t kMethodNotFound = -32601;
 bool IsSuccess(const HttpHead& head) { return head.status >= 200 && head.status < 300; }
 
 }  // namespace
+
+McpSession::McpSession(McpSessionOptions options)
+    : options_(std::move(options)),
+      reader_(options_.reader ? options_.reader : std::make_shared<JsonRpcReader>()) {}
 
 // --- inputs ---------------------------------------------------------------------------------
 
@@ -52,7 +59,7 @@ SourceActions McpSession::OnMessage(std::string_view text, MessageOrigin origin,
   if (phase_ == Phase::kEnded) return {};
   if (text.empty()) return {};  // an event that only carried an id
   last_heard_ = now.mono;
-  for (JsonRpcMessage& message : ParseJsonRpc(text)) {
+  for (const JsonRpcMessage& message : reader_->Read(text)) {
     if (phase_ == Phase::kEnded) break;  // a message before it in the batch has ended the session
     if (const auto* response = std::get_if<JsonRpcResponse>(&message)) {
       OnResponse(*response, now);
@@ -66,6 +73,7 @@ SourceActions McpSession::OnMessage(std::string_view text, MessageOrigin origin,
       actions_.push_back(DeliverEvent{InvalidEvent{"json", what, std::nullopt}});
     }
   }
+  reader_->Trim();
   return TakeActions();
 }
 
@@ -230,21 +238,19 @@ void McpSession::OnResponse(const JsonRpcResponse& response, const Instant& now)
 }
 
 void McpSession::OnInitialized(const JsonRpcResponse& response, const Instant&) {
-  if (response.is_error || !response.result.is_object()) {
+  const JsonMembers result(response.result, {"protocolVersion", "capabilities"});
+  if (response.is_error || !result.of_object()) {
     Fail(ErrorClass::kProtocol, "initialize: " + FailureText(response));
     return;
   }
-  const auto version = response.result.find("protocolVersion");
-  if (version == response.result.end() || !version->is_string() ||
-      std::find(kVersions.begin(), kVersions.end(), version->get<std::string>()) ==
-          kVersions.end()) {
+  const std::string_view version = result.Text("protocolVersion");
+  if (std::find(kVersions.begin(), kVersions.end(), version) == kVersions.end()) {
     Fail({ErrorClass::kProtocol, "the server speaks no MCP version known here", {}, true});
     return;
   }
-  protocol_version_ = version->get<std::string>();
-  const auto capabilities = response.result.find("capabilities");
-  server_logs_ = capabilities != response.result.end() && capabilities->is_object() &&
-                 capabilities->contains("logging");
+  protocol_version_ = version;
+  const JsonMembers capabilities(result["capabilities"], {"logging"});
+  server_logs_ = capabilities["logging"].has_value();
   phase_ = Phase::kConfirming;
   confirmation_ = Send(MakeNotification("notifications/initialized"));
 }
@@ -301,18 +307,16 @@ void McpSession::OnCheckFailed(ConnectionFailure failure, const Instant& now) {
 }
 
 void McpSession::OnNotification(const JsonRpcNotification& notification, const Instant& now) {
-  if (notification.method != "notifications/message" || !notification.params.is_object()) return;
-  const Json& params = notification.params;
-  const auto logger = params.find("logger");
-  const auto data = params.find("data");
-  if (logger == params.end() || !logger->is_string()) return;
-  if (*logger == "kubernetes/faults") {
-    const Json none;
-    actions_.push_back(DeliverEvent{DecodeFault(data == params.end() ? none : *data, now.wall)});
-  } else if (*logger == "kubernetes/subscription_error") {
-    const std::string detail =
-        data == params.end() ? "" : data->dump(-1, ' ', false, Json::error_handler_t::replace);
-    actions_.push_back(SourceWarning{"Subscription degraded", detail.substr(0, 1000)});
+  if (notification.method != "notifications/message") return;
+  const JsonMembers params(notification.params, {"logger", "data"});
+  const std::string_view logger = params.Text("logger");
+  if (!params.ambiguity().empty()) {
+    actions_.push_back(DeliverEvent{InvalidEvent{"json", params.ambiguity(), std::nullopt}});
+  } else if (logger == "kubernetes/faults") {
+    actions_.push_back(DeliverEvent{DecodeFault(params["data"], now.wall)});
+  } else if (logger == "kubernetes/subscription_error") {
+    const std::string detail = TruncateUtf8(JsonText(params["data"]), 1000);
+    actions_.push_back(SourceWarning{"Subscription degraded", detail});
     if (phase_ == Phase::kSubscribed && !request_) Check(now);
   }
 }

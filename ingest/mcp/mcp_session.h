@@ -1,20 +1,27 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 
 #include "ingest/mcp/event_source.h"
-#include "ingest/mcp/jsonrpc.h"
+#include "ingest/mcp/json_out.h"
 
 namespace runner::ingest {
+
+class JsonRpcReader;
+struct JsonRpcNotification;
+struct JsonRpcResponse;
 
 struct McpSessionOptions {
   std::string client_version;
   Duration request_timeout = std::chrono::seconds(10);
   Duration ping_interval =
       std::chrono::seconds(30);  // of silence before the subscription is checked
+  // Shared by the sessions of a thread, as it keeps some memory; null: the session has its own.
+  std::shared_ptr<JsonRpcReader> reader = nullptr;
 };
 
 // The MCP versions with sessions (2024-11-05 to 2025-11-25) over Streamable HTTP, in push mode for
@@ -30,7 +37,7 @@ struct McpSessionOptions {
 // One request is under way at a time. Pure: no I/O, no clock; not thread-safe.
 class McpSession final : public EventSource {
  public:
-  explicit McpSession(McpSessionOptions options) : options_(std::move(options)) {}
+  explicit McpSession(McpSessionOptions options);
 
   SourceActions Start(const Instant& now) override;
   SourceActions Resume(const Instant& now) override;
@@ -92,6 +99,7 @@ class McpSession final : public EventSource {
   SourceActions TakeActions();
 
   const McpSessionOptions options_;
+  const std::shared_ptr<JsonRpcReader> reader_;
   SourceActions actions_;
   Phase phase_ = Phase::kIdle;
   std::optional<Request> request_;

@@ -1,6 +1,10 @@
 #include "ingest/mcp/tool_result.h"
 
 #include <algorithm>
+#include <optional>
+
+#include "ingest/mcp/json_members.h"
+#include "ingest/mcp/jsonrpc.h"
 
 namespace runner::ingest {
 namespace {
@@ -22,26 +26,33 @@ std::string PlainString(std::string_view text, std::size_t max) {
   return std::all_of(text.begin(), text.end(), plain) ? std::string(text) : std::string();
 }
 
+std::optional<simdjson::dom::array> Array(const JsonIn& value) {
+  simdjson::dom::array array;
+  if (!value || value->get(array) != simdjson::SUCCESS) return std::nullopt;
+  return array;
+}
+
 }  // namespace
 
-std::string ToolText(const Json& result) {
+std::string ToolText(const JsonIn& result) {
+  const JsonMembers members(result, {"content", "isError"});
+  const auto content = Array(members["content"]);
   std::string text;
-  if (!result.is_object() || !result.contains("content") || !result["content"].is_array()) {
-    return text;
-  }
-  for (const Json& part : result["content"]) {
-    if (part.is_object() && part.value("type", Json()) == "text" && part.contains("text") &&
-        part["text"].is_string()) {
-      text += part["text"].get<std::string>() + "\n";
-    }
+  if (!content) return text;
+  for (const simdjson::dom::element element : *content) {
+    const JsonMembers part(element, {"type", "text"});
+    if (part.Text("type") != "text" || !part["text"] || !part["text"]->is_string()) continue;
+    text.append(part.Text("text")).append("\n");
   }
   return text;
 }
 
 bool ToolFailed(const JsonRpcResponse& response) {
-  if (response.is_error || !response.result.is_object()) return true;
-  const auto flag = response.result.find("isError");
-  return flag != response.result.end() && flag->is_boolean() && flag->get<bool>();
+  if (response.is_error) return true;
+  const JsonMembers result(response.result, {"content", "isError"});
+  if (!result.of_object() || !result.ambiguity().empty()) return true;
+  bool failed = false;
+  return result["isError"] && result["isError"]->get(failed) == simdjson::SUCCESS && failed;
 }
 
 bool ToolUnknown(const JsonRpcResponse& response) {

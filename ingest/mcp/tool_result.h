@@ -4,14 +4,17 @@
 #include <string>
 #include <string_view>
 
-#include "ingest/mcp/jsonrpc.h"
+#include "ingest/mcp/json_in.h"
 
 namespace runner::ingest {
 
-// Reading the answers to tools/call (MCP, Tools, "Calling Tools"). Pure.
+struct JsonRpcResponse;
+
+// Reading the answers to tools/call (MCP, Tools, "Calling Tools"). An answer that is ambiguous
+// (json_members.h) is a failed one without text. Pure.
 
 // The text parts of a result, each followed by a line end.
-std::string ToolText(const Json& result);
+std::string ToolText(const JsonIn& result);
 
 // Whether the call failed: as JSON-RPC, or as the tool says by isError.
 bool ToolFailed(const JsonRpcResponse& response);

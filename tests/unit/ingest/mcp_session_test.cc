@@ -9,6 +9,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "ingest/mcp/jsonrpc.h"
 #include "tests/unit/ingest/mcp_session_fixture.h"
 
 namespace runner::ingest {
@@ -76,6 +77,54 @@ TEST_F(McpSessionTest, GarbageOnTheStreamIsAnInvalidEvent) {
     Text(text, MessageOrigin::kStream);
     EXPECT_EQ(std::get<InvalidEvent>(Only<DeliverEvent>().event).reason, "json") << text;
   }
+}
+
+TEST_F(McpSessionTest, Row8_InvalidBytesAreCountedAndTheSessionLives) {
+  Subscribe();
+  const std::string fault = FaultNotification("pod").dump();
+  const auto with = [&](const std::string& bytes) {
+    std::string text = fault;
+    return text.replace(text.find("pod"), 3, bytes);
+  };
+  for (const std::string& bytes : {std::string("\xFF"), std::string(1, '\0'),
+                                   std::string("\xC0\xAF"), std::string("\\ud800")}) {
+    Text(with(bytes), MessageOrigin::kStream);
+    EXPECT_EQ(std::get<InvalidEvent>(Only<DeliverEvent>().event).reason, "json");
+    Text(fault, MessageOrigin::kStream);
+    EXPECT_TRUE(std::holds_alternative<FaultEvent>(Only<DeliverEvent>().event));
+  }
+}
+
+TEST_F(McpSessionTest, Row10_KeyThatOccursTwiceIsAnInvalidEvent) {
+  Subscribe();
+  const std::string fault = FaultNotification().dump();
+  for (const char* key :
+       {"jsonrpc", "method", "params", "logger", "data", "faultType", "resource", "kind", "name"}) {
+    std::string text = fault;
+    const std::string member = '"' + std::string(key) + "\":";
+    text.insert(text.find(member), member + "\"x\",");
+    Text(text, MessageOrigin::kStream);
+    EXPECT_EQ(std::get<InvalidEvent>(Only<DeliverEvent>().event).reason, "json") << key;
+  }
+  OnStream(FaultNotification());
+  EXPECT_TRUE(std::holds_alternative<FaultEvent>(Only<DeliverEvent>().event));
+}
+
+TEST_F(McpSessionTest, SessionsOfAThreadShareAReader) {
+  McpSessionOptions options = Options();
+  options.reader = std::make_shared<JsonRpcReader>();
+  session_ = std::make_unique<McpSession>(options);
+  Subscribe();
+  OnStream(FaultNotification("east"));
+  EXPECT_EQ(std::get<FaultEvent>(Only<DeliverEvent>().event).resource.name, "east");
+  const std::unique_ptr<McpSession> first = std::move(session_);
+  session_ = std::make_unique<McpSession>(options);
+  Subscribe();
+  OnStream(FaultNotification("west"));
+  EXPECT_EQ(std::get<FaultEvent>(Only<DeliverEvent>().event).resource.name, "west");
+  session_.reset();
+  Do(first->OnMessage(FaultNotification("east").dump(), MessageOrigin::kStream, now_));
+  EXPECT_EQ(std::get<FaultEvent>(Only<DeliverEvent>().event).resource.name, "east");
 }
 
 TEST_F(McpSessionTest, EmptyTextMeansNothing) {

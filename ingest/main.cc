@@ -12,6 +12,7 @@
 #include "ingest/dispatch/dispatch_service.h"
 #include "ingest/ingest_loop.h"
 #include "ingest/mcp/connection_thread.h"
+#include "ingest/mcp/jsonrpc.h"
 #include "ingest/mcp/mcp_session.h"
 #include "ingest/metrics.h"
 
@@ -78,9 +79,14 @@ void Run(const IngestConfig& config, const ConfigTable& table) {
   IngestLoop loop(config.Scheduling(), inbox, journal, dispatch, logger.Named("ingest"));
   dispatch.Serve(loop);
   AdminService admin(inbox, loop, Endpoints(config));
-  const auto new_session = [&](const ConnectionOptions&, EventHistory&) {
-    return std::make_unique<McpSession>(McpSessionOptions{
-        .client_version = GetBuildInfo().version, .ping_interval = config.sse_ping_interval});
+  const auto reader = std::make_shared<JsonRpcReader>();  // of the connection thread
+  const auto new_session = [&](const ConnectionOptions& connection, EventHistory& history) {
+    return std::make_unique<McpSession>(McpSessionOptions{.client_version = GetBuildInfo().version,
+                                                          .mode = connection.mode,
+                                                          .transport = connection.transport,
+                                                          .ping_interval = config.sse_ping_interval,
+                                                          .reader = reader},
+                                        history);
   };
   ConnectionThread connections(clock, Connections(config), loop, new_session,
                                [&] { return inbox.Full(); });

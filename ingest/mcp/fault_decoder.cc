@@ -6,16 +6,10 @@
 #include <utility>
 
 #include "common/utf8.h"
+#include "ingest/mcp/json_members.h"
 
 namespace runner::ingest {
 namespace {
-
-// The text at `key`; empty when it is missing or something else.
-std::string Text(const Json& object, const char* key) {
-  if (!object.is_object()) return {};
-  const auto found = object.find(key);
-  return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
-}
 
 void Bound(std::string& text, std::size_t max) { text = TruncateUtf8(SanitizeUtf8(text), max); }
 
@@ -96,25 +90,37 @@ std::optional<InvalidEvent> Normalize(FaultEvent& event) {
   return InvalidEvent{"schema", std::string("no ") + missing, event.severity};
 }
 
-DecodedEvent DecodeFault(const Json& data, WallTime now) {
-  if (!data.is_object()) return InvalidEvent{"schema", "data is not an object", std::nullopt};
+std::optional<InvalidEvent> ReadResource(const JsonIn& value, Resource& resource) {
+  const JsonMembers members(value, {"apiVersion", "kind", "name", "namespace", "uid"});
+  if (!members.ambiguity().empty()) return InvalidEvent{"json", members.ambiguity(), std::nullopt};
+  resource.api_version = members.Text("apiVersion");
+  resource.kind = members.Text("kind");
+  resource.name = members.Text("name");
+  resource.namespace_ = members.Text("namespace");
+  resource.uid = members.Text("uid");
+  return std::nullopt;
+}
+
+DecodedEvent DecodeFault(const JsonIn& value, WallTime now) {
+  const JsonMembers data(value,
+                         {"faultId", "faultType", "severity", "resource", "context", "timestamp"});
+  if (!data.of_object()) return InvalidEvent{"schema", "data is not an object", std::nullopt};
+  if (!data.ambiguity().empty()) return InvalidEvent{"json", data.ambiguity(), std::nullopt};
   FaultEvent event;
-  if (const auto severity = data.find("severity"); severity != data.end() && !severity->is_null()) {
-    const auto known =
-        severity->is_string() ? ParseSeverity(severity->get<std::string>()) : std::nullopt;
+  if (!IsNull(data["severity"])) {
+    const auto known = ParseSeverity(data.Text("severity"));
     if (!known) return InvalidEvent{"schema", "unknown severity", std::nullopt};
     event.severity = *known;
   }
-  event.fault_id = Text(data, "faultId");
-  event.fault_type = Text(data, "faultType");
-  event.context = Text(data, "context");
-  if (const auto resource = data.find("resource"); resource != data.end()) {
-    event.resource = {Text(*resource, "apiVersion"), Text(*resource, "kind"),
-                      Text(*resource, "name"), Text(*resource, "namespace"),
-                      Text(*resource, "uid")};
+  if (auto invalid = ReadResource(data["resource"], event.resource)) {
+    invalid->severity = event.severity;
+    return *std::move(invalid);
   }
+  event.fault_id = data.Text("faultId");
+  event.fault_type = data.Text("faultType");
+  event.context = data.Text("context");
   event.received_at = now;
-  event.timestamp = ParseTimestamp(Text(data, "timestamp")).value_or(now);
+  event.timestamp = ParseTimestamp(data.Text("timestamp")).value_or(now);
   if (auto invalid = Normalize(event)) return *std::move(invalid);
   return event;
 }

@@ -7,7 +7,7 @@
 #include <variant>
 
 #include "common/incident.h"
-#include "ingest/mcp/jsonrpc.h"
+#include "ingest/mcp/json_in.h"
 
 namespace runner::ingest {
 
@@ -26,13 +26,18 @@ struct InvalidEvent {
 using DecodedEvent = std::variant<FaultEvent, InvalidEvent>;
 
 // The `data` of a notification with logger kubernetes/faults. Valid is what has a fault type, a
-// resource with kind and name, and a known or absent severity. Every text comes out as valid UTF-8
-// within its bound. A timestamp that is missing, unreadable or in the future becomes `now`. The
-// cluster is left empty: the server's own claim does not count.
-DecodedEvent DecodeFault(const Json& data, WallTime now);
+// resource with kind and name, and a known or absent severity, and is not ambiguous
+// (json_members.h). Every text comes out as valid UTF-8 within its bound. A timestamp that is
+// missing, unreadable or in the future becomes `now`. The cluster is left empty: the server's own
+// claim does not count.
+DecodedEvent DecodeFault(const JsonIn& data, WallTime now);
 
 // RFC 3339 (date-time) to the second or finer; nothing when it is not one.
 std::optional<WallTime> ParseTimestamp(std::string_view text);
+
+// A reference to an object: apiVersion, kind, name, namespace, uid. What is missing stays empty.
+// Nothing when it is not ambiguous.
+std::optional<InvalidEvent> ReadResource(const JsonIn& value, Resource& resource);
 
 // Applies the same bounds to an event that came another way. Nothing when it is valid.
 std::optional<InvalidEvent> Normalize(FaultEvent& event);

@@ -1,25 +1,58 @@
 #include "ingest/mcp/tool_result.h"
 
-namespace runner::ingest {
+#include <algorithm>
+#include <optional>
 
-std::string ToolText(const Json& result) {
+#include "ingest/mcp/json_members.h"
+#include "ingest/mcp/jsonrpc.h"
+
+namespace runner::ingest {
+namespace {
+
+// What JSON takes for space.
+std::string_view SkipSpace(std::string_view text) {
+  return text.substr(std::min(text.find_first_not_of(" \t\r\n"), text.size()));
+}
+
+// The JSON string that the text begins with; empty when it is something else, longer than `max`
+// bytes, unfinished, or holds an escape.
+std::string PlainString(std::string_view text, std::size_t max) {
+  if (!text.starts_with('"')) return {};
+  text.remove_prefix(1);
+  const std::size_t end = text.find('"');
+  if (end == std::string_view::npos || end > max) return {};
+  text = text.substr(0, end);
+  const auto plain = [](unsigned char c) { return c >= 0x20 && c != '\\'; };
+  return std::all_of(text.begin(), text.end(), plain) ? std::string(text) : std::string();
+}
+
+std::optional<simdjson::dom::array> Array(const JsonIn& value) {
+  simdjson::dom::array array;
+  if (!value || value->get(array) != simdjson::SUCCESS) return std::nullopt;
+  return array;
+}
+
+}  // namespace
+
+std::string ToolText(const JsonIn& result) {
+  const JsonMembers members(result, {"content", "isError"});
+  const auto content = Array(members["content"]);
   std::string text;
-  if (!result.is_object() || !result.contains("content") || !result["content"].is_array()) {
-    return text;
-  }
-  for (const Json& part : result["content"]) {
-    if (part.is_object() && part.value("type", Json()) == "text" && part.contains("text") &&
-        part["text"].is_string()) {
-      text += part["text"].get<std::string>() + "\n";
-    }
+  if (!content) return text;
+  for (const simdjson::dom::element element : *content) {
+    const JsonMembers part(element, {"type", "text"});
+    if (part.Text("type") != "text" || !part["text"] || !part["text"]->is_string()) continue;
+    text.append(part.Text("text")).append("\n");
   }
   return text;
 }
 
 bool ToolFailed(const JsonRpcResponse& response) {
-  if (response.is_error || !response.result.is_object()) return true;
-  const auto flag = response.result.find("isError");
-  return flag != response.result.end() && flag->is_boolean() && flag->get<bool>();
+  if (response.is_error) return true;
+  const JsonMembers result(response.result, {"content", "isError"});
+  if (!result.of_object() || !result.ambiguity().empty()) return true;
+  bool failed = false;
+  return result["isError"] && result["isError"]->get(failed) == simdjson::SUCCESS && failed;
 }
 
 bool ToolUnknown(const JsonRpcResponse& response) {
@@ -55,13 +88,32 @@ std::string FailureText(const JsonRpcResponse& response) {
 
 std::string FindSubscriptionId(std::string_view text) {
   constexpr std::string_view kKey = "\"subscriptionId\"";
-  std::size_t at = text.find(kKey);
-  if (at == std::string_view::npos) return {};
-  at = text.find('"', at + kKey.size());
-  if (at == std::string_view::npos) return {};
-  const std::size_t end = text.find('"', at + 1);
-  if (end == std::string_view::npos) return {};
-  return std::string(text.substr(at + 1, end - at - 1));
+  for (std::size_t at = text.find(kKey); at != std::string_view::npos; at = text.find(kKey)) {
+    text = SkipSpace(text.substr(at + kKey.size()));
+    if (!text.starts_with(':')) continue;  // a word of the prose
+    return PlainString(SkipSpace(text.substr(1)), kMaxSubscriptionId);
+  }
+  return {};
+}
+
+std::vector<std::string> ToolNames(const JsonIn& result) {
+  std::vector<std::string> names;
+  const JsonMembers members(result, {"tools", "nextCursor"});
+  const auto tools = Array(members["tools"]);
+  if (!tools) return names;
+  for (const simdjson::dom::element element : *tools) {
+    if (names.size() == kMaxToolNames) break;
+    const JsonMembers tool(element, {"name"});
+    const std::string_view name = tool.Text("name");
+    if (!name.empty() && name.size() <= kMaxToolName) names.emplace_back(name);
+  }
+  return names;
+}
+
+std::string NextCursor(const JsonIn& result) {
+  const JsonMembers members(result, {"tools", "nextCursor"});
+  const std::string_view cursor = members.Text("nextCursor");
+  return cursor.size() <= kMaxCursor ? std::string(cursor) : std::string();
 }
 
 }  // namespace runner::ingest

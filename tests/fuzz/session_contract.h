@@ -55,6 +55,7 @@ class SessionContract {
   void CheckHeaders(const HttpHeaders& headers, bool initializing) const;
   void CheckWaiting(const EventSource& source) const;
 
+  JsonRpcReader reader_;
   Life life_ = Life::kConnecting;
   std::map<PostId, Post> posts_;
   PostId last_post_ = 0;

@@ -1,19 +1,7 @@
-// The side of the fault server that the tests hold: plain HTTP, JSON in and out.
+// What the tests can make the fault server do.
 import { randomBytes, randomUUID } from 'node:crypto';
-import http from 'node:http';
 
-const MAX_BODY = 16 * 1024 * 1024;
-
-export async function readBody(request) {
-  const chunks = [];
-  let bytes = 0;
-  for await (const chunk of request) {
-    bytes += chunk.length;
-    if (bytes > MAX_BODY) throw new Error('body too large');
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString('utf8');
-}
+import { controlServer, objectOf } from './control-server.mjs';
 
 function parse(body) {
   try {
@@ -45,10 +33,48 @@ function fault(given, cluster, subscriptionId) {
   };
 }
 
-async function tellAll(state, level, logger, make) {
+// `given` over an event that would do, as subscriptions of mode events tell it.
+function event(given) {
+  const now = new Date().toISOString();
+  const namespace = given.namespace ?? 'shop';
+  return {
+    namespace,
+    timestamp: now,
+    type: 'Warning',
+    reason: 'BackOff',
+    message: 'Back-off restarting failed container',
+    labels: {},
+    count: 1,
+    firstTimestamp: now,
+    lastTimestamp: now,
+    ...given,
+    involvedObject: {
+      apiVersion: 'v1',
+      kind: 'Pod',
+      name: 'checkout-7c9d8b6f4-x2k9p',
+      namespace,
+      uid: randomUUID(),
+      ...given.involvedObject,
+    },
+  };
+}
+
+async function tellAll(state, level, logger, make, mode) {
   let sent = 0;
-  for (const session of state.sessions.values()) sent += await session.tell(level, logger, make);
+  for (const session of state.sessions.values()) {
+    sent += await session.tell(level, logger, make, mode);
+  }
   return { sent };
+}
+
+// Asks the client of every open stream.
+async function askAll(state, method, params) {
+  const asked = [...state.sessions.values()].filter((session) => session.streamOpen);
+  const answers = asked.map(async (session) => ({
+    sessionId: session.id,
+    ...(await session.ask(method, params)),
+  }));
+  return { answers: await Promise.all(answers) };
 }
 
 function describe(session) {
@@ -67,11 +93,25 @@ const ACTIONS = {
   }),
 
   'POST /fault': (state, body) => {
-    const given = fault(body === '' ? {} : JSON.parse(body), state.cluster);
-    return tellAll(state, 'warning', 'kubernetes/faults', (subscriptionId) => ({
+    const given = fault(objectOf(body), state.cluster);
+    const make = (subscriptionId) => ({
       ...given,
       subscriptionId: given.subscriptionId ?? subscriptionId,
-    }));
+    });
+    return tellAll(state, 'warning', 'kubernetes/faults', make, 'faults');
+  },
+
+  'POST /event': (state, body) => {
+    const given = event(objectOf(body));
+    const level = given.type === 'Normal' ? 'info' : 'warning';
+    const { cluster } = state;
+    const make = (subscriptionId) => ({ subscriptionId, cluster, event: given });
+    return tellAll(state, level, 'kubernetes/events', make, 'events');
+  },
+
+  'POST /list-event': (state, body) => {
+    state.events.add(objectOf(body));
+    return { listed: state.events.size };
   },
 
   'POST /raw': (state, body, query) => {
@@ -80,7 +120,7 @@ const ACTIONS = {
   },
 
   'POST /notify-subscription-error': (state, body) => {
-    const given = body === '' ? {} : JSON.parse(body);
+    const given = objectOf(body);
     return tellAll(state, 'error', 'kubernetes/subscription_error', (subscriptionId) => ({
       subscriptionId,
       cluster: state.cluster,
@@ -105,6 +145,25 @@ const ACTIONS = {
     return { closed: open.length };
   },
 
+  'POST /swallow': (state, body) => {
+    state.swallowing = JSON.parse(body).on;
+    if (!state.swallowing) return { swallowed: 0 };
+    const sessions = [...state.sessions.values()];
+    return { swallowed: sessions.reduce((sum, session) => sum + session.swallowStreams(), 0) };
+  },
+
+  'POST /ping': (state) => askAll(state, 'ping'),
+
+  'POST /ask': (state, body) => {
+    const { method, params } = JSON.parse(body);
+    return askAll(state, method, params);
+  },
+
+  'POST /token': (state, body) => {
+    state.token = JSON.parse(body).token ?? undefined;
+    return {};
+  },
+
   'POST /reset': async (state) => {
     const sessions = [...state.sessions.values()];
     state.sessions.clear();
@@ -113,19 +172,4 @@ const ACTIONS = {
   },
 };
 
-export function controlServer(state) {
-  return http.createServer(async (request, response) => {
-    const url = new URL(request.url, 'http://localhost');
-    const answer = (status, object) =>
-      response
-        .writeHead(status, { 'content-type': 'application/json' })
-        .end(`${JSON.stringify(object)}\n`);
-    try {
-      const action = ACTIONS[`${request.method} ${url.pathname}`];
-      if (action === undefined) return answer(404, { error: 'no such action' });
-      answer(200, await action(state, await readBody(request), url.searchParams));
-    } catch (error) {
-      answer(400, { error: String(error) });
-    }
-  });
-}
+export const control = (state) => controlServer(ACTIONS, state);

@@ -1,86 +1,19 @@
 // The SDK's own client against the fault server: it must be a peer that can be trusted before the
 // runner is tested with it.
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createInterface } from 'node:readline';
 import { test } from 'node:test';
 
-import { Client } from '@modelcontextprotocol/sdk/client/index.js';
-import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
-import { LoggingMessageNotificationSchema } from '@modelcontextprotocol/sdk/types.js';
-
-const TIMEOUT = 30_000;
-const server = new URL('./fault-server.mjs', import.meta.url).pathname;
-
-// Starts a fault server that ends with the test `t`.
-async function start(t, ...args) {
-  const child = spawn(process.execPath, [server, ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
-  t.after(() => child.kill('SIGKILL'));
-  const [line] = await once(createInterface({ input: child.stdout }), 'line');
-  const { listening, control } = JSON.parse(line);
-  const ask = async (method, path, body) => {
-    const response = await fetch(`http://127.0.0.1:${control}${path}`, { method, body });
-    assert.equal(response.status, 200, `${path} ${response.status}`);
-    return response.json();
-  };
-  const act = (path, body) => ask('POST', path, body && JSON.stringify(body));
-  return { child, url: new URL(`http://127.0.0.1:${listening}/mcp`), ask, act };
-}
-
-// Asks until `condition` holds; the time limit of the test is the only limit.
-async function until(peer, condition) {
-  for (;;) {
-    const state = await peer.ask('GET', '/state');
-    if (condition(state)) return state;
-  }
-}
-
-const streamOpen = (state) => state.sessions[0]?.streamOpen === true;
-
-const NEVER = 3_600_000;
-
-// A client with its stream open, which it opens again `delay` ms after losing it. `next()` waits for
-// the next notification.
-async function connect(t, peer, delay = 10) {
-  const client = new Client({ name: 'smoke', version: '0' }, { capabilities: {} });
-  const seen = [];
-  let wake = () => {};
-  client.setNotificationHandler(LoggingMessageNotificationSchema, ({ params }) => {
-    seen.push(params);
-    wake();
-  });
-  const transport = new StreamableHTTPClientTransport(peer.url, {
-    reconnectionOptions: {
-      initialReconnectionDelay: delay,
-      maxReconnectionDelay: delay,
-      reconnectionDelayGrowFactor: 1,
-      maxRetries: 100,
-    },
-  });
-  t.after(() => client.close());
-  await client.connect(transport);
-  await until(peer, streamOpen);
-  const next = async () => {
-    while (seen.length === 0) await new Promise((resolve) => (wake = resolve));
-    return seen.shift();
-  };
-  const call = async (name, given = {}) => {
-    const { content, isError } = await client.callTool({ name, arguments: given });
-    assert.ok(!isError, content[0].text);
-    return content[0].text;
-  };
-  return { client, transport, next, call };
-}
-
-const objectIn = (answer) => JSON.parse(answer.slice(answer.indexOf('{')));
-
-async function subscribe({ client, call }) {
-  await client.setLoggingLevel('info');
-  const answer = await call('events_subscribe', { mode: 'faults' });
-  assert.match(answer, /^# Event Subscription Created\n/);
-  return objectIn(answer).subscriptionId;
-}
+import {
+  connect,
+  NEVER,
+  objectIn,
+  start,
+  streamOpen,
+  subscribe,
+  TIMEOUT,
+  until,
+} from './peer-client.mjs';
 
 test('a subscriber gets faults', { timeout: TIMEOUT }, async (t) => {
   const peer = await start(t);
@@ -88,7 +21,7 @@ test('a subscriber gets faults', { timeout: TIMEOUT }, async (t) => {
   const tools = await me.client.listTools();
   assert.deepEqual(
     tools.tools.map((tool) => tool.name),
-    ['events_subscribe', 'events_list_subscriptions', 'events_unsubscribe'],
+    ['events_subscribe', 'events_list_subscriptions', 'events_unsubscribe', 'events_list'],
   );
   const subscriptionId = await subscribe(me);
   const given = { faultType: 'PodCrash', resource: { name: 'a' }, context: 'two\nlines' };

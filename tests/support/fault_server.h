@@ -1,49 +1,33 @@
 #pragma once
 
 #include <filesystem>
-#include <memory>
-#include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include <nlohmann/json.hpp>
 
-#include "tests/support/child_process.h"
+#include "tests/support/node_peer.h"
 
 namespace runner::support {
 
 // The MCP server of tests/peers, and the control side of it.
-class FaultServer {
+class FaultServer : public NodePeer {
  public:
-  // Why it cannot be started here; nothing when it can.
-  static std::optional<std::string> Missing();
+  // `flags`: see tests/peers/README.md. Its outputs go to `directory`. Throws std::runtime_error
+  // when it does not come up.
+  explicit FaultServer(std::filesystem::path directory, std::vector<std::string> flags = {})
+      : NodePeer("fault-server", std::move(directory), std::move(flags)) {}
 
-  // Its outputs go to `directory`. Throws std::runtime_error when it does not come up.
-  explicit FaultServer(std::filesystem::path directory);
-
-  std::string endpoint() const;
+  std::string endpoint() const { return origin() + "/mcp"; }
+  // Where it is with --legacy-sse.
+  std::string sse_endpoint() const { return origin() + "/sse"; }
   // Sends a fault, or what is given of one; returns how many subscriptions were told.
   int Push(const nlohmann::json& fault = nlohmann::json::object());
   // Sends this as the data of a notification.
   int PushRaw(const std::string& data);
-  // POST /ACTION of the control side.
-  nlohmann::json Control(const std::string& action, const std::string& body = "");
-  nlohmann::json State();
   // Sessions that have a subscription and an open stream.
   int Subscribed();
-
-  // SIGKILL.
-  void Kill() { process_->Kill(); }
-  // On the same port as before.
-  void Restart();
-  ChildProcess& process() { return *process_; }
-
- private:
-  void Start();
-
-  const std::filesystem::path directory_;
-  const int port_;
-  int control_port_ = 0;
-  std::unique_ptr<ChildProcess> process_;
 };
 
 }  // namespace runner::support

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 namespace runner::support {
 
@@ -10,6 +11,8 @@ struct HttpAnswer {
 };
 
 HttpAnswer HttpGet(const std::string& url);
-HttpAnswer HttpPost(const std::string& url, const std::string& body);
+// `headers`: "Name: value", over those of libcurl.
+HttpAnswer HttpPost(const std::string& url, const std::string& body,
+                    const std::vector<std::string>& headers = {});
 
 }  // namespace runner::support

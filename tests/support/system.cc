@@ -22,8 +22,8 @@ void Require(const std::function<bool()>& condition, const std::string& what) {
 
 // --- to start -------------------------------------------------------------------------------
 
-FaultServer& System::StartPeer() {
-  peer_ = std::make_unique<FaultServer>(directory());
+FaultServer& System::StartPeer(const Words& flags) {
+  peer_ = std::make_unique<FaultServer>(directory(), flags);
   return *peer_;
 }
 
@@ -192,7 +192,7 @@ std::string System::LogTails() {
   for (ServiceProcess* service : services()) {
     text += service->name() + ":\n" + service->log().Tail(40);
   }
-  if (peer_) text += "peer:\n" + LogFile(directory() / "peer.log").Tail(20);
+  if (peer_) text += "peer:\n" + LogFile(directory() / "fault-server.log").Tail(20);
   return text;
 }
 

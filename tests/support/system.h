@@ -22,7 +22,8 @@ class System {
   static constexpr const char* kCluster = "prod";
 
   // --- to start -----------------------------------------------------------------------------
-  FaultServer& StartPeer();
+  // `flags`: see tests/peers/README.md.
+  FaultServer& StartPeer(const Words& flags = {});
   // Connects to the peer, if there is one, else to an endpoint that refuses.
   ServiceProcess& StartIngest(const Words& flags = {});
   // With clusters of these names, whose endpoints refuse, from a configuration file.

@@ -1,8 +1,10 @@
 #include <algorithm>
+#include <cstdint>
 #include <cstdio>
 #include <exception>
 
 #include "common/build_info.h"
+#include "common/descriptor_limit.h"
 #include "common/grpc_endpoint.h"
 #include "common/health.h"
 #include "common/http_server.h"
@@ -53,16 +55,13 @@ std::vector<std::string> Names(const IngestConfig& config) {
   return names;
 }
 
-std::vector<ConnectionOptions> Connections(const IngestConfig& config) {
-  std::vector<ConnectionOptions> connections;
-  connections.reserve(config.clusters.size());
-  for (const ClusterConfig& cluster : config.clusters) {
-    connections.push_back({.cluster = cluster.name,
-                           .endpoint = cluster.endpoint,
-                           .initial_delay = config.sse_reconnect_initial_delay,
-                           .max_delay = config.sse_reconnect_max_delay});
-  }
-  return connections;
+// A session holds a stream and, while it asks something, one more connection.
+void CheckDescriptors(std::uint64_t limit, std::size_t clusters, const Logger& logger) {
+  constexpr std::uint64_t kRest = 64;  // files, listeners, executors, scrapes
+  const std::uint64_t needed = 2 * std::uint64_t{clusters} + kRest;
+  if (limit >= needed) return;
+  logger.Warn("The limit of file descriptors is below what the clusters need",
+              {{"limit", limit}, {"needed", needed}, {"clusters", clusters}});
 }
 
 void Run(const IngestConfig& config, const ConfigTable& table) {
@@ -72,17 +71,21 @@ void Run(const IngestConfig& config, const ConfigTable& table) {
   effective.emplace_back("clusters", Names(config));
   logger.Info("Effective configuration", effective);
 
+  CheckDescriptors(RaiseDescriptorLimit(), config.clusters.size(), logger);
+
   Inbox inbox(clock);
   DispatchService dispatch(inbox, {.lease_ttl = config.lease_ttl});
   VolatileJournal journal;
   IngestLoop loop(config.Scheduling(), inbox, journal, dispatch, logger.Named("ingest"));
   dispatch.Serve(loop);
   AdminService admin(inbox, loop, Endpoints(config));
-  const auto new_session = [&](const ConnectionOptions&, EventHistory&) {
-    return std::make_unique<McpSession>(McpSessionOptions{
-        .client_version = GetBuildInfo().version, .ping_interval = config.sse_ping_interval});
+  const auto new_session = [](const ConnectionOptions& options, EventHistory&) {
+    return std::make_unique<McpSession>(
+        McpSessionOptions{.client_version = GetBuildInfo().version,
+                          .request_timeout = options.request_timeout,
+                          .ping_interval = options.ping_interval});
   };
-  ConnectionThread connections(clock, Connections(config), loop, new_session,
+  ConnectionThread connections(clock, config.Connections(), loop, new_session,
                                [&] { return inbox.Full(); });
   inbox.OnRoom([&] { connections.Resume(); });
 

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "ingest/cluster_access.h"
 #include "ingest/core/event_filter.h"
 
 namespace YAML {
@@ -16,7 +17,8 @@ namespace runner::ingest {
 struct ClusterConfig {
   std::string name;
   std::string endpoint;
-  FilterRules filter;
+  FilterRules filter = {};
+  ClusterAccess access = {};
 };
 
 // What is wrong with a name or an endpoint, or nothing. Made to follow the name of an option.
@@ -27,16 +29,25 @@ std::optional<std::string> WrongWithEndpoint(const std::string& endpoint);
 //
 //   clusters:
 //     - name: prod-us-east-1       # required, unique, a DNS label
-//       endpoint: http://...:8080/mcp
+//       endpoint: https://...:8443/mcp
+//       mode: auto                 # faults, events, poll
+//       transport: auto            # streamable-http, sse
+//       token_file: /var/run/secrets/mcp/token
+//       ca_file: /etc/ssl/mcp-ca.pem
+//       client_cert_file: /etc/ssl/mcp-client.pem
+//       client_key_file: /etc/ssl/mcp-client.key
+//       headers: {X-Team: sre}     # at most 32, 8 KiB in all
 //       triage: true
 //       severity_threshold: warning
 //       namespaces: {allow: ["*"], deny: ["kube-*"]}
 //       kinds: {allow: ["*"]}
 //       fault_types: {allow: ["*"]}
 //
-// Problems name the file and the line.
+// What an item does not say is as in `defaults`; `token_file: ""` is no token, and an item that
+// sets the header Authorization has none either unless it says so. The files that it names must be
+// readable. Problems name the file and the line, and never the value of a header.
 std::vector<ClusterConfig> ReadClusters(const std::string& path, const YAML::Node& list,
-                                        Severity default_threshold,
+                                        const ClusterConfig& defaults,
                                         std::vector<std::string>& problems);
 
 }  // namespace runner::ingest

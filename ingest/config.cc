@@ -5,86 +5,10 @@
 #include <vector>
 
 #include "common/option_names.h"
+#include "ingest/connection_config.h"
 
 namespace runner::ingest {
 namespace {
-
-constexpr const char* kDefaultCluster = "default";
-
-void DeclareConnection(ConfigTable& table, IngestConfig* config) {
-  table
-      .String(
-          {.flag = "--mcp-endpoint",
-           .env = {"K8S_CLUSTER_MCP_ENDPOINT"},
-           .help = "URL of the kubernetes-mcp-server, such as http://host:8080/mcp; for more than "
-                   "one, list clusters in the file"},
-          &config->mcp_endpoint)
-      .String({.flag = "--cluster-name",
-               .env = {"CLUSTER_NAME"},
-               .default_text = kDefaultCluster,
-               .help = "name of the cluster in metrics, logs and incidents"},
-              &config->cluster_name)
-      .Word({.flag = "--mcp-mode",
-             .env = {"MCP_MODE"},
-             .default_text = "auto",
-             .help = "what to subscribe to; auto is the same as faults"},
-            {"auto", "faults"}, &config->mcp_mode)
-      .Seconds({.flag = "--sse-reconnect-initial-delay",
-                .env = {"SSE_RECONNECT_INITIAL_DELAY_SECONDS"},
-                .default_text = "1",
-                .help = "delay before the first attempt to reconnect; doubles each time"},
-               {std::chrono::milliseconds(1), std::chrono::hours(24)},
-               &config->sse_reconnect_initial_delay)
-      .Seconds({.flag = "--sse-reconnect-max-delay",
-                .env = {"SSE_RECONNECT_MAX_DELAY_SECONDS"},
-                .default_text = "60",
-                .help = "longest delay between two attempts"},
-               {std::chrono::milliseconds(1), std::chrono::hours(24)},
-               &config->sse_reconnect_max_delay)
-      .Seconds({.flag = "--sse-ping-interval",
-                .env = {"SSE_PING_INTERVAL_SECONDS"},
-                .default_text = "30",
-                .help = "silence after which the subscription is checked"},
-               {std::chrono::milliseconds(100), std::chrono::hours(24)},
-               &config->sse_ping_interval);
-  table.Check({"--sse-reconnect-initial-delay", "--sse-reconnect-max-delay"},
-              [config]() -> std::optional<std::string> {
-                if (config->sse_reconnect_initial_delay <= config->sse_reconnect_max_delay) {
-                  return std::nullopt;
-                }
-                return "--sse-reconnect-initial-delay: must not be longer than "
-                       "--sse-reconnect-max-delay";
-              });
-}
-
-// From where the clusters come: the file, or the options for a single one.
-void DeclareClusters(ConfigTable& table, IngestConfig* config) {
-  table.Block("clusters", [config](const std::string& path, const YAML::Node& list,
-                                   std::vector<std::string>& problems) {
-    config->clusters = ReadClusters(path, list, config->severity_threshold, problems);
-  });
-  table.Check({"--mcp-endpoint"}, [config]() -> std::optional<std::string> {
-    if (!config->clusters.empty()) {
-      if (config->mcp_endpoint.empty()) return std::nullopt;
-      return "--mcp-endpoint: not together with the clusters of the file";
-    }
-    if (config->mcp_endpoint.empty()) {
-      return "--mcp-endpoint: is required and not set; set --mcp-endpoint or "
-             "K8S_CLUSTER_MCP_ENDPOINT, or list clusters in the file of --config";
-    }
-    config->clusters = {{config->cluster_name, config->mcp_endpoint, {}}};
-    config->clusters[0].filter.severity_threshold = config->severity_threshold;
-    const auto wrong = WrongWithEndpoint(config->mcp_endpoint);
-    return wrong ? std::optional("--mcp-endpoint: " + *wrong) : std::nullopt;
-  });
-  table.Check({"--cluster-name"}, [config]() -> std::optional<std::string> {
-    if (config->mcp_endpoint.empty() && config->cluster_name != kDefaultCluster) {
-      return "--cluster-name: names the cluster of --mcp-endpoint, not those of the file";
-    }
-    const auto wrong = WrongWithName(config->cluster_name);
-    return wrong ? std::optional("--cluster-name: " + *wrong) : std::nullopt;
-  });
-}
 
 void DeclareDedup(ConfigTable& table, IngestConfig* config) {
   constexpr DurationRange kUpToAYear{Duration::zero(), std::chrono::hours(24 * 365)};

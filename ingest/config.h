@@ -8,6 +8,7 @@
 #include "common/standard_options.h"
 #include "ingest/cluster_list.h"
 #include "ingest/core/scheduler.h"
+#include "ingest/mcp/connection_options.h"
 
 namespace runner::ingest {
 
@@ -17,7 +18,7 @@ struct IngestConfig {
   std::string mcp_endpoint;
   std::string cluster_name;
   std::vector<ClusterConfig> clusters;  // from the file, or the one of the two options above
-  std::string mcp_mode;
+  ClusterAccess access;                 // of clusters that do not say otherwise
   Severity severity_threshold = Severity::kWarning;
   Duration dedup_window{};
   Duration dedup_window_max{};
@@ -38,8 +39,14 @@ struct IngestConfig {
   Duration sse_reconnect_initial_delay{};
   Duration sse_reconnect_max_delay{};
   Duration sse_ping_interval{};
+  Duration sse_idle_timeout{};
+  Duration sse_max_stream_age{};
+  Duration poll_interval{};
+  bool backfill = true;
 
   SchedulerOptions Scheduling() const;
+  // One for each cluster, in order.
+  std::vector<ConnectionOptions> Connections() const;
 };
 
 // The table that fills `config`, which outlives it.

@@ -7,6 +7,10 @@
 namespace runner::ingest {
 namespace {
 
+// Of one error in a row: each of the first, then one line for so many.
+constexpr int kRepeatsLogged = 10;
+constexpr int kRepeatsCounted = 100;
+
 std::string ResourceText(const Resource& resource) {
   std::string text = resource.kind + "/";
   if (!resource.namespace_.empty()) text += resource.namespace_ + "/";
@@ -127,10 +131,10 @@ void IngestLoop::PostFor(const std::string& cluster, Report report) {
   });
 }
 
-void IngestLoop::OnEvent(const std::string& cluster, DecodedEvent event, bool) {
-  PostFor(cluster, [this, cluster, event = std::move(event)](ClusterIndex index,
-                                                             const Instant& now) mutable {
-    connections_.OnEvent(index, now.wall);
+void IngestLoop::OnEvent(const std::string& cluster, DecodedEvent event, bool backfilled) {
+  PostFor(cluster, [this, cluster, backfilled, event = std::move(event)](
+                       ClusterIndex index, const Instant& now) mutable {
+    connections_.OnEvent(index, backfilled, now.wall);
     if (auto* fault = std::get_if<FaultEvent>(&event)) {
       Step([&](Scheduler& scheduler, const Instant& at, Effects& effects) {
         scheduler.OnEvent(index, std::move(*fault), at, effects);
@@ -144,27 +148,36 @@ void IngestLoop::OnEvent(const std::string& cluster, DecodedEvent event, bool) {
 }
 
 void IngestLoop::OnSubscribed(const std::string& cluster, const Subscribed& subscription) {
-  PostFor(cluster, [this, cluster, session_id = subscription.session_id](ClusterIndex index,
-                                                                         const Instant& now) {
-    const Duration downtime = connections_.OnSubscribed(index, now.mono);
-    logger_.Info(
-        "SSE connection established",
-        {{"cluster", cluster}, {"downtime_duration", downtime}, {"session_id", session_id}});
+  PostFor(cluster, [this, cluster, subscription](ClusterIndex index, const Instant& now) {
+    const SubscriptionFacts facts{std::string(ToString(subscription.mode)),
+                                  std::string(ToString(subscription.transport)),
+                                  subscription.protocol_version, subscription.session_id};
+    const Duration downtime = connections_.OnSubscribed(index, facts, now.mono);
+    logger_.Info("SSE connection established", {{"cluster", cluster},
+                                                {"downtime_duration", downtime},
+                                                {"session_id", facts.session_id},
+                                                {"mode", facts.mode},
+                                                {"transport", facts.transport},
+                                                {"protocol_version", facts.protocol_version}});
   });
 }
 
 void IngestLoop::OnFailed(const std::string& cluster, const ConnectionFailure& failure,
                           Duration retry_in, int attempt) {
-  PostFor(cluster,
-          [this, cluster, failure, retry_in, attempt](ClusterIndex index, const Instant& now) {
-            const std::string reason(ToString(failure.error));
-            connections_.OnFailed(index, reason, failure.detail, now.mono);
-            logger_.Warn("SSE connection failed, retrying", {{"cluster", cluster},
-                                                             {"error", failure.detail},
-                                                             {"reason", reason},
-                                                             {"retry_in", retry_in},
-                                                             {"attempt_number", attempt}});
-          });
+  PostFor(cluster, [this, cluster, failure, retry_in, attempt](ClusterIndex index,
+                                                               const Instant& now) {
+    const std::string reason(ToString(failure.error));
+    const int repeats = connections_.OnFailed(index, reason, failure.detail, retry_in, now.mono);
+    // A server that stays away does not fill the log.
+    if (repeats > kRepeatsLogged && repeats % kRepeatsCounted != 0) return;
+    LogFields fields = {{"cluster", cluster},
+                        {"error", failure.detail},
+                        {"reason", reason},
+                        {"retry_in", retry_in},
+                        {"attempt_number", attempt}};
+    if (repeats > kRepeatsLogged) fields.emplace_back("repeats", repeats);
+    logger_.Warn("SSE connection failed, retrying", fields);
+  });
 }
 
 void IngestLoop::OnClosed(const std::string& cluster) {

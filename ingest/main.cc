@@ -1,8 +1,10 @@
 #include <algorithm>
+#include <cstdint>
 #include <cstdio>
 #include <exception>
 
 #include "common/build_info.h"
+#include "common/descriptor_limit.h"
 #include "common/grpc_endpoint.h"
 #include "common/health.h"
 #include "common/http_server.h"
@@ -12,8 +14,7 @@
 #include "ingest/dispatch/dispatch_service.h"
 #include "ingest/ingest_loop.h"
 #include "ingest/mcp/connection_thread.h"
-#include "ingest/mcp/jsonrpc.h"
-#include "ingest/mcp/mcp_session.h"
+#include "ingest/mcp/mcp_session_factory.h"
 #include "ingest/metrics.h"
 
 namespace {
@@ -54,16 +55,13 @@ std::vector<std::string> Names(const IngestConfig& config) {
   return names;
 }
 
-std::vector<ConnectionOptions> Connections(const IngestConfig& config) {
-  std::vector<ConnectionOptions> connections;
-  connections.reserve(config.clusters.size());
-  for (const ClusterConfig& cluster : config.clusters) {
-    connections.push_back({.cluster = cluster.name,
-                           .endpoint = cluster.endpoint,
-                           .initial_delay = config.sse_reconnect_initial_delay,
-                           .max_delay = config.sse_reconnect_max_delay});
-  }
-  return connections;
+// A session holds a stream and, while it asks something, one more connection.
+void CheckDescriptors(std::uint64_t limit, std::size_t clusters, const Logger& logger) {
+  constexpr std::uint64_t kRest = 64;  // files, listeners, executors, scrapes
+  const std::uint64_t needed = 2 * std::uint64_t{clusters} + kRest;
+  if (limit >= needed) return;
+  logger.Warn("The limit of file descriptors is below what the clusters need",
+              {{"limit", limit}, {"needed", needed}, {"clusters", clusters}});
 }
 
 void Run(const IngestConfig& config, const ConfigTable& table) {
@@ -73,22 +71,16 @@ void Run(const IngestConfig& config, const ConfigTable& table) {
   effective.emplace_back("clusters", Names(config));
   logger.Info("Effective configuration", effective);
 
+  CheckDescriptors(RaiseDescriptorLimit(), config.clusters.size(), logger);
+
   Inbox inbox(clock);
   DispatchService dispatch(inbox, {.lease_ttl = config.lease_ttl});
   VolatileJournal journal;
   IngestLoop loop(config.Scheduling(), inbox, journal, dispatch, logger.Named("ingest"));
   dispatch.Serve(loop);
   AdminService admin(inbox, loop, Endpoints(config));
-  const auto reader = std::make_shared<JsonRpcReader>();  // of the connection thread
-  const auto new_session = [&](const ConnectionOptions& connection, EventHistory& history) {
-    return std::make_unique<McpSession>(McpSessionOptions{.client_version = GetBuildInfo().version,
-                                                          .mode = connection.mode,
-                                                          .transport = connection.transport,
-                                                          .ping_interval = config.sse_ping_interval,
-                                                          .reader = reader},
-                                        history);
-  };
-  ConnectionThread connections(clock, Connections(config), loop, new_session,
+  ConnectionThread connections(clock, config.Connections(), loop,
+                               NewMcpSessions(GetBuildInfo().version),
                                [&] { return inbox.Full(); });
   inbox.OnRoom([&] { connections.Resume(); });
 

@@ -91,6 +91,9 @@ void AddEventFlow(const MetricsSnapshot& snapshot, MetricsPage& page) {
 }
 
 void AddConnections(const MetricsSnapshot& snapshot, MetricsPage& page) {
+  PerCluster(snapshot, page, true, "events_backfilled_total",
+             "Events found after a gap; counted as received, too.",
+             [](const Cluster& c) { return c.connection.backfilled; });
   PerCluster(snapshot, page, false, "sse_connections_active",
              "1 while subscribed to the MCP server of the cluster.",
              [](const Cluster& c) { return c.connection.subscribed ? 1 : 0; });

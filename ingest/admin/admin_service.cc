@@ -34,6 +34,29 @@ v1::IncidentStatus ToStatus(const IncidentRecord& record, bool whole) {
   return status;
 }
 
+// A query may hold a secret.
+std::string WithoutQuery(const std::string& url) { return url.substr(0, url.find_first_of("?#")); }
+
+v1::ClusterConnection ToProto(const std::string& name, const std::string& endpoint,
+                              const ConnectionState& state, MonoTime now) {
+  v1::ClusterConnection connection;
+  connection.set_name(name);
+  connection.set_endpoint(WithoutQuery(endpoint));
+  connection.set_state(std::string(state.Word(now)));
+  *connection.mutable_in_state() = runner::ToProto(now - state.since);
+  connection.set_mode(state.facts.mode);
+  connection.set_transport(state.facts.transport);
+  connection.set_protocol_version(state.facts.protocol_version);
+  connection.set_session_id(state.facts.session_id);
+  if (state.last_event) *connection.mutable_last_event_at() = runner::ToProto(*state.last_event);
+  connection.set_last_error(state.last_error);
+  connection.set_attempt(static_cast<std::uint32_t>(state.attempt));
+  if (state.next_retry && now < *state.next_retry) {
+    *connection.mutable_next_retry_in() = runner::ToProto(*state.next_retry - now);
+  }
+  return connection;
+}
+
 FaultEvent ToEvent(const v1::SubmitEventRequest& request, Severity severity, WallTime now) {
   FaultEvent event;
   event.fault_id = request.fault_id();
@@ -71,7 +94,7 @@ v1::GetStatusResponse AdminService::Status() const {
     const ConnectionState& connection = loop_.connections().Of(i);
     v1::ClusterStatus& cluster = *status.add_clusters();
     cluster.set_name(view.name);
-    cluster.set_endpoint(endpoints_.at(i));
+    cluster.set_endpoint(WithoutQuery(endpoints_.at(i)));
     cluster.set_connected(connection.subscribed);
     cluster.set_last_error(connection.last_error);
     if (connection.last_event) *cluster.mutable_last_event_at() = ToProto(*connection.last_event);
@@ -95,6 +118,31 @@ v1::GetStatusResponse AdminService::Status() const {
     executor.set_busy(static_cast<std::uint32_t>(known.leases.size()));
   }
   return status;
+}
+
+grpc::Status AdminService::ListClusters(grpc::ServerContext*,
+                                        const v1::ListClustersRequest* request,
+                                        v1::ListClustersResponse* response) {
+  using List = std::optional<v1::ListClustersResponse>;
+  auto list = AskLoop<List>(
+      inbox_,
+      [this, wanted = request->cluster()]() -> List {
+        const Scheduler& scheduler = loop_.scheduler();
+        if (!wanted.empty() && !scheduler.ClusterOf(wanted)) return std::nullopt;
+        v1::ListClustersResponse found;
+        for (ClusterIndex i = 0; i < scheduler.cluster_count(); ++i) {
+          const std::string& name = scheduler.View(i).name;
+          if (!wanted.empty() && name != wanted) continue;
+          *found.add_clusters() =
+              ToProto(name, endpoints_.at(i), loop_.connections().Of(i), inbox_.Now().mono);
+        }
+        return found;
+      },
+      kPatience);
+  if (!list) return Busy();
+  if (!*list) return {grpc::StatusCode::NOT_FOUND, "no such cluster is configured"};
+  *response = **std::move(list);
+  return grpc::Status::OK;
 }
 
 grpc::Status AdminService::ListIncidents(grpc::ServerContext*,

@@ -18,6 +18,8 @@ class AdminService final : public v1::IngestAdmin::Service {
 
   grpc::Status GetStatus(grpc::ServerContext* context, const v1::GetStatusRequest* request,
                          v1::GetStatusResponse* response) override;
+  grpc::Status ListClusters(grpc::ServerContext* context, const v1::ListClustersRequest* request,
+                            v1::ListClustersResponse* response) override;
   grpc::Status ListIncidents(grpc::ServerContext* context, const v1::ListIncidentsRequest* request,
                              v1::ListIncidentsResponse* response) override;
   grpc::Status GetIncident(grpc::ServerContext* context, const v1::GetIncidentRequest* request,

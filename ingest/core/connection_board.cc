@@ -1,17 +1,26 @@
 #include "ingest/core/connection_board.h"
 
+#include <utility>
+
 namespace runner::ingest {
 
 Duration ConnectionState::GapUntil(MonoTime now) const {
   return subscribed || !ever_subscribed ? gap : gap + (now - since);
 }
 
+std::string_view ConnectionState::Word(MonoTime now) const {
+  if (subscribed) return "subscribed";
+  if (closed) return "closed";
+  return next_retry && now < *next_retry ? "retrying" : "connecting";
+}
+
 ConnectionBoard::ConnectionBoard(std::size_t clusters, MonoTime start) : states_(clusters) {
   for (ConnectionState& state : states_) state.since = start;
 }
 
-Duration ConnectionBoard::OnSubscribed(std::size_t cluster, MonoTime now) {
+Duration ConnectionBoard::OnSubscribed(std::size_t cluster, SubscriptionFacts facts, MonoTime now) {
   ConnectionState& state = states_.at(cluster);
+  state.facts = std::move(facts);
   if (state.subscribed) return {};
   const Duration downtime = now - state.since;
   if (state.ever_subscribed) state.gap += downtime;
@@ -19,25 +28,37 @@ Duration ConnectionBoard::OnSubscribed(std::size_t cluster, MonoTime now) {
   state.ever_subscribed = true;
   state.since = now;
   state.last_error.clear();
+  state.next_retry.reset();
+  state.attempt = 0;
+  state.repeats = 0;
   ++subscribed_;
   return downtime;
 }
 
-void ConnectionBoard::OnFailed(std::size_t cluster, const std::string& reason,
-                               const std::string& detail, MonoTime now) {
+int ConnectionBoard::OnFailed(std::size_t cluster, const std::string& reason,
+                              const std::string& detail, Duration retry_in, MonoTime now) {
   ConnectionState& state = states_.at(cluster);
   ++state.errors[reason];
   ++state.reconnections[reason];
-  state.last_error = reason + ": " + detail;
+  std::string error = reason + ": " + detail;
+  state.repeats = error == state.last_error ? state.repeats + 1 : 1;
+  state.last_error = std::move(error);
+  state.next_retry = now + retry_in;
+  ++state.attempt;
   Unsubscribed(state, now);
+  return state.repeats;
 }
 
 void ConnectionBoard::OnClosed(std::size_t cluster, MonoTime now) {
-  Unsubscribed(states_.at(cluster), now);
+  ConnectionState& state = states_.at(cluster);
+  state.closed = true;
+  Unsubscribed(state, now);
 }
 
-void ConnectionBoard::OnEvent(std::size_t cluster, WallTime now) {
-  states_.at(cluster).last_event = now;
+void ConnectionBoard::OnEvent(std::size_t cluster, bool backfilled, WallTime now) {
+  ConnectionState& state = states_.at(cluster);
+  state.last_event = now;
+  if (backfilled) ++state.backfilled;
 }
 
 void ConnectionBoard::Unsubscribed(ConnectionState& state, MonoTime now) {

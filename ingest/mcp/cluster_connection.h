@@ -8,10 +8,12 @@
 
 #include "common/backoff.h"
 #include "common/inbox.h"
+#include "ingest/mcp/bearer_token.h"
+#include "ingest/mcp/connect_gate.h"
+#include "ingest/mcp/connection_options.h"
 #include "ingest/mcp/event_history.h"
 #include "ingest/mcp/event_source.h"
 #include "ingest/mcp/http_client.h"
-#include "ingest/mcp/sse_parser.h"
 
 namespace runner::ingest {
 
@@ -31,30 +33,21 @@ class ConnectionListener {
   virtual void OnWarning(const std::string& cluster, const SourceWarning& warning) = 0;
 };
 
-struct ConnectionOptions {
-  std::string cluster;   // the configured name
-  std::string endpoint;  // URL of the MCP server
-  SourceMode mode = SourceMode::kAuto;
-  Transport transport = Transport::kAuto;
-  Duration initial_delay = std::chrono::seconds(1);
-  Duration max_delay = std::chrono::seconds(60);
-  Duration request_timeout = std::chrono::seconds(10);
-};
-
 // Holds the connection to one MCP server for as long as it lives: carries out what the event source
-// wants over HTTP, feeds it what comes back, and after each failure waits and tries again.
+// wants over HTTP, feeds it what comes back, and after each failure waits and tries again, from the
+// first request to the subscription as a guest of the gate that all connections share.
 //
 // Belongs to the thread of the inbox.
-class ClusterConnection {
+class ClusterConnection final : private ConnectGate::Guest {
  public:
   // The history outlives the source.
   using NewSource =
       std::function<std::unique_ptr<EventSource>(const ConnectionOptions&, EventHistory&)>;
   using Random01 = std::function<double()>;
 
-  ClusterConnection(ConnectionOptions options, Inbox& inbox, HttpClient& http,
+  ClusterConnection(ConnectionOptions options, Inbox& inbox, HttpClient& http, ConnectGate& gate,
                     ConnectionListener& listener, NewSource new_source, Random01 random);
-  ~ClusterConnection();
+  ~ClusterConnection() override;
   ClusterConnection(const ClusterConnection&) = delete;
   ClusterConnection& operator=(const ClusterConnection&) = delete;
 
@@ -63,11 +56,16 @@ class ClusterConnection {
   void Close(std::function<void()> closed);
 
  private:
-  class Exchange;  // one HTTP request and its handler
+  class Exchange;  // connection_exchange.h
   class PostExchange;
   class StreamExchange;
   class DeleteExchange;
 
+  enum class Attempt { kNewSession, kResumption };
+
+  void Begin(Attempt attempt);
+  void OnTurn() override;
+  void Proceed();
   HttpRequest Request(const std::string& method, const HttpHeaders& headers, bool stream) const;
   void Perform(SourceActions actions);
   void Do(PostMessage& action);
@@ -86,9 +84,11 @@ class ClusterConnection {
   const ConnectionOptions options_;
   Inbox& inbox_;
   HttpClient& http_;
+  ConnectGate& gate_;
   ConnectionListener& listener_;
   const NewSource new_source_;
   const Random01 random_;
+  std::optional<BearerToken> token_;
   Backoff backoff_;
   EventHistory history_;
   std::unique_ptr<EventSource> source_;
@@ -96,9 +96,11 @@ class ClusterConnection {
   std::unique_ptr<StreamExchange> stream_;
   std::unique_ptr<DeleteExchange> delete_request_;
   Inbox::TimerId timer_ = Inbox::kNoTimer;
+  MonoTime timer_at_;
   Inbox::TimerId retry_timer_ = Inbox::kNoTimer;
   std::function<void()> closed_;
   std::optional<Duration> server_retry_;  // the `retry` of the stream, for the next delay
+  Attempt next_ = Attempt::kNewSession;
   int attempt_ = 0;
   bool subscribed_ = false;
 };

@@ -13,8 +13,8 @@ ConnectionThread::ConnectionThread(const Clock& clock, std::vector<ConnectionOpt
   auto engine = std::make_shared<std::mt19937_64>(std::random_device{}());
   const auto random = [engine] { return std::uniform_real_distribution<>(0.0, 1.0)(*engine); };
   for (ConnectionOptions& options : clusters) {
-    connections_.push_back(std::make_unique<ClusterConnection>(std::move(options), inbox_, http_,
-                                                               listener, new_source, random));
+    connections_.push_back(std::make_unique<ClusterConnection>(
+        std::move(options), inbox_, http_, gate_, listener, new_source, random));
   }
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <functional>
 #include <memory>
 #include <thread>
@@ -7,6 +8,7 @@
 
 #include "common/inbox.h"
 #include "ingest/mcp/cluster_connection.h"
+#include "ingest/mcp/connect_gate.h"
 #include "ingest/mcp/http_client.h"
 
 namespace runner::ingest {
@@ -16,6 +18,9 @@ namespace runner::ingest {
 // Threads: Start, Close, Resume and the destructor may be called from any one thread.
 class ConnectionThread {
  public:
+  // Sessions that connect at a time.
+  static constexpr std::size_t kMostConnecting = 64;
+
   // `paused`: while true nothing is read from any server. Thread-safe, like the listener.
   ConnectionThread(const Clock& clock, std::vector<ConnectionOptions> clusters,
                    ConnectionListener& listener, const ClusterConnection::NewSource& new_source,
@@ -33,6 +38,7 @@ class ConnectionThread {
  private:
   Inbox inbox_;
   HttpClient http_;
+  ConnectGate gate_{kMostConnecting};
   std::vector<std::unique_ptr<ClusterConnection>> connections_;
   std::size_t open_ = 0;
   std::thread thread_;

@@ -1,12 +1,16 @@
 #include "ingest/mcp/http_client.h"
 
+#include <cerrno>
 #include <stdexcept>
 #include <utility>
 
 #include <curl/curl.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 
+#include "ingest/mcp/http_failure.h"
 #include "ingest/mcp/http_head_parser.h"
+#include "ingest/mcp/http_options.h"
 
 namespace runner::ingest {
 namespace {
@@ -15,40 +19,6 @@ namespace {
 constexpr std::size_t kMaxUndelivered = std::size_t{1} << 20;
 // Bytes of the head of an answer, interim ones included.
 constexpr std::size_t kMaxHead = std::size_t{256} << 10;
-
-ConnectionFailure ToFailure(CURLcode code, const char* detail) {
-  ConnectionFailure failure;
-  failure.detail = *detail != '\0' ? detail : ::curl_easy_strerror(code);
-  switch (code) {
-    case CURLE_OPERATION_TIMEDOUT:
-      failure.error = ErrorClass::kTimeout;
-      break;
-    case CURLE_SSL_CONNECT_ERROR:
-    case CURLE_SSL_CERTPROBLEM:
-    case CURLE_SSL_CIPHER:
-    case CURLE_PEER_FAILED_VERIFICATION:
-    case CURLE_SSL_CACERT_BADFILE:
-    case CURLE_SSL_ISSUER_ERROR:
-      failure.error = ErrorClass::kTls;
-      break;
-    case CURLE_WEIRD_SERVER_REPLY:
-    case CURLE_UNSUPPORTED_PROTOCOL:
-    case CURLE_HTTP2:
-    case CURLE_BAD_CONTENT_ENCODING:
-      failure.error = ErrorClass::kProtocol;
-      break;
-    default:
-      failure.error = ErrorClass::kNetwork;
-  }
-  return failure;
-}
-
-template <typename Value>
-void SetOption(CURL* easy, CURLoption option, Value value) {
-  if (const CURLcode code = ::curl_easy_setopt(easy, option, value); code != CURLE_OK) {
-    throw std::runtime_error(std::string("curl_easy_setopt: ") + ::curl_easy_strerror(code));
-  }
-}
 
 struct CurlLibrary {
   CurlLibrary() {
@@ -73,8 +43,9 @@ struct HttpClient::Transfer {
   HttpHandler* handler = nullptr;
   HttpRequest request;
   CURL* easy = ::curl_easy_init();
-  curl_slist* header_list = nullptr;
+  CurlList headers;
   char error_text[CURL_ERROR_SIZE] = {};
+  int socket_error = 0;  // errno, when there was no socket to be had
   Inbox::TimerId head_timer = Inbox::kNoTimer;
 
   // What the callbacks have recorded.
@@ -95,16 +66,33 @@ struct HttpClient::Transfer {
       ::curl_multi_remove_handle(client->multi_->handle, easy);
       ::curl_easy_cleanup(easy);
     }
-    ::curl_slist_free_all(header_list);
   }
 
   void Ready() {
     if (!std::exchange(queued, true)) client->ready_.push_back(id);
   }
+  void End(std::optional<ConnectionFailure> why) {
+    done = true;
+    failure = std::move(why);
+    Ready();
+  }
 
+  static curl_socket_t OnOpen(void* self, curlsocktype purpose, curl_sockaddr* address) noexcept;
   static std::size_t OnHeader(char* bytes, std::size_t, std::size_t size, void* self) noexcept;
   static std::size_t OnWrite(char* bytes, std::size_t, std::size_t size, void* self) noexcept;
 };
+
+// As libcurl would, but it is told why there is none.
+curl_socket_t HttpClient::Transfer::OnOpen(void* self, curlsocktype,
+                                           curl_sockaddr* address) noexcept {
+  auto& transfer = *static_cast<Transfer*>(self);
+  const int fd = ::socket(address->family, address->socktype | SOCK_CLOEXEC | SOCK_NONBLOCK,
+                          address->protocol);
+  transfer.socket_error = fd < 0 ? errno : 0;
+  if (fd < 0) return CURL_SOCKET_BAD;
+  if (transfer.request.stream) WatchPeer(fd);
+  return fd;
+}
 
 std::size_t HttpClient::Transfer::OnHeader(char* bytes, std::size_t, std::size_t size,
                                            void* self) noexcept {
@@ -165,9 +153,8 @@ HttpClient::RequestId HttpClient::Start(HttpRequest request, HttpHandler& handle
     started.head_timer = inbox_.After(started.request.timeout, [this, id = started.id] {
       const auto found = transfers_.find(id);
       if (found == transfers_.end() || found->second->head.complete()) return;
-      found->second->done = true;
-      found->second->failure = {ErrorClass::kTimeout, "the stream did not open in time", {}, false};
-      found->second->Ready();
+      found->second->End(
+          ConnectionFailure{ErrorClass::kTimeout, "the stream did not open in time", {}, false});
       Deliver();
     });
   }
@@ -177,45 +164,16 @@ HttpClient::RequestId HttpClient::Start(HttpRequest request, HttpHandler& handle
 
 void HttpClient::Configure(Transfer& transfer) {
   CURL* easy = transfer.easy;
-  const HttpRequest& request = transfer.request;
-  for (const auto& [name, value] : request.headers) {
-    transfer.header_list = ::curl_slist_append(transfer.header_list, (name + ": " + value).c_str());
-  }
-  // libcurl would wait for a 100 Continue before a large body.
-  transfer.header_list = ::curl_slist_append(transfer.header_list, "Expect:");
-  SetOption(easy, CURLOPT_URL, request.url.c_str());
-  SetOption(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-  SetOption(easy, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
-  SetOption(easy, CURLOPT_HTTPHEADER, transfer.header_list);
-  SetOption(easy, CURLOPT_FOLLOWLOCATION, 0L);
-  SetOption(easy, CURLOPT_NOSIGNAL, 1L);
-  SetOption(easy, CURLOPT_QUICK_EXIT, 1L);  // a name server that does not answer delays no exit
-  // What a proxy answers to CONNECT is not the answer.
-  SetOption(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+  transfer.headers = SetRequest(easy, transfer.request);
+  transfer.request.headers = {};  // libcurl's own list is enough
   SetOption(easy, CURLOPT_ERRORBUFFER, transfer.error_text);
+  SetOption(easy, CURLOPT_OPENSOCKETFUNCTION, &Transfer::OnOpen);
+  SetOption(easy, CURLOPT_OPENSOCKETDATA, &transfer);
   SetOption(easy, CURLOPT_HEADERFUNCTION, &Transfer::OnHeader);
   SetOption(easy, CURLOPT_HEADERDATA, &transfer);
   SetOption(easy, CURLOPT_WRITEFUNCTION, &Transfer::OnWrite);
   SetOption(easy, CURLOPT_WRITEDATA, &transfer);
   SetOption(easy, CURLOPT_PRIVATE, &transfer);
-  const long timeout_ms =
-      static_cast<long>(std::chrono::ceil<std::chrono::milliseconds>(request.timeout).count());
-  SetOption(easy, CURLOPT_CONNECTTIMEOUT_MS, timeout_ms);
-  if (request.stream) {
-    // A peer that vanished is noticed within a minute: probes after 30 s of silence, every 10 s.
-    SetOption(easy, CURLOPT_TCP_KEEPALIVE, 1L);
-    SetOption(easy, CURLOPT_TCP_KEEPIDLE, 30L);
-    SetOption(easy, CURLOPT_TCP_KEEPINTVL, 10L);
-  } else {
-    SetOption(easy, CURLOPT_TIMEOUT_MS, timeout_ms);
-  }
-  if (request.method == "POST") {
-    SetOption(easy, CURLOPT_POST, 1L);
-    SetOption(easy, CURLOPT_POSTFIELDSIZE, static_cast<long>(request.body.size()));
-    SetOption(easy, CURLOPT_POSTFIELDS, request.body.c_str());
-  } else if (request.method != "GET") {
-    SetOption(easy, CURLOPT_CUSTOMREQUEST, request.method.c_str());
-  }
 }
 
 void HttpClient::Cancel(RequestId id) { transfers_.erase(id); }
@@ -235,7 +193,7 @@ void HttpClient::Resume() {
   Deliver();
 }
 
-int HttpClient::OnSocket(void*, int fd, int what, void* self, void*) noexcept {
+int HttpClient::OnSocket(void* easy, int fd, int what, void* self, void*) noexcept {
   auto& client = *static_cast<HttpClient*>(self);
   if (what == CURL_POLL_REMOVE) {
     client.inbox_.Unwatch(fd);
@@ -252,8 +210,16 @@ int HttpClient::OnSocket(void*, int fd, int what, void* self, void*) noexcept {
       if (happened & (EPOLLERR | EPOLLHUP)) curl_events |= CURL_CSELECT_ERR;
       client.Drive(fd, curl_events);
     });
-  } catch (const std::exception&) {
-    return -1;  // libcurl fails the transfers of this socket
+  } catch (const std::exception& error) {
+    // This transfer fails; with -1 libcurl would end all of them, and every later one.
+    Transfer* transfer = nullptr;
+    ::curl_easy_getinfo(easy, CURLINFO_PRIVATE, &transfer);
+    if (transfer != nullptr) {
+      transfer->End(ConnectionFailure{ErrorClass::kNetwork,
+                                      std::string("the socket cannot be watched: ") + error.what(),
+                                      {},
+                                      false});
+    }
   }
   return 0;
 }
@@ -281,22 +247,27 @@ void HttpClient::CollectFinished() {
     if (message->msg != CURLMSG_DONE) continue;
     Transfer* transfer = nullptr;
     ::curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &transfer);
-    transfer->done = true;
-    if (transfer->head.encoded()) {
-      transfer->failure = {ErrorClass::kProtocol, "the answer is compressed", {}, false};
-    } else if (transfer->too_large ||
-               (message->data.result == CURLE_OUT_OF_MEMORY && !transfer->head.complete())) {
-      // Out of memory is what libcurl calls a line of the head over a limit of its own.
-      transfer->failure = {ErrorClass::kProtocol, "the answer is over the limit", {}, false};
-    } else if (message->data.result != CURLE_OK) {
-      transfer->failure = ToFailure(message->data.result, transfer->error_text);
-      // A stream may be cut off anywhere, as the network has it; an answer is whole or it is none.
-      if (message->data.result == CURLE_PARTIAL_FILE && !transfer->request.stream) {
-        transfer->failure->error = ErrorClass::kProtocol;
-      }
-    }
-    transfer->Ready();
+    if (!transfer->done) transfer->End(FailureOfTransfer(*transfer, message->data.result));
   }
+}
+
+std::optional<ConnectionFailure> HttpClient::FailureOfTransfer(const Transfer& transfer, int code) {
+  const auto protocol = [](const char* what) {
+    return ConnectionFailure{ErrorClass::kProtocol, what, {}, false};
+  };
+  if (transfer.head.encoded()) return protocol("the answer is compressed");
+  // Out of memory is what libcurl calls a line of the head over a limit of its own.
+  const bool line_too_long =
+      code == CURLE_OUT_OF_MEMORY && transfer.head_total > 0 && !transfer.head.complete();
+  if (transfer.too_large || line_too_long) return protocol("the answer is over the limit");
+  if (code == CURLE_OK) return std::nullopt;
+  ConnectionFailure failure =
+      FailureOf(static_cast<CURLcode>(code), transfer.error_text, transfer.socket_error);
+  // A stream may be cut off anywhere, as the network has it; an answer is whole or it is none.
+  if (code == CURLE_PARTIAL_FILE && !transfer.request.stream) {
+    failure.error = ErrorClass::kProtocol;
+  }
+  return failure;
 }
 
 // Tells the handlers what was recorded. They may start and cancel requests meanwhile, so a transfer

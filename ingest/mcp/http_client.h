@@ -1,44 +1,21 @@
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <optional>
-#include <string>
-#include <string_view>
 #include <unordered_map>
 #include <vector>
 
 #include "common/inbox.h"
-#include "ingest/mcp/event_source.h"
+#include "ingest/mcp/http_request.h"
 
 namespace runner::ingest {
 
-struct HttpRequest {
-  std::string method;  // GET, POST, DELETE
-  std::string url;
-  HttpHeaders headers;
-  std::string body;
-  // For the whole exchange; for a stream, until the head of the answer has come.
-  Duration timeout = std::chrono::seconds(10);
-  bool stream = false;                           // the body may be endless
-  std::size_t max_body = std::size_t{16} << 20;  // bytes; not for streams
-};
-
-// Told what comes back, on the loop thread, never from inside a call to HttpClient.
-class HttpHandler {
- public:
-  virtual ~HttpHandler() = default;
-  virtual void OnHead(const HttpHead& head) = 0;
-  virtual void OnBody(std::string_view bytes) = 0;
-  // The last call. No failure: the answer was complete.
-  virtual void OnDone(const std::optional<ConnectionFailure>& failure) = 0;
-};
-
 // HTTP/1.1 for any number of connections on one loop thread, by libcurl's multi interface and its
 // socket callbacks (CURLMOPT_SOCKETFUNCTION(3)). Redirects are not followed, compression is never
-// asked for and not accepted, proxies of the environment are honoured.
+// asked for and not accepted, proxies of the environment are honoured (proxy_environment.h). The
+// connection of a request that is no stream ends with it. Out of descriptors is a failure of class
+// network like any other.
 //
 // All calls on the inbox's thread, or before it runs. libcurl's callbacks only record; handlers run
 // after libcurl has returned, so they may start and cancel requests.
@@ -70,6 +47,8 @@ class HttpClient {
   void Drive(int fd, int curl_events);
   void Deliver();
   void CollectFinished();
+  // `code`: a CURLcode. Nothing: the answer is complete.
+  static std::optional<ConnectionFailure> FailureOfTransfer(const Transfer& transfer, int code);
   void Configure(Transfer& transfer);
 
   Inbox& inbox_;

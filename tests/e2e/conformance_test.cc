@@ -65,9 +65,10 @@ class ConformanceTest : public ::testing::Test {
   // Lets runner-ingest meet the server until its first attempt has failed, as it must: no server
   // here pushes faults. Returns why it failed.
   std::string Meet(const std::string& url) {
-    ServiceProcess ingest("ingest", RUNNER_INGEST,
-                          {"--mcp-endpoint=" + url, "--grpc-listen=127.0.0.1:0"}, {},
-                          directory_.path());
+    ServiceProcess ingest(
+        "ingest", RUNNER_INGEST,
+        {"--mcp-endpoint=" + url, "--mcp-mode=faults", "--grpc-listen=127.0.0.1:0"}, {},
+        directory_.path());
     std::vector<json> failures;
     Eventually([&] {
       failures = ingest.log().With("SSE connection failed, retrying");
@@ -194,7 +195,15 @@ class CallingSession final : public EventSource {
     return changed;
   }
 
-  McpSession session_{McpSessionOptions{.client_version = "test"}};
+  static McpSessionOptions Options() {
+    McpSessionOptions options;
+    options.client_version = "test";
+    options.mode = SourceMode::kFaults;
+    return options;
+  }
+
+  EventHistory history_;
+  McpSession session_{Options(), history_};
   const Json call_;
   JsonRpcReader reader_;
   std::vector<std::string>& replies_;  // the texts

@@ -139,7 +139,7 @@ class ConnectionTest : public ::testing::Test, public ConnectionListener {
     options.cluster = "east";
     options.endpoint = endpoint_;
     connection_ = std::make_unique<ClusterConnection>(
-        options, inbox_, http_, *this,
+        options, inbox_, http_, gate_, *this,
         [timeout = options.request_timeout, ping = ping_interval_](const ConnectionOptions&,
                                                                    EventHistory&) {
           McpSessionOptions session;
@@ -220,6 +220,7 @@ class ConnectionTest : public ::testing::Test, public ConnectionListener {
   Inbox inbox_{clock_};
   bool paused_ = false;
   HttpClient http_{inbox_, [this] { return paused_; }};
+  ConnectGate gate_{1};
   std::unique_ptr<LoopbackServer> server_;
   std::unique_ptr<ClusterConnection> connection_;
   std::string endpoint_;

@@ -33,13 +33,13 @@ class HostileAnswerTest : public ConnectionTest {
   }
 };
 
-TEST_F(HostileAnswerTest, HtmlIsAProtocolError) {
+TEST_F(HostileAnswerTest, Row12_HtmlIsAProtocolError) {
   EXPECT_EQ(ErrorOfFirst(R"({"respond": {"headers": {"Content-Type": "text/html"},
                                          "body": "<html>Welcome</html>"}})"),
             "protocol");
 }
 
-TEST_F(HostileAnswerTest, EmptyBodyIsAProtocolError) {
+TEST_F(HostileAnswerTest, Row12_EmptyBodyIsAProtocolError) {
   EXPECT_EQ(ErrorOfFirst(R"({"respond": {"headers": {"Content-Type": "application/json"}}})"),
             "protocol");
 }
@@ -50,14 +50,14 @@ TEST_F(HostileAnswerTest, AnswerToAnotherRequestIsAProtocolError) {
             "protocol");
 }
 
-TEST_F(HostileAnswerTest, TruncatedChunksAreAProtocolError) {
+TEST_F(HostileAnswerTest, Row12_TruncatedChunksAreAProtocolError) {
   EXPECT_EQ(
       ErrorOfFirst(
           R"({"send": "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n40\r\n{\"json"}, "close")"),
       "protocol");
 }
 
-TEST_F(HostileAnswerTest, TruncatedBodyIsAProtocolError) {
+TEST_F(HostileAnswerTest, Row12_TruncatedBodyIsAProtocolError) {
   EXPECT_EQ(
       ErrorOfFirst(
           R"({"send": "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 400\r\n\r\n{\"json"}, "close")"),
@@ -72,11 +72,11 @@ TEST_F(HostileAnswerTest, NothingAtAllIsANetworkError) {
   EXPECT_EQ(ErrorOfFirst(R"("close")"), "network");
 }
 
-TEST_F(HostileAnswerTest, ResetIsANetworkError) {
+TEST_F(HostileAnswerTest, Row5_ResetIsANetworkError) {
   EXPECT_EQ(ErrorOfFirst(R"("reset")"), "network");
 }
 
-TEST_F(HostileAnswerTest, ResetInMidAnswerIsANetworkError) {
+TEST_F(HostileAnswerTest, Row5_ResetInMidAnswerIsANetworkError) {
   EXPECT_EQ(
       ErrorOfFirst(
           R"({"send": "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 400\r\n\r\n{"}, {"wait": 50}, "reset")"),
@@ -124,7 +124,7 @@ TEST_F(HostileAnswerTest, HeaderLineWithoutEndIsCutOff) {
   EXPECT_EQ(ErrorOfFirst(R"({"send": "HTTP/1.1 200 OK\r\nX-Long: "}, {"fill": {}})"), "protocol");
 }
 
-TEST_F(HostileAnswerTest, CompressedAnswerIsAProtocolErrorAndIsNotExpanded) {
+TEST_F(HostileAnswerTest, Row11_CompressedAnswerIsAProtocolErrorAndIsNotExpanded) {
   const std::size_t before = ResidentMemory();
   StartServerWithScript("gzip-bomb.json");
   Connect();
@@ -137,7 +137,7 @@ TEST_F(HostileAnswerTest, CompressedAnswerIsAProtocolErrorAndIsNotExpanded) {
   }
 }
 
-TEST_F(HostileAnswerTest, RedirectIsNotFollowedAndNoHeaderLeaves) {
+TEST_F(HostileAnswerTest, Row13_RedirectIsNotFollowedAndNoHeaderLeaves) {
   LoopbackServer elsewhere(inbox_, clock_, "127.0.0.1:0");
   // After initialize every request carries the session.
   EXPECT_EQ(ErrorWhen(R"("method": "GET", "nth": 1)",
@@ -148,12 +148,12 @@ TEST_F(HostileAnswerTest, RedirectIsNotFollowedAndNoHeaderLeaves) {
   TearDown();  // before `elsewhere`, which is of the same loop
 }
 
-TEST_F(HostileAnswerTest, RedirectLoopIsNotWalked) {
+TEST_F(HostileAnswerTest, Row13_RedirectLoopIsNotWalked) {
   EXPECT_EQ(ErrorOfFirst(R"({"redirect": {"status": 302, "to": "/mcp"}})"), "protocol");
   EXPECT_THAT(delays_, ElementsAre(QuickOptions().max_delay));
 }
 
-TEST_F(HostileAnswerTest, ForbiddenIsAnAuthErrorAndRetriedSlowly) {
+TEST_F(HostileAnswerTest, Row14_ForbiddenIsAnAuthErrorAndRetriedSlowly) {
   EXPECT_EQ(ErrorOfFirst(R"({"respond": {"status": 403}})"), "auth");
   EXPECT_THAT(delays_, ElementsAre(QuickOptions().max_delay));
 }

@@ -40,7 +40,7 @@ class HostileStreamTest : public ConnectionTest {
   }
 };
 
-TEST_F(HostileStreamTest, ResetInMidEventIsRetriedAndTheEventDropped) {
+TEST_F(HostileStreamTest, Row1_ResetInMidEventIsRetriedAndTheEventDropped) {
   StartServerWithScript("reset-mid-event.json");
   Connect();
   RunUntil([&] { return failures_.size() == 1 && sessions_.size() == 2; });
@@ -51,14 +51,14 @@ TEST_F(HostileStreamTest, ResetInMidEventIsRetriedAndTheEventDropped) {
   ExpectFaultsStillCome();
 }
 
-TEST_F(HostileStreamTest, StreamCutInMidChunkIsANetworkError) {
+TEST_F(HostileStreamTest, Row1_StreamCutInMidChunkIsANetworkError) {
   ServeStreamThen(R"({"wait": 50}, {"send": "400\r\ndata: {"}, "close")");
   RunUntil([&] { return sessions_.size() == 2; });
   EXPECT_EQ(OnlyError(), "network");
   EXPECT_TRUE(names_.empty());
 }
 
-TEST_F(HostileStreamTest, StreamThatEndsInMidEventDropsTheEvent) {
+TEST_F(HostileStreamTest, Row1_StreamThatEndsInMidEventDropsTheEvent) {
   ServeStreamThen(R"({"wait": 50}, {"write": "data: {\"jsonrpc\":\"2.0\"}"}, "end", "close")");
   RunUntil([&] { return sessions_.size() == 2; });
   EXPECT_EQ(OnlyError(), "stream_closed");
@@ -80,14 +80,14 @@ TEST_F(HostileStreamTest, ChunksAndSegmentsOfOneByteChangeNothing) {
   EXPECT_TRUE(invalid_.empty());
 }
 
-TEST_F(HostileStreamTest, SlowLorisEventArrivesWhole) {
+TEST_F(HostileStreamTest, Row4_SlowLorisEventArrivesWhole) {
   StartServerWithScript("slow-loris.json");
   Connect();
   RunUntil([&] { return names_.size() == 1; });
   EXPECT_TRUE(failures_.empty());
 }
 
-TEST_F(HostileStreamTest, LineWithoutEndIsCutAtTheBound) {
+TEST_F(HostileStreamTest, Row6_LineWithoutEndIsCutAtTheBound) {
   const std::size_t before = ResidentMemory();
   StartServerWithScript("line-without-end.json");
   Connect();
@@ -108,7 +108,7 @@ TEST_F(HostileStreamTest, EventOfManyLinesIsCutAtTheBound) {
   EXPECT_LT(ResidentMemory(), before + 24 * kMiB);
 }
 
-TEST_F(HostileStreamTest, CommentsWithoutEndDoNotGrow) {
+TEST_F(HostileStreamTest, Row7_CommentsWithoutEndDoNotGrow) {
   const std::size_t before = ResidentMemory();
   ServeStreamThen(R"({"fill": {"bytes": 16000000, "with": ":keep alive\n\n"}}, {"write": "\n\n"},
                      {"flood": {"count": 1}})");
@@ -118,7 +118,7 @@ TEST_F(HostileStreamTest, CommentsWithoutEndDoNotGrow) {
   EXPECT_LT(ResidentMemory(), before + 16 * kMiB);
 }
 
-TEST_F(HostileStreamTest, GarbageInEventsIsRejectedAndTheStreamLives) {
+TEST_F(HostileStreamTest, Row8_GarbageInEventsIsRejectedAndTheStreamLives) {
   ServeStreamThen(R"({"write": "data: \u0000\u00ff\u00fe{]\n\n"},
                      {"write": "data: {\"a\":\"\u00c3\u0028\"}\n\n"},
                      {"write": "\u0000\u0001\u0002: \r\r\r\n\u0007\n\n"},
@@ -126,13 +126,13 @@ TEST_F(HostileStreamTest, GarbageInEventsIsRejectedAndTheStreamLives) {
                      {"event": {"data": "{\"jsonrpc\":\"2.0\",\"method\":7}"}},
                      {"flood": {"count": 1}})");
   RunUntil([&] { return names_.size() == 1; });
-  EXPECT_EQ(invalid_.size(), 4u);
+  EXPECT_EQ(invalid_.size(), 3u) << "events of another type are none";
   EXPECT_THAT(invalid_, Each("json"));
   EXPECT_TRUE(failures_.empty());
   ExpectFaultsStillCome();
 }
 
-TEST_F(HostileStreamTest, DeepJsonIsRejectedAndTheStreamLives) {
+TEST_F(HostileStreamTest, Row10_DeepJsonIsRejectedAndTheStreamLives) {
   ServeStreamThen(R"({"write": "data: "}, {"fill": {"bytes": 900000, "with": "["}},
                      {"write": "\n\ndata: "}, {"fill": {"bytes": 900000, "with": "{\"a\":"}},
                      {"write": "\n\n"}, {"flood": {"count": 1}})");
@@ -141,7 +141,7 @@ TEST_F(HostileStreamTest, DeepJsonIsRejectedAndTheStreamLives) {
   EXPECT_TRUE(failures_.empty());
 }
 
-TEST_F(HostileStreamTest, ThirtyThousandFaultsInOneGoAllArrive) {
+TEST_F(HostileStreamTest, Row21_ThirtyThousandFaultsInOneGoAllArrive) {
   const std::size_t before = ResidentMemory();
   ServeStreamThen(R"({"flood": {"count": 30000}})");
   RunUntil([&] { return names_.size() == 30'000; });
@@ -150,7 +150,7 @@ TEST_F(HostileStreamTest, ThirtyThousandFaultsInOneGoAllArrive) {
   EXPECT_LT(ResidentMemory(), before + 48 * kMiB) << "the names alone are some";
 }
 
-TEST_F(HostileStreamTest, FloodIsHeldBackWhilePausedAndNothingIsLost) {
+TEST_F(HostileStreamTest, Row21_FloodIsHeldBackWhilePausedAndNothingIsLost) {
   constexpr std::size_t kFaults = 10'000;
   ServeStreamThen(R"({"flood": {"count": 10000}})");
   RunUntil([&] { return !names_.empty(); });
@@ -168,7 +168,7 @@ TEST_F(HostileStreamTest, FloodIsHeldBackWhilePausedAndNothingIsLost) {
   EXPECT_EQ(names_.back(), "pod-10000");
 }
 
-TEST_F(HostileStreamTest, FrozenServerIsNoticedByTheCheck) {
+TEST_F(HostileStreamTest, Row3_FrozenServerIsNoticedByTheCheck) {
   ping_interval_ = milliseconds(50);
   StartServerWithScript("frozen.json");
   ConnectionOptions options = QuickOptions();
@@ -189,7 +189,7 @@ TEST_F(HostileStreamTest, StreamThatNeverOpensTimesOut) {
   EXPECT_EQ(OnlyError(), "timeout");
 }
 
-TEST_F(HostileStreamTest, CompressedStreamIsAProtocolError) {
+TEST_F(HostileStreamTest, Row11_CompressedStreamIsAProtocolError) {
   StartServerWithRules(R"({"match": {"method": "GET", "nth": 1}, "steps": [
       {"stream": {"headers": {"Content-Encoding": "gzip"}}}, {"fill": {}}]})");
   Connect();

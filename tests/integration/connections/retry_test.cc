@@ -45,27 +45,27 @@ class RetryTest : public ConnectionTest {
   }
 };
 
-TEST_F(RetryTest, RetryFieldReplacesTheNextDelay) {
+TEST_F(RetryTest, Row18_RetryFieldReplacesTheNextDelay) {
   EXPECT_EQ(DelayAfterStream(R"({"event": {"retry": 150}})"), milliseconds(150));
 }
 
-TEST_F(RetryTest, RetryFieldOfZeroIsBounded) {
+TEST_F(RetryTest, Row18_RetryFieldOfZeroIsBounded) {
   EXPECT_EQ(DelayAfterStream(R"({"event": {"retry": 0}})"), kShortest);
 }
 
-TEST_F(RetryTest, HugeRetryFieldIsBounded) {
+TEST_F(RetryTest, Row18_HugeRetryFieldIsBounded) {
   EXPECT_EQ(DelayAfterStream(R"({"event": {"retry": 1000000000000}})"), kLongest);
 }
 
-TEST_F(RetryTest, RetryFieldBeyondAllNumbersIsBounded) {
+TEST_F(RetryTest, Row18_RetryFieldBeyondAllNumbersIsBounded) {
   EXPECT_EQ(DelayAfterStream(R"({"event": {"retry": "99999999999999999999999999"}})"), kLongest);
 }
 
-TEST_F(RetryTest, NegativeRetryFieldIsIgnored) {
+TEST_F(RetryTest, Row18_NegativeRetryFieldIsIgnored) {
   EXPECT_EQ(DelayAfterStream(R"({"event": {"retry": "-1"}})"), QuickOptions().initial_delay);
 }
 
-TEST_F(RetryTest, RetryFieldBeforeTheSubscriptionSurvivesIt) {
+TEST_F(RetryTest, Row18_RetryFieldBeforeTheSubscriptionSurvivesIt) {
   // The subscription is not even asked for before the event has been read.
   StartServerWithRules(R"(
     {"match": {"method": "GET", "nth": 1}, "steps": ["serve", {"event": {"retry": 170}}]},
@@ -77,7 +77,7 @@ TEST_F(RetryTest, RetryFieldBeforeTheSubscriptionSurvivesIt) {
   EXPECT_EQ(delays_.front(), milliseconds(170));
 }
 
-TEST_F(RetryTest, RetryFieldCountsOnce) {
+TEST_F(RetryTest, Row18_RetryFieldCountsOnce) {
   StartServerWithRules(R"(
     {"match": {"method": "GET", "nth": 1}, "steps":
       ["serve", {"event": {"retry": 150}}, {"wait": 50}, "end", "close"]},
@@ -87,7 +87,7 @@ TEST_F(RetryTest, RetryFieldCountsOnce) {
   EXPECT_THAT(delays_, ElementsAre(milliseconds(150), QuickOptions().initial_delay));
 }
 
-TEST_F(RetryTest, RetryAfterIsHonoured) {
+TEST_F(RetryTest, Row16_RetryAfterIsHonoured) {
   ConnectionOptions options = Options();
   options.max_delay = std::chrono::seconds(5);
   StartServerWithScript("overloaded.json");
@@ -96,27 +96,27 @@ TEST_F(RetryTest, RetryAfterIsHonoured) {
   EXPECT_EQ(delays_.front(), std::chrono::seconds(1));
 }
 
-TEST_F(RetryTest, RetryAfterInSecondsIsBounded) { EXPECT_EQ(DelayAfter503("3600"), kLongest); }
+TEST_F(RetryTest, Row16_RetryAfterInSecondsIsBounded) { EXPECT_EQ(DelayAfter503("3600"), kLongest); }
 
-TEST_F(RetryTest, NegativeRetryAfterIsBounded) { EXPECT_EQ(DelayAfter503("-5"), kShortest); }
+TEST_F(RetryTest, Row16_NegativeRetryAfterIsBounded) { EXPECT_EQ(DelayAfter503("-5"), kShortest); }
 
-TEST_F(RetryTest, HugeRetryAfterIsBounded) {
+TEST_F(RetryTest, Row16_HugeRetryAfterIsBounded) {
   EXPECT_EQ(DelayAfter503("99999999999999999999999999"), kLongest);
 }
 
-TEST_F(RetryTest, RetryAfterMayBeADate) {
+TEST_F(RetryTest, Row16_RetryAfterMayBeADate) {
   EXPECT_EQ(DelayAfter503("Fri, 31 Dec 2100 23:59:59 GMT"), kLongest);
 }
 
-TEST_F(RetryTest, RetryAfterInThePastIsBounded) {
+TEST_F(RetryTest, Row16_RetryAfterInThePastIsBounded) {
   EXPECT_EQ(DelayAfter503("Sun, 06 Nov 1994 08:49:37 GMT"), kShortest);
 }
 
-TEST_F(RetryTest, RetryAfterThatSaysNothingIsIgnored) {
+TEST_F(RetryTest, Row16_RetryAfterThatSaysNothingIsIgnored) {
   EXPECT_EQ(DelayAfter503("soon"), QuickOptions().initial_delay);
 }
 
-TEST_F(RetryTest, TooManyRequestsIsAServerErrorWithItsDelay) {
+TEST_F(RetryTest, Row16_TooManyRequestsIsAServerErrorWithItsDelay) {
   StartServerWithRules(
       R"({"steps": [{"respond": {"status": 429, "headers": {"Retry-After": "0"}}}]})");
   Connect(Options());

@@ -22,45 +22,45 @@ TEST(ConnectionBoard, BeginsUnsubscribedWithoutAGap) {
 
 TEST(ConnectionBoard, TimeBeforeTheFirstSubscriptionIsDowntimeButNoGap) {
   ConnectionBoard board(1, At(0));
-  EXPECT_EQ(board.OnSubscribed(0, At(7)), seconds(7));
+  EXPECT_EQ(board.OnSubscribed(0, {}, At(7)), seconds(7));
   EXPECT_EQ(board.subscribed(), 1u);
   EXPECT_EQ(board.Of(0).GapUntil(At(100)), Duration::zero());
 }
 
 TEST(ConnectionBoard, GapGrowsWhileNotSubscribedAndAddsUp) {
   ConnectionBoard board(1, At(0));
-  board.OnSubscribed(0, At(10));
-  board.OnFailed(0, "network", "refused", At(20));
+  board.OnSubscribed(0, {}, At(10));
+  board.OnFailed(0, "network", "refused", seconds(1), At(20));
   EXPECT_EQ(board.subscribed(), 0u);
   EXPECT_EQ(board.Of(0).GapUntil(At(23)), seconds(3));
-  board.OnFailed(0, "network", "refused", At(24));
-  EXPECT_EQ(board.OnSubscribed(0, At(25)), seconds(5));
+  board.OnFailed(0, "network", "refused", seconds(1), At(24));
+  EXPECT_EQ(board.OnSubscribed(0, {}, At(25)), seconds(5));
   EXPECT_EQ(board.Of(0).GapUntil(At(90)), seconds(5));
-  board.OnFailed(0, "timeout", "", At(100));
+  board.OnFailed(0, "timeout", "", seconds(1), At(100));
   EXPECT_EQ(board.Of(0).GapUntil(At(101)), seconds(6));
 }
 
 TEST(ConnectionBoard, FailuresAreCountedByReason) {
   ConnectionBoard board(2, At(0));
-  board.OnFailed(0, "network", "refused", At(1));
-  board.OnFailed(0, "network", "reset", At(2));
-  board.OnFailed(0, "auth", "401", At(3));
+  board.OnFailed(0, "network", "refused", seconds(1), At(1));
+  board.OnFailed(0, "network", "reset", seconds(1), At(2));
+  board.OnFailed(0, "auth", "401", seconds(1), At(3));
   EXPECT_EQ(board.Of(0).errors.at("network"), 2u);
   EXPECT_EQ(board.Of(0).errors.at("auth"), 1u);
   EXPECT_EQ(board.Of(0).reconnections.at("network"), 2u);
   EXPECT_EQ(board.Of(0).last_error, "auth: 401");
   EXPECT_TRUE(board.Of(1).errors.empty());
-  board.OnSubscribed(0, At(4));
+  board.OnSubscribed(0, {}, At(4));
   EXPECT_TRUE(board.Of(0).last_error.empty());
 }
 
 TEST(ConnectionBoard, DurationIsObservedOncePerSubscription) {
   ConnectionBoard board(1, At(0));
-  board.OnFailed(0, "network", "", At(1));
+  board.OnFailed(0, "network", "", seconds(1), At(1));
   EXPECT_EQ(board.Of(0).durations.Count(), 0u);
-  board.OnSubscribed(0, At(10));
-  EXPECT_EQ(board.OnSubscribed(0, At(20)), Duration::zero()) << "told twice";
-  board.OnFailed(0, "network", "", At(110));
+  board.OnSubscribed(0, {}, At(10));
+  EXPECT_EQ(board.OnSubscribed(0, {}, At(20)), Duration::zero()) << "told twice";
+  board.OnFailed(0, "network", "", seconds(1), At(110));
   board.OnClosed(0, At(120));
   EXPECT_EQ(board.Of(0).durations.Count(), 1u);
   EXPECT_DOUBLE_EQ(board.Of(0).durations.Sum(), 100);
@@ -68,7 +68,7 @@ TEST(ConnectionBoard, DurationIsObservedOncePerSubscription) {
 
 TEST(ConnectionBoard, ClosingIsNoFailure) {
   ConnectionBoard board(1, At(0));
-  board.OnSubscribed(0, At(1));
+  board.OnSubscribed(0, {}, At(1));
   board.OnClosed(0, At(2));
   EXPECT_EQ(board.subscribed(), 0u);
   EXPECT_TRUE(board.Of(0).errors.empty());
@@ -78,8 +78,39 @@ TEST(ConnectionBoard, LastEventIsRemembered) {
   ConnectionBoard board(1, At(0));
   EXPECT_FALSE(board.Of(0).last_event);
   const WallTime now{std::chrono::hours(1)};
-  board.OnEvent(0, now);
+  board.OnEvent(0, false, now);
   EXPECT_EQ(board.Of(0).last_event, now);
+}
+
+TEST(ConnectionBoard, BackfilledEventsAreCountedApart) {
+  ConnectionBoard board(1, At(0));
+  board.OnEvent(0, false, {});
+  board.OnEvent(0, true, {});
+  EXPECT_EQ(board.Of(0).backfilled, 1u);
+}
+
+TEST(ConnectionBoard, RepeatsOfOneErrorAreCounted) {
+  ConnectionBoard board(1, At(0));
+  EXPECT_EQ(board.OnFailed(0, "network", "refused", seconds(1), At(1)), 1);
+  EXPECT_EQ(board.OnFailed(0, "network", "refused", seconds(1), At(2)), 2);
+  EXPECT_EQ(board.OnFailed(0, "network", "reset", seconds(1), At(3)), 1);
+  EXPECT_EQ(board.Of(0).attempt, 3);
+  board.OnSubscribed(0, {}, At(4));
+  EXPECT_EQ(board.OnFailed(0, "network", "reset", seconds(1), At(5)), 1);
+  EXPECT_EQ(board.Of(0).attempt, 1);
+}
+
+TEST(ConnectionBoard, TellsWhatAConnectionIsAbout) {
+  ConnectionBoard board(1, At(0));
+  EXPECT_EQ(board.Of(0).Word(At(0)), "connecting");
+  board.OnFailed(0, "network", "refused", seconds(5), At(1));
+  EXPECT_EQ(board.Of(0).Word(At(2)), "retrying");
+  EXPECT_EQ(board.Of(0).Word(At(6)), "connecting");
+  board.OnSubscribed(0, {"faults", "sse", "2024-11-05", ""}, At(7));
+  EXPECT_EQ(board.Of(0).Word(At(7)), "subscribed");
+  EXPECT_EQ(board.Of(0).facts.transport, "sse");
+  board.OnClosed(0, At(8));
+  EXPECT_EQ(board.Of(0).Word(At(8)), "closed");
 }
 
 }  // namespace

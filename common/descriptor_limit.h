@@ -1,0 +1,13 @@
+#pragma once
+
+#include <cstdint>
+
+namespace runner {
+
+// Raises the soft limit of open file descriptors to the hard limit (setrlimit(2), RLIMIT_NOFILE),
+// as far as the kernel permits, and returns what holds now. The soft limit is kept low by default
+// for the sake of select(2), which is not used here. Children inherit the limit: a program that
+// starts others has to think of that.
+std::uint64_t RaiseDescriptorLimit();
+
+}  // namespace runner

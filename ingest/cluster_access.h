@@ -1,0 +1,41 @@
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "ingest/mcp/event_source.h"
+#include "ingest/mcp/http_request.h"
+
+namespace runner::ingest {
+
+// How the MCP server of a cluster is spoken to.
+struct ClusterAccess {
+  SourceMode mode = SourceMode::kAuto;
+  Transport transport = Transport::kAuto;
+  std::string token_file = {};  // empty: no token
+  TlsFiles tls = {};
+  HttpHeaders headers = {};  // with every request; their values are secrets
+};
+
+constexpr std::size_t kMaxHeaders = 32;
+constexpr std::size_t kMaxHeaderBytes = std::size_t{8} << 10;  // of one cluster
+
+std::optional<SourceMode> ParseSourceMode(std::string_view word);
+std::optional<Transport> ParseTransport(std::string_view word);
+
+// What is wrong with a header that somebody wants sent (RFC 9110, section 5), or with a file, or
+// nothing. Made to follow the name of an option. The value of a header is never shown.
+std::optional<std::string> WrongWithHeader(const std::string& name, const std::string& value);
+std::optional<std::string> WrongWithFile(const std::string& path);
+std::optional<std::string> WrongWithTokenFile(const std::string& path);
+
+// What does not go together.
+std::vector<std::string> Contradictions(const std::string& endpoint, const ClusterAccess& access);
+
+// Header names are compared without regard to case.
+bool SameHeader(std::string_view a, std::string_view b);
+
+}  // namespace runner::ingest

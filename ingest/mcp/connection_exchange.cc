@@ -1,0 +1,203 @@
+#include "ingest/mcp/connection_exchange.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "ingest/mcp/endpoint_url.h"
+
+namespace runner::ingest {
+namespace {
+
+// Of what a `retry` field asks for.
+constexpr std::chrono::milliseconds kShortestRetry{100};
+constexpr std::chrono::milliseconds kLongestRetry = std::chrono::hours(24);
+
+std::chrono::milliseconds Bounded(std::chrono::milliseconds retry) {
+  return std::clamp(retry, kShortestRetry, kLongestRetry);
+}
+
+// The only type of event that carries messages (MCP, Transports).
+bool IsMessage(const SseEvent& event) { return event.type.empty() || event.type == "message"; }
+
+}  // namespace
+
+// --- Exchange -------------------------------------------------------------------------------
+
+void ClusterConnection::Exchange::Start(HttpRequest request) {
+  if (!connection_.token_) {
+    request_ = connection_.http_.Start(std::move(request), *this);
+    return;
+  }
+  again_ = request;
+  SendWith(connection_.token_->Get(), std::move(request));
+}
+
+void ClusterConnection::Exchange::StartAfter(Duration delay, HttpRequest request) {
+  timer_ = connection_.inbox_.After(delay, [this, request = std::move(request)] {
+    timer_ = Inbox::kNoTimer;
+    Start(request);
+  });
+}
+
+void ClusterConnection::Exchange::SendWith(const std::string* token, HttpRequest request) {
+  if (token != nullptr) {
+    request.headers.emplace_back("Authorization", "Bearer " + *token);
+    request_ = connection_.http_.Start(std::move(request), *this);
+    return;
+  }
+  // Without it the server would refuse: as good as refused, and trying again soon cannot help.
+  timer_ = connection_.inbox_.After(
+      Duration::zero(), [this, failure = ConnectionFailure{
+                                   ErrorClass::kAuth, connection_.token_->problem(), {}, true}] {
+        timer_ = Inbox::kNoTimer;
+        OnEnd(failure);
+      });
+}
+
+void ClusterConnection::Exchange::Cancel() {
+  if (timer_ != Inbox::kNoTimer) {
+    connection_.inbox_.Cancel(std::exchange(timer_, Inbox::kNoTimer));
+  }
+  if (request_ != 0) connection_.http_.Cancel(std::exchange(request_, 0));
+}
+
+void ClusterConnection::Exchange::OnHead(const HttpHead& head) {
+  std::optional<HttpRequest> again = std::exchange(again_, std::nullopt);
+  if (head.status != 401 || !again) return OnAnswer(head);
+  Cancel();
+  SendWith(connection_.token_->ReadAgain(), std::move(*again));
+}
+
+void ClusterConnection::Exchange::OnDone(const std::optional<ConnectionFailure>& failure) {
+  request_ = 0;
+  OnEnd(failure);
+}
+
+// --- PostExchange ---------------------------------------------------------------------------
+
+ClusterConnection::PostExchange::PostExchange(ClusterConnection& connection, PostId post,
+                                              HttpHeaders headers)
+    : Exchange(connection), post_(post), headers_(std::move(headers)) {
+  ExpectStream();
+}
+
+void ClusterConnection::PostExchange::OnAnswer(const HttpHead& head) {
+  is_stream_ = head.content_type == "text/event-stream";
+  connection_.Perform(connection_.source_->OnPostHead(post_, head, connection_.inbox_.Now()));
+}
+
+void ClusterConnection::PostExchange::OnBody(std::string_view bytes) {
+  if (is_stream_) {
+    parser_->Put(bytes);
+  } else if (body_.size() <= kReplyLimits.max_event) {  // of a stream that turned out to be none
+    body_.append(bytes);
+  }
+}
+
+void ClusterConnection::PostExchange::OnEnd(const std::optional<ConnectionFailure>& failure) {
+  if (!failure && !body_.empty()) Tell(body_);
+  ClusterConnection& connection = connection_;
+  const PostId post = post_;
+  const auto own = connection.posts_.find(post);
+  if (own == connection.posts_.end()) return;
+  if (!failure && GoOn()) return;
+  DestroyLater(connection.inbox_, std::move(own->second));
+  connection.posts_.erase(own);
+  connection.Perform(connection.source_->OnPostDone(post, failure, connection.inbox_.Now()));
+}
+
+void ClusterConnection::PostExchange::ExpectStream() {
+  parser_.emplace(
+      SseParser::Handlers{
+          .on_event =
+              [this](const SseEvent& event) {
+                if (IsMessage(event)) Tell(event.data);
+              },
+          .on_retry = [this](std::chrono::milliseconds delay) { retry_ = Bounded(delay); },
+          .on_oversize = [] {}},
+      kReplyLimits);
+}
+
+void ClusterConnection::PostExchange::Tell(std::string_view text) {
+  connection_.Perform(
+      connection_.source_->OnMessage(text, MessageOrigin::kPost, connection_.inbox_.Now()));
+}
+
+bool ClusterConnection::PostExchange::GoOn() {
+  if (!is_stream_ || !connection_.source_->Awaits(post_)) return false;
+  // A stream that ended without a new id will not go on after the old one.
+  const std::string last_event_id = parser_->last_event_id();
+  if (last_event_id.empty()) return false;
+  HttpRequest request = connection_.Request("GET", headers_, true);
+  request.headers.emplace_back("Accept", "text/event-stream");
+  request.headers.emplace_back("Last-Event-ID", last_event_id);
+  ExpectStream();
+  const Duration own = std::max<Duration>(connection_.options_.initial_delay, kShortestRetry);
+  StartAfter(retry_.value_or(own), std::move(request));
+  return true;
+}
+
+// --- StreamExchange -------------------------------------------------------------------------
+
+ClusterConnection::StreamExchange::StreamExchange(ClusterConnection& connection,
+                                                  const SseLimits& limits)
+    : Exchange(connection),
+      parser_(
+          {.on_event = [this](const SseEvent& event) { OnSse(event); },
+           .on_retry =
+               [this](std::chrono::milliseconds delay) {
+                 connection_.server_retry_ = Bounded(delay);
+               },
+           .on_oversize =
+               [this] {
+                 if (Current()) connection_.Perform(connection_.source_->OnOversize());
+               },
+           .on_endless =
+               [this] {
+                 if (!Current()) return;
+                 connection_.Perform(connection_.source_->OnEndlessLine(connection_.inbox_.Now()));
+               }},
+          limits) {}
+
+void ClusterConnection::StreamExchange::OnAnswer(const HttpHead& head) {
+  is_stream_ = head.status == 200 && head.content_type == "text/event-stream";
+  connection_.Perform(connection_.source_->OnStreamHead(head, connection_.inbox_.Now()));
+}
+
+void ClusterConnection::StreamExchange::OnBody(std::string_view bytes) {
+  if (!is_stream_) return;
+  parser_.Put(bytes);
+  if (!Current()) return;
+  const StreamPulse pulse{parser_.comments(), parser_.events(), parser_.mid_event()};
+  connection_.Perform(connection_.source_->OnPulse(pulse, connection_.inbox_.Now()));
+}
+
+void ClusterConnection::StreamExchange::OnEnd(const std::optional<ConnectionFailure>& failure) {
+  if (!Current()) return;
+  ClusterConnection& connection = connection_;
+  DestroyLater(connection.inbox_, std::move(connection.stream_));
+  connection.Perform(
+      connection.source_->OnStreamDone(failure, parser_.last_event_id(), connection.inbox_.Now()));
+}
+
+void ClusterConnection::StreamExchange::OnSse(const SseEvent& event) {
+  if (!Current()) return;
+  EventSource& source = *connection_.source_;
+  const Instant now = connection_.inbox_.Now();
+  if (event.type == "endpoint") {
+    connection_.Perform(
+        source.OnEndpoint(ResolveEndpoint(connection_.options_.endpoint, event.data), now));
+  } else if (IsMessage(event)) {
+    connection_.Perform(source.OnMessage(event.data, MessageOrigin::kStream, now));
+  }
+}
+
+// --- DeleteExchange -------------------------------------------------------------------------
+
+void ClusterConnection::DeleteExchange::OnEnd(const std::optional<ConnectionFailure>&) {
+  DestroyLater(connection_.inbox_, std::move(connection_.delete_request_));
+  if (const auto closed = std::exchange(connection_.closed_, nullptr)) closed();
+}
+
+}  // namespace runner::ingest

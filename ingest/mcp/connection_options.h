@@ -1,0 +1,31 @@
+#pragma once
+
+#include <chrono>
+#include <string>
+
+#include "common/clock.h"
+#include "ingest/mcp/event_source.h"
+#include "ingest/mcp/http_request.h"
+
+namespace runner::ingest {
+
+// How one MCP server is reached and listened to.
+struct ConnectionOptions {
+  std::string cluster;   // the configured name
+  std::string endpoint;  // URL of the MCP server
+  SourceMode mode = SourceMode::kAuto;
+  Transport transport = Transport::kAuto;
+  std::string token_file = {};  // holds a bearer token; or empty
+  HttpHeaders headers = {};     // sent with every request; their values are secrets
+  TlsFiles tls = {};
+  Duration initial_delay = std::chrono::seconds(1);
+  Duration max_delay = std::chrono::seconds(60);
+  Duration request_timeout = std::chrono::seconds(10);
+  Duration ping_interval = std::chrono::seconds(30);   // of silence, then a check
+  Duration idle_timeout = std::chrono::seconds(90);    // of a stream that has shown keepalives
+  Duration max_stream_age = std::chrono::minutes(30);  // of a stream that shows none
+  Duration poll_interval = std::chrono::seconds(30);
+  bool backfill = true;  // events that happened between two subscriptions are looked for
+};
+
+}  // namespace runner::ingest

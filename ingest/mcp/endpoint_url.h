@@ -1,0 +1,14 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace runner::ingest {
+
+// What an SSE server tells as the place to post to (MCP 2024-11-05, "HTTP with SSE"), resolved
+// against the URL of the stream (RFC 3986, section 5), as libcurl would read it. Nothing when it is
+// no URL, names a user, or has another origin: scheme, host or port. Pure.
+std::optional<std::string> ResolveEndpoint(const std::string& base, std::string_view reference);
+
+}  // namespace runner::ingest

@@ -1,0 +1,84 @@
+#include "ingest/mcp/http_failure.h"
+
+#include <cerrno>
+#include <string>
+#include <system_error>
+
+#include <sys/eventfd.h>
+
+#include "common/unique_fd.h"
+
+namespace runner::ingest {
+namespace {
+
+ErrorClass ClassOf(CURLcode code, std::string_view text) {
+  switch (code) {
+    case CURLE_OPERATION_TIMEDOUT:
+      return ErrorClass::kTimeout;
+    case CURLE_SSL_CONNECT_ERROR:
+    case CURLE_SSL_ENGINE_NOTFOUND:
+    case CURLE_SSL_ENGINE_SETFAILED:
+    case CURLE_SSL_ENGINE_INITFAILED:
+    case CURLE_SSL_CERTPROBLEM:
+    case CURLE_SSL_CIPHER:
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_USE_SSL_FAILED:
+    case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_SSL_CRL_BADFILE:
+    case CURLE_SSL_ISSUER_ERROR:
+    case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
+    case CURLE_SSL_INVALIDCERTSTATUS:
+    case CURLE_SSL_CLIENTCERT:
+      return ErrorClass::kTls;
+    case CURLE_WEIRD_SERVER_REPLY:
+    case CURLE_UNSUPPORTED_PROTOCOL:
+    case CURLE_HTTP2:
+    case CURLE_BAD_CONTENT_ENCODING:
+      return ErrorClass::kProtocol;
+    case CURLE_SEND_ERROR:
+    case CURLE_RECV_ERROR:
+      // TLS 1.3 refuses the client's certificate after the handshake, with an alert. A connection
+      // that ends without TLS saying so is cut off, as the network has it.
+      return text.find("SSL routines") != std::string_view::npos &&
+                     text.find("alert") != std::string_view::npos
+                 ? ErrorClass::kTls
+                 : ErrorClass::kNetwork;
+    default:
+      return ErrorClass::kNetwork;
+  }
+}
+
+bool OutOfDescriptors() {
+  const UniqueFd fd(::eventfd(0, EFD_CLOEXEC));
+  return !fd && (errno == EMFILE || errno == ENFILE);
+}
+
+// libcurl's text about a proxy that it cannot read holds the proxy with its password.
+bool MayHoldUrl(CURLcode code, std::string_view text) {
+  return code == CURLE_URL_MALFORMAT || code == CURLE_UNSUPPORTED_PROTOCOL ||
+         text.starts_with("Unsupported proxy") || text.find('@') != std::string_view::npos ||
+         text.find('?') != std::string_view::npos || text.find("://") != std::string_view::npos;
+}
+
+}  // namespace
+
+ConnectionFailure FailureOf(CURLcode code, std::string_view text, int socket_error) {
+  ConnectionFailure failure;
+  failure.error = ClassOf(code, text);
+  failure.detail = text.empty() || MayHoldUrl(code, text) ? ::curl_easy_strerror(code) : text;
+  // What libcurl makes of missing descriptors elsewhere, as for asking a name server, names
+  // something else.
+  const bool no_connection = code == CURLE_COULDNT_CONNECT || code == CURLE_COULDNT_RESOLVE_HOST ||
+                             code == CURLE_COULDNT_RESOLVE_PROXY || code == CURLE_OUT_OF_MEMORY ||
+                             code == CURLE_FAILED_INIT;
+  if (socket_error == EMFILE || socket_error == ENFILE ||
+      (no_connection && socket_error == 0 && OutOfDescriptors())) {
+    failure.error = ErrorClass::kNetwork;
+    failure.detail = "out of file descriptors (raise the limit, ulimit -n)";
+  } else if (socket_error != 0) {
+    failure.detail = "no socket: " + std::generic_category().message(socket_error);
+  }
+  return failure;
+}
+
+}  // namespace runner::ingest

@@ -1,0 +1,16 @@
+#pragma once
+
+#include <string_view>
+
+#include <curl/curl.h>
+
+#include "ingest/mcp/connection_error.h"
+
+namespace runner::ingest {
+
+// What a transfer that ended with `code` means to a connection. `text`: what libcurl says about it
+// (CURLOPT_ERRORBUFFER), or empty. `socket_error`: the errno for which no socket was to be had, or
+// 0. The detail never holds a URL, whose query or user may be a secret.
+ConnectionFailure FailureOf(CURLcode code, std::string_view text, int socket_error);
+
+}  // namespace runner::ingest

@@ -1,0 +1,80 @@
+// What libcurl's errors mean to a connection.
+
+#include "ingest/mcp/http_failure.h"
+
+#include <cerrno>
+#include <string>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace runner::ingest {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+std::string Class(CURLcode code, std::string_view text = "") {
+  return std::string(ToString(FailureOf(code, text, 0).error));
+}
+
+TEST(HttpFailure, EverythingAboutCertificatesAndHandshakesIsTls) {
+  for (const CURLcode code :
+       {CURLE_SSL_CONNECT_ERROR, CURLE_SSL_ENGINE_NOTFOUND, CURLE_SSL_ENGINE_SETFAILED,
+        CURLE_SSL_ENGINE_INITFAILED, CURLE_SSL_CERTPROBLEM, CURLE_SSL_CIPHER,
+        CURLE_PEER_FAILED_VERIFICATION, CURLE_USE_SSL_FAILED, CURLE_SSL_CACERT_BADFILE,
+        CURLE_SSL_CRL_BADFILE, CURLE_SSL_ISSUER_ERROR, CURLE_SSL_PINNEDPUBKEYNOTMATCH,
+        CURLE_SSL_INVALIDCERTSTATUS, CURLE_SSL_CLIENTCERT}) {
+    EXPECT_EQ(Class(code), "tls") << code;
+  }
+}
+
+TEST(HttpFailure, ARefusedCertificateIsToldAfterTheHandshake) {
+  EXPECT_EQ(Class(CURLE_RECV_ERROR,
+                  "OpenSSL SSL_read: error:0A00045C:SSL routines::tlsv13 alert certificate "
+                  "required, errno 0"),
+            "tls");
+}
+
+TEST(HttpFailure, AStreamOfTlsThatIsCutOffIsTheNetwork) {
+  EXPECT_EQ(Class(CURLE_RECV_ERROR,
+                  "OpenSSL SSL_read: error:0A000126:SSL routines::unexpected eof while reading, "
+                  "errno 0"),
+            "network");
+  EXPECT_EQ(Class(CURLE_SSL_SHUTDOWN_FAILED), "network");
+}
+
+TEST(HttpFailure, TheRest) {
+  EXPECT_EQ(Class(CURLE_COULDNT_CONNECT), "network");
+  EXPECT_EQ(Class(CURLE_COULDNT_RESOLVE_HOST), "network");
+  EXPECT_EQ(Class(CURLE_GOT_NOTHING), "network");
+  EXPECT_EQ(Class(CURLE_OPERATION_TIMEDOUT), "timeout");
+  EXPECT_EQ(Class(CURLE_WEIRD_SERVER_REPLY), "protocol");
+}
+
+TEST(HttpFailure, TheDetailIsWhatLibcurlSays) {
+  EXPECT_EQ(FailureOf(CURLE_COULDNT_RESOLVE_HOST, "Could not resolve host: mcp", 0).detail,
+            "Could not resolve host: mcp");
+  EXPECT_EQ(FailureOf(CURLE_GOT_NOTHING, "", 0).detail, ::curl_easy_strerror(CURLE_GOT_NOTHING));
+}
+
+TEST(HttpFailure, TheDetailHoldsNoUrl) {
+  EXPECT_THAT(FailureOf(CURLE_COULDNT_RESOLVE_PROXY,
+                        "Unsupported proxy syntax in 'user:secret@': Bad port", 0)
+                  .detail,
+              Not(HasSubstr("secret")));
+  EXPECT_THAT(FailureOf(CURLE_URL_MALFORMAT, "bad: secret", 0).detail, Not(HasSubstr("secret")));
+  EXPECT_THAT(FailureOf(CURLE_RECV_ERROR, "from http://a/b?token=secret", 0).detail,
+              Not(HasSubstr("secret")));
+}
+
+TEST(HttpFailure, MissingDescriptorsAreSaidSo) {
+  const ConnectionFailure failure =
+      FailureOf(CURLE_COULDNT_CONNECT, "Failed to connect to a port 1", EMFILE);
+  EXPECT_EQ(failure.error, ErrorClass::kNetwork);
+  EXPECT_THAT(failure.detail, HasSubstr("out of file descriptors"));
+  EXPECT_THAT(FailureOf(CURLE_COULDNT_CONNECT, "", EACCES).detail, HasSubstr("Permission denied"));
+}
+
+}  // namespace
+}  // namespace runner::ingest

@@ -96,4 +96,24 @@ std::string FindSubscriptionId(std::string_view text) {
   return {};
 }
 
+std::vector<std::string> ToolNames(const JsonIn& result) {
+  std::vector<std::string> names;
+  const JsonMembers members(result, {"tools", "nextCursor"});
+  const auto tools = Array(members["tools"]);
+  if (!tools) return names;
+  for (const simdjson::dom::element element : *tools) {
+    if (names.size() == kMaxToolNames) break;
+    const JsonMembers tool(element, {"name"});
+    const std::string_view name = tool.Text("name");
+    if (!name.empty() && name.size() <= kMaxToolName) names.emplace_back(name);
+  }
+  return names;
+}
+
+std::string NextCursor(const JsonIn& result) {
+  const JsonMembers members(result, {"tools", "nextCursor"});
+  const std::string_view cursor = members.Text("nextCursor");
+  return cursor.size() <= kMaxCursor ? std::string(cursor) : std::string();
+}
+
 }  // namespace runner::ingest

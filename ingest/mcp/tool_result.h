@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "ingest/mcp/json_in.h"
 
@@ -10,7 +11,7 @@ namespace runner::ingest {
 
 struct JsonRpcResponse;
 
-// Reading the answers to tools/call (MCP, Tools, "Calling Tools"). An answer that is ambiguous
+// Reading the answers to tools/call and tools/list (MCP, Tools). An answer that is ambiguous
 // (json_members.h) is a failed one without text. Pure.
 
 // The text parts of a result, each followed by a line end.
@@ -33,5 +34,16 @@ std::string FailureText(const JsonRpcResponse& response);
 // in other texts as it stands. Empty when there is none.
 constexpr std::size_t kMaxSubscriptionId = 128;
 std::string FindSubscriptionId(std::string_view text);
+
+// The names in an answer to tools/list, in their order: the first kMaxToolNames of those that are
+// strings of 1 to kMaxToolName bytes. None when it is no such answer.
+constexpr std::size_t kMaxToolNames = 1000;
+constexpr std::size_t kMaxToolName = 256;
+std::vector<std::string> ToolNames(const JsonIn& result);
+
+// What to ask the next page of a list with (MCP, Pagination). Empty when there is none, or when it
+// is longer than kMaxCursor bytes: a cut one would mean something else.
+constexpr std::size_t kMaxCursor = 1024;
+std::string NextCursor(const JsonIn& result);
 
 }  // namespace runner::ingest

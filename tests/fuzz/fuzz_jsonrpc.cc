@@ -108,11 +108,15 @@ void CheckResponse(const JsonRpcResponse& response) {
   FUZZ_CHECK(FailureText(response).size() <= 300);
   if (ToolUnknown(response) && !response.is_error) FUZZ_CHECK(!FailureText(response).empty());
   if (response.is_error) FUZZ_CHECK(ToolFailed(response));
+  const auto names = ToolNames(response.result);
+  FUZZ_CHECK(names.size() <= kMaxToolNames);
+  for (const std::string& name : names) FUZZ_CHECK(!name.empty() && name.size() <= kMaxToolName);
+  FUZZ_CHECK(NextCursor(response.result).size() <= kMaxCursor);
   const std::string text = ToolText(response.result);
   FUZZ_CHECK(text.empty() || text.ends_with('\n'));
   const std::string id = FindSubscriptionId(text);
   // The text that gave the id names it.
-  if (!id.empty()) FUZZ_CHECK(NamesSubscription(text, id));
+  if (!id.empty()) FUZZ_CHECK(NamesSubscription(text, id) && id.size() <= kMaxSubscriptionId);
 }
 
 // Whether this program's own reader takes it for ours: ids that we give are such.

@@ -2,6 +2,7 @@
 
 #include <deque>
 #include <string>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -121,6 +122,54 @@ TEST_F(ToolResult, Row10_AmbiguousAnswerIsAFailureWithoutText) {
   EXPECT_EQ(ToolText(twice.result), "");
   const auto part = ResultText(R"({"content":[{"type":"text","text":"a","text":"b"}]})");
   EXPECT_EQ(ToolText(part.result), "");
+}
+
+TEST_F(ToolResult, ToolsAreListedByName) {
+  const auto page = Result({{"tools", {{{"name", "events_list"}, {"title", "x"}}, {{"name", "b"}}}},
+                            {"nextCursor", "page-2"}});
+  EXPECT_EQ(ToolNames(page.result), (std::vector<std::string>{"events_list", "b"}));
+  EXPECT_EQ(NextCursor(page.result), "page-2");
+  EXPECT_EQ(NextCursor(Result({{"tools", Json::array()}}).result), "") << "the last page";
+}
+
+TEST_F(ToolResult, WhatIsNoListOfToolsNamesNone) {
+  for (const Json& result :
+       {Json(), Json("text"), Json::array(), Json::object(), Json{{"tools", "events_list"}},
+        Json{{"tools", {{"name", "events_list"}}}}, Json{{"nextCursor", 5}}}) {
+    const auto answer = Result(result);
+    EXPECT_EQ(ToolNames(answer.result), std::vector<std::string>()) << result;
+    EXPECT_EQ(NextCursor(answer.result), "") << result;
+  }
+  EXPECT_EQ(ToolNames(std::nullopt), std::vector<std::string>());
+  EXPECT_EQ(NextCursor(std::nullopt), "");
+  const auto odd = Result(
+      {{"tools",
+        {5, "x", nullptr, Json::object(), {{"name", 5}}, {{"name", ""}}, {{"name", "good"}}}}});
+  EXPECT_EQ(ToolNames(odd.result), std::vector<std::string>{"good"});
+}
+
+TEST_F(ToolResult, ListOfToolsIsBounded) {
+  Json tools = Json::array({{{"name", std::string(kMaxToolName + 1, 'x')}}});
+  for (int i = 0; i < 1500; ++i) tools.push_back({{"name", "tool-" + std::to_string(i)}});
+  const auto page = Result({{"tools", tools}, {"nextCursor", std::string(kMaxCursor + 1, 'x')}});
+  const auto names = ToolNames(page.result);
+  ASSERT_EQ(names.size(), kMaxToolNames);
+  EXPECT_EQ(names.front(), "tool-0");
+  EXPECT_EQ(names.back(), "tool-999");
+  EXPECT_EQ(NextCursor(page.result), "");
+  const std::string cursor(kMaxCursor, 'x');
+  EXPECT_EQ(NextCursor(Result({{"nextCursor", cursor}}).result), cursor);
+}
+
+TEST_F(ToolResult, Row10_AmbiguousListOfToolsNamesNone) {
+  for (const char* text : {R"({"tools":[{"name":"a"}],"tools":[],"nextCursor":"c"})",
+                           R"({"tools":[{"name":"a"}],"nextCursor":"c","nextCursor":"d"})"}) {
+    const auto page = ResultText(text);
+    EXPECT_EQ(ToolNames(page.result), std::vector<std::string>()) << text;
+    EXPECT_EQ(NextCursor(page.result), "") << text;
+  }
+  const auto tool = ResultText(R"({"tools":[{"name":"a","name":"b"},{"name":"c"}]})");
+  EXPECT_EQ(ToolNames(tool.result), std::vector<std::string>{"c"});
 }
 
 }  // namespace

@@ -22,7 +22,7 @@ forbid "executor never includes ingest" 'ingest/|tools/|tests/' executor
 forbid "the core does no I/O" "$io|runner/v1/|sys/|unistd\\.h|thread|mutex" ingest/core executor/core
 forbid "the shim is made of system calls" "$io|runner/v1/|nlohmann/|iostream|thread" executor/shim
 forbid "the MCP protocol is apart from HTTP and gRPC" "$io|runner/v1/" \
-  ingest/mcp/{sse_parser,json,fault_decoder,tool_result,mcp_session,event_source}*
+  ingest/mcp/{sse_parser,json,fault_decoder,cluster_event,tool_result,mcp_session,event_source}*
 forbid "no header of the loops pulls gRPC into what does not speak it" 'grpc|runner/v1/' \
   ingest/ingest_loop.h ingest/metrics.h executor/supervisor executor/workspace
 

@@ -1,5 +1,6 @@
 // The input is one JSON-RPC text as a server may send it. Whatever it holds, reading it and what
-// lies in it keeps to the promises of jsonrpc.h, fault_decoder.h and tool_result.h.
+// lies in it keeps to the promises of jsonrpc.h, fault_decoder.h, cluster_event.h and
+// tool_result.h.
 
 #include <chrono>
 #include <cstddef>
@@ -10,6 +11,7 @@
 #include <variant>
 
 #include "common/utf8.h"
+#include "ingest/mcp/cluster_event.h"
 #include "ingest/mcp/fault_decoder.h"
 #include "ingest/mcp/json_members.h"
 #include "ingest/mcp/jsonrpc.h"
@@ -84,23 +86,38 @@ void CheckRawText(std::string_view text) {
   }
 }
 
-void CheckFault(const JsonIn& value) {
-  const DecodedEvent decoded = DecodeFault(value, kNow);
+// Of any decoder: an event within its bounds, or why there is none.
+const FaultEvent* CheckDecoded(const DecodedEvent& decoded) {
   if (const auto* invalid = std::get_if<InvalidEvent>(&decoded)) {
     FUZZ_CHECK(invalid->reason == "schema" || invalid->reason == "json");
     FUZZ_CHECK(!invalid->detail.empty());
-    return;
+    return nullptr;
   }
   const FaultEvent& event = std::get<FaultEvent>(decoded);
   FUZZ_CHECK(event.cluster.empty());
   FUZZ_CHECK(event.received_at == kNow);
-  const JsonMembers data(value, {"faultType", "resource"});
-  CheckText(event.fault_type, data.Text("faultType"), kMaxName);
-  CheckText(event.resource.name, JsonMembers(data["resource"], {"name"}).Text("name"), kMaxName);
   CheckBounds(event);
   FaultEvent again = event;
   FUZZ_CHECK(!Normalize(again));
   CheckSame(again, event);
+  return &event;
+}
+
+void CheckEvents(const JsonIn& value) {
+  const DecodedEvent decoded = DecodeFault(value, kNow);
+  if (const FaultEvent* fault = CheckDecoded(decoded)) {
+    const JsonMembers data(value, {"faultType", "resource"});
+    CheckText(fault->fault_type, data.Text("faultType"), kMaxName);
+    CheckText(fault->resource.name, JsonMembers(data["resource"], {"name"}).Text("name"), kMaxName);
+  }
+  const DecodedEvent as_cluster_event = DecodeClusterEvent(value, kNow);
+  if (const FaultEvent* fault = CheckDecoded(as_cluster_event)) {
+    FUZZ_CHECK(fault->fault_id.empty());
+    const JsonMembers data(value, {"event"});
+    const JsonMembers event(data["event"], {"reason", "type"});
+    CheckText(fault->fault_type, event.Text("reason"), kMaxName);
+    FUZZ_CHECK((fault->severity == Severity::kWarning) == (event.Text("type") == "Warning"));
+  }
 }
 
 void CheckResponse(const JsonRpcResponse& response) {
@@ -108,11 +125,15 @@ void CheckResponse(const JsonRpcResponse& response) {
   FUZZ_CHECK(FailureText(response).size() <= 300);
   if (ToolUnknown(response) && !response.is_error) FUZZ_CHECK(!FailureText(response).empty());
   if (response.is_error) FUZZ_CHECK(ToolFailed(response));
+  const auto names = ToolNames(response.result);
+  FUZZ_CHECK(names.size() <= kMaxToolNames);
+  for (const std::string& name : names) FUZZ_CHECK(!name.empty() && name.size() <= kMaxToolName);
+  FUZZ_CHECK(NextCursor(response.result).size() <= kMaxCursor);
   const std::string text = ToolText(response.result);
   FUZZ_CHECK(text.empty() || text.ends_with('\n'));
   const std::string id = FindSubscriptionId(text);
   // The text that gave the id names it.
-  if (!id.empty()) FUZZ_CHECK(NamesSubscription(text, id));
+  if (!id.empty()) FUZZ_CHECK(NamesSubscription(text, id) && id.size() <= kMaxSubscriptionId);
 }
 
 // Whether this program's own reader takes it for ours: ids that we give are such.
@@ -148,8 +169,8 @@ void CheckRequest(const JsonRpcRequest& request) {
 }
 
 void CheckNotification(const JsonRpcNotification& notification) {
-  CheckFault(notification.params);
-  CheckFault(JsonMembers(notification.params, {"data"})["data"]);
+  CheckEvents(notification.params);
+  CheckEvents(JsonMembers(notification.params, {"data"})["data"]);
   const Json params =
       IsNull(notification.params) ? Json() : Json::parse(JsonText(notification.params));
   JsonRpcReader reader;

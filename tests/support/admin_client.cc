@@ -63,6 +63,14 @@ v1::GetStatusResponse IngestClient::Status() {
   return response;
 }
 
+std::vector<v1::ClusterConnection> IngestClient::Clusters() {
+  grpc::ClientContext context;
+  Limit(context);
+  v1::ListClustersResponse response;
+  Require(stub_->ListClusters(&context, {}, &response), "ListClusters");
+  return {response.clusters().begin(), response.clusters().end()};
+}
+
 ExecutorClient::ExecutorClient(const std::string& address)
     : stub_(v1::ExecutorAdmin::NewStub(ChannelTo(address))) {}
 

@@ -23,6 +23,7 @@ class IngestClient {
   // Newest first; of one state if it is named.
   std::vector<v1::IncidentStatus> List(const std::string& state = "");
   v1::GetStatusResponse Status();
+  std::vector<v1::ClusterConnection> Clusters();
 
  private:
   std::unique_ptr<v1::IngestAdmin::Stub> stub_;

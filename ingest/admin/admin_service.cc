@@ -37,22 +37,22 @@ v1::IncidentStatus ToStatus(const IncidentRecord& record, bool whole) {
 // A query may hold a secret.
 std::string WithoutQuery(const std::string& url) { return url.substr(0, url.find_first_of("?#")); }
 
-v1::ClusterConnection ToProto(const std::string& name, const std::string& endpoint,
-                              const ConnectionState& state, MonoTime now) {
+v1::ClusterConnection ToConnection(const std::string& name, const std::string& endpoint,
+                                   const ConnectionState& state, MonoTime now) {
   v1::ClusterConnection connection;
   connection.set_name(name);
   connection.set_endpoint(WithoutQuery(endpoint));
   connection.set_state(std::string(state.Word(now)));
-  *connection.mutable_in_state() = runner::ToProto(now - state.since);
+  *connection.mutable_in_state() = ToProto(now - state.since);
   connection.set_mode(state.facts.mode);
   connection.set_transport(state.facts.transport);
   connection.set_protocol_version(state.facts.protocol_version);
   connection.set_session_id(state.facts.session_id);
-  if (state.last_event) *connection.mutable_last_event_at() = runner::ToProto(*state.last_event);
+  if (state.last_event) *connection.mutable_last_event_at() = ToProto(*state.last_event);
   connection.set_last_error(state.last_error);
   connection.set_attempt(static_cast<std::uint32_t>(state.attempt));
   if (state.next_retry && now < *state.next_retry) {
-    *connection.mutable_next_retry_in() = runner::ToProto(*state.next_retry - now);
+    *connection.mutable_next_retry_in() = ToProto(*state.next_retry - now);
   }
   return connection;
 }
@@ -134,7 +134,7 @@ grpc::Status AdminService::ListClusters(grpc::ServerContext*,
           const std::string& name = scheduler.View(i).name;
           if (!wanted.empty() && name != wanted) continue;
           *found.add_clusters() =
-              ToProto(name, endpoints_.at(i), loop_.connections().Of(i), inbox_.Now().mono);
+              ToConnection(name, endpoints_.at(i), loop_.connections().Of(i), inbox_.Now().mono);
         }
         return found;
       },

@@ -151,5 +151,35 @@ TEST_F(ConnectionCrowdTest, HundredClustersThatLoseTheirStreamsAllComeBack) {
   EXPECT_TRUE(crowd_.Await([&] { return crowd_.heard.size() == kClusters; }));
 }
 
+TEST_F(ConnectionCrowdTest, OfTwoHundredClustersSixtyFourConnectAtATime) {
+  constexpr std::size_t kClusters = 200;
+  OnServer([&] {
+    server_.Follow(faultsim::ParseScript(R"({"rules": [
+      {"match": {"rpc": "initialize"}, "steps": [{"wait": 300}, "serve"]}]})"));
+  });
+  Connect(kClusters, milliseconds(10), milliseconds(200));
+  ASSERT_TRUE(crowd_.Await([&] { return crowd_.subscribed.size() == kClusters; }));
+  std::size_t most = 0;
+  OnServer([&] { most = server_.most_connecting(); });
+  EXPECT_EQ(most, ConnectionThread::kMostConnecting);
+  EXPECT_TRUE(crowd_.failed.empty());
+}
+
+TEST_F(ConnectionCrowdTest, ThoseThatWaitForTheirTurnAreClosedAtOnce) {
+  OnServer([&] {
+    server_.Follow(faultsim::ParseScript(R"({"rules": [
+      {"match": {"rpc": "initialize"}, "steps": ["stall"]}]})"));
+  });
+  Connect(200, milliseconds(10), milliseconds(200));
+  std::size_t most = 0;
+  while (most < ConnectionThread::kMostConnecting) {
+    OnServer([&] { most = server_.most_connecting(); });
+  }
+  connections_->Close(seconds(30));
+  connections_->Join();
+  OnServer([&] { most = server_.most_connecting(); });
+  EXPECT_EQ(most, ConnectionThread::kMostConnecting) << "nobody else has begun";
+}
+
 }  // namespace
 }  // namespace runner::ingest

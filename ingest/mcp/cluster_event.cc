@@ -1,5 +1,8 @@
 #include "ingest/mcp/cluster_event.h"
 
+#include <algorithm>
+#include <array>
+#include <string_view>
 #include <utility>
 #include <variant>
 
@@ -10,6 +13,18 @@ namespace {
 
 Severity SeverityOf(const ClusterEvent& event) {
   return event.type == "Warning" ? Severity::kWarning : Severity::kInfo;
+}
+
+// Events about these are kept in the namespace default, where the objects themselves are not.
+bool IsClusterScoped(std::string_view kind) {
+  constexpr std::array<std::string_view, 7> kKinds = {"Node",
+                                                      "Namespace",
+                                                      "PersistentVolume",
+                                                      "StorageClass",
+                                                      "VolumeAttachment",
+                                                      "CustomResourceDefinition",
+                                                      "CertificateSigningRequest"};
+  return std::find(kKinds.begin(), kKinds.end(), kind) != kKinds.end();
 }
 
 // A server writes null, or the year 1, for a time that it does not know.
@@ -45,7 +60,9 @@ FaultEvent ToFault(const ClusterEvent& event, WallTime now) {
   fault.fault_type = event.reason;
   fault.severity = SeverityOf(event);
   fault.resource = event.object;
-  if (fault.resource.namespace_.empty()) fault.resource.namespace_ = event.namespace_;
+  if (fault.resource.namespace_.empty() && !IsClusterScoped(event.object.kind)) {
+    fault.resource.namespace_ = event.namespace_;
+  }
   fault.context = event.message;
   fault.timestamp = event.timestamp.value_or(now);
   fault.received_at = now;

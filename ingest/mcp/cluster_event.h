@@ -21,7 +21,7 @@ struct ClusterEvent {
 };
 
 // The event as a fault: the reason is its type, the message its context. A Warning has severity
-// warning, everything else info. An object without a namespace is in that of the event. There is no
+// warning, everything else info. An object without a namespace is in that of the event, unless its kind has none. There is no
 // fault id. Nothing is checked: Normalize has to follow.
 FaultEvent ToFault(const ClusterEvent& event, WallTime now);
 

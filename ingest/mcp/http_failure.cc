@@ -57,7 +57,7 @@ bool OutOfDescriptors() {
 bool MayHoldUrl(CURLcode code, std::string_view text) {
   return code == CURLE_URL_MALFORMAT || code == CURLE_UNSUPPORTED_PROTOCOL ||
          text.starts_with("Unsupported proxy") || text.find('@') != std::string_view::npos ||
-         text.find('?') != std::string_view::npos || text.find("://") != std::string_view::npos;
+         text.find("://") != std::string_view::npos;
 }
 
 }  // namespace

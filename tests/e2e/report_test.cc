@@ -213,7 +213,7 @@ TEST_F(ReportTest, EveryEventIsCountedOnceWhateverBecomesOfIt) {
   ExpectBalance();
 }
 
-TEST_F(ReportTest, AHostileFaultRunsNothingAndForgesNothing) {
+TEST_F(ReportTest, Row27_AHostileFaultRunsNothingAndForgesNothing) {
   StartKeeping();
   const std::string touch = "touch " + (system_->directory() / "executed").string();
   const std::string evil = "../../$(" + touch + ")`" + touch + "`;" + touch +

@@ -23,6 +23,18 @@ std::string_view Trim(std::string_view text) {
   return text.substr(first, text.find_last_not_of(" \t") - first + 1);
 }
 
+// Of a request target in origin form, or in absolute form as a proxy is asked (RFC 9112, section
+// 3.2); empty when it is neither.
+std::string_view PathOf(std::string_view target) {
+  constexpr std::string_view kScheme = "http://";
+  if (target.starts_with(kScheme)) {
+    target.remove_prefix(kScheme.size());
+    target.remove_prefix(std::min(target.find('/'), target.size()));
+    if (target.empty()) return "/";
+  }
+  return target.starts_with('/') ? target.substr(0, target.find('?')) : std::string_view();
+}
+
 bool IsToken(std::string_view text) {
   constexpr std::string_view kOthers = "!#$%&'*+-.^_`|~";
   return !text.empty() && std::all_of(text.begin(), text.end(), [&](char c) {
@@ -93,8 +105,7 @@ bool RequestParser::ParseRequestLine(std::string_view line) {
   }
   const std::string_view method = line.substr(0, first);
   const std::string_view target = line.substr(first + 1, last - first - 1);
-  if (!IsToken(method) || target.empty() || target.front() != '/' ||
-      target.find(' ') != std::string_view::npos) {
+  if (!IsToken(method) || PathOf(target).empty() || target.find(' ') != std::string_view::npos) {
     Fail(400, "malformed request line");
     return false;
   }
@@ -103,7 +114,7 @@ bool RequestParser::ParseRequestLine(std::string_view line) {
     return false;
   }
   request_->method = method;
-  request_->path = target.substr(0, target.find('?'));
+  request_->path = PathOf(target);
   return true;
 }
 

@@ -99,12 +99,8 @@ class ConnectionCrowdTest : public ::testing::Test {
       options.request_timeout = seconds(30);
       all.push_back(std::move(options));
     }
-    connections_ = std::make_unique<ConnectionThread>(
-        clock_, std::move(all), crowd_,
-        [](const ConnectionOptions&, EventHistory&) {
-          return std::make_unique<McpSession>(McpSessionOptions{});
-        },
-        [] { return false; });
+    connections_ = std::make_unique<ConnectionThread>(clock_, std::move(all), crowd_,
+                                                      NewMcpSessions("test"), [] { return false; });
     connections_->Start();
   }
 
@@ -149,6 +145,36 @@ TEST_F(ConnectionCrowdTest, HundredClustersThatLoseTheirStreamsAllComeBack) {
   OnServer([&] { told = server_.Publish(); });
   EXPECT_EQ(told, kClusters);
   EXPECT_TRUE(crowd_.Await([&] { return crowd_.heard.size() == kClusters; }));
+}
+
+TEST_F(ConnectionCrowdTest, OfTwoHundredClustersSixtyFourConnectAtATime) {
+  constexpr std::size_t kClusters = 200;
+  OnServer([&] {
+    server_.Follow(faultsim::ParseScript(R"({"rules": [
+      {"match": {"rpc": "initialize"}, "steps": [{"wait": 300}, "serve"]}]})"));
+  });
+  Connect(kClusters, milliseconds(10), milliseconds(200));
+  ASSERT_TRUE(crowd_.Await([&] { return crowd_.subscribed.size() == kClusters; }));
+  std::size_t most = 0;
+  OnServer([&] { most = server_.most_connecting(); });
+  EXPECT_EQ(most, ConnectionThread::kMostConnecting);
+  EXPECT_TRUE(crowd_.failed.empty());
+}
+
+TEST_F(ConnectionCrowdTest, ThoseThatWaitForTheirTurnAreClosedAtOnce) {
+  OnServer([&] {
+    server_.Follow(faultsim::ParseScript(R"({"rules": [
+      {"match": {"rpc": "initialize"}, "steps": ["stall"]}]})"));
+  });
+  Connect(200, milliseconds(10), milliseconds(200));
+  std::size_t most = 0;
+  while (most < ConnectionThread::kMostConnecting) {
+    OnServer([&] { most = server_.most_connecting(); });
+  }
+  connections_->Close(seconds(30));
+  connections_->Join();
+  OnServer([&] { most = server_.most_connecting(); });
+  EXPECT_EQ(most, ConnectionThread::kMostConnecting) << "nobody else has begun";
 }
 
 }  // namespace

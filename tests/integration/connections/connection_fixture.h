@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -46,6 +47,10 @@ class LoopbackServer final : public faultsim::HttpHandler {
     for (const faultsim::ConnectionId stream : streams_) http_.EndStream(stream);
   }
   void RefuseWith(int status) { refuse_with_ = status; }
+  // From now on 401 is the answer without this bearer token.
+  void RequireToken(const std::string& token) { required_ = "Bearer " + token; }
+  // Clusters whose initialize was not answered yet: the most at a time.
+  std::size_t most_connecting() const { return most_connecting_; }
   void Follow(faultsim::Script script) { matcher_ = faultsim::ScriptMatcher(std::move(script)); }
   int Requests(const std::string& method) const {
     return static_cast<int>(
@@ -57,13 +62,19 @@ class LoopbackServer final : public faultsim::HttpHandler {
 
   std::shared_ptr<const faultsim::Steps> StepsFor(const faultsim::HttpRequest& request) override {
     requests_.push_back(request);
+    if (IsInitialize(request)) {
+      connecting_.insert(request.path);
+      most_connecting_ = std::max(most_connecting_, connecting_.size());
+    }
     return matcher_.Match(request);
   }
   faultsim::HttpResponse Answer(faultsim::ConnectionId connection,
                                 const faultsim::HttpRequest& request) override {
-    if (refuse_with_ != 0) {
+    if (IsInitialize(request)) connecting_.erase(request.path);
+    const bool refused = !required_.empty() && request.Header("authorization") != required_;
+    if (refuse_with_ != 0 || refused) {
       faultsim::HttpResponse refusal;
-      refusal.status = refuse_with_;
+      refusal.status = refuse_with_ != 0 ? refuse_with_ : 401;
       return refusal;
     }
     if (request.method == "GET") streams_.push_back(connection);
@@ -74,6 +85,9 @@ class LoopbackServer final : public faultsim::HttpHandler {
   }
 
  private:
+  static bool IsInitialize(const faultsim::HttpRequest& request) {
+    return request.body.find("\"method\":\"initialize\"") != std::string::npos;
+  }
   LoopbackServer(Inbox& inbox, const Clock& clock, UniqueFd listener)
       : address_(faultsim::BoundAddress(listener.Get())),
         http_(inbox, std::move(listener)),
@@ -88,6 +102,9 @@ class LoopbackServer final : public faultsim::HttpHandler {
   faultsim::ScriptMatcher matcher_;
   std::vector<faultsim::HttpRequest> requests_;
   int refuse_with_ = 0;
+  std::string required_;
+  std::set<std::string> connecting_;
+  std::size_t most_connecting_ = 0;
   int published_ = 0;
 };
 
@@ -136,20 +153,32 @@ class ConnectionTest : public ::testing::Test, public ConnectionListener {
     return options;
   }
   void Connect(ConnectionOptions options = QuickOptions()) {
+    McpSessionOptions session;
+    session.client_version = "test";
+    session.mode = SourceMode::kFaults;
+    session.transport = Transport::kStreamableHttp;
+    session.backfill = false;
+    session.request_timeout = options.request_timeout;
+    session.ping_interval = ping_interval_;
+    ConnectWith(std::move(options), [session](const ConnectionOptions&, EventHistory& history) {
+      return std::make_unique<McpSession>(session, history);
+    });
+  }
+  void ConnectWith(ConnectionOptions options, ClusterConnection::NewSource new_source) {
     options.cluster = "east";
     options.endpoint = endpoint_;
-    connection_ = std::make_unique<ClusterConnection>(
-        options, inbox_, http_, gate_, *this,
-        [timeout = options.request_timeout, ping = ping_interval_](const ConnectionOptions&,
-                                                                   EventHistory&) {
-          McpSessionOptions session;
-          session.client_version = "test";
-          session.request_timeout = timeout;
-          session.ping_interval = ping;
-          return std::make_unique<McpSession>(session);
-        },
-        [] { return 0.5; });
+    connection_ = std::make_unique<ClusterConnection>(options, inbox_, http_, gate_, *this,
+                                                      std::move(new_source), [] { return 0.5; });
     connection_->Connect();
+  }
+  // Closes the connection and waits until the server has been told.
+  void Close() {
+    bool closed = false;
+    connection_->Close([&] {
+      closed = true;
+      Changed();
+    });
+    RunUntil([&] { return closed; });
   }
   // Lets the loop run until `done` holds; throws when that takes too long.
   void RunUntil(std::function<bool()> done) {

@@ -57,12 +57,8 @@ class ConnectionThreadTest : public ::testing::Test {
     ConnectionOptions options;
     options.cluster = "east";
     options.endpoint = "http://" + address + "/mcp";
-    return std::make_unique<ConnectionThread>(
-        clock_, std::vector{options}, listener_,
-        [](const ConnectionOptions&, EventHistory&) {
-          return std::make_unique<McpSession>(McpSessionOptions{});
-        },
-        [] { return false; });
+    return std::make_unique<ConnectionThread>(clock_, std::vector{options}, listener_,
+                                              NewMcpSessions("test"), [] { return false; });
   }
 
   SystemClock clock_;

@@ -66,6 +66,21 @@ TEST_F(HostileStreamTest, Row1_StreamThatEndsInMidEventDropsTheEvent) {
   EXPECT_TRUE(invalid_.empty());
 }
 
+TEST_F(HostileStreamTest, Row5_ResetOfASilentStreamIsRetriedInTheSameSession) {
+  ServeStreamThen(R"({"wait": 50}, "reset")");
+  RunUntil([&] { return sessions_.size() == 2; });
+  EXPECT_EQ(OnlyError(), "network");
+  EXPECT_EQ(sessions_[0], sessions_[1]);
+  ExpectFaultsStillCome();
+}
+
+TEST_F(HostileStreamTest, Row5_SlowCloseIsRetriedAtOnce) {
+  ServeStreamThen(R"({"wait": 50}, "half_close", "stall")");
+  RunUntil([&] { return sessions_.size() == 2; });
+  EXPECT_EQ(OnlyError(), "network") << "the last chunk is missing";
+  ExpectFaultsStillCome();
+}
+
 TEST_F(HostileStreamTest, GarbageBetweenChunksIsANetworkError) {
   ServeStreamThen(R"({"wait": 50}, {"send": "no chunk at all\r\n"}, "stall")");
   RunUntil([&] { return sessions_.size() == 2; });

@@ -96,7 +96,9 @@ TEST_F(RetryTest, Row16_RetryAfterIsHonoured) {
   EXPECT_EQ(delays_.front(), std::chrono::seconds(1));
 }
 
-TEST_F(RetryTest, Row16_RetryAfterInSecondsIsBounded) { EXPECT_EQ(DelayAfter503("3600"), kLongest); }
+TEST_F(RetryTest, Row16_RetryAfterInSecondsIsBounded) {
+  EXPECT_EQ(DelayAfter503("3600"), kLongest);
+}
 
 TEST_F(RetryTest, Row16_NegativeRetryAfterIsBounded) { EXPECT_EQ(DelayAfter503("-5"), kShortest); }
 

@@ -48,10 +48,15 @@ TEST(RequestParser, ByteByByte) {
   EXPECT_EQ(Parse(bytes), kTwoRequestsSeen);
 }
 
+TEST(RequestParser, AProxyIsAskedWithAWholeUrl) {
+  EXPECT_EQ(Parse({"GET http://a:8080/mcp?x=1 HTTP/1.1\r\n\r\n"}), "GET /mcp\n[]\n");
+  EXPECT_EQ(Parse({"GET http://a HTTP/1.1\r\n\r\n"}), "GET /\n[]\n");
+}
+
 TEST(RequestParser, MalformedIsRefused) {
   EXPECT_EQ(Parse({"\r\n\r\n"}), "error 400");
   EXPECT_EQ(Parse({"GET /\r\n\r\n"}), "error 400");
-  EXPECT_EQ(Parse({"GET http://a/ HTTP/1.1\r\n\r\n"}), "error 400");
+  EXPECT_EQ(Parse({"GET ftp://a/ HTTP/1.1\r\n\r\n"}), "error 400");
   EXPECT_EQ(Parse({"GET / x HTTP/1.1\r\n\r\n"}), "error 400");
   EXPECT_EQ(Parse({"GET / HTTP/1.0\r\n\r\n"}), "error 505");
   EXPECT_EQ(Parse({"GET / HTTP/1.1\r\nno colon\r\n\r\n"}), "error 400");

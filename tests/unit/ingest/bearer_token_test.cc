@@ -58,8 +58,8 @@ TEST_F(BearerTokenTest, AFileThatWasWrittenIsReadAgain) {
   const fs::path file = Write("token", "first");
   BearerToken token(file);
   token.Get();
-  Write("token", "the second");
-  EXPECT_THAT(token.Get(), Pointee(StrEq("the second")));
+  Write("token", "the-second");
+  EXPECT_THAT(token.Get(), Pointee(StrEq("the-second")));
 }
 
 TEST_F(BearerTokenTest, AnotherFileOfTheSameSizeAndTimeIsReadAgain) {

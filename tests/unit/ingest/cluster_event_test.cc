@@ -91,6 +91,12 @@ TEST(ClusterEvent, NamespaceIsThatOfTheObjectElseOfTheEvent) {
   }
 }
 
+TEST(ClusterEvent, AnObjectOfAKindWithoutNamespacesHasNone) {
+  Json data = WithObject("namespace", Json());
+  data["event"]["involvedObject"]["kind"] = "Node";
+  EXPECT_EQ(Fault(data).resource.namespace_, "");
+}
+
 TEST(ClusterEvent, TimeIsTheLatestThatIsReadable) {
   const WallTime day = kNow - 14 * 24h;
   Json data = Valid();

@@ -6,7 +6,6 @@
 #include <system_error>
 
 #include <fcntl.h>
-#include <strings.h>
 #include <sys/stat.h>
 
 #include "common/config_values.h"
@@ -99,7 +98,9 @@ std::vector<std::string> Contradictions(const std::string& endpoint, const Clust
 }
 
 bool SameHeader(std::string_view a, std::string_view b) {
-  return a.size() == b.size() && ::strncasecmp(a.data(), b.data(), a.size()) == 0;
+  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [&](char x, char y) { return lower(x) == lower(y); });
 }
 
 }  // namespace runner::ingest

@@ -41,11 +41,12 @@ void DeclareStreams(ConfigTable& table, IngestConfig* config) {
                 .default_text = "90",
                 .help = "silence that ends a stream which has shown keepalive comments"},
                kRange, &config->sse_idle_timeout)
-      .Seconds({.flag = "--sse-max-stream-age",
-                .env = {"SSE_MAX_STREAM_AGE_SECONDS"},
-                .default_text = "1800",
-                .help = "age at which a stream without keepalive comments is opened anew"},
-               kRange, &config->sse_max_stream_age)
+      .Seconds(
+          {.flag = "--sse-max-stream-age",
+           .env = {"SSE_MAX_STREAM_AGE_SECONDS"},
+           .default_text = "1800",
+           .help = "age at which a stream without keepalive comments is opened anew; 0: never"},
+          {Duration::zero(), kRange.max}, &config->sse_max_stream_age)
       .Seconds({.flag = "--poll-interval",
                 .env = {"POLL_INTERVAL_SECONDS"},
                 .default_text = "30",

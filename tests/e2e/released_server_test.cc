@@ -40,7 +40,8 @@ class ReleasedServerTest
   static void AwaitPolls(KubernetesApi& api, std::size_t polls) {
     const auto asked = [&api] {
       std::size_t count = 0;
-      for (const json& request : api.State().at("requests")) {
+      const json state = api.State();
+      for (const json& request : state.at("requests")) {
         count += request.at("path").get<std::string>().find("/events") != std::string::npos ? 1 : 0;
       }
       return count;

@@ -15,6 +15,7 @@
 #include <gtest/gtest.h>
 
 #include "ingest/mcp/connection_thread.h"
+#include "ingest/mcp/mcp_session_factory.h"
 #include "tests/integration/connections/connection_fixture.h"
 
 namespace runner::ingest {

@@ -1,6 +1,7 @@
 // The thread that holds all connections, from its start to the last good-bye.
 
 #include "ingest/mcp/connection_thread.h"
+#include "ingest/mcp/mcp_session_factory.h"
 
 #include <chrono>
 #include <future>

@@ -106,9 +106,10 @@ TEST_F(HostileStreamTest, Row6_LineWithoutEndIsCutAtTheBound) {
   const std::size_t before = ResidentMemory();
   StartServerWithScript("line-without-end.json");
   Connect();
-  RunUntil([&] { return names_.size() == 1; });
-  EXPECT_THAT(invalid_, ElementsAre("oversize")) << "the line is dropped, the stream goes on";
-  EXPECT_TRUE(failures_.empty());
+  RunUntil([&] { return sessions_.size() == 2; });
+  EXPECT_THAT(invalid_, ElementsAre("oversize"));
+  EXPECT_EQ(OnlyError(), "protocol");
+  ExpectFaultsStillCome();
   EXPECT_LT(ResidentMemory(), before + 16 * kMiB);
 }
 

@@ -63,6 +63,7 @@ SourceActions McpSession::OnMessage(std::string_view text, MessageOrigin origin,
     if (const auto* response = std::get_if<JsonRpcResponse>(&message)) {
       OnResponse(*response, now);
     } else if (const auto* request = std::get_if<JsonRpcRequest>(&message)) {
+      if (phase_ == Phase::kAwaitingEndpoint) continue;  // it is not known where to answer
       Send(request->method == "ping" ? MakeResult(request->id, Json::object())
                                      : MakeError(request->id, kMethodNotFound, "method not found"));
     } else if (const auto* notification = std::get_if<JsonRpcNotification>(&message)) {
@@ -106,7 +107,9 @@ SourceActions McpSession::OnPulse(const StreamPulse& pulse, const Instant& now) 
 
 SourceActions McpSession::OnPostHead(PostId post, const HttpHead& head, const Instant& now) {
   const bool awaited = request_ && request_->post == post;
-  if (!awaited && post != confirmation_) return {};
+  // The stream of HTTP with SSE may have ended the session meanwhile.
+  const bool confirms = phase_ == Phase::kConfirming && post == confirmation_;
+  if (!awaited && !confirms) return {};
   if (!IsSuccess(head)) {
     if (phase_ == Phase::kInitializing) {
       OnInitializeRefused(FailureOf(head, "POST"), head.status, now);
@@ -210,13 +213,15 @@ std::optional<MonoTime> McpSession::StreamDeadline() const {
   if (phase_ != Phase::kSubscribed || !IsPush() || !stream_.answered) return std::nullopt;
   std::optional<MonoTime> due;
   if (stream_.pulse.mid_event) due = stream_.event_began + options_.idle_timeout;
-  if (stream_.pulse.comments >= kCommentsOfKeepalive) {
+  if (PromisesComments()) {
     due = std::min(due.value_or(MonoTime::max()), stream_.told + options_.idle_timeout);
   } else if (options_.max_stream_age > Duration::zero() && !request_ && !legacy_) {
     due = std::min(due.value_or(MonoTime::max()), stream_.opened + options_.max_stream_age);
   }
   return due;
 }
+
+bool McpSession::PromisesComments() const { return stream_.pulse.comments >= kCommentsOfKeepalive; }
 
 // When something is to be asked.
 std::optional<MonoTime> McpSession::TaskDeadline() const {

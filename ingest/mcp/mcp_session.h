@@ -141,6 +141,7 @@ class McpSession final : public EventSource {
   void OnStreamDeadline(const Instant& now);
   void RenewStream(const Instant& now);
   std::optional<MonoTime> StreamDeadline() const;
+  bool PromisesComments() const;  // the stream
   std::optional<MonoTime> TaskDeadline() const;
 
   // Sending and ending.

@@ -78,7 +78,9 @@ SourceActions McpSession::OnEndpoint(const std::optional<std::string>& url, cons
 
 void McpSession::OnInitializeRefused(const ConnectionFailure& failure, int status,
                                      const Instant& now) {
-  const bool perhaps_legacy = status == 400 || status == 404 || status == 405;
+  // A server that has given a session, and then breaks off its answer, speaks the new one.
+  const bool perhaps_legacy =
+      session_id_.empty() && (status == 400 || status == 404 || status == 405);
   if (!perhaps_legacy || legacy_ || options_.transport != Transport::kAuto) return Fail(failure);
   DropRequest();
   refusal_ = failure;

@@ -187,7 +187,7 @@ void McpSession::OnStreamDeadline(const Instant& now) {
     return Suspend(
         {ErrorClass::kTimeout, "an event of the stream does not come to its end", {}, false});
   }
-  if (stream_.told + options_.idle_timeout <= now.mono && stream_.pulse.comments > 0) {
+  if (PromisesComments() && stream_.told + options_.idle_timeout <= now.mono) {
     history_.OnGap(stream_.heard);
     return Suspend({ErrorClass::kTimeout, "the stream has fallen silent", {}, false});
   }

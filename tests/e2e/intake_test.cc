@@ -301,9 +301,11 @@ TEST_F(IntakeTest, Row27a_FaultsThatAProxySwallowedAreFoundOnceTheStreamIsRenewe
 }
 
 TEST_F(IntakeTest, Row2_AServerThatStopsItsKeepalivesIsNoticedByTheIdleTimeout) {
-  Start({"--keep-alive", "100"}, {"--sse-idle-timeout", "1", "--sse-max-stream-age", "0"});
+  Start({"--keep-alive", "100"},
+        {"--sse-idle-timeout", "1", "--sse-max-stream-age", "0", "--sse-ping-interval", "500ms"});
   system_->AwaitSubscribed();
-  ExpectFaultsArrive("before");
+  // In half a second there were comments enough to count on.
+  ASSERT_TRUE(Eventually([&] { return Calls("events_list_subscriptions") >= 1; }));
   peer().Control("swallow", {{"on", true}});
   const json failure = FirstFailure();
   EXPECT_EQ(failure.at("reason"), "timeout");

@@ -16,53 +16,13 @@
 #include "ingest/mcp/json_members.h"
 #include "ingest/mcp/jsonrpc.h"
 #include "ingest/mcp/tool_result.h"
+#include "tests/fuzz/fault_check.h"
 #include "tests/fuzz/fuzz_check.h"
 
 namespace runner::ingest {
 namespace {
 
 const WallTime kNow{std::chrono::hours(500'000)};
-
-void CheckText(const std::string& text, std::string_view original, std::size_t max) {
-  FUZZ_CHECK(text.size() <= max);
-  FUZZ_CHECK(SanitizeUtf8(text) == text);
-  const std::string valid = SanitizeUtf8(original);
-  if (valid.size() <= max) {
-    FUZZ_CHECK(text == valid);
-    return;
-  }
-  FUZZ_CHECK(text.ends_with(kTruncationMarker));
-  const std::size_t kept = text.size() - kTruncationMarker.size();
-  FUZZ_CHECK(valid.starts_with(text.substr(0, kept)));
-  FUZZ_CHECK(text.size() + 4 > max);  // no more is lost than a character
-}
-
-void CheckSame(const FaultEvent& a, const FaultEvent& b) {
-  FUZZ_CHECK(a.fault_id == b.fault_id && a.fault_type == b.fault_type);
-  FUZZ_CHECK(a.resource == b.resource && a.context == b.context);
-  FUZZ_CHECK(a.timestamp == b.timestamp && a.severity == b.severity);
-}
-
-// What Normalize makes of any text, also of what is no UTF-8.
-void CheckBounds(const FaultEvent& original) {
-  FaultEvent event = original;
-  const auto invalid = Normalize(event);
-  CheckText(event.fault_id, original.fault_id, kMaxUid);
-  CheckText(event.fault_type, original.fault_type, kMaxName);
-  CheckText(event.resource.api_version, original.resource.api_version, kMaxName);
-  CheckText(event.resource.kind, original.resource.kind, kMaxName);
-  CheckText(event.resource.name, original.resource.name, kMaxName);
-  CheckText(event.resource.namespace_, original.resource.namespace_, kMaxName);
-  CheckText(event.resource.uid, original.resource.uid, kMaxUid);
-  CheckText(event.context, original.context, kMaxContext);
-  FUZZ_CHECK(event.timestamp <= event.received_at);
-  const bool complete =
-      !event.fault_type.empty() && !event.resource.kind.empty() && !event.resource.name.empty();
-  FUZZ_CHECK(complete == !invalid.has_value());
-  FaultEvent again = event;
-  FUZZ_CHECK(Normalize(again).has_value() == invalid.has_value());
-  CheckSame(again, event);
-}
 
 void CheckRawText(std::string_view text) {
   const std::string half(text.substr(0, text.size() / 2));
@@ -75,7 +35,7 @@ void CheckRawText(std::string_view text) {
   for (std::size_t i = 0; i < (is_long ? kMaxContext / text.size() + 1 : 1); ++i) {
     event.context += whole;
   }
-  CheckBounds(event);
+  CheckNormalize(event);
 
   FUZZ_CHECK(EscapeForTerminal(EscapeForTerminal(text)) == EscapeForTerminal(text));
   const auto time = ParseTimestamp(text);
@@ -86,33 +46,17 @@ void CheckRawText(std::string_view text) {
   }
 }
 
-// Of any decoder: an event within its bounds, or why there is none.
-const FaultEvent* CheckDecoded(const DecodedEvent& decoded) {
-  if (const auto* invalid = std::get_if<InvalidEvent>(&decoded)) {
-    FUZZ_CHECK(invalid->reason == "schema" || invalid->reason == "json");
-    FUZZ_CHECK(!invalid->detail.empty());
-    return nullptr;
-  }
-  const FaultEvent& event = std::get<FaultEvent>(decoded);
-  FUZZ_CHECK(event.cluster.empty());
-  FUZZ_CHECK(event.received_at == kNow);
-  CheckBounds(event);
-  FaultEvent again = event;
-  FUZZ_CHECK(!Normalize(again));
-  CheckSame(again, event);
-  return &event;
-}
-
 void CheckEvents(const JsonIn& value) {
   const DecodedEvent decoded = DecodeFault(value, kNow);
   if (const FaultEvent* fault = CheckDecoded(decoded)) {
     const JsonMembers data(value, {"faultType", "resource"});
+    FUZZ_CHECK(fault->received_at == kNow);
     CheckText(fault->fault_type, data.Text("faultType"), kMaxName);
     CheckText(fault->resource.name, JsonMembers(data["resource"], {"name"}).Text("name"), kMaxName);
   }
   const DecodedEvent as_cluster_event = DecodeClusterEvent(value, kNow);
   if (const FaultEvent* fault = CheckDecoded(as_cluster_event)) {
-    FUZZ_CHECK(fault->fault_id.empty());
+    FUZZ_CHECK(fault->received_at == kNow && fault->fault_id.empty());
     const JsonMembers data(value, {"event"});
     const JsonMembers event(data["event"], {"reason", "type"});
     CheckText(fault->fault_type, event.Text("reason"), kMaxName);

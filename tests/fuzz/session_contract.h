@@ -1,13 +1,17 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "ingest/mcp/event_source.h"
 #include "ingest/mcp/jsonrpc.h"
+#include "ingest/mcp/mcp_session.h"
 
 namespace runner::ingest {
 
@@ -18,18 +22,25 @@ class SessionContract {
  public:
   struct Post {
     bool head_given = false;
-    bool accepted = false;  // the head was a good one: a body may follow
+    bool accepted = false;   // the head was a good one: a body may follow
+    bool is_stream = false;  // and it is a stream
   };
   enum class Life { kConnecting, kSubscribed, kSuspended, kEnded };
+
+  explicit SessionContract(McpSessionOptions options)
+      : options_(std::move(options)), legacy_(options_.transport == Transport::kSse) {}
 
   // What the source asked for in answer to one input.
   void Performed(const SourceActions& actions, const EventSource& source);
   // To be told before the source is.
   void Messages(std::string_view text);
   void PostHead(PostId post, const HttpHead& head);
+  void PostTakenUpAgain(PostId post) { posts_.at(post) = Post{}; }
   void PostDone(PostId post) { posts_.erase(post); }
   void StreamHead() { stream_answered_ = true; }
-  void StreamDone() { stream_open_ = false; }
+  void Endpoint(const std::string& url);
+  void EndlessLine() { last_event_id_.clear(); }
+  void StreamDone(const std::string& last_event_id);
   void Resuming() { life_ = Life::kConnecting; }
   void Closing() { closing_ = true; }
   // After Close().
@@ -38,9 +49,13 @@ class SessionContract {
   const std::map<PostId, Post>& posts() const { return posts_; }
   std::optional<PostId> request_post() const { return request_post_; }
   std::int64_t request_id() const { return last_request_id_; }
+  bool lists_events() const { return lists_events_; }  // the request that awaits its reply
   bool stream_open() const { return stream_open_; }
   bool stream_answered() const { return stream_answered_; }
+  StreamPulse& pulse() { return pulse_; }  // of the open stream
   Life life() const { return life_; }
+  bool polls() const { return mode_ == SourceMode::kPoll; }
+  std::size_t delivered() const { return delivered_; }
 
  private:
   void On(const PostMessage& action);
@@ -52,19 +67,30 @@ class SessionContract {
   void On(const Subscribed& action);
   void On(const ConnectionLost& action);
   void On(const SourceWarning& action);
+  void OnRequest(const JsonRpcRequest& request, const PostMessage& action);
   void CheckHeaders(const HttpHeaders& headers, bool initializing) const;
   void CheckWaiting(const EventSource& source) const;
 
+  McpSessionOptions options_;
   JsonRpcReader reader_;
   Life life_ = Life::kConnecting;
+  SourceMode mode_ = SourceMode::kAuto;  // kAuto until a subscription was told
   std::map<PostId, Post> posts_;
   PostId last_post_ = 0;
   std::int64_t last_request_id_ = 0;
+  std::int64_t initialize_id_ = 0;
   std::optional<PostId> request_post_;  // of the request that awaits its reply
+  bool lists_events_ = false;
+  std::set<std::int64_t> batch_;  // what the present message may answer
   std::string session_id_;
   bool initialized_ = false;
+  bool legacy_ = false;   // HTTP with SSE
+  std::string endpoint_;  // there
   bool stream_open_ = false;
   bool stream_answered_ = false;
+  StreamPulse pulse_;
+  std::string last_event_id_;
+  std::size_t delivered_ = 0;
   bool deleted_ = false;
   bool closing_ = false;
 };

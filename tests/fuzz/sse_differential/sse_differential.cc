@@ -1,7 +1,8 @@
 // Compares the SSE parser with npm's eventsource-parser on random streams, each cut at random by
-// either side.
+// either side, or on the files below a folder, each of them many times.
 //
 //     sse_differential [--streams N] [--seed S]
+//     sse_differential --corpus FOLDER [--cuts N] [--seed S]
 //
 // What a parser told is written as one text, which tests/peers/eventsource-oracle.mjs describes, as
 // it does the known differences. Exits 1 on a disagreement, and 77 (skipped) when the oracle cannot
@@ -15,7 +16,12 @@
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <iterator>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -34,6 +40,8 @@ constexpr std::size_t kBatch = 2000;
 struct Options {
   std::uint64_t streams = 20'000;
   std::uint64_t seed = 1;
+  std::string corpus;        // in place of random streams
+  std::uint64_t cuts = 100;  // ways in which each of its files is cut
 };
 
 // In the order of the oracle's numbers.
@@ -107,13 +115,42 @@ bool Agree(const std::string& stream, const std::string& ours, const std::string
   return false;
 }
 
+// The next streams to compare; none when there are no more.
+using NextStreams = std::function<std::vector<std::string>()>;
+
+NextStreams RandomStreams(std::uint64_t count, StreamGenerator& random) {
+  return [left = count, &random]() mutable {
+    std::vector<std::string> streams(std::min<std::uint64_t>(kBatch, left));
+    for (std::string& stream : streams) stream = random.Next();
+    left -= streams.size();
+    return streams;
+  };
+}
+
+std::vector<std::string> FilesBelow(const std::string& folder) {
+  namespace fs = std::filesystem;
+  std::vector<std::string> files;
+  for (const auto& entry : fs::recursive_directory_iterator(folder)) {
+    if (!entry.is_regular_file() || entry.path().filename().string().starts_with('.')) continue;
+    std::ifstream file(entry.path(), std::ios::binary);
+    files.emplace_back(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>());
+  }
+  if (files.empty()) throw std::runtime_error(folder + ": not a single stream");
+  return files;
+}
+
+NextStreams CorpusStreams(const Options& options) {
+  return [files = FilesBelow(options.corpus), left = options.cuts]() mutable {
+    return left == 0 ? std::vector<std::string>() : (--left, files);
+  };
+}
+
 bool Compare(const Options& options, Totals& totals) {
   StreamGenerator random(options.seed);
   NodeOracle oracle(options.seed);
-  while (totals.streams < options.streams) {
-    std::vector<std::string> streams(
-        std::min<std::uint64_t>(kBatch, options.streams - totals.streams));
-    for (std::string& stream : streams) stream = random.Next();
+  const NextStreams next =
+      options.corpus.empty() ? RandomStreams(options.streams, random) : CorpusStreams(options);
+  for (auto streams = next(); !streams.empty(); streams = next()) {
     oracle.Send(streams);
     // While the oracle is at work.
     std::vector<std::string> ours;
@@ -140,15 +177,18 @@ std::optional<std::uint64_t> Number(std::string_view text) {
 std::optional<Options> ReadOptions(const std::vector<std::string_view>& arguments) {
   Options options;
   for (std::size_t i = 0; i < arguments.size(); i += 2) {
-    const auto number = i + 1 < arguments.size() ? Number(arguments[i + 1]) : std::nullopt;
-    if (!number) return std::nullopt;
-    if (arguments[i] == "--streams") {
-      options.streams = *number;
-    } else if (arguments[i] == "--seed") {
-      options.seed = *number;
-    } else {
-      return std::nullopt;
+    if (i + 1 == arguments.size()) return std::nullopt;
+    if (arguments[i] == "--corpus") {
+      options.corpus = arguments[i + 1];
+      continue;
     }
+    const auto number = Number(arguments[i + 1]);
+    std::uint64_t* const to = arguments[i] == "--streams" ? &options.streams
+                              : arguments[i] == "--seed"  ? &options.seed
+                              : arguments[i] == "--cuts"  ? &options.cuts
+                                                          : nullptr;
+    if (!number || to == nullptr) return std::nullopt;
+    *to = *number;
   }
   return options;
 }
@@ -185,7 +225,8 @@ int Run(const Options& options) {
 int main(int argc, char** argv) {
   const auto options = runner::ingest::ReadOptions({argv + 1, argv + argc});
   if (!options) {
-    std::fprintf(stderr, "usage: %s [--streams N] [--seed S]\n", argv[0]);
+    std::fprintf(stderr, "usage: %s [--streams N | --corpus FOLDER [--cuts N]] [--seed S]\n",
+                 argv[0]);
     return 2;
   }
   try {

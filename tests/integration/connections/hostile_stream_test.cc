@@ -106,7 +106,7 @@ TEST_F(HostileStreamTest, Row6_LineWithoutEndIsCutAtTheBound) {
   const std::size_t before = ResidentMemory();
   StartServerWithScript("line-without-end.json");
   Connect();
-  RunUntil([&] { return sessions_.size() == 2; });
+  RunUntil([&] { return failures_.size() == 1 && sessions_.size() == 1; });
   EXPECT_THAT(invalid_, ElementsAre("oversize"));
   EXPECT_EQ(OnlyError(), "protocol");
   ExpectFaultsStillCome();

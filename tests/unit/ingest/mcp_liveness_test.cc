@@ -57,6 +57,13 @@ TEST_F(McpLivenessTest, AGreetingIsNoPromise) {
   EXPECT_FALSE(LostWithin(minutes(10)));
 }
 
+TEST_F(McpLivenessTest, Row27a_AStreamThatOnlyGreetedIsRenewedLikeAMuteOne) {
+  Subscribe();
+  Pulse(1);
+  EXPECT_FALSE(LostWithin(minutes(31)));
+  EXPECT_EQ(Count<OpenStream>(), 1u);
+}
+
 TEST_F(McpLivenessTest, CommentsDoNotSaveASubscriptionFromItsCheck) {
   Subscribe();
   bool checked = false;

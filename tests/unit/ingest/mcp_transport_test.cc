@@ -108,6 +108,26 @@ TEST_F(McpTransportTest, AStreamThatDoesNotTellWhereToPostTimesOut) {
   EXPECT_EQ(Count<CloseStream>(), 1u);
 }
 
+TEST_F(McpTransportTest, NothingIsAnsweredBeforeItIsKnownWhere) {
+  Use(Transport::kSse);
+  Start();
+  StreamAnswers(StreamHead());
+  OnStream({{"jsonrpc", "2.0"}, {"id", 9}, {"method", "ping"}});
+  EXPECT_TRUE(actions_.empty());
+  Endpoint();
+  EXPECT_EQ(Method(), "initialize");
+}
+
+TEST_F(McpTransportTest, WhatIsRefusedAfterTheStreamHasEndedIsNotLostTwice) {
+  Use(Transport::kSse);
+  OpenLegacy();
+  ReplyOnStream(InitializeResult("2024-11-05"));
+  confirmation_ = Only<PostMessage>().post;
+  StreamEnds();
+  EXPECT_EQ(Count<ConnectionLost>(), 1u);
+  EXPECT_TRUE(session_->OnPostHead(confirmation_, Head(503), now_).empty());
+}
+
 TEST_F(McpTransportTest, Row13_AnotherOriginIsNotPostedTo) {
   Use(Transport::kSse);
   Start();
@@ -166,6 +186,15 @@ TEST_F(McpTransportTest, AutoDoesNotTryTheOldOneForOtherReasons) {
     EXPECT_EQ(Count<ConnectionLost>(), 1u) << status;
     EXPECT_EQ(Count<OpenStream>(), 0u) << status;
   }
+}
+
+TEST_F(McpTransportTest, AutoDoesNotTryTheOldOneWhereASessionWasGiven) {
+  Use(Transport::kAuto);
+  Start();
+  PostHead(Head(200, "text/event-stream", "s-1"));
+  PostHead(Head(404));  // the stream broke off, and was to go on
+  EXPECT_EQ(Failure().error, ErrorClass::kSessionExpired);
+  EXPECT_EQ(Count<OpenStream>(), 0u);
 }
 
 TEST_F(McpTransportTest, PollingWorksOverTheOldOneToo) {

@@ -325,6 +325,12 @@ void Supervisor::LogFinished(const Run& run, const Outcome& outcome) const {
   logger_.Info("Agent finished", {{"incident_id", incident_id},
                                   {"cluster", run.info.cluster},
                                   {"status", ToString(outcome.status)},
+  if (run.record && run.record->spawn_errno != 0) {
+    logger_.Error("Agent could not be started", {{"incident_id", incident_id},
+                                                 {"cluster", run.info.cluster},
+                                                 {"step", "execute " + options_.command[0]},
+                                                 {"error", ErrorName(run.record->spawn_errno)}});
+  }
                                   {"reason", outcome.reason},
                                   {"exit_code", outcome.exit_code.value_or(-1)},
                                   {"signal", outcome.signal.value_or(0)},

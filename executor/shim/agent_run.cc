@@ -24,8 +24,8 @@ constexpr std::int64_t kLastContainmentNs = 1 * kSecondNs;  // however late it i
 constexpr std::int64_t kHeldIntervalNs = 10 * kMillisecondNs;
 constexpr std::int64_t kDrainNs = 1 * kSecondNs;
 constexpr std::int64_t kSampleIntervalNs = 1 * kSecondNs;
-// However long a look at a large tree takes, most of the time is left for the agent's output.
-constexpr std::int64_t kSampleShare = 10;
+// A large workspace is measured a slice at a time, so that neither deadlines nor output wait.
+constexpr std::int64_t kSliceNs = 20 * kMillisecondNs;
 constexpr int kReadsPerTurn = 16;
 constexpr int kExitNotFound = 127;
 constexpr int kExitNotExecutable = 126;
@@ -167,17 +167,25 @@ void AgentRun::Wait() {
 }
 
 void AgentRun::Sample() {
-  const std::int64_t began = MonotonicNs();
-  if (options_.memory_limit != 0 && ResidentBytesBelow(::getpid()) > options_.memory_limit) {
-    Stop(ShimStop::kMemoryLimit);
-  } else if (options_.workspace_limit != 0 &&
-             DiskBytesBelow(workspace_.Get()) > options_.workspace_limit) {
-    Stop(ShimStop::kWorkspaceLimit);
+  if (!disk_walk_) {
+    sample_began_ = MonotonicNs();
+    if (options_.memory_limit != 0 && ResidentBytesBelow(::getpid()) > options_.memory_limit) {
+      Stop(ShimStop::kMemoryLimit);
+    }
   }
   const std::int64_t now = MonotonicNs();
   const bool over = deadlines_->stopped() != ShimStop::kNone || deadlines_->timed_out();
-  next_sample_ =
-      over ? Deadlines::kNever : now + std::max(kSampleIntervalNs, (now - began) * kSampleShare);
+  // As much time for the output as for measuring, at the least.
+  next_sample_ = over         ? Deadlines::kNever
+                 : disk_walk_ ? now + kSliceNs
+                              : std::max(sample_began_ + kSampleIntervalNs, now + kSliceNs);
+}
+
+void AgentRun::MeasureWorkspace() {
+  if (!disk_walk_) disk_walk_.emplace(workspace_.Get());
+  const bool whole = disk_walk_->Continue(MonotonicNs() + kSliceNs);
+  if (disk_walk_->bytes() > options_.workspace_limit) Stop(ShimStop::kWorkspaceLimit);
+  if (whole) disk_walk_.reset();
 }
 
 // SIGKILL, or the exit code by which a shell tells of one, that nobody here has sent.
@@ -190,6 +198,7 @@ bool AgentRun::WasOomKilled() const {
 void AgentRun::Hold() {
   held_ = true;
   give_up_ = std::min(give_up_, MonotonicNs() + kContainmentNs);
+  if (options_.workspace_limit != 0) MeasureWorkspace();
 }
 
 void AgentRun::ReadControl() {

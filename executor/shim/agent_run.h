@@ -49,6 +49,7 @@ class AgentRun {
   void ActOnDeadline();
   // Stops an agent that uses more than it may.
   void Sample();
+  void MeasureWorkspace();
   bool WasOomKilled() const;
   // Reads what is there, within a bound so that a flood cannot hold up the deadlines.
   void ReadStream(Stream& stream);
@@ -66,6 +67,8 @@ class AgentRun {
   std::optional<ProcessTree> tree_;
   std::optional<Deadlines> deadlines_;
   std::optional<OomKills> oom_kills_;
+  std::optional<DiskWalk> disk_walk_;
+  std::int64_t sample_began_ = 0;
   std::int64_t next_sample_ = Deadlines::kNever;
   Stream out_;
   Stream err_;

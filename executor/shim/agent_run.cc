@@ -11,6 +11,7 @@
 #include <sys/file.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "executor/shim/clocks.h"
@@ -29,6 +30,17 @@ constexpr std::int64_t kSliceNs = 20 * kMillisecondNs;
 constexpr int kReadsPerTurn = 16;
 constexpr int kExitNotFound = 127;
 constexpr int kExitNotExecutable = 126;
+// What the agent is to read: a file, whatever another agent of this user has put in its place. An
+// errno; 0 on success.
+int OpenIncident(int workspace_fd, UniqueFd& file) {
+  file.Reset(
+      ::openat(workspace_fd, "incident.json", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+  struct stat status{};
+  if (!file || ::fstat(file.Get(), &status) != 0) return errno;
+  if (!S_ISREG(status.st_mode)) return EINVAL;
+  return ::fcntl(file.Get(), F_SETFL, 0) == 0 ? 0 : errno;
+}
+
 
 int OpenSigchld() {
   sigset_t signals;
@@ -86,9 +98,12 @@ ShimRecord AgentRun::Run() {
 }
 
 int AgentRun::Start(int workspace_fd, OutputCapture& out, OutputCapture& err) {
-  const UniqueFd input(options_.stdin_incident ? ::openat(workspace_fd, "incident.json",
-                                                          O_RDONLY | O_NOFOLLOW | O_CLOEXEC)
-                                               : ::open("/dev/null", O_RDONLY | O_CLOEXEC));
+  UniqueFd input;
+  if (!options_.stdin_incident) {
+    input.Reset(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+  } else if (const int error = OpenIncident(workspace_fd, input); error != 0) {
+    return error;
+  }
   int out_pipe[2];
   if (!input || !sigchld_ || ::pipe2(out_pipe, O_CLOEXEC) != 0) return errno;
   out_ = {UniqueFd(out_pipe[0]), &out};

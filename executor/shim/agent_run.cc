@@ -20,8 +20,7 @@
 namespace runner::executor {
 namespace {
 
-constexpr std::int64_t kContainmentNs = 5 * kSecondNs;
-constexpr std::int64_t kLastContainmentNs = 1 * kSecondNs;  // however late it is
+constexpr std::int64_t kLastContainmentNs = 1 * kSecondNs;  // for one that was frozen
 constexpr std::int64_t kHeldIntervalNs = 10 * kMillisecondNs;
 constexpr std::int64_t kDrainNs = 1 * kSecondNs;
 constexpr std::int64_t kSampleIntervalNs = 1 * kSecondNs;
@@ -30,6 +29,7 @@ constexpr std::int64_t kSliceNs = 20 * kMillisecondNs;
 constexpr int kReadsPerTurn = 16;
 constexpr int kExitNotFound = 127;
 constexpr int kExitNotExecutable = 126;
+
 // What the agent is to read: a file, whatever another agent of this user has put in its place. An
 // errno; 0 on success.
 int OpenIncident(int workspace_fd, UniqueFd& file) {
@@ -40,7 +40,6 @@ int OpenIncident(int workspace_fd, UniqueFd& file) {
   if (!S_ISREG(status.st_mode)) return EINVAL;
   return ::fcntl(file.Get(), F_SETFL, 0) == 0 ? 0 : errno;
 }
-
 
 int OpenSigchld() {
   sigset_t signals;
@@ -132,17 +131,18 @@ int AgentRun::Start(int workspace_fd, OutputCapture& out, OutputCapture& err) {
 void AgentRun::Supervise() {
   tree_.emplace(agent_.pid, agent_.pidfd.Get());
   deadlines_.emplace(started_, options_.timeout_ms * kMillisecondNs,
-                     options_.grace_ms * kMillisecondNs);
+                     options_.grace_ms * kMillisecondNs, options_.fence_at_ns);
   if (options_.memory_limit != 0 || options_.workspace_limit != 0) {
     next_sample_ = started_ + kSampleIntervalNs;
   }
   SendStarted();
-  while (!tree_->AgentExited() && MonotonicNs() < give_up_) Wait();
+  while (!tree_->AgentExited() && MonotonicNs() < deadlines_->agent_until()) Wait();
 
   if (tree_->AgentExited()) tree_->ReapAgent();
   const std::int64_t now = MonotonicNs();
+  deadlines_->MustEnd(now);
   record_.contained = tree_->Contain(
-      std::max(std::min(give_up_, now + kContainmentNs), now + kLastContainmentNs), sigchld_.Get());
+      std::max(deadlines_->contain_until(), now + kLastContainmentNs), sigchld_.Get());
   record_.exit_code = tree_->agent_exit().exit_code;
   record_.signal = tree_->agent_exit().signal;
   record_.orphans_killed = tree_->orphans_killed();
@@ -159,8 +159,9 @@ void AgentRun::Wait() {
                   {sigchld_.Get(), POLLIN, 0},
                   {out_.pipe.Get(), POLLIN, 0},
                   {err_.pipe.Get(), POLLIN, 0}};
-  const std::int64_t next = held_ ? std::min(MonotonicNs() + kHeldIntervalNs, give_up_)
-                                  : std::min({deadlines_->next(), give_up_, next_sample_});
+  const std::int64_t give_up = deadlines_->agent_until();
+  const std::int64_t next = held_ ? std::min(MonotonicNs() + kHeldIntervalNs, give_up)
+                                  : std::min({deadlines_->next(), give_up, next_sample_});
   const timespec left = UntilOrNow(next);
   if (::ppoll(fds, std::size(fds), next == Deadlines::kNever ? nullptr : &left, nullptr) < 0)
     return;
@@ -188,6 +189,7 @@ void AgentRun::Sample() {
       Stop(ShimStop::kMemoryLimit);
     }
   }
+  if (options_.workspace_limit != 0) MeasureWorkspace();
   const std::int64_t now = MonotonicNs();
   const bool over = deadlines_->stopped() != ShimStop::kNone || deadlines_->timed_out();
   // As much time for the output as for measuring, at the least.
@@ -212,8 +214,7 @@ bool AgentRun::WasOomKilled() const {
 
 void AgentRun::Hold() {
   held_ = true;
-  give_up_ = std::min(give_up_, MonotonicNs() + kContainmentNs);
-  if (options_.workspace_limit != 0) MeasureWorkspace();
+  deadlines_->MustEnd(MonotonicNs());
 }
 
 void AgentRun::ReadControl() {
@@ -226,12 +227,12 @@ void AgentRun::ReadControl() {
       Stop(ShimStop::kExecutorLost);
       return;
     }
-    if (got == sizeof request && request.magic == kShimMagic) Obey(request.command);
+    if (got == sizeof request && request.magic == kShimMagic) Obey(request);
   }
 }
 
-void AgentRun::Obey(ShimCommand command) {
-  switch (command) {
+void AgentRun::Obey(const ShimRequest& request) {
+  switch (request.command) {
     case ShimCommand::kStopCancelled:
       return Stop(ShimStop::kCancelled);
     case ShimCommand::kStopInterrupted:
@@ -239,6 +240,8 @@ void AgentRun::Obey(ShimCommand command) {
     case ShimCommand::kKill:
       deadlines_->Hurry(MonotonicNs());
       return ActOnDeadline();
+    case ShimCommand::kBeat:
+      return deadlines_->MoveFence(request.fence_at_ns);
   }
 }
 
@@ -254,9 +257,7 @@ void AgentRun::ActOnDeadline() {
       return tree_->TerminateGroup();
     case Deadlines::Action::kKill:
       // The rest of the tree follows when the agent is dead and its descendants are re-parented.
-      tree_->KillGroup();
-      give_up_ = MonotonicNs() + kContainmentNs;
-      return;
+      return tree_->KillGroup();
   }
 }
 
@@ -275,7 +276,9 @@ void AgentRun::ReadStream(Stream& stream) {
 }
 
 void AgentRun::DrainStreams() {
-  const std::int64_t deadline = MonotonicNs() + kDrainNs;
+  const std::int64_t now = MonotonicNs();
+  const std::int64_t deadline =
+      std::clamp(deadlines_->drain_until(), now + kHeldIntervalNs, now + kDrainNs);
   while ((out_.pipe || err_.pipe) && MonotonicNs() < deadline) {
     pollfd fds[] = {{out_.pipe.Get(), POLLIN, 0}, {err_.pipe.Get(), POLLIN, 0}};
     const timespec left = UntilOrNow(deadline);

@@ -44,10 +44,10 @@ class AgentRun {
   // The agent has ended, but a process that traces it keeps it from being waited for.
   void Hold();
   void ReadControl();
-  void Obey(ShimCommand command);
+  void Obey(const ShimRequest& request);
   void Stop(ShimStop cause);
   void ActOnDeadline();
-  // Stops an agent that uses more than it may.
+  // Stops an agent that uses more than it may. The workspace is measured in slices.
   void Sample();
   void MeasureWorkspace();
   bool WasOomKilled() const;
@@ -74,8 +74,6 @@ class AgentRun {
   Stream err_;
   std::int64_t started_ = 0;  // monotonic
   bool held_ = false;
-  // Monotonic; set by SIGKILL: a process that still exists then is left to the executor.
-  std::int64_t give_up_ = Deadlines::kNever;
   ShimRecord record_;
 };
 

@@ -76,6 +76,9 @@ class Supervisor {
   void StopAll(StopReason reason);
   // SIGKILL at once; runs that nobody has stopped end as interrupted.
   void KillAll();
+  // From this time on the shims stop their agents by themselves, as interrupted, unless it is moved
+  // on before that: also while this process is stopped. Never called, there is no such time.
+  void MoveFence(MonoTime fence_at);
   // The result of the lease is recorded elsewhere: its spooled record is deleted.
   void Recorded(const Lease& lease);
 
@@ -130,3 +133,4 @@ class Supervisor {
 };
 
 }  // namespace runner::executor
+  std::optional<MonoTime> fence_at_;

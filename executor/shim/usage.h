@@ -37,7 +37,7 @@ class DiskWalk {
   bool Count(int directory_fd, const char* name);
   void Leave();
 
-  DIR* levels_[kMaxDepth];  // the open ones, the deepest last
+  DIR* levels_[kMaxDepth] = {};  // the open ones, the deepest last
   int depth_ = 0;
   std::uint64_t entries_ = 0;
   std::uint64_t bytes_ = 0;

@@ -10,14 +10,9 @@
 namespace runner::executor {
 namespace {
 
-constexpr Duration kContainmentBudget = std::chrono::seconds(5);
-constexpr Duration kDeliveryBudget = std::chrono::seconds(2);
-// Everything that matters was acknowledged by then: ingest is only told that the stream ends.
-constexpr Duration kGoodbyeBudget = std::chrono::milliseconds(50);
-constexpr Duration kEarlierRunsInterval = std::chrono::milliseconds(20);
-constexpr Duration kRetentionInterval = std::chrono::minutes(1);
-constexpr Duration kRetentionAfterRun = std::chrono::seconds(2);
-constexpr int kExitTainted = 70;  // EX_SOFTWARE of sysexits.h
+// What may pass between a beat and its answer, and between two clocks, without harm to the fence.
+constexpr Duration kFenceMargin = std::chrono::seconds(3);
+constexpr int kBeatsWithinFence = 3;
 constexpr int kExitSuperseded = 1;
 
 }  // namespace
@@ -38,71 +33,6 @@ ExecutorLoop::~ExecutorLoop() {
   inbox_.Cancel(retention_timer_);
   inbox_.Cancel(drain_timer_);
   inbox_.Cancel(delivery_timer_);
-}
-
-// --- start ----------------------------------------------------------------------------------
-
-void ExecutorLoop::Start() {
-  give_up_earlier_runs_ =
-      inbox_.Now().mono + options_.kill_grace + kContainmentBudget + kDeliveryBudget;
-  const std::size_t running = supervisor_.earlier_runs().StillRunning().size();
-  if (running != 0) logger_.Info("Waiting for runs of an earlier executor", {{"runs", running}});
-  AwaitEarlierRuns();
-}
-
-void ExecutorLoop::AwaitEarlierRuns() {
-  start_timer_ = Inbox::kNoTimer;
-  if (draining()) return;
-  EarlierRuns& earlier = supervisor_.earlier_runs();
-  const std::size_t running = earlier.StillRunning().size();
-  const std::size_t killed = earlier.KillOrphans();
-  if (killed != 0) logger_.Warn("Orphans of an earlier executor killed", {{"processes", killed}});
-  const bool late = inbox_.Now().mono >= give_up_earlier_runs_;
-  if ((running == 0 && killed == 0) || late) {
-    if (late) {
-      logger_.Error("Runs of an earlier executor do not end",
-                    {{"workspaces", std::vector<std::string>(earlier.StillRunning().begin(),
-                                                             earlier.StillRunning().end())}});
-    }
-    return TakeOver();
-  }
-  start_timer_ = inbox_.After(kEarlierRunsInterval, [this] { AwaitEarlierRuns(); });
-}
-
-void ExecutorLoop::TakeOver() {
-  auto recovered = supervisor_.Recover();
-  if (!recovered.empty()) {
-    logger_.Info("Results of an earlier executor found", {{"results", recovered.size()}});
-  }
-  for (auto& [lease, outcome] : recovered) admission_.Restore(lease, std::move(outcome));
-  link_.Start();
-  EnforceRetentionIn(Duration::zero());
-}
-
-// --- retention ------------------------------------------------------------------------------
-
-void ExecutorLoop::EnforceRetentionIn(Duration delay) {
-  const RetentionLimits& limits = options_.retention;
-  if (limits.max_age == Duration::zero() && limits.max_bytes == 0) return;
-  const MonoTime due = inbox_.Now().mono + delay;
-  if (retention_timer_ != Inbox::kNoTimer && next_retention_ <= due) return;
-  inbox_.Cancel(retention_timer_);
-  next_retention_ = due;
-  retention_timer_ = inbox_.After(delay, [this] { EnforceRetention(); });
-}
-
-void ExecutorLoop::EnforceRetention() {
-  retention_timer_ = Inbox::kNoTimer;
-  std::set<std::string> keep;
-  for (const Lease& lease : admission_.Running()) keep.insert(lease.incident_id);
-  for (const auto& [lease, outcome] : admission_.results_waiting()) keep.insert(lease.incident_id);
-  retention_.Enforce(inbox_.Now().wall, std::move(keep));
-  // Ten times within the age, where there is one.
-  const Duration max_age = options_.retention.max_age;
-  EnforceRetentionIn(
-      max_age == Duration::zero()
-          ? kRetentionInterval
-          : std::clamp<Duration>(max_age / 10, kRetentionAfterRun, kRetentionInterval));
 }
 
 // --- runs -----------------------------------------------------------------------------------
@@ -148,6 +78,10 @@ void ExecutorLoop::OnRunFinished(const Lease& lease, const Outcome& outcome) {
 
 // --- the link -------------------------------------------------------------------------------
 
+Duration ExecutorLoop::StopBudget() const {
+  return options_.kill_grace + kContainmentBudget + kDeliveryBudget;
+}
+
 v1::Hello ExecutorLoop::MakeHello() {
   v1::Hello hello;
   hello.set_executor_id(options_.executor_id);
@@ -155,8 +89,7 @@ v1::Hello ExecutorLoop::MakeHello() {
   hello.set_version(GetBuildInfo().version);
   hello.set_slots(options_.slots);
   hello.set_sidecar(options_.sidecar);
-  *hello.mutable_stop_budget() =
-      ToProto(options_.kill_grace + kContainmentBudget + kDeliveryBudget);
+  *hello.mutable_stop_budget() = ToProto(StopBudget());
   for (const Lease& lease : admission_.Running()) *hello.add_running() = ToProto(lease);
   for (const auto& [lease, outcome] : admission_.results_waiting()) {
     *hello.add_results_waiting() = ToProto(lease);
@@ -183,12 +116,41 @@ void ExecutorLoop::OnMessage(const v1::IngestMessage& message) {
     case v1::IngestMessage::kDrain:
       admission_.OnStreamDrain();
       break;
+    case v1::IngestMessage::kBeatAck:
+      MoveFence();
+      break;
     default:
       break;
   }
 }
 
+std::optional<Duration> ExecutorLoop::FenceOf(const v1::Welcome& welcome) const {
+  const auto lease_ttl = FromProto(welcome.lease_ttl());
+  if (options_.sidecar || !lease_ttl) return std::nullopt;
+  return *lease_ttl - StopBudget() - kFenceMargin;
+}
+
+// Ingest gives what it has not heard of for the life of a lease to another executor: by then
+// nothing of it may run here, also when this process is stopped.
+std::optional<std::string> ExecutorLoop::WhyNotAttach(const v1::Welcome& welcome) const {
+  using std::chrono::seconds;
+  const std::optional<Duration> fence = FenceOf(welcome);
+  const Duration beats =
+      kBeatsWithinFence * FromProto(welcome.beat_interval()).value_or(Duration::zero());
+  if (!fence || *fence >= beats) return std::nullopt;
+  const auto least = std::chrono::ceil<seconds>(StopBudget() + kFenceMargin + beats);
+  return "--lease-ttl of ingest is too short for an executor that is not its sidecar: with this "
+         "--agent-kill-grace it is to be at least " +
+         std::to_string(least.count()) + " s";
+}
+
+void ExecutorLoop::MoveFence() {
+  if (fence_) supervisor_.MoveFence(link_.confirmed_at() + *fence_);
+}
+
 void ExecutorLoop::OnWelcome(const v1::Welcome& welcome) {
+  fence_ = FenceOf(welcome);
+  MoveFence();
   admission_.OnWelcome();  // before anything grants a credit: those of the stream before are void
   for (const v1::Decision& decision : welcome.decisions()) {
     const auto lease = FromProto(decision.lease());
@@ -302,67 +264,6 @@ void ExecutorLoop::SendCredits() {
   v1::ExecutorMessage request;
   request.mutable_credits()->set_total(admission_.credits());
   link_.Send(std::move(request));
-}
-
-// --- drain ----------------------------------------------------------------------------------
-
-void ExecutorLoop::MustEnd(int exit_code, const std::string& why) {
-  // A drain that was asked for ends as one, unless something was left behind.
-  if (exit_code_ != 0 || (draining() && exit_code != kExitTainted)) return;
-  exit_code_ = exit_code;
-  logger_.Error("Executor must end", {{"error", why}});
-  if (must_end_) must_end_();
-}
-
-void ExecutorLoop::Drain(const std::string& signal, Duration timeout, std::function<void()> done) {
-  if (draining_.exchange(true)) {
-    if (interrupting_) supervisor_.KillAll();
-    InterruptRuns();
-    return;
-  }
-  drain_began_ = inbox_.Now().mono;
-  drained_ = std::move(done);
-  logger_.Info("Shutting down gracefully", {{"signal", signal},
-                                            {"in_flight_agents", supervisor_.active()},
-                                            {"shutdown_timeout", timeout}});
-  admission_.BeginDrain();
-  v1::ExecutorMessage request;
-  request.mutable_draining();
-  link_.Send(std::move(request));
-  drain_timer_ = inbox_.After(timeout, [this] { InterruptRuns(); });
-  AdvanceDrain();
-}
-
-void ExecutorLoop::InterruptRuns() {
-  if (!drained_ || std::exchange(interrupting_, true)) return;
-  StopAll(StopReason::kInterrupted);
-  AdvanceDrain();
-}
-
-void ExecutorLoop::AdvanceDrain() {
-  if (!drained_ || !admission_.Running().empty()) return;
-  inbox_.Cancel(drain_timer_);
-  // A superseded executor has nobody to deliver to: its link stays down.
-  if (admission_.results_waiting().empty() || superseded_) {
-    FinishDrain();
-  } else if (delivery_timer_ == Inbox::kNoTimer) {
-    delivery_timer_ = inbox_.After(kDeliveryBudget, [this] { FinishDrain(); });
-  }
-}
-
-void ExecutorLoop::FinishDrain() {
-  inbox_.Cancel(delivery_timer_);
-  if (auto done = std::exchange(drained_, nullptr)) link_.Close(kGoodbyeBudget, std::move(done));
-}
-
-void ExecutorLoop::LogDrained() const {
-  if (!interrupted_.empty()) logger_.Warn("Agents interrupted", {{"incident_ids", interrupted_}});
-  if (!admission_.results_waiting().empty()) {
-    logger_.Warn("Results not delivered", {{"results", admission_.results_waiting().size()}});
-  }
-  logger_.Info("Shutdown complete", {{"duration", inbox_.Now().mono - drain_began_},
-                                     {"agents_completed", completed_},
-                                     {"agents_interrupted", interrupted_.size()}});
 }
 
 }  // namespace runner::executor

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,7 @@
 #include "executor/core/admission.h"
 #include "executor/executor_options.h"
 #include "executor/supervisor/supervisor.h"
+#include "executor/supervisor/takeover.h"
 #include "executor/workspace/retention_thread.h"
 
 namespace runner::executor {
@@ -27,12 +29,12 @@ class ExecutorLoop final : public RunListener, public IngestLinkListener {
 
   // Waits for what an earlier executor has left running, takes its results over, and attaches.
   void Start();
-  // Takes nothing more, waits for what runs at most `timeout`, then interrupts it, and delivers
-  // every result; then `done` runs, once. Called again it skips to the interrupting, and after that
-  // to the killing.
-  void Drain(const std::string& signal, Duration timeout, std::function<void()> done);
-  // What the process is to do when it must end by itself.
-  void OnMustEnd(std::function<void()> must_end) { must_end_ = std::move(must_end); }
+  // How long a drain waits for what runs, and what runs, once, when it is over.
+  void OnDrain(Duration timeout, std::function<void()> done);
+  // A signal to end. With the first this takes nothing more, waits for what runs at most `timeout`,
+  // then interrupts it, and delivers every result; each further one skips to the interrupting, and
+  // after that to the killing.
+  void OnSignal(const std::string& signal);
 
   bool draining() const { return draining_.load(std::memory_order_relaxed); }
   bool attached() const { return link_.attached(); }
@@ -44,17 +46,29 @@ class ExecutorLoop final : public RunListener, public IngestLinkListener {
   void LogDrained() const;
 
  private:
+  static constexpr Duration kContainmentBudget = std::chrono::seconds(5);
+  static constexpr Duration kDeliveryBudget = std::chrono::seconds(2);
+  static constexpr Duration kRetentionAfterRun = std::chrono::seconds(2);
+  static constexpr int kExitTainted = 70;  // EX_SOFTWARE of sysexits.h
+
   void OnRunStarted(const Lease& lease, pid_t pid, WallTime started_at) override;
   void OnRunFinished(const Lease& lease, const Outcome& outcome) override;
   v1::Hello MakeHello() override;
   void OnMessage(const v1::IngestMessage& message) override;
   void OnDetached(bool superseded) override;
+  std::optional<std::string> WhyNotAttach(const v1::Welcome& welcome) const override;
 
   void AwaitEarlierRuns();
   void TakeOver();
+  void SweepOnceMore();
   void EnforceRetention();
   void EnforceRetentionIn(Duration delay);
   void OnWelcome(const v1::Welcome& welcome);
+  Duration StopBudget() const;
+  // How long runs may go on after ingest was last heard of. A sidecar ends with its ingest:
+  // nothing.
+  std::optional<Duration> FenceOf(const v1::Welcome& welcome) const;
+  void MoveFence();
   void OnOffer(const v1::Offer& offer);
   void OnCancel(const v1::Cancel& cancel);
   void Run(const Lease& lease, const Incident& incident);
@@ -66,6 +80,7 @@ class ExecutorLoop final : public RunListener, public IngestLinkListener {
   void SendResult(const Lease& lease, const Outcome& outcome);
   void SendCredits();
   void MustEnd(int exit_code, const std::string& why);
+  void Drain(const std::string& signal);
   void InterruptRuns();
   void AdvanceDrain();
   void FinishDrain();
@@ -81,16 +96,18 @@ class ExecutorLoop final : public RunListener, public IngestLinkListener {
   RetentionThread retention_;
   Supervisor supervisor_;
   IngestLink link_;
-  std::function<void()> must_end_;
+  std::optional<Duration> fence_;  // as the last Welcome has it
   int exit_code_ = 0;
   bool superseded_ = false;
 
   Inbox::TimerId retention_timer_ = Inbox::kNoTimer;
   MonoTime next_retention_;
   Inbox::TimerId start_timer_ = Inbox::kNoTimer;
-  MonoTime give_up_earlier_runs_;
+  std::optional<Takeover> takeover_;
 
+  Duration drain_timeout_{};
   std::atomic<bool> draining_{false};
+  int signals_ = 0;
   MonoTime drain_began_;
   bool interrupting_ = false;
   Inbox::TimerId drain_timer_ = Inbox::kNoTimer;

@@ -56,16 +56,13 @@ int Run(const ExecutorConfig& config, const ConfigTable& table) {
       "Listening",
       {{"grpc", grpc.address()}, {"metrics_port", metrics.port()}, {"health_port", health.port()}});
 
-  const auto drain = [&](const char* signal) {
-    loop.Drain(signal, config.common.shutdown_timeout, [&] { inbox.Stop(); });
-  };
-  loop.OnMustEnd([&] { drain("none"); });
+  loop.OnDrain(config.common.shutdown_timeout, [&] { inbox.Stop(); });
   SignalFd signals(inbox, [&](int signal, pid_t sender) {
     // An agent of the same user may send it, to a group that it takes for its own. It is not heard.
     if (sender > 0 && DescendsFromThis(sender)) {
       logger.Warn("Signal from an agent ignored", {{"signal", signal}, {"pid", sender}});
     } else {
-      drain(signal == SIGTERM ? "SIGTERM" : "SIGINT");
+      loop.OnSignal(signal == SIGTERM ? "SIGTERM" : "SIGINT");
     }
   });
   loop.Start();

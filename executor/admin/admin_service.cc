@@ -87,13 +87,15 @@ grpc::Status AdminService::ListRuns(grpc::ServerContext*, const v1::ListRunsRequ
   return grpc::Status::OK;
 }
 
-std::optional<std::optional<RunInfo>> AdminService::Find(const std::string& incident_id) {
+std::optional<std::optional<RunInfo>> AdminService::Find(const std::string& incident_id,
+                                                         std::optional<std::uint32_t> attempt) {
   return AskLoop<std::optional<RunInfo>>(
       inbox_,
-      [this, incident_id]() -> std::optional<RunInfo> {
+      [this, incident_id, attempt]() -> std::optional<RunInfo> {
         const std::vector<RunInfo> runs = supervisor_.Runs();
         const auto run = std::find_if(runs.begin(), runs.end(), [&](const RunInfo& info) {
-          return info.lease.incident_id == incident_id;
+          return info.lease.incident_id == incident_id &&
+                 (!attempt || info.lease.attempt == *attempt);
         });
         if (run == runs.end()) return std::nullopt;
         return *run;
@@ -116,11 +118,14 @@ grpc::Status AdminService::TailOutput(grpc::ServerContext* context,
 grpc::Status AdminService::Tail(grpc::ServerContext& context, const v1::TailOutputRequest& request,
                                 grpc::ServerWriter<v1::TailOutputResponse>& writer) {
   UniqueFd log;
+  std::optional<std::uint32_t> attempt;  // the one that is followed to its end
   for (;;) {
-    const auto answer = Find(request.incident_id());
+    const auto answer = Find(request.incident_id(), attempt);
     if (!answer) return Busy();
     const std::optional<RunInfo>& run = *answer;
+    if (!run && attempt) return grpc::Status::OK;  // it has ended long ago
     if (!run) return {grpc::StatusCode::NOT_FOUND, "no run of this incident is known"};
+    attempt = run->lease.attempt;
     // Asked before the log is read: what is there when the run has ended is all of it.
     const bool ended = run->outcome.has_value();
     if (!log) log = OpenLog(run->workspace, request.stream());

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstdint>
 #include <optional>
 #include <string>
 
@@ -27,9 +28,10 @@ class AdminService final : public v1::ExecutorAdmin::Service {
                          v1::CancelRunResponse* response) override;
 
  private:
-  // The latest run of the incident; nothing inside: there is none. Nothing at all: the loop does
-  // not answer.
-  std::optional<std::optional<RunInfo>> Find(const std::string& incident_id);
+  // That attempt of the incident, or the latest; nothing inside: there is none. Nothing at all: the
+  // loop does not answer.
+  std::optional<std::optional<RunInfo>> Find(const std::string& incident_id,
+                                             std::optional<std::uint32_t> attempt);
   grpc::Status Tail(grpc::ServerContext& context, const v1::TailOutputRequest& request,
                     grpc::ServerWriter<v1::TailOutputResponse>& writer);
 

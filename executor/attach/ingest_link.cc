@@ -1,6 +1,7 @@
 #include "executor/attach/ingest_link.h"
 
 #include <deque>
+#include <iterator>
 #include <random>
 #include <utility>
 
@@ -176,6 +177,7 @@ void IngestLink::Close(Duration limit, std::function<void()> closed) {
 void IngestLink::Dial() {
   v1::ExecutorMessage hello;
   *hello.mutable_hello() = listener_.MakeHello();
+  dialled_at_ = inbox_.Now().mono;
   stream_ = std::make_unique<Stream>(*this);
   stream_->Begin(std::move(hello));
   welcome_timer_ = inbox_.After(kWelcomeTimeout, [this] {
@@ -186,8 +188,14 @@ void IngestLink::Dial() {
 void IngestLink::OnResponse(const v1::IngestMessage& message) {
   if (message.has_welcome() && !attached()) {
     inbox_.Cancel(welcome_timer_);
+    if (const auto why = listener_.WhyNotAttach(message.welcome())) {
+      refused_ = *why;
+      stream_->Cancel();
+      return;
+    }
     backoff_.Reset();
     last_error_.clear();
+    confirmed_at_ = dialled_at_;
     attached_.store(true, std::memory_order_relaxed);
     beat_interval_ = FromProto(message.welcome().beat_interval()).value_or(Duration::zero());
     if (beat_interval_ > Duration::zero()) {
@@ -195,6 +203,7 @@ void IngestLink::OnResponse(const v1::IngestMessage& message) {
     }
     logger_.Info("Attached to ingest", {{"ingest_id", message.welcome().ingest_id()}});
   }
+  if (message.has_beat_ack()) OnBeatAck(message.beat_ack().seq());
   if (attached()) listener_.OnMessage(message);
 }
 
@@ -202,14 +211,16 @@ void IngestLink::OnDone(const grpc::Status& status) {
   inbox_.Cancel(welcome_timer_);
   inbox_.Cancel(beat_timer_);
   stream_.reset();
+  unanswered_.clear();
+  const std::string refused = std::exchange(refused_, "");
+  const std::string why = refused.empty() ? status.error_message() : refused;
   const bool was_attached = attached_.exchange(false);
   const bool superseded = status.error_code() == grpc::StatusCode::ABORTED;
   closing_ = closing_ || superseded;
   const Duration delay = backoff_.Next(Random01());
-  if (!closing_ && (was_attached || last_error_ != status.error_message())) {
-    last_error_ = status.error_message();  // one line for each new cause
-    logger_.Warn("Not attached to ingest, retrying",
-                 {{"error", status.error_message()}, {"retry_in", delay}});
+  if (!closing_ && (was_attached || last_error_ != why)) {
+    last_error_ = why;  // one line for each new cause
+    logger_.Warn("Not attached to ingest, retrying", {{"error", why}, {"retry_in", delay}});
   }
   if (!closing_) retry_timer_ = inbox_.After(delay, [this] { Dial(); });
   if (was_attached) listener_.OnDetached(superseded);
@@ -219,8 +230,17 @@ void IngestLink::OnDone(const grpc::Status& status) {
 void IngestLink::Beat() {
   v1::ExecutorMessage request;
   request.mutable_beat()->set_seq(++beats_);
+  unanswered_[beats_] = inbox_.Now().mono;
   Send(std::move(request));
   beat_timer_ = inbox_.After(beat_interval_, [this] { Beat(); });
+}
+
+// An answer may have waited long to be read; what it proves is as old as its question.
+void IngestLink::OnBeatAck(std::uint64_t seq) {
+  const auto sent = unanswered_.find(seq);
+  if (sent == unanswered_.end()) return;
+  confirmed_at_ = sent->second;
+  unanswered_.erase(unanswered_.begin(), std::next(sent));
 }
 
 }  // namespace runner::executor

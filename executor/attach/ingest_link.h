@@ -3,7 +3,9 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "common/backoff.h"
@@ -20,6 +22,8 @@ class IngestLinkListener {
   virtual v1::Hello MakeHello() = 0;
   // The first of a stream is always a Welcome.
   virtual void OnMessage(const v1::IngestMessage& message) = 0;
+  // Why this Welcome is none, if so: the stream is ended, and another one dialled later.
+  virtual std::optional<std::string> WhyNotAttach(const v1::Welcome& welcome) const = 0;
   // A welcomed stream has ended; the link dials again by itself. When superseded, another executor
   // with the same id has taken over, and the link stays down.
   virtual void OnDetached(bool superseded) = 0;
@@ -49,6 +53,10 @@ class IngestLink {
   // `closed` then runs.
   void Close(Duration limit, std::function<void()> closed);
 
+  // When that was sent what ingest has answered last (Hello, a beat): it knew of this executor
+  // then.
+  MonoTime confirmed_at() const { return confirmed_at_; }
+
   // Welcomed by ingest. Any thread.
   bool attached() const { return attached_.load(std::memory_order_relaxed); }
 
@@ -59,6 +67,7 @@ class IngestLink {
   void OnResponse(const v1::IngestMessage& message);
   void OnDone(const grpc::Status& status);
   void Beat();
+  void OnBeatAck(std::uint64_t seq);
 
   Inbox& inbox_;
   IngestLinkListener& listener_;
@@ -70,6 +79,10 @@ class IngestLink {
   std::function<void()> closed_;
   bool closing_ = false;
   std::uint64_t beats_ = 0;
+  std::map<std::uint64_t, MonoTime> unanswered_;  // beats of this stream, and when they were sent
+  MonoTime dialled_at_;
+  MonoTime confirmed_at_;
+  std::string refused_;  // why this stream was
   Duration beat_interval_{};
   Inbox::TimerId retry_timer_ = Inbox::kNoTimer;
   Inbox::TimerId welcome_timer_ = Inbox::kNoTimer;

@@ -67,6 +67,8 @@ Verdict JudgeRecord(const ShimRecord& record, ReportVerdict report) {
       return {RunStatus::kFailure, "memory_limit"};
     case ShimStop::kWorkspaceLimit:
       return {RunStatus::kFailure, "workspace_limit"};
+    case ShimStop::kFenced:
+      return {RunStatus::kInterrupted, "fenced"};
   }
   return {RunStatus::kFailure, "shim_lost"};
 }

@@ -12,6 +12,7 @@ enum class ShimStop : std::uint32_t {
   kExecutorLost,
   kMemoryLimit,
   kWorkspaceLimit,
+  kFenced,
 };
 
 // The word of a cause in the spool.
@@ -29,12 +30,15 @@ constexpr const char* ToWord(ShimStop stop) {
       return "memory_limit";
     case ShimStop::kWorkspaceLimit:
       return "workspace_limit";
+    case ShimStop::kFenced:
+      return "fenced";
   }
   return "none";
 }
 inline constexpr ShimStop kShimStops[] = {ShimStop::kNone,        ShimStop::kCancelled,
                                           ShimStop::kInterrupted, ShimStop::kExecutorLost,
-                                          ShimStop::kMemoryLimit, ShimStop::kWorkspaceLimit};
+                                          ShimStop::kMemoryLimit, ShimStop::kWorkspaceLimit,
+                                          ShimStop::kFenced};
 
 // What was read from one output stream of the agent, and how much of it is not in the log.
 struct StreamCount {

@@ -11,6 +11,7 @@
 #include <sys/file.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "executor/shim/clocks.h"
@@ -19,16 +20,26 @@
 namespace runner::executor {
 namespace {
 
-constexpr std::int64_t kContainmentNs = 5 * kSecondNs;
-constexpr std::int64_t kLastContainmentNs = 1 * kSecondNs;  // however late it is
+constexpr std::int64_t kLastContainmentNs = 1 * kSecondNs;  // for one that was frozen
 constexpr std::int64_t kHeldIntervalNs = 10 * kMillisecondNs;
 constexpr std::int64_t kDrainNs = 1 * kSecondNs;
 constexpr std::int64_t kSampleIntervalNs = 1 * kSecondNs;
-// However long a look at a large tree takes, most of the time is left for the agent's output.
-constexpr std::int64_t kSampleShare = 10;
+// A large workspace is measured a slice at a time, so that neither deadlines nor output wait.
+constexpr std::int64_t kSliceNs = 20 * kMillisecondNs;
 constexpr int kReadsPerTurn = 16;
 constexpr int kExitNotFound = 127;
 constexpr int kExitNotExecutable = 126;
+
+// What the agent is to read: a file, whatever another agent of this user has put in its place. An
+// errno; 0 on success.
+int OpenIncident(int workspace_fd, UniqueFd& file) {
+  file.Reset(
+      ::openat(workspace_fd, "incident.json", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+  struct stat status{};
+  if (!file || ::fstat(file.Get(), &status) != 0) return errno;
+  if (!S_ISREG(status.st_mode)) return EINVAL;
+  return ::fcntl(file.Get(), F_SETFL, 0) == 0 ? 0 : errno;
+}
 
 int OpenSigchld() {
   sigset_t signals;
@@ -86,9 +97,12 @@ ShimRecord AgentRun::Run() {
 }
 
 int AgentRun::Start(int workspace_fd, OutputCapture& out, OutputCapture& err) {
-  const UniqueFd input(options_.stdin_incident ? ::openat(workspace_fd, "incident.json",
-                                                          O_RDONLY | O_NOFOLLOW | O_CLOEXEC)
-                                               : ::open("/dev/null", O_RDONLY | O_CLOEXEC));
+  UniqueFd input;
+  if (!options_.stdin_incident) {
+    input.Reset(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+  } else if (const int error = OpenIncident(workspace_fd, input); error != 0) {
+    return error;
+  }
   int out_pipe[2];
   if (!input || !sigchld_ || ::pipe2(out_pipe, O_CLOEXEC) != 0) return errno;
   out_ = {UniqueFd(out_pipe[0]), &out};
@@ -117,17 +131,18 @@ int AgentRun::Start(int workspace_fd, OutputCapture& out, OutputCapture& err) {
 void AgentRun::Supervise() {
   tree_.emplace(agent_.pid, agent_.pidfd.Get());
   deadlines_.emplace(started_, options_.timeout_ms * kMillisecondNs,
-                     options_.grace_ms * kMillisecondNs);
+                     options_.grace_ms * kMillisecondNs, options_.fence_at_ns);
   if (options_.memory_limit != 0 || options_.workspace_limit != 0) {
     next_sample_ = started_ + kSampleIntervalNs;
   }
   SendStarted();
-  while (!tree_->AgentExited() && MonotonicNs() < give_up_) Wait();
+  while (!tree_->AgentExited() && MonotonicNs() < deadlines_->agent_until()) Wait();
 
   if (tree_->AgentExited()) tree_->ReapAgent();
   const std::int64_t now = MonotonicNs();
+  deadlines_->MustEnd(now);
   record_.contained = tree_->Contain(
-      std::max(std::min(give_up_, now + kContainmentNs), now + kLastContainmentNs), sigchld_.Get());
+      std::max(deadlines_->contain_until(), now + kLastContainmentNs), sigchld_.Get());
   record_.exit_code = tree_->agent_exit().exit_code;
   record_.signal = tree_->agent_exit().signal;
   record_.orphans_killed = tree_->orphans_killed();
@@ -144,8 +159,9 @@ void AgentRun::Wait() {
                   {sigchld_.Get(), POLLIN, 0},
                   {out_.pipe.Get(), POLLIN, 0},
                   {err_.pipe.Get(), POLLIN, 0}};
-  const std::int64_t next = held_ ? std::min(MonotonicNs() + kHeldIntervalNs, give_up_)
-                                  : std::min({deadlines_->next(), give_up_, next_sample_});
+  const std::int64_t give_up = deadlines_->agent_until();
+  const std::int64_t next = held_ ? std::min(MonotonicNs() + kHeldIntervalNs, give_up)
+                                  : std::min({deadlines_->next(), give_up, next_sample_});
   const timespec left = UntilOrNow(next);
   if (::ppoll(fds, std::size(fds), next == Deadlines::kNever ? nullptr : &left, nullptr) < 0)
     return;
@@ -167,17 +183,26 @@ void AgentRun::Wait() {
 }
 
 void AgentRun::Sample() {
-  const std::int64_t began = MonotonicNs();
-  if (options_.memory_limit != 0 && ResidentBytesBelow(::getpid()) > options_.memory_limit) {
-    Stop(ShimStop::kMemoryLimit);
-  } else if (options_.workspace_limit != 0 &&
-             DiskBytesBelow(workspace_.Get()) > options_.workspace_limit) {
-    Stop(ShimStop::kWorkspaceLimit);
+  if (!disk_walk_) {
+    sample_began_ = MonotonicNs();
+    if (options_.memory_limit != 0 && ResidentBytesBelow(::getpid()) > options_.memory_limit) {
+      Stop(ShimStop::kMemoryLimit);
+    }
   }
+  if (options_.workspace_limit != 0) MeasureWorkspace();
   const std::int64_t now = MonotonicNs();
   const bool over = deadlines_->stopped() != ShimStop::kNone || deadlines_->timed_out();
-  next_sample_ =
-      over ? Deadlines::kNever : now + std::max(kSampleIntervalNs, (now - began) * kSampleShare);
+  // As much time for the output as for measuring, at the least.
+  next_sample_ = over         ? Deadlines::kNever
+                 : disk_walk_ ? now + kSliceNs
+                              : std::max(sample_began_ + kSampleIntervalNs, now + kSliceNs);
+}
+
+void AgentRun::MeasureWorkspace() {
+  if (!disk_walk_) disk_walk_.emplace(workspace_.Get());
+  const bool whole = disk_walk_->Continue(MonotonicNs() + kSliceNs);
+  if (disk_walk_->bytes() > options_.workspace_limit) Stop(ShimStop::kWorkspaceLimit);
+  if (whole) disk_walk_.reset();
 }
 
 // SIGKILL, or the exit code by which a shell tells of one, that nobody here has sent.
@@ -189,7 +214,7 @@ bool AgentRun::WasOomKilled() const {
 
 void AgentRun::Hold() {
   held_ = true;
-  give_up_ = std::min(give_up_, MonotonicNs() + kContainmentNs);
+  deadlines_->MustEnd(MonotonicNs());
 }
 
 void AgentRun::ReadControl() {
@@ -202,12 +227,12 @@ void AgentRun::ReadControl() {
       Stop(ShimStop::kExecutorLost);
       return;
     }
-    if (got == sizeof request && request.magic == kShimMagic) Obey(request.command);
+    if (got == sizeof request && request.magic == kShimMagic) Obey(request);
   }
 }
 
-void AgentRun::Obey(ShimCommand command) {
-  switch (command) {
+void AgentRun::Obey(const ShimRequest& request) {
+  switch (request.command) {
     case ShimCommand::kStopCancelled:
       return Stop(ShimStop::kCancelled);
     case ShimCommand::kStopInterrupted:
@@ -215,6 +240,8 @@ void AgentRun::Obey(ShimCommand command) {
     case ShimCommand::kKill:
       deadlines_->Hurry(MonotonicNs());
       return ActOnDeadline();
+    case ShimCommand::kBeat:
+      return deadlines_->MoveFence(request.fence_at_ns);
   }
 }
 
@@ -230,9 +257,7 @@ void AgentRun::ActOnDeadline() {
       return tree_->TerminateGroup();
     case Deadlines::Action::kKill:
       // The rest of the tree follows when the agent is dead and its descendants are re-parented.
-      tree_->KillGroup();
-      give_up_ = MonotonicNs() + kContainmentNs;
-      return;
+      return tree_->KillGroup();
   }
 }
 
@@ -251,7 +276,9 @@ void AgentRun::ReadStream(Stream& stream) {
 }
 
 void AgentRun::DrainStreams() {
-  const std::int64_t deadline = MonotonicNs() + kDrainNs;
+  const std::int64_t now = MonotonicNs();
+  const std::int64_t deadline =
+      std::clamp(deadlines_->drain_until(), now + kHeldIntervalNs, now + kDrainNs);
   while ((out_.pipe || err_.pipe) && MonotonicNs() < deadline) {
     pollfd fds[] = {{out_.pipe.Get(), POLLIN, 0}, {err_.pipe.Get(), POLLIN, 0}};
     const timespec left = UntilOrNow(deadline);

@@ -44,11 +44,12 @@ class AgentRun {
   // The agent has ended, but a process that traces it keeps it from being waited for.
   void Hold();
   void ReadControl();
-  void Obey(ShimCommand command);
+  void Obey(const ShimRequest& request);
   void Stop(ShimStop cause);
   void ActOnDeadline();
-  // Stops an agent that uses more than it may.
+  // Stops an agent that uses more than it may. The workspace is measured in slices.
   void Sample();
+  void MeasureWorkspace();
   bool WasOomKilled() const;
   // Reads what is there, within a bound so that a flood cannot hold up the deadlines.
   void ReadStream(Stream& stream);
@@ -66,13 +67,13 @@ class AgentRun {
   std::optional<ProcessTree> tree_;
   std::optional<Deadlines> deadlines_;
   std::optional<OomKills> oom_kills_;
+  std::optional<DiskWalk> disk_walk_;
+  std::int64_t sample_began_ = 0;
   std::int64_t next_sample_ = Deadlines::kNever;
   Stream out_;
   Stream err_;
   std::int64_t started_ = 0;  // monotonic
   bool held_ = false;
-  // Monotonic; set by SIGKILL: a process that still exists then is left to the executor.
-  std::int64_t give_up_ = Deadlines::kNever;
   ShimRecord record_;
 };
 

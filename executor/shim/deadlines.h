@@ -1,22 +1,29 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include "executor/core/shim_record.h"
+#include "executor/shim/clocks.h"
 
 namespace runner::executor {
 
-// When the shim must signal its agent. A plain decision over the monotonic clock in nanoseconds,
-// which it is given: SIGTERM at the time limit or at the first stop, SIGKILL when the grace after
-// that is over. Whichever cause comes first is the one that is remembered.
+// When the shim must signal its agent, and when it must be done. A plain decision over the
+// monotonic clock in nanoseconds, which it is given: SIGTERM at the time limit, at the fence or at
+// the first stop, SIGKILL when the grace after that is over, and kContainment later the end of all
+// that is still waited for. Whichever cause comes first is the one that is remembered.
 class Deadlines {
  public:
   enum class Action { kNone, kTerminate, kKill };
   static constexpr std::int64_t kNever = INT64_MAX;
+  // From SIGKILL to the result, with the last output.
+  static constexpr std::int64_t kContainment = 5 * kSecondNs;
 
-  // `timeout` 0 means no time limit.
-  Deadlines(std::int64_t now, std::int64_t timeout, std::int64_t grace)
-      : grace_(grace), next_(timeout == 0 ? kNever : now + timeout) {}
+  // `timeout` 0 means no time limit, `fence` (a time) 0 that there is none.
+  Deadlines(std::int64_t now, std::int64_t timeout, std::int64_t grace, std::int64_t fence = 0)
+      : grace_(grace),
+        timeout_(timeout == 0 ? kNever : now + timeout),
+        fence_(fence == 0 ? kNever : fence) {}
 
   // True when the agent is to be terminated now; false when it is being stopped already.
   bool Stop(ShimStop cause, std::int64_t now) {
@@ -27,23 +34,37 @@ class Deadlines {
   }
   // Ends a grace that has begun.
   void Hurry(std::int64_t now) {
-    if (phase_ == Phase::kStopping) next_ = now;
+    if (phase_ == Phase::kStopping) kill_ = now;
   }
+  // The executor is heard of by those that it runs for: the fence is at this time from now on.
+  void MoveFence(std::int64_t fence) { fence_ = fence; }
   // What is due at `now`. Each action is told once.
   Action Due(std::int64_t now) {
-    if (now < next_) return Action::kNone;
+    if (now < next()) return Action::kNone;
     if (phase_ == Phase::kRunning) {
-      timed_out_ = true;
+      timed_out_ = now >= timeout_;
+      if (!timed_out_) stopped_ = ShimStop::kFenced;
       BeginGrace(now);
       return Action::kTerminate;
     }
     phase_ = Phase::kKilled;
-    next_ = kNever;
+    MustEnd(now);
     return Action::kKill;
   }
+  // The agent has ended, or is as good as dead: what is left has kContainment, or what remains of
+  // it.
+  void MustEnd(std::int64_t now) { end_ = std::min(end_, now + kContainment); }
 
   // When Due is to be asked next; kNever when nothing is pending.
-  std::int64_t next() const { return next_; }
+  std::int64_t next() const {
+    if (phase_ == Phase::kRunning) return std::min(timeout_, fence_);
+    return phase_ == Phase::kStopping ? kill_ : kNever;
+  }
+  // Until when an agent that was killed is waited for, then the rest of the run, then its output:
+  // each leaves something to the next. kNever before MustEnd.
+  std::int64_t agent_until() const { return Before(2 * kSecondNs); }
+  std::int64_t contain_until() const { return Before(kSecondNs / 2); }
+  std::int64_t drain_until() const { return end_; }
   bool timed_out() const { return timed_out_; }
   ShimStop stopped() const { return stopped_; }
 
@@ -52,11 +73,15 @@ class Deadlines {
 
   void BeginGrace(std::int64_t now) {
     phase_ = Phase::kStopping;
-    next_ = now + grace_;
+    kill_ = now + grace_;
   }
+  std::int64_t Before(std::int64_t margin) const { return end_ == kNever ? kNever : end_ - margin; }
 
   const std::int64_t grace_;
-  std::int64_t next_;
+  const std::int64_t timeout_;
+  std::int64_t fence_;
+  std::int64_t kill_ = kNever;
+  std::int64_t end_ = kNever;
   Phase phase_ = Phase::kRunning;
   bool timed_out_ = false;
   ShimStop stopped_ = ShimStop::kNone;

@@ -7,7 +7,6 @@
 #include <cstring>
 #include <vector>
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <sys/stat.h>
@@ -20,9 +19,8 @@
 namespace runner::executor {
 namespace {
 
-constexpr int kMaxDepth = 128;
 constexpr std::uint64_t kMaxEntries = 1'000'000;
-constexpr std::int64_t kMeasureNs = kSecondNs / 2;
+constexpr int kEntriesPerLook = 32;  // at the clock
 constexpr std::uint64_t kUnmeasurable = UINT64_MAX;
 constexpr std::uint64_t kDiskReserve = 64 * 1024;
 
@@ -76,43 +74,6 @@ std::vector<ProcessUsage> AllProcesses() {
   return all;
 }
 
-class TreeCount {
- public:
-  // Adds what the directory holds. False when that is too much to be measured.
-  bool Add(UniqueFd directory_fd, int depth) {
-    if (depth > kMaxDepth) return false;
-    DIR* const directory = ::fdopendir(directory_fd.Get());
-    if (directory == nullptr) return true;
-    const int fd = directory_fd.Release();
-    bool measurable = true;
-    while (measurable && MonotonicNs() < deadline_) {
-      const dirent* const entry = ::readdir(directory);
-      if (entry == nullptr) break;
-      if (std::strcmp(entry->d_name, ".") == 0 || std::strcmp(entry->d_name, "..") == 0) continue;
-      measurable = AddEntry(fd, entry->d_name, depth);
-    }
-    ::closedir(directory);
-    return measurable;
-  }
-  std::uint64_t bytes() const { return bytes_; }
-
- private:
-  bool AddEntry(int directory_fd, const char* name, int depth) {
-    struct stat status{};
-    if (::fstatat(directory_fd, name, &status, AT_SYMLINK_NOFOLLOW) != 0) return true;
-    bytes_ += static_cast<std::uint64_t>(status.st_blocks) * 512;
-    if (++entries_ > kMaxEntries) return false;
-    if (!S_ISDIR(status.st_mode)) return true;
-    UniqueFd below(
-        ::openat(directory_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
-    return !below || Add(std::move(below), depth + 1);
-  }
-
-  const std::int64_t deadline_ = MonotonicNs() + kMeasureNs;
-  std::uint64_t entries_ = 0;
-  std::uint64_t bytes_ = 0;
-};
-
 }  // namespace
 
 std::uint64_t ResidentBytesBelow(pid_t root) {
@@ -139,13 +100,52 @@ std::uint64_t ResidentBytesBelow(pid_t root) {
   return pages * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
 }
 
-std::uint64_t DiskBytesBelow(int directory_fd) {
+DiskWalk::DiskWalk(int directory_fd) {
   // A description of its own: reading a directory moves its offset.
-  UniqueFd directory(::openat(directory_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!directory) return 0;
-  TreeCount count;
-  return count.Add(std::move(directory), 0) ? count.bytes() : kUnmeasurable;
+  Enter(directory_fd, ".");
 }
+
+DiskWalk::~DiskWalk() {
+  while (depth_ > 0) Leave();
+}
+
+bool DiskWalk::Continue(std::int64_t deadline) {
+  for (int i = 1; depth_ > 0; ++i) {
+    DIR* const directory = levels_[depth_ - 1];
+    const dirent* const entry = ::readdir(directory);
+    if (entry == nullptr) {
+      Leave();
+    } else if (std::strcmp(entry->d_name, ".") != 0 && std::strcmp(entry->d_name, "..") != 0 &&
+               !Count(::dirfd(directory), entry->d_name)) {
+      bytes_ = kUnmeasurable;
+      return true;
+    }
+    if (i % kEntriesPerLook == 0 && MonotonicNs() >= deadline) return depth_ == 0;
+  }
+  return true;
+}
+
+bool DiskWalk::Count(int directory_fd, const char* name) {
+  struct stat status{};
+  if (::fstatat(directory_fd, name, &status, AT_SYMLINK_NOFOLLOW) != 0) return true;
+  bytes_ += static_cast<std::uint64_t>(status.st_blocks) * 512;
+  if (++entries_ > kMaxEntries) return false;
+  return !S_ISDIR(status.st_mode) || Enter(directory_fd, name);
+}
+
+bool DiskWalk::Enter(int directory_fd, const char* name) {
+  UniqueFd below(
+      ::openat(directory_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+  if (!below) return true;
+  if (depth_ == kMaxDepth) return false;
+  DIR* const directory = ::fdopendir(below.Get());
+  if (directory == nullptr) return true;
+  (void)below.Release();
+  levels_[depth_++] = directory;
+  return true;
+}
+
+void DiskWalk::Leave() { ::closedir(levels_[--depth_]); }
 
 std::uint64_t ParseOomKills(const char* text) {
   constexpr const char* kName = "oom_kill ";

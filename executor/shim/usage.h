@@ -2,6 +2,7 @@
 
 #include <cstdint>
 
+#include <dirent.h>
 #include <sys/types.h>
 
 namespace runner::executor {
@@ -12,11 +13,35 @@ namespace runner::executor {
 // proc(5) says of each, so that pages shared between them count more than once.
 std::uint64_t ResidentBytesBelow(pid_t root);
 
-// Bytes of disk that the tree below a directory takes. Links are counted, not followed. A tree that
-// has more than a million entries or 128 levels is UINT64_MAX: it is over every limit. On a disk so
-// slow that it takes longer than half a second, what was counted until then: the shim has an agent
-// to look after.
-std::uint64_t DiskBytesBelow(int directory_fd);
+// Adds up the bytes of disk that the tree below a directory takes, a slice at a time. Links are
+// counted, not followed; what comes and goes meanwhile may be missed. A tree that has more than a
+// million entries or 128 levels is UINT64_MAX bytes: over every limit.
+class DiskWalk {
+ public:
+  // The descriptor stays the caller's.
+  explicit DiskWalk(int directory_fd);
+  ~DiskWalk();
+  DiskWalk(const DiskWalk&) = delete;
+  DiskWalk& operator=(const DiskWalk&) = delete;
+
+  // Goes on until about the deadline (monotonic, nanoseconds). True when all was seen.
+  bool Continue(std::int64_t deadline);
+  // What was seen so far.
+  std::uint64_t bytes() const { return bytes_; }
+
+ private:
+  static constexpr int kMaxDepth = 128;
+
+  // False when that would be too deep.
+  bool Enter(int directory_fd, const char* name);
+  bool Count(int directory_fd, const char* name);
+  void Leave();
+
+  DIR* levels_[kMaxDepth] = {};  // the open ones, the deepest last
+  int depth_ = 0;
+  std::uint64_t entries_ = 0;
+  std::uint64_t bytes_ = 0;
+};
 
 // How many processes the kernel has killed for want of memory in the cgroup of this process:
 // memory.events of cgroup v2, memory.oom_control of v1.

@@ -16,7 +16,8 @@ std::string Milliseconds(Duration duration) {
 }
 
 std::vector<std::string> ShimCommandLine(const AgentOptions& options, const Spool& spool,
-                                         const Lease& lease, const Workspace& workspace) {
+                                         const Lease& lease, const Workspace& workspace,
+                                         std::optional<MonoTime> fence_at) {
   std::vector<std::string> argv = {options.shim_path,
                                    "--incident",
                                    lease.incident_id,
@@ -30,6 +31,8 @@ std::vector<std::string> ShimCommandLine(const AgentOptions& options, const Spoo
                                    Milliseconds(options.timeout),
                                    "--grace-ms",
                                    Milliseconds(options.kill_grace),
+                                   "--fence-at-ns",
+                                   std::to_string(fence_at ? MonotonicNs(*fence_at) : 0),
                                    "--max-output",
                                    std::to_string(options.max_output),
                                    "--memory-limit",
@@ -46,8 +49,8 @@ std::vector<std::string> ShimCommandLine(const AgentOptions& options, const Spoo
 }  // namespace
 
 LaunchResult Launch(const AgentOptions& options, const std::vector<std::string>& own_environment,
-                    const Spool& spool, const Lease& lease, const Incident& incident,
-                    WallTime now) {
+                    const Spool& spool, const Lease& lease, const Incident& incident, WallTime now,
+                    std::optional<MonoTime> fence_at) {
   LaunchResult result;
   auto created = Workspace::Create(options.workspace_root, lease.incident_id);
   if (const auto* failure = std::get_if<WorkspaceError>(&created)) {
@@ -71,7 +74,8 @@ LaunchResult Launch(const AgentOptions& options, const std::vector<std::string>&
        .now = now},
       lease, incident);
   spool.Ensure();
-  auto shim = ShimProcess::Start(ShimCommandLine(options, spool, lease, workspace), environment);
+  auto shim =
+      ShimProcess::Start(ShimCommandLine(options, spool, lease, workspace, fence_at), environment);
   if (const auto* failure = std::get_if<ShimStartError>(&shim)) {
     result.failed_step = failure->what;
     result.error = failure->error;

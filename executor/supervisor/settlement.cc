@@ -1,7 +1,10 @@
 #include "executor/supervisor/settlement.h"
 
 #include <string>
+#include <system_error>
 #include <utility>
+
+#include <string.h>
 
 #include "executor/workspace/report_check.h"
 #include "executor/workspace/result_document.h"
@@ -16,10 +19,18 @@ const std::string& ReportFile(const AgentOptions& options) {
 
 }  // namespace
 
+std::string ErrorName(int error) {
+  const char* const name = ::strerrorname_np(error);
+  return (name != nullptr ? name : "errno " + std::to_string(error)) + ": " +
+         std::generic_category().message(error);
+}
+
 Settlement Settle(const AgentOptions& options, const Lease& lease, RunEnd end,
                   const Workspace* workspace) {
   Settlement settlement;
   if (workspace == nullptr) {
+    end.report =
+        options.report_file.empty() ? ReportVerdict::kNotRequired : ReportVerdict::kMissing;
     settlement.outcome = Judge(end);
     return settlement;
   }
@@ -29,6 +40,8 @@ Settlement Settle(const AgentOptions& options, const Lease& lease, RunEnd end,
   settlement.outcome = Judge(end);
   settlement.outcome.workspace = workspace->path();
   ResultDetails details;
+  const int spawn_error = end.record ? end.record->spawn_errno : end.start_errno;
+  if (spawn_error != 0) details.spawn_error = ErrorName(spawn_error);
   if (end.record) {
     details.oom = end.record->oom;
     details.out = end.record->out;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "common/incident.h"
 #include "executor/core/run_outcome.h"
@@ -19,9 +20,12 @@ struct Settlement {
       0;  // why result.json could not be written; 0: it was, or there is no workspace
 };
 
+// "ENOENT: No such file or directory".
+std::string ErrorName(int error);
+
 // Reads the report that the agent left, judges the run and writes result.json. `workspace` is null
-// when there is none; `end.report` is ignored. Reads and writes files; never throws on their
-// account.
+// when there is none, which is no report either; `end.report` is ignored. Reads and writes files;
+// never throws on their account.
 Settlement Settle(const AgentOptions& options, const Lease& lease, RunEnd end,
                   const Workspace* workspace);
 

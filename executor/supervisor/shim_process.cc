@@ -92,9 +92,13 @@ std::variant<ShimProcess, ShimStartError> ShimProcess::Start(
   return ShimProcess(pid, std::move(pidfd), std::move(ours));
 }
 
-void ShimProcess::Send(ShimCommand command) const {
-  ShimRequest request;
-  request.command = command;
+void ShimProcess::Send(ShimCommand command) const { SendRequest({.command = command}); }
+
+void ShimProcess::SendBeat(MonoTime fence_at) const {
+  SendRequest({.command = ShimCommand::kBeat, .fence_at_ns = MonotonicNs(fence_at)});
+}
+
+void ShimProcess::SendRequest(const ShimRequest& request) const {
   [[maybe_unused]] const auto sent =
       ::send(socket_.Get(), &request, sizeof request, MSG_NOSIGNAL | MSG_DONTWAIT);
 }

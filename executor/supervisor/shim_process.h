@@ -7,6 +7,7 @@
 
 #include <sys/types.h>
 
+#include "common/clock.h"
 #include "common/unique_fd.h"
 #include "executor/supervisor/shim_protocol.h"
 
@@ -43,6 +44,7 @@ class ShimProcess {
 
   // A shim that is gone is not an error here: its pidfd tells.
   void Send(ShimCommand command) const;
+  void SendBeat(MonoTime fence_at) const;
   // The next notice; nothing when there is none at the moment. Never blocks.
   std::optional<ShimNotice> Receive() const;
   void Kill() const;
@@ -50,6 +52,7 @@ class ShimProcess {
   ShimEnd Reap() const;
 
  private:
+  void SendRequest(const ShimRequest& request) const;
   ShimProcess(pid_t pid, UniqueFd pidfd, UniqueFd socket)
       : pid_(pid), pidfd_(std::move(pidfd)), socket_(std::move(socket)) {}
 

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <type_traits>
 
+#include "common/clock.h"
 #include "executor/core/shim_record.h"
 
 namespace runner::executor {
@@ -14,18 +15,20 @@ namespace runner::executor {
 // stop the agent, to clean up, to leave the record in the spool and to exit.
 
 inline constexpr int kShimControlFd = 3;
-inline constexpr std::uint32_t kShimMagic = 0x52534832;
+inline constexpr std::uint32_t kShimMagic = 0x52534833;
 
 enum class ShimCommand : std::uint32_t {
   kStopCancelled = 1,    // SIGTERM, after the grace SIGKILL; ignored when stopping already
   kStopInterrupted = 2,  // the same, recorded as interrupted
   kKill = 3,             // ends the grace of a stop at once; ignored when nothing was stopped
+  kBeat = 4,             // the fence is at fence_at_ns from now on
 };
 
 // Executor to shim.
 struct ShimRequest {
   std::uint32_t magic = kShimMagic;
   ShimCommand command = ShimCommand::kStopCancelled;
+  std::int64_t fence_at_ns = 0;  // monotonic clock, which both ends share
 };
 
 enum class ShimEvent : std::uint32_t {
@@ -41,6 +44,9 @@ struct ShimNotice {
   std::int64_t started_at_ns = 0;
   ShimRecord record;
 };
+
+// A time as shims are told it: nanoseconds of CLOCK_MONOTONIC.
+inline std::int64_t MonotonicNs(MonoTime time) { return Duration(time.time_since_epoch()).count(); }
 
 static_assert(std::is_trivially_copyable_v<ShimRequest>);
 static_assert(std::is_trivially_copyable_v<ShimNotice>);

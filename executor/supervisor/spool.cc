@@ -51,8 +51,10 @@ Spool::Spool(const std::filesystem::path& workspace_root)
 }
 
 bool Spool::Claim() {
-  claim_.Reset(::open(directory_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  return claim_ && ::flock(claim_.Get(), LOCK_EX | LOCK_NB) == 0;
+  if (claim_) return true;
+  UniqueFd directory(::open(directory_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (directory && ::flock(directory.Get(), LOCK_EX | LOCK_NB) == 0) claim_ = std::move(directory);
+  return static_cast<bool>(claim_);
 }
 
 void Spool::Ensure() const { ::mkdir(directory_.c_str(), 0700); }

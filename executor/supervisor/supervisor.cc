@@ -19,10 +19,11 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// What a shim may take beyond timeout and grace: containment, the last output, and a margin.
-constexpr Duration kShimOverhead = 5s + 1s + 3s;
-// After a stop the end is announced for grace + 7 s: a shim that does not answer is killed at
-// grace + 6 s, which leaves a second for what it left behind.
+// What a shim may take beyond timeout and grace: what it allows itself after SIGKILL
+// (Deadlines::kContainment), and a margin.
+constexpr Duration kShimOverhead = 5s + 4s;
+// After a stop the end is announced for grace + 7 s, and a shim is done at grace + 5 s: one that
+// does not answer is killed at grace + 6 s, which leaves a second for what it left behind.
 constexpr Duration kStopOverhead = 3s;
 constexpr Duration kSecondChance = 3s;
 constexpr Duration kSweepInterval = 2ms;
@@ -92,7 +93,7 @@ void Supervisor::Start(const Lease& lease, const Incident& incident) {
     launched.failed_step = "an earlier attempt still runs";
     launched.error = EBUSY;
   } else {
-    launched = Launch(options_, own_environment_, spool_, lease, incident, now.wall);
+    launched = Launch(options_, own_environment_, spool_, lease, incident, now.wall, fence_at_);
   }
   run.workspace = std::move(launched.workspace);
   if (run.workspace) run.info.workspace = run.workspace->path();
@@ -157,6 +158,13 @@ void Supervisor::KillAll() {
     StopRun(*run, StopReason::kInterrupted);
     run->shim->Send(ShimCommand::kKill);
     ArmWatchdog(*run, kStopOverhead);
+  }
+}
+
+void Supervisor::MoveFence(MonoTime fence_at) {
+  fence_at_ = fence_at;
+  for (const auto& [lease, run] : runs_) {
+    if (run->shim) run->shim->SendBeat(fence_at);
   }
 }
 
@@ -316,6 +324,12 @@ void Supervisor::LogFinished(const Run& run, const Outcome& outcome) const {
                                              {"incident_id", incident_id},
                                              {"duration", outcome.duration},
                                              {"timeout_threshold", options_.timeout}});
+  }
+  if (run.record && run.record->spawn_errno != 0) {
+    logger_.Error("Agent could not be started", {{"incident_id", incident_id},
+                                                 {"cluster", run.info.cluster},
+                                                 {"step", "execute " + options_.command[0]},
+                                                 {"error", ErrorName(run.record->spawn_errno)}});
   }
   if (run.record && run.record->log_errno != 0) {
     logger_.Warn("Agent log is incomplete", {{"incident_id", incident_id},

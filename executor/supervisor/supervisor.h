@@ -76,20 +76,29 @@ class Supervisor {
   void StopAll(StopReason reason);
   // SIGKILL at once; runs that nobody has stopped end as interrupted.
   void KillAll();
+  // From this time on the shims stop their agents by themselves, as interrupted, unless it is moved
+  // on before that: also while this process is stopped. Never called, there is no such time.
+  void MoveFence(MonoTime fence_at);
   // The result of the lease is recorded elsewhere: its spooled record is deleted.
   void Recorded(const Lease& lease);
 
-  // Runs of an earlier executor with the same workspace root. As long as `earlier_runs` says that
-  // some are ending, nothing should be started; what they came to is then told by Recover, once:
-  // by each record that waits in the spool, unless another process delivers it.
+  // Runs of an earlier executor with the same workspace root: they must have ended (Takeover)
+  // before anything is started.
   EarlierRuns& earlier_runs() { return earlier_runs_; }
+  // Whether this is the one executor that uses the workspace root.
+  bool IsAlone() { return spool_.Claim(); }
+  // What the earlier runs came to: each record that waits in the spool, unless another process
+  // delivers it. An outcome that is not contained is as the shim left it.
   std::vector<std::pair<Lease, Outcome>> Recover();
+  // What earlier runs have left does not end.
+  void Taint() { tainted_ = true; }
 
   std::size_t active() const { return runs_.size(); }
   // Newest first: the active runs, then the last kFinishedKept finished ones.
   std::vector<RunInfo> Runs() const;
   const RunCounters& counters() const { return counters_; }
-  // True once a run could not be contained: this process must take no more work and end.
+  // True once a run, be it an earlier one, could not be contained: this process must take no more
+  // work and end.
   bool tainted() const { return tainted_; }
 
  private:
@@ -124,6 +133,7 @@ class Supervisor {
   std::map<Lease, std::unique_ptr<Run>> runs_;
   std::deque<RunInfo> finished_;  // newest first
   RunCounters counters_;
+  std::optional<MonoTime> fence_at_;
   Inbox::TimerId sweep_timer_ = Inbox::kNoTimer;
   int clean_sweeps_ = 0;  // in a row
   bool tainted_ = false;

@@ -12,8 +12,9 @@ namespace runner::executor {
 std::vector<std::pair<Lease, Outcome>> Supervisor::Recover() {
   std::vector<std::pair<Lease, Outcome>> recovered;
   if (!spool_.Claim()) {
-    logger_.Warn("Another executor uses this workspace root",
-                 {{"workspace_root", options_.workspace_root.string()}});
+    logger_.Warn(
+        "Another executor uses this workspace root; results of an earlier one are left to it",
+        {{"workspace_root", options_.workspace_root.string()}});
     return recovered;
   }
   std::map<std::string, Lease> latest;  // by incident: the one that the workspace belongs to
@@ -35,6 +36,10 @@ std::vector<std::pair<Lease, Outcome>> Supervisor::Recover() {
     RunEnd end;
     end.record = record;
     end.contained = record->contained;
+    if (!record->contained) {
+      logger_.Error("An earlier run was not contained by its shim",
+                    {{"incident_id", lease.incident_id}, {"attempt", lease.attempt}});
+    }
     recovered.emplace_back(lease,
                            Settle(options_, lease, end, workspace ? &*workspace : nullptr).outcome);
   }

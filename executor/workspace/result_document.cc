@@ -26,6 +26,7 @@ std::string ResultDocument(const Lease& lease, const Outcome& outcome,
       outcome.reason.empty() ? ordered_json(nullptr) : ordered_json(outcome.reason);
   document["exitCode"] = OrNull(outcome.exit_code);
   document["signal"] = OrNull(outcome.signal);
+  document["spawnError"] = OrNull(details.spawn_error);
   document["timedOut"] = outcome.status == RunStatus::kTimeout;
   document["cancelled"] = outcome.status == RunStatus::kCancelled;
   document["oom"] = OrNull(details.oom);

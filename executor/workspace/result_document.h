@@ -17,6 +17,7 @@ struct ReportReference {
 
 // What result.json says beside the outcome; null there where nothing is known.
 struct ResultDetails {
+  std::optional<std::string> spawn_error;  // why the agent could not be executed
   std::optional<bool> oom;
   std::optional<StreamCount> out;
   std::optional<StreamCount> err;

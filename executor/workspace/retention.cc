@@ -24,6 +24,7 @@ namespace {
 constexpr std::string_view kRemoving = ".removing.";
 constexpr std::size_t kUuidSize = 36;
 constexpr std::size_t kMaxErrors = 16;
+constexpr Duration kStartOfRun = std::chrono::minutes(1);
 constexpr mode_t kReadable = S_IRUSR | S_IXUSR;
 
 bool IsWorkspaceName(std::string_view name) {
@@ -77,8 +78,9 @@ class Retention {
       if (IsStopped()) return std::move(result_);
       auto workspace = Lock(name);
       if (!workspace) continue;
-      workspace->bytes = TreeSize(workspace->lock.Get());
+      workspace->bytes = TreeSize(workspace->lock.Get(), stop_);
       workspace->lock.Reset();
+      if (IsStopped()) return std::move(result_);
       found.push_back(std::move(*workspace));
     }
     RemoveOldest(std::move(found));
@@ -116,7 +118,10 @@ class Retention {
         ::fstatat(opened.fd.Get(), "result.json", &status, AT_SYMLINK_NOFOLLOW) == 0 &&
         S_ISREG(status.st_mode);
     if (!has_result && ::fstat(opened.fd.Get(), &status) != 0) return std::nullopt;
-    const bool finished = has_result || name.size() > kUuidSize;
+    // Without a result, too: its executor may have died, or the disk been full. Only a shim that is
+    // just starting has not taken its lock yet.
+    const bool finished =
+        has_result || name.size() > kUuidSize || ModifiedAt(status) < now_ - kStartOfRun;
     // Looked at before it is locked: a shim about to start must find its workspace free.
     if (!finished && !IsExpired(ModifiedAt(status))) return std::nullopt;
     if (::flock(opened.fd.Get(), LOCK_EX | LOCK_NB) != 0) {

@@ -26,15 +26,16 @@ struct RetentionResult {
 };
 
 // Removes finished workspaces in `root`, oldest first, until the limits are kept. A workspace is a
-// directory <incident-id> or <incident-id>.<n>, finished when it is the latter or holds a regular
-// file result.json; one that is not finished goes by age only. Nothing else in the root is touched,
-// nor what is locked (flock(2): its shim lives), nor any attempt of an incident in `keep`.
+// directory <incident-id> or <incident-id>.<n>, finished when it is the latter, or holds a regular
+// file result.json, or has been left alone for a minute; one that is not finished goes by age only.
+// Nothing else in the root is touched, nor what is locked (flock(2): its shim lives), nor any
+// attempt of an incident in `keep`.
 //
 // Age is that of result.json, else of the directory. Bytes are what the tree occupies on disk, of
 // its first 1,000,000 entries. A directory that its owner may not read is made readable for that.
 //
 // Blocks for as long as the file system takes. One call at a time per root; other threads may make
-// workspaces meanwhile, whose incident either is in `keep` or has no result.json yet. Returns soon
+// workspaces meanwhile, whose incident either is in `keep` or is not a minute old. Returns soon
 // after `stop` has become true.
 RetentionResult EnforceRetention(const std::filesystem::path& root, const RetentionLimits& limits,
                                  WallTime now, const std::set<std::string>& keep,

@@ -23,12 +23,14 @@ constexpr int kDirectory = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 // `..`, and gives up when that is not the directory it came from.
 class TreeMeasure {
  public:
+  explicit TreeMeasure(const std::atomic<bool>* stop) : stop_(stop) {}
+
   std::uint64_t Bytes(int top) {
     UniqueFd at(::openat(top, ".", kDirectory));
     if (!at) return 0;
     Enter(at.Get());
     bytes_ += static_cast<std::uint64_t>(levels_.back().status.st_blocks) * 512;
-    while (entries_ < kMaxMeasured) {
+    while (!IsOver()) {
       std::vector<std::string>& pending = levels_.back().pending;
       if (!pending.empty()) {
         OpenResult down = OpenDirectory(at.Get(), pending.back().c_str(), kReadable);
@@ -70,11 +72,17 @@ class TreeMeasure {
         // A thousand links of one file must not push everybody else's reports out.
         bytes_ += bytes / std::max<std::uint64_t>(status.st_nlink, 1);
       }
-      return ++entries_ < kMaxMeasured;
+      ++entries_;
+      return !IsOver();
     });
     levels_.push_back(std::move(level));
   }
 
+  bool IsOver() const {
+    return entries_ >= kMaxMeasured || (stop_ != nullptr && stop_->load(std::memory_order_relaxed));
+  }
+
+  const std::atomic<bool>* const stop_;
   std::uint64_t bytes_ = 0;
   std::size_t entries_ = 0;
   std::size_t pending_ = 0;
@@ -83,6 +91,8 @@ class TreeMeasure {
 
 }  // namespace
 
-std::uint64_t TreeSize(int directory_fd) { return TreeMeasure().Bytes(directory_fd); }
+std::uint64_t TreeSize(int directory_fd, const std::atomic<bool>* stop) {
+  return TreeMeasure(stop).Bytes(directory_fd);
+}
 
 }  // namespace runner::executor

@@ -1,12 +1,14 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 
 namespace runner::executor {
 
 // Bytes of disk that a directory and everything beneath it occupy, links not followed, a file with
 // several links counted in part for each; of the first 1,000,000 entries. Directories that their
-// owner may not read are made readable. What cannot be read counts as nothing.
-std::uint64_t TreeSize(int directory_fd);
+// owner may not read are made readable. What cannot be read counts as nothing. Returns soon after
+// `stop` has become true, with what was counted by then.
+std::uint64_t TreeSize(int directory_fd, const std::atomic<bool>* stop = nullptr);
 
 }  // namespace runner::executor

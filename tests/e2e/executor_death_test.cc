@@ -3,6 +3,7 @@
 
 #include <cstdlib>
 #include <iostream>
+#include <iterator>
 #include <map>
 #include <random>
 #include <string>
@@ -11,6 +12,7 @@
 
 #include <fcntl.h>
 #include <gmock/gmock.h>
+#include <nlohmann/json.hpp>
 #include <sched.h>
 #include <signal.h>
 #include <unistd.h>
@@ -103,7 +105,7 @@ TEST_F(ExecutorDeathTest, Row31_AgentsEndWithinTheGraceAndTheNextExecutorDeliver
       << Describe(ProcessesNaming(test_agent));
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - killed;
   std::cout << "all agents gone " << took.count() << " s after the death of their executor\n";
-  EXPECT_LT(took.count(), 4) << "grace 1 s, and a margin for a busy machine";
+  EXPECT_LT(took.count(), 1 + 1) << "the grace and a second";
 
   system_->StartExecutor({agent}, flags);
   for (const std::string& id : ids) EXPECT_EQ(system_->AwaitFinished(id).status(), "success");
@@ -133,6 +135,35 @@ TEST_F(ExecutorDeathTest, Row31_InAPidNamespaceTheShimsDieTooAndTheIncidentsAreR
   for (const std::string& id : ids) EXPECT_EQ(system_->AwaitFinished(id).status(), "success");
   EXPECT_THAT(system_->ingest().log().With("Incident requeued", {{"reason", "lost"}}),
               SizeIs(kAgents));
+}
+
+TEST_F(ExecutorDeathTest, Row31_AnAgentWhoseShimIsStoppedDoesNotOutliveTheTakeover) {
+  const char* const ways[] = {"kill -STOP $PPID",
+                              "(while :; do kill -STOP $PPID; sleep 0.001; done) &"};
+  StartIngestFor(1);
+  const Words flags = {"--agent-kill-grace", "0.5"};
+  for (const char* const way : ways) {
+    const std::string agent = system_->ScriptAgent(
+        "[ $RUNNER_ATTEMPT -eq 1 ] || exit 0\n" + ("trap '' TERM\n" + std::string(way)) +
+        "\nexec " + system_->TestAgent() + " ignore-term\n");
+    system_->StartExecutor({agent}, flags);
+    system_->AwaitAttached();
+    const std::string id = system_->Submit(way);
+    const auto ready = [&] {
+      return ReadFile(system_->Workspace(id) / "agent.stdout.log") == "ready\n" ||
+             !ProcessesNaming(system_->TestAgent() + " ignore-term").empty();
+    };
+    ASSERT_TRUE(Eventually(ready));
+    system_->executor().process().Kill();
+    system_->StartExecutor({agent}, flags);
+    system_->AwaitAttached();
+    for (const std::string& left : {id + " --attempt 1", system_->TestAgent() + " ignore-term"}) {
+      EXPECT_THAT(ProcessesNaming(left), SizeIs(0)) << way;
+    }
+    EXPECT_EQ(system_->AwaitFinished(id).status(), "success") << way;
+    system_->executor().Terminate();
+    EXPECT_EQ(system_->executor().WaitForExit(kPatience), 0);
+  }
 }
 
 // --- at random ------------------------------------------------------------------------------
@@ -187,40 +218,49 @@ class ExecutorDeathLoop : public ExecutorDeathTest,
       system_->StartExecutor({agent_}, flags_);
     }
   }
-  // Shims by what they are at: spawning, running (an agent lives), ending.
-  struct Shim {
-    pid_t pid = 0;
-    std::string phase;
-  };
-  static std::vector<Shim> Shims() {
+  // Every shim, and whether a process of its run lives.
+  static std::map<pid_t, bool> Shims() {
     const std::vector<ProcessEntry> all = AllProcesses();
-    std::vector<Shim> shims;
-    for (const ProcessEntry& shim : all) {
+    std::map<pid_t, bool> shims;
+    for (const ProcessEntry& process : all) {
       // A dead one that is not reaped yet has no command line.
-      if (shim.command_line.find("runner-shim --incident") == std::string::npos) continue;
-      std::size_t children = 0;
-      for (const ProcessEntry& child : all) children += child.parent == shim.pid ? 1 : 0;
-      shims.push_back({shim.pid, children > 0 ? "running" : "without an agent"});
+      if (process.command_line.find("runner-shim --incident") != std::string::npos) {
+        shims[process.pid] = false;
+      }
+    }
+    for (const ProcessEntry& process : all) {
+      if (shims.contains(process.parent)) shims[process.parent] = true;
     }
     return shims;
   }
-  // One death of a shim that has a run, or of the executor with all of its runs.
+  // One death of a shim, or of the executor with all of its runs. The victim is stopped first: what
+  // it has under way when it is looked at, it has when it dies.
   void KillOne() {
-    const std::vector<Shim> shims = Shims();
+    const std::map<pid_t, bool> shims = Shims();
     if (shims.empty()) return;
     if (random_() % 12 == 0) {
-      for (const Shim& shim : shims) ++kills_["executor while " + shim.phase];
+      system_->executor().process().Signal(SIGSTOP);
+      for (const auto& [shim, live] : Shims()) {
+        ++(live ? kills_["runs with a live agent when their executor was killed"] : idle_kills_);
+      }
       system_->executor().process().Kill();
       StartExecutor();
     } else {
-      const Shim& shim = shims[random_() % shims.size()];
-      if (::kill(shim.pid, SIGKILL) == 0) ++kills_["shim while " + shim.phase];
+      const pid_t shim =
+          std::next(shims.begin(), static_cast<long>(random_() % shims.size()))->first;
+      if (::kill(shim, SIGSTOP) != 0) return;
+      const std::map<pid_t, bool> now = Shims();
+      const auto found = now.find(shim);
+      ::kill(shim, SIGKILL);
+      if (found == now.end()) return;
+      ++(found->second ? kills_["shims killed while their agent lived"] : idle_kills_);
     }
   }
 
   std::string agent_;
   std::mt19937 random_{20'26};
-  std::map<std::string, int> kills_;
+  std::map<std::string, int> kills_;  // that hit a live agent
+  int idle_kills_ = 0;                // before the agent began or after it had ended
 };
 
 TEST_P(ExecutorDeathLoop, Row31_EveryIncidentHasOneEndAndNothingSurvives) {
@@ -232,7 +272,8 @@ TEST_P(ExecutorDeathLoop, Row31_EveryIncidentHasOneEndAndNothingSurvives) {
   StartExecutor();
   system_->AwaitAttached();
   const int runs = Runs();
-  for (int i = 0; i < runs; ++i) system_->Submit("web-" + std::to_string(i));
+  std::map<std::string, int> ends;
+  for (int i = 0; i < runs; ++i) ends[system_->Submit("web-" + std::to_string(i))] = 0;
 
   const auto limit = std::chrono::steady_clock::now() + 2s * runs;
   int live = 0;
@@ -240,12 +281,18 @@ TEST_P(ExecutorDeathLoop, Row31_EveryIncidentHasOneEndAndNothingSurvives) {
     KillOne();
     std::this_thread::sleep_for(std::chrono::milliseconds(random_() % 60));
   }
-  EXPECT_EQ(Finished(), runs) << "every incident ends once";
-  for (const auto& [phase, count] : kills_) {
-    std::cout << count << " runs hit: " << phase << '\n';
+  EXPECT_EQ(Finished(), runs);
+  for (const auto& line : system_->ingest().log().With("Incident finished")) {
+    ++ends[line.at("incident_id").get<std::string>()];
+  }
+  EXPECT_THAT(ends, SizeIs(runs)) << "none that was not submitted";
+  for (const auto& [id, count] : ends) EXPECT_EQ(count, 1) << id;
+  for (const auto& [what, count] : kills_) {
+    std::cout << count << ' ' << what << '\n';
     live += count;
   }
-  std::cout << runs << " incidents, " << live << " kills hit a live run\n";
+  std::cout << idle_kills_ << " runs hit without a live agent\n"
+            << runs << " incidents, " << live << " kills hit a live run\n";
   EXPECT_GE(live, runs * 3 / 10);
   EXPECT_TRUE(Eventually([&] { return system_->Agents().empty(); }, 10s))
       << Describe(system_->Agents());

@@ -5,12 +5,14 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <thread>
 #include <utility>
 
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
 
 #include "runner/v1/dispatch.grpc.pb.h"
+#include "runner/v1/executor_admin.grpc.pb.h"
 #include "tests/support/child_process.h"
 #include "tests/support/eventually.h"
 #include "tests/support/service_process.h"
@@ -81,10 +83,10 @@ v1::Lease Attempt(std::uint32_t attempt) {
   return lease;
 }
 
-void SendWelcome(Stream& stream) {
+void SendWelcome(Stream& stream, int lease_ttl = 60) {
   v1::IngestMessage message;
   message.mutable_welcome()->mutable_beat_interval()->set_seconds(5);
-  message.mutable_welcome()->mutable_lease_ttl()->set_seconds(60);
+  message.mutable_welcome()->mutable_lease_ttl()->set_seconds(lease_ttl);
   stream.Write(message);
 }
 
@@ -112,12 +114,13 @@ class ExecutorProtocolTest : public ::testing::Test {
  protected:
   // An executor whose agent is the shell script.
   std::unique_ptr<ServiceProcess> Start(const ScriptedIngest& ingest, const std::string& agent,
-                                        const std::string& kill_grace = "0.5") {
+                                        const std::string& kill_grace = "0.5",
+                                        const std::string& sidecar = "true") {
     return std::make_unique<ServiceProcess>(
         "executor", RUNNER_EXECUTOR,
         Words{"--ingest-address", ingest.address(), "--agent-kill-grace", kill_grace,
-              "--shutdown-timeout", "0", "--grpc-listen", "127.0.0.1:0", "--", "/bin/sh", "-c",
-              agent},
+              "--sidecar=" + sidecar, "--shutdown-timeout", "0", "--grpc-listen", "127.0.0.1:0",
+              "--", "/bin/sh", "-c", agent},
         Environment{}, directory_.path());
   }
   // Runs it until the script of the one stream is through; then it must end on SIGTERM with 0.
@@ -196,6 +199,48 @@ TEST_F(ExecutorProtocolTest, AnAttemptThatStillWaitsIsCancelledWithoutEverStarti
   });
 }
 
+TEST_F(ExecutorProtocolTest, WhoFollowsAnAttemptHearsOfItsEndAndNotOfTheNext) {
+  std::promise<void> followed;
+  std::promise<void> ended;
+  ScriptedIngest ingest({[&](Stream& stream) {
+    EXPECT_TRUE(Await(stream, v1::ExecutorMessage::kHello));
+    SendWelcome(stream);
+    EXPECT_TRUE(Await(stream, v1::ExecutorMessage::kCredits));
+    SendOffer(stream, 1);
+    EXPECT_TRUE(Await(stream, v1::ExecutorMessage::kStarted));
+    followed.get_future().wait();
+    SendCancel(stream, 1);
+    SendOffer(stream, 2);
+    EXPECT_TRUE(Await(stream, v1::ExecutorMessage::kStarted));
+    EXPECT_EQ(ended.get_future().wait_for(std::chrono::seconds(5)), std::future_status::ready)
+        << "the call goes on with the second attempt";
+    return grpc::Status::OK;
+  }});
+  const auto executor = Start(ingest, "echo attempt $RUNNER_ATTEMPT; exec sleep 30");
+  const auto stub = v1::ExecutorAdmin::NewStub(
+      grpc::CreateChannel(executor->grpc(), grpc::InsecureChannelCredentials()));
+  v1::TailOutputRequest tail;
+  tail.set_incident_id(kIncident);
+  tail.set_follow(true);
+  ASSERT_TRUE(Eventually([&] { return executor->log().Has("Agent started"); }));
+  grpc::ClientContext context;
+  const auto reader = stub->TailOutput(&context, tail);
+  std::thread following([&] {
+    v1::TailOutputResponse part;
+    EXPECT_TRUE(reader->Read(&part));
+    EXPECT_EQ(part.data(), "attempt 1\n");
+    followed.set_value();
+    EXPECT_FALSE(reader->Read(&part));
+    ended.set_value();
+  });
+  EXPECT_TRUE(ingest.AwaitEnd()) << executor->log().Tail(20);
+  context.TryCancel();
+  following.join();
+  reader->Finish();
+  executor->Terminate();
+  EXPECT_EQ(executor->WaitForExit(std::chrono::seconds(15)), 0) << executor->log().Tail(20);
+}
+
 TEST_F(ExecutorProtocolTest, NothingIsTakenWhileTheStreamDrains) {
   Run("exit 0", [](Stream& stream) {
     ASSERT_TRUE(Await(stream, v1::ExecutorMessage::kHello));
@@ -267,6 +312,28 @@ TEST_F(ExecutorProtocolTest, ADropOfAnAttemptThatWaitsGrantsNoMoreThanTheFreeSlo
                          }});
   const auto executor = Start(ingest, StubbornAgent(), "3");
   EXPECT_TRUE(ingest.AwaitEnd()) << executor->log().Tail(20);
+  executor->Terminate();
+  EXPECT_EQ(executor->WaitForExit(std::chrono::seconds(15)), 0) << executor->log().Tail(20);
+}
+
+TEST_F(ExecutorProtocolTest, AnExecutorApartDoesNotAttachWhereItCannotBeFenced) {
+  ScriptedIngest ingest({[](Stream& stream) {
+                           EXPECT_TRUE(Await(stream, v1::ExecutorMessage::kHello));
+                           SendWelcome(stream, 25);
+                           EXPECT_FALSE(Await(stream, v1::ExecutorMessage::kCredits));
+                           return grpc::Status(grpc::StatusCode::UNAVAILABLE, "");
+                         },
+                         [](Stream& stream) {
+                           EXPECT_TRUE(Await(stream, v1::ExecutorMessage::kHello));
+                           SendWelcome(stream, 26);
+                           EXPECT_TRUE(Await(stream, v1::ExecutorMessage::kCredits));
+                           return grpc::Status::OK;
+                         }});
+  const auto executor = Start(ingest, "exit 0", "0.5", "false");
+  EXPECT_TRUE(ingest.AwaitEnd()) << executor->log().Tail(20);
+  const auto said = executor->log().With("Not attached to ingest, retrying");
+  ASSERT_EQ(said.size(), 1u);
+  EXPECT_NE(said[0].at("error").get<std::string>().find("at least 26 s"), std::string::npos);
   executor->Terminate();
   EXPECT_EQ(executor->WaitForExit(std::chrono::seconds(15)), 0) << executor->log().Tail(20);
 }

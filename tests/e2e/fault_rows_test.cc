@@ -1,5 +1,7 @@
 // Rows of tests/faults.md about executors, with the real programs.
 
+#include <chrono>
+#include <iostream>
 #include <map>
 #include <memory>
 #include <set>
@@ -8,6 +10,7 @@
 
 #include <gmock/gmock.h>
 #include <grpcpp/grpcpp.h>
+#include <signal.h>
 
 #include "runner/v1/dispatch.grpc.pb.h"
 #include "tests/support/eventually.h"
@@ -61,6 +64,44 @@ TEST_F(FaultRowsTest, Row35_WhatAnExecutorThatNeverReadsWasOfferedIsRunElsewhere
   EXPECT_TRUE(Eventually(
       [this] { return Ingest("incidents_finished_total", {{"status", "success"}}) == 3; }, 30s));
   EXPECT_EQ(Ingest("events_requeued_total"), 2);
+}
+
+TEST_F(FaultRowsTest, Row32_AnExecutorThatIsStoppedHasNoAgentLeftWhenItsLeasesAreLost) {
+  constexpr Duration kLeaseTtl = 26s;  // the least with this grace
+  const std::string test_agent = system_->TestAgent();
+  const std::string agent = system_->ScriptAgent("[ $RUNNER_ATTEMPT -eq 1 ] || exit 0\nexec " +
+                                                 test_agent + " ignore-term\n");
+  system_->StartIngest({"--lease-ttl", "26"});
+  const Words apart = {"--sidecar=false", "--agent-kill-grace", "0.5"};
+  ServiceProcess& first = system_->StartExecutor({agent}, apart);
+  system_->AwaitAttached();
+  const std::string id = system_->Submit("a");
+  system_->AwaitAgentStarted(id);
+  first.process().Signal(SIGSTOP);
+  const auto stopped = std::chrono::steady_clock::now();
+  const auto gone = [&] { return ProcessesNaming(test_agent + " ignore-term").empty(); };
+  EXPECT_TRUE(Eventually(gone, kLeaseTtl));
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - stopped;
+  std::cout << "agent gone " << took.count() << " s after its executor was stopped\n";
+  EXPECT_FALSE(system_->ingest().log().Has("Incident requeued")) << "before its lease is lost";
+
+  Words second = apart;
+  second.insert(second.end(), {"--executor-id", "second", "--workspace-root", Path("second")});
+  system_->StartExecutor({agent}, second);
+  // Ingest pings a silent connection after 30 s.
+  const auto finished = [&] {
+    return system_->ingest().log().Has("Incident finished", {{"incident_id", id}});
+  };
+  ASSERT_TRUE(Eventually(finished, 40s + kLeaseTtl + kPatience));
+  first.process().Signal(SIGCONT);
+  EXPECT_TRUE(Eventually([&] {
+    return first.log().Has("Agent finished", {{"reason", "fenced"}}) &&
+           first.Health("/readyz").status == 200;
+  }));
+  const v1::IncidentStatus incident = system_->AwaitFinished(id);
+  EXPECT_EQ(incident.status(), "success");
+  EXPECT_EQ(incident.attempt(), 2u);
+  EXPECT_EQ(Ingest("incidents_finished_total"), 1);
 }
 
 TEST_F(FaultRowsTest, Row36_OfTwoExecutorsWithOneIdTheLastToAttachGoesOn) {

@@ -137,6 +137,7 @@ TEST_F(AgentContract, ResultJsonSaysHowItEnded) {
   EXPECT_EQ(result["reason"], "exit_code");
   EXPECT_EQ(result["exitCode"], 3);
   EXPECT_TRUE(result["signal"].is_null());
+  EXPECT_TRUE(result["spawnError"].is_null());
   EXPECT_EQ(result["timedOut"], false);
   EXPECT_EQ(result["contained"], true);
   EXPECT_EQ(result["stdoutBytes"], 0);
@@ -202,6 +203,7 @@ TEST_F(AgentContract, Row49_MissingProgramIsASpawnError) {
   EXPECT_EQ(outcome.exit_code, 127);
   EXPECT_TRUE(outcome.contained);
   EXPECT_FALSE(started_.contains(LeaseOf()));
+  EXPECT_EQ(ResultJson()["spawnError"], "ENOENT: No such file or directory");
 }
 
 TEST_F(AgentContract, Row49_ProgramThatCannotBeExecutedIsASpawnError) {
@@ -214,14 +216,27 @@ TEST_F(AgentContract, Row49_ProgramThatCannotBeExecutedIsASpawnError) {
   const fs::path strange = root_ / "strange";
   std::ofstream(strange) << "#!/nonexistent/interpreter\n";
   ::chmod(strange.c_str(), 0700);
-  for (const fs::path& program : {plain, broken, strange, root_}) {
+  const struct {
+    fs::path program;
+    int exit_code;
+    const char* error;
+  } cases[] = {{plain, 126, "EACCES: Permission denied"},
+               {broken, 126, "ENOEXEC: Exec format error"},
+               // A missing interpreter is told by execve(2) as a missing file.
+               {strange, 127, "ENOENT: No such file or directory"},
+               {root_, 126, "EACCES: Permission denied"}};
+  for (const auto& [program, exit_code, error] : cases) {
     finished_.clear();
     options_.command = {program};
+    ::testing::internal::CaptureStderr();
     const Outcome outcome = RunAgent({});
+    const std::string log = ::testing::internal::GetCapturedStderr();
     EXPECT_EQ(outcome.reason, "spawn_error") << program;
-    // A missing interpreter is told by execve(2) as a missing file.
-    EXPECT_EQ(outcome.exit_code, program == strange ? 127 : 126) << program;
+    EXPECT_EQ(outcome.exit_code, exit_code) << program;
     EXPECT_FALSE(outcome.started) << program;
+    EXPECT_EQ(ResultJson()["spawnError"], error) << program;
+    EXPECT_NE(log.find("Agent could not be started"), std::string::npos) << log;
+    EXPECT_NE(log.find(error), std::string::npos) << log;
   }
 }
 

@@ -97,6 +97,21 @@ TEST_F(Stopping, LostExecutorEndsTheAgentAndLeavesTheRecord) {
   EXPECT_TRUE(record->contained);
 }
 
+TEST_F(Stopping, RunIsInterruptedAtTheFenceAlsoOneThatBeginsLater) {
+  StartAgent({"obey-term"});
+  supervisor_->MoveFence(inbox_->Now().mono + 60s);
+  AwaitOutput("ready");
+  supervisor_->MoveFence(inbox_->Now().mono + 300ms);
+  Lease later{"018f2d3c-7a10-7c4e-9b1e-aaaaaaaaaaaa", 1};
+  supervisor_->Start(later, SomeIncident());
+  for (const Lease& lease : {LeaseOf(), later}) {
+    const Outcome outcome = AwaitOutcome(lease);
+    EXPECT_EQ(outcome.status, RunStatus::kInterrupted);
+    EXPECT_EQ(outcome.reason, "fenced");
+    EXPECT_TRUE(outcome.contained);
+  }
+}
+
 TEST_F(Stopping, StoppedShimIsKilledByTheWatchdogAndItsAgentWithIt) {
   options_.timeout = 100ms;
   options_.kill_grace = 100ms;

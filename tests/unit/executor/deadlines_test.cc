@@ -39,6 +39,41 @@ TEST(Deadlines, NoTimeLimitIsNeverDue) {
   EXPECT_EQ(deadlines.Due(INT64_MAX - 1), Action::kNone);
 }
 
+TEST(Deadlines, FenceStopsUnlessItIsMovedOn) {
+  Deadlines deadlines(0, 1000, 10, 100);
+  EXPECT_EQ(deadlines.Due(99), Action::kNone);
+  deadlines.MoveFence(200);
+  EXPECT_EQ(deadlines.next(), 200);
+  EXPECT_EQ(deadlines.Due(199), Action::kNone);
+  EXPECT_EQ(deadlines.Due(200), Action::kTerminate);
+  EXPECT_EQ(deadlines.stopped(), ShimStop::kFenced);
+  EXPECT_FALSE(deadlines.timed_out());
+  deadlines.MoveFence(900);
+  EXPECT_EQ(deadlines.Due(210), Action::kKill) << "too late";
+}
+
+TEST(Deadlines, WhoWasFrozenBeyondBothHasTimedOut) {
+  Deadlines deadlines(0, 100, 10, 50);
+  EXPECT_EQ(deadlines.Due(1000), Action::kTerminate);
+  EXPECT_TRUE(deadlines.timed_out());
+  EXPECT_EQ(deadlines.stopped(), ShimStop::kNone);
+}
+
+// The executor kills a shim that is not done a second after this.
+TEST(Deadlines, AllIsOverFiveSecondsAfterTheKill) {
+  constexpr std::int64_t kGrace = 7 * kSecondNs;
+  Deadlines deadlines(0, 0, kGrace);
+  EXPECT_EQ(deadlines.agent_until(), Deadlines::kNever);
+  deadlines.Stop(ShimStop::kInterrupted, 0);
+  EXPECT_EQ(deadlines.agent_until(), Deadlines::kNever) << "the grace is the agent's";
+  EXPECT_EQ(deadlines.Due(kGrace), Action::kKill);
+  deadlines.MustEnd(deadlines.agent_until());  // it has taken all the time there is
+  EXPECT_GT(deadlines.agent_until(), kGrace);
+  EXPECT_GT(deadlines.contain_until(), deadlines.agent_until());
+  EXPECT_GT(deadlines.drain_until(), deadlines.contain_until());
+  EXPECT_EQ(deadlines.drain_until(), kGrace + 5 * kSecondNs);
+}
+
 TEST(Deadlines, HurryEndsAGraceThatHasBegun) {
   Deadlines deadlines(0, 1000, 100);
   deadlines.Hurry(1);

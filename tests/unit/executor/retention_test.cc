@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "executor/workspace/remove_tree.h"
+#include "executor/workspace/tree_size.h"
 #include "tests/unit/executor/temporary_directory.h"
 
 namespace runner::executor {
@@ -22,6 +23,7 @@ namespace fs = std::filesystem;
 using std::chrono::hours;
 
 const WallTime kNow = WallTime(hours(24 * 365 * 50));
+constexpr Duration kJustNow = std::chrono::seconds(10);
 constexpr std::size_t kBlob = 1 << 20;
 
 std::string Id(int n) { return "018f2d3c-7a10-7c4e-9b1e-00000000000" + std::to_string(n); }
@@ -92,8 +94,8 @@ TEST_F(RetentionTest, WhatIsOlderThanTheMaximumAgeGoes) {
   EXPECT_EQ(Names(), (Strings{Id(2), Id(4)}));
   EXPECT_EQ(result.removed, 4U);
   EXPECT_GE(result.bytes_removed, 4 * kBlob);
-  EXPECT_GE(result.bytes_kept, kBlob);
-  EXPECT_LT(result.bytes_kept, 2 * kBlob);
+  EXPECT_GE(result.bytes_kept, 2 * kBlob);
+  EXPECT_LT(result.bytes_kept, 3 * kBlob);
   EXPECT_EQ(result.errors, Strings{});
 }
 
@@ -107,11 +109,25 @@ TEST_F(RetentionTest, AgeIsThatOfTheResultNotOfTheDirectory) {
 }
 
 TEST_F(RetentionTest, LinkAsResultDoesNotFinishAWorkspace) {
-  MakeUnfinished(Id(1), hours(25));
+  MakeUnfinished(Id(1), kJustNow);
   fs::create_symlink("output/blob", root_.path() / Id(1) / "result.json");
-  SetAge(root_.path() / Id(1), hours(25));
+  SetAge(root_.path() / Id(1), kJustNow);
   Enforce({.max_age = {}, .max_bytes = 1});
   EXPECT_EQ(Names(), Strings{Id(1)});
+}
+
+// Its executor died without a record, or the disk was too full for its result.
+TEST_F(RetentionTest, WhatNobodyRunsInIsFinishedWithoutAResult) {
+  MakeUnfinished(Id(1), hours(2));
+  MakeFinished(Id(2), hours(1));
+  MakeUnfinished(Id(3), hours(3));
+  MakeUnfinished(Id(4), hours(3));
+  MakeUnfinished(Id(5), kJustNow);
+  const UniqueFd running(::open((root_.path() / Id(3)).c_str(), O_RDONLY | O_CLOEXEC));
+  ASSERT_EQ(::flock(running.Get(), LOCK_EX), 0);
+  const RetentionResult result = Enforce({.max_age = {}, .max_bytes = 3 * kBlob / 2}, {Id(4)});
+  EXPECT_EQ(Names(), (Strings{Id(2), Id(3), Id(4), Id(5)})) << "the shim of the last may yet come";
+  EXPECT_EQ(result.removed, 1U);
 }
 
 TEST_F(RetentionTest, TimeSetIntoTheFutureDoesNotKeepAWorkspace) {
@@ -128,8 +144,8 @@ TEST_F(RetentionTest, OldestGoFirstUntilTheBytesFit) {
   MakeUnfinished(Id(4) + ".1", hours(3));
   MakeUnfinished(Id(5), hours(9));
   const RetentionResult result = Enforce({.max_age = {}, .max_bytes = 5 * kBlob / 2});
-  EXPECT_EQ(Names(), (Strings{Id(1), Id(3), Id(5)}));
-  EXPECT_EQ(result.removed, 2U);
+  EXPECT_EQ(Names(), (Strings{Id(1), Id(3)}));
+  EXPECT_EQ(result.removed, 3U);
   EXPECT_LE(result.bytes_kept, 5 * kBlob / 2);
   EXPECT_GE(result.bytes_kept, 2 * kBlob);
 }
@@ -376,6 +392,15 @@ TEST_F(RetentionTest, Row51_NothingOutsideIsTouchedWhileEntriesAreSwapped) {
   }
   fs::permissions(outside.path() / "precious", fs::perms::owner_all);
   EXPECT_EQ(Names(), Strings{});
+}
+
+TEST_F(RetentionTest, MeasuringIsStoppedInTheMiddle) {
+  for (int i = 0; i < 50; ++i) {
+    fs::create_directory(root_.path() / std::to_string(i));
+    root_.Write(fs::path(std::to_string(i)) / "blob", std::string(kBlob / 16, 'x'));
+  }
+  const std::atomic<bool> stop{true};
+  EXPECT_LT(TreeSize(root_.fd(), &stop), TreeSize(root_.fd()) / 2);
 }
 
 }  // namespace

@@ -57,6 +57,8 @@ TEST(Judge, OutcomeOfEachKindOfEnd) {
        RunStatus::kInterrupted, "shutdown"},
       {"cancelled", with(signalled, &ShimRecord::stopped, ShimStop::kCancelled), none,
        RunStatus::kCancelled, "cancelled"},
+      {"fenced", with(signalled, &ShimRecord::stopped, ShimStop::kFenced), none,
+       RunStatus::kInterrupted, "fenced"},
       {"executor lost", with(signalled, &ShimRecord::stopped, ShimStop::kExecutorLost), none,
        RunStatus::kInterrupted, "executor_lost"},
       {"disk full, exit 0", with(Exited(0), &ShimRecord::log_errno, ENOSPC), none,

@@ -20,7 +20,9 @@ class UsageTest : public ::testing::Test {
  protected:
   std::uint64_t DiskBytes() const {
     const UniqueFd fd(::open(directory_.path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    return DiskBytesBelow(fd.Get());
+    DiskWalk walk(fd.Get());
+    EXPECT_TRUE(walk.Continue(INT64_MAX));
+    return walk.bytes();
   }
   TemporaryDirectory directory_;
 };
@@ -45,6 +47,25 @@ TEST_F(UsageTest, ATreeTooDeepToBeMeasuredIsOverEveryLimit) {
   for (int i = 0; i < 140; ++i) deep /= "d";
   fs::create_directories(deep);
   EXPECT_EQ(DiskBytes(), UINT64_MAX);
+}
+
+TEST_F(UsageTest, ATreeIsMeasuredInAsManySlicesAsItTakes) {
+  constexpr int kFiles = 1000;
+  for (int i = 0; i < kFiles; ++i) {
+    const fs::path below = directory_.path() / std::to_string(i % 7);
+    fs::create_directory(below);
+    std::ofstream(below / std::to_string(i)) << "x";
+  }
+  const UniqueFd fd(::open(directory_.path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  DiskWalk walk(fd.Get());
+  int slices = 1;
+  std::uint64_t before = 0;
+  for (; !walk.Continue(0); ++slices) {
+    EXPECT_GE(walk.bytes(), before);
+    before = walk.bytes();
+  }
+  EXPECT_GT(slices, 10) << "each is over at once";
+  EXPECT_EQ(walk.bytes(), DiskBytes());
 }
 
 TEST(ResidentBytes, IsThatOfDescendantsOnly) {

@@ -118,12 +118,27 @@ TEST(ResultDocument, HoldsTheDocumentedFieldsAndNullWhereNothingIsKnown) {
   const auto json = nlohmann::ordered_json::parse(ResultDocument({kId, 1}, outcome, {}));
   std::vector<std::string> keys;
   for (const auto& [key, value] : json.items()) keys.push_back(key);
-  EXPECT_EQ(keys, (std::vector<std::string>{"incidentId", "attempt", "status", "reason", "exitCode",
-                                            "signal", "timedOut", "cancelled", "oom",
-                                            "orphansKilled", "contained", "startedAt", "finishedAt",
-                                            "durationSeconds", "stdoutBytes", "stdoutDroppedBytes",
-                                            "stderrBytes", "stderrDroppedBytes", "report"}));
-  for (const char* key : {"reason", "signal", "stdoutBytes", "report"}) {
+  EXPECT_EQ(keys, (std::vector<std::string>{"incidentId",
+                                            "attempt",
+                                            "status",
+                                            "reason",
+                                            "exitCode",
+                                            "signal",
+                                            "spawnError",
+                                            "timedOut",
+                                            "cancelled",
+                                            "oom",
+                                            "orphansKilled",
+                                            "contained",
+                                            "startedAt",
+                                            "finishedAt",
+                                            "durationSeconds",
+                                            "stdoutBytes",
+                                            "stdoutDroppedBytes",
+                                            "stderrBytes",
+                                            "stderrDroppedBytes",
+                                            "report"}));
+  for (const char* key : {"reason", "signal", "spawnError", "stdoutBytes", "report"}) {
     EXPECT_TRUE(json[key].is_null()) << key;
   }
   EXPECT_EQ(json["exitCode"], 0);

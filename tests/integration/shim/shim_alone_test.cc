@@ -1,0 +1,93 @@
+// A shim without a supervisor: what it does with what it is told, and by itself.
+
+#include <cerrno>
+#include <thread>
+
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "executor/supervisor/shim_process.h"
+#include "tests/integration/shim/run_fixture.h"
+
+namespace runner::executor {
+namespace {
+
+using namespace std::chrono_literals;
+
+class ShimAlone : public RunFixture {
+ protected:
+  void SetUp() override {
+    RunFixture::SetUp();
+    std::filesystem::create_directories(Workspace() / "output");
+  }
+  // A shim for `runner-test-agent MODE`.
+  ShimProcess StartShim(const std::string& mode, std::optional<MonoTime> fence = std::nullopt) {
+    std::vector<std::string> argv = {RUNNER_SHIM, "--incident",  kIncidentId, "--attempt",
+                                     "1",         "--workspace", Workspace(), "--spool",
+                                     SpoolFile(), "--grace-ms",  "200",       "--max-output",
+                                     "100000"};
+    if (fence) {
+      const std::string at = std::to_string(Duration(fence->time_since_epoch()).count());
+      argv.insert(argv.end(), {"--fence-at-ns", at, "--stdin", "null"});
+    }
+    argv.insert(argv.end(), {"--", RUNNER_TEST_AGENT, mode});
+    auto started = ShimProcess::Start(argv, {"RUNNER_WORKSPACE=" + Workspace().string()});
+    return std::get<ShimProcess>(std::move(started));
+  }
+  // How the run ended; nothing when it has not within the limit. The shim is gone then.
+  static std::optional<ShimRecord> AwaitRecord(const ShimProcess& shim, Duration limit = 10s) {
+    const auto deadline = std::chrono::steady_clock::now() + limit;
+    std::optional<ShimRecord> record;
+    bool gone = false;
+    while (!gone && std::chrono::steady_clock::now() < deadline) {
+      gone = shim.Reap() != ShimEnd::kNotYet;
+      while (const auto notice = shim.Receive()) {
+        if (notice->event == ShimEvent::kFinished) record = notice->record;
+      }
+      std::this_thread::sleep_for(1ms);
+    }
+    if (gone) return record;
+    shim.Kill();
+    ::waitpid(shim.pid(), nullptr, 0);
+    return std::nullopt;
+  }
+};
+
+TEST_F(ShimAlone, AnIncidentThatWasReplacedByAFifoIsNotWaitedFor) {
+  ASSERT_EQ(::mkfifo((Workspace() / "incident.json").c_str(), 0600), 0);
+  const auto record = AwaitRecord(StartShim("exit"));
+  ASSERT_TRUE(record) << "it waits for somebody to write";
+  EXPECT_EQ(record->spawn_errno, EINVAL);
+  EXPECT_TRUE(record->contained);
+}
+
+TEST_F(ShimAlone, WithoutABeatItStopsItsAgentAtTheFence) {
+  const MonoTime fence = inbox_->Now().mono + 500ms;
+  const auto record = AwaitRecord(StartShim("obey-term", fence));
+  const MonoTime now = inbox_->Now().mono;
+  ASSERT_TRUE(record);
+  EXPECT_EQ(record->stopped, ShimStop::kFenced);
+  EXPECT_FALSE(record->timed_out);
+  EXPECT_TRUE(record->contained);
+  EXPECT_GE(now, fence);
+  EXPECT_LT(now, fence + 2s) << "grace 0.2 s";
+}
+
+TEST_F(ShimAlone, BeatsMoveTheFence) {
+  const ShimProcess shim = StartShim("obey-term", inbox_->Now().mono + 1s);
+  MonoTime fence{};
+  for (int i = 0; i < 20; ++i) {
+    std::this_thread::sleep_for(100ms);
+    fence = inbox_->Now().mono + 1s;
+    shim.SendBeat(fence);
+    ASSERT_EQ(shim.Reap(), ShimEnd::kNotYet);
+  }
+  const auto record = AwaitRecord(shim);
+  ASSERT_TRUE(record);
+  EXPECT_EQ(record->stopped, ShimStop::kFenced);
+  EXPECT_GE(inbox_->Now().mono, fence);
+}
+
+}  // namespace
+}  // namespace runner::executor

@@ -15,9 +15,43 @@ namespace runner::ingest {
 namespace {
 
 constexpr std::size_t kMaxDepth = 16;  // a list of maps of maps, and something to spare
+// Keys, values, lists and maps; an event has about 25.
+constexpr std::size_t kMaxNodes = 50 * kMaxListedEvents;
+// How far the YAML parser may read before it comes across anything: it keeps some 230 bytes for
+// each bracket until it knows whether that begins a key. Kubernetes bounds a message at 1 KiB.
+constexpr std::size_t kMaxAhead = std::size_t{256} << 10;
 
 struct NotAList {};
 struct ListIsFull {};
+
+// A stream over text that is not copied.
+class TextBuffer final : public std::streambuf {
+ public:
+  explicit TextBuffer(std::string_view text) : left_(text) {}
+
+  // The parser has come across something.
+  void OnProgress() { ahead_ = 0; }
+  // The text was not read to its end, because there was no progress.
+  bool stopped() const { return stopped_; }
+
+ protected:
+  int_type underflow() override {
+    stopped_ = stopped_ || (ahead_ >= kMaxAhead && !left_.empty());
+    if (stopped_ || left_.empty()) return traits_type::eof();
+    constexpr std::size_t kPiece = std::size_t{4} << 10;
+    const std::string_view piece = left_.substr(0, kPiece);
+    left_.remove_prefix(piece.size());
+    ahead_ += piece.size();
+    char* begin = const_cast<char*>(piece.data());  // only read: there is no put area
+    setg(begin, begin, begin + piece.size());
+    return traits_type::to_int_type(*begin);
+  }
+
+ private:
+  std::string_view left_;
+  std::size_t ahead_ = 0;
+  bool stopped_ = false;
+};
 
 std::string LowerCase(std::string text) {
   std::transform(text.begin(), text.end(), text.begin(), [](char c) {
@@ -40,6 +74,8 @@ std::optional<WallTime> ReadTime(const std::string& text) {
 // keys above it: [list] {event} {involvedObject}.
 class EventListHandler final : public YAML::EventHandler {
  public:
+  explicit EventListHandler(TextBuffer& text) : text_(text) {}
+
   std::vector<ClusterEvent> TakeEvents() { return std::move(events_); }
 
   void OnDocumentStart(const YAML::Mark&) override {}
@@ -75,7 +111,12 @@ class EventListHandler final : public YAML::EventHandler {
     std::string key;
   };
 
+  void CountNode() {
+    text_.OnProgress();
+    if (++nodes_ > kMaxNodes) throw ListIsFull();
+  }
   void Enter(bool is_map) {
+    CountNode();
     if (levels_.size() == kMaxDepth) throw NotAList();
     levels_.push_back({is_map, false, ""});
   }
@@ -84,6 +125,7 @@ class EventListHandler final : public YAML::EventHandler {
     if (!levels_.empty()) levels_.back().has_key = false;
   }
   void Value(const std::string& value) {
+    CountNode();
     if (levels_.empty()) {
       if (!value.empty()) throw NotAList();  // prose
       return;
@@ -113,18 +155,11 @@ class EventListHandler final : public YAML::EventHandler {
     if (key == "uid") event_.object.uid = value;
   }
 
+  TextBuffer& text_;
+  std::size_t nodes_ = 0;
   std::vector<Level> levels_;
   ClusterEvent event_;
   std::vector<ClusterEvent> events_;
-};
-
-// A stream over text that is not copied.
-class TextBuffer final : public std::streambuf {
- public:
-  explicit TextBuffer(std::string_view text) {
-    char* begin = const_cast<char*>(text.data());  // only read: there is no put area
-    setg(begin, begin, begin + text.size());
-  }
 };
 
 }  // namespace
@@ -132,7 +167,7 @@ class TextBuffer final : public std::streambuf {
 std::optional<std::vector<ClusterEvent>> ReadEventList(std::string_view text) {
   TextBuffer buffer(text);
   std::istream stream(&buffer);
-  EventListHandler handler;
+  EventListHandler handler(buffer);
   try {
     YAML::Parser parser(stream);
     parser.HandleNextDocument(handler);
@@ -143,6 +178,7 @@ std::optional<std::vector<ClusterEvent>> ReadEventList(std::string_view text) {
   } catch (const YAML::Exception&) {
     return std::nullopt;
   }
+  if (buffer.stopped()) return std::nullopt;
   return handler.TakeEvents();
 }
 

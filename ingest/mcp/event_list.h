@@ -24,7 +24,8 @@ constexpr std::size_t kMaxListedEvents = 10'000;
 //
 // Keys in any case. An event without a time, or with Go's zero time, comes without timestamp; what
 // else is in the list is passed over. Nothing when the text is not such a list. Nothing is expanded
-// and no document is built, so a hostile text costs no more than its length. Never throws.
+// and no document is built, and a text in which nothing is found for 256 KiB is given up: a hostile
+// one costs no more than its length and some 60 MB. Never throws.
 std::optional<std::vector<ClusterEvent>> ReadEventList(std::string_view text);
 
 }  // namespace runner::ingest

@@ -1,6 +1,7 @@
 #include "tests/fuzz/played_session.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <iterator>
 #include <memory>
 #include <utility>
@@ -157,8 +158,15 @@ void PlayedSession::Tell(std::string_view text, MessageOrigin origin) {
 }
 
 void PlayedSession::GiveMessage(std::string_view text, MessageOrigin origin) {
+  const bool asked = contract_->lists_events() && contract_->request_post();
+  const std::int64_t id = contract_->request_id();
   if (contract_->life() != Life::kEnded) contract_->Messages(text);
+  const bool answered = asked && !contract_->request_post();
   Perform(session_->OnMessage(text, origin, now_));
+  const bool answered_at_once =
+      contract_->request_id() != id && contract_->lists_events() && !contract_->request_post();
+  // Whatever the reply was: it may have counted as a list, an empty one.
+  if (answered || answered_at_once) list_.reset();
 }
 
 // --- time -------------------------------------------------------------------------------------

@@ -60,7 +60,7 @@ void SessionContract::CheckWaiting(const EventSource& source) const {
 }
 
 void SessionContract::Messages(std::string_view text) {
-  for (const JsonRpcMessage& message : reader_.Read(text)) {
+  for (const JsonRpcMessage& message : options_.reader->Read(text)) {
     const auto* response = std::get_if<JsonRpcResponse>(&message);
     if (response == nullptr) continue;
     batch_.insert(response->id);
@@ -101,7 +101,7 @@ void SessionContract::Closed(const EventSource& source) {
 void SessionContract::On(const PostMessage& action) {
   FUZZ_CHECK(action.post > last_post_);
   last_post_ = action.post;
-  const auto messages = reader_.Read(action.body);
+  const auto messages = options_.reader->Read(action.body);
   FUZZ_CHECK(messages.size() == 1);
   FUZZ_CHECK(!std::holds_alternative<JsonRpcInvalid>(messages[0]) ||
              Json::parse(action.body).contains("id"));  // a reply to an id that is a string

@@ -27,6 +27,7 @@ class SessionContract {
   };
   enum class Life { kConnecting, kSubscribed, kSuspended, kEnded };
 
+  // Reads with the reader of the options, between the calls of the session.
   explicit SessionContract(McpSessionOptions options)
       : options_(std::move(options)), legacy_(options_.transport == Transport::kSse) {}
 
@@ -72,7 +73,6 @@ class SessionContract {
   void CheckWaiting(const EventSource& source) const;
 
   McpSessionOptions options_;
-  JsonRpcReader reader_;
   Life life_ = Life::kConnecting;
   SourceMode mode_ = SourceMode::kAuto;  // kAuto until a subscription was told
   std::map<PostId, Post> posts_;

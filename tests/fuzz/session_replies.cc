@@ -46,8 +46,10 @@ std::string Listed(const std::string& name, WallTime at, const std::string& more
          more;
 }
 
+constexpr std::size_t kLists = 4;
+
 // q: one event; r: all that may be odd about one; s: none; t: prose.
-std::array<std::string, 4> Lists(WallTime now) {
+std::array<std::string, kLists> Lists(WallTime now) {
   const std::string broken = "  Reason: BackOff\n  Type: Warning\n";
   return {Listed("cart", now, broken),
           Listed("p", now - seconds(1), broken) + Listed("old", now - minutes(10), broken) +
@@ -62,13 +64,11 @@ std::array<std::string, 4> Lists(WallTime now) {
 }  // namespace
 
 ScriptedReply ReplyNamed(char letter, WallTime now) {
-  const auto lists = Lists(now);
-  const std::size_t number =
-      static_cast<unsigned char>(letter - 'a') % (kFixed.size() + lists.size());
+  const std::size_t number = static_cast<unsigned char>(letter - 'a') % (kFixed.size() + kLists);
   if (number < kFixed.size()) return {std::string(kFixed[number]), false};
   const std::size_t list = number - kFixed.size();
-  const Json content = {{{"type", "text"}, {"text", lists[list]}}};
-  return {R"("result":)" + Json{{"content", content}}.dump(), list + 1 < lists.size()};
+  const Json content = {{{"type", "text"}, {"text", Lists(now)[list]}}};
+  return {R"("result":)" + Json{{"content", content}}.dump(), list + 1 < kLists};
 }
 
 const std::string_view kFaultNotification =

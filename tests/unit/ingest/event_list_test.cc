@@ -94,6 +94,31 @@ TEST(EventList, Row10_DepthIsBounded) {
   EXPECT_FALSE(ReadEventList(deep + " x"));
 }
 
+TEST(EventList, Row10_BracketsWithoutAnEndAreGivenUp) {
+  for (const char* piece : {"[", "{", "[\n", "a, ", "a: b, "}) {
+    std::string text = "- {x: [";
+    while (text.size() < (std::size_t{1} << 20)) text += piece;
+    EXPECT_FALSE(ReadEventList(text)) << piece;
+  }
+}
+
+TEST(EventList, LongListsAndMessagesAreRead) {
+  std::string text;
+  for (int i = 0; i < 3000; ++i) text += "- {Reason: R, Message: " + std::string(1024, 'm') + "}\n";
+  text += "- Message: " + std::string(100'000, 'm') + "\n";
+  const auto events = ReadEventList(text);
+  ASSERT_TRUE(events);
+  EXPECT_THAT(*events, SizeIs(3001));
+}
+
+TEST(EventList, WhatIsNoEventIsBoundedToo) {
+  std::string text;
+  for (std::size_t i = 0; i < 100 * kMaxListedEvents; ++i) text += "- a\n";
+  const auto events = ReadEventList(text + "- {Reason: R}\n");
+  ASSERT_TRUE(events);
+  EXPECT_THAT(*events, IsEmpty());
+}
+
 TEST(EventList, AliasesAreNotExpanded) {
   const auto events = ReadEventList(
       "- &a {Reason: R, InvolvedObject: {Kind: K, Name: N}}\n- *a\n- {Message: *a, Type: T}\n");

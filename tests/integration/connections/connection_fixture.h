@@ -59,9 +59,12 @@ class LoopbackServer final : public faultsim::HttpHandler {
   }
   // Everything that was asked, in order.
   const std::vector<faultsim::HttpRequest>& requests() const { return requests_; }
+  // When each of them came.
+  const std::vector<MonoTime>& arrivals() const { return arrivals_; }
 
   std::shared_ptr<const faultsim::Steps> StepsFor(const faultsim::HttpRequest& request) override {
     requests_.push_back(request);
+    arrivals_.push_back(clock_.Now().mono);
     if (IsInitialize(request)) {
       connecting_.insert(request.path);
       most_connecting_ = std::max(most_connecting_, connecting_.size());
@@ -89,18 +92,21 @@ class LoopbackServer final : public faultsim::HttpHandler {
     return request.body.find("\"method\":\"initialize\"") != std::string::npos;
   }
   LoopbackServer(Inbox& inbox, const Clock& clock, UniqueFd listener)
-      : address_(faultsim::BoundAddress(listener.Get())),
+      : clock_(clock),
+        address_(faultsim::BoundAddress(listener.Get())),
         http_(inbox, std::move(listener)),
         mcp_(http_, clock, "simulated") {
     http_.Serve(*this);
   }
 
+  const Clock& clock_;
   const std::string address_;
   faultsim::HttpServer http_;
   faultsim::McpServer mcp_;
   std::vector<faultsim::ConnectionId> streams_;
   faultsim::ScriptMatcher matcher_;
   std::vector<faultsim::HttpRequest> requests_;
+  std::vector<MonoTime> arrivals_;
   int refuse_with_ = 0;
   std::string required_;
   std::set<std::string> connecting_;
@@ -167,8 +173,8 @@ class ConnectionTest : public ::testing::Test, public ConnectionListener {
   void ConnectWith(ConnectionOptions options, ClusterConnection::NewSource new_source) {
     options.cluster = "east";
     options.endpoint = endpoint_;
-    connection_ = std::make_unique<ClusterConnection>(options, inbox_, http_, gate_, *this,
-                                                      std::move(new_source), [] { return 0.5; });
+    connection_ = std::make_unique<ClusterConnection>(
+        options, inbox_, http_, gate_, *this, std::move(new_source), [this] { return random_(); });
     connection_->Connect();
   }
   // Closes the connection and waits until the server has been told.
@@ -224,6 +230,7 @@ class ConnectionTest : public ::testing::Test, public ConnectionListener {
   void OnFailed(const std::string&, const ConnectionFailure& failure, Duration retry_in,
                 int attempt) override {
     failures_.push_back(failure);
+    failed_at_.push_back(clock_.Now().mono);
     delays_.push_back(retry_in);
     attempts_.push_back(attempt);
     Changed();
@@ -254,11 +261,13 @@ class ConnectionTest : public ::testing::Test, public ConnectionListener {
   std::unique_ptr<ClusterConnection> connection_;
   std::string endpoint_;
   Duration ping_interval_ = std::chrono::seconds(30);  // of silence, then a check
+  ClusterConnection::Random01 random_ = [] { return 0.5; };
 
   std::vector<std::string> names_;     // of the objects of the faults that came
   std::vector<std::string> invalid_;   // why events were rejected
   std::vector<std::string> sessions_;  // one for each subscription
   std::vector<ConnectionFailure> failures_;
+  std::vector<MonoTime> failed_at_;
   std::vector<Duration> delays_;
   std::vector<int> attempts_;
   int closed_ = 0;

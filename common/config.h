@@ -70,6 +70,8 @@ class ConfigTable {
   ConfigTable(std::string program, std::string summary);
 
   ConfigTable& String(OptionSpec spec, std::string* into);
+  // Not looked at; shown without its query, which may hold a secret.
+  ConfigTable& Url(OptionSpec spec, std::string* into);
   // Not empty; not looked at.
   ConfigTable& Path(OptionSpec spec, std::string* into);
   // `--x`, `--x=true|false|yes|no|on|off|1|0`.

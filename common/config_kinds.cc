@@ -40,6 +40,17 @@ ConfigTable& ConfigTable::String(OptionSpec spec, std::string* into) {
   return Declare({std::move(spec), "TEXT", assign, [into] { return *into; }});
 }
 
+ConfigTable& ConfigTable::Url(OptionSpec spec, std::string* into) {
+  const auto assign = [into](const std::string& text) -> Problem {
+    *into = text;
+    return std::nullopt;
+  };
+  return Declare({std::move(spec), "URL", assign, [into]() -> LogField::Value {
+                    const auto end = into->find_first_of("?#");
+                    return end == std::string::npos ? *into : into->substr(0, end) + "?***";
+                  }});
+}
+
 ConfigTable& ConfigTable::Path(OptionSpec spec, std::string* into) {
   const bool may_be_empty = spec.default_text.empty() && !spec.required;
   const auto assign = [into, may_be_empty](const std::string& text) -> Problem {

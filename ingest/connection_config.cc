@@ -63,12 +63,11 @@ void DeclareStreams(ConfigTable& table, IngestConfig* config) {
 
 void DeclareConnection(ConfigTable& table, IngestConfig* config) {
   table
-      .String(
-          {.flag = "--mcp-endpoint",
-           .env = {"K8S_CLUSTER_MCP_ENDPOINT"},
-           .help = "URL of the kubernetes-mcp-server, such as http://host:8080/mcp; for more than "
-                   "one, list clusters in the file"},
-          &config->mcp_endpoint)
+      .Url({.flag = "--mcp-endpoint",
+            .env = {"K8S_CLUSTER_MCP_ENDPOINT"},
+            .help = "URL of the kubernetes-mcp-server, such as http://host:8080/mcp; for more than "
+                    "one, list clusters in the file"},
+           &config->mcp_endpoint)
       .String({.flag = "--cluster-name",
                .env = {"CLUSTER_NAME"},
                .default_text = kDefaultCluster,

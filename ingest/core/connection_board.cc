@@ -3,6 +3,15 @@
 #include <utility>
 
 namespace runner::ingest {
+namespace {
+
+// How long something took makes no other error of it.
+std::string WithoutNumbers(std::string text) {
+  std::erase_if(text, [](char c) { return c >= '0' && c <= '9'; });
+  return text;
+}
+
+}  // namespace
 
 Duration ConnectionState::GapUntil(MonoTime now) const {
   return subscribed || !ever_subscribed ? gap : gap + (now - since);
@@ -41,7 +50,7 @@ int ConnectionBoard::OnFailed(std::size_t cluster, const std::string& reason,
   ++state.errors[reason];
   ++state.reconnections[reason];
   std::string error = reason + ": " + detail;
-  state.repeats = error == state.last_error ? state.repeats + 1 : 1;
+  state.repeats = WithoutNumbers(error) == WithoutNumbers(state.last_error) ? state.repeats + 1 : 1;
   state.last_error = std::move(error);
   state.next_retry = now + retry_in;
   ++state.attempt;

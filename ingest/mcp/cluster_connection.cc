@@ -167,6 +167,7 @@ void ClusterConnection::RetryAfterDelay(const ConnectionLost& lost) {
   server_retry_.reset();
   const Duration delay = backoff_.Next(random_());
   listener_.OnFailed(options_.cluster, lost.failure, delay, ++attempt_);
+  inbox_.Cancel(retry_timer_);
   retry_timer_ = inbox_.After(delay, [this, resumable = lost.resumable] {
     Begin(resumable ? Attempt::kResumption : Attempt::kNewSession);
   });

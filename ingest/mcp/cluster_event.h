@@ -21,8 +21,8 @@ struct ClusterEvent {
 };
 
 // The event as a fault: the reason is its type, the message its context. A Warning has severity
-// warning, everything else info. An object without a namespace is in that of the event, unless its kind has none. There is no
-// fault id. Nothing is checked: Normalize has to follow.
+// warning, everything else info. An object without a namespace is in that of the event, unless its
+// kind has none. There is no fault id. Nothing is checked: Normalize has to follow.
 FaultEvent ToFault(const ClusterEvent& event, WallTime now);
 
 // The `data` of a notification with logger kubernetes/events. The time is the first readable one of

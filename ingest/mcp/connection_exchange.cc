@@ -90,6 +90,13 @@ void ClusterConnection::PostExchange::OnAnswer(const HttpHead& head) {
 void ClusterConnection::PostExchange::OnBody(std::string_view bytes) {
   if (is_stream_) {
     parser_->Put(bytes);
+    if (!resumed_ || connection_.source_->Awaits(post_)) return;
+    // The reply has come, and nothing else is to be had from a stream that may have no end.
+    const auto own = connection_.posts_.find(post_);
+    if (own == connection_.posts_.end() || own->second.get() != this) return;
+    Cancel();
+    DestroyLater(connection_.inbox_, std::move(own->second));
+    connection_.posts_.erase(own);
   } else if (body_.size() <= kReplyLimits.max_event) {  // of a stream that turned out to be none
     body_.append(bytes);
   }
@@ -133,6 +140,7 @@ bool ClusterConnection::PostExchange::GoOn() {
   request.headers.emplace_back("Accept", "text/event-stream");
   request.headers.emplace_back("Last-Event-ID", last_event_id);
   ExpectStream();
+  resumed_ = true;
   const Duration own = std::max<Duration>(connection_.options_.initial_delay, kShortestRetry);
   StartAfter(retry_.value_or(own), std::move(request));
   return true;
@@ -169,7 +177,8 @@ void ClusterConnection::StreamExchange::OnBody(std::string_view bytes) {
   if (!is_stream_) return;
   parser_.Put(bytes);
   if (!Current()) return;
-  const StreamPulse pulse{parser_.comments(), parser_.events(), parser_.mid_event()};
+  const StreamPulse pulse{parser_.comments(), parser_.events(), parser_.mid_event(),
+                          parser_.last_event_id()};
   connection_.Perform(connection_.source_->OnPulse(pulse, connection_.inbox_.Now()));
 }
 

@@ -68,6 +68,7 @@ class ClusterConnection::PostExchange final : public Exchange {
   std::optional<SseParser> parser_;
   std::optional<Duration> retry_;  // as the server asks
   bool is_stream_ = false;
+  bool resumed_ = false;  // this is the GET on which the stream of the answer goes on
   std::string body_;
 };
 

@@ -41,8 +41,8 @@ std::uint64_t HashOf(const ClusterEvent& event) {
 }  // namespace
 
 std::vector<ClusterEvent> EventHistory::TakeNew(std::vector<ClusterEvent> listed, WallTime now) {
-  const bool baseline = !newest_.has_value();
-  const WallTime oldest_news = baseline ? now : *newest_ - kLate;
+  const bool baseline = !std::exchange(polled_, true);
+  const WallTime oldest_news = newest_ ? *newest_ - kLate : WallTime::min();
   std::vector<ClusterEvent> news;
   std::set<std::uint64_t> timeless;
   for (ClusterEvent& event : listed) {
@@ -56,9 +56,8 @@ std::vector<ClusterEvent> EventHistory::TakeNew(std::vector<ClusterEvent> listed
     }
     if (is_news && !baseline) news.push_back(std::move(event));
   }
-  if (!newest_) newest_ = now;  // of an empty list: what comes from now on is news
   seen_timeless_ = std::move(timeless);
-  Forget(*newest_ - kLate);
+  if (newest_) Forget(*newest_ - kLate);
   return news;
 }
 
@@ -67,7 +66,10 @@ std::vector<ClusterEvent> EventHistory::TakeMissed(std::vector<ClusterEvent> lis
       std::min(gap_since_.value_or(now), suspected_since_.value_or(now)) - kSlack;
   std::vector<ClusterEvent> missed;
   for (ClusterEvent& event : listed) {
-    if (!IsMissed(event) || WasPushed(event, since)) continue;
+    if (!IsMissed(event)) continue;
+    const bool certain = gap_since_ && *event.timestamp >= *gap_since_ - kSlack;
+    // What has failed all along was pushed once, and is no news of a gap that is only suspected.
+    if (WasPushed(event, certain ? since : WallTime::min())) continue;
     if (!seen_.emplace(*event.timestamp, HashOf(event)).second) continue;
     missed.push_back(std::move(event));
   }

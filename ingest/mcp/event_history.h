@@ -48,6 +48,7 @@ class EventHistory {
 
   using Identity = std::pair<WallTime, std::uint64_t>;  // when, and a hash of all that it says
 
+  bool polled_ = false;
   std::optional<WallTime> newest_;  // of the polled lists, never in the future
   std::set<Identity> seen_;
   std::set<std::uint64_t> seen_timeless_;  // in the latest list

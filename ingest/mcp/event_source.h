@@ -41,7 +41,8 @@ std::string_view ToString(Transport transport);
 struct StreamPulse {
   std::uint64_t comments = 0;  // comment lines, which servers send to keep a stream alive
   std::uint64_t events = 0;
-  bool mid_event = false;  // an event has begun and is not at its end
+  bool mid_event = false;          // an event has begun and is not at its end
+  std::string last_event_id = {};  // of the latest whole event that had one; empty: none had
 };
 
 // What an event source wants done.

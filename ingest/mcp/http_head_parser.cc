@@ -6,10 +6,20 @@
 
 #include <curl/curl.h>
 
+#include "common/utf8.h"
+
 namespace runner::ingest {
 namespace {
 
 constexpr std::int64_t kLongestRetryAfter = 86'400;  // seconds
+constexpr std::size_t kMaxSessionId = 1024;
+constexpr std::size_t kMaxContentType = 128;
+
+// Visible ASCII (MCP, Transports, "Session Management").
+bool IsSessionId(std::string_view text) {
+  return text.size() <= kMaxSessionId &&
+         std::all_of(text.begin(), text.end(), [](char c) { return c >= 0x21 && c <= 0x7e; });
+}
 
 std::string Lower(std::string_view text) {
   std::string lower(text);
@@ -57,9 +67,10 @@ void HttpHeadParser::Line(std::string_view line, WallTime now) {
   const std::string name = Lower(line.substr(0, colon));
   const std::string_view value = Trim(line.substr(colon + 1));
   if (name == "content-type") {
-    head_.content_type = Lower(Trim(value.substr(0, value.find(';'))));
+    head_.content_type =
+        TruncateUtf8(SanitizeUtf8(Lower(Trim(value.substr(0, value.find(';'))))), kMaxContentType);
   } else if (name == "mcp-session-id") {
-    head_.session_id = value;
+    head_.session_id = IsSessionId(value) ? value : std::string_view();
   } else if (name == "retry-after") {
     head_.retry_after = ParseRetryAfter(std::string(value), now);
   } else if (name == "content-encoding") {

@@ -9,6 +9,7 @@ namespace runner::ingest {
 namespace {
 
 constexpr std::int64_t kMethodNotFound = -32601;
+constexpr std::size_t kMaxReplies = 4;  // to requests of the server, under way at once
 // One comment is a greeting; who shows two means to go on.
 constexpr std::uint64_t kCommentsOfKeepalive = 2;
 
@@ -63,9 +64,7 @@ SourceActions McpSession::OnMessage(std::string_view text, MessageOrigin origin,
     if (const auto* response = std::get_if<JsonRpcResponse>(&message)) {
       OnResponse(*response, now);
     } else if (const auto* request = std::get_if<JsonRpcRequest>(&message)) {
-      if (phase_ == Phase::kAwaitingEndpoint) continue;  // it is not known where to answer
-      Send(request->method == "ping" ? MakeResult(request->id, Json::object())
-                                     : MakeError(request->id, kMethodNotFound, "method not found"));
+      Answer(*request);
     } else if (const auto* notification = std::get_if<JsonRpcNotification>(&message)) {
       OnNotification(*notification, now);
     } else if (origin == MessageOrigin::kStream) {
@@ -75,6 +74,15 @@ SourceActions McpSession::OnMessage(std::string_view text, MessageOrigin origin,
   }
   reader_->Trim();
   return TakeActions();
+}
+
+// A server that asks faster than it takes the answers gets no more of them.
+void McpSession::Answer(const JsonRpcRequest& request) {
+  if (phase_ == Phase::kAwaitingEndpoint) return;  // it is not known where to
+  if (replies_.size() >= kMaxReplies) return;
+  replies_.insert(Send(request.method == "ping"
+                           ? MakeResult(request.id, Json::object())
+                           : MakeError(request.id, kMethodNotFound, "method not found")));
 }
 
 SourceActions McpSession::OnOversize() {
@@ -98,10 +106,12 @@ SourceActions McpSession::OnEndlessLine(const Instant&) {
 
 SourceActions McpSession::OnPulse(const StreamPulse& pulse, const Instant& now) {
   stream_.heard = now.wall;
+  if (!pulse.last_event_id.empty()) last_event_id_ = pulse.last_event_id;
   const StreamPulse before = std::exchange(stream_.pulse, pulse);
   const bool told = pulse.comments != before.comments || pulse.events != before.events;
   if (told) stream_.told = now.mono;
-  if (pulse.mid_event && (told || !before.mid_event)) stream_.event_began = now.mono;
+  const bool begins = pulse.events != before.events || !before.mid_event;
+  if (pulse.mid_event && begins) stream_.event_began = now.mono;
   return TakeActions();
 }
 
@@ -127,6 +137,7 @@ SourceActions McpSession::OnPostHead(PostId post, const HttpHead& head, const In
 
 SourceActions McpSession::OnPostDone(PostId post, const std::optional<ConnectionFailure>& failure,
                                      const Instant& now) {
+  replies_.erase(post);
   if (request_ && request_->post == post) {
     if (legacy_ && !failure) return {};  // the reply comes on the stream
     const ConnectionFailure no_reply{
@@ -146,7 +157,7 @@ SourceActions McpSession::OnPostDone(PostId post, const std::optional<Connection
 
 SourceActions McpSession::OnStreamHead(const HttpHead& head, const Instant& now) {
   if (!stream_.open || stream_.answered) return TakeActions();
-  if (!IsSuccess(head) || head.content_type != "text/event-stream") {
+  if (head.status != 200 || head.content_type != "text/event-stream") {
     OnStreamRefused(head, now);
     return TakeActions();
   }
@@ -171,13 +182,13 @@ SourceActions McpSession::OnStreamDone(const std::optional<ConnectionFailure>& f
   const ConnectionFailure why = failure.value_or(
       ConnectionFailure{ErrorClass::kStreamClosed, "the server ended the stream", {}, false});
   if (phase_ == Phase::kSubscribed) {
-    if (NeedsStream()) Suspend(why);
-  } else if (NeedsStream() || phase_ == Phase::kAwaitingEndpoint) {
-    Fail(why);
-  } else if (phase_ == Phase::kOpeningStream && mode_ == SourceMode::kAuto) {
-    Fail(why);  // it may be a server that pushes
-  } else if (phase_ == Phase::kOpeningStream) {
+    if (!NeedsStream()) return {};
+    replay_covers_gap_ = !history_.HasGap();
+    Suspend(why, now.wall);
+  } else if (phase_ == Phase::kOpeningStream && mode_ == SourceMode::kPoll && !legacy_) {
     GoOnWithoutStream(now);
+  } else if (NeedsStream() || phase_ == Phase::kOpeningStream) {
+    Fail(why);  // in auto, it may be a server that pushes
   }
   return TakeActions();
 }
@@ -267,15 +278,19 @@ void McpSession::CloseTheStream() {
   if (std::exchange(stream_.open, false)) actions_.push_back(CloseStream{});
 }
 
-// What was pushed since the subscription was last seen may be lost.
-void McpSession::NoteGap() {
-  if (std::exchange(announced_, false) && IsPush()) history_.OnGap(last_proof_);
+// A stream that is seen to end was there until then, as far as anybody can tell; otherwise what was
+// pushed since the subscription was last seen is lost. The answers to POSTs tell nothing of the
+// stream, so what was pushed since it was last heard may be lost as well.
+void McpSession::NoteGap(std::optional<WallTime> stream_ended) {
+  if (!std::exchange(announced_, false) || !IsPush()) return;
+  history_.OnGap(stream_ended.value_or(last_proof_));
+  history_.OnSuspectedGap(std::min(last_proof_, stream_.heard));
 }
 
-void McpSession::Suspend(ConnectionFailure failure) {
+void McpSession::Suspend(ConnectionFailure failure, std::optional<WallTime> stream_ended) {
   // Over HTTP with SSE the stream is the session.
-  if (legacy_ || !announced_) return Fail(std::move(failure));
-  NoteGap();
+  if (legacy_ || !announced_) return Fail(std::move(failure), stream_ended);
+  NoteGap(stream_ended);
   DropRequest();
   CloseTheStream();
   phase_ = Phase::kSuspended;
@@ -286,8 +301,9 @@ void McpSession::Fail(ErrorClass error, std::string detail) {
   Fail({error, std::move(detail), std::nullopt, false});
 }
 
-void McpSession::Fail(ConnectionFailure failure) {
-  NoteGap();
+void McpSession::Fail(ConnectionFailure failure, std::optional<WallTime> stream_ended) {
+  NoteGap(stream_ended);
+  replies_.clear();
   DropRequest();
   CloseTheStream();
   if (!session_id_.empty() && failure.error != ErrorClass::kSessionExpired) {

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,6 +16,7 @@ namespace runner::ingest {
 
 class JsonRpcReader;
 struct JsonRpcNotification;
+struct JsonRpcRequest;
 struct JsonRpcResponse;
 
 struct McpSessionOptions {
@@ -84,6 +86,7 @@ class McpSession final : public EventSource {
     kOpeningStream,
     kSettingLevel,
     kListingTools,
+    kUnsubscribing,  // an earlier subscription of this session that cannot be looked for
     kSubscribing,
     kVerifying,   // the stream was opened again: is the subscription still there?
     kFirstPoll,   // what there is before anything counts
@@ -114,6 +117,7 @@ class McpSession final : public EventSource {
   void BeginInitialize(const Instant& now);
   void AfterStream(const Instant& now);
   void AfterLevel(const Instant& now);
+  void BeginSubscribing(const Instant& now);
   void OnInitialized(const JsonRpcResponse& response, const Instant& now);
   void OnToolsListed(const JsonRpcResponse& response, const Instant& now);
   void OnSubscribeReply(const JsonRpcResponse& response, const Instant& now);
@@ -151,10 +155,12 @@ class McpSession final : public EventSource {
   HttpHeaders SessionHeaders() const;
   void OpenTheStream(HttpHeaders headers);
   void CloseTheStream();
-  void NoteGap();
-  void Suspend(ConnectionFailure failure);
+  void Answer(const JsonRpcRequest& request);
+  void NoteGap(std::optional<WallTime> stream_ended);
+  // `stream_ended`: set when that is what happened.
+  void Suspend(ConnectionFailure failure, std::optional<WallTime> stream_ended = {});
   void Fail(ErrorClass error, std::string detail);
-  void Fail(ConnectionFailure failure);
+  void Fail(ConnectionFailure failure, std::optional<WallTime> stream_ended = {});
   void DropRequest();
   ConnectionFailure FailureOf(const HttpHead& head, std::string_view what) const;
   bool IsPush() const { return mode_ == SourceMode::kFaults || mode_ == SourceMode::kEvents; }
@@ -170,6 +176,7 @@ class McpSession final : public EventSource {
 
   std::optional<Request> request_;
   PostId confirmation_ = 0;
+  std::set<PostId> replies_;  // to requests of the server, under way
   PostId last_post_ = 0;
   std::int64_t last_id_ = 0;
 
@@ -181,6 +188,7 @@ class McpSession final : public EventSource {
   std::string session_id_;
   std::string protocol_version_;
   bool server_logs_ = false;
+  std::string level_refusal_;  // what the server said to logging/setLevel
   int tool_pages_ = 0;
   bool offers_subscribe_ = false;  // as far as tools/list was asked
   bool offers_events_ = false;
@@ -200,7 +208,8 @@ class McpSession final : public EventSource {
   bool stream_refused_ = false;  // the server has none
   bool resuming_ = false;        // the stream is opened again, the subscription may be there
   std::string last_event_id_;
-  bool replayed_ = false;  // the stream went on where it had ended
+  bool replayed_ = false;           // the stream went on where it had ended
+  bool replay_covers_gap_ = false;  // there was none before it ended
 };
 
 }  // namespace runner::ingest

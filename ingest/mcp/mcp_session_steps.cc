@@ -49,6 +49,11 @@ void McpSession::Begin(Phase phase, const Instant& now) {
     case Phase::kListingTools:
       SendRequest("tools/list", Json::object(), Purpose::kStep, now);
       break;
+    case Phase::kUnsubscribing:
+      CallTool("events_unsubscribe",
+               {{"subscriptionId", std::exchange(subscription_id_, std::string())}}, Purpose::kStep,
+               now);
+      break;
     case Phase::kSubscribing:
       CallTool("events_subscribe", {{"mode", ToString(mode_)}}, Purpose::kStep, now);
       break;
@@ -126,10 +131,12 @@ void McpSession::OnStepReply(const JsonRpcResponse& response, const Instant& now
     case Phase::kInitializing:
       return OnInitialized(response, now);
     case Phase::kSettingLevel:
-      if (!response.is_error) return AfterLevel(now);
-      return Fail(ErrorClass::kSubscription, "logging/setLevel: " + FailureText(response));
+      if (response.is_error) level_refusal_ = "logging/setLevel: " + FailureText(response);
+      return AfterLevel(now);
     case Phase::kListingTools:
       return OnToolsListed(response, now);
+    case Phase::kUnsubscribing:
+      return Begin(Phase::kSubscribing, now);
     case Phase::kSubscribing:
       return OnSubscribeReply(response, now);
     case Phase::kVerifying:
@@ -171,8 +178,14 @@ void McpSession::AfterLevel(const Instant& now) {
   } else if (mode_ == SourceMode::kPoll) {
     Begin(Phase::kFirstPoll, now);
   } else {
-    Begin(Phase::kSubscribing, now);
+    BeginSubscribing(now);
   }
+}
+
+void McpSession::BeginSubscribing(const Instant& now) {
+  if (!level_refusal_.empty()) return Fail(ErrorClass::kSubscription, level_refusal_);
+  // Without a list nobody knows whether the earlier one lives: two would tell everything twice.
+  Begin(subscription_id_.empty() ? Phase::kSubscribing : Phase::kUnsubscribing, now);
 }
 
 void McpSession::OnToolsListed(const JsonRpcResponse& response, const Instant& now) {
@@ -190,7 +203,7 @@ void McpSession::OnToolsListed(const JsonRpcResponse& response, const Instant& n
   if (offers_subscribe_ && !stream_refused_) {
     if (!stream_.open) return Fail(ErrorClass::kStreamClosed, "the server ended the stream");
     mode_ = SourceMode::kFaults;
-    return Begin(Phase::kSubscribing, now);
+    return BeginSubscribing(now);
   }
   if (!offers_events_) {
     return Fail({ErrorClass::kSubscription,

@@ -86,17 +86,20 @@ void McpSession::OnCheckReply(const JsonRpcResponse& response, const Instant& no
     }
     can_list_ = false;
     last_checked_ = now.mono;
-    return verifying ? Begin(Phase::kSubscribing, now) : NextTask(now);
+    return verifying ? BeginSubscribing(now) : NextTask(now);
   }
   unanswered_ = 0;
   last_checked_ = now.mono;
   if (NamesSubscription(ToolText(response.result), subscription_id_)) {
     last_proof_ = now.wall;
     if (!verifying) return NextTask(now);
-    if (replayed_) history_.ForgetGap();  // the stream has gone on where it ended
+    if (replayed_ && replay_covers_gap_) history_.ForgetGap();
     BecomeSubscribed(now);
   } else if (verifying) {
-    if (announced_) history_.OnGap(last_proof_);
+    if (announced_) {
+      history_.OnGap(last_proof_);
+      actions_.push_back(SourceWarning{"Subscription lost, renewing", "the server has dropped it"});
+    }
     Begin(Phase::kSubscribing, now);
   } else {
     Suspend({ErrorClass::kSubscription, "the server has dropped the subscription", {}, false});
@@ -108,11 +111,12 @@ void McpSession::OnEventList(const JsonRpcResponse& response, Purpose purpose, c
   if (ToolFailed(response)) {
     wrong = FailureText(response);
     // Not every server takes the argument; what is not selected there is left out here.
-    if (std::exchange(can_select_, false) && !ToolUnknown(response)) {
-      return ListEvents(purpose, now);
-    }
+    if (std::exchange(can_select_, !can_select_)) return ListEvents(purpose, now);
     if (ToolUnknown(response)) can_list_events_ = false;
   } else if (auto listed = ReadEventList(ToolText(response.result))) {
+    if (listed->size() == kMaxListedEvents) {
+      actions_.push_back(SourceWarning{"List of events is cut", "more than 10000 events"});
+    }
     std::erase_if(*listed, [](const ClusterEvent& event) { return event.type != "Warning"; });
     return purpose == Purpose::kPoll ? TakePolled(*std::move(listed), now)
                                      : TakeBackfilled(*std::move(listed), now);

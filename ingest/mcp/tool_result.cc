@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "common/utf8.h"
 #include "ingest/mcp/json_members.h"
 #include "ingest/mcp/jsonrpc.h"
 
@@ -83,7 +84,7 @@ bool NamesSubscription(std::string_view text, const std::string& subscription_id
 std::string FailureText(const JsonRpcResponse& response) {
   std::string text = response.is_error ? response.error_message : ToolText(response.result);
   while (text.ends_with('\n')) text.pop_back();
-  return text.substr(0, 300);
+  return TruncateUtf8(SanitizeUtf8(text), 300);
 }
 
 std::string FindSubscriptionId(std::string_view text) {

@@ -100,6 +100,12 @@ TEST(ConnectionBoard, RepeatsOfOneErrorAreCounted) {
   EXPECT_EQ(board.Of(0).attempt, 1);
 }
 
+TEST(ConnectionBoard, HowLongItTookMakesNoOtherErrorOfIt) {
+  ConnectionBoard board(1, At(0));
+  board.OnFailed(0, "timeout", "timed out after 10001 ms", seconds(1), At(1));
+  EXPECT_EQ(board.OnFailed(0, "timeout", "timed out after 10003 ms", seconds(1), At(2)), 2);
+}
+
 TEST(ConnectionBoard, TellsWhatAConnectionIsAbout) {
   ConnectionBoard board(1, At(0));
   EXPECT_EQ(board.Of(0).Word(At(0)), "connecting");

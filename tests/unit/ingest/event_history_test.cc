@@ -82,6 +82,13 @@ TEST(EventHistoryPoll, AnEmptyBaselineIsOneAsWell) {
               ElementsAre("a"));
 }
 
+TEST(EventHistoryPoll, AnEmptyBaselineHidesNothingOfAClusterWhoseClockIsSlow) {
+  EventHistory history;
+  history.TakeNew({}, kNow);
+  EXPECT_THAT(Names(history.TakeNew({Event("a", kNow - hours(1))}, kNow + seconds(1))),
+              ElementsAre("a"));
+}
+
 TEST(EventHistoryPoll, Row24_AnEventFromTheFutureHidesNothing) {
   EventHistory history;
   history.TakeNew({Event("future", kNow + hours(24))}, kNow);
@@ -161,6 +168,17 @@ TEST(EventHistoryGap, ASuspectedOneTakesOnlyWhatIsAFaultForCertain) {
                                         Event("loop", kNow - minutes(20), "BackOff")},
                                        kNow)),
               ElementsAre("loop"));
+}
+
+TEST(EventHistoryGap, WhatFailsAllTheTimeIsNoNewsOfASuspectedOne) {
+  EventHistory history;
+  Resource object;
+  object.kind = "Pod";
+  object.name = "chronic";
+  object.namespace_ = "shop";
+  history.OnPushed(object, kNow - hours(5));
+  history.OnSuspectedGap(kNow - minutes(30));
+  EXPECT_THAT(history.TakeMissed({Event("chronic", kNow - minutes(1))}, kNow), IsEmpty());
 }
 
 TEST(EventHistoryGap, AForgottenGapIsNoGap) {

@@ -105,8 +105,51 @@ TEST_F(McpBackfillTest, AStreamThatGoesOnWhereItEndedHasNoGap) {
   EXPECT_EQ(Count<PostMessage>(), 0u) << "the server has replayed it";
 }
 
+TEST_F(McpBackfillTest, AnEarlierGapIsNotForgottenForAStreamThatGoesOn) {
+  Subscribe();
+  Pass(seconds(10));
+  StreamEnds(FailureOf(ErrorClass::kNetwork), "ev-1");
+  Pass(seconds(60));
+  Renew(BackfillOptions());
+  Subscribe();
+  EXPECT_EQ(Tool(), "events_list");
+  StreamEnds({}, "ev-2");  // before the list has come
+  Do(session_->Resume(now_));
+  StreamAnswers(StreamHead());
+  ReplyTool("- sub-1");
+  EXPECT_EQ(Tool(), "events_list");
+}
+
+TEST_F(McpBackfillTest, WhatHappenedLongBeforeAStreamEndedIsMissedOnlyIfItIsAFault) {
+  Subscribe();
+  Pass(seconds(25));
+  StreamEnds();
+  Pass(seconds(1));
+  Do(session_->Resume(now_));
+  StreamAnswers(StreamHead());
+  ReplyTool("- sub-1");
+  ReplyTool(Listed("noise", seconds(20), "Unhealthy") + Listed("swallowed", seconds(20)));
+  EXPECT_EQ(std::get<FaultEvent>(Only<DeliverEvent>().event).resource.name, "swallowed");
+}
+
+TEST_F(McpBackfillTest, AnswersToChecksDoNotHideThatTheStreamWasMute) {
+  Subscribe();
+  Pass(seconds(30));
+  Timer();
+  ReplyTool("- sub-1");
+  Pass(seconds(20));
+  StreamEnds();
+  Do(session_->Resume(now_));
+  StreamAnswers(StreamHead());
+  ReplyTool("- sub-1");
+  ReplyTool(Listed("swallowed", seconds(40)));
+  EXPECT_EQ(Count<DeliverEvent>(), 1u);
+}
+
 TEST_F(McpBackfillTest, AServerWithoutTheToolIsNotAskedTwice) {
   ComeBack();
+  ReplyError(-32602, "unknown tool");
+  EXPECT_EQ(Tool(), "events_list") << "once more, without a selector";
   ReplyError(-32602, "unknown tool");
   EXPECT_THAT(Only<SourceWarning>().message, HasSubstr("lost"));
   EXPECT_EQ(Count<ConnectionLost>(), 0u);

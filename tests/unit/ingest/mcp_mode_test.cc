@@ -179,6 +179,32 @@ TEST_F(McpModeTest, WhatIsNormalIsNoEventAlsoWhereNothingIsSelected) {
   EXPECT_FALSE(Posted()["params"]["arguments"].contains("fieldSelector"));
 }
 
+TEST_F(McpModeTest, ARefusedArgumentIsLeftOutAlsoWhenItsCodeIsThatOfAnUnknownTool) {
+  StartPolling();
+  NextPoll();
+  ReplyError(-32602, "Invalid arguments: fieldSelector");
+  EXPECT_FALSE(Posted()["params"]["arguments"].contains("fieldSelector"));
+  ReplyTool(Listed("broken"));
+  EXPECT_THAT(Delivered(), ::testing::ElementsAre("broken"));
+}
+
+TEST_F(McpModeTest, PollingDoesWithoutALevel) {
+  Use(SourceMode::kPoll);
+  OpenTheStream();
+  ReplyError(-32601, "no logging");
+  EXPECT_EQ(Tool(), "events_list");
+}
+
+TEST_F(McpModeTest, AutoNeedsALevelOnlyWhereFaultsArePushed) {
+  for (const bool pushes : {true, false}) {
+    Use(SourceMode::kAuto);
+    OpenTheStream();
+    ReplyError(-32601, "no logging");
+    Reply(Tools({"events_list", pushes ? "events_subscribe" : "pods_list"}));
+    EXPECT_EQ(Count<ConnectionLost>(), pushes ? 1u : 0u);
+  }
+}
+
 TEST_F(McpModeTest, OneFailedPollIsForgivenTheSecondEndsTheSession) {
   StartPolling();
   NextPoll();
@@ -206,6 +232,7 @@ TEST_F(McpModeTest, AnUnansweredPollIsTriedAgainAtItsTime) {
 TEST_F(McpModeTest, AServerThatCannotListIsRetriedSlowly) {
   Use(SourceMode::kPoll);
   SetLevel();
+  ReplyError(-32602, "unknown tool \"events_list\"");
   ReplyError(-32602, "unknown tool \"events_list\"");
   EXPECT_EQ(Failure().error, ErrorClass::kSubscription);
   EXPECT_TRUE(Failure().retry_slowly);

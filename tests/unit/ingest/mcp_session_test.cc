@@ -345,10 +345,35 @@ TEST_F(McpSessionTest, ReopenedStreamWithoutOurSubscriptionSubscribesAgain) {
   EXPECT_EQ(Count<ConnectionLost>(), 0u) << "the new id is the one to look for";
 }
 
-TEST_F(McpSessionTest, ReopenedStreamOfAServerThatCannotListSubscribesAgain) {
+TEST_F(McpSessionTest, ReopenedStreamOfAServerThatCannotListSubscribesAnewOnce) {
   Reopen();
   ReplyTool("unknown tool", true);
+  EXPECT_EQ(Tool(), "events_unsubscribe") << "or everything would be told twice";
+  EXPECT_EQ(Posted()["params"]["arguments"]["subscriptionId"], "sub-1");
+  ReplyTool("no such subscription", true);
   EXPECT_EQ(Tool(), "events_subscribe");
+}
+
+TEST_F(McpSessionTest, AStreamThatWeCloseIsGoneOnWithFromItsLatestId) {
+  Subscribe();
+  Do(session_->OnPulse({0, 3, false, "ev-3"}, now_));
+  Pass(seconds(30));
+  Timer();
+  ReplyTool("none");
+  EXPECT_TRUE(Resumable());
+  Do(session_->Resume(now_));
+  EXPECT_EQ(Header(Only<OpenStream>().headers, "Last-Event-ID"), "ev-3");
+}
+
+TEST_F(McpSessionTest, AFloodOfRequestsIsNotAnsweredWithAFlood) {
+  Subscribe();
+  const Json ping = {{"jsonrpc", "2.0"}, {"id", 1}, {"method", "ping"}};
+  OnStream(Json::array({ping, ping, ping, ping, ping, ping, ping, ping}));
+  EXPECT_EQ(Count<PostMessage>(), 4u);
+  const PostId first = All<PostMessage>().front().post;
+  EXPECT_TRUE(session_->OnPostDone(first, std::nullopt, now_).empty());
+  OnStream(Json::array({ping, ping}));
+  EXPECT_EQ(Count<PostMessage>(), 1u);
 }
 
 TEST_F(McpSessionTest, LastEventIdIsSentOnlyWhenIdsWereSeen) {

@@ -1,7 +1,6 @@
 // The thread that holds all connections, from its start to the last good-bye.
 
 #include "ingest/mcp/connection_thread.h"
-#include "ingest/mcp/mcp_session_factory.h"
 
 #include <chrono>
 #include <future>
@@ -13,6 +12,7 @@
 
 #include <gtest/gtest.h>
 
+#include "ingest/mcp/mcp_session_factory.h"
 #include "tests/integration/connections/connection_fixture.h"
 
 namespace runner::ingest {

@@ -64,6 +64,11 @@ void CheckDescriptors(std::uint64_t limit, std::size_t clusters, const Logger& l
               {{"limit", limit}, {"needed", needed}, {"clusters", clusters}});
 }
 
+// Events that may wait for the loop before reading pauses. Scrapes, timers and executors wait
+// behind them, and with slow logs an event takes half a millisecond: more would make them late, and
+// are not needed, since room is told as soon as there is some.
+constexpr std::size_t kMostWaiting = 128;
+
 void Run(const IngestConfig& config, const ConfigTable& table) {
   const SystemClock clock;
   const Logger logger(config.common.log_level, config.common.log_format);
@@ -73,7 +78,7 @@ void Run(const IngestConfig& config, const ConfigTable& table) {
 
   CheckDescriptors(RaiseDescriptorLimit(), config.clusters.size(), logger);
 
-  Inbox inbox(clock);
+  Inbox inbox(clock, kMostWaiting);
   DispatchService dispatch(inbox, {.lease_ttl = config.lease_ttl});
   VolatileJournal journal;
   IngestLoop loop(config.Scheduling(), inbox, journal, dispatch, logger.Named("ingest"));

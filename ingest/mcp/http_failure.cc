@@ -1,7 +1,9 @@
 #include "ingest/mcp/http_failure.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <string>
+#include <string_view>
 #include <system_error>
 
 #include <sys/eventfd.h>
@@ -60,12 +62,29 @@ bool MayHoldUrl(CURLcode code, std::string_view text) {
          text.find("://") != std::string_view::npos;
 }
 
+// libcurl says how long it has tried, which differs each time: of an error that comes again and
+// again, none would be the same as the one before it.
+std::string WithoutTime(std::string text) {
+  constexpr std::string_view kAfter = " after ";
+  const std::size_t at = text.find(kAfter);
+  if (at == std::string::npos) return text;
+  const std::size_t number = at + kAfter.size();
+  const std::size_t end = std::min(text.find_first_not_of("0123456789", number), text.size());
+  for (const std::string_view unit : {" milliseconds", " ms"}) {
+    if (end > number && std::string_view(text).substr(end).starts_with(unit)) {
+      return text.erase(at, end + unit.size() - at);
+    }
+  }
+  return text;
+}
+
 }  // namespace
 
 ConnectionFailure FailureOf(CURLcode code, std::string_view text, int socket_error) {
   ConnectionFailure failure;
   failure.error = ClassOf(code, text);
-  failure.detail = text.empty() || MayHoldUrl(code, text) ? ::curl_easy_strerror(code) : text;
+  failure.detail = text.empty() || MayHoldUrl(code, text) ? ::curl_easy_strerror(code)
+                                                          : WithoutTime(std::string(text));
   // What libcurl makes of missing descriptors elsewhere, as for asking a name server, names
   // something else.
   const bool no_connection = code == CURLE_COULDNT_CONNECT || code == CURLE_COULDNT_RESOLVE_HOST ||

@@ -300,7 +300,7 @@ TEST_F(IntakeTest, Row27a_FaultsThatAProxySwallowedAreFoundOnceTheStreamIsRenewe
   EXPECT_FALSE(ingest().log().Has("SSE connection failed, retrying"));
 }
 
-TEST_F(IntakeTest, Row2_AServerThatStopsItsKeepalivesIsNoticedByTheIdleTimeout) {
+TEST_F(IntakeTest, Row2_AProxyThatSwallowsTheKeepalivesIsNoticedByTheIdleTimeout) {
   Start({"--keep-alive", "100"},
         {"--sse-idle-timeout", "1", "--sse-max-stream-age", "0", "--sse-ping-interval", "500ms"});
   system_->AwaitSubscribed();

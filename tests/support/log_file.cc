@@ -39,16 +39,21 @@ std::vector<json> LogFile::Lines() const {
 std::vector<std::string> LogFile::OtherLines() const {
   std::vector<std::string> lines = Text();
   std::erase_if(
-      lines, [](const std::string& text) { return json::parse(text, nullptr, false).is_object(); });
+      lines, [](const std::string& text) { return text.starts_with('{') && json::accept(text); });
   return lines;
 }
 
 std::vector<json> LogFile::With(std::string_view message, const json& fields) const {
-  std::vector<json> lines = Lines();
-  std::erase_if(lines, [&](const json& line) {
-    return line.value("msg", "") != message || !Holds(line, fields);
-  });
-  return lines;
+  std::vector<json> found;
+  for (const std::string& text : Text()) {
+    // There may be hundreds of thousands of lines: most need not be read. Messages hold nothing
+    // that JSON would escape.
+    if (text.find(message) == std::string::npos) continue;
+    json line = json::parse(text, nullptr, false);
+    if (!line.is_object() || line.value("msg", "") != message || !Holds(line, fields)) continue;
+    found.push_back(std::move(line));
+  }
+  return found;
 }
 
 std::string LogFile::Tail(std::size_t lines) const {

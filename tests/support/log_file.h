@@ -29,6 +29,7 @@ class LogFile {
     return !With(message, fields).empty();
   }
   std::string Tail(std::size_t lines) const;
+  const std::filesystem::path& path() const { return path_; }
 
  private:
   std::vector<std::string> Text() const;

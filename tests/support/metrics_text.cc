@@ -76,6 +76,18 @@ double MetricsText::Sum(const std::string& name, const Labels& labels) const {
   return sum;
 }
 
+std::map<std::string, double> MetricsText::SumBy(const std::string& name,
+                                                 const std::string& label) const {
+  std::map<std::string, double> sums;
+  const auto found = series_.find(name);
+  if (found == series_.end()) return sums;
+  for (const Series& series : found->second) {
+    const auto value = series.labels.find(label);
+    if (value != series.labels.end()) sums[value->second] += series.value;
+  }
+  return sums;
+}
+
 bool MetricsText::Has(const std::string& name, const Labels& labels) const {
   const auto found = series_.find(name);
   return found != series_.end() &&

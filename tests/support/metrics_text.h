@@ -19,6 +19,8 @@ class MetricsText {
   // The sum of all series of this name that have these labels; 0 when there is none. Names stand
   // without the prefix of the runner.
   double Sum(const std::string& name, const Labels& labels = {}) const;
+  // The sums of all series of this name, by the value of the label.
+  std::map<std::string, double> SumBy(const std::string& name, const std::string& label) const;
   bool Has(const std::string& name, const Labels& labels = {}) const;
   // Every value that the label has anywhere.
   std::set<std::string> Values(const std::string& label) const;

@@ -27,6 +27,11 @@ FaultServer& System::StartPeer(const Words& flags) {
   return *peer_;
 }
 
+FaultsimProcess& System::StartFaultsim(const Words& flags) {
+  faultsims_.push_back(std::make_unique<FaultsimProcess>(directory(), flags));
+  return *faultsims_.back();
+}
+
 ServiceProcess& System::StartIngest(const Words& flags) {
   Words all = {"--mcp-endpoint", peer_ ? peer_->endpoint() : kRefusing, "--cluster-name", kCluster};
   if (peer_) {
@@ -38,10 +43,16 @@ ServiceProcess& System::StartIngest(const Words& flags) {
 }
 
 ServiceProcess& System::StartIngestOf(const Words& clusters, const Words& flags) {
+  Endpoints endpoints;
+  for (const std::string& name : clusters) endpoints.emplace_back(name, kRefusing);
+  return StartIngestAt(endpoints, flags);
+}
+
+ServiceProcess& System::StartIngestAt(const Endpoints& endpoints, const Words& flags) {
   const std::filesystem::path file = directory() / "ingest.yaml";
   std::string text = "clusters:\n";
-  for (const std::string& name : clusters) {
-    text += "  - {name: " + name + ", endpoint: \"" + kRefusing + "\"}\n";
+  for (const auto& [name, endpoint] : endpoints) {
+    text += "  - {name: " + name + ", endpoint: \"" + endpoint + "\"}\n";
   }
   WriteFile(file, text);
   Words all = {"--config", file};
@@ -212,6 +223,13 @@ std::string System::Stop() {
   if (peer_) {
     peer_->process().Terminate();
     if (!peer_->process().WaitForExit(kStopLimit)) peer_->process().Kill();
+  }
+  for (const auto& faultsim : faultsims_) {
+    const bool running = faultsim->process().Running();
+    faultsim->process().Terminate();
+    const auto exit = faultsim->process().WaitForExit(kStopLimit);
+    if (!exit) faultsim->Kill();
+    if (running && exit != 0) wrong += "runner-faultsim does not end on SIGTERM with 0\n";
   }
   return wrong;
 }

@@ -3,10 +3,12 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tests/support/admin_client.h"
 #include "tests/support/fault_server.h"
+#include "tests/support/faultsim_process.h"
 #include "tests/support/process_table.h"
 #include "tests/support/service_process.h"
 #include "tests/support/temp_dir.h"
@@ -14,6 +16,8 @@
 namespace runner::support {
 
 using Words = std::vector<std::string>;
+// Names of clusters, and where their servers are.
+using Endpoints = std::vector<std::pair<std::string, std::string>>;
 
 // The real programs in a directory of their own: an MCP server, ingest, executors, agents. Starting
 // something again after it has ended puts it where it was before.
@@ -24,10 +28,14 @@ class System {
   // --- to start -----------------------------------------------------------------------------
   // `flags`: see tests/peers/README.md.
   FaultServer& StartPeer(const Words& flags = {});
+  // Flags: runner-faultsim --help.
+  FaultsimProcess& StartFaultsim(const Words& flags = {});
   // Connects to the peer, if there is one, else to an endpoint that refuses.
   ServiceProcess& StartIngest(const Words& flags = {});
   // With clusters of these names, whose endpoints refuse, from a configuration file.
   ServiceProcess& StartIngestOf(const Words& clusters, const Words& flags = {});
+  // The same with their endpoints.
+  ServiceProcess& StartIngestAt(const Endpoints& endpoints, const Words& flags = {});
   // May be started before ingest: its address is known from the start. `program`: what is started
   // instead of runner-executor.
   ServiceProcess& StartExecutor(const Words& agent, const Words& flags = {},
@@ -75,8 +83,8 @@ class System {
   const std::string& ingest_address() const { return ingest_address_; }
   // The ends of all logs.
   std::string LogTails();
-  // Ends what runs: executors and ingest in order, by SIGTERM; the peer last. Returns what went
-  // wrong.
+  // Ends what runs: executors and ingest in order, by SIGTERM; the servers last. Returns what
+  // went wrong.
   std::string Stop();
 
  private:
@@ -87,6 +95,7 @@ class System {
   int scripts_ = 0;
   int starts_ = 0;
   std::unique_ptr<FaultServer> peer_;
+  std::vector<std::unique_ptr<FaultsimProcess>> faultsims_;
   std::unique_ptr<ServiceProcess> ingest_;
   std::vector<std::unique_ptr<ServiceProcess>> executors_;
   std::vector<LogFile> old_logs_;

@@ -52,6 +52,21 @@ TEST(HttpFailure, TheRest) {
   EXPECT_EQ(Class(CURLE_WEIRD_SERVER_REPLY), "protocol");
 }
 
+TEST(HttpFailure, HowLongItWasTriedIsNoPartOfTheErrorSoThatRepeatsAreTheSame) {
+  const auto detail = [](std::string_view text) {
+    return FailureOf(CURLE_OPERATION_TIMEDOUT, text, 0).detail;
+  };
+  EXPECT_EQ(detail("Failed to connect to mcp port 80 after 131 ms: Couldn't connect to server"),
+            "Failed to connect to mcp port 80: Couldn't connect to server");
+  EXPECT_EQ(detail("Operation timed out after 10001 milliseconds with 0 bytes received"),
+            "Operation timed out with 0 bytes received");
+  EXPECT_EQ(detail("Connection timed out after 10000 milliseconds"), "Connection timed out");
+  for (const char* other :
+       {"closed after 3 tries", "what comes after ", "after 5 ms", " after ms"}) {
+    EXPECT_EQ(detail(other), other);
+  }
+}
+
 TEST(HttpFailure, TheDetailIsWhatLibcurlSays) {
   EXPECT_EQ(FailureOf(CURLE_COULDNT_RESOLVE_HOST, "Could not resolve host: mcp", 0).detail,
             "Could not resolve host: mcp");

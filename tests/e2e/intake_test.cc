@@ -138,7 +138,7 @@ TEST_F(IntakeTest, ListClustersTellsAllOfAConnection) {
   EXPECT_EQ(connection.state(), "subscribed");
   EXPECT_EQ(connection.transport(), "streamable-http");
   EXPECT_EQ(connection.protocol_version(), "2025-11-25");
-  EXPECT_EQ(connection.session_id(), peer().State().at("sessions")[0].at("id"));
+  EXPECT_EQ(connection.session_id(), peer().State().at("sessions")[0].at("id").get<std::string>());
   EXPECT_FALSE(connection.has_last_event_at());
   EXPECT_EQ(connection.last_error(), "");
   ExpectFaultsArrive();

@@ -16,8 +16,8 @@ namespace runner::ingest {
 namespace {
 
 // Bytes that may wait for delivery before a transfer is paused. They are delivered in one piece,
-// whatever becomes full meanwhile: more would be a thousand events at once.
-constexpr std::size_t kMaxUndelivered = std::size_t{64} << 10;
+// whatever becomes full meanwhile: more would be thousands of events at once.
+constexpr std::size_t kMaxUndelivered = std::size_t{256} << 10;
 // Bytes of the head of an answer, interim ones included.
 constexpr std::size_t kMaxHead = std::size_t{256} << 10;
 

@@ -33,9 +33,24 @@ struct CurlLibrary {
 }  // namespace
 
 struct HttpClient::Multi {
+  explicit Multi(HttpClient& owner) : client(owner) {
+    if (handle == nullptr) throw std::runtime_error("curl_multi_init failed");
+    ::curl_multi_setopt(handle, CURLMOPT_SOCKETFUNCTION, &HttpClient::OnSocket);
+    ::curl_multi_setopt(handle, CURLMOPT_SOCKETDATA, this);
+    ::curl_multi_setopt(handle, CURLMOPT_TIMERFUNCTION, &HttpClient::OnTimer);
+    ::curl_multi_setopt(handle, CURLMOPT_TIMERDATA, this);
+  }
+  ~Multi() {
+    ::curl_multi_cleanup(handle);
+    client.inbox_.Cancel(timer);
+  }
+  Multi(const Multi&) = delete;
+  Multi& operator=(const Multi&) = delete;
+
+  HttpClient& client;
   CurlLibrary library;
   CURLM* handle = ::curl_multi_init();
-  ~Multi() { ::curl_multi_cleanup(handle); }
+  Inbox::TimerId timer = Inbox::kNoTimer;
 };
 
 struct HttpClient::Transfer {
@@ -64,11 +79,12 @@ struct HttpClient::Transfer {
   ~Transfer() {
     client->inbox_.Cancel(head_timer);
     if (easy != nullptr) {
-      ::curl_multi_remove_handle(client->multi_->handle, easy);
+      ::curl_multi_remove_handle(multi().handle, easy);
       ::curl_easy_cleanup(easy);
     }
   }
 
+  Multi& multi() const { return request.stream ? *client->streams_ : *client->others_; }
   void Ready() {
     if (!std::exchange(queued, true)) client->ready_.push_back(id);
   }
@@ -127,18 +143,12 @@ std::size_t HttpClient::Transfer::OnWrite(char* bytes, std::size_t, std::size_t 
 }
 
 HttpClient::HttpClient(Inbox& inbox, std::function<bool()> paused)
-    : inbox_(inbox), paused_(std::move(paused)), multi_(std::make_unique<Multi>()) {
-  if (multi_->handle == nullptr) throw std::runtime_error("curl_multi_init failed");
-  ::curl_multi_setopt(multi_->handle, CURLMOPT_SOCKETFUNCTION, &HttpClient::OnSocket);
-  ::curl_multi_setopt(multi_->handle, CURLMOPT_SOCKETDATA, this);
-  ::curl_multi_setopt(multi_->handle, CURLMOPT_TIMERFUNCTION, &HttpClient::OnTimer);
-  ::curl_multi_setopt(multi_->handle, CURLMOPT_TIMERDATA, this);
-}
+    : inbox_(inbox),
+      paused_(std::move(paused)),
+      streams_(std::make_unique<Multi>(*this)),
+      others_(std::make_unique<Multi>(*this)) {}
 
-HttpClient::~HttpClient() {
-  transfers_.clear();
-  inbox_.Cancel(timer_);
-}
+HttpClient::~HttpClient() { transfers_.clear(); }
 
 HttpClient::RequestId HttpClient::Start(HttpRequest request, HttpHandler& handler) {
   auto transfer = std::make_unique<Transfer>();
@@ -159,7 +169,7 @@ HttpClient::RequestId HttpClient::Start(HttpRequest request, HttpHandler& handle
       Deliver();
     });
   }
-  ::curl_multi_add_handle(multi_->handle, started.easy);
+  ::curl_multi_add_handle(started.multi().handle, started.easy);
   return started.id;
 }
 
@@ -195,7 +205,8 @@ void HttpClient::Resume() {
 }
 
 int HttpClient::OnSocket(void* easy, int fd, int what, void* self, void*) noexcept {
-  auto& client = *static_cast<HttpClient*>(self);
+  auto& multi = *static_cast<Multi*>(self);
+  HttpClient& client = multi.client;
   if (what == CURL_POLL_REMOVE) {
     client.inbox_.Unwatch(fd);
     return 0;
@@ -204,12 +215,12 @@ int HttpClient::OnSocket(void* easy, int fd, int what, void* self, void*) noexce
   if (what & CURL_POLL_IN) events |= EPOLLIN;
   if (what & CURL_POLL_OUT) events |= EPOLLOUT;
   try {
-    client.inbox_.Watch(fd, events, [&client, fd](std::uint32_t happened) {
+    client.inbox_.Watch(fd, events, [&multi, fd](std::uint32_t happened) {
       int curl_events = 0;
       if (happened & EPOLLIN) curl_events |= CURL_CSELECT_IN;
       if (happened & EPOLLOUT) curl_events |= CURL_CSELECT_OUT;
       if (happened & (EPOLLERR | EPOLLHUP)) curl_events |= CURL_CSELECT_ERR;
-      client.Drive(fd, curl_events);
+      multi.client.Drive(multi, fd, curl_events);
     });
   } catch (const std::exception& error) {
     // This transfer fails; with -1 libcurl would end all of them, and every later one.
@@ -226,25 +237,25 @@ int HttpClient::OnSocket(void* easy, int fd, int what, void* self, void*) noexce
 }
 
 int HttpClient::OnTimer(void*, long timeout_ms, void* self) noexcept {
-  auto& client = *static_cast<HttpClient*>(self);
-  client.inbox_.Cancel(client.timer_);
-  client.timer_ = Inbox::kNoTimer;
+  auto& multi = *static_cast<Multi*>(self);
+  Inbox& inbox = multi.client.inbox_;
+  inbox.Cancel(std::exchange(multi.timer, Inbox::kNoTimer));
   if (timeout_ms < 0) return 0;
-  client.timer_ = client.inbox_.After(std::chrono::milliseconds(timeout_ms),
-                                      [&client] { client.Drive(CURL_SOCKET_TIMEOUT, 0); });
+  multi.timer = inbox.After(std::chrono::milliseconds(timeout_ms),
+                            [&multi] { multi.client.Drive(multi, CURL_SOCKET_TIMEOUT, 0); });
   return 0;
 }
 
-void HttpClient::Drive(int fd, int curl_events) {
+void HttpClient::Drive(Multi& multi, int fd, int curl_events) {
   int running = 0;
-  ::curl_multi_socket_action(multi_->handle, fd, curl_events, &running);
-  CollectFinished();
+  ::curl_multi_socket_action(multi.handle, fd, curl_events, &running);
+  CollectFinished(multi);
   Deliver();
 }
 
-void HttpClient::CollectFinished() {
+void HttpClient::CollectFinished(Multi& multi) {
   int left = 0;
-  while (const CURLMsg* message = ::curl_multi_info_read(multi_->handle, &left)) {
+  while (const CURLMsg* message = ::curl_multi_info_read(multi.handle, &left)) {
     if (message->msg != CURLMSG_DONE) continue;
     Transfer* transfer = nullptr;
     ::curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &transfer);

@@ -41,23 +41,25 @@ class HttpClient {
   struct Multi;
   struct Transfer;
 
-  static int OnSocket(void* easy, int fd, int what, void* self, void* socket) noexcept;
-  static int OnTimer(void* multi, long timeout_ms, void* self) noexcept;
+  static int OnSocket(void* easy, int fd, int what, void* multi, void* socket) noexcept;
+  static int OnTimer(void* handle, long timeout_ms, void* multi) noexcept;
 
-  void Drive(int fd, int curl_events);
+  void Drive(Multi& multi, int fd, int curl_events);
   void Deliver();
-  void CollectFinished();
+  void CollectFinished(Multi& multi);
   // `code`: a CURLcode. Nothing: the answer is complete.
   static std::optional<ConnectionFailure> FailureOfTransfer(const Transfer& transfer, int code);
   void Configure(Transfer& transfer);
 
   Inbox& inbox_;
   const std::function<bool()> paused_;
-  std::unique_ptr<Multi> multi_;
+  // libcurl looks through all connections to a host for the one that it closes: those that come and
+  // go would be looked for among all streams.
+  std::unique_ptr<Multi> streams_;
+  std::unique_ptr<Multi> others_;
   std::unordered_map<RequestId, std::unique_ptr<Transfer>> transfers_;
   std::vector<RequestId> ready_;  // transfers with something to tell
   RequestId last_id_ = 0;
-  Inbox::TimerId timer_ = Inbox::kNoTimer;
   bool delivering_ = false;
 };
 

@@ -74,11 +74,13 @@ void SetLifetime(CURL* easy, const HttpRequest& request) {
     SetOption(easy, CURLOPT_TCP_KEEPINTVL, kProbeIntervalSeconds);
   } else {
     SetOption(easy, CURLOPT_TIMEOUT_MS, timeout_ms);
-    // 10,000 sessions would hold 20,000 sockets, half of them idle. The price is a connection for
-    // each request, a few at the start of a session and one for each check after silence: a round
-    // trip in plain text, over TLS a whole handshake of two, as sessions of TLS are not resumed.
-    SetOption(easy, CURLOPT_FORBID_REUSE, 1L);
   }
+  // 10,000 sessions would hold 20,000 sockets, half of them idle. The price is a connection for
+  // each request, a few at the start of a session and one for each check after silence: a round
+  // trip in plain text, over TLS a whole handshake of two, as sessions of TLS are not resumed.
+  SetOption(easy, CURLOPT_FORBID_REUSE, 1L);
+  // So that libcurl looks for none either: it would look at all that go to the same host.
+  SetOption(easy, CURLOPT_FRESH_CONNECT, 1L);
   SetOption(easy, CURLOPT_UPLOAD_BUFFERSIZE, kSmallestUploadBuffer);
 }
 

@@ -87,6 +87,8 @@ const char* WhyNoJson(simdjson::error_code error) {
 std::vector<JsonRpcMessage> JsonRpcReader::Read(std::string_view text) {
   constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
   if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
+  // The parser copies with memcpy, which takes no null pointer, and an empty view may be one.
+  if (text.empty()) return {JsonRpcInvalid{"not JSON"}};
   simdjson::error_code error = simdjson::SUCCESS;
   if (parser_.max_depth() != kParserDepth) error = parser_.allocate(kUsualCapacity, kParserDepth);
   simdjson::dom::element document;

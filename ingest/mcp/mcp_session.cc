@@ -201,7 +201,7 @@ SourceActions McpSession::OnTimer(const Instant& now) {
   } else if (const auto due = StreamDeadline(); due && *due <= now.mono) {
     OnStreamDeadline(now);
   } else if (const auto task = TaskDeadline(); task && *task <= now.mono) {
-    check_due_ = true;
+    check_due_ = last_checked_ + options_.ping_interval <= now.mono;
     NextTask(now);
   }
   return TakeActions();
@@ -238,7 +238,12 @@ bool McpSession::PromisesComments() const { return stream_.pulse.comments >= kCo
 std::optional<MonoTime> McpSession::TaskDeadline() const {
   if (phase_ != Phase::kSubscribed || request_) return std::nullopt;
   if (!IsPush()) return next_poll_;
-  return last_checked_ + options_.ping_interval;
+  const MonoTime check = last_checked_ + options_.ping_interval;
+  return OwesBackfill() ? std::min(check, next_backfill_) : check;
+}
+
+bool McpSession::OwesBackfill() const {
+  return options_.backfill && can_list_events_ && history_.HasGap();
 }
 
 // --- sending and ending ---------------------------------------------------------------------

@@ -136,7 +136,7 @@ class McpSession final : public EventSource {
   void OnEventList(const JsonRpcResponse& response, Purpose purpose, const Instant& now);
   void TakePolled(std::vector<ClusterEvent> listed, const Instant& now);
   void TakeBackfilled(std::vector<ClusterEvent> listed, const Instant& now);
-  void OnBackfillFailed(const std::string& detail);
+  void OnBackfillFailed(const std::string& detail, const Instant& now);
   // One failed check or poll is forgiven, everything else ends the session.
   void OnRequestFailed(Purpose purpose, ConnectionFailure failure, const Instant& now);
   void OnNotification(const JsonRpcNotification& notification, const Instant& now);
@@ -147,6 +147,7 @@ class McpSession final : public EventSource {
   std::optional<MonoTime> StreamDeadline() const;
   bool PromisesComments() const;  // the stream
   std::optional<MonoTime> TaskDeadline() const;
+  bool OwesBackfill() const;
 
   // Sending and ending.
   void SendRequest(std::string_view method, Json params, Purpose purpose, const Instant& now);
@@ -190,6 +191,7 @@ class McpSession final : public EventSource {
   bool server_logs_ = false;
   std::string level_refusal_;  // what the server said to logging/setLevel
   int tool_pages_ = 0;
+  MonoTime tools_due_;  // what pages come later are not asked for
   bool offers_subscribe_ = false;  // as far as tools/list was asked
   bool offers_events_ = false;
   std::string subscription_id_;
@@ -200,6 +202,7 @@ class McpSession final : public EventSource {
   bool check_due_ = false;       // of the subscription
   int unanswered_ = 0;           // checks or polls in a row
   int backfills_failed_ = 0;
+  MonoTime next_backfill_;
   MonoTime last_checked_;  // or subscribed, or pushed to
   WallTime last_proof_;    // of the subscription
   MonoTime next_poll_;

@@ -16,6 +16,7 @@ namespace {
 constexpr std::array<std::string_view, 4> kVersions = {"2025-11-25", "2025-06-18", "2025-03-26",
                                                        "2024-11-05"};
 constexpr int kMaxToolPages = 100;
+constexpr int kMaxToolTime = 3;  // in time limits of a request: others wait for their turn
 
 }  // namespace
 
@@ -47,6 +48,7 @@ void McpSession::Begin(Phase phase, const Instant& now) {
       SendRequest("logging/setLevel", {{"level", "info"}}, Purpose::kStep, now);
       break;
     case Phase::kListingTools:
+      tools_due_ = now.mono + kMaxToolTime * options_.request_timeout;
       SendRequest("tools/list", Json::object(), Purpose::kStep, now);
       break;
     case Phase::kUnsubscribing:
@@ -197,7 +199,7 @@ void McpSession::OnToolsListed(const JsonRpcResponse& response, const Instant& n
     offers_events_ |= name == "events_list";
   }
   const std::string cursor = NextCursor(response.result);
-  if (!cursor.empty() && ++tool_pages_ < kMaxToolPages) {
+  if (!cursor.empty() && ++tool_pages_ < kMaxToolPages && now.mono < tools_due_) {
     return SendRequest("tools/list", {{"cursor", cursor}}, Purpose::kStep, now);
   }
   if (offers_subscribe_ && !stream_refused_) {

@@ -34,7 +34,7 @@ void McpSession::NextTask(const Instant& now) {
     ListEvents(Purpose::kPoll, now);
   } else if (std::exchange(check_due_, false)) {
     Check(now);
-  } else if (options_.backfill && can_list_events_ && history_.HasGap()) {
+  } else if (OwesBackfill() && next_backfill_ <= now.mono) {
     ListEvents(Purpose::kBackfill, now);
   }
 }
@@ -113,7 +113,9 @@ void McpSession::OnEventList(const JsonRpcResponse& response, Purpose purpose, c
     // Not every server takes the argument; what is not selected there is left out here.
     if (std::exchange(can_select_, !can_select_)) return ListEvents(purpose, now);
     if (ToolUnknown(response)) can_list_events_ = false;
-  } else if (auto listed = ReadEventList(ToolText(response.result))) {
+  } else if (const std::string text = ToolText(response.result); text.empty()) {
+    wrong = "the answer is no list of events";  // a server without events says so
+  } else if (auto listed = ReadEventList(text)) {
     if (listed->size() == kMaxListedEvents) {
       actions_.push_back(SourceWarning{"List of events is cut", "more than 10000 events"});
     }
@@ -150,8 +152,9 @@ void McpSession::TakeBackfilled(std::vector<ClusterEvent> listed, const Instant&
   NextTask(now);
 }
 
-void McpSession::OnBackfillFailed(const std::string& detail) {
-  if (can_list_events_ && ++backfills_failed_ < kBackfillsAllowed) return;  // after the next check
+void McpSession::OnBackfillFailed(const std::string& detail, const Instant& now) {
+  next_backfill_ = now.mono + options_.ping_interval;
+  if (can_list_events_ && ++backfills_failed_ < kBackfillsAllowed) return;
   backfills_failed_ = 0;
   history_.ForgetGap();
   actions_.push_back(SourceWarning{"Events of a gap are lost", detail});
@@ -163,7 +166,7 @@ void McpSession::OnRequestFailed(Purpose purpose, ConnectionFailure failure, con
   DropRequest();
   const bool session_is_gone = failure.error == ErrorClass::kSessionExpired;
   if (phase_ != Phase::kSubscribed || session_is_gone) return Fail(std::move(failure));
-  if (purpose == Purpose::kBackfill) return OnBackfillFailed(failure.detail);
+  if (purpose == Purpose::kBackfill) return OnBackfillFailed(failure.detail, now);
   if (++unanswered_ >= kUnansweredAllowed) return Fail(std::move(failure));
   last_checked_ = now.mono;  // once more after the next interval
   next_poll_ = now.mono + options_.poll_interval;

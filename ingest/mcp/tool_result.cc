@@ -27,6 +27,17 @@ std::string PlainString(std::string_view text, std::size_t max) {
   return std::all_of(text.begin(), text.end(), plain) ? std::string(text) : std::string();
 }
 
+// "Tool NAME not found", with nothing but the name between: a tool may fail because something else
+// is not found.
+bool SaysToolNotFound(std::string_view text) {
+  constexpr std::string_view kTool = "ool ";
+  const std::size_t tool = text.find(kTool);
+  if (tool == std::string_view::npos) return false;
+  text.remove_prefix(tool + kTool.size());
+  const std::size_t end = text.find(' ');
+  return end != std::string_view::npos && text.substr(end + 1).starts_with("not found");
+}
+
 std::optional<simdjson::dom::array> Array(const JsonIn& value) {
   simdjson::dom::array array;
   if (!value || value->get(array) != simdjson::SUCCESS) return std::nullopt;
@@ -64,8 +75,7 @@ bool ToolUnknown(const JsonRpcResponse& response) {
   }
   const std::string text = FailureText(response);
   return text.find("nknown tool") != std::string::npos ||
-         text.find("ool not found") != std::string::npos ||
-         (text.find("ool ") != std::string::npos && text.find("not found") != std::string::npos);
+         text.find("ool not found") != std::string::npos || SaysToolNotFound(text);
 }
 
 bool NamesSubscription(std::string_view text, const std::string& subscription_id) {

@@ -89,7 +89,7 @@ ServiceProcess& System::StartExecutor(const Words& agent, const Words& flags,
 }
 
 void System::Start(const Words& agent, const Words& ingest_flags, const Words& executor_flags) {
-  StartPeer();
+  if (!peer_) StartPeer();
   StartWithoutPeer(agent, ingest_flags, executor_flags);
   AwaitSubscribed();
 }

@@ -40,7 +40,8 @@ class System {
   // instead of runner-executor.
   ServiceProcess& StartExecutor(const Words& agent, const Words& flags = {},
                                 const Environment& extra = {}, std::string program = "");
-  // All three; returns when ingest is subscribed and the executor is attached.
+  // All three, the peer unless it was started; returns when ingest is subscribed and the executor
+  // is attached.
   void Start(const Words& agent, const Words& ingest_flags = {}, const Words& executor_flags = {});
   // Ingest and executor, without a peer; returns when the executor is attached.
   void StartWithoutPeer(const Words& agent, const Words& ingest_flags = {},

@@ -122,6 +122,7 @@ TEST_F(JsonRpc, WhatIsNotJsonRpcIsInvalid) {
                            R"({"jsonrpc":"2.0","method":"\ud800"})"}) {
     EXPECT_TRUE(IsInvalid(text)) << text;
   }
+  EXPECT_TRUE(IsInvalid(std::string_view())) << "a view of nothing";
 }
 
 TEST_F(JsonRpc, BatchHoldsSeveralMessages) {

@@ -160,6 +160,20 @@ TEST_F(McpBackfillTest, AServerWithoutTheToolIsNotAskedTwice) {
   EXPECT_EQ(Count<PostMessage>(), 0u);
 }
 
+TEST_F(McpBackfillTest, AListingThatFailsIsTriedOnceMoreAlsoWhereEventsMakeChecksNeedless) {
+  ComeBack();
+  PostHead(Head(503));
+  for (int i = 0; i < 3; ++i) {
+    Pass(seconds(10));
+    OnStream(FaultNotification("pushed-" + std::to_string(i)));
+    EXPECT_EQ(Count<PostMessage>(), 0u);
+  }
+  Timer();
+  EXPECT_EQ(Tool(), "events_list");
+  ReplyTool(Listed("inside", seconds(60)));
+  EXPECT_EQ(Count<DeliverEvent>(), 1u);
+}
+
 TEST_F(McpBackfillTest, AListingThatFailsIsTriedOnceMoreAfterTheNextCheck) {
   ComeBack();
   PostHead(Head(503));

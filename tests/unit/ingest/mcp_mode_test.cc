@@ -85,6 +85,18 @@ TEST_F(McpModeTest, AutoDoesNotFollowPagesForEver) {
   EXPECT_EQ(Tool(), "events_list");
 }
 
+TEST_F(McpModeTest, AutoDoesNotWaitLongForPagesThatComeSlowly) {
+  Use(SourceMode::kAuto);
+  SetLevel();
+  int pages = 0;
+  for (; pages < 50 && Method() == "tools/list"; ++pages) {
+    Pass(std::chrono::seconds(9));
+    Reply(Tools({"events_list"}, "more"));
+  }
+  EXPECT_EQ(pages, 4) << "others wait for the place at the gate";
+  EXPECT_EQ(Tool(), "events_list");
+}
+
 TEST_F(McpModeTest, AutoPollsWhereNothingIsPushed) {
   Use(SourceMode::kAuto);
   SetLevel();
@@ -245,6 +257,15 @@ TEST_F(McpModeTest, AnAnswerThatIsNoListIsAFailedPoll) {
   EXPECT_EQ(Count<ConnectionLost>(), 0u);
   NextPoll();
   ReplyTool("the cluster is on fire");
+  EXPECT_THAT(Failure().detail, HasSubstr("no list of events"));
+}
+
+TEST_F(McpModeTest, AnAnswerWithoutAnyTextIsAFailedPoll) {
+  StartPolling();
+  NextPoll();
+  Reply(Json::object());
+  NextPoll();
+  Reply(Json::object());
   EXPECT_THAT(Failure().detail, HasSubstr("no list of events"));
 }
 

@@ -83,6 +83,8 @@ TEST_F(ToolResult, AToolThatFailsIsNotAToolThatIsNotThere) {
   EXPECT_TRUE(ToolUnknown(Error(-32601)));
   EXPECT_TRUE(ToolUnknown(Error(-32602)));
   EXPECT_TRUE(ToolUnknown(Result(Text("Tool events_list_subscriptions not found", true))));
+  EXPECT_TRUE(ToolUnknown(Result(Text("tool 'events_list' not found: no such tool", true))));
+  EXPECT_FALSE(ToolUnknown(Result(Text("the tool failed: namespace shop not found", true))));
   EXPECT_FALSE(ToolUnknown(Error(-32603)));
   EXPECT_FALSE(ToolUnknown(Result(Text("apiserver timeout", true))));
 }

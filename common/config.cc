@@ -16,11 +16,8 @@
 namespace runner {
 namespace {
 
-constexpr std::string_view kMask = "***";
-
 std::string Describe(const std::string& value, bool secret) {
-  if (secret) return std::string(kMask);
-  return QuoteValue(value);
+  return secret ? "***" : QuoteValue(value);
 }
 
 }  // namespace
@@ -49,15 +46,18 @@ struct ConfigTable::CommandLine {
   std::optional<std::vector<std::string>> trailing;        // there was a `--`
   bool help = false;
   bool version = false;
+  bool check = false;
+  bool print = false;
 };
 
 ConfigTable::ConfigTable(std::string program, std::string summary)
     : program_(std::move(program)), summary_(std::move(summary)) {}
 
-ConfigTable& ConfigTable::TrailingCommand(std::string name, std::string help,
+ConfigTable& ConfigTable::TrailingCommand(std::string name, std::string help, std::string flag,
                                           std::vector<std::string>* into) {
   trailing_name_ = std::move(name);
   trailing_help_ = std::move(help);
+  trailing_flag_ = std::move(flag);
   trailing_ = into;
   return *this;
 }
@@ -85,7 +85,7 @@ std::string ConfigTable::UnknownArgument(const std::string& argument) const {
   if (!argument.starts_with('-')) {
     return shown + ": unexpected argument; allowed: --option=value, --option value, --switch=false";
   }
-  std::vector<std::string> flags = {"--help", "--version"};
+  std::vector<std::string> flags = {"--help", "--version", "--check-config", "--print-config"};
   for (const Row& row : rows_) flags.push_back(row.spec.flag);
   const auto nearest = NearestWord(argument, flags);
   const std::string suggestion = nearest ? "did you mean " + *nearest + "?" : "see --help";
@@ -108,6 +108,10 @@ ConfigTable::CommandLine ConfigTable::ReadCommandLine(int argc, const char* cons
       line.help = true;
     } else if (argument == "--version") {
       line.version = true;
+    } else if (argument == "--check-config") {
+      line.check = true;
+    } else if (argument == "--print-config") {
+      line.print = true;
     } else if (const Row* row = Find(flag); row == nullptr) {
       problems.push_back(UnknownArgument(flag));
       // A bare word after an unknown option is taken for its value: one mistake, one problem.
@@ -129,17 +133,16 @@ ConfigTable::CommandLine ConfigTable::ReadCommandLine(int argc, const char* cons
 void ConfigTable::Resolve(Row& row, const std::vector<Level>& levels,
                           std::vector<std::string>& problems) {
   for (const Level& level : levels) {
-    std::optional<Given> given = level(row);
+    std::optional<Given> given = level.ask(row);
     if (!given) continue;
-    row.given = true;
+    row.source = level.source;
     if (row.clear) row.clear();
     const bool list = static_cast<bool>(row.clear);
     for (std::size_t i = list ? 0 : given->values.size() - 1; i < given->values.size(); ++i) {
       const std::string& value = given->values[i];
-      const std::optional<std::string> allowed = row.assign(value);
-      if (!allowed) continue;
+      if (row.assign(value)) continue;
       problems.push_back(given->name + ": " + Describe(value, row.spec.secret) +
-                         " is not allowed; allowed: " + *allowed);
+                         " is not allowed; allowed: " + row.allowed);
     }
     return;
   }
@@ -153,7 +156,7 @@ void ConfigTable::Resolve(Row& row, const std::vector<Level>& levels,
   const auto values = row.clear ? SplitList(row.spec.default_text)
                                 : std::vector<std::string>{row.spec.default_text};
   for (const std::string& value : values) {
-    if (row.assign(value)) throw std::logic_error("default not allowed: " + row.spec.flag);
+    if (!row.assign(value)) throw std::logic_error("default not allowed: " + row.spec.flag);
   }
 }
 
@@ -171,44 +174,64 @@ ParseResult ConfigTable::Parse(int argc, const char* const* argv,
         {}};
   }
 
-  const Level from_flag = [&](const Row& row) -> std::optional<Given> {
-    const auto found = line.values.find(row.spec.flag);
-    if (found == line.values.end()) return std::nullopt;
-    return Given{row.spec.flag, found->second};
-  };
-  const Level from_environment = [&](const Row& row) -> std::optional<Given> {
-    for (const std::string& name : row.spec.env) {
-      const auto value = environment(name);
-      if (!value || value->empty()) continue;
-      if (!row.clear) return Given{name, {*value}};
-      return Given{name, SplitList(*value)};
-    }
-    return std::nullopt;
-  };
+  const Level from_flag{ConfigSource::kFlag, [&](const Row& row) -> std::optional<Given> {
+                          const auto found = line.values.find(row.spec.flag);
+                          if (found == line.values.end()) return std::nullopt;
+                          return Given{row.spec.flag, found->second};
+                        }};
+  const Level from_environment{ConfigSource::kEnvironment,
+                               [&](const Row& row) -> std::optional<Given> {
+                                 for (const std::string& name : row.spec.env) {
+                                   const auto value = environment(name);
+                                   if (!value || value->empty()) continue;
+                                   if (!row.clear) return Given{name, {*value}};
+                                   return Given{name, SplitList(*value)};
+                                 }
+                                 return std::nullopt;
+                               }};
   for (Row& row : rows_) {
     if (row.spec.flag == kConfigFlag) Resolve(row, {from_flag, from_environment}, problems);
   }
   const ConfigFile file = ReadFile(problems);
-  const Level from_file = [&](const Row& row) -> std::optional<Given> {
-    const ConfigFile::Value* value = file.Find(KeyOf(row.spec.flag));
-    if (value == nullptr || value->values.empty()) return std::nullopt;
-    if (value->is_list && !row.clear) return std::nullopt;  // told by CheckKeys
-    return Given{value->place + ": " + KeyOf(row.spec.flag), value->values};
-  };
+  const Level from_file{ConfigSource::kFile, [&](const Row& row) -> std::optional<Given> {
+                          const ConfigFile::Value* value = file.Find(KeyOf(row.spec.flag));
+                          if (value == nullptr || value->values.empty()) return std::nullopt;
+                          if (value->is_list && !row.clear)
+                            return std::nullopt;  // told by CheckKeys
+                          return Given{value->place + ": " + KeyOf(row.spec.flag), value->values};
+                        }};
   // From the first to be asked to the last; the default is what Resolve falls back to.
   const std::vector<Level> levels = {from_flag, from_environment, from_file};
   for (Row& row : rows_) {
     if (row.spec.flag == kConfigFlag) continue;
+    const bool given_after_dashes = line.trailing && row.spec.flag == trailing_flag_;
     const std::size_t before = problems.size();
-    Resolve(row, levels, problems);
+    Resolve(row, given_after_dashes ? std::vector<Level>() : levels, problems);
     row.sound = problems.size() == before;
   }
+  TakeTrailing(line, problems);
+  RunChecks(file, problems);
+  if (!problems.empty()) return {ParseResult::kExit, EX_CONFIG, {}, std::move(problems)};
+  if (line.print) return {ParseResult::kExit, EX_OK, Yaml(), {}};
+  if (line.check) {
+    return {ParseResult::kExit, EX_OK, program_ + ": the configuration is valid\n", {}};
+  }
+  return {};
+}
 
-  if (line.trailing && trailing_ == nullptr) {
+void ConfigTable::TakeTrailing(const CommandLine& line, std::vector<std::string>& problems) {
+  if (!line.trailing) return;
+  if (trailing_ == nullptr) {
     problems.push_back("--: no command is taken after it; allowed: options alone");
-  } else if (line.trailing) {
+  } else if (line.values.contains(trailing_flag_)) {
+    problems.push_back("give " + trailing_flag_ + " or -- " + trailing_name_ + "..., not both");
+  } else {
     *trailing_ = *line.trailing;
   }
+}
+
+// What several options, or blocks of the file, say together.
+void ConfigTable::RunChecks(const ConfigFile& file, std::vector<std::string>& problems) {
   for (const FileBlock& block : blocks_) {
     if (const YAML::Node* node = file.Block(block.key)) block.read(file_path_, *node, problems);
   }
@@ -218,54 +241,11 @@ ParseResult ConfigTable::Parse(int argc, const char* const* argv,
     if (!readable) continue;
     if (auto problem = check.problem()) problems.push_back(std::move(*problem));
   }
-  if (problems.empty()) return {};
-  return {ParseResult::kExit, EX_CONFIG, {}, std::move(problems)};
 }
 
-bool ConfigTable::WasGiven(std::string_view flag) const {
+ConfigSource ConfigTable::SourceOf(std::string_view flag) const {
   const Row* row = Find(flag);
-  return row != nullptr && row->given;
-}
-
-LogFields ConfigTable::Effective() const {
-  LogFields fields;
-  for (const Row& row : rows_) {
-    LogField field(KeyOf(row.spec.flag), false);
-    field.value = row.show();
-    if (row.spec.secret && field.value != LogField::Value(std::string()))
-      field.value = std::string(kMask);
-    fields.push_back(std::move(field));
-  }
-  if (trailing_ != nullptr) fields.emplace_back(KeyOf(trailing_name_), *trailing_);
-  return fields;
-}
-
-std::string ConfigTable::Help() const {
-  constexpr std::string_view kIndent = "      ";
-  std::string out = "Usage: " + program_ + " [options]";
-  if (trailing_ != nullptr) out += " [-- " + trailing_name_ + "...]";
-  out += "\n\n" + summary_ + "\n\nOptions:\n";
-  for (const Row& row : rows_) {
-    const OptionSpec& spec = row.spec;
-    out += "  " + spec.flag + (row.value_name.empty() ? "" : ' ' + row.value_name) + '\n';
-    out.append(kIndent).append(spec.help) += '\n';
-    std::string notes;
-    for (const std::string& name : spec.env) {
-      notes += (notes.empty() ? "environment: " : ", ") + name;
-    }
-    const std::string shown_default =
-        !spec.default_help.empty() ? spec.default_help : spec.default_text;
-    if (!shown_default.empty())
-      notes += (notes.empty() ? "" : "; ") + ("default: " + shown_default);
-    if (spec.required) notes += notes.empty() ? "required" : "; required";
-    if (!notes.empty()) out.append(kIndent).append("[").append(notes).append("]\n");
-  }
-  if (trailing_ != nullptr) {
-    out += "  -- " + trailing_name_ + "...\n";
-    out.append(kIndent).append(trailing_help_) += '\n';
-  }
-  return out +
-         "  --version\n      Print the version and exit.\n  --help\n      Print this and exit.\n";
+  return row == nullptr ? ConfigSource::kDefault : row->source;
 }
 
 }  // namespace runner

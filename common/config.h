@@ -37,6 +37,9 @@ struct OptionSpec {
   bool secret = false;  // the value is masked wherever it would be shown
 };
 
+// From where an option has its value, weakest first.
+enum class ConfigSource { kDefault, kFile, kEnvironment, kFlag };
+
 struct DurationRange {
   Duration min = Duration::zero();
   Duration max = std::chrono::hours(24 * 365);
@@ -47,8 +50,8 @@ struct ParseResult {
   enum Kind { kOk, kExit };
 
   Kind kind = kOk;
-  int exit_code = 0;  // 0 for --help and --version, 78 (EX_CONFIG) for problems
-  std::string text;   // for stdout: help or version
+  int exit_code = 0;  // 78 (EX_CONFIG) for problems
+  std::string text;   // for stdout: help, version, the effective configuration
   std::vector<std::string>
       problems;  // for stderr: each names the option, its value, what is allowed
 
@@ -56,10 +59,12 @@ struct ParseResult {
   std::optional<int> Report(std::string_view program) const;
 };
 
-// The options of one program, each declared once: from the table come parsing, checks, --help and
-// the effective configuration. A flag goes before the environment, the environment before the file,
-// the file before the default; an empty environment variable counts as unset. Everything is checked
-// before Parse returns and all problems are told at once.
+// The options of one program, each declared once: from the table come parsing, checks, --help, the
+// effective configuration and the tables of docs/configuration.md. --check-config only checks, and
+// --print-config prints the effective configuration, once everything was found sound. A flag goes
+// before the environment, the environment before the file, the file before the default; an empty
+// environment variable counts as unset. Everything is checked before Parse returns and all problems
+// are told at once.
 //
 // Destinations belong to the caller and outlive the table; they are written by Parse only. A flag
 // that stands several times counts with its last value, except for lists. Not thread-safe.
@@ -97,8 +102,11 @@ class ConfigTable {
   // The flag repeats; the environment is a comma list.
   ConfigTable& List(OptionSpec spec, std::vector<std::string>* into);
   ConfigTable& SeverityLevel(OptionSpec spec, Severity* into);
-  // Everything after `--`, verbatim. Without this, arguments after `--` are a problem.
-  ConfigTable& TrailingCommand(std::string name, std::string help, std::vector<std::string>* into);
+  // Everything after `--`, verbatim: another way to give the option `flag`, which then keeps its
+  // default whatever the environment and the file say; giving both on the command line is a
+  // problem. Without this, arguments after `--` are a problem.
+  ConfigTable& TrailingCommand(std::string name, std::string help, std::string flag,
+                               std::vector<std::string>* into);
   // --config FILE: YAML, with the names of the flags and underscores. What stands under `section`
   // goes before the rest. `others` are the keys of the other program, which may share the file:
   // they are passed over, as is its section.
@@ -107,7 +115,9 @@ class ConfigTable {
   // it; it adds its problems, which begin with the place (see ConfigFile).
   using ReadBlock = std::function<void(const std::string& path, const YAML::Node& block,
                                        std::vector<std::string>& problems)>;
-  ConfigTable& Block(std::string key, ReadBlock read);
+  // What --print-config shows of it: YAML that begins with the key, or nothing.
+  using ShowBlock = std::function<std::string()>;
+  ConfigTable& Block(std::string key, ReadBlock read, ShowBlock show = {});
   // A condition over several options: a problem, or nothing. Runs after all options were read, and
   // only if those that it reads are sound.
   ConfigTable& Check(std::vector<std::string> flags_read,
@@ -115,27 +125,32 @@ class ConfigTable {
 
   ParseResult Parse(int argc, const char* const* argv, const EnvironmentLookup& environment);
 
-  // Whether a flag, an environment variable or the file gave the option. After Parse.
-  bool WasGiven(std::string_view flag) const;
+  // After Parse.
+  ConfigSource SourceOf(std::string_view flag) const;
   // The keys that the file may hold for this program, without --config; for the other program.
   std::vector<std::string> FileKeys() const;
   // Every option under its flag's name with underscores, with the value that its destination now
   // has; secrets masked. Durations in seconds.
   LogFields Effective() const;
+  // The same as a configuration file that says so; what is found at run time stands as a comment.
+  std::string Yaml() const;
   std::string Help() const;
+  // The options as a table for docs/configuration.md.
+  std::string Markdown() const;
 
  private:
   static constexpr const char* kConfigFlag = "--config";
 
-  // How one value is read into its destination: nothing, or what would have been allowed.
-  using Assign = std::function<std::optional<std::string>(const std::string& text)>;
+  // Reads one value into its destination; false when it is not allowed.
+  using Assign = std::function<bool(const std::string& text)>;
   struct Row {
     OptionSpec spec;
     std::string value_name;  // for --help: "--slots N"; empty for a switch
+    std::string allowed;     // values, for people; empty: any
     Assign assign;
     std::function<LogField::Value()> show;
     std::function<void()> clear = {};  // lists only: drops what an earlier level assigned
-    bool given = false;
+    ConfigSource source = ConfigSource::kDefault;
     bool sound = true;  // its values, if any, were allowed
   };
   // The values of one option as one level gives them, and what to call that in a problem.
@@ -144,7 +159,10 @@ class ConfigTable {
     std::vector<std::string> values;
   };
   // One level of precedence.
-  using Level = std::function<std::optional<Given>(const Row& row)>;
+  struct Level {
+    ConfigSource source;
+    std::function<std::optional<Given>(const Row& row)> ask;
+  };
   struct CommandLine;
 
   ConfigTable& Declare(Row row);
@@ -155,6 +173,9 @@ class ConfigTable {
   ConfigFile ReadFile(std::vector<std::string>& problems) const;
   void CheckKeys(const ConfigFile& file, std::vector<std::string>& problems) const;
   void Resolve(Row& row, const std::vector<Level>& levels, std::vector<std::string>& problems);
+  void TakeTrailing(const CommandLine& line, std::vector<std::string>& problems);
+  void RunChecks(const ConfigFile& file, std::vector<std::string>& problems);
+  LogField::Value Show(const Row& row) const;
 
   std::string program_;
   std::string summary_;
@@ -162,6 +183,7 @@ class ConfigTable {
   struct FileBlock {
     std::string key;
     ReadBlock read;
+    ShowBlock show;
   };
   std::string file_path_;  // the value of --config
   std::string file_section_;
@@ -169,6 +191,7 @@ class ConfigTable {
   std::vector<FileBlock> blocks_;
   std::string trailing_name_;
   std::string trailing_help_;
+  std::string trailing_flag_;
   std::vector<std::string>* trailing_ = nullptr;
   struct CrossCheck {
     std::vector<std::string> flags_read;
@@ -185,14 +208,14 @@ ConfigTable& ConfigTable::Enum(OptionSpec spec, std::vector<std::pair<std::strin
   Row row;
   row.spec = std::move(spec);
   row.value_name = "WORD";
-  row.assign = [words, allowed = std::move(allowed),
-                into](const std::string& text) -> std::optional<std::string> {
+  row.allowed = "one of " + allowed;
+  row.assign = [words, into](const std::string& text) {
     for (const auto& [word, value] : words) {
       if (word != text) continue;
       *into = value;
-      return std::nullopt;
+      return true;
     }
-    return "one of " + allowed;
+    return false;
   };
   row.show = [words = std::move(words), into]() -> LogField::Value {
     for (const auto& [word, value] : words) {

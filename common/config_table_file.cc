@@ -19,8 +19,8 @@ ConfigTable& ConfigTable::File(std::string section, std::vector<std::string> oth
               &file_path_);
 }
 
-ConfigTable& ConfigTable::Block(std::string key, ReadBlock read) {
-  blocks_.push_back({std::move(key), std::move(read)});
+ConfigTable& ConfigTable::Block(std::string key, ReadBlock read, ShowBlock show) {
+  blocks_.push_back({std::move(key), std::move(read), std::move(show)});
   return *this;
 }
 

@@ -9,7 +9,7 @@ void DeclareCommonOptions(ConfigTable& table, const CommonDefaults& defaults, Co
       .Enum<LogLevel>({.flag = "--log-level",
                        .env = {"LOG_LEVEL"},
                        .default_text = "info",
-                       .help = "The least severe log lines to write: debug, info, warn, error."},
+                       .help = "the least severe log lines that are written"},
                       {{"debug", LogLevel::kDebug},
                        {"info", LogLevel::kInfo},
                        {"warn", LogLevel::kWarn},
@@ -19,38 +19,38 @@ void DeclareCommonOptions(ConfigTable& table, const CommonDefaults& defaults, Co
           {.flag = "--log-format",
            .env = {"LOG_FORMAT"},
            .default_text = "auto",
-           .help = "json, text, or auto: text when stderr is a terminal, else json."},
+           .help = "auto: text when stderr is a terminal, else json"},
           {{"auto", LogFormat::kAuto}, {"json", LogFormat::kJson}, {"text", LogFormat::kText}},
           &into->log_format)
       .IpAddress({.flag = "--bind-address",
                   .env = {"BIND_ADDRESS"},
                   .default_text = "0.0.0.0",
-                  .help = "Where metrics and health are served."},
+                  .help = "where metrics and health are served"},
                  &into->bind_address)
       .Port({.flag = "--metrics-port",
              .env = {"METRICS_PORT"},
              .default_text = std::to_string(defaults.metrics_port),
-             .help = "Port of /metrics; 0 picks a free one."},
+             .help = "port of /metrics"},
             &into->metrics_port)
       .Port({.flag = "--health-port",
              .env = {"HEALTH_PORT"},
              .default_text = std::to_string(defaults.health_port),
-             .help = "Port of /healthz and /readyz; 0 picks a free one."},
+             .help = "port of /healthz and /readyz"},
             &into->health_port)
       .Seconds({.flag = "--shutdown-timeout",
                 .env = {"SHUTDOWN_TIMEOUT_SECONDS"},
                 .default_text = "30",
-                .help = "How long a shutdown may take before what still runs is stopped."},
+                .help = "how long a shutdown may take before what still runs is stopped"},
                {}, &into->shutdown_timeout)
       .AddressText({.flag = "--grpc-listen",
                     .env = {"GRPC_LISTEN"},
                     .default_text = defaults.grpc_listen,
-                    .help = "Where gRPC is served: host:port or unix:/path."},
+                    .help = "where gRPC is served"},
                    &into->grpc_listen)
       .Bool({.flag = "--grpc-insecure",
              .env = {"GRPC_INSECURE"},
              .default_text = "false",
-             .help = "Permit gRPC in plain text beyond loopback and Unix sockets."},
+             .help = "permit gRPC in plain text beyond loopback and Unix sockets"},
             &into->grpc_insecure)
       .Check({"--grpc-listen", "--grpc-insecure"}, [into]() -> std::optional<std::string> {
         const auto address = ParseAddress(into->grpc_listen);

@@ -28,7 +28,7 @@ void DeclareAttach(ConfigTable& table, ExecutorConfig* config) {
       .AddressText({.flag = "--ingest-address",
                     .env = {"INGEST_ADDRESS"},
                     .default_text = "127.0.0.1:50051",
-                    .help = "where runner-ingest listens: host:port or unix:/path"},
+                    .help = "where runner-ingest listens"},
                    &config->ingest_address)
       .Integer({.flag = "--slots",
                 .env = {"EXECUTOR_SLOTS"},
@@ -54,7 +54,8 @@ void DeclareAgent(ConfigTable& table, ExecutorConfig* config) {
                .env = {"AGENT_COMMAND"},
                .help = "the agent and its arguments, split as a shell would; or -- COMMAND..."},
               &config->agent_command)
-      .TrailingCommand("COMMAND", "the agent and its arguments", &config->trailing_command)
+      .TrailingCommand("COMMAND", "the agent and its arguments", "--agent-command",
+                       &config->trailing_command)
       .Seconds({.flag = "--agent-timeout",
                 .env = {"AGENT_TIMEOUT_SECONDS", "AGENT_TIMEOUT"},
                 .default_text = "300",
@@ -126,9 +127,6 @@ void DeclareWorkspace(ConfigTable& table, ExecutorConfig* config) {
 
 // Words and program of the agent, or what is wrong with them.
 std::optional<std::string> ResolveCommand(ExecutorConfig& config, const std::string& search_path) {
-  if (!config.trailing_command.empty() && !config.agent_command.empty()) {
-    return "give --agent-command or -- COMMAND..., not both";
-  }
   if (config.trailing_command.empty() && config.agent_command.empty()) {
     return "--agent-command (or -- COMMAND...) is required";
   }

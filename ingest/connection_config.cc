@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "ingest/cluster_print.h"
+
 namespace runner::ingest {
 namespace {
 
@@ -122,10 +124,16 @@ void DeclareConnection(ConfigTable& table, IngestConfig* config) {
 
 // From where the clusters come: the file, or the options for a single one.
 void DeclareClusters(ConfigTable& table, IngestConfig* config) {
-  table.Block("clusters", [config](const std::string& path, const YAML::Node& list,
-                                   std::vector<std::string>& problems) {
-    config->clusters = ReadClusters(path, list, Defaults(*config), problems);
-  });
+  table.Block(
+      "clusters",
+      [config](const std::string& path, const YAML::Node& list,
+               std::vector<std::string>& problems) {
+        config->clusters = ReadClusters(path, list, Defaults(*config), problems);
+      },
+      // The one of --mcp-endpoint is told by that.
+      [config] {
+        return config->mcp_endpoint.empty() ? PrintClusters(config->clusters) : std::string();
+      });
   table.Check({"--mcp-endpoint"}, [config]() -> std::optional<std::string> {
     if (!config->clusters.empty()) {
       if (config->mcp_endpoint.empty()) return std::nullopt;

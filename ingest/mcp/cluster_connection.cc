@@ -30,6 +30,8 @@ ClusterConnection::ClusterConnection(ConnectionOptions options, Inbox& inbox, Ht
       random_(std::move(random)),
       backoff_(options_.initial_delay, options_.max_delay) {
   if (!options_.token_file.empty()) token_.emplace(options_.token_file);
+  secrets_.AddQuery(options_.endpoint);
+  for (const auto& [name, value] : options_.headers) secrets_.Add(value);
 }
 
 ClusterConnection::~ClusterConnection() {
@@ -139,6 +141,9 @@ void ClusterConnection::Do(DeleteSession& action) {
 }
 
 void ClusterConnection::Do(DeliverEvent& action) {
+  if (auto* invalid = std::get_if<InvalidEvent>(&action.event)) {
+    invalid->detail = secrets_.Mask(std::move(invalid->detail));
+  }
   listener_.OnEvent(options_.cluster, std::move(action.event), action.backfilled);
 }
 
@@ -147,12 +152,19 @@ void ClusterConnection::Do(Subscribed& action) {
   attempt_ = 0;
   subscribed_ = true;
   gate_.Leave(*this);
+  action.session_id = secrets_.Mask(std::move(action.session_id));
   listener_.OnSubscribed(options_.cluster, action);
 }
 
-void ClusterConnection::Do(ConnectionLost& action) { RetryAfterDelay(action); }
+void ClusterConnection::Do(ConnectionLost& action) {
+  action.failure.detail = secrets_.Mask(std::move(action.failure.detail));
+  RetryAfterDelay(action);
+}
 
-void ClusterConnection::Do(SourceWarning& action) { listener_.OnWarning(options_.cluster, action); }
+void ClusterConnection::Do(SourceWarning& action) {
+  action.detail = secrets_.Mask(std::move(action.detail));
+  listener_.OnWarning(options_.cluster, action);
+}
 
 void ClusterConnection::RetryAfterDelay(const ConnectionLost& lost) {
   subscribed_ = false;

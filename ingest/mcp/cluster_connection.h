@@ -14,6 +14,7 @@
 #include "ingest/mcp/event_history.h"
 #include "ingest/mcp/event_source.h"
 #include "ingest/mcp/http_client.h"
+#include "ingest/mcp/secrets.h"
 
 namespace runner::ingest {
 
@@ -89,6 +90,7 @@ class ClusterConnection final : private ConnectGate::Guest {
   const NewSource new_source_;
   const Random01 random_;
   std::optional<BearerToken> token_;
+  Secrets secrets_;  // what the server says is told without them
   Backoff backoff_;
   EventHistory history_;
   std::unique_ptr<EventSource> source_;

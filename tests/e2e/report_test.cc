@@ -1,7 +1,6 @@
 // From a fault on the wire of the MCP server to a report that an operator can read.
 
 #include <algorithm>
-#include <set>
 #include <sstream>
 #include <string>
 
@@ -47,8 +46,8 @@ Environment KeptEnvironment(const std::filesystem::path& workspace) {
 
 class ReportTest : public PeerTest {
  protected:
-  void StartKeeping(int exit_code = 0, const Words& ingest_flags = {}) {
-    system_->Start({KeepingAgent(*system_, exit_code)}, ingest_flags,
+  void StartKeeping(int exit_code = 0) {
+    system_->Start({KeepingAgent(*system_, exit_code)}, {},
                    {"--agent-timeout", "30", "--report-file", "output/investigation.md",
                     "--report-min-bytes", "10"});
   }
@@ -219,91 +218,6 @@ TEST_F(ReportTest, FinishedWorkspacesAreRemovedWhenTheyAreOld) {
   EXPECT_EQ(system_->AwaitFinished(id).status(), "success");
   EXPECT_TRUE(Eventually([&] { return !std::filesystem::exists(system_->Workspace(id)); },
                          std::chrono::seconds(15)));
-}
-
-// --- hostile values -------------------------------------------------------------------------
-
-class HostileTest : public ReportTest {
- protected:
-  // Would run something in a shell, leave the workspace, end a line of a log, forge the next one
-  // and clear a terminal.
-  std::string Evil() const {
-    const std::string touch = "touch " + (system_->directory() / "executed").string();
-    return "../../$(" + touch + ")`" + touch + "`;" + touch +
-           "\n{\"level\":\"info\",\"msg\":\"Shutdown complete\"}\n\x1b[2J\r\x07 end";
-  }
-  // An event for the tool events_list, every part of it hostile.
-  json EvilEvent() const {
-    return {{"kind", Evil()},   {"name", Evil()},    {"namespace", Evil()},
-            {"reason", Evil()}, {"message", Evil()}, {"apiVersion", Evil()}};
-  }
-  v1::IncidentStatus AwaitOnlyIncident() { return system_->AwaitFinished(1).front(); }
-  void ExpectItWasOnlyCarried(const v1::IncidentStatus& incident) {
-    const std::string id = incident.incident().incident_id();
-    EXPECT_EQ(incident.status(), "success") << incident.reason();
-    EXPECT_FALSE(std::filesystem::exists(system_->directory() / "executed"));
-    EXPECT_EQ(incident.incident().cluster(), System::kCluster);
-    EXPECT_EQ(incident.incident().resource().name(), Evil());
-
-    const auto workspace = system_->Workspace(id);
-    const json document = json::parse(ReadFile(workspace / "incident.json"));
-    EXPECT_EQ(document.at("resource").at("name"), Evil());
-    EXPECT_EQ(KeptEnvironment(workspace)["RUNNER_RESOURCE_NAME"], Evil());
-    std::set<std::string> entries;
-    for (const auto& entry : std::filesystem::directory_iterator(workspace.parent_path())) {
-      entries.insert(entry.path().filename());
-    }
-    EXPECT_THAT(entries, ::testing::UnorderedElementsAre(id, ".spool"));
-    ExpectNothingForged();
-  }
-  void ExpectNothingForged() {
-    for (ServiceProcess* service : system_->services()) {
-      EXPECT_TRUE(service->log().OtherLines().empty());
-      EXPECT_FALSE(service->log().Has("Shutdown complete"));
-      EXPECT_THAT(service->Metrics().Values("cluster"), Each(System::kCluster));
-    }
-  }
-};
-
-TEST_F(HostileTest, Row27_AFaultRunsNothingAndForgesNothing) {
-  StartKeeping();
-  const std::string evil = Evil();
-  const std::string evil_id = "../$(reboot)\n{\"msg\":\"Shutdown complete\"}\x1b[2J";
-  const auto incident = Investigate({{"faultId", evil_id},
-                                     {"faultType", evil},
-                                     {"severity", "critical"},
-                                     {"cluster", "../forged"},
-                                     {"context", evil},
-                                     {"resource",
-                                      {{"apiVersion", evil},
-                                       {"kind", evil},
-                                       {"name", evil},
-                                       {"namespace", evil},
-                                       {"uid", evil}}}});
-  ExpectItWasOnlyCarried(incident);
-  EXPECT_THAT(system_->ingest().log().With("Event received", {{"event_id", evil_id}}), SizeIs(1));
-}
-
-TEST_F(HostileTest, Row27_NeitherDoesAnEventThatIsPolled) {
-  system_->StartPeer({"--no-tool", "events_subscribe"});
-  StartKeeping(0, {"--poll-interval", "300ms"});
-  system_->peer().Control("list-event", EvilEvent());
-  ExpectItWasOnlyCarried(AwaitOnlyIncident());
-}
-
-TEST_F(HostileTest, Row27_NeitherDoesAnEventThatIsFoundAfterAGap) {
-  StartKeeping(0, {"--sse-reconnect-initial-delay", "0.4"});
-  ASSERT_EQ(system_->peer().Control("close-streams").at("closed"), 1);
-  system_->peer().Control("list-event", EvilEvent());
-  ExpectItWasOnlyCarried(AwaitOnlyIncident());
-  EXPECT_EQ(system_->ingest().Metrics().Sum("events_backfilled_total"), 1);
-}
-
-TEST_F(HostileTest, Row27_NeitherDoesTheTextOfAnError) {
-  StartKeeping();
-  system_->peer().Control("notify-subscription-error", {{"error", Evil()}});
-  ASSERT_TRUE(Eventually([&] { return system_->ingest().log().Has("Subscription degraded"); }));
-  ExpectNothingForged();
 }
 
 }  // namespace

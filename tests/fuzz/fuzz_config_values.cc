@@ -111,7 +111,7 @@ ConfigTable TableInto(Destinations& to) {
       .IpAddress({.flag = "--ip", .secret = true}, &to.ip)
       .List({.flag = "--list"}, &to.list)
       .SeverityLevel({.flag = "--severity"}, &to.severity)
-      .TrailingCommand("command", "What to run.", &to.command);
+      .TrailingCommand("command", "What to run.", "", &to.command);
   return table;
 }
 
@@ -145,7 +145,7 @@ void CheckArguments(std::string_view text) {
   }
   FUZZ_CHECK((result.kind == ParseResult::kOk) == (result.problems.empty() && result.text.empty()));
   CheckBounds(to);
-  FUZZ_CHECK(!table.Effective().empty() && !table.Help().empty());
+  FUZZ_CHECK(!table.Effective().empty() && !table.Help().empty() && !table.Yaml().empty());
 }
 
 }  // namespace

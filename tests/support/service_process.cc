@@ -50,14 +50,14 @@ ServiceProcess::ServiceProcess(std::string name, const std::filesystem::path& pr
 
 std::string ServiceProcess::stdout_text() const { return ReadFile(stdout_file_); }
 
-MetricsText ServiceProcess::Metrics() const {
+std::string ServiceProcess::Scrape() const {
   const HttpAnswer answer =
       HttpGet("http://127.0.0.1:" + std::to_string(metrics_port_) + "/metrics");
   if (answer.status != 200) {
     throw std::runtime_error(name_ + ": /metrics answers " + std::to_string(answer.status) + " " +
                              answer.body);
   }
-  return MetricsText(answer.body);
+  return answer.body;
 }
 
 HttpAnswer ServiceProcess::Health(const std::string& path) const {

@@ -29,7 +29,9 @@ class ServiceProcess {
   // Where gRPC is served.
   const std::string& grpc() const { return grpc_; }
 
-  MetricsText Metrics() const;
+  // The text of /metrics, and the same read.
+  std::string Scrape() const;
+  MetricsText Metrics() const { return MetricsText(Scrape()); }
   // GET of /healthz or /readyz.
   HttpAnswer Health(const std::string& path) const;
 

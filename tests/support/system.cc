@@ -49,12 +49,16 @@ ServiceProcess& System::StartIngestOf(const Words& clusters, const Words& flags)
 }
 
 ServiceProcess& System::StartIngestAt(const Endpoints& endpoints, const Words& flags) {
-  const std::filesystem::path file = directory() / "ingest.yaml";
   std::string text = "clusters:\n";
   for (const auto& [name, endpoint] : endpoints) {
     text += "  - {name: " + name + ", endpoint: \"" + endpoint + "\"}\n";
   }
-  WriteFile(file, text);
+  return StartIngestWith(text, flags);
+}
+
+ServiceProcess& System::StartIngestWith(const std::string& file_text, const Words& flags) {
+  const std::filesystem::path file = directory() / "ingest.yaml";
+  WriteFile(file, file_text);
   Words all = {"--config", file};
   all.insert(all.end(), flags.begin(), flags.end());
   return RunIngest(std::move(all));

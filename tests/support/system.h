@@ -36,6 +36,8 @@ class System {
   ServiceProcess& StartIngestOf(const Words& clusters, const Words& flags = {});
   // The same with their endpoints.
   ServiceProcess& StartIngestAt(const Endpoints& endpoints, const Words& flags = {});
+  // With a configuration file of this text.
+  ServiceProcess& StartIngestWith(const std::string& file_text, const Words& flags = {});
   // May be started before ingest: its address is known from the start. `program`: what is started
   // instead of runner-executor.
   ServiceProcess& StartExecutor(const Words& agent, const Words& flags = {},

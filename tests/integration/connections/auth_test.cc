@@ -61,6 +61,21 @@ TEST_F(AuthTest, TokenAndHeadersGoWithEveryRequest) {
   EXPECT_THAT(failures_, IsEmpty());
 }
 
+TEST_F(AuthTest, AServerCannotMakeUsRepeatWhatItWasSent) {
+  const std::string echo = R"({\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":1,\"message\":)"
+                           R"(\"bad token abc-of-the-token, key of-the-header, q of-the-query\"}})";
+  StartServerWithRules(R"({"match": {"rpc": "initialize", "nth": 1}, "steps": [{"respond": {
+                           "headers": {"Content-Type": "application/json"}, "body": ")" +
+                       echo + "\"}}]}");
+  WriteToken("abc-of-the-token");
+  ConnectionOptions options = WithToken();
+  endpoint_ += "?q=of-the-query";
+  options.headers = {{"X-Key", "of-the-header"}};
+  Connect(options);
+  RunUntil([&] { return !failures_.empty(); });
+  EXPECT_THAT(failures_.front().detail, HasSubstr("bad token ***, key ***, q ***"));
+}
+
 TEST_F(AuthTest, NothingIsSentThatWasNotAskedFor) {
   StartServer();
   Connect();

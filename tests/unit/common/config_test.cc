@@ -66,7 +66,7 @@ TEST_F(ConfigTest, DefaultsFillTheDestinations) {
   EXPECT_EQ(sidecar_, std::nullopt);
   EXPECT_EQ(severity_, Severity::kWarning);
   EXPECT_EQ(size_, 10485760u);
-  EXPECT_FALSE(table_.WasGiven("--slots"));
+  EXPECT_EQ(table_.SourceOf("--slots"), ConfigSource::kDefault);
 }
 
 TEST_F(ConfigTest, FlagGoesBeforeEnvironmentBeforeDefault) {
@@ -74,8 +74,8 @@ TEST_F(ConfigTest, FlagGoesBeforeEnvironmentBeforeDefault) {
   EXPECT_EQ(Parse({"--slots=8"}).kind, ParseResult::kOk);
   EXPECT_EQ(slots_, 8u);
   EXPECT_EQ(timeout_, std::chrono::seconds(7));
-  EXPECT_TRUE(table_.WasGiven("--slots"));
-  EXPECT_TRUE(table_.WasGiven("--timeout"));
+  EXPECT_EQ(table_.SourceOf("--slots"), ConfigSource::kFlag);
+  EXPECT_EQ(table_.SourceOf("--timeout"), ConfigSource::kEnvironment);
 }
 
 TEST_F(ConfigTest, EmptyEnvironmentCountsAsUnset) {
@@ -145,10 +145,24 @@ TEST_F(ConfigTest, ARequiredOptionMustBeGiven) {
 
 TEST_F(ConfigTest, EverythingAfterTheDashesIsTheCommandVerbatim) {
   std::vector<std::string> command;
-  table_.TrailingCommand("COMMAND", "The agent.", &command);
+  table_.TrailingCommand("COMMAND", "The agent.", "--mode", &command);
   EXPECT_EQ(Parse({"--slots=2", "--", "sh", "-c", "--slots=0", "--"}).kind, ParseResult::kOk);
   EXPECT_THAT(command, ElementsAre("sh", "-c", "--slots=0", "--"));
   EXPECT_EQ(slots_, 2u);
+}
+
+TEST_F(ConfigTest, ACommandAfterTheDashesGoesBeforeTheEnvironmentAndNotWithTheFlag) {
+  std::string line;
+  std::vector<std::string> command;
+  table_.String({.flag = "--command", .env = {"COMMAND"}}, &line)
+      .TrailingCommand("WORDS", "The same.", "--command", &command);
+  environment_ = {{"COMMAND", "of the environment"}};
+  EXPECT_EQ(Parse({"--", "sh", "-c", "it's"}).kind, ParseResult::kOk);
+  EXPECT_EQ(line, "");
+  EXPECT_THAT(command, ElementsAre("sh", "-c", "it's"));
+  EXPECT_THAT(table_.Yaml(), HasSubstr("command: sh -c 'it'\\''s'\n"));
+  EXPECT_THAT(Parse({"--command=a", "--", "sh"}).problems,
+              ElementsAre("give --command or -- WORDS..., not both"));
 }
 
 TEST_F(ConfigTest, ACommandThatNobodyTakesIsAProblem) {
@@ -180,6 +194,31 @@ TEST_F(ConfigTest, VersionNamesTheProgram) {
   const ParseResult result = Parse({"--version"});
   EXPECT_EQ(result.exit_code, 0);
   EXPECT_TRUE(result.text.starts_with("runner-test "));
+}
+
+TEST_F(ConfigTest, CheckAndPrintEndWithoutStarting) {
+  const ParseResult checked = Parse({"--check-config"});
+  EXPECT_EQ(checked.kind, ParseResult::kExit);
+  EXPECT_EQ(checked.exit_code, 0);
+  EXPECT_THAT(checked.text, HasSubstr("valid"));
+  const ParseResult printed = Parse({"--print-config", "--slots=7", "--token=hunter2"});
+  EXPECT_EQ(printed.exit_code, 0);
+  EXPECT_EQ(printed.text,
+            "slots: 7\ntimeout: 1m30s\nport: 9090\nbackfill: true\n# sidecar: true on loopback\n"
+            "agent_env: []\ntoken: \"***\"\nmode: auto\nseverity: warning\nsize: 10485760\n");
+  for (const char* flag : {"--check-config", "--print-config"}) {
+    const ParseResult wrong = Parse({flag, "--slots=0"});
+    EXPECT_EQ(wrong.exit_code, 78);
+    EXPECT_EQ(wrong.text, "");
+    EXPECT_THAT(wrong.problems, ElementsAre(HasSubstr("--slots")));
+  }
+}
+
+TEST_F(ConfigTest, OfASecretListTheNamesAreShown) {
+  std::vector<std::string> list;
+  table_.List({.flag = "--env", .secret = true}, &list);
+  Parse({"--env=PATH", "--env=KEY=hunter2", "--env=sk-hunter2"});
+  EXPECT_THAT(table_.Yaml(), HasSubstr("env: [PATH, KEY=***, \"***\"]"));
 }
 
 TEST_F(ConfigTest, SecretsAreMasked) {

@@ -1,0 +1,47 @@
+#include "ingest/mcp/secrets.h"
+
+#include <string>
+
+#include <gtest/gtest.h>
+
+namespace runner::ingest {
+namespace {
+
+TEST(SecretsTest, AreMaskedWhereverTheyStand) {
+  Secrets secrets;
+  secrets.Add("0123456789");
+  EXPECT_EQ(secrets.Mask("0123456789 and 01234567890123456789, 012345678"),
+            "*** and ******, 012345678");
+  EXPECT_EQ(secrets.Mask(""), "");
+}
+
+TEST(SecretsTest, AHeaderIsMaskedWithAndWithoutItsScheme) {
+  Secrets secrets;
+  secrets.Add("Bearer abcdefgh");
+  EXPECT_EQ(secrets.Mask("Authorization: Bearer abcdefgh"), "Authorization: ***");
+  EXPECT_EQ(secrets.Mask("token abcdefgh has expired"), "token *** has expired");
+}
+
+TEST(SecretsTest, TheValuesOfAQueryAreMasked) {
+  Secrets secrets;
+  secrets.AddQuery("http://host/mcp?key=hunter2hunter2&x=1&bare-secret");
+  EXPECT_EQ(secrets.Mask("hunter2hunter2 x bare-secret"), "*** x ***");
+  secrets.AddQuery("http://host/mcp");
+  EXPECT_EQ(secrets.Mask("http://host/mcp"), "http://host/mcp");
+}
+
+TEST(SecretsTest, AShortValueIsNone) {
+  Secrets secrets;
+  secrets.Add("sre");
+  EXPECT_EQ(secrets.Mask("sre"), "sre");
+}
+
+TEST(SecretsTest, TheNewestAreKept) {
+  Secrets secrets;
+  for (int i = 0; i < 1000; ++i) secrets.Add("token-" + std::to_string(100'000 + i));
+  EXPECT_EQ(secrets.Mask("token-100999"), "***");
+  EXPECT_EQ(secrets.Mask("token-100000"), "token-100000");
+}
+
+}  // namespace
+}  // namespace runner::ingest

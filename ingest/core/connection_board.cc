@@ -60,8 +60,9 @@ int ConnectionBoard::OnFailed(std::size_t cluster, const std::string& reason,
   return state.repeats;
 }
 
-void ConnectionBoard::OnOpened(std::size_t cluster) {
+void ConnectionBoard::OnOpened(std::size_t cluster, MonoTime now) {
   ConnectionState& state = states_.at(cluster);
+  if (!state.ever_subscribed) state.since = now;
   state.closed = false;
   state.next_retry.reset();  // of the one before
   state.attempt = 0;
@@ -72,7 +73,6 @@ void ConnectionBoard::OnRemoved(std::size_t cluster, MonoTime now) {
   OnClosed(cluster, now);
   state.gap = state.GapUntil(now);
   state.ever_subscribed = false;
-  state.since = now;
   state.facts = {};
   state.last_error.clear();
 }

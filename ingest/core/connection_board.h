@@ -57,13 +57,13 @@ class ConnectionBoard {
   int OnFailed(std::size_t cluster, const std::string& reason, const std::string& detail,
                Duration retry_in, MonoTime now);
   // A connection begins, the first one or one in place of another that was closed.
-  void OnOpened(std::size_t cluster);
+  void OnOpened(std::size_t cluster, MonoTime now);
   // Closed by us.
   void OnClosed(std::size_t cluster, MonoTime now);
   // There are so many clusters now, as many as before or more.
   void Grow(std::size_t clusters, MonoTime now);
   // The cluster is configured no more: what was counted stays, and no gap is counted until it is
-  // back and was subscribed again.
+  // back and was subscribed again. Once more changes nothing.
   void OnRemoved(std::size_t cluster, MonoTime now);
   void OnEvent(std::size_t cluster, bool backfilled, WallTime now);
 

@@ -124,7 +124,7 @@ TEST(ConnectionBoard, OneThatIsOpenedAgainConnectsAndItsGapGoesOn) {
   board.OnSubscribed(0, {}, At(1));
   board.OnClosed(0, At(10));
   EXPECT_EQ(board.Of(0).Word(At(10)), "closed");
-  board.OnOpened(0);
+  board.OnOpened(0, At(11));
   EXPECT_EQ(board.Of(0).Word(At(11)), "connecting");
   EXPECT_EQ(board.OnSubscribed(0, {}, At(14)), seconds(4));
   EXPECT_EQ(board.Of(0).GapUntil(At(99)), seconds(4));
@@ -137,12 +137,13 @@ TEST(ConnectionBoard, ARemovedClusterIsNotSubscribedAndItsGapStandsStill) {
   board.OnFailed(0, "network", "reset", seconds(1), At(10));
   board.OnRemoved(0, At(13));
   board.OnRemoved(1, At(13));
+  board.OnRemoved(1, At(20));
   EXPECT_EQ(board.subscribed(), 0u);
   EXPECT_EQ(board.Of(0).GapUntil(At(99)), seconds(3));
   EXPECT_EQ(board.Of(1).GapUntil(At(99)), Duration::zero());
   EXPECT_EQ(board.Of(0).errors.at("network"), 1u) << "what was counted stays";
-  board.OnOpened(0);
-  board.OnSubscribed(0, {}, At(100));
+  board.OnOpened(0, At(90));
+  EXPECT_EQ(board.OnSubscribed(0, {}, At(100)), seconds(10));
   EXPECT_EQ(board.subscribed(), 1u);
   EXPECT_EQ(board.Of(0).GapUntil(At(200)), seconds(3)) << "nobody wanted it meanwhile";
 }

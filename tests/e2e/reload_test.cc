@@ -80,8 +80,9 @@ class ReloadSessionTest : public ReloadTest {
     return *servers_.back();
   }
   static std::vector<std::string> Sessions(FaultServer& server) {
+    const json sessions = server.State().at("sessions");
     std::vector<std::string> ids;
-    for (const json& session : server.State().at("sessions")) ids.push_back(session.at("id"));
+    for (const json& session : sessions) ids.push_back(session.at("id"));
     return ids;
   }
   void AwaitActive(const std::string& cluster) {
@@ -93,7 +94,9 @@ class ReloadSessionTest : public ReloadTest {
   void ExpectHeard(FaultServer& server, const std::string& cluster) {
     const std::string id = cluster + "-" + std::to_string(++faults_);
     ASSERT_TRUE(Eventually([&] { return server.Subscribed() == 1; })) << cluster;
-    ASSERT_EQ(server.Push({{"faultId", id}, {"resource", {{"name", id}, {"uid", id}}}}), 1);
+    const json fault = {
+        {"faultId", id}, {"severity", "error"}, {"resource", {{"name", id}, {"uid", id}}}};
+    ASSERT_EQ(server.Push(fault), 1);
     EXPECT_TRUE(Eventually([&] {
       return system_->ingest().log().Has("Event received",
                                          {{"event_id", id}, {"cluster", cluster}});

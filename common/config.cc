@@ -192,6 +192,7 @@ ParseResult ConfigTable::Parse(int argc, const char* const* argv,
   for (Row& row : rows_) {
     if (row.spec.flag == kConfigFlag) Resolve(row, {from_flag, from_environment}, problems);
   }
+  file_identity_ = IdentityOf(file_path_);  // before it is read: what changes later is news
   const ConfigFile file = ReadFile(problems);
   const Level from_file{ConfigSource::kFile, [&](const Row& row) -> std::optional<Given> {
                           const ConfigFile::Value* value = file.Find(KeyOf(row.spec.flag));

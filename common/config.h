@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "common/clock.h"
+#include "common/file_identity.h"
 #include "common/incident.h"
 #include "common/logging.h"
 
@@ -129,6 +130,9 @@ class ConfigTable {
   ConfigSource SourceOf(std::string_view flag) const;
   // The keys that the file may hold for this program, without --config; for the other program.
   std::vector<std::string> FileKeys() const;
+  // The path of the file, empty without one, and the file as it was when Parse read it.
+  const std::string& file_path() const { return file_path_; }
+  const std::optional<FileIdentity>& file_identity() const { return file_identity_; }
   // Every option under its flag's name with underscores, with the value that its destination now
   // has; secrets masked. Durations in seconds.
   LogFields Effective() const;
@@ -186,6 +190,7 @@ class ConfigTable {
     ShowBlock show;
   };
   std::string file_path_;  // the value of --config
+  std::optional<FileIdentity> file_identity_;
   std::string file_section_;
   std::vector<std::string> other_keys_;
   std::vector<FileBlock> blocks_;

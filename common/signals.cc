@@ -12,18 +12,19 @@
 namespace runner {
 namespace {
 
-sigset_t TerminationSignals() {
+sigset_t Signals(std::initializer_list<int> others) {
   sigset_t set;
   sigemptyset(&set);
   sigaddset(&set, SIGTERM);
   sigaddset(&set, SIGINT);
+  for (const int signal : others) sigaddset(&set, signal);
   return set;
 }
 
 }  // namespace
 
-void BlockSignals() {
-  const sigset_t set = TerminationSignals();
+void BlockSignals(std::initializer_list<int> others) {
+  const sigset_t set = Signals(others);
   if (const int error = ::pthread_sigmask(SIG_BLOCK, &set, nullptr); error != 0) {
     throw std::system_error(error, std::generic_category(), "pthread_sigmask");
   }
@@ -34,8 +35,9 @@ void BlockSignals() {
   }
 }
 
-SignalFd::SignalFd(Inbox& inbox, Handler handler) : inbox_(inbox) {
-  const sigset_t set = TerminationSignals();
+SignalFd::SignalFd(Inbox& inbox, Handler handler, std::initializer_list<int> others)
+    : inbox_(inbox) {
+  const sigset_t set = Signals(others);
   fd_.Reset(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
   if (!fd_) throw std::system_error(errno, std::generic_category(), "signalfd");
   inbox_.Watch(fd_.Get(), EPOLLIN, [fd = fd_.Get(), handler = std::move(handler)](std::uint32_t) {

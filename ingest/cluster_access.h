@@ -18,6 +18,8 @@ struct ClusterAccess {
   std::string token_file = {};  // empty: no token
   TlsFiles tls = {};
   HttpHeaders headers = {};  // with every request; their values are secrets
+
+  bool operator==(const ClusterAccess&) const = default;
 };
 
 constexpr std::size_t kMaxHeaders = 32;

@@ -127,7 +127,7 @@ void DeclareDispatch(ConfigTable& table, IngestConfig* config) {
 
 }  // namespace
 
-ConfigTable MakeConfigTable(IngestConfig* config) {
+ConfigTable MakeConfigTable(IngestConfig* config, const IngestConfig* running) {
   ConfigTable table("runner-ingest",
                     "Hears faults from kubernetes-mcp-servers, queues them, and hands them to "
                     "executors.");
@@ -137,7 +137,7 @@ ConfigTable MakeConfigTable(IngestConfig* config) {
   DeclareQueue(table, config);
   DeclareDispatch(table, config);
   DeclareBreaker(table, config);
-  DeclareClusters(table, config);
+  DeclareClusters(table, config, running != nullptr ? running : config);
   DeclareCommonOptions(table, {9090, 8080, "127.0.0.1:50051"}, &config->common);
   return table;
 }

@@ -47,9 +47,11 @@ struct IngestConfig {
   SchedulerOptions Scheduling() const;
   // One for each cluster, in order.
   std::vector<ConnectionOptions> Connections() const;
+  ConnectionOptions ConnectionTo(const ClusterConfig& cluster) const;
 };
 
-// The table that fills `config`, which outlives it.
-ConfigTable MakeConfigTable(IngestConfig* config);
+// The table that fills `config`, which outlives it. What the clusters of the file do not say is as
+// the options of `running` say, which outlives the table, too; by default as those that are read.
+ConfigTable MakeConfigTable(IngestConfig* config, const IngestConfig* running = nullptr);
 
 }  // namespace runner::ingest

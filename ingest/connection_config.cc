@@ -123,18 +123,18 @@ void DeclareConnection(ConfigTable& table, IngestConfig* config) {
 }
 
 // From where the clusters come: the file, or the options for a single one.
-void DeclareClusters(ConfigTable& table, IngestConfig* config) {
+void DeclareClusters(ConfigTable& table, IngestConfig* config, const IngestConfig* defaults) {
   table.Block(
       "clusters",
-      [config](const std::string& path, const YAML::Node& list,
-               std::vector<std::string>& problems) {
-        config->clusters = ReadClusters(path, list, Defaults(*config), problems);
+      [config, defaults](const std::string& path, const YAML::Node& list,
+                         std::vector<std::string>& problems) {
+        config->clusters = ReadClusters(path, list, Defaults(*defaults), problems);
       },
       // The one of --mcp-endpoint is told by that.
       [config] {
         return config->mcp_endpoint.empty() ? PrintClusters(config->clusters) : std::string();
       });
-  table.Check({"--mcp-endpoint"}, [config]() -> std::optional<std::string> {
+  table.Check({"--mcp-endpoint"}, [config, defaults]() -> std::optional<std::string> {
     if (!config->clusters.empty()) {
       if (config->mcp_endpoint.empty()) return std::nullopt;
       return "--mcp-endpoint: not together with the clusters of the file";
@@ -143,7 +143,7 @@ void DeclareClusters(ConfigTable& table, IngestConfig* config) {
       return "--mcp-endpoint: is required and not set; set --mcp-endpoint or "
              "K8S_CLUSTER_MCP_ENDPOINT, or list clusters in the file of --config";
     }
-    config->clusters = {Defaults(*config)};
+    config->clusters = {Defaults(*defaults)};
     config->clusters[0].name = config->cluster_name;
     config->clusters[0].endpoint = config->mcp_endpoint;
     const auto wrong = WrongWithEndpoint(config->mcp_endpoint);
@@ -161,23 +161,25 @@ void DeclareClusters(ConfigTable& table, IngestConfig* config) {
 std::vector<ConnectionOptions> IngestConfig::Connections() const {
   std::vector<ConnectionOptions> connections;
   connections.reserve(clusters.size());
-  for (const ClusterConfig& cluster : clusters) {
-    connections.push_back({.cluster = cluster.name,
-                           .endpoint = cluster.endpoint,
-                           .mode = cluster.access.mode,
-                           .transport = cluster.access.transport,
-                           .token_file = cluster.access.token_file,
-                           .headers = cluster.access.headers,
-                           .tls = cluster.access.tls,
-                           .initial_delay = sse_reconnect_initial_delay,
-                           .max_delay = sse_reconnect_max_delay,
-                           .ping_interval = sse_ping_interval,
-                           .idle_timeout = sse_idle_timeout,
-                           .max_stream_age = sse_max_stream_age,
-                           .poll_interval = poll_interval,
-                           .backfill = backfill});
-  }
+  for (const ClusterConfig& cluster : clusters) connections.push_back(ConnectionTo(cluster));
   return connections;
+}
+
+ConnectionOptions IngestConfig::ConnectionTo(const ClusterConfig& cluster) const {
+  return {.cluster = cluster.name,
+          .endpoint = cluster.endpoint,
+          .mode = cluster.access.mode,
+          .transport = cluster.access.transport,
+          .token_file = cluster.access.token_file,
+          .headers = cluster.access.headers,
+          .tls = cluster.access.tls,
+          .initial_delay = sse_reconnect_initial_delay,
+          .max_delay = sse_reconnect_max_delay,
+          .ping_interval = sse_ping_interval,
+          .idle_timeout = sse_idle_timeout,
+          .max_stream_age = sse_max_stream_age,
+          .poll_interval = poll_interval,
+          .backfill = backfill};
 }
 
 }  // namespace runner::ingest

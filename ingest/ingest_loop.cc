@@ -105,7 +105,6 @@ IngestLoop::IngestLoop(const SchedulerOptions& options, Inbox& inbox, IncidentJo
       connections_(options.clusters.size(), inbox.Now().mono),
       overflow_policy_(options.overflow_policy),
       max_queue_age_(options.max_queue_age),
-      clusters_(options.clusters),
       breaker_cooldown_(options.breaker.cooldown) {
   journal_.OnCommit([this] {
     CarryOut(gate_.Release());
@@ -119,6 +118,20 @@ IngestLoop::~IngestLoop() {
   inbox_.Cancel(drain_timer_);
 }
 
+// --- clusters -------------------------------------------------------------------------------
+
+bool IngestLoop::SetClusters(const std::vector<ClusterOptions>& clusters) {
+  if (!scheduler_.SetClusters(clusters)) return false;
+  const MonoTime now = inbox_.Now().mono;
+  connections_.Grow(scheduler_.cluster_count(), now);
+  // Told here and not by the connection: what that still tells is of no configured cluster.
+  for (ClusterIndex i = 0; i < scheduler_.cluster_count(); ++i) {
+    if (!scheduler_.View(i).configured) connections_.OnRemoved(i, now);
+  }
+  subscribed_.store(connections_.subscribed(), std::memory_order_relaxed);
+  return true;
+}
+
 // --- connections ----------------------------------------------------------------------------
 
 template <typename Report>
@@ -128,6 +141,12 @@ void IngestLoop::PostFor(const std::string& cluster, Report report) {
       report(*index, inbox_.Now());
       subscribed_.store(connections_.subscribed(), std::memory_order_relaxed);
     }
+  });
+}
+
+void IngestLoop::OnOpened(const std::string& cluster) {
+  PostFor(cluster, [this](ClusterIndex index, const Instant& now) {
+    connections_.OnOpened(index, now.mono);
   });
 }
 
@@ -227,7 +246,7 @@ void IngestLoop::CarryOut(const Effect& effect) {
   Severity threshold = Severity::kDebug;
   if (const auto* filtered = std::get_if<EventFiltered>(&effect)) {
     const auto cluster = scheduler_.ClusterOf(filtered->event.cluster);
-    if (cluster) threshold = clusters_[*cluster].filter.severity_threshold;
+    if (cluster) threshold = scheduler_.View(*cluster).threshold;
   }
   std::visit(
       [this](const auto& one) {

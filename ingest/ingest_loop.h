@@ -7,6 +7,7 @@
 #include <string>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include "common/inbox.h"
 #include "common/logging.h"
@@ -52,7 +53,11 @@ class IngestLoop final : public ConnectionListener {
     }
   }
 
+  // Other clusters from now on: Scheduler::SetClusters. Their connections are not touched.
+  bool SetClusters(const std::vector<ClusterOptions>& clusters);
+
   // From the connections, any thread.
+  void OnOpened(const std::string& cluster) override;
   void OnEvent(const std::string& cluster, DecodedEvent event, bool backfilled) override;
   void OnSubscribed(const std::string& cluster, const Subscribed& subscription) override;
   void OnFailed(const std::string& cluster, const ConnectionFailure& failure, Duration retry_in,
@@ -99,7 +104,6 @@ class IngestLoop final : public ConnectionListener {
   ConnectionBoard connections_;
   const OverflowPolicy overflow_policy_;
   const Duration max_queue_age_;
-  const std::vector<ClusterOptions> clusters_;
   const Duration breaker_cooldown_;
   Inbox::TimerId timer_ = Inbox::kNoTimer;
   std::map<std::pair<std::string, std::string>, MonoTime> limited_;  // cluster, cause

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <csignal>
 #include <cstdint>
 #include <cstdio>
 #include <exception>
@@ -10,7 +11,9 @@
 #include "common/http_server.h"
 #include "common/signals.h"
 #include "ingest/admin/admin_service.h"
+#include "ingest/cluster_reload.h"
 #include "ingest/config.h"
+#include "ingest/config_watch.h"
 #include "ingest/dispatch/dispatch_service.h"
 #include "ingest/ingest_loop.h"
 #include "ingest/mcp/connection_thread.h"
@@ -37,10 +40,9 @@ HealthCheck BreakerCheck(const IngestLoop& loop) {
           }};
 }
 
-std::vector<std::string> Endpoints(const IngestConfig& config) {
-  std::vector<std::string> endpoints;
-  endpoints.reserve(config.clusters.size());
-  for (const ClusterConfig& cluster : config.clusters) endpoints.push_back(cluster.endpoint);
+AdminService::Endpoints Endpoints(const std::vector<ClusterConfig>& clusters) {
+  AdminService::Endpoints endpoints;
+  for (const ClusterConfig& cluster : clusters) endpoints[cluster.name] = cluster.endpoint;
   return endpoints;
 }
 
@@ -69,25 +71,31 @@ void CheckDescriptors(std::uint64_t limit, std::size_t clusters, const Logger& l
 // are not needed, since room is told as soon as there is some.
 constexpr std::size_t kMostWaiting = 128;
 
-void Run(const IngestConfig& config, const ConfigTable& table) {
+void Run(const IngestConfig& config, const ConfigTable& table, const ConfigWatch::Start& start) {
   const SystemClock clock;
   const Logger logger(config.common.log_level, config.common.log_format);
   LogFields effective = table.Effective();
   effective.emplace_back("clusters", Names(config));
   logger.Info("Effective configuration", effective);
 
-  CheckDescriptors(RaiseDescriptorLimit(), config.clusters.size(), logger);
+  const std::uint64_t descriptors = RaiseDescriptorLimit();
+  CheckDescriptors(descriptors, config.clusters.size(), logger);
 
   Inbox inbox(clock, kMostWaiting);
   DispatchService dispatch(inbox, {.lease_ttl = config.lease_ttl});
   VolatileJournal journal;
   IngestLoop loop(config.Scheduling(), inbox, journal, dispatch, logger.Named("ingest"));
   dispatch.Serve(loop);
-  AdminService admin(inbox, loop, Endpoints(config));
+  AdminService admin(inbox, loop, Endpoints(config.clusters));
   ConnectionThread connections(clock, config.Connections(), loop,
                                NewMcpSessions(GetBuildInfo().version),
                                [&] { return inbox.Full(); });
   inbox.OnRoom([&] { connections.Resume(); });
+  ClusterReload reload(config, loop, connections, logger.Named("ingest"),
+                       [&](const std::vector<ClusterConfig>& clusters) {
+                         admin.SetEndpoints(Endpoints(clusters));
+                         CheckDescriptors(descriptors, clusters.size(), logger);
+                       });
 
   const MonoTime started = clock.Now().mono;
   const auto on_error = [&](std::string_view path, std::string_view what) {
@@ -113,10 +121,13 @@ void Run(const IngestConfig& config, const ConfigTable& table) {
       "Listening",
       {{"grpc", grpc.address()}, {"metrics_port", metrics.port()}, {"health_port", health.port()}});
 
-  SignalFd signals(inbox, [&](int signal, pid_t) {
+  ConfigWatch watch(clock, start, config, table, inbox, reload, logger);
+  const auto on_signal = [&](int signal, pid_t) {
+    if (signal == SIGHUP) return watch.OnHangup(loop.draining());
     connections.Close(1s);
     loop.Drain(signal, config.common.shutdown_timeout, [&] { inbox.Stop(); });
-  });
+  };
+  SignalFd signals(inbox, on_signal, {SIGHUP});
   loop.Restore();
   connections.Start();
   inbox.Run();
@@ -130,14 +141,14 @@ void Run(const IngestConfig& config, const ConfigTable& table) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  IngestConfig config;
-  ConfigTable table = MakeConfigTable(&config);
-  const auto parsed = table.Parse(argc, argv, ProcessEnvironment());
-  if (const auto code = parsed.Report("runner-ingest")) return *code;
   try {
-    BlockSignals();
+    BlockSignals({SIGHUP});  // first of all: it asks for a reload, and must not end the process
+    IngestConfig config;
+    ConfigTable table = MakeConfigTable(&config);
+    const auto parsed = table.Parse(argc, argv, ProcessEnvironment());
+    if (const auto code = parsed.Report("runner-ingest")) return *code;
     SilenceGrpcLog();
-    Run(config, table);
+    Run(config, table, {argc, argv});
     return 0;
   } catch (const std::exception& error) {
     std::fprintf(stderr, "runner-ingest: %s\n", error.what());

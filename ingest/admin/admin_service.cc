@@ -71,7 +71,7 @@ FaultEvent ToEvent(const v1::SubmitEventRequest& request, Severity severity, Wal
 
 }  // namespace
 
-AdminService::AdminService(Inbox& inbox, IngestLoop& loop, std::vector<std::string> endpoints)
+AdminService::AdminService(Inbox& inbox, IngestLoop& loop, Endpoints endpoints)
     : inbox_(inbox), loop_(loop), endpoints_(std::move(endpoints)), started_(inbox.Now().mono) {}
 
 grpc::Status AdminService::GetStatus(grpc::ServerContext*, const v1::GetStatusRequest*,
@@ -91,19 +91,21 @@ v1::GetStatusResponse AdminService::Status() const {
   std::uint64_t queued = 0;
   for (ClusterIndex i = 0; i < scheduler.cluster_count(); ++i) {
     const auto view = scheduler.View(i);
+    // Sums are of all, also of those that were removed.
+    queued += view.depth;
+    for (const auto& [word, count] : view.counters.finished) {
+      (*status.mutable_incidents_finished())[word] += count;
+    }
+    if (!view.configured) continue;
     const ConnectionState& connection = loop_.connections().Of(i);
     v1::ClusterStatus& cluster = *status.add_clusters();
     cluster.set_name(view.name);
-    cluster.set_endpoint(WithoutQuery(endpoints_.at(i)));
+    cluster.set_endpoint(WithoutQuery(endpoints_.at(view.name)));
     cluster.set_connected(connection.subscribed);
     cluster.set_last_error(connection.last_error);
     if (connection.last_event) *cluster.mutable_last_event_at() = ToProto(*connection.last_event);
     cluster.set_queued(view.depth);
     cluster.set_leased(view.leased);
-    queued += view.depth;
-    for (const auto& [word, count] : view.counters.finished) {
-      (*status.mutable_incidents_finished())[word] += count;
-    }
   }
   status.set_incidents_queued(queued);
   status.set_incidents_leased(scheduler.leases().leases().size());
@@ -131,10 +133,10 @@ grpc::Status AdminService::ListClusters(grpc::ServerContext*,
         if (!wanted.empty() && !scheduler.ClusterOf(wanted)) return std::nullopt;
         v1::ListClustersResponse found;
         for (ClusterIndex i = 0; i < scheduler.cluster_count(); ++i) {
-          const std::string& name = scheduler.View(i).name;
-          if (!wanted.empty() && name != wanted) continue;
-          *found.add_clusters() =
-              ToConnection(name, endpoints_.at(i), loop_.connections().Of(i), inbox_.Now().mono);
+          const auto view = scheduler.View(i);
+          if (!view.configured || (!wanted.empty() && view.name != wanted)) continue;
+          *found.add_clusters() = ToConnection(view.name, endpoints_.at(view.name),
+                                               loop_.connections().Of(i), inbox_.Now().mono);
         }
         return found;
       },

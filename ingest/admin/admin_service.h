@@ -1,7 +1,8 @@
 #pragma once
 
 #include <string>
-#include <vector>
+#include <unordered_map>
+#include <utility>
 
 #include "common/inbox.h"
 #include "ingest/ingest_loop.h"
@@ -13,8 +14,12 @@ namespace runner::ingest {
 // gRPC; a loop that does not answer within a second makes the call UNAVAILABLE.
 class AdminService final : public v1::IngestAdmin::Service {
  public:
-  // `endpoints`: by cluster, in the order of configuration.
-  AdminService(Inbox& inbox, IngestLoop& loop, std::vector<std::string> endpoints);
+  using Endpoints = std::unordered_map<std::string, std::string>;  // by cluster
+
+  AdminService(Inbox& inbox, IngestLoop& loop, Endpoints endpoints);
+
+  // Where the clusters that are configured from now on are reached. On the loop's thread.
+  void SetEndpoints(Endpoints endpoints) { endpoints_ = std::move(endpoints); }
 
   grpc::Status GetStatus(grpc::ServerContext* context, const v1::GetStatusRequest* request,
                          v1::GetStatusResponse* response) override;
@@ -32,7 +37,7 @@ class AdminService final : public v1::IngestAdmin::Service {
 
   Inbox& inbox_;
   IngestLoop& loop_;
-  const std::vector<std::string> endpoints_;
+  Endpoints endpoints_;  // the loop's
   const MonoTime started_;
 };
 

@@ -23,8 +23,10 @@ std::string_view ConnectionState::Word(MonoTime now) const {
   return next_retry && now < *next_retry ? "retrying" : "connecting";
 }
 
-ConnectionBoard::ConnectionBoard(std::size_t clusters, MonoTime start) : states_(clusters) {
-  for (ConnectionState& state : states_) state.since = start;
+ConnectionBoard::ConnectionBoard(std::size_t clusters, MonoTime start) { Grow(clusters, start); }
+
+void ConnectionBoard::Grow(std::size_t clusters, MonoTime now) {
+  while (states_.size() < clusters) states_.emplace_back().since = now;
 }
 
 Duration ConnectionBoard::OnSubscribed(std::size_t cluster, SubscriptionFacts facts, MonoTime now) {
@@ -56,6 +58,23 @@ int ConnectionBoard::OnFailed(std::size_t cluster, const std::string& reason,
   ++state.attempt;
   Unsubscribed(state, now);
   return state.repeats;
+}
+
+void ConnectionBoard::OnOpened(std::size_t cluster, MonoTime now) {
+  ConnectionState& state = states_.at(cluster);
+  if (!state.ever_subscribed) state.since = now;
+  state.closed = false;
+  state.next_retry.reset();  // of the one before
+  state.attempt = 0;
+}
+
+void ConnectionBoard::OnRemoved(std::size_t cluster, MonoTime now) {
+  ConnectionState& state = states_.at(cluster);
+  OnClosed(cluster, now);
+  state.gap = state.GapUntil(now);
+  state.ever_subscribed = false;
+  state.facts = {};
+  state.last_error.clear();
 }
 
 void ConnectionBoard::OnClosed(std::size_t cluster, MonoTime now) {

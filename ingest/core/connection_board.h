@@ -24,7 +24,7 @@ struct SubscriptionFacts {
 // What is known of the connection to one cluster's MCP server.
 struct ConnectionState {
   bool subscribed = false;
-  bool closed = false;                 // by us
+  bool closed = false;                 // by us, and not opened again
   SubscriptionFacts facts;             // of the latest subscription
   std::optional<MonoTime> next_retry;  // after a failure
   int attempt = 0;                     // failures since the latest subscription
@@ -56,8 +56,15 @@ class ConnectionBoard {
   // How often in a row this very error has come, from 1.
   int OnFailed(std::size_t cluster, const std::string& reason, const std::string& detail,
                Duration retry_in, MonoTime now);
+  // A connection begins, the first one or one in place of another that was closed.
+  void OnOpened(std::size_t cluster, MonoTime now);
   // Closed by us.
   void OnClosed(std::size_t cluster, MonoTime now);
+  // There are so many clusters now, as many as before or more.
+  void Grow(std::size_t clusters, MonoTime now);
+  // The cluster is configured no more: what was counted stays, and no gap is counted until it is
+  // back and was subscribed again. Once more changes nothing.
+  void OnRemoved(std::size_t cluster, MonoTime now);
   void OnEvent(std::size_t cluster, bool backfilled, WallTime now);
 
   const ConnectionState& Of(std::size_t cluster) const { return states_.at(cluster); }

@@ -20,6 +20,7 @@ struct NameRules {
   std::vector<std::string> deny;
 
   bool Admits(std::string_view name) const;
+  bool operator==(const NameRules&) const = default;
 };
 
 // What the events of one cluster must be like to be investigated.
@@ -29,15 +30,18 @@ struct FilterRules {
   NameRules namespaces;  // cluster-scoped objects have no namespace and pass
   NameRules kinds;
   NameRules fault_types;
+
+  bool operator==(const FilterRules&) const = default;
 };
 
-// Decides whether an event deserves an investigation at all. Pure; immutable.
+// Decides whether an event deserves an investigation at all. Pure.
 class EventFilter {
  public:
   explicit EventFilter(FilterRules rules) : rules_(std::move(rules)) {}
 
   // Why the event is filtered (a word of the `reason` label), or nothing when it passes.
   std::optional<std::string_view> Rejects(const FaultEvent& event) const;
+  Severity threshold() const { return rules_.severity_threshold; }
 
  private:
   FilterRules rules_;

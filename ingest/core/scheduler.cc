@@ -17,7 +17,6 @@ std::string_view ToString(BreakerPolicy policy) {
 Scheduler::Scheduler(SchedulerOptions options, NewId new_id)
     : options_(std::move(options)),
       new_id_(std::move(new_id)),
-      waiting_(options_.clusters.size()),
       incidents_(options_.history_count, options_.history_bytes),
       dedup_(options_.dedup),
       breaker_(options_.breaker),
@@ -25,10 +24,10 @@ Scheduler::Scheduler(SchedulerOptions options, NewId new_id)
       leases_(options_.leases) {
   clusters_.reserve(options_.clusters.size());
   for (const ClusterOptions& cluster : options_.clusters) {
-    if (!cluster_by_name_.emplace(cluster.name, clusters_.size()).second) {
+    if (cluster_by_name_.contains(cluster.name)) {
       throw std::invalid_argument("cluster configured twice: " + cluster.name);
     }
-    clusters_.push_back({cluster.name, EventFilter(cluster.filter)});
+    AddCluster(cluster);
   }
 }
 
@@ -233,24 +232,6 @@ Duration Scheduler::LargestStopBudget() const {
     if (executor.sidecar) largest = std::max(largest, executor.stop_budget);
   }
   return largest;
-}
-
-// --- views ----------------------------------------------------------------------------------
-
-std::optional<ClusterIndex> Scheduler::ClusterOf(std::string_view name) const {
-  const auto found = cluster_by_name_.find(std::string(name));
-  if (found == cluster_by_name_.end()) return std::nullopt;
-  return found->second;
-}
-
-Scheduler::ClusterView Scheduler::View(ClusterIndex index) const {
-  const Cluster& cluster = clusters_.at(index);
-  const ClusterQueue& queue = waiting_.Of(index);
-  std::optional<WallTime> oldest;
-  if (const ClusterQueue::Entry* entry = queue.Oldest()) {
-    oldest = incidents_.Find(entry->incident_id)->incident.event.received_at;
-  }
-  return {cluster.name, cluster.counters, queue.size(), cluster.leased, oldest};
 }
 
 // --- the ways of an incident ----------------------------------------------------------------

@@ -36,7 +36,9 @@ struct ClusterOptions {
 };
 
 struct SchedulerOptions {
-  std::vector<ClusterOptions> clusters;  // names are unique
+  std::vector<ClusterOptions> clusters;  // names are unique; SetClusters may replace them
+  // Names in one life of the process, removed ones with them: their counters stay.
+  std::size_t most_clusters = 40'000;
   DedupKey dedup_key = DedupKey::kResource;
   DedupWindow::Options dedup;
   CircuitBreaker::Options breaker;
@@ -91,6 +93,12 @@ class Scheduler {
   std::vector<std::string> Restore(std::vector<RestoredIncident> incidents, const Instant& now,
                                    Effects& effects);
 
+  // Other clusters are configured from now on; names are unique. A new name gets the next index, a
+  // known one keeps its own, with counters and queue, and takes the new rules. One that is missing
+  // is removed: it has no name any more by which events could come, but what waits and runs of it
+  // is finished as ever. False, and nothing has changed: there would be more than `most_clusters`.
+  bool SetClusters(const std::vector<ClusterOptions>& clusters);
+
   // Input from MCP servers and from operators. `event.cluster` is ignored: the index counts.
   Admission OnEvent(ClusterIndex cluster, FaultEvent event, const Instant& now, Effects& effects);
   void OnInvalidEvent(ClusterIndex cluster, const std::string& reason,
@@ -128,9 +136,13 @@ class Scheduler {
     std::size_t depth = 0;
     std::size_t leased = 0;
     std::optional<WallTime> oldest_queued;
+    bool configured = true;  // not removed
+    Severity threshold = Severity::kWarning;
   };
+  // Of a configured cluster.
   std::optional<ClusterIndex> ClusterOf(std::string_view name) const;
   ClusterView View(ClusterIndex cluster) const;
+  // With those that were removed.
   std::size_t cluster_count() const { return clusters_.size(); }
   const SchedulerCounters& counters() const { return counters_; }
   const CircuitBreaker& breaker() const { return breaker_; }
@@ -143,10 +155,13 @@ class Scheduler {
   struct Cluster {
     std::string name;
     EventFilter filter;
+    bool configured = true;
     std::size_t leased = 0;
     bool in_turn = false;  // stands in turns_
     ClusterCounters counters = {};
   };
+
+  void AddCluster(const ClusterOptions& cluster);
 
   // The checks of an event, in their order: what ends its way, or nothing.
   std::optional<Admission> Filtered(Cluster& cluster, const Incident& incident, Effects& effects);
@@ -184,7 +199,7 @@ class Scheduler {
   const SchedulerOptions options_;
   const NewId new_id_;
   std::vector<Cluster> clusters_;
-  std::unordered_map<std::string, ClusterIndex> cluster_by_name_;
+  std::unordered_map<std::string, ClusterIndex> cluster_by_name_;  // with those that were removed
   std::deque<ClusterIndex> turns_;  // clusters that could run an agent, in the order of turns
   WaitingIncidents waiting_;
   IncidentTable incidents_;

@@ -10,7 +10,7 @@
 
 namespace runner::ingest {
 
-// Index of a configured cluster, in the order of configuration.
+// Index of a cluster, in the order in which they were configured first.
 using ClusterIndex = std::size_t;
 
 // The queues of all clusters, with what is known of them together: how many wait, where most wait,
@@ -20,8 +20,10 @@ using ClusterIndex = std::size_t;
 // what expires. Pure; not thread-safe.
 class WaitingIncidents {
  public:
-  explicit WaitingIncidents(std::size_t clusters) : queues_(clusters) {}
+  explicit WaitingIncidents(std::size_t clusters = 0) : queues_(clusters) {}
 
+  // Takes the next index.
+  void AddCluster() { queues_.emplace_back(); }
   const ClusterQueue& Of(ClusterIndex cluster) const { return queues_.at(cluster); }
   std::size_t size() const { return size_; }
   // Where most wait; `preferred` when nowhere more do.

@@ -17,10 +17,6 @@ namespace {
 
 std::string Reason(int error) { return std::generic_category().message(error); }
 
-std::int64_t Nanoseconds(const timespec& time) {
-  return static_cast<std::int64_t>(time.tv_sec) * 1'000'000'000 + time.tv_nsec;
-}
-
 std::string_view Trim(std::string_view text) {
   constexpr std::string_view kBlank = " \t\r\n\v\f";
   const auto first = text.find_first_not_of(kBlank);
@@ -48,10 +44,7 @@ std::optional<std::string> ReadUpTo(int fd, std::size_t most) {
 BearerToken::BearerToken(std::string path) : path_(std::move(path)) {}
 
 const std::string* BearerToken::Get() {
-  struct stat status{};
-  if (identity_ && ::stat(path_.c_str(), &status) == 0 && IdentityOf(status) == *identity_) {
-    return &token_;
-  }
+  if (identity_ && IdentityOf(path_) == identity_) return &token_;
   return ReadAgain();
 }
 
@@ -87,11 +80,6 @@ std::optional<std::string> BearerToken::Read() {
   }
   identity_ = IdentityOf(status);
   return std::string(token);
-}
-
-BearerToken::Identity BearerToken::IdentityOf(const struct stat& status) {
-  return {status.st_dev, status.st_ino, status.st_size, Nanoseconds(status.st_mtim),
-          Nanoseconds(status.st_ctim)};
 }
 
 std::nullopt_t BearerToken::Fail(const std::string& why) {

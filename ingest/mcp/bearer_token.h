@@ -1,11 +1,10 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
 #include <optional>
 #include <string>
 
-struct stat;
+#include "common/file_identity.h"
 
 namespace runner::ingest {
 
@@ -30,23 +29,11 @@ class BearerToken {
   const std::string& problem() const { return problem_; }
 
  private:
-  // What changes when the file does.
-  struct Identity {
-    std::uint64_t device = 0;
-    std::uint64_t inode = 0;
-    std::int64_t size = 0;
-    std::int64_t modified_ns = 0;
-    std::int64_t changed_ns = 0;
-
-    bool operator==(const Identity&) const = default;
-  };
-
-  static Identity IdentityOf(const struct stat& status);
   std::optional<std::string> Read();
   std::nullopt_t Fail(const std::string& why);
 
   const std::string path_;
-  std::optional<Identity> identity_;  // of what was read; none: nothing usable was
+  std::optional<FileIdentity> identity_;  // of what was read; none: nothing usable was
   std::string token_;
   std::string problem_;
 };

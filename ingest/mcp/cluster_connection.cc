@@ -20,7 +20,7 @@ bool Holds(const HttpHeaders& headers, const char* name) {
 
 ClusterConnection::ClusterConnection(ConnectionOptions options, Inbox& inbox, HttpClient& http,
                                      ConnectGate& gate, ConnectionListener& listener,
-                                     NewSource new_source, Random01 random)
+                                     NewSource new_source, Random01 random, EventHistory history)
     : options_(std::move(options)),
       inbox_(inbox),
       http_(http),
@@ -28,7 +28,8 @@ ClusterConnection::ClusterConnection(ConnectionOptions options, Inbox& inbox, Ht
       listener_(listener),
       new_source_(std::move(new_source)),
       random_(std::move(random)),
-      backoff_(options_.initial_delay, options_.max_delay) {
+      backoff_(options_.initial_delay, options_.max_delay),
+      history_(std::move(history)) {
   if (!options_.token_file.empty()) token_.emplace(options_.token_file);
   secrets_.AddQuery(options_.endpoint);
   for (const auto& [name, value] : options_.headers) secrets_.Add(value);
@@ -40,7 +41,10 @@ ClusterConnection::~ClusterConnection() {
   inbox_.Cancel(retry_timer_);
 }
 
-void ClusterConnection::Connect() { Begin(Attempt::kNewSession); }
+void ClusterConnection::Connect() {
+  listener_.OnOpened(options_.cluster);
+  Begin(Attempt::kNewSession);
+}
 
 void ClusterConnection::Begin(Attempt attempt) {
   next_ = attempt;
@@ -61,7 +65,7 @@ void ClusterConnection::Proceed() {
 void ClusterConnection::Close(std::function<void()> closed) {
   inbox_.Cancel(retry_timer_);
   gate_.Leave(*this);
-  if (source_) Perform(source_->Close());
+  if (source_) Perform(source_->Close(inbox_.Now()));
   DropPosts();
   if (std::exchange(subscribed_, false)) listener_.OnClosed(options_.cluster);
   if (delete_request_) {

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <utility>
 
 #include "common/backoff.h"
 #include "common/inbox.h"
@@ -22,6 +23,8 @@ namespace runner::ingest {
 class ConnectionListener {
  public:
   virtual ~ConnectionListener() = default;
+  // A connection begins: to a cluster that had none, or in place of one that was closed.
+  virtual void OnOpened(const std::string& cluster) = 0;
   // `backfilled`: found afterwards, it happened while nobody was subscribed.
   virtual void OnEvent(const std::string& cluster, DecodedEvent event, bool backfilled) = 0;
   virtual void OnSubscribed(const std::string& cluster, const Subscribed& subscription) = 0;
@@ -47,7 +50,8 @@ class ClusterConnection final : private ConnectGate::Guest {
   using Random01 = std::function<double()>;
 
   ClusterConnection(ConnectionOptions options, Inbox& inbox, HttpClient& http, ConnectGate& gate,
-                    ConnectionListener& listener, NewSource new_source, Random01 random);
+                    ConnectionListener& listener, NewSource new_source, Random01 random,
+                    EventHistory history = {});
   ~ClusterConnection() override;
   ClusterConnection(const ClusterConnection&) = delete;
   ClusterConnection& operator=(const ClusterConnection&) = delete;
@@ -55,6 +59,8 @@ class ClusterConnection final : private ConnectGate::Guest {
   void Connect();
   // Ends the session politely and connects no more. `closed` runs once the server has been told.
   void Close(std::function<void()> closed);
+  // What it remembers of the cluster's events, for the connection that follows. After Close.
+  EventHistory TakeHistory() { return std::exchange(history_, {}); }
 
  private:
   class Exchange;  // connection_exchange.h

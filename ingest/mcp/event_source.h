@@ -104,7 +104,7 @@ class EventSource {
   // Goes on after a resumable ConnectionLost.
   virtual SourceActions Resume(const Instant& now) = 0;
   // Says good-bye; nothing follows.
-  virtual SourceActions Close() = 0;
+  virtual SourceActions Close(const Instant& now) = 0;
 
   // One JSON-RPC text. What is not JSON-RPC counts as an invalid event when it came over the
   // stream, where events come; in the answer to a POST it is no reply, as OnPostDone will find.

@@ -15,6 +15,8 @@ struct TlsFiles {
   std::string ca;           // whom to trust instead of the authorities of the system; or empty
   std::string certificate;  // of the client, with its chain; or empty
   std::string key;          // of that certificate, without a passphrase
+
+  bool operator==(const TlsFiles&) const = default;
 };
 
 struct HttpRequest {

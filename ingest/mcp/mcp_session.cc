@@ -41,7 +41,8 @@ SourceActions McpSession::Resume(const Instant& now) {
   return TakeActions();
 }
 
-SourceActions McpSession::Close() {
+SourceActions McpSession::Close(const Instant& now) {
+  NoteGap(now.wall);  // perhaps another session follows
   DropRequest();
   CloseTheStream();
   if (!session_id_.empty() && phase_ != Phase::kEnded) {

@@ -61,7 +61,7 @@ class McpSession final : public EventSource {
 
   SourceActions Start(const Instant& now) override;
   SourceActions Resume(const Instant& now) override;
-  SourceActions Close() override;
+  SourceActions Close(const Instant& now) override;
   SourceActions OnMessage(std::string_view text, MessageOrigin origin, const Instant& now) override;
   SourceActions OnOversize() override;
   SourceActions OnEndlessLine(const Instant& now) override;
@@ -191,7 +191,7 @@ class McpSession final : public EventSource {
   bool server_logs_ = false;
   std::string level_refusal_;  // what the server said to logging/setLevel
   int tool_pages_ = 0;
-  MonoTime tools_due_;  // what pages come later are not asked for
+  MonoTime tools_due_;             // what pages come later are not asked for
   bool offers_subscribe_ = false;  // as far as tools/list was asked
   bool offers_events_ = false;
   std::string subscription_id_;

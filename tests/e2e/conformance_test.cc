@@ -211,6 +211,7 @@ class CallingSession final : public EventSource {
 
 class FirstFailure final : public ConnectionListener {
  public:
+  void OnOpened(const std::string&) override {}
   void OnEvent(const std::string&, DecodedEvent, bool) override {}
   void OnSubscribed(const std::string&, const Subscribed&) override {}
   void OnFailed(const std::string&, const ConnectionFailure& failure, Duration,

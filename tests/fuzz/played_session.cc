@@ -215,10 +215,10 @@ void PlayedSession::BeginAnother() {
 void PlayedSession::Close() {
   closed_ = true;
   contract_->Closing();
-  Perform(session_->Close());
+  Perform(session_->Close(now_));
   contract_->Closed(*session_);
   FUZZ_CHECK(session_->OnMessage(kFaultNotification, MessageOrigin::kPost, now_).empty());
-  FUZZ_CHECK(session_->Close().empty());
+  FUZZ_CHECK(session_->Close(now_).empty());
 }
 
 void PlayedSession::EndInSilence() {

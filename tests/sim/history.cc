@@ -35,6 +35,7 @@ void Calm(World& world) {
 
 void ProbeClusters(World& world) {
   StepUntil(world, world.TimeToRest(), [] { return false; });
+  world.RestoreClusters();
   for (std::size_t cluster = 0; cluster < world.clusters(); ++cluster) {
     if (world.env().findings.first()) return;
     const std::string id = world.Probe(cluster);

@@ -143,6 +143,22 @@ void IncidentTruth::OnRestore(const std::vector<ingest::RestoredIncident>& resto
   }
 }
 
+void IncidentTruth::OnClusters(const std::vector<ingest::ClusterOptions>& clusters) {
+  for (Cluster& known : clusters_) known.configured = false;
+  for (const ingest::ClusterOptions& cluster : clusters) {
+    const auto found = std::find_if(clusters_.begin(), clusters_.end(),
+                                    [&](const Cluster& c) { return c.name == cluster.name; });
+    if (found == clusters_.end()) {
+      clusters_.emplace_back().name = cluster.name;
+      filters_.emplace_back(cluster.filter);
+    } else {
+      found->configured = true;
+      filters_[static_cast<std::size_t>(found - clusters_.begin())] =
+          ingest::EventFilter(cluster.filter);
+    }
+  }
+}
+
 void IncidentTruth::BeginInput() {
   fate_.reset();
   result_of_.reset();

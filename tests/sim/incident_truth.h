@@ -31,6 +31,7 @@ class IncidentTruth {
   void OnMessage(ingest::StreamId stream, const UpMessage& message);
   void OnClosed(ingest::StreamId stream);
   void OnDrain() { draining_ = true; }
+  void OnClusters(const std::vector<ingest::ClusterOptions>& clusters);
   // What the journal knows; before every other input of this life.
   void OnRestore(const std::vector<ingest::RestoredIncident>& restored);
   // What must become of this event; checked by OnEvent, below.
@@ -47,6 +48,7 @@ class IncidentTruth {
 
   bool IsCurrent(ingest::StreamId stream, const Lease& lease) const;
   bool draining() const { return draining_; }
+  bool Configured(ingest::ClusterIndex cluster) const { return clusters_[cluster].configured; }
   std::size_t open() const { return open_.size(); }
   const std::set<Lease>& offered() const { return offered_; }
   // How an incident ended, or nothing while it is open.
@@ -71,6 +73,7 @@ class IncidentTruth {
   };
   struct Cluster {
     std::string name;
+    bool configured = true;
     std::deque<std::string> queue;  // as it was filled; the critical ones go first
     std::size_t leased = 0;
     // By other clusters, how often they were offered while this one could have been.

@@ -18,6 +18,9 @@ std::uint64_t Sum(const std::map<std::string, std::uint64_t>& counters) {
 }  // namespace
 
 void IncidentTruth::Compare(const ingest::Scheduler& scheduler) const {
+  Expect(scheduler.cluster_count() == clusters_.size(), Invariant::kClusters,
+         [] { return std::string("there are more or fewer clusters than were ever configured"); });
+  if (scheduler.cluster_count() != clusters_.size()) return;
   for (std::size_t i = 0; i < clusters_.size(); ++i) CompareCluster(scheduler, i);
   CompareLeases(scheduler);
   CompareExecutors(scheduler);
@@ -52,6 +55,11 @@ void IncidentTruth::CompareCluster(const ingest::Scheduler& scheduler,
   expect(Sum(c.finished) == own.finished, "finished does not tell what happened");
   expect(view.depth == own.queue.size() && view.leased == own.leased,
          "depth or leased do not tell what is");
+  const auto by_name = scheduler.ClusterOf(own.name);
+  Expect(view.name == own.name && view.configured == own.configured &&
+             (own.configured ? by_name == index : !by_name),
+         Invariant::kClusters,
+         [&] { return own.name + " is configured, or is not, against what was said last"; });
   Expect(view.leased <= options_.max_agents_per_cluster, Invariant::kLimits,
          [&] { return view.name + " has more agents than it may"; });
 }

@@ -8,6 +8,8 @@
 namespace runner::sim {
 
 void IncidentTruth::BeforeEvent(ingest::ClusterIndex cluster, const FaultEvent& event) {
+  Expect(Configured(cluster), Invariant::kClusters,
+         [&] { return "an event comes in of " + clusters_[cluster].name + ", which was removed"; });
   FaultEvent own = event;
   own.cluster = clusters_[cluster].name;
   fate_ = FateOf(cluster, own);

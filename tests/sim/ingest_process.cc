@@ -80,7 +80,18 @@ void IngestProcess::AdvanceDrain() {
 
 // --- inputs ---------------------------------------------------------------------------------
 
+void IngestProcess::SetClusters(const std::vector<ingest::ClusterOptions>& clusters) {
+  if (draining_) return;
+  Step([&](ingest::Effects&) {
+    truth_.OnClusters(clusters);
+    const bool set = scheduler_.SetClusters(clusters);
+    env_.findings.Expect(set, Invariant::kClusters,
+                         [] { return std::string("other clusters are refused"); });
+  });
+}
+
 std::string IngestProcess::OnEvent(ingest::ClusterIndex cluster, FaultEvent event) {
+  if (!scheduler_.ClusterOf(scheduler_.View(cluster).name)) return "";
   std::string incident_id;
   event.received_at = Now().wall;
   Step([&](ingest::Effects& effects) {
@@ -95,6 +106,7 @@ std::string IngestProcess::OnEvent(ingest::ClusterIndex cluster, FaultEvent even
 }
 
 void IngestProcess::OnInvalidEvent(ingest::ClusterIndex cluster, std::optional<Severity> severity) {
+  if (!scheduler_.ClusterOf(scheduler_.View(cluster).name)) return;
   Step([&](ingest::Effects&) {
     scheduler_.OnInvalidEvent(cluster, "json", severity);
     truth_.OnInvalid(cluster);

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "ingest/core/commit_gate.h"
 #include "ingest/core/scheduler.h"
@@ -30,7 +31,10 @@ class IngestProcess final : public IngestPort {
   IngestProcess(const IngestProcess&) = delete;
   IngestProcess& operator=(const IngestProcess&) = delete;
 
-  // The id of the incident, when the event became one.
+  // The file was read again.
+  void SetClusters(const std::vector<ingest::ClusterOptions>& clusters);
+  // The id of the incident, when the event became one. An event of a cluster that was removed gets
+  // no further than the shell.
   std::string OnEvent(ingest::ClusterIndex cluster, FaultEvent event);
   void OnInvalidEvent(ingest::ClusterIndex cluster, std::optional<Severity> severity);
   // A signal; the second one cancels at once.

@@ -44,6 +44,7 @@ void Add(Digest& digest, const ingest::Scheduler::ClusterView& view) {
   }
   digest.Add(view.depth);
   digest.Add(view.leased);
+  digest.Add(std::uint64_t{view.configured} * 8 + static_cast<std::uint64_t>(view.threshold));
 }
 
 void Add(Digest& digest, const ingest::LeaseBook& book) {

@@ -23,6 +23,7 @@ enum class Fault {
   kJumpWallClock,
   kFlood,
   kBadEvents,
+  kChangeClusters,  // they are configured, removed, judged by other rules
   // These are asked for on each occasion.
   kRepeatMessage,
   kSlowWire,

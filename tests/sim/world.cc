@@ -13,6 +13,7 @@ using std::chrono::seconds;
 
 constexpr std::size_t kMostHosts = 6;
 constexpr std::size_t kMostRogues = 3;
+constexpr std::size_t kMostClusters = 4;  // the fewest runs of an hour: each is probed
 
 seconds DrawSeconds(Random& random, std::size_t low, std::size_t high) {
   return seconds(random.Between(low, high));
@@ -24,6 +25,7 @@ World::World(std::uint64_t seed, Trace::Mode mode, bool wall_clock_jumps)
     : env_(seed, mode),
       wall_clock_jumps_(wall_clock_jumps),
       options_(DrawOptions(env_.random)),
+      clusters_(options_.clusters),
       runs_(env_),
       journal_(env_),
       promises_(env_, journal_),
@@ -52,13 +54,17 @@ World::~World() {
   ingest_.reset();
 }
 
+ingest::FilterRules World::DrawRules(Random& random) {
+  ingest::FilterRules rules;
+  rules.triage = !random.Chance(50);
+  rules.severity_threshold = static_cast<Severity>(random.Between(0, 3));
+  return rules;
+}
+
 ingest::SchedulerOptions World::DrawOptions(Random& random) {
   ingest::SchedulerOptions options;
   for (std::size_t i = random.Between(1, 4); i > 0; --i) {
-    ingest::ClusterOptions cluster{"c" + std::to_string(options.clusters.size()), {}};
-    cluster.filter.triage = !random.Chance(50);
-    cluster.filter.severity_threshold = static_cast<Severity>(random.Between(0, 3));
-    options.clusters.push_back(std::move(cluster));
+    options.clusters.push_back({"c" + std::to_string(options.clusters.size()), DrawRules(random)});
   }
   DrawIntake(random, options);
   options.cluster_queue_size = random.Below(9);
@@ -113,10 +119,7 @@ void World::Suffer(Fault fault, Action action) {
 }
 
 void World::Forecast() {
-  for (std::size_t i = 0; i < options_.clusters.size(); ++i) {
-    Recur(milliseconds(env_.random.Between(500, 20'000)),
-          [this, i] { SendEvent(i, static_cast<Severity>(env_.random.Between(2, 4))); });
-  }
+  for (std::size_t i = 0; i < clusters_.size(); ++i) BreakPods(i);
   const auto any_stream = [this] {
     const auto open = network_.Open();
     return open.empty() ? ingest::kNoStream : open[env_.random.Below(open.size())];
@@ -138,6 +141,36 @@ void World::Forecast() {
   Suffer(Fault::kJumpWallClock, [this] { JumpWallClock(); });
   Suffer(Fault::kFlood, [this] { Flood(); });
   Suffer(Fault::kBadEvents, [this] { SendBadEvent(); });
+  Suffer(Fault::kChangeClusters, [this] { ChangeClusters(); });
+}
+
+void World::BreakPods(ingest::ClusterIndex cluster) {
+  Recur(milliseconds(env_.random.Between(500, 20'000)),
+        [this, cluster] { SendEvent(cluster, static_cast<Severity>(env_.random.Between(2, 4))); });
+}
+
+// One may be added, some are removed or come back, and some have other rules.
+void World::ChangeClusters() {
+  if (!ingest_ || ingest_->truth().draining()) return;
+  std::vector<ingest::ClusterOptions> configured;
+  for (ingest::ClusterOptions& cluster : clusters_) {
+    if (env_.random.Chance(300)) cluster.filter = DrawRules(env_.random);
+    if (env_.random.Chance(700)) configured.push_back(cluster);
+  }
+  if (clusters_.size() < kMostClusters && env_.random.Chance(300)) {
+    BreakPods(clusters_.size());
+    clusters_.push_back({"c" + std::to_string(clusters_.size()), DrawRules(env_.random)});
+    configured.push_back(clusters_.back());
+  }
+  // Their order means nothing.
+  std::rotate(configured.begin(),
+              configured.begin() + static_cast<long>(env_.random.Below(configured.size())),
+              configured.end());
+  ingest_->SetClusters(configured);
+}
+
+void World::RestoreClusters() {
+  if (ingest_) ingest_->SetClusters(clusters_);
 }
 
 FaultEvent World::MakeFault(std::string pod, Severity severity) {
@@ -152,14 +185,14 @@ FaultEvent World::MakeFault(std::string pod, Severity severity) {
 void World::SendEvent(ingest::ClusterIndex cluster, Severity severity) {
   if (!ingest_) return;
   FaultEvent event = MakeFault("pod-" + std::to_string(env_.random.Below(pods_)), severity);
-  env_.Tell(options_.clusters[cluster].name, [&] {
+  env_.Tell(clusters_[cluster].name, [&] {
     return "tells a fault of " + event.resource.name + ", " + std::string(ToString(severity));
   });
   ingest_->OnEvent(cluster, std::move(event));
 }
 
 void World::SendBadEvent() {
-  const std::size_t cluster = env_.random.Below(options_.clusters.size());
+  const std::size_t cluster = env_.random.Below(clusters_.size());
   const auto severity = static_cast<Severity>(env_.random.Below(5));
   if (env_.random.Chance(500)) {
     SendEvent(cluster, static_cast<Severity>(env_.random.Below(2)));
@@ -170,7 +203,7 @@ void World::SendBadEvent() {
 }
 
 void World::Flood() {
-  const std::size_t cluster = env_.random.Below(options_.clusters.size());
+  const std::size_t cluster = env_.random.Below(clusters_.size());
   for (std::size_t i = env_.random.Between(3, 15); i > 0; --i) {
     env_.events.After(this, env_.random.Around(milliseconds(20)),
                       [this, cluster] { SendEvent(cluster, Severity::kError); });
@@ -211,8 +244,10 @@ void World::JumpWallClock() {
 
 void World::StartIngest() {
   env_.Tell("ingest", [] { return std::string("starts"); });
+  ingest::SchedulerOptions options = options_;
+  options.clusters = clusters_;
   ingest_ = std::make_unique<IngestProcess>(
-      env_, network_, runs_, journal_, promises_, options_,
+      env_, network_, runs_, journal_, promises_, options,
       [this] { return "i" + std::to_string(++last_incident_); },
       [this] {
         env_.events.After(this, Duration::zero(), [this, exited = ingest_.get()] {

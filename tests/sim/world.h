@@ -45,7 +45,9 @@ class World {
   Duration TimeToRest() const {
     return options_.max_runs_per_hour == 0 ? std::chrono::seconds(30) : ingest::RunRate::kPeriod;
   }
-  std::size_t clusters() const { return options_.clusters.size(); }
+  std::size_t clusters() const { return clusters_.size(); }
+  // All that there ever were are configured again.
+  void RestoreClusters();
   Environment& env() { return env_; }
 
  private:
@@ -60,6 +62,7 @@ class World {
   };
 
   static ingest::SchedulerOptions DrawOptions(Random& random);
+  static ingest::FilterRules DrawRules(Random& random);
   static void DrawIntake(Random& random, ingest::SchedulerOptions& options);
   void DrawHosts();
   template <typename Action>
@@ -80,6 +83,8 @@ class World {
   void Flood();
   void AddTwin();
   void AddRogue();
+  void BreakPods(ingest::ClusterIndex cluster);
+  void ChangeClusters();
   void JumpWallClock();
   void CrashExecutor();
 
@@ -89,6 +94,9 @@ class World {
   Environment env_;
   const bool wall_clock_jumps_;
   const ingest::SchedulerOptions options_;
+  // All that were ever configured, with their latest rules, by their index in ingest; what the file
+  // says at each start.
+  std::vector<ingest::ClusterOptions> clusters_;
   RunTruth runs_;
   SimulatedJournal journal_;
   Promises promises_;

@@ -27,6 +27,7 @@ using std::chrono::seconds;
 // Remembers what it is told, and lets the test wait for it.
 class Crowd final : public ConnectionListener {
  public:
+  void OnOpened(const std::string&) override {}
   void OnEvent(const std::string& cluster, DecodedEvent, bool) override {
     Note([&] { heard.insert(cluster); });
   }

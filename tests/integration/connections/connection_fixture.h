@@ -214,6 +214,7 @@ class ConnectionTest : public ::testing::Test, public ConnectionListener {
     server_.reset();
   }
 
+  void OnOpened(const std::string&) override {}
   void OnEvent(const std::string& cluster, DecodedEvent event, bool) override {
     EXPECT_EQ(cluster, "east");
     if (const auto* fault = std::get_if<FaultEvent>(&event)) {

@@ -22,6 +22,7 @@ using std::chrono::seconds;
 
 class FirstThings final : public ConnectionListener {
  public:
+  void OnOpened(const std::string&) override {}
   void OnEvent(const std::string&, DecodedEvent, bool) override { Once(event); }
   void OnSubscribed(const std::string&, const Subscribed&) override { Once(subscribed); }
   void OnFailed(const std::string&, const ConnectionFailure&, Duration, int) override {

@@ -25,6 +25,23 @@ TEST(SignalsTest, BlockedSignalsReachTheHandlerOnTheLoop) {
   EXPECT_EQ(received, (std::vector{SIGINT, SIGTERM}));
 }
 
+TEST(SignalsTest, OthersAreDeliveredWhereTheyAreAskedFor) {
+  BlockSignals({SIGHUP});
+  const SystemClock clock;
+  Inbox inbox(clock);
+  std::vector<int> received;
+  const SignalFd signals(inbox,
+                         [&](int signal, pid_t) {
+                           received.push_back(signal);
+                           if (signal == SIGTERM) inbox.Stop();
+                         },
+                         {SIGHUP});
+  ::kill(::getpid(), SIGHUP);
+  inbox.After({}, [] { ::kill(::getpid(), SIGTERM); });
+  inbox.Run();
+  EXPECT_EQ(received, (std::vector{SIGHUP, SIGTERM}));
+}
+
 TEST(SignalsTest, WritingToAClosedPipeDoesNotKill) {
   BlockSignals();
   int ends[2];

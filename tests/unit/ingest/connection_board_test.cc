@@ -119,5 +119,44 @@ TEST(ConnectionBoard, TellsWhatAConnectionIsAbout) {
   EXPECT_EQ(board.Of(0).Word(At(8)), "closed");
 }
 
+TEST(ConnectionBoard, OneThatIsOpenedAgainConnectsAndItsGapGoesOn) {
+  ConnectionBoard board(1, At(0));
+  board.OnSubscribed(0, {}, At(1));
+  board.OnClosed(0, At(10));
+  EXPECT_EQ(board.Of(0).Word(At(10)), "closed");
+  board.OnOpened(0, At(11));
+  EXPECT_EQ(board.Of(0).Word(At(11)), "connecting");
+  EXPECT_EQ(board.OnSubscribed(0, {}, At(14)), seconds(4));
+  EXPECT_EQ(board.Of(0).GapUntil(At(99)), seconds(4));
+}
+
+TEST(ConnectionBoard, ARemovedClusterIsNotSubscribedAndItsGapStandsStill) {
+  ConnectionBoard board(2, At(0));
+  board.OnSubscribed(0, {}, At(0));
+  board.OnSubscribed(1, {}, At(0));
+  board.OnFailed(0, "network", "reset", seconds(1), At(10));
+  board.OnRemoved(0, At(13));
+  board.OnRemoved(1, At(13));
+  board.OnRemoved(1, At(20));
+  EXPECT_EQ(board.subscribed(), 0u);
+  EXPECT_EQ(board.Of(0).GapUntil(At(99)), seconds(3));
+  EXPECT_EQ(board.Of(1).GapUntil(At(99)), Duration::zero());
+  EXPECT_EQ(board.Of(0).errors.at("network"), 1u) << "what was counted stays";
+  board.OnOpened(0, At(90));
+  EXPECT_EQ(board.OnSubscribed(0, {}, At(100)), seconds(10));
+  EXPECT_EQ(board.subscribed(), 1u);
+  EXPECT_EQ(board.Of(0).GapUntil(At(200)), seconds(3)) << "nobody wanted it meanwhile";
+}
+
+TEST(ConnectionBoard, GrowsWithTheClusters) {
+  ConnectionBoard board(1, At(0));
+  board.OnSubscribed(0, {}, At(1));
+  board.Grow(2, At(50));
+  EXPECT_TRUE(board.Of(0).subscribed);
+  EXPECT_EQ(board.OnSubscribed(1, {}, At(53)), seconds(3));
+  board.Grow(1, At(60));
+  EXPECT_EQ(board.subscribed(), 2u) << "never fewer";
+}
+
 }  // namespace
 }  // namespace runner::ingest

@@ -42,6 +42,13 @@ TEST_F(McpBackfillTest, TheFirstSubscriptionHasNoGap) {
   EXPECT_EQ(Count<PostMessage>(), 0u);
 }
 
+TEST_F(McpBackfillTest, WhatClosesASessionBeginsAGapForTheNext) {
+  Subscribe();
+  Pass(seconds(20));
+  Do(session_->Close(now_));
+  EXPECT_TRUE(history_.HasGap());
+}
+
 TEST_F(McpBackfillTest, Row27b_AGapIsLookedIntoOnce) {
   ComeBack();
   ReplyTool(Listed("before", seconds(300)) + Listed("inside", seconds(30)));

@@ -79,7 +79,7 @@ TEST_F(McpHandshake, ServerWithoutSessionGetsNoSessionHeaderAndNoDelete) {
   Initialize(InitializeResult(), "");
   EXPECT_EQ(Header(Only<PostMessage>().headers, "Mcp-Session-Id"), "");
   EXPECT_EQ(Header(Only<PostMessage>().headers, "MCP-Protocol-Version"), "2025-11-25");
-  Do(session_->Close());
+  Do(session_->Close(now_));
   EXPECT_EQ(Count<DeleteSession>(), 0u);
 }
 

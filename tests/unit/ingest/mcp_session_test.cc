@@ -434,7 +434,7 @@ TEST_F(McpSessionTest, UnansweredVerificationEndsTheSession) {
 
 TEST_F(McpSessionTest, CloseEndsStreamAndSession) {
   Subscribe();
-  Do(session_->Close());
+  Do(session_->Close(now_));
   ASSERT_EQ(actions_.size(), 2u);
   EXPECT_EQ(Count<CloseStream>(), 1u);
   EXPECT_EQ(Header(Only<DeleteSession>().headers, "Mcp-Session-Id"), "s-1");
@@ -445,19 +445,19 @@ TEST_F(McpSessionTest, CloseEndsStreamAndSession) {
 TEST_F(McpSessionTest, CloseWhileSuspendedDeletesTheSession) {
   Subscribe();
   StreamEnds();
-  Do(session_->Close());
+  Do(session_->Close(now_));
   EXPECT_EQ(Count<DeleteSession>(), 1u);
   EXPECT_EQ(Count<CloseStream>(), 0u);
 }
 
 TEST_F(McpSessionTest, CloseDuringARequestCancelsIt) {
   OpenTheStream();
-  Do(session_->Close());
+  Do(session_->Close(now_));
   EXPECT_EQ(Only<CancelPost>().post, request_post_);
 }
 
 TEST_F(McpSessionTest, CloseBeforeTheStartDoesNothing) {
-  Do(session_->Close());
+  Do(session_->Close(now_));
   EXPECT_TRUE(actions_.empty());
 }
 
@@ -466,7 +466,7 @@ TEST_F(McpSessionTest, SessionIsDeletedOnlyOnce) {
   Reply(Json::object());
   ReplyTool("no", true);
   ASSERT_EQ(Count<DeleteSession>(), 1u);
-  Do(session_->Close());
+  Do(session_->Close(now_));
   EXPECT_TRUE(actions_.empty());
 }
 

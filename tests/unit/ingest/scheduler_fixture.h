@@ -48,6 +48,9 @@ class SchedulerDriver {
   void Invalid(ClusterIndex cluster, const std::string& reason, std::optional<Severity> severity) {
     Step([&] { scheduler_.OnInvalidEvent(cluster, reason, severity); });
   }
+  bool SetClusters(const std::vector<ClusterOptions>& clusters) {
+    return Step([&] { return scheduler_.SetClusters(clusters); });
+  }
   void Hello(StreamId stream, const HelloInfo& hello) {
     Step([&] { scheduler_.OnHello(stream, hello, now_, effects_); });
   }

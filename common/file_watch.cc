@@ -1,0 +1,43 @@
+#include "common/file_watch.h"
+
+#include <utility>
+
+namespace runner {
+
+FileWatch::FileWatch(const Clock& clock, std::string path, std::optional<FileIdentity> known,
+                     Read read)
+    : path_(std::move(path)),
+      read_(std::move(read)),
+      known_(known),
+      seen_(known),
+      inbox_(clock),
+      thread_([this] {
+        Look();
+        inbox_.Run();
+      }) {}
+
+FileWatch::~FileWatch() {
+  inbox_.Stop();
+  thread_.join();
+}
+
+void FileWatch::ReadNow() {
+  inbox_.Post([this] { ReadWhole(); });
+}
+
+void FileWatch::Look() {
+  const std::optional<FileIdentity> now = IdentityOf(path_);
+  const bool quiet = std::exchange(seen_, now) == now;
+  if (now != known_ && quiet) ReadWhole();
+  inbox_.After(kInterval, [this] { Look(); });
+}
+
+void FileWatch::ReadWhole() {
+  const std::optional<FileIdentity> before = IdentityOf(path_);
+  const std::function<void()> act = read_();
+  if (IdentityOf(path_) != before) return;  // the next looks will see to it
+  known_ = before;
+  act();
+}
+
+}  // namespace runner

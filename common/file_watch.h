@@ -1,0 +1,53 @@
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <thread>
+
+#include "common/file_identity.h"
+#include "common/inbox.h"
+
+namespace runner {
+
+// Reads a file again whenever it has changed, on a thread of its own: a large one may take long.
+//
+// It looks twice a second (stat(2), about a microsecond). Notifications of the kernel would save
+// that, and cost the certainty: they name directory entries, so every directory and link on the
+// way would have to be watched and watched anew after each swap, and network file systems have
+// none. One stat(2) sees an edit in place, a rename over the file, and the swap of a link anywhere
+// above it, as Kubernetes does it with mounted ConfigMaps.
+//
+// What has changed is read once it looks the same twice, and what was read counts only if the file
+// is still the same afterwards: nobody acts on a file that is half written.
+//
+// Threads: constructed, destroyed and asked by one; `read` and what it returns run on its own.
+class FileWatch {
+ public:
+  // Reads the file, and returns what is to be done with it.
+  using Read = std::function<std::function<void()>()>;
+  static constexpr Duration kInterval = std::chrono::milliseconds(500);
+
+  // `known`: the file as it was read before.
+  FileWatch(const Clock& clock, std::string path, std::optional<FileIdentity> known, Read read);
+  // Waits until a reading that has begun is over.
+  ~FileWatch();
+  FileWatch(const FileWatch&) = delete;
+  FileWatch& operator=(const FileWatch&) = delete;
+
+  // Reads it soon, whether it has changed or not.
+  void ReadNow();
+
+ private:
+  void Look();
+  void ReadWhole();
+
+  const std::string path_;
+  const Read read_;
+  std::optional<FileIdentity> known_;  // what was read; none: it was not there
+  std::optional<FileIdentity> seen_;   // at the latest look
+  Inbox inbox_;
+  std::thread thread_;
+};
+
+}  // namespace runner

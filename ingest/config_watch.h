@@ -1,0 +1,39 @@
+#pragma once
+
+#include <optional>
+
+#include "common/config.h"
+#include "common/file_watch.h"
+#include "common/inbox.h"
+#include "common/logging.h"
+#include "ingest/cluster_reload.h"
+#include "ingest/config.h"
+
+namespace runner::ingest {
+
+// Has the file of --config read again when it has changed, and when somebody asks. Reading and
+// checking a long list takes seconds: that is done on a thread of its own, and what was read is
+// posted to the loop.
+//
+// Constructed, asked and destroyed on the thread of the loop, or while it does not run.
+class ConfigWatch {
+ public:
+  // How the process was started.
+  struct Start {
+    int argc = 0;
+    const char* const* argv = nullptr;
+  };
+
+  // All of these outlive this; `config` and `table` are those of the start, and stay as they are.
+  ConfigWatch(const Clock& clock, const Start& start, const IngestConfig& config,
+              const ConfigTable& table, Inbox& inbox, ClusterReload& reload, const Logger& logger);
+
+  // SIGHUP came.
+  void OnHangup(bool draining);
+
+ private:
+  const Logger logger_;
+  std::optional<FileWatch> file_;  // none without --config
+};
+
+}  // namespace runner::ingest

@@ -207,6 +207,9 @@ void IngestProcess::RearmTimer() {
   const auto deadline = scheduler_.NextDeadline();
   if (!deadline) return;
   timer_ = env_.events.At(this, *deadline, [this] {
+    for (bool more = scheduler_.BeginSweep(Now()); more;) {
+      Step([&](ingest::Effects& effects) { more = scheduler_.ExpireNext(Now(), effects); });
+    }
     Step([&](ingest::Effects& effects) { scheduler_.OnTimer(Now(), effects); });
   });
 }

@@ -91,7 +91,15 @@ class SchedulerDriver {
     Step([&] { scheduler_.CancelRunning("shutdown", effects_); });
   }
   void Timer() {
+    Effects swept;
+    if (scheduler_.BeginSweep(now_)) {
+      for (bool more = true; more;) {
+        more = Step([&] { return scheduler_.ExpireNext(now_, effects_); });
+        swept.insert(swept.end(), effects_.begin(), effects_.end());
+      }
+    }
     Step([&] { scheduler_.OnTimer(now_, effects_); });
+    effects_.insert(effects_.begin(), swept.begin(), swept.end());
   }
   void Pass(Duration time) {
     now_.mono += time;

@@ -28,6 +28,8 @@ class ServiceProcess {
   std::string stdout_text() const;
   // Where gRPC is served.
   const std::string& grpc() const { return grpc_; }
+  int metrics_port() const { return metrics_port_; }
+  int health_port() const { return health_port_; }
 
   MetricsText Metrics() const;
   // GET of /healthz or /readyz.

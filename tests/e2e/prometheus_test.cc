@@ -66,6 +66,7 @@ class PrometheusTest : public SystemTest {
       prometheus_->Terminate();
       EXPECT_EQ(prometheus_->WaitForExit(kPatience), 0);
       if (HasFailure()) std::cout << ReadFile(system_->directory() / "prometheus.log");
+      prometheus_.reset();
     }
     SystemTest::TearDown();
   }

@@ -14,6 +14,7 @@
 
 #include <gtest/gtest.h>
 
+#include "ingest/core/invariants.h"
 #include "ingest/core/scheduler.h"
 
 namespace runner::ingest {
@@ -173,8 +174,12 @@ class SchedulerDriver {
     return found == Counters(cluster).finished.end() ? 0 : found->second;
   }
 
-  // The three counting equations, and that no limit is exceeded.
+  // The three counting equations, and that no limit is exceeded; and that what ingest checks of
+  // itself at run time finds the same.
   void CheckInvariants() const {
+    for (const BrokenInvariant& broken : BrokenInvariants(scheduler_)) {
+      ADD_FAILURE() << broken.cluster << " " << broken.name << ": " << broken.detail;
+    }
     std::size_t leased_in_total = 0;
     for (ClusterIndex i = 0; i < scheduler_.cluster_count(); ++i) {
       const Scheduler::ClusterView view = scheduler_.View(i);

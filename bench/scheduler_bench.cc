@@ -73,6 +73,9 @@ class World {
   void Sweep() {
     Effects effects;
     now_.mono += kSweepInterval;
+    for (bool more = scheduler_.BeginSweep(now_); more;) {
+      more = scheduler_.ExpireNext(now_, effects);
+    }
     scheduler_.OnTimer(now_, effects);
     benchmark::DoNotOptimize(effects.size());
   }

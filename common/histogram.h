@@ -23,6 +23,13 @@ class Histogram {
     ++count_;
   }
 
+  // Adds what another one with the same bounds has counted.
+  void Add(const Histogram& other) {
+    for (std::size_t i = 0; i < counts_.size(); ++i) counts_[i] += other.counts_.at(i);
+    sum_ += other.sum_;
+    count_ += other.count_;
+  }
+
   const std::vector<double>& Bounds() const { return bounds_; }
   // One for each bound and one for what is above them; not cumulative.
   const std::vector<std::uint64_t>& Counts() const { return counts_; }

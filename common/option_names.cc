@@ -32,7 +32,8 @@ std::vector<std::string> IngestOnlyKeys() {
           "circuit_breaker_cooldown",
           "circuit_breaker_policy",
           "max_attempts",
-          "lease_ttl"};
+          "lease_ttl",
+          "metrics_per_cluster"};
 }
 
 std::vector<std::string> ExecutorOnlyKeys() {

@@ -9,11 +9,6 @@
 namespace runner::executor {
 namespace {
 
-struct Snapshot {
-  RunCounters runs;
-  bool tainted = false;
-};
-
 // One series for each cluster.
 template <typename Add, typename Value>
 void PerCluster(const RunCounters& counters, Add add, Value value) {
@@ -40,8 +35,6 @@ void AddByStatus(const RunCounters& counters, MetricsPage& page) {
     }
   }
 }
-
-}  // namespace
 
 void AddRunMetrics(const RunCounters& counters, MetricsPage& page) {
   const auto counter = [&](const char* name, std::string_view help,
@@ -71,18 +64,26 @@ void AddRunMetrics(const RunCounters& counters, MetricsPage& page) {
           &ClusterRunCounters::orphans_killed);
 }
 
+}  // namespace
+
+void AddExecutorMetrics(const MetricsSnapshot& snapshot, MetricsPage& page) {
+  AddRunMetrics(snapshot.runs, page);
+  page.Gauge("ingest_connected", "1 while attached to ingest.", {}, snapshot.attached ? 1 : 0);
+  page.Gauge("executor_tainted", "1 once a run could not be contained.", {},
+             snapshot.tainted ? 1 : 0);
+}
+
 std::string ScrapeExecutor(Inbox& inbox, const ExecutorLoop& loop, MonoTime started) {
-  const auto snapshot = AskLoop<Snapshot>(
-      inbox, [&] { return Snapshot{loop.supervisor().counters(), loop.supervisor().tainted()}; },
-      std::chrono::milliseconds(500));
+  const auto question = [&loop] {
+    const Supervisor& supervisor = loop.supervisor();
+    return MetricsSnapshot{supervisor.counters(), loop.attached(), supervisor.tainted()};
+  };
+  const auto snapshot = AskLoop<MetricsSnapshot>(inbox, question, std::chrono::milliseconds(500));
   if (!snapshot) throw std::runtime_error("the main loop does not answer");
   MetricsPage page;
   AddProgramMetrics(page, "executor", inbox.Now().mono - started);
   AddProcessMetrics(page);
-  AddRunMetrics(snapshot->runs, page);
-  page.Gauge("ingest_connected", "1 while attached to ingest.", {}, loop.attached() ? 1 : 0);
-  page.Gauge("executor_tainted", "1 once a run could not be contained.", {},
-             snapshot->tainted ? 1 : 0);
+  AddExecutorMetrics(*snapshot, page);
   return page.Text();
 }
 

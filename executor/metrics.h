@@ -8,7 +8,14 @@
 
 namespace runner::executor {
 
-void AddRunMetrics(const RunCounters& counters, MetricsPage& page);
+// The numbers of one scrape, copied from the loop in one piece.
+struct MetricsSnapshot {
+  RunCounters runs;
+  bool attached = false;
+  bool tainted = false;
+};
+
+void AddExecutorMetrics(const MetricsSnapshot& snapshot, MetricsPage& page);
 
 // The text of /metrics; any thread but the loop's. Throws std::runtime_error when the loop does not
 // answer within half a second.

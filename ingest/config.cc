@@ -138,6 +138,11 @@ ConfigTable MakeConfigTable(IngestConfig* config, const IngestConfig* running) {
   DeclareDispatch(table, config);
   DeclareBreaker(table, config);
   DeclareClusters(table, config, running != nullptr ? running : config);
+  table.Bool({.flag = "--metrics-per-cluster",
+              .env = {"METRICS_PER_CLUSTER"},
+              .default_text = "true",
+              .help = "metrics of each cluster; false: the sums, with cluster=\"all\""},
+             &config->metrics_per_cluster);
   DeclareCommonOptions(table, {9090, 8080, "127.0.0.1:50051"}, &config->common);
   return table;
 }

@@ -43,6 +43,7 @@ struct IngestConfig {
   Duration sse_max_stream_age{};
   Duration poll_interval{};
   bool backfill = true;
+  bool metrics_per_cluster = true;
 
   SchedulerOptions Scheduling() const;
   // One for each cluster, in order.

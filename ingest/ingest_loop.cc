@@ -1,8 +1,11 @@
 #include "ingest/ingest_loop.h"
 
 #include <csignal>
+#include <exception>
 #include <utility>
 #include <variant>
+
+#include "ingest/core/invariants.h"
 
 namespace runner::ingest {
 namespace {
@@ -211,12 +214,17 @@ void IngestLoop::OnWarning(const std::string& cluster, const SourceWarning& warn
   });
 }
 
+bool IngestLoop::MayLog(const std::string& cluster, const std::string& cause) {
+  const MonoTime now = inbox_.Now().mono;
+  const auto [entry, first] = limited_.try_emplace({cluster, cause}, now);
+  if (!first && now - entry->second < std::chrono::minutes(1)) return false;
+  entry->second = now;
+  return true;
+}
+
 void IngestLoop::LogLimited(const std::string& message, const std::string& cluster,
                             const std::string& reason, const std::string& error) {
-  const MonoTime now = inbox_.Now().mono;
-  const auto [entry, first] = limited_.try_emplace({cluster, message + reason}, now);
-  if (!first && now - entry->second < std::chrono::minutes(1)) return;
-  entry->second = now;
+  if (!MayLog(cluster, message + reason)) return;
   logger_.Warn(message, {{"cluster", cluster}, {"reason", reason}, {"error", error}});
 }
 
@@ -273,9 +281,42 @@ void IngestLoop::RearmTimer() {
   timer_ = Inbox::kNoTimer;
   const auto deadline = scheduler_.NextDeadline();
   if (!deadline) return;
-  timer_ = inbox_.At(*deadline, [this] {
-    Step([](Scheduler& s, const Instant& now, Effects& effects) { s.OnTimer(now, effects); });
-  });
+  timer_ = inbox_.At(*deadline, [this] { OnTimer(); });
+}
+
+void IngestLoop::OnTimer() {
+  if (scheduler_.BeginSweep(inbox_.Now())) {
+    RearmTimer();  // whatever becomes of this sweep, the next one comes
+    Sweep();
+  }
+  Step([](Scheduler& s, const Instant& now, Effects& effects) { s.OnTimer(now, effects); });
+}
+
+// A side job: what goes wrong with one incident neither ends the process nor keeps the others.
+void IngestLoop::Sweep() {
+  bool more = true;
+  // No more than there are: an error that comes before an incident is taken would come for ever.
+  for (std::size_t left = scheduler_.waiting() + 1; more && left > 0; --left) {
+    try {
+      more = Step([](Scheduler& s, const Instant& now, Effects& effects) {
+        return s.ExpireNext(now, effects);
+      });
+    } catch (const std::exception& error) {
+      ++sweeper_errors_;
+      logger_.Error("Queue sweep failed", {{"error", error.what()}});
+    }
+  }
+  CheckInvariants();
+}
+
+void IngestLoop::CheckInvariants() {
+  for (const BrokenInvariant& broken : BrokenInvariants(scheduler_)) {
+    ++invariant_violations_;
+    if (!MayLog(broken.cluster, "invariant " + broken.name)) continue;
+    logger_.Error(
+        "Invariant violated",
+        {{"cluster", broken.cluster}, {"invariant", broken.name}, {"error", broken.detail}});
+  }
 }
 
 // --- drain ----------------------------------------------------------------------------------

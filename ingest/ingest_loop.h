@@ -75,7 +75,15 @@ class IngestLoop final : public ConnectionListener {
   // The last log line of a drained process.
   void LogDrained() const;
 
+  // Looks whether the books balance and the limits hold; what does not is counted and logged. Each
+  // sweep does it, and so does each scrape.
+  void CheckInvariants();
+
   const Scheduler& scheduler() const { return scheduler_; }
+  const IncidentJournal& journal() const { return journal_; }
+  std::uint64_t sweeper_errors() const { return sweeper_errors_; }
+  // How often a check has found an invariant broken.
+  std::uint64_t invariant_violations() const { return invariant_violations_; }
   const ConnectionBoard& connections() const { return connections_; }
   // Connections that are subscribed, for readiness; any thread.
   std::size_t subscribed() const { return subscribed_.load(std::memory_order_relaxed); }
@@ -86,9 +94,13 @@ class IngestLoop final : public ConnectionListener {
   void CarryOut(const Effect& effect);
   void AdvanceDrain();
   void RearmTimer();
+  void OnTimer();
+  void Sweep();
   void CancelRunning();
   void FinishDrain();
-  // One line for each cause and minute: a server that sends rubbish does not fill the log.
+  // Whether to log what has this cause: once a minute, so that a server that sends rubbish does not
+  // fill the log.
+  bool MayLog(const std::string& cluster, const std::string& cause);
   void LogLimited(const std::string& message, const std::string& cluster, const std::string& reason,
                   const std::string& error);
   template <typename Report>
@@ -107,6 +119,8 @@ class IngestLoop final : public ConnectionListener {
   const Duration breaker_cooldown_;
   Inbox::TimerId timer_ = Inbox::kNoTimer;
   std::map<std::pair<std::string, std::string>, MonoTime> limited_;  // cluster, cause
+  std::uint64_t sweeper_errors_ = 0;
+  std::uint64_t invariant_violations_ = 0;
 
   std::atomic<bool> draining_{false};
   std::atomic<bool> breaker_open_{false};

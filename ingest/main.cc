@@ -101,6 +101,8 @@ void Run(const IngestConfig& config, const ConfigTable& table, const ConfigWatch
   const auto on_error = [&](std::string_view path, std::string_view what) {
     logger.Error("Request failed", {{"path", path}, {"error", what}});
   };
+  const MetricsDetail detail =
+      config.metrics_per_cluster ? MetricsDetail::kPerCluster : MetricsDetail::kSummed;
   const HealthCheck shutdown = ShutdownCheck([&] { return loop.draining(); });
   LoopProbe probe(inbox, clock);
   HttpServer metrics(
@@ -108,7 +110,7 @@ void Run(const IngestConfig& config, const ConfigTable& table, const ConfigWatch
       {{"/metrics",
         [&](const runner::HttpRequest&) {
           return HttpResponse{200, std::string(MetricsPage::kContentType),
-                              ScrapeIngest(inbox, loop, started)};
+                              ScrapeIngest(inbox, loop, detail, started)};
         }}},
       on_error);
   HttpServer health(

@@ -1,5 +1,6 @@
 #include "ingest/metrics.h"
 
+#include <algorithm>
 #include <stdexcept>
 #include <string_view>
 
@@ -93,26 +94,24 @@ void AddEventFlow(const MetricsSnapshot& snapshot, MetricsPage& page) {
 void AddConnections(const MetricsSnapshot& snapshot, MetricsPage& page) {
   PerCluster(snapshot, page, true, "events_backfilled_total",
              "Events found after a gap; counted as received, too.",
-             [](const Cluster& c) { return c.connection.backfilled; });
+             [](const Cluster& c) { return c.backfilled; });
   PerCluster(snapshot, page, false, "sse_connections_active",
              "1 while subscribed to the MCP server of the cluster.",
-             [](const Cluster& c) { return c.connection.subscribed ? 1 : 0; });
+             [](const Cluster& c) { return c.subscribed; });
   PerWord(snapshot, page, "sse_reconnections_total", "Attempts to reconnect, by what made them.",
-          "reason", [](const Cluster& c) -> const auto& { return c.connection.reconnections; });
+          "reason", [](const Cluster& c) -> const auto& { return c.reconnections; });
   PerWord(snapshot, page, "sse_connection_errors_total", "Connections that failed.", "reason",
-          [](const Cluster& c) -> const auto& { return c.connection.errors; });
+          [](const Cluster& c) -> const auto& { return c.errors; });
   constexpr const char* kDuration = "sse_connection_duration_seconds";
   constexpr const char* kDurationHelp = "How long subscriptions lasted.";
   page.DeclareHistogram(kDuration, kDurationHelp);
   for (const Cluster& cluster : snapshot.clusters) {
-    if (cluster.connection.durations.Count() == 0) continue;
-    page.Histogram(kDuration, kDurationHelp, {{"cluster", cluster.name}},
-                   cluster.connection.durations);
+    if (!cluster.durations) continue;
+    page.Histogram(kDuration, kDurationHelp, {{"cluster", cluster.name}}, *cluster.durations);
   }
   PerCluster(snapshot, page, false, "sse_last_event_timestamp_seconds",
-             "When the latest event came; 0 before the first.", [](const Cluster& c) {
-               return c.connection.last_event ? ToUnixSeconds(*c.connection.last_event) : 0;
-             });
+             "When the latest event came; 0 before the first.",
+             [](const Cluster& c) { return c.last_event ? ToUnixSeconds(*c.last_event) : 0; });
   PerCluster(snapshot, page, true, "sse_gap_seconds_total",
              "Time without a subscription, after the first one.",
              [](const Cluster& c) { return ToSeconds(c.gap); });
@@ -139,16 +138,53 @@ void AddDispatch(const MetricsSnapshot& snapshot, MetricsPage& page) {
           [](const Cluster& c) -> const auto& { return c.counters.finished; });
 }
 
+void AddSelfChecks(const MetricsSnapshot& snapshot, MetricsPage& page) {
+  page.Gauge("journal_degraded", "1 while incidents are kept in memory because the disk fails.", {},
+             snapshot.journal_degraded ? 1 : 0);
+  const auto counter = [&](const char* name, std::string_view help, std::uint64_t value) {
+    page.Counter(name, help, {}, static_cast<double>(value));
+  };
+  counter("journal_write_errors_total", "Writes to the journal that failed.",
+          snapshot.journal_write_errors);
+  counter("sweeper_errors_total", "Incidents that a sweep failed to expire.",
+          snapshot.sweeper_errors);
+  counter("invariant_violations_total", "Checks that found the books wrong or a limit exceeded.",
+          snapshot.invariant_violations);
+}
+
 }  // namespace
 
-MetricsSnapshot TakeSnapshot(const IngestLoop& loop, const Instant& now) {
+void MetricsSnapshot::Cluster::Add(const Scheduler::ClusterView& view,
+                                   const ConnectionState& connection, MonoTime now) {
+  counters.Add(view.counters);
+  depth += view.depth;
+  leased += view.leased;
+  if (view.oldest_queued && (!oldest_queued || *view.oldest_queued < *oldest_queued)) {
+    oldest_queued = view.oldest_queued;
+  }
+  subscribed += connection.subscribed ? 1 : 0;
+  backfilled += connection.backfilled;
+  AddWords(reconnections, connection.reconnections);
+  AddWords(errors, connection.errors);
+  if (connection.durations.Count() > 0) {
+    if (durations) {
+      durations->Add(connection.durations);
+    } else {
+      durations = connection.durations;
+    }
+  }
+  last_event = std::max(last_event, connection.last_event);
+  gap += connection.GapUntil(now);
+}
+
+MetricsSnapshot TakeSnapshot(const IngestLoop& loop, MetricsDetail detail, const Instant& now) {
   MetricsSnapshot snapshot;
   const Scheduler& scheduler = loop.scheduler();
+  if (detail == MetricsDetail::kSummed) snapshot.clusters.emplace_back().name = "all";
   for (ClusterIndex i = 0; i < scheduler.cluster_count(); ++i) {
     const Scheduler::ClusterView view = scheduler.View(i);
-    const ConnectionState& connection = loop.connections().Of(i);
-    snapshot.clusters.push_back({view.name, view.counters, view.depth, view.leased,
-                                 view.oldest_queued, connection, connection.GapUntil(now.mono)});
+    if (detail == MetricsDetail::kPerCluster) snapshot.clusters.emplace_back().name = view.name;
+    snapshot.clusters.back().Add(view, loop.connections().Of(i), now.mono);
   }
   snapshot.scheduler = scheduler.counters();
   snapshot.breaker = scheduler.breaker().state();
@@ -158,6 +194,10 @@ MetricsSnapshot TakeSnapshot(const IngestLoop& loop, const Instant& now) {
     snapshot.slots_busy += executor.leases.size();
     snapshot.slots_free += executor.FreeSlots();
   }
+  snapshot.journal_degraded = loop.journal().degraded();
+  snapshot.journal_write_errors = loop.journal().write_errors();
+  snapshot.sweeper_errors = loop.sweeper_errors();
+  snapshot.invariant_violations = loop.invariant_violations();
   return snapshot;
 }
 
@@ -165,11 +205,15 @@ void AddIngestMetrics(const MetricsSnapshot& snapshot, MetricsPage& page) {
   AddEventFlow(snapshot, page);
   AddConnections(snapshot, page);
   AddDispatch(snapshot, page);
+  AddSelfChecks(snapshot, page);
 }
 
-std::string ScrapeIngest(Inbox& inbox, const IngestLoop& loop, MonoTime started) {
-  const auto snapshot = AskLoop<MetricsSnapshot>(
-      inbox, [&] { return TakeSnapshot(loop, inbox.Now()); }, std::chrono::milliseconds(500));
+std::string ScrapeIngest(Inbox& inbox, IngestLoop& loop, MetricsDetail detail, MonoTime started) {
+  const auto question = [&inbox, &loop, detail] {
+    loop.CheckInvariants();
+    return TakeSnapshot(loop, detail, inbox.Now());
+  };
+  const auto snapshot = AskLoop<MetricsSnapshot>(inbox, question, std::chrono::milliseconds(500));
   if (!snapshot) throw std::runtime_error("the main loop does not answer");
   MetricsPage page;
   AddProgramMetrics(page, "ingest", inbox.Now().mono - started);

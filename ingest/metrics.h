@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -10,16 +11,29 @@
 
 namespace runner::ingest {
 
+enum class MetricsDetail {
+  kPerCluster,  // series of each cluster, by its configured name
+  kSummed,      // of all together, cluster="all": for thousands of them
+};
+
 // The numbers of one scrape, copied from the loop in one piece.
 struct MetricsSnapshot {
+  // Of a cluster, or of all: sums, the earliest of what waits, the latest event.
   struct Cluster {
     std::string name;
     ClusterCounters counters;
     std::size_t depth = 0;
     std::size_t leased = 0;
     std::optional<WallTime> oldest_queued;
-    ConnectionState connection;
+    std::size_t subscribed = 0;
+    std::uint64_t backfilled = 0;
+    WordCounts reconnections;            // by reason
+    WordCounts errors;                   // by reason
+    std::optional<Histogram> durations;  // once a subscription has ended
+    std::optional<WallTime> last_event;
     Duration gap{};
+
+    void Add(const Scheduler::ClusterView& view, const ConnectionState& connection, MonoTime now);
   };
   std::vector<Cluster> clusters;
   SchedulerCounters scheduler;
@@ -27,15 +41,20 @@ struct MetricsSnapshot {
   std::size_t executors_connected = 0;
   std::size_t slots_free = 0;
   std::size_t slots_busy = 0;
+  bool journal_degraded = false;
+  std::uint64_t journal_write_errors = 0;
+  std::uint64_t sweeper_errors = 0;
+  std::uint64_t invariant_violations = 0;
 };
 
 // On the loop thread.
-MetricsSnapshot TakeSnapshot(const IngestLoop& loop, const Instant& now);
+MetricsSnapshot TakeSnapshot(const IngestLoop& loop, MetricsDetail detail, const Instant& now);
 
 void AddIngestMetrics(const MetricsSnapshot& snapshot, MetricsPage& page);
 
-// The text of /metrics; any thread but the loop's. Throws std::runtime_error when the loop does not
-// answer within half a second.
-std::string ScrapeIngest(Inbox& inbox, const IngestLoop& loop, MonoTime started);
+// The text of /metrics; any thread but the loop's. Checks the invariants first, so that a scrape
+// that shows them broken says so. Throws std::runtime_error when the loop does not answer within
+// half a second.
+std::string ScrapeIngest(Inbox& inbox, IngestLoop& loop, MetricsDetail detail, MonoTime started);
 
 }  // namespace runner::ingest

@@ -13,12 +13,9 @@ std::optional<ClusterQueue::Entry> ClusterQueue::PopVictim(Band newcomer) {
   return Take(AgesOf(Band::kCritical).begin()->second);
 }
 
-std::vector<ClusterQueue::Entry> ClusterQueue::TakeWaitingSince(MonoTime limit) {
-  std::vector<Entry> taken;
-  while (!order_.empty() && OlderAges().begin()->first <= limit) {
-    taken.push_back(Take(OlderAges().begin()->second));
-  }
-  return taken;
+std::optional<ClusterQueue::Entry> ClusterQueue::PopWaitingSince(MonoTime limit) {
+  if (order_.empty() || OlderAges().begin()->first > limit) return std::nullopt;
+  return Take(OlderAges().begin()->second);
 }
 
 ClusterQueue::Place ClusterQueue::Raise(Place place) {

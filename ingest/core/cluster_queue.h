@@ -6,7 +6,6 @@
 #include <set>
 #include <string>
 #include <utility>
-#include <vector>
 
 #include "common/clock.h"
 #include "common/incident.h"
@@ -28,8 +27,7 @@ inline Band BandOf(Severity severity) {
 // an incident that comes back has a moment shifted by the time it was away; the order of ages is
 // therefore not the order of the queue, and has an index of its own.
 //
-// Every operation costs O(log n); an expiry sweep costs in proportion to what expires. Pure; not
-// thread-safe.
+// Every operation costs O(log n). Pure; not thread-safe.
 class ClusterQueue {
  public:
   struct Entry {
@@ -53,8 +51,8 @@ class ClusterQueue {
   // that the queue and the newcomer are in. Nothing when the newcomer itself is to go: the queue is
   // empty, or holds only critical entries and the newcomer is not critical.
   std::optional<Entry> PopVictim(Band newcomer);
-  // Removes what has waited since `limit` or longer, oldest first.
-  std::vector<Entry> TakeWaitingSince(MonoTime limit);
+  // The entry that has waited longest, if it has since `limit` or longer.
+  std::optional<Entry> PopWaitingSince(MonoTime limit);
   // The entry becomes critical and keeps its turn among those.
   Place Raise(Place place);
 

@@ -15,11 +15,16 @@ namespace runner::ingest {
 // Index into ClusterCounters::received for a severity that could not be parsed.
 constexpr std::size_t kUnknownSeverity = 5;
 
+// How often each word of a closed set was the reason, or the end.
+using WordCounts = std::map<std::string, std::uint64_t>;
+
+void AddWords(WordCounts& into, const WordCounts& words);
+
 struct ClusterCounters {
-  std::array<std::uint64_t, 6> received{};        // by Severity, then kUnknownSeverity
-  std::map<std::string, std::uint64_t> invalid;   // by reason
-  std::map<std::string, std::uint64_t> filtered;  // by reason
-  std::map<std::string, std::uint64_t> finished;  // by status
+  std::array<std::uint64_t, 6> received{};  // by Severity, then kUnknownSeverity
+  WordCounts invalid;                       // by reason
+  WordCounts filtered;                      // by reason
+  WordCounts finished;                      // by status
   std::uint64_t breaker_dropped = 0;
   std::uint64_t queued = 0;
   std::uint64_t restored = 0;
@@ -30,6 +35,9 @@ struct ClusterCounters {
   std::uint64_t rejected = 0;
   std::uint64_t evicted = 0;  // by overflow
   std::uint64_t leases_expired = 0;
+
+  // Adds those of another cluster: the equations that hold for each hold for the sum.
+  void Add(const ClusterCounters& other);
 };
 
 struct SchedulerCounters {

@@ -49,6 +49,11 @@ class IncidentJournal {
   virtual Committed committed() const = 0;
   // `tell` runs whenever committed() has changed by itself, not inside Append.
   virtual void OnCommit(std::function<void()> tell) = 0;
+
+  // Whether it should outlive the process and at present does not, since writing fails.
+  virtual bool degraded() const = 0;
+  // Writes that have failed.
+  virtual std::uint64_t write_errors() const = 0;
 };
 
 // Keeps nothing beyond this process: every change counts as committed at once, and as volatile.
@@ -58,6 +63,8 @@ class VolatileJournal final : public IncidentJournal {
   JournalPosition Append(std::vector<IncidentChange>) override { return ++position_; }
   Committed committed() const override { return {position_, true}; }
   void OnCommit(std::function<void()>) override {}
+  bool degraded() const override { return false; }  // no more was asked of it
+  std::uint64_t write_errors() const override { return 0; }
 
  private:
   JournalPosition position_ = 0;

@@ -169,19 +169,25 @@ void Scheduler::OnTimer(const Instant& now, Effects& effects) {
     Lost(lost.lease, lost.ttl_expired ? "lease_expired" : "accept_timeout", now, effects);
   }
   leases_.ForgetIdle();
-  Sweep(now, effects);
   rate_.Forget(now.mono);
   if (breaker_.OnTimer(now.mono)) TellBreaker(effects);
   Dispatch(now, effects);
 }
 
-void Scheduler::Sweep(const Instant& now, Effects& effects) {
-  if (!next_sweep_ || now.mono < *next_sweep_) return;
-  for (const auto& entry : waiting_.TakeWaitingSince(now.mono - options_.max_queue_age)) {
-    Expire(entry, now, effects);
-  }
+bool Scheduler::BeginSweep(const Instant& now) {
+  if (!next_sweep_ || now.mono < *next_sweep_) return false;
   next_sweep_.reset();
-  if (waiting_.size() != 0) ArmSweep(now);
+  ArmSweep(now);
+  return true;
+}
+
+bool Scheduler::ExpireNext(const Instant& now, Effects& effects) {
+  if (const auto entry = waiting_.PopWaitingSince(now.mono - options_.max_queue_age)) {
+    Expire(*entry, now, effects);
+    return true;
+  }
+  if (waiting_.size() == 0) next_sweep_.reset();
+  return false;
 }
 
 void Scheduler::ArmSweep(const Instant& now) {

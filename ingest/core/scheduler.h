@@ -119,6 +119,11 @@ class Scheduler {
 
   // Time. Call at NextDeadline() or later; a call in between does nothing.
   void OnTimer(const Instant& now, Effects& effects);
+  // The sweep for what has waited too long. When it is due, which sets the time of the next one
+  // whatever becomes of this one, incidents are to be expired until there is none: one at a time,
+  // each a step, so that one that fails does not keep the others.
+  bool BeginSweep(const Instant& now);
+  bool ExpireNext(const Instant& now, Effects& effects);
   std::optional<MonoTime> NextDeadline() const;
 
   // Nothing is leased any more; the executors of this pod are told to drain.
@@ -150,6 +155,7 @@ class Scheduler {
   const LeaseBook& leases() const { return leases_; }
   const IncidentTable& incidents() const { return incidents_; }
   bool draining() const { return draining_; }
+  const SchedulerOptions& options() const { return options_; }
 
  private:
   struct Cluster {
@@ -187,7 +193,6 @@ class Scheduler {
   bool CountInterrupted(IncidentRecord& record) const;
   void EndLease(IncidentRecord& record, bool ran, std::optional<RunStatus> status,
                 const Instant& now, Effects& effects);
-  void Sweep(const Instant& now, Effects& effects);
   void ArmSweep(const Instant& now);
   void TellBreaker(Effects& effects) const;
 

@@ -45,7 +45,6 @@ std::vector<std::string> Scheduler::Restore(std::vector<RestoredIncident> incide
     }
   }
   next_sweep_ = now.mono;  // some were too old before anybody was there to say so
-  Sweep(now, effects);
   for (ClusterIndex i = 0; i < clusters_.size(); ++i) TakeTurn(i);
   Dispatch(now, effects);
   return unknown;

@@ -49,15 +49,10 @@ ClusterQueue::Place WaitingIncidents::Raise(ClusterIndex cluster, ClusterQueue::
   return Apply(cluster, [&](ClusterQueue& q) { return q.Raise(place); });
 }
 
-std::vector<ClusterQueue::Entry> WaitingIncidents::TakeWaitingSince(MonoTime limit) {
-  std::vector<ClusterQueue::Entry> taken;
-  while (!by_oldest_.empty() && by_oldest_.begin()->first <= limit) {
-    const ClusterIndex cluster = by_oldest_.begin()->second;
-    for (auto& entry : Apply(cluster, [&](ClusterQueue& q) { return q.TakeWaitingSince(limit); })) {
-      taken.push_back(std::move(entry));
-    }
-  }
-  return taken;
+std::optional<ClusterQueue::Entry> WaitingIncidents::PopWaitingSince(MonoTime limit) {
+  if (by_oldest_.empty()) return std::nullopt;
+  const ClusterIndex cluster = by_oldest_.begin()->second;
+  return Apply(cluster, [&](ClusterQueue& q) { return q.PopWaitingSince(limit); });
 }
 
 }  // namespace runner::ingest

@@ -34,8 +34,8 @@ class WaitingIncidents {
   std::optional<ClusterQueue::Entry> PopFront(ClusterIndex cluster);
   std::optional<ClusterQueue::Entry> PopVictim(ClusterIndex cluster, Band newcomer);
   ClusterQueue::Place Raise(ClusterIndex cluster, ClusterQueue::Place place);
-  // Removes what has waited since `limit` or longer; oldest first within a cluster.
-  std::vector<ClusterQueue::Entry> TakeWaitingSince(MonoTime limit);
+  // The one of all that has waited longest, if it has since `limit` or longer.
+  std::optional<ClusterQueue::Entry> PopWaitingSince(MonoTime limit);
 
  private:
   template <typename Change>

@@ -77,7 +77,7 @@ TEST_F(DrainTest, BothWaitForARunningAgentAndRecordItsResult) {
   EXPECT_FALSE(executor.log().Has("Agents interrupted"));
 }
 
-TEST_F(DrainTest, AnAgentThatTakesTooLongIsInterruptedWithinTheBudget) {
+TEST_F(DrainTest, Row55_AnAgentThatTakesTooLongIsInterruptedWithinTheBudget) {
   const Words timeout = {"--shutdown-timeout", "1"};
   system_->StartWithoutPeer({system_->TestAgent(), "ignore-term"}, timeout,
                             {"--shutdown-timeout", "1", "--agent-kill-grace", "500ms"});
@@ -102,7 +102,7 @@ TEST_F(DrainTest, AnAgentThatTakesTooLongIsInterruptedWithinTheBudget) {
   EXPECT_TRUE(system_->Agents().empty()) << Describe(system_->Agents());
 }
 
-TEST_F(DrainTest, ASecondSignalDoesNotWaitForTheTimeout) {
+TEST_F(DrainTest, Row54_ASecondSignalDoesNotWaitForTheTimeout) {
   system_->StartWithoutPeer({system_->TestAgent(), "obey-term"}, {}, {"--shutdown-timeout", "60"});
   const std::string id = system_->Submit("web-0");
   system_->AwaitAgentStarted(id);
@@ -147,7 +147,7 @@ TEST_F(DrainTest, AKilledIngestIsReplacedAndTheExecutorWorksOn) {
   ExpectWorks("web-1");
 }
 
-TEST_F(DrainTest, AnIngestThatDrainsAloneDoesNotEndItsExecutor) {
+TEST_F(DrainTest, Row57_AnIngestThatIsRestartedAloneDoesNotEndItsExecutor) {
   system_->StartWithoutPeer({GatedAgent()});
   const std::string id = system_->Submit("web-0");
   system_->AwaitAgentStarted(id);

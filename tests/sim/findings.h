@@ -39,6 +39,7 @@ enum class Invariant {
   kEverythingEnds,
   kNothingLeft,
   kCreditsRestored,
+  kSelfCheck,
   kCount,
 };
 
@@ -76,6 +77,7 @@ inline constexpr std::array<InvariantText, static_cast<std::size_t>(Invariant::k
         {"everything-ends", "in calm weather every incident ends within its time"},
         {"nothing-left", "in the end there is no lease, run, result, executor or timer"},
         {"credits-restored", "in calm weather every slot is free again"},
+        {"self-check", "what ingest checks of itself at run time raises no false alarm"},
     }};
 
 inline std::string_view NameOf(Invariant invariant) {

@@ -4,6 +4,7 @@
 #include <variant>
 #include <vector>
 
+#include "ingest/core/invariants.h"
 #include "tests/sim/scheduler_digest.h"
 
 namespace runner::sim {
@@ -218,9 +219,29 @@ void IngestProcess::RearmTimer() {
   timer_.reset();
   const auto deadline = scheduler_.NextDeadline();
   if (!deadline) return;
-  timer_ = env_.events.At(this, *deadline, [this] {
-    Step([&](ingest::Effects& effects) { scheduler_.OnTimer(Now(), effects); });
-  });
+  timer_ = env_.events.At(this, *deadline, [this] { OnTimer(); });
+}
+
+void IngestProcess::OnTimer() {
+  if (scheduler_.BeginSweep(Now())) {
+    RearmTimer();
+    Sweep();
+  }
+  Step([&](ingest::Effects& effects) { scheduler_.OnTimer(Now(), effects); });
+}
+
+void IngestProcess::Sweep() {
+  for (bool more = true; more;) {
+    Step([&](ingest::Effects& effects) { more = scheduler_.ExpireNext(Now(), effects); });
+  }
+  CheckInvariants();
+}
+
+void IngestProcess::CheckInvariants() {
+  for (const ingest::BrokenInvariant& broken : ingest::BrokenInvariants(scheduler_)) {
+    env_.findings.Expect(false, Invariant::kSelfCheck,
+                         [&] { return broken.cluster + " " + broken.name + ": " + broken.detail; });
+  }
 }
 
 // --- drain ----------------------------------------------------------------------------------

@@ -57,6 +57,9 @@ class IngestProcess final : public IngestPort {
   void CarryOut(const ingest::Effect& effect);
   void AdvanceDrain();
   void RearmTimer();
+  void OnTimer();
+  void Sweep();
+  void CheckInvariants();
   void CancelRunning();
   void FinishDrain();
   Instant Now() const { return env_.events.Now(); }

@@ -21,6 +21,8 @@ class SimulatedJournal final : public ingest::IncidentJournal {
   ingest::JournalPosition Append(std::vector<ingest::IncidentChange> changes) override;
   Committed committed() const override { return {committed_, false}; }
   void OnCommit(std::function<void()> tell) override { tell_ = std::move(tell); }
+  bool degraded() const override { return false; }
+  std::uint64_t write_errors() const override { return 0; }
 
   // The process of ingest is gone.
   void Crash();

@@ -28,6 +28,8 @@ class ServiceProcess {
   std::string stdout_text() const;
   // Where gRPC is served.
   const std::string& grpc() const { return grpc_; }
+  int metrics_port() const { return metrics_port_; }
+  int health_port() const { return health_port_; }
 
   // The text of /metrics, and the same read.
   std::string Scrape() const;

@@ -110,6 +110,8 @@ std::vector<OptionCase> IngestOptions() {
        "3s", "0"},
       {kIngest, "--circuit-breaker-policy", "CIRCUIT_BREAKER_POLICY", "drop", "hold", "drop",
        "hold", "keep"},
+      {kIngest, "--metrics-per-cluster", "METRICS_PER_CLUSTER", "true", "false", "true", "false",
+       "each"},
   };
   const auto both = BothHave(kIngest, "9090", "8080", "127.0.0.1:50051");
   options.insert(options.end(), both.begin(), both.end());

@@ -20,12 +20,6 @@ std::vector<std::string> Drain(ClusterQueue& queue) {
   return ids;
 }
 
-std::vector<std::string> Ids(const std::vector<ClusterQueue::Entry>& entries) {
-  std::vector<std::string> ids;
-  for (const auto& entry : entries) ids.push_back(entry.incident_id);
-  return ids;
-}
-
 TEST(ClusterQueue, EmptyQueueHasNothing) {
   ClusterQueue queue;
   EXPECT_TRUE(queue.empty());
@@ -33,7 +27,7 @@ TEST(ClusterQueue, EmptyQueueHasNothing) {
   EXPECT_FALSE(queue.PopFront());
   EXPECT_FALSE(queue.PopVictim(Band::kCritical));
   EXPECT_FALSE(queue.PopVictim(Band::kNormal));
-  EXPECT_TRUE(queue.TakeWaitingSince(At(100)).empty());
+  EXPECT_FALSE(queue.PopWaitingSince(At(100)));
 }
 
 TEST(ClusterQueue, FirstInFirstOutAndTheFrontGoesFirst) {
@@ -89,16 +83,20 @@ TEST(ClusterQueue, EntriesOfOneAgeAllCount) {
   ClusterQueue queue;
   queue.PushBack(Band::kNormal, {"a", At(1)});
   queue.PushBack(Band::kNormal, {"b", At(1)});
-  EXPECT_THAT(Ids(queue.TakeWaitingSince(At(1))), ElementsAre("a", "b"));
+  EXPECT_EQ(queue.PopWaitingSince(At(1))->incident_id, "a");
+  EXPECT_EQ(queue.PopWaitingSince(At(1))->incident_id, "b");
 }
 
-TEST(ClusterQueue, TakesWhatWaitsSinceTheLimitOrLongerOldestFirst) {
+TEST(ClusterQueue, PopsWhatWaitsSinceTheLimitOrLongerOldestFirst) {
   ClusterQueue queue;
   queue.PushBack(Band::kNormal, {"c", At(3)});
   queue.PushBack(Band::kCritical, {"a", At(1)});
   queue.PushBack(Band::kNormal, {"d", At(4)});
   queue.PushFront(Band::kCritical, {"b", At(2)});
-  EXPECT_THAT(Ids(queue.TakeWaitingSince(At(3))), ElementsAre("a", "b", "c"));
+  for (const char* id : {"a", "b", "c"}) {
+    EXPECT_EQ(queue.PopWaitingSince(At(3))->incident_id, id);
+  }
+  EXPECT_FALSE(queue.PopWaitingSince(At(3)));
   EXPECT_THAT(Drain(queue), ElementsAre("d"));
 }
 

@@ -23,6 +23,8 @@ class SlowJournal final : public IncidentJournal {
   }
   Committed committed() const override { return committed_; }
   void OnCommit(std::function<void()>) override {}
+  bool degraded() const override { return false; }
+  std::uint64_t write_errors() const override { return 0; }
 
   void Commit(JournalPosition position, bool is_volatile = false) {
     committed_ = {position, is_volatile};

@@ -14,7 +14,7 @@
 namespace runner::ingest {
 namespace {
 
-using ::testing::UnorderedElementsAre;
+using ::testing::ElementsAre;
 
 MonoTime At(int second) { return MonoTime(std::chrono::seconds(second)); }
 
@@ -37,10 +37,9 @@ TEST(WaitingIncidents, ASweepTakesFromEveryCluster) {
     waiting.PushBack(i, Band::kNormal, {"incident-" + std::to_string(i), At(static_cast<int>(i))});
   }
   std::vector<std::string> taken;
-  for (const auto& entry : waiting.TakeWaitingSince(At(2))) taken.push_back(entry.incident_id);
-  EXPECT_THAT(taken, UnorderedElementsAre("incident-0", "incident-1", "incident-2"));
+  while (const auto entry = waiting.PopWaitingSince(At(2))) taken.push_back(entry->incident_id);
+  EXPECT_THAT(taken, ElementsAre("incident-0", "incident-1", "incident-2"));
   EXPECT_EQ(waiting.size(), 97u);
-  EXPECT_TRUE(waiting.TakeWaitingSince(At(2)).empty());
 }
 
 // Everything in one list, searched from end to end.
@@ -142,7 +141,7 @@ TEST(WaitingIncidents, AgreeWithOneListSearchedFromEndToEnd) {
         model.Raise(any->id);
       } else if (what == 8) {
         std::vector<std::string> taken;
-        for (const auto& e : waiting.TakeWaitingSince(At(second))) taken.push_back(e.incident_id);
+        while (const auto e = waiting.PopWaitingSince(At(second))) taken.push_back(e->incident_id);
         std::vector<std::string> expected = model.TakeWaitingSince(At(second));
         std::sort(taken.begin(), taken.end());
         std::sort(expected.begin(), expected.end());

@@ -57,14 +57,19 @@ int Run(const ExecutorConfig& config, const ConfigTable& table) {
       {{"grpc", grpc.address()}, {"metrics_port", metrics.port()}, {"health_port", health.port()}});
 
   loop.OnDrain(config.common.shutdown_timeout, [&] { inbox.Stop(); });
-  SignalFd signals(inbox, [&](int signal, pid_t sender) {
+  const auto on_signal = [&](int signal, pid_t sender) {
+    if (signal == SIGHUP) {
+      logger.Info("SIGHUP ignored, the configuration is read at start");
+      return;
+    }
     // An agent of the same user may send it, to a group that it takes for its own. It is not heard.
     if (sender > 0 && DescendsFromThis(sender)) {
       logger.Warn("Signal from an agent ignored", {{"signal", signal}, {"pid", sender}});
     } else {
       loop.OnSignal(signal == SIGTERM ? "SIGTERM" : "SIGINT");
     }
-  });
+  };
+  SignalFd signals(inbox, on_signal, {SIGHUP});
   loop.Start();
   inbox.Run();
 
@@ -81,7 +86,7 @@ int main(int argc, char** argv) {
   const auto parsed = table.Parse(argc, argv, ProcessEnvironment());
   if (const auto code = parsed.Report("runner-executor")) return *code;
   try {
-    BlockSignals();
+    BlockSignals({SIGHUP});  // asks for a reload, which ingest alone can do; it ends nothing
     SilenceGrpcLog();
     return Run(config, table);
   } catch (const std::exception& error) {

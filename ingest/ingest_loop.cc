@@ -6,6 +6,7 @@
 #include <variant>
 
 #include "ingest/core/invariants.h"
+#include "ingest/effect_log.h"
 
 namespace runner::ingest {
 namespace {
@@ -13,87 +14,6 @@ namespace {
 // Of one error in a row: each of the first, then one line for so many.
 constexpr int kRepeatsLogged = 10;
 constexpr int kRepeatsCounted = 100;
-
-std::string ResourceText(const Resource& resource) {
-  std::string text = resource.kind + "/";
-  if (!resource.namespace_.empty()) text += resource.namespace_ + "/";
-  return text + resource.name;
-}
-
-LogFields IncidentFields(const Lease& lease, const std::string& cluster,
-                         const std::string& executor_id, const std::string& status,
-                         const std::string& reason) {
-  return {{"incident_id", lease.incident_id}, {"cluster", cluster}, {"executor_id", executor_id},
-          {"attempt", lease.attempt},         {"status", status},   {"reason", reason}};
-}
-
-std::string Participle(CircuitBreaker::State state) {
-  return state == CircuitBreaker::State::kOpen ? "opened" : std::string(ToString(state));
-}
-
-// Messages to executors are sent, everything else is written to the log.
-struct LogEffect {
-  const Logger& logger;
-  Severity threshold;  // of the cluster that the effect is about
-  OverflowPolicy policy;
-  Duration max_age;
-  Duration cooldown;
-
-  void operator()(const EventReceived& e) const {
-    logger.Info("Event received", {{"event_id", e.event_id},
-                                   {"cluster", e.event.cluster},
-                                   {"resource", ResourceText(e.event.resource)},
-                                   {"severity", ToString(e.event.severity)},
-                                   {"fault_type", e.event.fault_type}});
-  }
-  void operator()(const EventFiltered& e) const {
-    logger.Debug("Event filtered", {{"event_id", e.event_id},
-                                    {"cluster", e.event.cluster},
-                                    {"reason", e.reason},
-                                    {"severity", ToString(e.event.severity)},
-                                    {"severity_threshold", ToString(threshold)}});
-  }
-  void operator()(const EventBreakerDropped& e) const {
-    logger.Debug(
-        "Event dropped",
-        {{"event_id", e.event_id}, {"cluster", e.event.cluster}, {"reason", "circuit_breaker"}});
-  }
-  void operator()(const BreakerChanged& e) const {
-    logger.Warn("Circuit breaker " + Participle(e.state),
-                {{"failures", e.failures}, {"cooldown", cooldown}});
-  }
-  void operator()(const EventQueued& e) const {
-    logger.Info("Event queued", {{"event_id", EventId(e.incident)},
-                                 {"incident_id", e.incident.id},
-                                 {"cluster", e.incident.event.cluster},
-                                 {"queue_depth", e.queue_depth}});
-  }
-  void operator()(const QueueOverflowed& e) const {
-    logger.Error("Queue overflow", {{"cluster", e.cluster},
-                                    {"event_id", e.event_id},
-                                    {"policy", ToString(policy)},
-                                    {"depth", e.depth}});
-  }
-  void operator()(const EventExpired& e) const {
-    logger.Warn("Expired queued event", {{"cluster", e.incident.event.cluster},
-                                         {"event_id", EventId(e.incident)},
-                                         {"age", e.age},
-                                         {"max_age", max_age}});
-  }
-  void operator()(const IncidentLeased& e) const {
-    logger.Info("Incident leased", IncidentFields(e.lease, e.cluster, e.executor_id, "leased", ""));
-  }
-  void operator()(const IncidentRequeued& e) const {
-    logger.Info("Incident requeued",
-                IncidentFields(e.lease, e.cluster, e.executor_id, "queued", e.reason));
-  }
-  void operator()(const IncidentFinished& e) const {
-    logger.Info("Incident finished",
-                IncidentFields(e.lease, e.cluster, e.executor_id, e.status, e.reason));
-  }
-  template <typename Message>
-  void operator()(const Message&) const {}
-};
 
 }  // namespace
 
@@ -261,7 +181,7 @@ void IngestLoop::CarryOut(const Effect& effect) {
         if constexpr (requires { executors_.Send(one); }) executors_.Send(one);
       },
       effect);
-  std::visit(LogEffect{logger_, threshold, overflow_policy_, max_queue_age_, breaker_cooldown_},
+  std::visit(EffectLog{logger_, threshold, overflow_policy_, max_queue_age_, breaker_cooldown_},
              effect);
   if (const auto* changed = std::get_if<BreakerChanged>(&effect)) {
     breaker_open_.store(changed->state == CircuitBreaker::State::kOpen, std::memory_order_relaxed);

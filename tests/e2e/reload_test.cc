@@ -273,6 +273,10 @@ TEST_F(ReloadTest, SighupNeverEndsTheProcess) {
   system_->StartExecutor({system_->TestAgent(), "sleep", "60"});
   system_->AwaitAttached();
   system_->AwaitAgentStarted(system_->Submit("web-0"));
+  system_->executor().process().Signal(SIGHUP);
+  ASSERT_TRUE(Eventually([&] {
+    return system_->executor().log().Has("SIGHUP ignored, the configuration is read at start");
+  }));
   ingest.Terminate();
   ASSERT_TRUE(Eventually([&] { return ingest.log().Has("Shutting down gracefully"); }));
   Hangup();

@@ -229,7 +229,9 @@ TEST_P(OptionTest, ABadValueIsToldWithItsNameAndWhatIsAllowed) {
     ASSERT_EQ(result.problems.size(), 1u) << name;
     // What does not go with another option is told by its flag.
     const std::string& told = result.problems[0];
-    EXPECT_TRUE(told.find(name) != std::string::npos || told.find(option_.flag) != std::string::npos) << told;
+    EXPECT_TRUE(told.find(name) != std::string::npos ||
+                told.find(option_.flag) != std::string::npos)
+        << told;
   };
   expect_told(Run({option_.flag + "=" + option_.bad}), option_.flag);
   environment_[option_.environment] = option_.bad;

@@ -35,6 +35,7 @@ void ClusterReload::Apply(ConfigAgain again) {
   if (loop_.draining()) return;
   if (again.problems.empty()) {
     std::vector<ClusterOptions> wanted;
+    wanted.reserve(again.clusters.size());
     for (const ClusterConfig& one : again.clusters) wanted.push_back({one.name, one.filter});
     if (!loop_.SetClusters(wanted)) {
       again.problems = {

@@ -158,6 +158,7 @@ void IngestLoop::Restore() {
   for (const std::string& incident_id : unknown) {
     logger_.Warn("Incident of a cluster that is not configured", {{"incident_id", incident_id}});
   }
+  OnTimer();  // what has waited too long meanwhile expires now
 }
 
 void IngestLoop::AfterStep(Effects effects) {

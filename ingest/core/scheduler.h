@@ -88,8 +88,9 @@ class Scheduler {
   };
 
   // What the journal knows from an earlier life; before every other input. Queued incidents wait
-  // on, leased ones wait for their executor to attach again, finished ones are remembered. Returns
-  // the ids of those whose cluster is not configured: they are left alone.
+  // on, leased ones wait for their executor to attach again, finished ones are remembered. A sweep
+  // is due afterwards. Returns the ids of those whose cluster is not configured: they are left
+  // alone.
   std::vector<std::string> Restore(std::vector<RestoredIncident> incidents, const Instant& now,
                                    Effects& effects);
 

@@ -56,6 +56,7 @@ void IngestProcess::Restore() {
     truth_.OnRestore(restored);
     scheduler_.Restore(restored, Now(), effects);
   });
+  OnTimer();
 }
 
 IngestProcess::~IngestProcess() {

@@ -134,7 +134,7 @@ class CallingSession final : public EventSource {
 
   SourceActions Start(const Instant& now) override { return Change(session_.Start(now), now); }
   SourceActions Resume(const Instant& now) override { return Change(session_.Resume(now), now); }
-  SourceActions Close() override { return session_.Close(); }
+  SourceActions Close(const Instant& now) override { return session_.Close(now); }
   SourceActions OnMessage(std::string_view text, MessageOrigin origin,
                           const Instant& now) override {
     for (const JsonRpcMessage& message : reader_.Read(text)) {

@@ -59,6 +59,18 @@ void LeaseBook::Restore(const std::string& executor_id, const Lease& lease, bool
   leases_[lease.incident_id] = {lease, executor_id, state, now};
 }
 
+std::vector<Lease> LeaseBook::Untaken(StreamId stream) const {
+  std::vector<Lease> untaken;
+  const Executor* executor = OfStream(stream);
+  if (executor == nullptr || !executor->draining) return untaken;
+  for (const auto& [incident_id, attempt] : executor->leases) {
+    const HeldLease& held = leases_.at(incident_id);
+    if (held.state == LeaseState::kOffered) untaken.push_back(held.lease);
+  }
+  std::reverse(untaken.begin(), untaken.end());
+  return untaken;
+}
+
 void LeaseBook::Detach(StreamId stream, MonoTime now) {
   Executor* executor = Find(stream);
   if (executor == nullptr) return;

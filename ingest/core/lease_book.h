@@ -82,6 +82,9 @@ class LeaseBook {
   Attached Attach(StreamId stream, const HelloInfo& hello);
   // A lease of an earlier life of ingest: held by an executor that is away since `now`.
   void Restore(const std::string& executor_id, const Lease& lease, bool running, MonoTime now);
+  // What the stream's executor was offered and has not taken, when it drains: after saying so it
+  // takes nothing, and what it took before it has told before. Latest id first, as Lost.
+  std::vector<Lease> Untaken(StreamId stream) const;
   // The leases of the stream's executor wait for a Hello from now on.
   void Detach(StreamId stream, MonoTime now);
   void GrantCredits(StreamId stream, std::uint64_t total);

@@ -152,7 +152,11 @@ void Scheduler::OnBeat(StreamId stream, std::uint64_t seq, Effects& effects) {
 void Scheduler::OnExecutorDraining(StreamId stream) { leases_.SetDraining(stream); }
 
 void Scheduler::OnStreamClosed(StreamId stream, const Instant& now, Effects& effects) {
+  const std::vector<Lease> untaken = leases_.Untaken(stream);
   leases_.Detach(stream, now.mono);
+  // Nobody comes back for them: neither a drain nor the next executor is to wait for their time to
+  // live.
+  for (const Lease& lease : untaken) Lost(lease, "lost", now, effects);
   leases_.ForgetIdle();
   Dispatch(now, effects);
 }

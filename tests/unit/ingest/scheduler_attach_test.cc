@@ -252,6 +252,33 @@ TEST(SchedulerDrain, OnlySidecarsAreToldAndNothingMoreIsLeased) {
   EXPECT_EQ(driver.Count<SendRecorded>(), 1u);
 }
 
+TEST(SchedulerDrain, AnOfferThatADrainingExecutorHasNotTakenIsQueuedAgainWhenItGoes) {
+  SchedulerOptions options = OptionsFor(1);
+  options.max_agents_per_cluster = 3;
+  SchedulerDriver driver(options);
+  driver.Attach(1, "side", 3);
+  const std::string taken = driver.Queue();
+  driver.Accept(1, driver.LeaseOf(taken));
+  const std::string crossed = driver.Queue();
+  const std::string later = driver.Queue();
+  driver.BeginDrain();
+  driver.Draining(1);
+  EXPECT_EQ(driver.scheduler().SidecarLeases(), 3u);
+  driver.StreamClosed(1);
+  ASSERT_EQ(driver.Count<IncidentRequeued>(), 2u);
+  EXPECT_EQ(driver.scheduler().SidecarLeases(), 1u) << "what it has taken it may come back with";
+  EXPECT_EQ(driver.Depth(), 2u);
+}
+
+TEST(SchedulerDrain, AnOfferToAnExecutorThatDoesNotDrainWaitsForItsHello) {
+  SchedulerDriver driver(OptionsFor(1));
+  driver.Attach(1, "side", 1);
+  driver.Queue();
+  driver.StreamClosed(1);
+  EXPECT_EQ(driver.Count<IncidentRequeued>(), 0u) << "it may have taken it";
+  EXPECT_EQ(driver.Leased(), 1u);
+}
+
 TEST(SchedulerDrain, ExecutorThatAttachesLaterIsToldIfItIsASidecar) {
   SchedulerDriver driver(OptionsFor(1));
   driver.BeginDrain();

@@ -105,6 +105,7 @@ void Run(const IngestConfig& config, const ConfigTable& table, const ConfigWatch
       config.metrics_per_cluster ? MetricsDetail::kPerCluster : MetricsDetail::kSummed;
   const HealthCheck shutdown = ShutdownCheck([&] { return loop.draining(); });
   LoopProbe probe(inbox, clock);
+  LoopProbe connections_probe(connections.inbox(), clock);
   HttpServer metrics(
       {.bind_address = config.common.bind_address, .port = config.common.metrics_port},
       {{"/metrics",
@@ -115,7 +116,8 @@ void Run(const IngestConfig& config, const ConfigTable& table, const ConfigWatch
       on_error);
   HttpServer health(
       {.bind_address = config.common.bind_address, .port = config.common.health_port},
-      {{"/healthz", HealthHandler({shutdown, LoopCheck("ingest", probe)})},
+      {{"/healthz", HealthHandler({shutdown, LoopCheck("ingest", probe),
+                                   LoopCheck("connections", connections_probe)})},
        {"/readyz", HealthHandler({SubscriptionCheck(loop), BreakerCheck(loop), shutdown})}},
       on_error);
   GrpcEndpoint grpc(config.common.grpc_listen, {&dispatch, &admin});

@@ -42,6 +42,8 @@ class ConnectionThread {
   void Join();
   // Reads on after `paused`.
   void Resume();
+  // Of the thread, to ask whether it still serves it. Any thread.
+  Inbox& inbox() { return inbox_; }
 
  private:
   using Connection = std::unique_ptr<ClusterConnection>;

@@ -114,7 +114,8 @@ class OperatorPortsTest : public SystemTest {
 TEST_F(OperatorPortsTest, VerboseListsEveryCheck) {
   const ServiceProcess& ingest = system_->ingest();
   const ServiceProcess& executor = system_->executor();
-  EXPECT_EQ(ingest.Health("/healthz?verbose").body, "[+]shutdown ok\n[+]ingest ok\n");
+  EXPECT_EQ(ingest.Health("/healthz?verbose").body,
+            "[+]shutdown ok\n[+]ingest ok\n[+]connections ok\n");
   EXPECT_EQ(ingest.Health("/readyz?verbose").body,
             "[-]mcp: no active SSE connections\n[+]breaker ok\n[+]shutdown ok\n");
   EXPECT_EQ(executor.Health("/healthz?verbose").body, "[+]shutdown ok\n[+]executor ok\n");

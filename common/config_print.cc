@@ -1,6 +1,7 @@
 // A table as people read it: the effective configuration, --help, the documentation.
 
 #include <algorithm>
+#include <cstdlib>
 #include <type_traits>
 #include <utility>
 #include <variant>
@@ -15,20 +16,12 @@ namespace {
 
 constexpr const char* kMask = "***";
 
-bool IsVariableName(std::string_view text) {
-  const auto letter = [](char c) {
-    return c == '_' || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-  };
-  const auto digit = [](char c) { return c >= '0' && c <= '9'; };
-  return !text.empty() && letter(text.front()) &&
-         std::all_of(text.begin(), text.end(), [&](char c) { return letter(c) || digit(c); });
-}
-
-// Of NAME=VALUE the name is no secret, nor is the name of a variable alone.
+// Of NAME=VALUE the name is no secret, nor is that of a variable that there is. Anything else may
+// be a part of a value: the environment splits a list at its commas.
 std::string MaskItem(const std::string& item) {
-  const std::string name = item.substr(0, item.find('='));
-  if (!IsVariableName(name)) return kMask;
-  return name.size() == item.size() ? name : name + "=" + kMask;
+  const std::size_t equals = item.find('=');
+  if (equals != std::string::npos) return item.substr(0, equals) + "=" + kMask;
+  return std::getenv(item.c_str()) != nullptr ? item : kMask;
 }
 
 LogField::Value Mask(LogField::Value value) {

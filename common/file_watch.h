@@ -24,12 +24,19 @@ namespace runner {
 // Threads: constructed, destroyed and asked by one; `read` and what it returns run on its own.
 class FileWatch {
  public:
-  // Reads the file, and returns what is to be done with it.
-  using Read = std::function<std::function<void()>()>;
+  struct Reading {
+    std::function<void()> act;  // what is to be done with it
+    // False: it will not do as it is, perhaps because of something beside it, such as another file
+    // that is still to come. It is read again from time to time, though it has not changed.
+    bool is_good = true;
+  };
+  using Read = std::function<Reading()>;
   static constexpr Duration kInterval = std::chrono::milliseconds(500);
+  static constexpr Duration kRetryInterval = std::chrono::seconds(30);
 
   // `known`: the file as it was read before.
-  FileWatch(const Clock& clock, std::string path, std::optional<FileIdentity> known, Read read);
+  FileWatch(const Clock& clock, std::string path, std::optional<FileIdentity> known, Read read,
+            Duration retry_interval = kRetryInterval);
   // Waits until a reading that has begun is over.
   ~FileWatch();
   FileWatch(const FileWatch&) = delete;
@@ -44,8 +51,10 @@ class FileWatch {
 
   const std::string path_;
   const Read read_;
+  const Duration retry_interval_;
   std::optional<FileIdentity> known_;  // what was read; none: it was not there
   std::optional<FileIdentity> seen_;   // at the latest look
+  std::optional<MonoTime> retry_at_;   // what was read will not do
   Inbox inbox_;
   std::thread thread_;
 };

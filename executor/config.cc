@@ -163,6 +163,11 @@ ConfigTable MakeConfigTable(ExecutorConfig* config, const EnvironmentLookup& env
   table.Check({"--agent-command"}, [config, environment] {
     return ResolveCommand(*config, environment("PATH").value_or("/usr/bin:/bin"));
   });
+  table.Check({"--sidecar", "--ingest-address"}, [config]() -> std::optional<std::string> {
+    const auto address = ParseAddress(config->ingest_address);
+    if (!config->sidecar) config->sidecar = address && address->IsLocal();
+    return std::nullopt;
+  });
   table.Check({"--report-file"}, [config]() -> std::optional<std::string> {
     const std::filesystem::path report(config->report_file);
     for (const auto& part : report) {
@@ -190,10 +195,9 @@ ConfigTable MakeConfigTable(ExecutorConfig* config, const EnvironmentLookup& env
 }
 
 ExecutorOptions ExecutorConfig::Executor() const {
-  const auto address = ParseAddress(ingest_address);
   return {.executor_id = executor_id,
           .slots = slots,
-          .sidecar = sidecar.value_or(address && address->IsLocal()),
+          .sidecar = sidecar.value_or(false),
           .ingest_address = ingest_address,
           .kill_grace = agent_kill_grace,
           .retention = {.max_age = workspace_max_age, .max_bytes = workspace_max_bytes}};

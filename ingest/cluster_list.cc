@@ -21,6 +21,12 @@ bool IsHttpUrl(std::string_view text) {
          (text.starts_with("https://") && text.size() > 8);
 }
 
+// What may be shown of a URL, however wrong it is.
+std::string ShownUrl(std::string_view url) {
+  const std::string_view place = url.substr(0, url.find_first_of("?#"));
+  return place.find('@') == std::string_view::npos ? QuoteValue(place) : "it";
+}
+
 bool HasCredentials(std::string_view url) {
   const auto scheme = url.find("://");
   const std::string_view rest = scheme == std::string_view::npos ? url : url.substr(scheme + 3);
@@ -43,7 +49,7 @@ std::optional<std::string> WrongWithName(const std::string& name) {
 std::optional<std::string> WrongWithEndpoint(const std::string& endpoint) {
   // A password would be shown wherever the endpoint is.
   if (HasCredentials(endpoint)) return "a user name or password in the URL is not taken";
-  if (!IsHttpUrl(endpoint)) return QuoteValue(endpoint) + " is not a URL of http or https";
+  if (!IsHttpUrl(endpoint)) return ShownUrl(endpoint) + " is not a URL of http or https";
   return std::nullopt;
 }
 

@@ -44,9 +44,12 @@ void ClusterReload::Apply(ConfigAgain again) {
     }
   }
   if (!again.problems.empty()) {
+    if (again.problems == told_) return;
+    told_ = again.problems;
     logger_.Error("Configuration not reloaded", {{"problems", Shown(std::move(again.problems))}});
     return;
   }
+  told_.clear();
   if (!again.not_applied.empty()) {
     logger_.Warn("Options that changed are not applied before a restart",
                  {{"options", Shown(std::move(again.not_applied))}});

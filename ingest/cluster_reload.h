@@ -29,8 +29,11 @@ class ClusterReload {
   ClusterReload(const IngestConfig& config, IngestLoop& loop, ConnectionThread& connections,
                 Logger logger, Applied applied);
 
-  // One with problems changes nothing, nor does any while the process drains.
+  // One with problems changes nothing, nor does any while the process drains. The same problems in
+  // a row are told once.
   void Apply(ConfigAgain again);
+  // The next problems are told also if they are the same: somebody asks.
+  void RepeatProblems() { told_.clear(); }
 
  private:
   const IngestConfig& config_;
@@ -39,6 +42,7 @@ class ClusterReload {
   const Logger logger_;
   const Applied applied_;
   std::vector<ClusterConfig> clusters_;  // in effect
+  std::vector<std::string> told_;        // problems, since the latest list without
 };
 
 }  // namespace runner::ingest

@@ -1,6 +1,7 @@
 #include "ingest/config_watch.h"
 
-#include <functional>
+#include <filesystem>
+#include <system_error>
 #include <utility>
 
 #include "ingest/config_again.h"
@@ -10,13 +11,17 @@ namespace runner::ingest {
 ConfigWatch::ConfigWatch(const Clock& clock, const Start& start, const IngestConfig& config,
                          const ConfigTable& table, Inbox& inbox, ClusterReload& reload,
                          const Logger& logger)
-    : logger_(logger) {
-  if (table.file_path().empty()) return;
-  const auto read = [&config, &table, &inbox, &reload, start]() -> std::function<void()> {
+    : logger_(logger), reload_(reload) {
+  // A pipe can be read once, and waits for its writer.
+  std::error_code error;
+  if (!std::filesystem::is_regular_file(table.file_path(), error)) return;
+  const auto read = [&config, &table, &inbox, &reload, start]() -> FileWatch::Reading {
     ConfigAgain again = ReadAgain(config, table, start.argc, start.argv, ProcessEnvironment());
-    return [&inbox, &reload, again = std::move(again)]() mutable {
-      inbox.Post([&reload, again = std::move(again)]() mutable { reload.Apply(std::move(again)); });
+    const bool is_good = again.problems.empty();
+    const auto post = [&inbox, &reload, again = std::move(again)] {
+      inbox.Post([&reload, again] { reload.Apply(again); });
     };
+    return {post, is_good};
   };
   file_.emplace(clock, table.file_path(), table.file_identity(), read);
 }
@@ -27,6 +32,7 @@ void ConfigWatch::OnHangup(bool draining) {
   } else if (!file_) {
     logger_.Warn("SIGHUP ignored, there is no file of --config to read again");
   } else {
+    reload_.RepeatProblems();
     file_->ReadNow();
   }
 }

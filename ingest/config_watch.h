@@ -33,7 +33,8 @@ class ConfigWatch {
 
  private:
   const Logger logger_;
-  std::optional<FileWatch> file_;  // none without --config
+  ClusterReload& reload_;
+  std::optional<FileWatch> file_;  // none without a regular file
 };
 
 }  // namespace runner::ingest

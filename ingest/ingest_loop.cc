@@ -14,6 +14,8 @@ namespace {
 // Of one error in a row: each of the first, then one line for so many.
 constexpr int kRepeatsLogged = 10;
 constexpr int kRepeatsCounted = 100;
+constexpr int kMostSweepFailures = 10;  // of one sweep
+constexpr Duration kCheckInterval = std::chrono::minutes(1);
 
 }  // namespace
 
@@ -213,20 +215,24 @@ void IngestLoop::OnTimer() {
   Step([](Scheduler& s, const Instant& now, Effects& effects) { s.OnTimer(now, effects); });
 }
 
-// A side job: what goes wrong with one incident neither ends the process nor keeps the others.
+// A side job: what goes wrong with one incident neither ends the process nor keeps the others. What
+// goes wrong with many is tried again by the next sweep: neither the loop nor the log is flooded.
 void IngestLoop::Sweep() {
   bool more = true;
-  // No more than there are: an error that comes before an incident is taken would come for ever.
-  for (std::size_t left = scheduler_.waiting() + 1; more && left > 0; --left) {
+  for (int failures = 0; more && failures < kMostSweepFailures;) {
     try {
       more = Step([](Scheduler& s, const Instant& now, Effects& effects) {
         return s.ExpireNext(now, effects);
       });
     } catch (const std::exception& error) {
+      ++failures;
       ++sweeper_errors_;
       logger_.Error("Queue sweep failed", {{"error", error.what()}});
     }
   }
+  const MonoTime now = inbox_.Now().mono;
+  if (next_check_ && now < *next_check_) return;  // a sweep is to cost no more than what expires
+  next_check_ = now + kCheckInterval;
   CheckInvariants();
 }
 

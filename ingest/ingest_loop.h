@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -76,7 +77,7 @@ class IngestLoop final : public ConnectionListener {
   void LogDrained() const;
 
   // Looks whether the books balance and the limits hold; what does not is counted and logged. Each
-  // sweep does it, and so does each scrape.
+  // scrape does it, and where nobody scrapes the sweep, once a minute.
   void CheckInvariants();
 
   const Scheduler& scheduler() const { return scheduler_; }
@@ -120,6 +121,7 @@ class IngestLoop final : public ConnectionListener {
   Inbox::TimerId timer_ = Inbox::kNoTimer;
   std::map<std::pair<std::string, std::string>, MonoTime> limited_;  // cluster, cause
   std::uint64_t sweeper_errors_ = 0;
+  std::optional<MonoTime> next_check_;  // by a sweep
   std::uint64_t invariant_violations_ = 0;
 
   std::atomic<bool> draining_{false};

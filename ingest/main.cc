@@ -46,6 +46,15 @@ AdminService::Endpoints Endpoints(const std::vector<ClusterConfig>& clusters) {
   return endpoints;
 }
 
+// The thread of the connections. It ends first at a shutdown.
+HealthCheck ConnectionsCheck(const IngestLoop& loop, LoopProbe& probe) {
+  HealthCheck check = LoopCheck("connections", probe);
+  check.failure = [&loop, failure = check.failure]() -> std::optional<std::string> {
+    return loop.draining() ? std::nullopt : failure();
+  };
+  return check;
+}
+
 // Of the clusters; no more than a log line can hold.
 std::vector<std::string> Names(const IngestConfig& config) {
   constexpr std::size_t kMost = 100;
@@ -117,7 +126,7 @@ void Run(const IngestConfig& config, const ConfigTable& table, const ConfigWatch
   HttpServer health(
       {.bind_address = config.common.bind_address, .port = config.common.health_port},
       {{"/healthz", HealthHandler({shutdown, LoopCheck("ingest", probe),
-                                   LoopCheck("connections", connections_probe)})},
+                                   ConnectionsCheck(loop, connections_probe)})},
        {"/readyz", HealthHandler({SubscriptionCheck(loop), BreakerCheck(loop), shutdown})}},
       on_error);
   GrpcEndpoint grpc(config.common.grpc_listen, {&dispatch, &admin});

@@ -95,9 +95,15 @@ void AddConnections(const MetricsSnapshot& snapshot, MetricsPage& page) {
   PerCluster(snapshot, page, true, "events_backfilled_total",
              "Events found after a gap; counted as received, too.",
              [](const Cluster& c) { return c.backfilled; });
-  PerCluster(snapshot, page, false, "sse_connections_active",
-             "1 while subscribed to the MCP server of the cluster.",
-             [](const Cluster& c) { return c.subscribed; });
+  constexpr const char* kActive = "sse_connections_active";
+  constexpr const char* kActiveHelp = "1 while subscribed to the MCP server of the cluster.";
+  page.DeclareGauge(kActive, kActiveHelp);
+  for (const Cluster& cluster : snapshot.clusters) {
+    // A removed one is not to be missed.
+    if (!cluster.configured) continue;
+    page.Gauge(kActive, kActiveHelp, {{"cluster", cluster.name}},
+               static_cast<double>(cluster.subscribed));
+  }
   PerWord(snapshot, page, "sse_reconnections_total", "Attempts to reconnect, by what made them.",
           "reason", [](const Cluster& c) -> const auto& { return c.reconnections; });
   PerWord(snapshot, page, "sse_connection_errors_total", "Connections that failed.", "reason",
@@ -183,7 +189,10 @@ MetricsSnapshot TakeSnapshot(const IngestLoop& loop, MetricsDetail detail, const
   if (detail == MetricsDetail::kSummed) snapshot.clusters.emplace_back().name = "all";
   for (ClusterIndex i = 0; i < scheduler.cluster_count(); ++i) {
     const Scheduler::ClusterView view = scheduler.View(i);
-    if (detail == MetricsDetail::kPerCluster) snapshot.clusters.emplace_back().name = view.name;
+    if (detail == MetricsDetail::kPerCluster) {
+      snapshot.clusters.emplace_back().name = view.name;
+      snapshot.clusters.back().configured = view.configured;
+    }
     snapshot.clusters.back().Add(view, loop.connections().Of(i), now.mono);
   }
   snapshot.scheduler = scheduler.counters();

@@ -25,6 +25,7 @@ struct MetricsSnapshot {
     std::size_t depth = 0;
     std::size_t leased = 0;
     std::optional<WallTime> oldest_queued;
+    bool configured = true;  // not removed
     std::size_t subscribed = 0;
     std::uint64_t backfilled = 0;
     WordCounts reconnections;            // by reason

@@ -64,8 +64,10 @@ void ConnectionBoard::OnOpened(std::size_t cluster, MonoTime now) {
   ConnectionState& state = states_.at(cluster);
   if (!state.ever_subscribed) state.since = now;
   state.closed = false;
-  state.next_retry.reset();  // of the one before
+  state.next_retry.reset();  // these are of the one before
+  state.last_error.clear();
   state.attempt = 0;
+  state.repeats = 0;
 }
 
 void ConnectionBoard::OnRemoved(std::size_t cluster, MonoTime now) {

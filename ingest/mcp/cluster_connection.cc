@@ -32,7 +32,7 @@ ClusterConnection::ClusterConnection(ConnectionOptions options, Inbox& inbox, Ht
       history_(std::move(history)) {
   if (!options_.token_file.empty()) token_.emplace(options_.token_file);
   secrets_.AddQuery(options_.endpoint);
-  for (const auto& [name, value] : options_.headers) secrets_.Add(value);
+  for (const auto& [name, value] : options_.headers) secrets_.AddHeader(value);
 }
 
 ClusterConnection::~ClusterConnection() {

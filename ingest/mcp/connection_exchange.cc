@@ -42,7 +42,7 @@ void ClusterConnection::Exchange::StartAfter(Duration delay, HttpRequest request
 
 void ClusterConnection::Exchange::SendWith(const std::string* token, HttpRequest request) {
   if (token != nullptr) {
-    connection_.secrets_.Add(*token);
+    connection_.secrets_.AddToken(*token);
     request.headers.emplace_back("Authorization", "Bearer " + *token);
     request_ = connection_.http_.Start(std::move(request), *this);
     return;

@@ -4,6 +4,7 @@
 #include <deque>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace runner::ingest {
 
@@ -14,18 +15,19 @@ class Secrets {
   // A shorter value is no secret, and masking it would blot out ordinary words.
   static constexpr std::size_t kShortest = 8;
 
-  // A header's value or a token: also without the scheme before it ("Bearer ...").
-  void Add(std::string_view value);
-  // The values of the query of a URL.
+  // The value of a header: also without the scheme before it ("Basic ...").
+  void AddHeader(std::string_view value);
+  // The values of the query of a URL, as they stand there.
   void AddQuery(std::string_view url);
+  // A token may be replaced again and again: the latest ones are kept.
+  void AddToken(std::string_view token);
 
   // With `***` in place of each of them.
   std::string Mask(std::string text) const;
 
  private:
-  void AddWord(std::string_view word);
-
-  std::deque<std::string> values_;  // the newest first: a token may be replaced again and again
+  std::vector<std::string> lasting_;
+  std::deque<std::string> tokens_;  // the newest first
 };
 
 }  // namespace runner::ingest

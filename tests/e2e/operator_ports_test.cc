@@ -154,8 +154,8 @@ TEST_F(OperatorPortsTest, AStuckLoopTurnsHealthTo503AndFailsScrapesUntilItGoesOn
       ASSERT_TRUE(Eventually([&] { return service->Health("/healthz").status == 503; })) << loop;
       const std::string why = "loop " + loop + " does not answer";
       EXPECT_EQ(service->Health("/healthz").body, why + "\n");
-      EXPECT_EQ(service->Health("/healthz?verbose").body,
-                "[+]shutdown ok\n[-]" + loop + ": " + why + "\n");
+      EXPECT_THAT(service->Health("/healthz?verbose").body,
+                  ::testing::StartsWith("[+]shutdown ok\n[-]" + loop + ": " + why + "\n"));
     }
     EXPECT_GE(std::chrono::steady_clock::now() - began, 9s) << "a ping has ten";
   }

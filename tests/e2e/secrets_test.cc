@@ -86,8 +86,13 @@ TEST_F(SecretsTest, NoneIsInALogAMetricAConfigurationOrAnAnswer) {
   EXPECT_NE(printed.find("X-Key"), std::string::npos) << printed;
   EXPECT_NE(printed.find("KEY=***"), std::string::npos) << printed;
   ExpectNone("the configuration", printed);
-  ExpectNone("the complaints about the configuration",
-             OutputOf(executor + " --agent-env KEY=" + kVariable + " --slots 0 -- true"));
+  const std::string complaints =
+      OutputOf(executor + " --agent-env =" + kVariable + " -- true") +
+      OutputOf(ingest + " --mcp-endpoint \"htps://mcp/mcp?key=" + kQuery + "\"") +
+      OutputOf(ingest + " --mcp-endpoint \"http:/user:" + kQuery + "@mcp/mcp\"");
+  EXPECT_NE(complaints.find("--agent-env"), std::string::npos);
+  EXPECT_NE(complaints.find("htps://mcp/mcp"), std::string::npos) << complaints;
+  ExpectNone("the complaints about the configuration", complaints);
 }
 
 }  // namespace

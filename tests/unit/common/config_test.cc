@@ -217,7 +217,8 @@ TEST_F(ConfigTest, CheckAndPrintEndWithoutStarting) {
 TEST_F(ConfigTest, OfASecretListTheNamesAreShown) {
   std::vector<std::string> list;
   table_.List({.flag = "--env", .secret = true}, &list);
-  Parse({"--env=PATH", "--env=KEY=hunter2", "--env=sk-hunter2"});
+  // The last one may be what a comma in a value has left over.
+  Parse({"--env=PATH", "--env=KEY=hunter2", "--env=hunter3"});
   EXPECT_THAT(table_.Yaml(), HasSubstr("env: [PATH, KEY=***, \"***\"]"));
 }
 

@@ -38,13 +38,16 @@ class FileWatchTest : public ::testing::Test {
   }
 
   void Watch() {
-    watch_ = std::make_unique<FileWatch>(clock_, file_, IdentityOf(file_.string()), [this] {
+    const auto read = [this] {
       if (while_reading_) while_reading_();
-      return [this, text = TextOf(file_)] {
-        const std::lock_guard lock(mutex_);
-        texts_.push_back(text);
-      };
-    });
+      const std::string text = TextOf(file_);
+      return FileWatch::Reading{[this, text] {
+                                  const std::lock_guard lock(mutex_);
+                                  texts_.push_back(text);
+                                },
+                                text != "not yet good"};
+    };
+    watch_ = std::make_unique<FileWatch>(clock_, file_, IdentityOf(file_.string()), read, 50ms);
   }
   std::vector<std::string> Seen() {
     const std::lock_guard lock(mutex_);
@@ -119,8 +122,8 @@ TEST_F(FileWatchTest, AChangeBeforeTheWatchBeganIsSeen) {
   const auto known = IdentityOf(file_.string());
   Write(file_, "two, meanwhile");
   std::promise<void> read;
-  watch_ = std::make_unique<FileWatch>(clock_, file_, known,
-                                       [&] { return [&read] { read.set_value(); }; });
+  watch_ = std::make_unique<FileWatch>(
+      clock_, file_, known, [&] { return FileWatch::Reading{[&read] { read.set_value(); }}; });
   EXPECT_EQ(read.get_future().wait_for(20s), std::future_status::ready);
 }
 
@@ -130,9 +133,21 @@ TEST_F(FileWatchTest, WhatIsWrittenWhileItIsReadDoesNotCountUntilItIsQuiet) {
     if (++readings == 1) Write(file_, "three, which is whole");
   };
   Watch();
-  Write(file_, "two");
+  Write(file_, "only a half");
   EXPECT_EQ(Await(1), (Texts{"three, which is whole"}));
   EXPECT_EQ(readings, 2);
+}
+
+TEST_F(FileWatchTest, WhatWillNotDoIsReadAgainThoughItHasNotChanged) {
+  Watch();
+  Write(file_, "not yet good");
+  EXPECT_GE(Await(3).size(), 3u);
+  Write(file_, "good");
+  const auto limit = std::chrono::steady_clock::now() + 20s;
+  while (Seen().back() != "good" && std::chrono::steady_clock::now() < limit) {
+    std::this_thread::sleep_for(10ms);
+  }
+  EXPECT_EQ(Seen().back(), "good");
 }
 
 }  // namespace

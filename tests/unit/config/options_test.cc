@@ -125,9 +125,7 @@ std::vector<OptionCase> ExecutorOptions() {
        "unix:/tmp/s", "nowhere"},
       {kExecutor, "--slots", "EXECUTOR_SLOTS", "5", "1", "2", "3", "1001"},
       {kExecutor, "--executor-id", "EXECUTOR_ID", "HOSTNAME", "a", "b", "c", std::string(254, 'x')},
-      {kExecutor, "--sidecar", "EXECUTOR_SIDECAR",
-       "# sidecar: true when ingest is on loopback or a Unix socket", "true", "false", "true",
-       "both"},
+      {kExecutor, "--sidecar", "EXECUTOR_SIDECAR", "true", "true", "false", "true", "both"},
       {kExecutor, "--agent-command", "AGENT_COMMAND", "REQUIRED", "true", "cat -n", "sh -c x",
        "no-such-program"},
       {kExecutor, "--agent-timeout", "AGENT_TIMEOUT_SECONDS", "5m", "1s", "2s", "3s", "0"},
@@ -136,7 +134,7 @@ std::vector<OptionCase> ExecutorOptions() {
       {kExecutor, "--agent-max-output", "AGENT_MAX_OUTPUT_BYTES", "10485760", "1", "2", "3", "1XB"},
       {kExecutor, "--agent-stdin", "AGENT_STDIN", "incident", "\"null\"", "incident", "\"null\"",
        "tty"},
-      {kExecutor, "--agent-env", "AGENT_ENV", "[]", "[A]", "[B]", "[C]", "=value"},
+      {kExecutor, "--agent-env", "AGENT_ENV", "[]", "[A=***]", "[B=***]", "[C=***]", "=value"},
       {kExecutor, "--agent-memory-limit", "AGENT_MEMORY_LIMIT_BYTES", "0", "1", "2", "3", "-1"},
       {kExecutor, "--agent-workspace-limit", "AGENT_WORKSPACE_LIMIT_BYTES", "0", "1", "2", "3",
        "all"},
@@ -299,7 +297,7 @@ TEST_F(TablesTest, ThePageOfTheDocumentationIsUpToDate) {
 
 TEST_F(TablesTest, WhatIsPrintedIsAConfigurationThatSaysTheSame) {
   WriteConfig(
-      "agent_command: sh -c 'exit 0'\nagent_env: [A, KEY=hunter2]\nsidecar: true\n"
+      "agent_command: sh -c 'exit 0'\nagent_env: [PATH, KEY=hunter2]\nsidecar: true\n"
       "dedup_window: 90\nclusters:\n"
       "  - {name: a, endpoint: 'http://a:1/mcp?key=hunter2', headers: {X-Key: hunter2}}\n"
       "  - {name: b, endpoint: 'http://b:1/mcp', mode: poll, triage: false,\n"

@@ -130,6 +130,16 @@ TEST(ConnectionBoard, OneThatIsOpenedAgainConnectsAndItsGapGoesOn) {
   EXPECT_EQ(board.Of(0).GapUntil(At(99)), seconds(4));
 }
 
+TEST(ConnectionBoard, TheErrorsOfAConnectionThatIsReplacedAreNotRepeatedByTheNext) {
+  ConnectionBoard board(1, At(0));
+  for (int i = 1; i <= 500; ++i) {
+    EXPECT_EQ(board.OnFailed(0, "network", "10.0.0.5 refuses", seconds(1), At(i)), i);
+  }
+  board.OnClosed(0, At(501));
+  board.OnOpened(0, At(501));
+  EXPECT_EQ(board.OnFailed(0, "network", "10.0.0.6 refuses", seconds(1), At(502)), 1);
+}
+
 TEST(ConnectionBoard, ARemovedClusterIsNotSubscribedAndItsGapStandsStill) {
   ConnectionBoard board(2, At(0));
   board.OnSubscribed(0, {}, At(0));

@@ -96,6 +96,25 @@ TEST_F(SweepTest, TheNextSweepComesAtItsIntervalWhateverBecameOfThisOne) {
   EXPECT_EQ(Expired(), 2u);
 }
 
+TEST_F(SweepTest, FailuresWithoutEndFloodNeitherTheLogNorTheLoop) {
+  FailToExpire(1'000);
+  ::testing::internal::CaptureStderr();
+  house_.RunTurns({
+      [&] {
+        for (int i = 0; i < 25; ++i) house_.Queue("pod-" + std::to_string(i));
+        house_.clock.Advance(11min);
+      },
+      [&] {
+        EXPECT_EQ(house_.loop.sweeper_errors(), 10u) << "the rest is for the next sweep";
+        house_.clock.Advance(1min);
+      },
+      [&] { house_.clock.Advance(1min); },
+      [] {},
+  });
+  EXPECT_EQ(CountOf(::testing::internal::GetCapturedStderr(), "Queue sweep failed"), 25u);
+  EXPECT_EQ(Expired(), 25u);
+}
+
 // --- the books ------------------------------------------------------------------------------
 
 TEST(BrokenEquationsTest, EachNumberIsPartOfAnEquation) {

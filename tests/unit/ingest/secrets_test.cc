@@ -9,7 +9,7 @@ namespace {
 
 TEST(SecretsTest, AreMaskedWhereverTheyStand) {
   Secrets secrets;
-  secrets.Add("0123456789");
+  secrets.AddToken("0123456789");
   EXPECT_EQ(secrets.Mask("0123456789 and 01234567890123456789, 012345678"),
             "*** and ******, 012345678");
   EXPECT_EQ(secrets.Mask(""), "");
@@ -17,14 +17,14 @@ TEST(SecretsTest, AreMaskedWhereverTheyStand) {
 
 TEST(SecretsTest, AHeaderIsMaskedWithAndWithoutItsScheme) {
   Secrets secrets;
-  secrets.Add("Bearer abcdefgh");
+  secrets.AddHeader("Bearer abcdefgh");
   EXPECT_EQ(secrets.Mask("Authorization: Bearer abcdefgh"), "Authorization: ***");
   EXPECT_EQ(secrets.Mask("token abcdefgh has expired"), "token *** has expired");
 }
 
 TEST(SecretsTest, TheValuesOfAQueryAreMasked) {
   Secrets secrets;
-  secrets.AddQuery("http://host/mcp?key=hunter2hunter2&x=1&bare-secret");
+  secrets.AddQuery("http://host/mcp?key=hunter2hunter2&x=1&bare-secret#fragment");
   EXPECT_EQ(secrets.Mask("hunter2hunter2 x bare-secret"), "*** x ***");
   secrets.AddQuery("http://host/mcp");
   EXPECT_EQ(secrets.Mask("http://host/mcp"), "http://host/mcp");
@@ -32,14 +32,23 @@ TEST(SecretsTest, TheValuesOfAQueryAreMasked) {
 
 TEST(SecretsTest, AShortValueIsNone) {
   Secrets secrets;
-  secrets.Add("sre");
+  secrets.AddHeader("sre");
   EXPECT_EQ(secrets.Mask("sre"), "sre");
 }
 
-TEST(SecretsTest, TheNewestAreKept) {
+TEST(SecretsTest, OneThatHoldsAnotherLeavesNothing) {
   Secrets secrets;
-  for (int i = 0; i < 1000; ++i) secrets.Add("token-" + std::to_string(100'000 + i));
-  EXPECT_EQ(secrets.Mask("token-100999"), "***");
+  secrets.AddHeader("prefix-of");
+  secrets.AddHeader("prefix-of-a-longer-one");
+  secrets.AddToken("prefix-o");
+  EXPECT_EQ(secrets.Mask("prefix-of-a-longer-one, prefix-of"), "***, ***");
+}
+
+TEST(SecretsTest, ManyTokensPushOutTheOldestAndNothingElse) {
+  Secrets secrets;
+  secrets.AddHeader("of-the-header");
+  for (int i = 0; i < 1000; ++i) secrets.AddToken("token-" + std::to_string(100'000 + i));
+  EXPECT_EQ(secrets.Mask("token-100999 of-the-header"), "*** ***");
   EXPECT_EQ(secrets.Mask("token-100000"), "token-100000");
 }
 

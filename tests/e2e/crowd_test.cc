@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 
@@ -155,7 +156,10 @@ TEST_F(CrowdTest, Row25_ASessionTakesLittleMemoryAndWhenAllServersRestartTheAtte
   const auto failures = ingest.log().With(kFailed);
   for (std::size_t i = failed_before; i < failures.size(); ++i) {
     if (!failed.insert(failures[i].at("cluster")).second) continue;
-    EXPECT_EQ(failures[i].at("reason"), "network") << failures[i];
+    // One that has just asked something learns of it by the answer, or by none.
+    EXPECT_THAT(failures[i].at("reason").get<std::string>(),
+                ::testing::AnyOf("network", "session_expired", "timeout"))
+        << failures[i];
     due.push_back(TimeOf(failures[i]) + failures[i].at("retry_in").get<double>());
   }
   EXPECT_EQ(failed.size(), clusters_);

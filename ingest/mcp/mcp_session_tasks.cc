@@ -1,7 +1,10 @@
 // What a session does while it is subscribed: it hears, checks, polls and looks back.
 
+#include <optional>
+#include <string>
 #include <utility>
 #include <variant>
+#include <vector>
 
 #include "common/utf8.h"
 #include "ingest/mcp/event_list.h"
@@ -15,6 +18,12 @@ namespace {
 
 constexpr int kUnansweredAllowed = 2;  // the last of them ends the session
 constexpr int kBackfillsAllowed = 2;
+
+// Nothing when there is no text: a server without events says so.
+std::optional<std::vector<ClusterEvent>> EventsOf(const std::string& text) {
+  if (text.empty()) return std::nullopt;
+  return ReadEventList(text);
+}
 
 DecodedEvent Checked(FaultEvent event) {
   if (auto invalid = Normalize(event)) return *std::move(invalid);
@@ -113,9 +122,7 @@ void McpSession::OnEventList(const JsonRpcResponse& response, Purpose purpose, c
     // Not every server takes the argument; what is not selected there is left out here.
     if (std::exchange(can_select_, !can_select_)) return ListEvents(purpose, now);
     if (ToolUnknown(response)) can_list_events_ = false;
-  } else if (const std::string text = ToolText(response.result); text.empty()) {
-    wrong = "the answer is no list of events";  // a server without events says so
-  } else if (auto listed = ReadEventList(text)) {
+  } else if (auto listed = EventsOf(ToolText(response.result))) {
     if (listed->size() == kMaxListedEvents) {
       actions_.push_back(SourceWarning{"List of events is cut", "more than 10000 events"});
     }

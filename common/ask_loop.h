@@ -13,6 +13,9 @@
 
 namespace runner {
 
+// What a scrape waits for a busy loop: it is to be answered within a second.
+inline constexpr Duration kScrapePatience = std::chrono::milliseconds(800);
+
 // Runs `question` on the loop's thread and waits at most `timeout` for its answer: how the threads
 // of metrics, health and admin servers read state that belongs to a loop. Empty when the answer did
 // not come in time or never will; a question that throws throws here. What the question refers to

@@ -78,7 +78,7 @@ std::string ScrapeExecutor(Inbox& inbox, const ExecutorLoop& loop, MonoTime star
     const Supervisor& supervisor = loop.supervisor();
     return MetricsSnapshot{supervisor.counters(), loop.attached(), supervisor.tainted()};
   };
-  const auto snapshot = AskLoop<MetricsSnapshot>(inbox, question, std::chrono::milliseconds(500));
+  const auto snapshot = AskLoop<MetricsSnapshot>(inbox, question, kScrapePatience);
   if (!snapshot) throw std::runtime_error("the main loop does not answer");
   MetricsPage page;
   AddProgramMetrics(page, "executor", inbox.Now().mono - started);

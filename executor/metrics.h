@@ -18,7 +18,7 @@ struct MetricsSnapshot {
 void AddExecutorMetrics(const MetricsSnapshot& snapshot, MetricsPage& page);
 
 // The text of /metrics; any thread but the loop's. Throws std::runtime_error when the loop does not
-// answer within half a second.
+// answer within the time that a scrape has (kScrapePatience).
 std::string ScrapeExecutor(Inbox& inbox, const ExecutorLoop& loop, MonoTime started);
 
 }  // namespace runner::executor

@@ -222,7 +222,7 @@ std::string ScrapeIngest(Inbox& inbox, IngestLoop& loop, MetricsDetail detail, M
     loop.CheckInvariants();
     return TakeSnapshot(loop, detail, inbox.Now());
   };
-  const auto snapshot = AskLoop<MetricsSnapshot>(inbox, question, std::chrono::milliseconds(500));
+  const auto snapshot = AskLoop<MetricsSnapshot>(inbox, question, kScrapePatience);
   if (!snapshot) throw std::runtime_error("the main loop does not answer");
   MetricsPage page;
   AddProgramMetrics(page, "ingest", inbox.Now().mono - started);

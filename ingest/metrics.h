@@ -55,7 +55,7 @@ void AddIngestMetrics(const MetricsSnapshot& snapshot, MetricsPage& page);
 
 // The text of /metrics; any thread but the loop's. Checks the invariants first, so that a scrape
 // that shows them broken says so. Throws std::runtime_error when the loop does not answer within
-// half a second.
+// the time that a scrape has (kScrapePatience).
 std::string ScrapeIngest(Inbox& inbox, IngestLoop& loop, MetricsDetail detail, MonoTime started);
 
 }  // namespace runner::ingest

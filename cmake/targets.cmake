@@ -36,11 +36,11 @@ function(runner_program name)
   install(TARGETS ${name} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 endfunction()
 
-# runner_test(name SOURCES a.cc ... LINKS lib ... [TIMEOUT seconds] [LABEL label])
+# runner_test(name SOURCES a.cc ... LINKS lib ... [TIMEOUT seconds] [LABEL label] [SERIAL])
 # One test program; each of its cases is a ctest of its own with a time limit, since a deadlock
-# fails nothing by itself.
+# fails nothing by itself. SERIAL: each runs while nothing else does.
 function(runner_test name)
-  cmake_parse_arguments(arg "" "TIMEOUT;LABEL" "SOURCES;LINKS" ${ARGN})
+  cmake_parse_arguments(arg "SERIAL" "TIMEOUT;LABEL" "SOURCES;LINKS" ${ARGN})
   if(NOT arg_TIMEOUT)
     set(arg_TIMEOUT 60)
   endif()
@@ -63,7 +63,8 @@ function(runner_test name)
   include(GoogleTest)
   gtest_discover_tests(${name} TEST_PREFIX "${RUNNER_TEST_PREFIX}${arg_LABEL}."
                        DISCOVERY_MODE PRE_TEST
-                       PROPERTIES TIMEOUT ${arg_TIMEOUT} LABELS ${arg_LABEL})
+                       PROPERTIES TIMEOUT ${arg_TIMEOUT} LABELS ${arg_LABEL}
+                                  RUN_SERIAL ${arg_SERIAL})
 endfunction()
 
 # runner_fuzzer(name SOURCES a.cc ... LINKS lib ...)

@@ -39,7 +39,7 @@ class RunFixture : public ::testing::Test, public RunListener {
   // Starts `runner-test-agent ARGUMENTS...`.
   void StartAgent(const std::vector<std::string>& arguments, const Lease& lease = LeaseOf());
   // Runs the loop until the condition holds; fails the test after `limit`.
-  void RunUntil(const std::function<bool()>& condition, Duration limit = std::chrono::seconds(20));
+  void RunUntil(const std::function<bool()>& condition, Duration limit = std::chrono::seconds(55));
   Outcome AwaitOutcome(const Lease& lease = LeaseOf());
   // Start, and wait for the end.
   Outcome RunAgent(const std::vector<std::string>& arguments);

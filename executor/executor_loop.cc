@@ -232,8 +232,9 @@ void ExecutorLoop::OnCancel(const v1::Cancel& cancel) {
   if (!lease) return;
   if (admission_.IsRunning(*lease)) {
     Stop(*lease, cancel.reason() == "shutdown" ? StopReason::kInterrupted : StopReason::kCancelled);
-  } else if (cancel.reason() != "shutdown") {
-    Forget(*lease);  // nobody wants its result; at a shutdown ingest still does
+  } else if (cancel.reason() != "shutdown" && cancel.reason() != "cancelled") {
+    Forget(
+        *lease);  // nobody wants its result; at a shutdown, or for an operator, ingest still does
   }
 }
 

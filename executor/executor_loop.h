@@ -38,6 +38,8 @@ class ExecutorLoop final : public RunListener, public IngestLinkListener {
 
   bool draining() const { return draining_.load(std::memory_order_relaxed); }
   bool attached() const { return link_.attached(); }
+  const ExecutorOptions& options() const { return options_; }
+  const Admission& admission() const { return admission_; }
   const Supervisor& supervisor() const { return supervisor_; }
   Supervisor& supervisor() { return supervisor_; }
   // 0, or why the process had to end by itself: 70 when a run could not be contained.

@@ -35,7 +35,7 @@ void EffectLog::operator()(const EventFiltered& e) const {
                                   {"cluster", e.event.cluster},
                                   {"reason", e.reason},
                                   {"severity", ToString(e.event.severity)},
-                                  {"severity_threshold", ToString(threshold)}});
+                                  {"severity_threshold", ToString(e.threshold)}});
 }
 
 void EffectLog::operator()(const EventBreakerDropped& e) const {

@@ -11,7 +11,6 @@ namespace runner::ingest {
 // The log line of each effect that has one; messages to executors have none.
 struct EffectLog {
   const Logger& logger;
-  Severity threshold;  // of the cluster that the effect is about
   OverflowPolicy policy;
   Duration max_age;
   Duration cooldown;

@@ -28,6 +28,7 @@ IngestLoop::IngestLoop(const SchedulerOptions& options, Inbox& inbox, IncidentJo
       journal_(journal),
       gate_(journal),
       connections_(options.clusters.size(), inbox.Now().mono),
+      decisions_(options),
       overflow_policy_(options.overflow_policy),
       max_queue_age_(options.max_queue_age),
       breaker_cooldown_(options.breaker.cooldown) {
@@ -174,18 +175,13 @@ void IngestLoop::CarryOut(const Effects& effects) {
 }
 
 void IngestLoop::CarryOut(const Effect& effect) {
-  Severity threshold = Severity::kDebug;
-  if (const auto* filtered = std::get_if<EventFiltered>(&effect)) {
-    const auto cluster = scheduler_.ClusterOf(filtered->event.cluster);
-    if (cluster) threshold = scheduler_.View(*cluster).threshold;
-  }
+  decisions_.OnEffect(effect);
   std::visit(
       [this](const auto& one) {
         if constexpr (requires { executors_.Send(one); }) executors_.Send(one);
       },
       effect);
-  std::visit(EffectLog{logger_, threshold, overflow_policy_, max_queue_age_, breaker_cooldown_},
-             effect);
+  std::visit(EffectLog{logger_, overflow_policy_, max_queue_age_, breaker_cooldown_}, effect);
   if (const auto* changed = std::get_if<BreakerChanged>(&effect)) {
     breaker_open_.store(changed->state == CircuitBreaker::State::kOpen, std::memory_order_relaxed);
   }

@@ -15,6 +15,7 @@
 #include "common/uuid.h"
 #include "ingest/core/commit_gate.h"
 #include "ingest/core/connection_board.h"
+#include "ingest/core/decision_ring.h"
 #include "ingest/core/incident_journal.h"
 #include "ingest/core/scheduler.h"
 #include "ingest/executor_streams.h"
@@ -86,6 +87,8 @@ class IngestLoop final : public ConnectionListener {
   // How often a check has found an invariant broken.
   std::uint64_t invariant_violations() const { return invariant_violations_; }
   const ConnectionBoard& connections() const { return connections_; }
+  // What became of the latest events.
+  const DecisionRing& decisions() const { return decisions_; }
   // Connections that are subscribed, for readiness; any thread.
   std::size_t subscribed() const { return subscribed_.load(std::memory_order_relaxed); }
 
@@ -115,6 +118,7 @@ class IngestLoop final : public ConnectionListener {
   IncidentJournal& journal_;
   CommitGate gate_;
   ConnectionBoard connections_;
+  DecisionRing decisions_;
   const OverflowPolicy overflow_policy_;
   const Duration max_queue_age_;
   const Duration breaker_cooldown_;

@@ -76,11 +76,7 @@ void AddEventFlow(const MetricsSnapshot& snapshot, MetricsPage& page) {
   counter("events_expired_total", "Incidents that waited too long.", &ClusterCounters::expired);
   counter("events_rejected_total", "Events refused by a full queue.", &ClusterCounters::rejected);
   PerWord(snapshot, page, "events_evicted_total", "Incidents removed from the queue.", "reason",
-          [](const Cluster& c) {
-            std::map<std::string, std::uint64_t> words;
-            if (c.counters.evicted > 0) words["overflow"] = c.counters.evicted;
-            return words;
-          });
+          [](const Cluster& c) -> const auto& { return c.counters.evicted; });
   PerCluster(snapshot, page, false, "queue_depth", "Incidents that wait.",
              [](const Cluster& c) { return c.depth; });
   PerCluster(snapshot, page, false, "incidents_leased", "Incidents that an executor holds.",

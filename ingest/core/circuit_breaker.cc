@@ -39,6 +39,13 @@ bool CircuitBreaker::OnTimer(MonoTime now) {
   return true;
 }
 
+bool CircuitBreaker::Reset() {
+  failures_ = 0;
+  probing_ = false;
+  ++era_;
+  return std::exchange(state_, State::kClosed) != State::kClosed;
+}
+
 std::optional<MonoTime> CircuitBreaker::NextDeadline() const {
   if (state_ != State::kOpen) return std::nullopt;
   return half_open_at_;

@@ -26,8 +26,8 @@ class CircuitBreaker {
     Duration cooldown = std::chrono::minutes(1);
   };
 
-  // Which opening a lease belongs to. Runs that were leased before the latest opening say nothing
-  // any more.
+  // After which opening or reset a lease was given. Runs that were leased before the latest say
+  // nothing any more.
   using Era = std::uint64_t;
 
   explicit CircuitBreaker(Options options) : options_(options) {}
@@ -44,6 +44,9 @@ class CircuitBreaker {
   // Call at NextDeadline() or later. True when the state has changed.
   bool OnTimer(MonoTime now);
   std::optional<MonoTime> NextDeadline() const;
+  // Somebody knows better: closed at once, failures forgotten, also those of runs that are under
+  // way. True when the state has changed.
+  bool Reset();
 
  private:
   void Open(MonoTime now);

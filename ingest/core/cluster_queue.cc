@@ -1,5 +1,7 @@
 #include "ingest/core/cluster_queue.h"
 
+#include <iterator>
+
 namespace runner::ingest {
 
 std::optional<ClusterQueue::Entry> ClusterQueue::PopFront() {
@@ -25,6 +27,10 @@ ClusterQueue::Place ClusterQueue::Raise(Place place) {
 
 const ClusterQueue::Entry* ClusterQueue::Oldest() const {
   return order_.empty() ? nullptr : &order_.at(OlderAges().begin()->second);
+}
+
+std::size_t ClusterQueue::Before(Place place) const {
+  return static_cast<std::size_t>(std::distance(order_.begin(), order_.find(place)));
 }
 
 const ClusterQueue::Ages& ClusterQueue::OlderAges() const {

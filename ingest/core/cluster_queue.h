@@ -53,11 +53,15 @@ class ClusterQueue {
   std::optional<Entry> PopVictim(Band newcomer);
   // The entry that has waited longest, if it has since `limit` or longer.
   std::optional<Entry> PopWaitingSince(MonoTime limit);
+  // Takes an entry out of turn.
+  Entry Take(Place place);
   // The entry becomes critical and keeps its turn among those.
   Place Raise(Place place);
 
   // The entry that has waited longest, or null. Valid until the next change.
   const Entry* Oldest() const;
+  // How many stand before this one. Costs as much as that.
+  std::size_t Before(Place place) const;
   std::size_t size() const { return order_.size(); }
   bool empty() const { return order_.empty(); }
 
@@ -65,7 +69,6 @@ class ClusterQueue {
   using Ages = std::set<std::pair<MonoTime, Place>>;
 
   Place Insert(Place place, Entry entry);
-  Entry Take(Place place);
   Ages& AgesOf(Band band) { return ages_[static_cast<std::size_t>(band)]; }
   // The band whose oldest entry is the oldest of all; the queue is not empty.
   const Ages& OlderAges() const;

@@ -12,12 +12,12 @@ void ClusterCounters::Add(const ClusterCounters& other) {
   for (std::size_t i = 0; i < received.size(); ++i) received[i] += other.received[i];
   AddWords(invalid, other.invalid);
   AddWords(filtered, other.filtered);
+  AddWords(evicted, other.evicted);
   AddWords(finished, other.finished);
   for (const auto field :
        {&ClusterCounters::breaker_dropped, &ClusterCounters::queued, &ClusterCounters::restored,
         &ClusterCounters::leases_restored, &ClusterCounters::requeued, &ClusterCounters::dequeued,
-        &ClusterCounters::expired, &ClusterCounters::rejected, &ClusterCounters::evicted,
-        &ClusterCounters::leases_expired}) {
+        &ClusterCounters::expired, &ClusterCounters::rejected, &ClusterCounters::leases_expired}) {
     this->*field += other.*field;
   }
 }

@@ -24,6 +24,7 @@ struct ClusterCounters {
   std::array<std::uint64_t, 6> received{};  // by Severity, then kUnknownSeverity
   WordCounts invalid;                       // by reason
   WordCounts filtered;                      // by reason
+  WordCounts evicted;                       // by reason
   WordCounts finished;                      // by status
   std::uint64_t breaker_dropped = 0;
   std::uint64_t queued = 0;
@@ -33,7 +34,6 @@ struct ClusterCounters {
   std::uint64_t dequeued = 0;
   std::uint64_t expired = 0;
   std::uint64_t rejected = 0;
-  std::uint64_t evicted = 0;  // by overflow
   std::uint64_t leases_expired = 0;
 
   // Adds those of another cluster: the equations that hold for each hold for the sum.

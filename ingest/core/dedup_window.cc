@@ -38,11 +38,11 @@ std::optional<DedupWindow::Duplicate> DedupWindow::OnEvent(const std::string& ke
   if (found == entries_.end()) return std::nullopt;
   Entry& entry = found->second;
   entry.last_event = std::max(entry.last_event, now);
-  if (!entry.open) {
-    ended_.splice(ended_.end(), ended_, entry.ended);
-    if (now - entry.run_ended >= entry.window) return std::nullopt;
-  }
-  return Duplicate{entry.incident_id, entry.open};
+  if (entry.open) return Duplicate{entry.incident_id, true, {}};
+  ended_.splice(ended_.end(), ended_, entry.ended);
+  const Duration since = now - entry.run_ended;
+  if (since >= entry.window) return std::nullopt;
+  return Duplicate{entry.incident_id, false, entry.window - since};
 }
 
 void DedupWindow::OnQueued(const std::string& key, const std::string& incident_id, MonoTime now) {

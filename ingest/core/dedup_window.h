@@ -41,6 +41,7 @@ class DedupWindow {
   struct Duplicate {
     std::string incident_id;  // that the event belongs to
     bool open = false;        // it waits or runs; otherwise its run has ended
+    Duration taken_for{};     // then: how much longer events of the key are duplicates
   };
 
   explicit DedupWindow(Options options) : options_(options) {}

@@ -65,6 +65,12 @@ struct EventFiltered {
   std::string event_id;
   FaultEvent event;
   std::string reason;
+  Severity threshold = Severity::kDebug;  // of the cluster
+  // Of a duplicate: the incident that it belongs to, how far that had come, and, once its run has
+  // ended, how much longer events of its key are duplicates.
+  std::string incident_id = {};
+  IncidentState incident_state = IncidentState::kFinished;
+  Duration taken_for{};
 };
 // Dropped because the circuit breaker is open.
 struct EventBreakerDropped {
@@ -76,9 +82,10 @@ struct EventQueued {
   std::size_t queue_depth = 0;
 };
 struct QueueOverflowed {
-  std::string event_id;  // of the victim: evicted or rejected
+  std::string event_id;  // of the victim
   std::string cluster;
   std::size_t depth = 0;
+  bool rejected = false;  // the victim is the newcomer; otherwise an incident that waited
 };
 struct EventExpired {
   Incident incident;

@@ -31,8 +31,9 @@ struct IncidentProgress {
   std::uint32_t unstarted = 0;    // leases in a row that ended before their agent had started
   bool started = false;           // an agent has started under the latest lease
   bool ever_started = false;
-  std::string executor_id;  // of the latest lease
-  std::string status;       // once finished; a word of the `status` label
+  bool cancel_requested = false;  // by an operator: no further attempt
+  std::string executor_id;        // of the latest lease
+  std::string status;             // once finished; a word of the `status` label
   std::string reason;
   std::optional<Outcome> outcome;
 };

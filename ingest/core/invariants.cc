@@ -68,7 +68,7 @@ std::vector<BrokenInvariant> BrokenEquations(const Scheduler::ClusterView& clust
                        {{"restored", c.restored}, {"queued", c.queued}, {"requeued", c.requeued}},
                        {{"dequeued", c.dequeued},
                         {"expired", c.expired},
-                        {"evicted", c.evicted},
+                        {"evicted", Sum(c.evicted)},
                         {"depth", cluster.depth}});
   findings.ExpectEqual(
       "incidents",

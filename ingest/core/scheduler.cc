@@ -37,6 +37,12 @@ bool Scheduler::Ran(const Outcome& outcome) {
          outcome.status == RunStatus::kFailure || outcome.status == RunStatus::kTimeout;
 }
 
+// Of what was cancelled before its agent started there is nothing that an event would repeat.
+bool Scheduler::EndedAsRun(const IncidentProgress& progress) {
+  const auto status = ParseRunStatus(progress.status);
+  return status && (*status != RunStatus::kCancelled || progress.started);
+}
+
 bool Scheduler::CountLost(IncidentRecord& record) const {
   return record.started ? ++record.lost >= options_.max_attempts
                         : ++record.unstarted >= options_.max_unstarted;
@@ -70,9 +76,11 @@ void Scheduler::OnHello(StreamId stream, const HelloInfo& hello, const Instant& 
   effects.push_back(std::move(welcome));
   for (const Lease& lease : attached.lost) Lost(lease, "lost", now, effects);
   if (draining_ && hello.sidecar) effects.push_back(SendDrain{stream});
-  if (cancel_reason_ && hello.sidecar) {
-    for (const Lease& lease : hello.running) {
-      if (leases_.Current(stream, lease) == nullptr) continue;  // dropped
+  for (const Lease& lease : hello.running) {
+    if (leases_.Current(stream, lease) == nullptr) continue;  // dropped
+    if (incidents_.Find(lease.incident_id)->cancel_requested) {
+      effects.push_back(SendCancel{stream, lease, kCancelled});
+    } else if (cancel_reason_ && hello.sidecar) {
       effects.push_back(SendCancel{stream, lease, *cancel_reason_});
     }
   }
@@ -102,7 +110,7 @@ void Scheduler::OnRejected(StreamId stream, const Lease& lease, const std::strin
   IncidentRecord& record = *incidents_.Find(lease.incident_id);
   EndLease(record, false, std::nullopt, now, effects);
   // No attempt, however often: each costs the executor one of its credits.
-  Requeue(record, "rejected: " + reason, now, effects);
+  GiveBack(record, false, "rejected: " + reason, now, effects);
   Dispatch(now, effects);
 }
 
@@ -137,10 +145,10 @@ void Scheduler::OnResult(StreamId stream, const Lease& lease, const Outcome& out
   effects.push_back(SendRecorded{stream, lease});
   if (outcome.status != RunStatus::kInterrupted) {
     Finish(record, std::string(ToString(outcome.status)), outcome.reason, now, effects);
-  } else if (outcome.reason == kExecutorLost ? CountLost(record) : CountInterrupted(record)) {
-    Finish(record, "failure", "attempts_exhausted", now, effects);
   } else {
-    Requeue(record, "interrupted", now, effects);
+    const bool last =
+        outcome.reason == kExecutorLost ? CountLost(record) : CountInterrupted(record);
+    GiveBack(record, last, "interrupted", now, effects);
   }
   Dispatch(now, effects);
 }
@@ -250,7 +258,14 @@ void Scheduler::Lost(const Lease& lease, const std::string& reason, const Instan
                      Effects& effects) {
   IncidentRecord& record = *incidents_.Find(lease.incident_id);
   EndLease(record, false, std::nullopt, now, effects);
-  if (CountLost(record)) {
+  GiveBack(record, CountLost(record), reason, now, effects);
+}
+
+void Scheduler::GiveBack(IncidentRecord& record, bool last, const std::string& reason,
+                         const Instant& now, Effects& effects) {
+  if (record.cancel_requested) {
+    Finish(record, kCancelled, kCancelled, now, effects);
+  } else if (last) {
     Finish(record, "failure", "attempts_exhausted", now, effects);
   } else {
     Requeue(record, reason, now, effects);
@@ -292,15 +307,15 @@ void Scheduler::Finish(IncidentRecord& record, const std::string& status, const 
   ++cluster.counters.finished[status];
   const std::string& id = record.incident.id;
   const std::string key = DedupKeyOf(options_.dedup_key, record.incident.event);
-  if (ParseRunStatus(status)) {
+  record.since = now.wall;
+  incidents_.Finish(record, status, reason);
+  if (EndedAsRun(record)) {
     dedup_.OnRunEnded(key, id, now.mono);
   } else {
     dedup_.OnDropped(key, id);
   }
-  record.since = now.wall;
   effects.push_back(
       IncidentFinished{{id, record.attempt}, cluster.name, record.executor_id, status, reason});
-  incidents_.Finish(record, status, reason);
   effects.push_back(ChangeOf(record));
 }
 

@@ -135,6 +135,28 @@ class Scheduler {
   std::size_t SidecarLeases() const;
   Duration LargestStopBudget() const;
 
+  // From an operator: this incident is not to be investigated (further). One that waits ends at
+  // once; the agent of one that an executor holds is stopped, and whatever comes of that, there is
+  // no other attempt.
+  enum class Cancelled { kUnknown, kEndedBefore, kEnded, kStopping };
+  Cancelled Cancel(const std::string& incident_id, const Instant& now, Effects& effects);
+  // From an operator: what made agents fail is mended.
+  void ResetBreaker(const Instant& now, Effects& effects);
+
+  // Why nothing of a cluster, of which incidents wait, is leased now.
+  enum class Hindrance {
+    kNone,
+    kDraining,
+    kBreakerOpen,
+    kBreakerProbing,
+    kClusterBusy,
+    kAllBusy,
+    kRunRate,
+    kNoExecutor,
+    kNoFreeSlot
+  };
+  Hindrance WhyNotLeased(ClusterIndex cluster, MonoTime now) const;
+
   // What metrics, health and admin show. Valid until the next input.
   struct ClusterView {
     const std::string& name;
@@ -143,7 +165,6 @@ class Scheduler {
     std::size_t leased = 0;
     std::optional<WallTime> oldest_queued;
     bool configured = true;  // not removed
-    Severity threshold = Severity::kWarning;
   };
   // Of a configured cluster.
   std::optional<ClusterIndex> ClusterOf(std::string_view name) const;
@@ -152,13 +173,16 @@ class Scheduler {
   std::size_t cluster_count() const { return clusters_.size(); }
   const SchedulerCounters& counters() const { return counters_; }
   const CircuitBreaker& breaker() const { return breaker_; }
-  std::size_t waiting() const { return waiting_.size(); }
+  const WaitingIncidents& waiting() const { return waiting_; }
   const LeaseBook& leases() const { return leases_; }
   const IncidentTable& incidents() const { return incidents_; }
   bool draining() const { return draining_; }
   const SchedulerOptions& options() const { return options_; }
 
  private:
+  // The status and the reason of what an operator has cancelled, and what its executor is told.
+  static constexpr const char* kCancelled = "cancelled";
+
   struct Cluster {
     std::string name;
     EventFilter filter;
@@ -183,12 +207,17 @@ class Scheduler {
   static Persist ChangeOf(const IncidentRecord& record);
   void RestoreOne(RestoredIncident restored, ClusterIndex index, const Instant& now);
   void Lost(const Lease& lease, const std::string& reason, const Instant& now, Effects& effects);
+  // Its lease came to no result: it waits again, unless this attempt was the last.
+  void GiveBack(IncidentRecord& record, bool last, const std::string& reason, const Instant& now,
+                Effects& effects);
   void Requeue(IncidentRecord& record, const std::string& reason, const Instant& now,
                Effects& effects);
   void Finish(IncidentRecord& record, const std::string& status, const std::string& reason,
               const Instant& now, Effects& effects);
   void Expire(const ClusterQueue::Entry& entry, const Instant& now, Effects& effects);
   static bool Ran(const Outcome& outcome);
+  // Whether the incident was investigated, so that its key is taken for a while.
+  static bool EndedAsRun(const IncidentProgress& progress);
   // Count the end of a lease that came to no result. True: it was the last that is allowed.
   bool CountLost(IncidentRecord& record) const;
   bool CountInterrupted(IncidentRecord& record) const;

@@ -43,8 +43,7 @@ Scheduler::ClusterView Scheduler::View(ClusterIndex index) const {
   if (const ClusterQueue::Entry* entry = queue.Oldest()) {
     oldest = incidents_.Find(entry->incident_id)->incident.event.received_at;
   }
-  return {cluster.name,       cluster.counters,          queue.size(), cluster.leased, oldest,
-          cluster.configured, cluster.filter.threshold()};
+  return {cluster.name, cluster.counters, queue.size(), cluster.leased, oldest, cluster.configured};
 }
 
 }  // namespace runner::ingest

@@ -54,7 +54,8 @@ std::optional<Scheduler::Admission> Scheduler::Filtered(Cluster& cluster, const 
   const auto reason = cluster.filter.Rejects(incident.event);
   if (!reason) return std::nullopt;
   ++cluster.counters.filtered[std::string(*reason)];
-  effects.push_back(EventFiltered{EventId(incident), incident.event, std::string(*reason)});
+  effects.push_back(EventFiltered{EventId(incident), incident.event, std::string(*reason),
+                                  cluster.filter.threshold()});
   return Admission{Admission::Result::kFiltered, std::string(*reason), {}};
 }
 
@@ -64,11 +65,12 @@ std::optional<Scheduler::Admission> Scheduler::Duplicate(Cluster& cluster, const
   const auto duplicate = dedup_.OnEvent(key, now.mono);
   if (!duplicate) return std::nullopt;
   IncidentRecord* record = incidents_.Find(duplicate->incident_id);
-  if (record != nullptr && record->state == IncidentState::kQueued) {
-    Merge(*record, incident.event, effects);
-  }
+  const IncidentState state = record != nullptr ? record->state : IncidentState::kFinished;
+  if (state == IncidentState::kQueued) Merge(*record, incident.event, effects);
   ++cluster.counters.filtered["duplicate"];
-  effects.push_back(EventFiltered{EventId(incident), incident.event, "duplicate"});
+  effects.push_back(EventFiltered{EventId(incident), incident.event, "duplicate",
+                                  cluster.filter.threshold(), duplicate->incident_id, state,
+                                  duplicate->taken_for});
   return Admission{Admission::Result::kFiltered, "duplicate", duplicate->incident_id};
 }
 
@@ -110,11 +112,12 @@ std::optional<Scheduler::Admission> Scheduler::Rejected(ClusterIndex index,
   if (!victim) {
     Cluster& cluster = clusters_[index];
     ++cluster.counters.rejected;
-    effects.push_back(QueueOverflowed{EventId(newcomer), cluster.name, waiting_.Of(index).size()});
+    effects.push_back(
+        QueueOverflowed{EventId(newcomer), cluster.name, waiting_.Of(index).size(), true});
     return Admission{Admission::Result::kRejected, "overflow", {}};
   }
   IncidentRecord& evicted = *incidents_.Find(victim->incident_id);
-  ++clusters_[full].counters.evicted;
+  ++clusters_[full].counters.evicted["overflow"];
   effects.push_back(QueueOverflowed{EventId(evicted.incident), clusters_[full].name, depth});
   Finish(evicted, "evicted", "overflow", now, effects);
   return std::nullopt;

@@ -66,7 +66,7 @@ void Scheduler::RestoreOne(RestoredIncident restored, ClusterIndex index, const 
       record.state == IncidentState::kOffered || record.state == IncidentState::kRunning;
   if (record.started || leased) rate_.Begin(record.offered_at);
   if (record.state == IncidentState::kFinished) {
-    if (ParseRunStatus(record.status)) {
+    if (EndedAsRun(record)) {
       dedup_.OnQueued(key, id, since);
       dedup_.OnRunEnded(key, id, since);
     }

@@ -45,6 +45,10 @@ std::optional<ClusterQueue::Entry> WaitingIncidents::PopVictim(ClusterIndex clus
   return Apply(cluster, [&](ClusterQueue& q) { return q.PopVictim(newcomer); });
 }
 
+ClusterQueue::Entry WaitingIncidents::Take(ClusterIndex cluster, ClusterQueue::Place place) {
+  return Apply(cluster, [&](ClusterQueue& q) { return q.Take(place); });
+}
+
 ClusterQueue::Place WaitingIncidents::Raise(ClusterIndex cluster, ClusterQueue::Place place) {
   return Apply(cluster, [&](ClusterQueue& q) { return q.Raise(place); });
 }

@@ -33,6 +33,7 @@ class WaitingIncidents {
   ClusterQueue::Place PushFront(ClusterIndex cluster, Band band, ClusterQueue::Entry entry);
   std::optional<ClusterQueue::Entry> PopFront(ClusterIndex cluster);
   std::optional<ClusterQueue::Entry> PopVictim(ClusterIndex cluster, Band newcomer);
+  ClusterQueue::Entry Take(ClusterIndex cluster, ClusterQueue::Place place);
   ClusterQueue::Place Raise(ClusterIndex cluster, ClusterQueue::Place place);
   // The one of all that has waited longest, if it has since `limit` or longer.
   std::optional<ClusterQueue::Entry> PopWaitingSince(MonoTime limit);

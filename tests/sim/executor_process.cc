@@ -212,7 +212,7 @@ void ExecutorProcess::Handle(const ingest::SendCancel& cancel) {
   if (admission_.IsRunning(cancel.lease)) {
     Stop(cancel.lease,
          cancel.reason == "shutdown" ? StopReason::kInterrupted : StopReason::kCancelled);
-  } else if (cancel.reason != "shutdown") {
+  } else if (cancel.reason != "shutdown" && cancel.reason != "cancelled") {
     Forget(cancel.lease, "Cancel");
   }
   AdvanceDrain();
@@ -323,7 +323,8 @@ void ExecutorProcess::CheckRepeat(const DownMessage& message) {
   // A lease that the first Cancel has ended has a result; the second Cancel says that nobody wants
   // it.
   const auto* cancel = std::get_if<ingest::SendCancel>(&message);
-  if (cancel != nullptr && cancel->reason != "shutdown" && !admission_.IsRunning(cancel->lease)) {
+  if (cancel != nullptr && cancel->reason != "shutdown" && cancel->reason != "cancelled" &&
+      !admission_.IsRunning(cancel->lease)) {
     return;
   }
   const std::string before = State();

@@ -43,8 +43,19 @@ bool IncidentTruth::IsCurrent(StreamId stream, const Lease& lease) const {
   return executor != executor_of_.end() && held != nullptr && held->executor == executor->second;
 }
 
+bool IncidentTruth::Investigated(const std::string& status, bool started) {
+  const auto ended = ParseRunStatus(status);
+  return ended && (*ended != RunStatus::kCancelled || started);
+}
+
 Duration IncidentTruth::Waited(const Open& incident) const {
   return incident.waited + (env_.Now() - incident.since);
+}
+
+std::vector<std::string> IncidentTruth::OpenIds() const {
+  std::vector<std::string> ids;
+  for (const auto& [id, incident] : open_) ids.push_back(id);
+  return ids;
 }
 
 std::optional<std::string> IncidentTruth::EndOf(const std::string& incident_id) const {
@@ -97,12 +108,10 @@ void IncidentTruth::OnRestore(const std::vector<ingest::RestoredIncident>& resto
     const bool finished = progress.state == IncidentState::kFinished;
     const bool leased = !finished && progress.state != IncidentState::kQueued;
     if (leased || progress.started) rate_.Begin(incident.id, then(progress.leased_at));
-    if (!finished || ParseRunStatus(progress.status))
-      dedup_.Queued(key, incident.id, then(progress.since));
+    const bool ran = Investigated(progress.status, progress.started);
+    if (!finished || ran) dedup_.Queued(key, incident.id, then(progress.since));
     if (finished) {
-      if (ParseRunStatus(progress.status)) {
-        dedup_.Ended(key, incident.id, true, then(progress.since));
-      }
+      if (ran) dedup_.Ended(key, incident.id, true, then(progress.since));
       ended_[incident.id] = progress.status;
       continue;
     }
@@ -123,6 +132,7 @@ void IncidentTruth::OnRestore(const std::vector<ingest::RestoredIncident>& resto
     open.lost = progress.lost;
     open.interrupted = progress.interrupted;
     open.unstarted = progress.unstarted;
+    open.cancelled = progress.cancel_requested;
     if (leased) {
       const bool offered = progress.state == IncidentState::kOffered;
       open.state = offered ? State::kOffered : State::kRunning;
@@ -161,6 +171,8 @@ void IncidentTruth::OnClusters(const std::vector<ingest::ClusterOptions>& cluste
 
 void IncidentTruth::BeginInput() {
   fate_.reset();
+  cancel_.clear();
+  cancel_state_.reset();
   result_of_.reset();
   result_status_.reset();
   result_ran_ = result_lost_ = rejected_ = false;
@@ -234,6 +246,25 @@ void IncidentTruth::OnMessage(StreamId stream, const UpMessage& message) {
              [&] { return TextOf(message) + " is not how the run ended"; });
     }
   }
+}
+
+void IncidentTruth::BeforeCancel(const std::string& incident_id) {
+  const auto found = open_.find(incident_id);
+  if (found == open_.end()) return;
+  cancel_ = incident_id;
+  cancel_state_ = found->second.state;
+  found->second.cancelled = true;
+}
+
+void IncidentTruth::OnCancel(ingest::Scheduler::Cancelled answer) const {
+  using Cancelled = ingest::Scheduler::Cancelled;
+  // What has ended long ago may be forgotten.
+  const bool right = !cancel_state_
+                         ? answer == Cancelled::kEndedBefore || answer == Cancelled::kUnknown
+                     : *cancel_state_ == State::kQueued ? answer == Cancelled::kEnded
+                                                        : answer == Cancelled::kStopping;
+  Expect(right, Invariant::kOneTerminalStatus,
+         [&] { return cancel_ + " is cancelled with another answer than it must be"; });
 }
 
 void IncidentTruth::OnClosed(StreamId stream) {

@@ -36,12 +36,16 @@ class IncidentTruth {
   void OnRestore(const std::vector<ingest::RestoredIncident>& restored);
   // What must become of this event; checked by OnEvent, below.
   void BeforeEvent(ingest::ClusterIndex cluster, const FaultEvent& event);
+  // What must become of the incident; checked by OnCancel and by what is decided.
+  void BeforeCancel(const std::string& incident_id);
+  void OnResetBreaker() { breaker_.Reset(); }
   // Peers whose word on runs is worth nothing.
   void Distrust(const std::string& executor_id) { rogues_.insert(executor_id); }
 
   // --- what came of it ---
   void OnEvent(ingest::ClusterIndex cluster, const ingest::Scheduler::Admission& admission);
   void OnInvalid(ingest::ClusterIndex cluster) { ++clusters_[cluster].invalid; }
+  void OnCancel(ingest::Scheduler::Cancelled answer) const;
   void OnEffects(const ingest::Effects& effects);
   // The state of the scheduler is this one, and no limit or time is passed. After every step.
   void Compare(const ingest::Scheduler& scheduler) const;
@@ -50,6 +54,7 @@ class IncidentTruth {
   bool draining() const { return draining_; }
   bool Configured(ingest::ClusterIndex cluster) const { return clusters_[cluster].configured; }
   std::size_t open() const { return open_.size(); }
+  std::vector<std::string> OpenIds() const;
   const std::set<Lease>& offered() const { return offered_; }
   // How an incident ended, or nothing while it is open.
   std::optional<std::string> EndOf(const std::string& incident_id) const;
@@ -70,6 +75,7 @@ class IncidentTruth {
     std::uint32_t lost = 0;
     std::uint32_t interrupted = 0;
     std::uint32_t unstarted = 0;
+    bool cancelled = false;  // by an operator: nothing more is tried
   };
   struct Cluster {
     std::string name;
@@ -143,6 +149,8 @@ class IncidentTruth {
   Open* Held(const Lease& lease);
   Executor* Of(ingest::StreamId stream);
   Duration Waited(const Open& incident) const;
+  // Whether an incident that ended so keeps its key for a while.
+  static bool Investigated(const std::string& status, bool started);
 
   void CompareCluster(const ingest::Scheduler& scheduler, ingest::ClusterIndex index) const;
   void CompareLeases(const ingest::Scheduler& scheduler) const;
@@ -174,6 +182,8 @@ class IncidentTruth {
 
   // Of the present input.
   std::optional<Fate> fate_;                              // of an event
+  std::string cancel_;                                    // the incident that an operator names
+  std::optional<State> cancel_state_;                     // of it; nothing: it is not open
   std::optional<Lease> result_of_;                        // a Result with a current lease
   std::optional<RunStatus> result_status_;                // of it
   bool result_ran_ = false;                               // of it: an agent had started

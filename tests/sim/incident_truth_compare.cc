@@ -40,7 +40,7 @@ void IncidentTruth::CompareCluster(const ingest::Scheduler& scheduler,
   };
   expect(received == Sum(c.invalid) + Sum(c.filtered) + c.breaker_dropped + c.rejected + c.queued,
          "received is not what became of it");
-  expect(c.restored + c.queued + c.requeued == c.dequeued + c.expired + c.evicted + view.depth,
+  expect(c.restored + c.queued + c.requeued == c.dequeued + c.expired + Sum(c.evicted) + view.depth,
          "what entered the queue is not what left it and what waits");
   expect(c.restored + c.leases_restored + c.queued == Sum(c.finished) + view.depth + view.leased,
          "queued is not finished, waiting and leased");
@@ -49,8 +49,8 @@ void IncidentTruth::CompareCluster(const ingest::Scheduler& scheduler,
              c.rejected == own.rejected,
          "the counters of the intake do not tell what happened");
   expect(c.queued == own.queued && c.requeued == own.requeued && c.dequeued == own.dequeued &&
-             c.expired == own.expired && c.evicted == own.evicted && c.restored == own.restored &&
-             c.leases_restored == own.leases_restored,
+             c.expired == own.expired && Sum(c.evicted) == own.evicted &&
+             c.restored == own.restored && c.leases_restored == own.leases_restored,
          "the counters of the queue do not tell what happened");
   expect(Sum(c.finished) == own.finished, "finished does not tell what happened");
   expect(view.depth == own.queue.size() && view.leased == own.leased,
@@ -76,7 +76,8 @@ void IncidentTruth::CompareLeases(const ingest::Scheduler& scheduler) const {
     const auto expected = queued    ? ingest::IncidentState::kQueued
                           : offered ? ingest::IncidentState::kOffered
                                     : ingest::IncidentState::kRunning;
-    Expect(record != nullptr && record->state == expected && record->attempt == incident.attempt,
+    Expect(record != nullptr && record->state == expected && record->attempt == incident.attempt &&
+               record->cancel_requested == incident.cancelled,
            Invariant::kBooksAgree, [&] { return id + " is in another state"; });
     Expect(record == nullptr || (record->incident.event.severity == incident.severity &&
                                  record->incident.occurrences == incident.occurrences),

@@ -151,7 +151,8 @@ bool IncidentTruth::CountRelease(Open& incident) const {
 
 void IncidentTruth::Release(const std::string& id, Open& incident, std::string_view how) {
   TransitLease(LeaseState(incident), how);
-  if (incident.started || result_ran_) {
+  incident.started = incident.started || result_ran_;
+  if (incident.started) {
     incident.unstarted = 0;
   } else {
     rate_.Withdraw(id);
@@ -181,6 +182,8 @@ void IncidentTruth::Decided(const ingest::IncidentRequeued& requeued) {
   Expect(!result_status_ || *result_status_ == RunStatus::kInterrupted,
          Invariant::kOneTerminalStatus,
          [&] { return TextOf(requeued.lease) + " has ended, and is requeued"; });
+  Expect(!incident->cancelled, Invariant::kOneTerminalStatus,
+         [&] { return TextOf(requeued.lease) + " was cancelled, and is requeued"; });
   Expect(!CountRelease(*incident), Invariant::kAttemptsBounded,
          [&] { return TextOf(requeued.lease) + " is requeued beyond its attempts"; });
   Transit(incident, "queued");
@@ -220,7 +223,7 @@ void IncidentTruth::Decided(const ingest::IncidentFinished& finished) {
     if (!result_of_) breaker_.Ended(id, std::nullopt, env_.Now());
     Release(id, incident, result_of_ ? "ended" : "lost");
   }
-  dedup_.Ended(incident.key, id, status.has_value(), env_.Now());
+  dedup_.Ended(incident.key, id, Investigated(finished.status, incident.started), env_.Now());
   ++cluster.finished;
   ended_[id] = finished.status;
   open_.erase(found);
@@ -236,12 +239,23 @@ void IncidentTruth::EndQueued(const std::string& id, const Open& incident,
     return;
   }
   ++cluster.evicted;
+  if (finished.status == "cancelled") {
+    Expect(cancel_ == id, Invariant::kOneTerminalStatus,
+           [&] { return id + " is cancelled, but nobody has asked for it"; });
+    return;
+  }
   evicted_ = true;
   CheckVictim(id, incident);
 }
 
 void IncidentTruth::EndHeld(const Open& held, const ingest::IncidentFinished& finished) {
   Open incident = held;
+  const bool no_end = !result_status_ || *result_status_ == RunStatus::kInterrupted;
+  if (incident.cancelled && no_end) {
+    Expect(finished.status == "cancelled", Invariant::kOneTerminalStatus,
+           [&] { return TextOf(finished.lease) + " was cancelled, and ends as another thing"; });
+    return;
+  }
   if (finished.reason == "attempts_exhausted") {
     Expect(finished.status == "failure" && CountRelease(incident), Invariant::kAttemptsBounded,
            [&] { return TextOf(finished.lease) + " is given up too early"; });

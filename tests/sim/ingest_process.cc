@@ -115,6 +115,21 @@ void IngestProcess::OnInvalidEvent(ingest::ClusterIndex cluster, std::optional<S
   });
 }
 
+void IngestProcess::Cancel(const std::string& incident_id) {
+  env_.Tell(kName, [&] { return "is asked to cancel " + incident_id; });
+  Step([&](ingest::Effects& effects) {
+    truth_.BeforeCancel(incident_id);
+    truth_.OnCancel(scheduler_.Cancel(incident_id, Now(), effects));
+  });
+}
+
+void IngestProcess::ResetBreaker() {
+  Step([&](ingest::Effects& effects) {
+    truth_.OnResetBreaker();
+    scheduler_.ResetBreaker(Now(), effects);
+  });
+}
+
 void IngestProcess::OnMessage(StreamId stream, const UpMessage& message) {
   if (const auto* hello = std::get_if<ingest::HelloInfo>(&message)) {
     if (!streams_.emplace(stream, Beat{}).second) return;

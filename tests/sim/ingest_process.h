@@ -37,6 +37,9 @@ class IngestProcess final : public IngestPort {
   // no further than the shell.
   std::string OnEvent(ingest::ClusterIndex cluster, FaultEvent event);
   void OnInvalidEvent(ingest::ClusterIndex cluster, std::optional<Severity> severity);
+  // What an operator asks for.
+  void Cancel(const std::string& incident_id);
+  void ResetBreaker();
   // A signal; the second one cancels at once.
   void Drain(Duration timeout);
 

@@ -95,6 +95,13 @@ class BreakerRule {
   // Leased in an earlier life: as good as leased while closed.
   void Restored(const std::string& incident) { leased_[incident] = {{}, 0}; }
   void HalfOpen() { state_ = State::kHalfOpen; }
+  // By an operator: as if what is under way had begun before an opening.
+  void Reset() {
+    state_ = State::kClosed;
+    failures_ = 0;
+    ++openings_;
+    probe_.reset();
+  }
 
  private:
   void EndedInTime(const std::string& incident, std::optional<RunStatus> status, MonoTime now) {
@@ -120,7 +127,7 @@ class BreakerRule {
   MonoTime opened_at_;
   std::optional<std::string> probe_;
   std::map<std::string, std::pair<MonoTime, std::uint64_t>>
-      leased_;  // when, after how many openings
+      leased_;  // when, after how many openings and resets
 };
 
 // When runs began.

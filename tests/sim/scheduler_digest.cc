@@ -36,15 +36,15 @@ void Add(Digest& digest, const ingest::Scheduler::ClusterView& view) {
   for (const std::uint64_t count : c.received) digest.Add(count);
   digest.Add(c.invalid);
   digest.Add(c.filtered);
+  digest.Add(c.evicted);
   digest.Add(c.finished);
-  for (const std::uint64_t count :
-       {c.queued, c.restored, c.leases_restored, c.requeued, c.dequeued, c.expired,
-        c.breaker_dropped, c.rejected, c.evicted, c.leases_expired}) {
+  for (const std::uint64_t count : {c.queued, c.restored, c.leases_restored, c.requeued, c.dequeued,
+                                    c.expired, c.breaker_dropped, c.rejected, c.leases_expired}) {
     digest.Add(count);
   }
   digest.Add(view.depth);
   digest.Add(view.leased);
-  digest.Add(std::uint64_t{view.configured} * 8 + static_cast<std::uint64_t>(view.threshold));
+  digest.Add(std::uint64_t{view.configured});
 }
 
 void Add(Digest& digest, const ingest::LeaseBook& book) {
@@ -75,7 +75,8 @@ void Add(Digest& digest, const ingest::IncidentRecord& record) {
     digest.Add(std::uint64_t{count});
   }
   digest.Add(record.waited);
-  digest.Add(std::uint64_t{record.started} * 2 + std::uint64_t{record.ever_started});
+  digest.Add(std::uint64_t{record.started} * 4 + std::uint64_t{record.ever_started} * 2 +
+             std::uint64_t{record.cancel_requested});
   digest.Add(record.executor_id);
   digest.Add(record.status);
   digest.Add(record.reason);

@@ -24,6 +24,7 @@ inline constexpr std::array kTransitions = std::to_array<Transition>({
     {"incident", "queued", "offered"},
     {"incident", "queued", "expired"},
     {"incident", "queued", "evicted"},
+    {"incident", "queued", "cancelled"},
     {"incident", "offered", "running"},
     {"incident", "offered", "queued"},
     {"incident", "running", "queued"},
@@ -31,6 +32,7 @@ inline constexpr std::array kTransitions = std::to_array<Transition>({
     {"incident", "running", "failure"},
     {"incident", "running", "timeout"},
     {"incident", "running", "cancelled"},
+    {"incident", "offered", "cancelled"},
     {"incident", "running", "attempts exhausted"},
     {"incident", "offered", "attempts exhausted"},
     {"incident", "restored", "queued"},
@@ -48,6 +50,7 @@ inline constexpr std::array kTransitions = std::to_array<Transition>({
     {"lease", "restored", "suspended"},
     {"breaker", "closed", "open"},
     {"breaker", "open", "half-open"},
+    {"breaker", "open", "closed"},
     {"breaker", "half-open", "closed"},
     {"breaker", "half-open", "open"},
 });

@@ -24,6 +24,8 @@ enum class Fault {
   kFlood,
   kBadEvents,
   kChangeClusters,  // they are configured, removed, judged by other rules
+  kCancelIncident,  // by an operator
+  kResetBreaker,    // by an operator
   // These are asked for on each occasion.
   kRepeatMessage,
   kSlowWire,

@@ -142,6 +142,10 @@ void World::Forecast() {
   Suffer(Fault::kFlood, [this] { Flood(); });
   Suffer(Fault::kBadEvents, [this] { SendBadEvent(); });
   Suffer(Fault::kChangeClusters, [this] { ChangeClusters(); });
+  Suffer(Fault::kCancelIncident, [this] { CancelIncident(); });
+  Suffer(Fault::kResetBreaker, [this] {
+    if (ingest_) ingest_->ResetBreaker();
+  });
 }
 
 void World::BreakPods(ingest::ClusterIndex cluster) {
@@ -167,6 +171,15 @@ void World::ChangeClusters() {
               configured.begin() + static_cast<long>(env_.random.Below(configured.size())),
               configured.end());
   ingest_->SetClusters(configured);
+}
+
+// One that is open, or one of the latest, which may have ended.
+void World::CancelIncident() {
+  if (!ingest_ || last_incident_ == 0) return;
+  std::vector<std::string> ids = ingest_->truth().OpenIds();
+  const std::uint64_t back = env_.random.Below(std::min<std::uint64_t>(last_incident_, 10));
+  ids.push_back("i" + std::to_string(last_incident_ - back));
+  ingest_->Cancel(ids[env_.random.Below(ids.size())]);
 }
 
 void World::RestoreClusters() {

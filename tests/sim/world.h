@@ -85,6 +85,7 @@ class World {
   void AddRogue();
   void BreakPods(ingest::ClusterIndex cluster);
   void ChangeClusters();
+  void CancelIncident();
   void JumpWallClock();
   void CrashExecutor();
 

@@ -88,6 +88,12 @@ class SchedulerDriver {
   void StreamClosed(StreamId stream) {
     Step([&] { scheduler_.OnStreamClosed(stream, now_, effects_); });
   }
+  Scheduler::Cancelled Cancel(const std::string& incident_id) {
+    return Step([&] { return scheduler_.Cancel(incident_id, now_, effects_); });
+  }
+  void ResetBreaker() {
+    Step([&] { scheduler_.ResetBreaker(now_, effects_); });
+  }
   void BeginDrain() {
     Step([&] { scheduler_.BeginDrain(effects_); });
   }
@@ -191,7 +197,8 @@ class SchedulerDriver {
       EXPECT_EQ(received,
                 Sum(c.invalid) + Sum(c.filtered) + c.breaker_dropped + c.rejected + c.queued)
           << view.name;
-      EXPECT_EQ(c.restored + c.queued + c.requeued, c.dequeued + c.expired + c.evicted + view.depth)
+      EXPECT_EQ(c.restored + c.queued + c.requeued,
+                c.dequeued + c.expired + Sum(c.evicted) + view.depth)
           << view.name;
       EXPECT_EQ(c.restored + c.leases_restored + c.queued,
                 Sum(c.finished) + view.depth + view.leased)

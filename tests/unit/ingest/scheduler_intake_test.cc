@@ -98,7 +98,7 @@ TEST(SchedulerOverflow, DropOldestEvictsTheOldestOfTheClusterAlone) {
   EXPECT_EQ(driver.Only<IncidentFinished>().status, "evicted");
   EXPECT_EQ(driver.Record(oldest).status, "evicted");
   EXPECT_EQ(driver.Record(other).state, IncidentState::kQueued);
-  EXPECT_EQ(driver.Counters().evicted, 1u);
+  EXPECT_EQ(driver.Counters().evicted, (WordCounts{{"overflow", 1}}));
   EXPECT_EQ(driver.Depth(0), 2u);
 }
 
@@ -114,7 +114,7 @@ TEST(SchedulerOverflow, RejectNewestKeepsTheQueue) {
   EXPECT_EQ(rejected.reason, "overflow");
   EXPECT_EQ(driver.Only<QueueOverflowed>().event_id, "late");
   EXPECT_EQ(driver.Counters().rejected, 1u);
-  EXPECT_EQ(driver.Counters().evicted, 0u);
+  EXPECT_EQ(driver.Counters().evicted, WordCounts{});
   EXPECT_EQ(driver.Record(first).state, IncidentState::kQueued);
 }
 
@@ -132,7 +132,7 @@ TEST(SchedulerOverflow, RequeuePassesTheBoundAndDoesNotRaiseIt) {
   driver.Pass(seconds(1));
   driver.Queue();
   EXPECT_EQ(driver.Depth(), 3u);
-  EXPECT_EQ(driver.Counters().evicted, 1u);
+  EXPECT_EQ(driver.Counters().evicted, (WordCounts{{"overflow", 1}}));
 }
 
 TEST(SchedulerOverflow, QueueOfSizeZeroRejects) {

@@ -87,7 +87,7 @@ TEST(MetricsDocs, TheTablesOfIngestAreWhatItShows) {
   cluster.counters.received[0] = 1;
   cluster.counters.invalid["json"] = 1;
   cluster.counters.filtered["kind"] = 1;
-  cluster.counters.evicted = 1;
+  cluster.counters.evicted["overflow"] = 1;
   cluster.counters.finished["success"] = 1;
   cluster.reconnections["tls"] = 1;
   cluster.errors["tls"] = 1;

@@ -1,0 +1,215 @@
+// What operators ask for: no investigation of this incident, a closed breaker; and why one waits.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/unit/ingest/scheduler_fixture.h"
+
+namespace runner::ingest {
+namespace {
+
+using std::chrono::minutes;
+using std::chrono::seconds;
+using Cancelled = Scheduler::Cancelled;
+using Hindrance = Scheduler::Hindrance;
+using BreakerState = CircuitBreaker::State;
+
+constexpr StreamId kAttached = 1;
+
+TEST(SchedulerCancel, WhatWaitsEndsAtOnceAndCountsAsEvicted) {
+  SchedulerDriver driver(OptionsFor(1));
+  const std::string stays = driver.Queue();
+  const std::string id = driver.Queue();
+  EXPECT_EQ(driver.Cancel(id), Cancelled::kEnded);
+  EXPECT_EQ(driver.Only<IncidentFinished>().status, "cancelled");
+  EXPECT_EQ(driver.Only<IncidentFinished>().reason, "cancelled");
+  EXPECT_EQ(driver.Counters().evicted, (WordCounts{{"cancelled", 1}}));
+  EXPECT_EQ(driver.Finished("cancelled"), 1u);
+  EXPECT_EQ(driver.Depth(), 1u);
+  driver.Attach(kAttached, "e", 2);
+  EXPECT_EQ(driver.Only<SendOffer>().lease.incident_id, stays);
+}
+
+TEST(SchedulerCancel, WhatIsUnknownOrHasEndedIsLeftAlone) {
+  SchedulerDriver driver(OptionsFor(1));
+  const std::string id = driver.Queue();
+  EXPECT_EQ(driver.Cancel("nobody"), Cancelled::kUnknown);
+  EXPECT_EQ(driver.Cancel(id), Cancelled::kEnded);
+  EXPECT_EQ(driver.Cancel(id), Cancelled::kEndedBefore);
+  EXPECT_THAT(driver.effects(), testing::IsEmpty());
+}
+
+TEST(SchedulerCancel, OfWhatNeverRanTheKeyIsFree) {
+  SchedulerOptions options = OptionsFor(1);
+  options.dedup.window = minutes(5);
+  SchedulerDriver driver(options);
+  driver.Cancel(driver.Queue());
+  EXPECT_EQ(driver.Event().result, Scheduler::Admission::Result::kQueued);
+}
+
+class CancelledRun : public ::testing::Test {
+ protected:
+  CancelledRun() : driver_(Options()) {
+    driver_.Attach(kAttached, "e", 1);
+    id_ = driver_.Queue();
+    lease_ = driver_.LeaseOf(id_);
+    driver_.Started(kAttached, lease_);
+    EXPECT_EQ(driver_.Cancel(id_), Cancelled::kStopping);
+  }
+  static SchedulerOptions Options() {
+    SchedulerOptions options = OptionsFor(1);
+    options.dedup.window = minutes(5);
+    return options;
+  }
+
+  SchedulerDriver driver_;
+  std::string id_;
+  Lease lease_;
+};
+
+TEST_F(CancelledRun, ItsExecutorIsToldAndItsResultIsTheEnd) {
+  EXPECT_EQ(driver_.Only<SendCancel>().lease, lease_);
+  EXPECT_EQ(driver_.Only<SendCancel>().reason, "cancelled");
+  driver_.Result(kAttached, lease_, RunStatus::kCancelled);
+  EXPECT_EQ(driver_.Only<IncidentFinished>().status, "cancelled");
+  EXPECT_EQ(driver_.Event().reason, "duplicate") << "an agent has looked at it";
+}
+
+TEST_F(CancelledRun, OneThatEndedBeforeItWasStoppedKeepsItsResult) {
+  driver_.Result(kAttached, lease_, RunStatus::kSuccess);
+  EXPECT_EQ(driver_.Only<IncidentFinished>().status, "success");
+}
+
+TEST_F(CancelledRun, AnInterruptedOneIsNotTriedAgain) {
+  driver_.Result(kAttached, lease_, RunStatus::kInterrupted);
+  EXPECT_EQ(driver_.Only<IncidentFinished>().status, "cancelled");
+  EXPECT_EQ(driver_.Depth(), 0u);
+}
+
+TEST_F(CancelledRun, ALostOneIsNotTriedAgain) {
+  driver_.StreamClosed(kAttached);
+  driver_.PassWithTimers(minutes(2));
+  EXPECT_EQ(driver_.Only<IncidentFinished>().status, "cancelled");
+  EXPECT_EQ(driver_.Depth(), 0u);
+}
+
+TEST_F(CancelledRun, AnExecutorThatComesBackWithItIsToldAgain) {
+  driver_.StreamClosed(kAttached);
+  HelloInfo hello = SchedulerDriver::HelloOf("e", 1);
+  hello.running = {lease_};
+  driver_.Hello(2, hello);
+  EXPECT_EQ(driver_.Only<SendCancel>().stream, StreamId{2});
+  EXPECT_EQ(driver_.Only<SendCancel>().lease, lease_);
+}
+
+TEST_F(CancelledRun, AResultThatWaitsIsNotThrownAway) {
+  driver_.StreamClosed(kAttached);
+  HelloInfo hello = SchedulerDriver::HelloOf("e", 1);
+  hello.results_waiting = {lease_};
+  driver_.Hello(2, hello);
+  EXPECT_EQ(driver_.Count<SendCancel>(), 0u);
+}
+
+TEST_F(CancelledRun, ARestartDoesNotForgetIt) {
+  const IncidentRecord& record = driver_.Record(id_);
+  SchedulerDriver next(Options());
+  next.Restore({{record.incident, record}});
+  next.PassWithTimers(minutes(2));
+  EXPECT_EQ(next.Only<IncidentFinished>().status, "cancelled");
+}
+
+TEST(SchedulerCancel, ARefusedOfferIsNotMadeAgain) {
+  SchedulerDriver driver(OptionsFor(1));
+  driver.Attach(kAttached, "e", 2);
+  const std::string id = driver.Queue();
+  driver.Cancel(id);
+  driver.Reject(kAttached, driver.LeaseOf(id));
+  EXPECT_EQ(driver.Only<IncidentFinished>().status, "cancelled");
+}
+
+// --- the breaker ----------------------------------------------------------------------------
+
+TEST(SchedulerBreaker, AResetStartsWhatWaits) {
+  SchedulerOptions options = OptionsFor(1);
+  options.breaker.threshold = 1;
+  options.breaker_policy = BreakerPolicy::kHold;
+  SchedulerDriver driver(options);
+  driver.Attach(kAttached, "e", 1);
+  const std::string fails = driver.Queue();
+  driver.Result(kAttached, driver.LeaseOf(fails), RunStatus::kFailure);
+  driver.Credits(kAttached, 2);
+  const std::string waits = driver.Queue();
+  EXPECT_EQ(driver.Count<SendOffer>(), 0u);
+  driver.ResetBreaker();
+  EXPECT_EQ(driver.Only<BreakerChanged>().state, BreakerState::kClosed);
+  EXPECT_EQ(driver.Only<SendOffer>().lease.incident_id, waits);
+  driver.ResetBreaker();
+  EXPECT_EQ(driver.Count<BreakerChanged>(), 0u) << "it was closed";
+}
+
+TEST(SchedulerBreaker, AResetForgetsFailuresAlsoOfWhatRuns) {
+  SchedulerOptions options = OptionsFor(2);
+  options.breaker.threshold = 1;
+  SchedulerDriver driver(options);
+  driver.Attach(kAttached, "e", 2);
+  const std::string runs = driver.Queue(0);
+  driver.ResetBreaker();
+  driver.Result(kAttached, driver.LeaseOf(runs), RunStatus::kFailure);
+  EXPECT_EQ(driver.scheduler().breaker().state(), BreakerState::kClosed);
+}
+
+// --- why it waits ---------------------------------------------------------------------------
+
+class WhyNotLeased : public ::testing::Test {
+ protected:
+  static SchedulerOptions Options() {
+    SchedulerOptions options = OptionsFor(3);
+    options.max_concurrent_agents = 2;
+    return options;
+  }
+  static Hindrance Why(const SchedulerDriver& driver, ClusterIndex cluster = 0) {
+    return const_cast<SchedulerDriver&>(driver).scheduler().WhyNotLeased(cluster,
+                                                                         driver.now().mono);
+  }
+};
+
+TEST_F(WhyNotLeased, NobodyIsThere) {
+  SchedulerDriver driver(Options());
+  EXPECT_EQ(Why(driver), Hindrance::kNoExecutor);
+  driver.Attach(kAttached, "e", 1);
+  EXPECT_EQ(Why(driver), Hindrance::kNone);
+  driver.Draining(kAttached);
+  EXPECT_EQ(Why(driver), Hindrance::kNoExecutor);
+}
+
+TEST_F(WhyNotLeased, SlotsClustersAndTheTotalAreUsedUp) {
+  SchedulerDriver driver(Options());
+  driver.Attach(kAttached, "e", 1);
+  driver.Queue(0);
+  EXPECT_EQ(Why(driver, 0), Hindrance::kClusterBusy);
+  EXPECT_EQ(Why(driver, 1), Hindrance::kNoFreeSlot);
+  driver.Attach(2, "f", 2);
+  driver.Queue(1);
+  EXPECT_EQ(Why(driver, 2), Hindrance::kAllBusy);
+}
+
+TEST_F(WhyNotLeased, TheBreakerTheHourAndTheEnd) {
+  SchedulerOptions options = Options();
+  options.breaker.threshold = 1;
+  options.max_runs_per_hour = 2;
+  SchedulerDriver driver(options);
+  driver.Attach(kAttached, "e", 5);
+  const std::string fails = driver.Queue(0);
+  driver.Result(kAttached, driver.LeaseOf(fails), RunStatus::kFailure);
+  EXPECT_EQ(Why(driver), Hindrance::kBreakerOpen);
+  driver.PassWithTimers(seconds(60));
+  const std::string probe = driver.Queue(0);
+  EXPECT_EQ(Why(driver, 1), Hindrance::kBreakerProbing);
+  driver.Result(kAttached, driver.LeaseOf(probe), RunStatus::kSuccess);
+  EXPECT_EQ(Why(driver), Hindrance::kRunRate);
+  driver.BeginDrain();
+  EXPECT_EQ(Why(driver), Hindrance::kDraining);
+}
+
+}  // namespace
+}  // namespace runner::ingest

@@ -32,7 +32,7 @@ int Run(const ExecutorConfig& config, const ConfigTable& table) {
 
   Inbox inbox(clock);
   ExecutorLoop loop(config.Executor(), config.Agent(), inbox, logger);
-  AdminService admin(inbox, loop.supervisor());
+  AdminService admin(inbox, loop);
   const MonoTime started = clock.Now().mono;
   const auto on_error = [&](std::string_view path, std::string_view what) {
     logger.Error("Request failed", {{"path", path}, {"error", what}});

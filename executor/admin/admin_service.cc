@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "common/ask_loop.h"
+#include "common/build_info.h"
 #include "common/wire.h"
 #include "executor/workspace/beneath.h"
 
@@ -70,13 +71,47 @@ bool SendRest(const UniqueFd& log, grpc::ServerWriter<v1::TailOutputResponse>& w
 
 }  // namespace
 
+grpc::Status AdminService::GetStatus(grpc::ServerContext*, const v1::ExecutorAdminGetStatusRequest*,
+                                     v1::ExecutorAdminGetStatusResponse* response) {
+  auto status = AskLoop<v1::ExecutorAdminGetStatusResponse>(
+      inbox_, [this] { return Status(); }, kLoopTimeout);
+  if (!status) return Busy();
+  *response = *std::move(status);
+  return grpc::Status::OK;
+}
+
+v1::ExecutorAdminGetStatusResponse AdminService::Status() const {
+  const ExecutorOptions& options = loop_.options();
+  const Admission& admission = loop_.admission();
+  v1::ExecutorAdminGetStatusResponse status;
+  status.set_version(GetBuildInfo().version);
+  *status.mutable_uptime() = ToProto(inbox_.Now().mono - started_);
+  status.set_executor_id(options.executor_id);
+  status.set_ingest_address(options.ingest_address);
+  status.set_attached(loop_.attached());
+  status.set_draining(admission.draining());
+  status.set_tainted(loop_.supervisor().tainted());
+  status.set_sidecar(options.sidecar);
+  status.set_slots(options.slots);
+  status.set_busy(static_cast<std::uint32_t>(admission.Running().size()));
+  status.set_results_waiting(static_cast<std::uint32_t>(admission.results_waiting().size()));
+  for (const auto& [cluster, counters] : loop_.supervisor().counters().clusters()) {
+    for (std::size_t i = 0; i < kRunStatusCount; ++i) {
+      if (counters.completed[i] == 0) continue;
+      const std::string word(ToString(static_cast<RunStatus>(i)));
+      (*status.mutable_runs_completed())[word] += counters.completed[i];
+    }
+  }
+  return status;
+}
+
 grpc::Status AdminService::ListRuns(grpc::ServerContext*, const v1::ListRunsRequest*,
                                     v1::ListRunsResponse* response) {
   auto list = AskLoop<v1::ListRunsResponse>(
       inbox_,
       [this] {
         v1::ListRunsResponse runs;
-        for (const RunInfo& info : supervisor_.Runs()) {
+        for (const RunInfo& info : loop_.supervisor().Runs()) {
           *runs.add_runs() = ToProtoRun(info, inbox_.Now().mono);
         }
         return runs;
@@ -92,7 +127,7 @@ std::optional<std::optional<RunInfo>> AdminService::Find(const std::string& inci
   return AskLoop<std::optional<RunInfo>>(
       inbox_,
       [this, incident_id, attempt]() -> std::optional<RunInfo> {
-        const std::vector<RunInfo> runs = supervisor_.Runs();
+        const std::vector<RunInfo> runs = loop_.supervisor().Runs();
         const auto run = std::find_if(runs.begin(), runs.end(), [&](const RunInfo& info) {
           return info.lease.incident_id == incident_id &&
                  (!attempt || info.lease.attempt == *attempt);
@@ -141,9 +176,9 @@ grpc::Status AdminService::CancelRun(grpc::ServerContext*, const v1::CancelRunRe
   const auto stopped = AskLoop<bool>(
       inbox_,
       [this, incident_id = request->incident_id()] {
-        for (const RunInfo& run : supervisor_.Runs()) {
+        for (const RunInfo& run : loop_.supervisor().Runs()) {
           if (run.outcome || run.lease.incident_id != incident_id) continue;
-          supervisor_.Stop(run.lease, StopReason::kCancelled);
+          loop_.supervisor().Stop(run.lease, StopReason::kCancelled);
           return true;
         }
         return false;

@@ -6,7 +6,7 @@
 #include <string>
 
 #include "common/inbox.h"
-#include "executor/supervisor/supervisor.h"
+#include "executor/executor_loop.h"
 #include "runner/v1/executor_admin.grpc.pb.h"
 
 namespace runner::executor {
@@ -18,8 +18,12 @@ class AdminService final : public v1::ExecutorAdmin::Service {
  public:
   static constexpr int kMaxTails = 8;
 
-  AdminService(Inbox& inbox, Supervisor& supervisor) : inbox_(inbox), supervisor_(supervisor) {}
+  AdminService(Inbox& inbox, ExecutorLoop& loop)
+      : inbox_(inbox), loop_(loop), started_(inbox.Now().mono) {}
 
+  grpc::Status GetStatus(grpc::ServerContext* context,
+                         const v1::ExecutorAdminGetStatusRequest* request,
+                         v1::ExecutorAdminGetStatusResponse* response) override;
   grpc::Status ListRuns(grpc::ServerContext* context, const v1::ListRunsRequest* request,
                         v1::ListRunsResponse* response) override;
   grpc::Status TailOutput(grpc::ServerContext* context, const v1::TailOutputRequest* request,
@@ -35,8 +39,11 @@ class AdminService final : public v1::ExecutorAdmin::Service {
   grpc::Status Tail(grpc::ServerContext& context, const v1::TailOutputRequest& request,
                     grpc::ServerWriter<v1::TailOutputResponse>& writer);
 
+  v1::ExecutorAdminGetStatusResponse Status() const;
+
   Inbox& inbox_;
-  Supervisor& supervisor_;
+  ExecutorLoop& loop_;
+  const MonoTime started_;
   std::atomic<int> tails_{0};
 };
 

@@ -6,6 +6,7 @@
 
 #include "common/ask_loop.h"
 #include "common/build_info.h"
+#include "common/utf8.h"
 #include "common/wire.h"
 #include "ingest/mcp/fault_decoder.h"
 
@@ -15,6 +16,8 @@ namespace {
 constexpr Duration kPatience = std::chrono::seconds(1);
 constexpr std::uint32_t kDefaultLimit = 100;
 constexpr std::uint32_t kMaxLimit = 1000;
+constexpr std::uint32_t kDefaultExplanations = 10;
+constexpr std::uint32_t kMaxExplanations = 100;
 
 grpc::Status Busy() { return {grpc::StatusCode::UNAVAILABLE, "ingest is busy or shutting down"}; }
 
@@ -69,6 +72,21 @@ FaultEvent ToEvent(const v1::SubmitEventRequest& request, Severity severity, Wal
   return event;
 }
 
+v1::EventExplanation ToExplanation(const EventDecision& decision, const Scheduler& scheduler,
+                                   const Instant& now) {
+  v1::EventExplanation explanation;
+  explanation.set_event_id(SanitizeUtf8(decision.event_id));
+  explanation.set_cluster(decision.cluster);
+  explanation.set_fault_type(SanitizeUtf8(decision.fault_type));
+  explanation.set_severity(std::string(ToString(decision.severity)));
+  *explanation.mutable_resource() = ToProto(decision.resource);
+  *explanation.mutable_received_at() = ToProto(decision.received_at);
+  explanation.set_decision(std::string(decision.fate));
+  explanation.set_incident_id(decision.incident_id);
+  explanation.set_explanation(SanitizeUtf8(Explain(decision, scheduler, now)));
+  return explanation;
+}
+
 }  // namespace
 
 AdminService::AdminService(Inbox& inbox, IngestLoop& loop, Endpoints endpoints)
@@ -109,6 +127,7 @@ v1::GetStatusResponse AdminService::Status() const {
   }
   status.set_incidents_queued(queued);
   status.set_incidents_leased(scheduler.leases().leases().size());
+  status.set_circuit_breaker(std::string(ToString(scheduler.breaker().state())));
   for (const auto& [id, known] : scheduler.leases().executors()) {
     v1::ExecutorStatus& executor = *status.add_executors();
     executor.set_executor_id(id);
@@ -220,6 +239,73 @@ grpc::Status AdminService::SubmitEvent(grpc::ServerContext*, const v1::SubmitEve
                                                                      : "rejected");
   response->set_reason(admission.reason);
   response->set_incident_id(admission.incident_id);
+  return grpc::Status::OK;
+}
+
+grpc::Status AdminService::ExplainEvent(grpc::ServerContext*,
+                                        const v1::ExplainEventRequest* request,
+                                        v1::ExplainEventResponse* response) {
+  const DecisionRing::Query query{request->cluster(), request->fault_id(), request->incident_id(),
+                                  FromProto(request->resource())};
+  const std::uint32_t limit =
+      std::min(request->limit() == 0 ? kDefaultExplanations : request->limit(), kMaxExplanations);
+  auto found = AskLoop<v1::ExplainEventResponse>(
+      inbox_,
+      [this, query, limit] {
+        v1::ExplainEventResponse list;
+        for (const EventDecision* decision : loop_.decisions().Newest(query, limit)) {
+          *list.add_explanations() = ToExplanation(*decision, loop_.scheduler(), inbox_.Now());
+        }
+        return list;
+      },
+      kPatience);
+  if (!found) return Busy();
+  if (found->explanations().empty()) {
+    return {grpc::StatusCode::NOT_FOUND,
+            "none of the latest " + std::to_string(DecisionRing::kCapacity) + " valid events fits"};
+  }
+  *response = *std::move(found);
+  return grpc::Status::OK;
+}
+
+grpc::Status AdminService::CancelIncident(grpc::ServerContext*,
+                                          const v1::CancelIncidentRequest* request,
+                                          v1::CancelIncidentResponse* response) {
+  using Cancelled = Scheduler::Cancelled;
+  const auto cancelled = AskLoop<Cancelled>(
+      inbox_,
+      [this, id = request->incident_id()] {
+        return loop_.Step([&](Scheduler& scheduler, const Instant& now, Effects& effects) {
+          return scheduler.Cancel(id, now, effects);
+        });
+      },
+      kPatience);
+  if (!cancelled) return Busy();
+  if (*cancelled == Cancelled::kUnknown) {
+    return {grpc::StatusCode::NOT_FOUND, "no such incident, or forgotten"};
+  }
+  if (*cancelled == Cancelled::kEndedBefore) {
+    return {grpc::StatusCode::FAILED_PRECONDITION, "the incident has ended"};
+  }
+  response->set_result(*cancelled == Cancelled::kEnded ? "cancelled" : "stopping");
+  return grpc::Status::OK;
+}
+
+grpc::Status AdminService::ResetCircuitBreaker(grpc::ServerContext*,
+                                               const v1::ResetCircuitBreakerRequest*,
+                                               v1::ResetCircuitBreakerResponse* response) {
+  const auto before = AskLoop<CircuitBreaker::State>(
+      inbox_,
+      [this] {
+        return loop_.Step([](Scheduler& scheduler, const Instant& now, Effects& effects) {
+          const CircuitBreaker::State state = scheduler.breaker().state();
+          scheduler.ResetBreaker(now, effects);
+          return state;
+        });
+      },
+      kPatience);
+  if (!before) return Busy();
+  response->set_previous_state(std::string(ToString(*before)));
   return grpc::Status::OK;
 }
 

@@ -31,6 +31,14 @@ class AdminService final : public v1::IngestAdmin::Service {
                            v1::GetIncidentResponse* response) override;
   grpc::Status SubmitEvent(grpc::ServerContext* context, const v1::SubmitEventRequest* request,
                            v1::SubmitEventResponse* response) override;
+  grpc::Status ExplainEvent(grpc::ServerContext* context, const v1::ExplainEventRequest* request,
+                            v1::ExplainEventResponse* response) override;
+  grpc::Status CancelIncident(grpc::ServerContext* context,
+                              const v1::CancelIncidentRequest* request,
+                              v1::CancelIncidentResponse* response) override;
+  grpc::Status ResetCircuitBreaker(grpc::ServerContext* context,
+                                   const v1::ResetCircuitBreakerRequest* request,
+                                   v1::ResetCircuitBreakerResponse* response) override;
 
  private:
   v1::GetStatusResponse Status() const;

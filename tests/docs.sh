@@ -67,6 +67,7 @@ kubectl >"$RUNNER_REPORT_FILE"
 END
 chmod +x "$work"/programs/*
 export PATH=$work/programs:$bin:$PATH ANTHROPIC_API_KEY=none
+unset {http,https,all,no}_proxy {HTTP,HTTPS,ALL,NO}_PROXY
 cd "$work"
 
 # await WHAT COMMAND...: until the command succeeds, for 20 s at the most.

@@ -76,4 +76,7 @@ indented ? indent($0) >= 4 : (blank && indent($0) >= 4) {
   blank = indented = 0
   if (want == "prose") print
 }
-END { end_command() }
+END {
+  end_command()
+  if (fenced && want == "commands") print place(fenced) "\tthis block has no end"
+}

@@ -4,8 +4,8 @@
 #   docs.sh ROOT BIN
 # The system that is asked is the one that the README starts. Its server on the network is the fault
 # simulator, as an HTTP proxy, and its claude a script.
-# 77: skipped, since a program or the right to a network is missing; RUNNER_REQUIRE_PEERS=1 makes that a
-# failure.
+# 77: skipped, since a program is missing, which RUNNER_REQUIRE_PEERS=1 makes a failure, or the right to a
+# network.
 set -euo pipefail
 
 skip() {
@@ -21,7 +21,8 @@ if [ -z "${RUNNER_DOCS_NETWORK:-}" ]; then
     unshare $how ip link set lo up 2>/dev/null || continue
     RUNNER_DOCS_NETWORK=own exec unshare $how bash "$0" "$@"
   done
-  skip "a network namespace is not permitted here, and the documented ports may be taken"
+  echo "a network namespace is not permitted here, and the documented ports may be taken"
+  exit 77
 fi
 ip link set lo up
 

@@ -206,7 +206,21 @@ TEST_F(GrpcurlTest, ServesHealthAndTheAdminServices) {
   EXPECT_EQ(
       Call(ingest, "runner.v1.IngestAdmin/GetStatus", json::object()).at("clusters")[0].at("name"),
       System::kCluster);
-  EXPECT_EQ(Call(system_->executor(), "runner.v1.ExecutorAdmin/ListRuns", json::object())
+  EXPECT_EQ(Call(ingest, "runner.v1.IngestAdmin/ListClusters", json::object())
+                .at("clusters")[0]
+                .at("name"),
+            System::kCluster);
+  EXPECT_EQ(Call(ingest, "runner.v1.IngestAdmin/ExplainEvent", {{"incident_id", id}})
+                .at("explanations")[0]
+                .at("explanation"),
+            "Investigated: success on executor executor, attempt 1.");
+  EXPECT_EQ(Call(ingest, "runner.v1.IngestAdmin/ResetCircuitBreaker", json::object())
+                .at("previous_state"),
+            "closed");
+  const ServiceProcess& executor = system_->executor();
+  EXPECT_EQ(Call(executor, "runner.v1.ExecutorAdmin/GetStatus", json::object()).at("executor_id"),
+            "executor");
+  EXPECT_EQ(Call(executor, "runner.v1.ExecutorAdmin/ListRuns", json::object())
                 .at("runs")[0]
                 .at("lease")
                 .at("incident_id"),

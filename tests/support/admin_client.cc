@@ -71,6 +71,37 @@ std::vector<v1::ClusterConnection> IngestClient::Clusters() {
   return {response.clusters().begin(), response.clusters().end()};
 }
 
+std::vector<v1::EventExplanation> IngestClient::Explain(const std::string& pod) {
+  grpc::ClientContext context;
+  Limit(context);
+  v1::ExplainEventRequest request;
+  request.mutable_resource()->set_kind("Pod");
+  request.mutable_resource()->set_name(pod);
+  v1::ExplainEventResponse response;
+  const grpc::Status status = stub_->ExplainEvent(&context, request, &response);
+  if (status.error_code() == grpc::StatusCode::NOT_FOUND) return {};
+  Require(status, "ExplainEvent");
+  return {response.explanations().begin(), response.explanations().end()};
+}
+
+std::string IngestClient::Cancel(const std::string& incident_id) {
+  grpc::ClientContext context;
+  Limit(context);
+  v1::CancelIncidentRequest request;
+  request.set_incident_id(incident_id);
+  v1::CancelIncidentResponse response;
+  const grpc::Status status = stub_->CancelIncident(&context, request, &response);
+  return status.ok() ? response.result() : status.error_message();
+}
+
+std::string IngestClient::ResetBreaker() {
+  grpc::ClientContext context;
+  Limit(context);
+  v1::ResetCircuitBreakerResponse response;
+  Require(stub_->ResetCircuitBreaker(&context, {}, &response), "ResetCircuitBreaker");
+  return response.previous_state();
+}
+
 ExecutorClient::ExecutorClient(const std::string& address)
     : stub_(v1::ExecutorAdmin::NewStub(ChannelTo(address))) {}
 
@@ -80,6 +111,14 @@ std::vector<v1::Run> ExecutorClient::Runs() {
   v1::ListRunsResponse response;
   Require(stub_->ListRuns(&context, {}, &response), "ListRuns");
   return {response.runs().begin(), response.runs().end()};
+}
+
+v1::ExecutorAdminGetStatusResponse ExecutorClient::Status() {
+  grpc::ClientContext context;
+  Limit(context);
+  v1::ExecutorAdminGetStatusResponse response;
+  Require(stub_->GetStatus(&context, {}, &response), "GetStatus");
+  return response;
 }
 
 }  // namespace runner::support

@@ -24,6 +24,12 @@ class IngestClient {
   std::vector<v1::IncidentStatus> List(const std::string& state = "");
   v1::GetStatusResponse Status();
   std::vector<v1::ClusterConnection> Clusters();
+  // What became of events about a pod of this name, newest first; NOT_FOUND is an empty list.
+  std::vector<v1::EventExplanation> Explain(const std::string& pod);
+  // What it answers; of a refusal the message.
+  std::string Cancel(const std::string& incident_id);
+  // The state that the breaker had.
+  std::string ResetBreaker();
 
  private:
   std::unique_ptr<v1::IngestAdmin::Stub> stub_;
@@ -33,6 +39,7 @@ class ExecutorClient {
  public:
   explicit ExecutorClient(const std::string& address);
   std::vector<v1::Run> Runs();
+  v1::ExecutorAdminGetStatusResponse Status();
 
  private:
   std::unique_ptr<v1::ExecutorAdmin::Stub> stub_;

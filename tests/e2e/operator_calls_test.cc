@@ -1,0 +1,173 @@
+// What operators ask for while faults come in: why, no more of this one, and a closed breaker.
+
+#include <chrono>
+#include <string>
+
+#include <gmock/gmock.h>
+
+#include "tests/support/eventually.h"
+#include "tests/support/system_test.h"
+
+namespace runner {
+namespace {
+
+using namespace support;
+using namespace std::chrono_literals;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+using ::testing::StartsWith;
+
+// An agent that works until the file `go` is there; one of a pod that is called bad fails at once.
+class OperatorCallsTest : public SystemTest {
+ protected:
+  void Start(const Words& ingest_flags, const Words& executor_flags = {}) {
+    system_->StartWithoutPeer(
+        {system_->ScriptAgent("case $RUNNER_RESOURCE_NAME in bad*) exit 3;; esac\n"
+                              "until [ -e " +
+                              Gate().string() + " ]; do sleep 0.02; done\n")},
+        ingest_flags, executor_flags);
+  }
+  std::filesystem::path Gate() const { return system_->directory() / "go"; }
+  v1::SubmitEventResponse Send(const std::string& pod, const std::string& severity = "error") {
+    v1::SubmitEventResponse response;
+    EXPECT_TRUE(system_->Admin().Submit(System::Event(pod, severity), &response).ok());
+    return response;
+  }
+  // What is said of the latest event about this pod.
+  std::string Why(const std::string& pod) {
+    const auto explanations = system_->Admin().Explain(pod);
+    if (explanations.empty()) return "nothing";
+    return explanations[0].decision() + ": " + explanations[0].explanation();
+  }
+  double Ingest(const std::string& name, const MetricsText::Labels& labels = {}) {
+    return system_->ingest().Metrics().Sum(name, labels);
+  }
+};
+
+TEST_F(OperatorCallsTest, EveryFateOfAnEventIsExplainedInASentence) {
+  Start({"--cluster-queue-size", "2", "--max-queue-age", "3s", "--queue-sweep-interval", "1s",
+         "--circuit-breaker-threshold", "1", "--circuit-breaker-cooldown", "1h"});
+  EXPECT_EQ(Why("any"), "nothing");
+  const std::string runs = system_->Submit("runs");
+  system_->AwaitAgentStarted(runs);
+  EXPECT_THAT(Why("runs"), StartsWith("queued: Running: it has been leased for "));
+  EXPECT_THAT(Why("runs"), HasSubstr(" on executor executor, attempt 1."));
+
+  Send("mild", "info");
+  EXPECT_EQ(Why("mild"),
+            "filtered: Filtered: its severity info is below the threshold of cluster "
+            "prod, which is warning.");
+  EXPECT_EQ(Send("runs").incident_id(), runs);
+  EXPECT_EQ(Why("runs"), "filtered: Duplicate: incident " + runs +
+                             " of the same resource was being investigated.");
+  EXPECT_EQ(system_->Admin().Explain("runs")[0].incident_id(), runs);
+
+  Send("first", "critical");
+  EXPECT_THAT(Why("first"), HasSubstr("queued: Queued: it has waited for "));
+  EXPECT_THAT(Why("first"), HasSubstr("with 0 of its cluster before it, since its cluster runs as "
+                                      "many agents as --max-agents-per-cluster allows (1)."));
+  Send("pushed-out");
+  Send("second", "critical");
+  EXPECT_THAT(Why("pushed-out"), StartsWith("finished: Evicted: the queue was full"));
+  Send("no-room");
+  EXPECT_THAT(Why("no-room"),
+              StartsWith("rejected: Rejected: there was no room, with 2 incidents"));
+  ASSERT_TRUE(Eventually([this] { return Ingest("events_expired_total") == 2; }));
+  EXPECT_THAT(Why("first"), StartsWith("finished: Expired: it waited for "));
+  EXPECT_THAT(Why("first"), HasSubstr("and --max-queue-age is 3s."));
+
+  WriteFile(Gate(), "");
+  system_->AwaitFinished(runs);
+  EXPECT_EQ(system_->Admin().Explain("runs")[1].explanation(),
+            "Investigated: success on executor executor, attempt 1.");
+  Send("runs");
+  EXPECT_THAT(Why("runs"), HasSubstr("had been investigated; events like it were ignored for "));
+
+  system_->AwaitFinished(system_->Submit("bad"));
+  EXPECT_EQ(Why("bad"),
+            "finished: Investigated: failure (exit_code) on executor executor, attempt 1.");
+  Send("next");
+  EXPECT_THAT(Why("next"), StartsWith("dropped: Dropped: the circuit breaker was open"));
+  EXPECT_EQ(system_->Admin().Status().circuit_breaker(), "open");
+}
+
+TEST_F(OperatorCallsTest, ACancelledIncidentIsStoppedOrNeverStarted) {
+  Start({});
+  const std::string runs = system_->Submit("runs");
+  system_->AwaitAgentStarted(runs);
+  const std::string waits = system_->Submit("waits");
+  EXPECT_EQ(system_->Admin().Cancel(waits), "cancelled");
+  EXPECT_EQ(system_->Admin().Cancel(waits), "the incident has ended");
+  EXPECT_EQ(system_->Admin().Cancel("nobody"), "no such incident, or forgotten");
+  EXPECT_EQ(system_->Admin().Cancel(runs), "stopping");
+
+  const auto stopped = system_->AwaitFinished(runs);
+  EXPECT_EQ(stopped.status(), "cancelled");
+  EXPECT_TRUE(stopped.outcome().contained());
+  EXPECT_THAT(system_->Agents(), IsEmpty());
+  EXPECT_EQ(system_->AwaitFinished(waits).status(), "cancelled");
+  EXPECT_EQ(Ingest("events_evicted_total", {{"reason", "cancelled"}}), 1);
+  EXPECT_EQ(Ingest("incidents_finished_total", {{"status", "cancelled"}}), 2);
+  EXPECT_EQ(Ingest("circuit_breaker_state"), 0) << "it counts as no failure";
+  EXPECT_THAT(Why("waits"), StartsWith("finished: Cancelled: an operator wanted no investigation"));
+  EXPECT_THAT(Why("runs"), StartsWith("finished: Cancelled: its run was stopped on executor "));
+}
+
+TEST_F(OperatorCallsTest, ARunThatIgnoresSigtermIsStoppedAllTheSame) {
+  system_->StartWithoutPeer({system_->ScriptAgent("trap '' TERM\nwhile :; do sleep 0.1; done\n")},
+                            {}, {"--agent-kill-grace", "300ms"});
+  const std::string id = system_->Submit("stubborn");
+  system_->AwaitAgentStarted(id);
+  EXPECT_EQ(system_->Admin().Cancel(id), "stopping");
+  EXPECT_EQ(system_->Admin().Cancel(id), "stopping") << "said twice it is still the same";
+  EXPECT_EQ(system_->AwaitFinished(id).status(), "cancelled");
+  EXPECT_THAT(system_->Agents(), IsEmpty());
+}
+
+TEST_F(OperatorCallsTest, TheBreakerIsClosedByHand) {
+  Start({"--circuit-breaker-threshold", "1", "--circuit-breaker-cooldown", "1h",
+         "--circuit-breaker-policy", "hold"});
+  system_->AwaitFinished(system_->Submit("bad"));
+  EXPECT_EQ(Ingest("circuit_breaker_state"), 1);
+  const std::string held = system_->Submit("held");
+  EXPECT_THAT(Why("held"), HasSubstr("since the circuit breaker is open."));
+  WriteFile(Gate(), "");
+  EXPECT_EQ(system_->Admin().ResetBreaker(), "open");
+  EXPECT_EQ(system_->AwaitFinished(held).status(), "success");
+  EXPECT_EQ(system_->Admin().ResetBreaker(), "closed");
+  EXPECT_THAT(system_->ingest().log().With("Circuit breaker closed"), SizeIs(1));
+}
+
+TEST_F(OperatorCallsTest, TheExecutorIsSeenAtAGlance) {
+  Start({}, {"--slots", "3"});
+  system_->AwaitFinished(system_->Submit("bad"));
+  const std::string id = system_->Submit("runs");
+  system_->AwaitAgentStarted(id);
+  auto status = ExecutorClient(system_->executor().grpc()).Status();
+  EXPECT_EQ(status.executor_id(), "executor");
+  EXPECT_EQ(status.ingest_address(), system_->ingest_address());
+  EXPECT_TRUE(status.attached());
+  EXPECT_TRUE(status.sidecar());
+  EXPECT_FALSE(status.draining());
+  EXPECT_FALSE(status.tainted());
+  EXPECT_EQ(status.slots(), 3u);
+  EXPECT_EQ(status.busy(), 1u);
+  EXPECT_EQ(status.runs_completed().at("failure"), 1u);
+  EXPECT_GT(status.uptime().nanos() + status.uptime().seconds(), 0);
+
+  system_->ingest().process().Kill();
+  WriteFile(Gate(), "");
+  ASSERT_TRUE(Eventually([&] {
+    status = ExecutorClient(system_->executor().grpc()).Status();
+    return status.results_waiting() == 1;
+  })) << "a result waits for ingest";
+  EXPECT_FALSE(status.attached());
+  system_->StartIngest();
+  system_->AwaitAttached();
+  ASSERT_TRUE(Eventually(
+      [&] { return ExecutorClient(system_->executor().grpc()).Status().results_waiting() == 0; }));
+}
+
+}  // namespace
+}  // namespace runner

@@ -14,7 +14,6 @@ using std::chrono::seconds;
 
 constexpr Duration kWelcomeTimeout = seconds(10);
 constexpr Duration kDeliveryBudget = seconds(2);
-constexpr Duration kContainmentBudget = seconds(5);
 constexpr Duration kGoodbyeBudget = milliseconds(50);
 constexpr Duration kOwnDrainTimeout = seconds(30);
 

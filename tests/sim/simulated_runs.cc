@@ -13,8 +13,6 @@ using executor::StopReason;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-constexpr Duration kContainmentBudget = seconds(5);
-
 }  // namespace
 
 SimulatedRuns::~SimulatedRuns() {

@@ -12,6 +12,9 @@
 
 namespace runner::sim {
 
+// The longest that it takes to contain what an agent left.
+inline constexpr Duration kContainmentBudget = std::chrono::seconds(5);
+
 class RunListener {
  public:
   virtual void OnRunStarted(const Lease& lease) = 0;

@@ -14,6 +14,7 @@ runner_library(runner_test_support
                        ${support}/system.cc ${support}/system_test.cc ${support}/temp_dir.cc
                LINKS runner_common runner_proto CURL::libcurl nlohmann_json::nlohmann_json
                      GTest::gtest)
+runner_unity(runner_test_support)
 add_dependencies(runner_test_support runner-ingest runner-executor runner-shim runner-test-agent
                                      runner-faultsim)
 target_compile_definitions(runner_test_support PUBLIC

@@ -8,4 +8,5 @@ add_executable(runner-test-agent ${agent}/attack.cc ${agent}/exhaust.cc ${agent}
                                  ${agent}/show.cc)
 target_include_directories(runner-test-agent PRIVATE ${PROJECT_SOURCE_DIR})
 runner_warnings(runner-test-agent)
+runner_unity(runner-test-agent)
 runner_uninstrumented(runner-test-agent)

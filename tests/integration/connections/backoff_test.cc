@@ -16,14 +16,13 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr Duration kInitial = milliseconds(10);
-constexpr Duration kLongest = milliseconds(300);
 
 class BackoffTest : public ConnectionTest {
  protected:
   static ConnectionOptions Options() {
     ConnectionOptions options;
     options.initial_delay = kInitial;
-    options.max_delay = kLongest;
+    options.max_delay = kLongestDelay;
     return options;
   }
   // The first request that came after the failure.
@@ -35,9 +34,9 @@ class BackoffTest : public ConnectionTest {
   // The delay of a failure is that of so many in a row, spread by a quarter, and never too long.
   void ExpectDelayInARow(std::size_t failure, int in_a_row) const {
     Duration even = kInitial;
-    for (int i = 0; i < in_a_row; ++i) even = std::min(even * 2, kLongest);
+    for (int i = 0; i < in_a_row; ++i) even = std::min(even * 2, kLongestDelay);
     EXPECT_GE(delays_[failure], even * 3 / 4) << in_a_row << " before it";
-    EXPECT_LE(delays_[failure], std::min(even * 5 / 4, kLongest)) << in_a_row << " before it";
+    EXPECT_LE(delays_[failure], std::min(even * 5 / 4, kLongestDelay)) << in_a_row << " before it";
   }
   void ExpectKept(std::size_t failure) const {
     EXPECT_GE(ArrivalAfter(failure) - failed_at_[failure], delays_[failure]) << failure;
@@ -121,7 +120,7 @@ TEST_F(BackoffTest, ShutdownEndsAWaitAtOnceAndNothingArrivesAfterIt) {
   connection_->Close([&] { done = true; });
   EXPECT_TRUE(done) << "within the call";
   bool later = false;
-  inbox_.After(2 * kLongest, [&] {  // longer than any delay
+  inbox_.After(2 * kLongestDelay, [&] {  // longer than any delay
     later = true;
     Changed();
   });

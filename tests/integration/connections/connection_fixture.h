@@ -135,6 +135,9 @@ class Turn {
   Owner owner_ = kTest;
 };
 
+// Between two attempts, of tests that wait for several.
+inline constexpr Duration kLongestDelay = std::chrono::milliseconds(300);
+
 // Server and client on one loop. The loop and the test take turns: the loop stands still, between
 // two of its tasks, while the test looks and acts.
 class ConnectionTest : public ::testing::Test, public ConnectionListener {

@@ -16,13 +16,12 @@ using std::chrono::milliseconds;
 using ::testing::ElementsAre;
 
 constexpr auto kShortest = milliseconds(100);
-constexpr auto kLongest = milliseconds(300);
 
 class RetryTest : public ConnectionTest {
  protected:
   static ConnectionOptions Options() {
     ConnectionOptions options = QuickOptions();
-    options.max_delay = kLongest;
+    options.max_delay = kLongestDelay;
     return options;
   }
   // The delay after a stream that these steps end.
@@ -54,11 +53,12 @@ TEST_F(RetryTest, Row18_RetryFieldOfZeroIsBounded) {
 }
 
 TEST_F(RetryTest, Row18_HugeRetryFieldIsBounded) {
-  EXPECT_EQ(DelayAfterStream(R"({"event": {"retry": 1000000000000}})"), kLongest);
+  EXPECT_EQ(DelayAfterStream(R"({"event": {"retry": 1000000000000}})"), kLongestDelay);
 }
 
 TEST_F(RetryTest, Row18_RetryFieldBeyondAllNumbersIsBounded) {
-  EXPECT_EQ(DelayAfterStream(R"({"event": {"retry": "99999999999999999999999999"}})"), kLongest);
+  EXPECT_EQ(DelayAfterStream(R"({"event": {"retry": "99999999999999999999999999"}})"),
+            kLongestDelay);
 }
 
 TEST_F(RetryTest, Row18_NegativeRetryFieldIsIgnored) {
@@ -97,17 +97,17 @@ TEST_F(RetryTest, Row16_RetryAfterIsHonoured) {
 }
 
 TEST_F(RetryTest, Row16_RetryAfterInSecondsIsBounded) {
-  EXPECT_EQ(DelayAfter503("3600"), kLongest);
+  EXPECT_EQ(DelayAfter503("3600"), kLongestDelay);
 }
 
 TEST_F(RetryTest, Row16_NegativeRetryAfterIsBounded) { EXPECT_EQ(DelayAfter503("-5"), kShortest); }
 
 TEST_F(RetryTest, Row16_HugeRetryAfterIsBounded) {
-  EXPECT_EQ(DelayAfter503("99999999999999999999999999"), kLongest);
+  EXPECT_EQ(DelayAfter503("99999999999999999999999999"), kLongestDelay);
 }
 
 TEST_F(RetryTest, Row16_RetryAfterMayBeADate) {
-  EXPECT_EQ(DelayAfter503("Fri, 31 Dec 2100 23:59:59 GMT"), kLongest);
+  EXPECT_EQ(DelayAfter503("Fri, 31 Dec 2100 23:59:59 GMT"), kLongestDelay);
 }
 
 TEST_F(RetryTest, Row16_RetryAfterInThePastIsBounded) {

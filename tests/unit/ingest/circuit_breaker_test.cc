@@ -11,6 +11,7 @@
 
 #include "ingest/core/run_rate.h"
 #include "tests/sim/rules.h"
+#include "tests/unit/ingest/times.h"
 
 namespace runner::ingest {
 namespace {
@@ -19,8 +20,6 @@ using std::chrono::hours;
 using std::chrono::minutes;
 using std::chrono::seconds;
 using State = CircuitBreaker::State;
-
-const MonoTime kStart{hours(1)};
 
 class CircuitBreakerTest : public ::testing::Test {
  protected:

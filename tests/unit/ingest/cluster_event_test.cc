@@ -8,7 +8,9 @@
 #include <gtest/gtest.h>
 
 #include "common/utf8.h"
+#include "tests/unit/ingest/decoded_event.h"
 #include "tests/unit/ingest/parsed_json.h"
+#include "tests/unit/ingest/times.h"
 
 namespace runner::ingest {
 namespace {
@@ -16,10 +18,7 @@ namespace {
 using namespace std::chrono_literals;
 using namespace std::string_literals;
 
-// 2026-01-01T00:00:00Z
-const WallTime kNow = WallTime(std::chrono::sys_days(std::chrono::year(2026) / 1 / 1));
-
-Json Valid() {
+Json ValidEvent() {
   return {{"subscriptionId", "sub-1"},
           {"cluster", "east"},
           {"event",
@@ -39,35 +38,26 @@ Json Valid() {
             {"firstTimestamp", "2025-12-18T09:00:00Z"},
             {"lastTimestamp", "2025-12-18T11:00:00Z"}}}};
 }
-Json With(const char* key, Json value) {
-  Json data = Valid();
+Json EventWith(const char* key, Json value) {
+  Json data = ValidEvent();
   data["event"][key] = std::move(value);
   return data;
 }
-Json WithObject(const char* key, Json value) {
-  Json data = Valid();
+Json EventWithObject(const char* key, Json value) {
+  Json data = ValidEvent();
   data["event"]["involvedObject"][key] = std::move(value);
   return data;
 }
 
-DecodedEvent Decode(const Json& data) { return DecodeClusterEvent(ParsedJson(data).value(), kNow); }
+DecodedEvent DecodeEvent(const Json& data) {
+  return DecodeClusterEvent(ParsedJson(data).value(), kNow);
+}
 
-FaultEvent Fault(const Json& data) {
-  DecodedEvent event = Decode(data);
-  if (const auto* invalid = std::get_if<InvalidEvent>(&event)) {
-    ADD_FAILURE() << invalid->detail;
-    return {};
-  }
-  return std::get<FaultEvent>(event);
-}
-std::string Reason(const DecodedEvent& event) {
-  const auto* invalid = std::get_if<InvalidEvent>(&event);
-  return invalid == nullptr ? "valid" : invalid->reason;
-}
-std::string WhyInvalid(const Json& data) { return Reason(Decode(data)); }
+FaultEvent FaultOf(const Json& data) { return FaultIn(DecodeEvent(data)); }
+std::string WhyInvalidEvent(const Json& data) { return Reason(DecodeEvent(data)); }
 
 TEST(ClusterEvent, WholeEvent) {
-  const FaultEvent fault = Fault(Valid());
+  const FaultEvent fault = FaultOf(ValidEvent());
   EXPECT_EQ(fault.cluster, "") << "the server's own claim does not count";
   EXPECT_EQ(fault.fault_id, "");
   EXPECT_EQ(fault.fault_type, "BackOff");
@@ -80,63 +70,66 @@ TEST(ClusterEvent, WholeEvent) {
 
 TEST(ClusterEvent, WhatIsNoWarningIsInformation) {
   for (const Json& type : {Json("Normal"), Json("warning"), Json(""), Json(), Json(5)}) {
-    EXPECT_EQ(Fault(With("type", type)).severity, Severity::kInfo) << type;
+    EXPECT_EQ(FaultOf(EventWith("type", type)).severity, Severity::kInfo) << type;
   }
 }
 
 TEST(ClusterEvent, NamespaceIsThatOfTheObjectElseOfTheEvent) {
-  EXPECT_EQ(Fault(WithObject("namespace", "other")).resource.namespace_, "other");
+  EXPECT_EQ(FaultOf(EventWithObject("namespace", "other")).resource.namespace_, "other");
   for (const Json& none : {Json(), Json(""), Json(5)}) {
-    EXPECT_EQ(Fault(WithObject("namespace", none)).resource.namespace_, "shop") << none;
+    EXPECT_EQ(FaultOf(EventWithObject("namespace", none)).resource.namespace_, "shop") << none;
   }
 }
 
 TEST(ClusterEvent, AnObjectOfAKindWithoutNamespacesHasNone) {
-  Json data = WithObject("namespace", Json());
+  Json data = EventWithObject("namespace", Json());
   data["event"]["involvedObject"]["kind"] = "Node";
-  EXPECT_EQ(Fault(data).resource.namespace_, "");
+  EXPECT_EQ(FaultOf(data).resource.namespace_, "");
 }
 
 TEST(ClusterEvent, TimeIsTheLatestThatIsReadable) {
   const WallTime day = kNow - 14 * 24h;
-  Json data = Valid();
+  Json data = ValidEvent();
   for (const Json& unknown : {Json(), Json("0001-01-01T00:00:00Z"), Json(""), Json(1766052000)}) {
     data["event"]["lastTimestamp"] = unknown;
-    EXPECT_EQ(Fault(data).timestamp, day + 10h) << unknown;
+    EXPECT_EQ(FaultOf(data).timestamp, day + 10h) << unknown;
   }
   data["event"].erase("timestamp");
-  EXPECT_EQ(Fault(data).timestamp, day + 9h);
+  EXPECT_EQ(FaultOf(data).timestamp, day + 9h);
   data["event"].erase("firstTimestamp");
-  EXPECT_EQ(Fault(data).timestamp, kNow);
-  EXPECT_EQ(Fault(With("lastTimestamp", "2026-01-01T00:00:01Z")).timestamp, kNow) << "the future";
+  EXPECT_EQ(FaultOf(data).timestamp, kNow);
+  EXPECT_EQ(FaultOf(EventWith("lastTimestamp", "2026-01-01T00:00:01Z")).timestamp, kNow)
+      << "the future";
 }
 
 TEST(ClusterEvent, RequiredMembers) {
-  EXPECT_EQ(WhyInvalid(With("reason", "")), "schema");
-  EXPECT_EQ(WhyInvalid(With("reason", 5)), "schema");
-  EXPECT_EQ(WhyInvalid(With("involvedObject", nullptr)), "schema");
-  EXPECT_EQ(WhyInvalid(With("involvedObject", "Pod/cart")), "schema");
-  EXPECT_EQ(WhyInvalid(With("involvedObject", Json::array())), "schema");
-  EXPECT_EQ(WhyInvalid(WithObject("kind", "")), "schema");
-  EXPECT_EQ(WhyInvalid(WithObject("name", Json::object())), "schema");
-  EXPECT_EQ(std::get<InvalidEvent>(Decode(With("reason", ""))).severity, Severity::kWarning);
+  EXPECT_EQ(WhyInvalidEvent(EventWith("reason", "")), "schema");
+  EXPECT_EQ(WhyInvalidEvent(EventWith("reason", 5)), "schema");
+  EXPECT_EQ(WhyInvalidEvent(EventWith("involvedObject", nullptr)), "schema");
+  EXPECT_EQ(WhyInvalidEvent(EventWith("involvedObject", "Pod/cart")), "schema");
+  EXPECT_EQ(WhyInvalidEvent(EventWith("involvedObject", Json::array())), "schema");
+  EXPECT_EQ(WhyInvalidEvent(EventWithObject("kind", "")), "schema");
+  EXPECT_EQ(WhyInvalidEvent(EventWithObject("name", Json::object())), "schema");
+  EXPECT_EQ(std::get<InvalidEvent>(DecodeEvent(EventWith("reason", ""))).severity,
+            Severity::kWarning);
 }
 
 TEST(ClusterEvent, DataAndEventMustBeObjects) {
-  for (const Json& other : {Json(), Json("text"), Json(1), Json(true), Json::array({Valid()})}) {
-    EXPECT_EQ(WhyInvalid(other), "schema") << other;
-    EXPECT_EQ(WhyInvalid({{"event", other}}), "schema") << other;
+  for (const Json& other :
+       {Json(), Json("text"), Json(1), Json(true), Json::array({ValidEvent()})}) {
+    EXPECT_EQ(WhyInvalidEvent(other), "schema") << other;
+    EXPECT_EQ(WhyInvalidEvent({{"event", other}}), "schema") << other;
   }
-  EXPECT_EQ(WhyInvalid(Json::object()), "schema");
+  EXPECT_EQ(WhyInvalidEvent(Json::object()), "schema");
   EXPECT_EQ(Reason(DecodeClusterEvent(std::nullopt, kNow)), "schema");
 }
 
 TEST(ClusterEvent, Row8_HostileTextIsKeptAsDataAndBounded) {
   const std::string hostile = "a\0\r\ndata: {}\n\n\x1b[31m $(reboot) \xE2\x80\xAE"s;
-  EXPECT_EQ(Fault(With("message", hostile)).context, hostile);
-  EXPECT_EQ(Fault(WithObject("name", hostile)).resource.name, hostile);
+  EXPECT_EQ(FaultOf(EventWith("message", hostile)).context, hostile);
+  EXPECT_EQ(FaultOf(EventWithObject("name", hostile)).resource.name, hostile);
   const std::string huge(2'000'000, 'x');
-  Json data = Valid();
+  Json data = ValidEvent();
   for (const char* key : {"type", "reason", "message", "namespace", "lastTimestamp"}) {
     data["event"][key] = huge;
   }
@@ -144,7 +137,7 @@ TEST(ClusterEvent, Row8_HostileTextIsKeptAsDataAndBounded) {
     data["event"]["involvedObject"][key] = huge;
   }
   data["event"]["involvedObject"].erase("namespace");
-  const FaultEvent fault = Fault(data);
+  const FaultEvent fault = FaultOf(data);
   EXPECT_EQ(fault.fault_type.size(), kMaxName);
   EXPECT_EQ(fault.context.size(), kMaxContext);
   EXPECT_EQ(fault.resource.api_version.size(), kMaxName);
@@ -156,7 +149,7 @@ TEST(ClusterEvent, Row8_HostileTextIsKeptAsDataAndBounded) {
 
 TEST(ClusterEvent, Row10_KeyThatOccursTwiceIsInvalid) {
   const auto reason = [](const std::string& before, const std::string& more) {
-    std::string text = Valid().dump();
+    std::string text = ValidEvent().dump();
     text.insert(text.find(before), more + ",");
     return Reason(DecodeClusterEvent(ParsedJson(text).value(), kNow));
   };

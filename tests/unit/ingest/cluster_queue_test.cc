@@ -7,12 +7,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/unit/ingest/times.h"
+
 namespace runner::ingest {
 namespace {
 
 using ::testing::ElementsAre;
-
-MonoTime At(int second) { return MonoTime(std::chrono::seconds(second)); }
 
 std::vector<std::string> Drain(ClusterQueue& queue) {
   std::vector<std::string> ids;

@@ -5,12 +5,12 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/unit/ingest/times.h"
+
 namespace runner::ingest {
 namespace {
 
 using std::chrono::seconds;
-
-MonoTime At(int second) { return MonoTime(seconds(second)); }
 
 TEST(ConnectionBoard, BeginsUnsubscribedWithoutAGap) {
   const ConnectionBoard board(2, At(0));

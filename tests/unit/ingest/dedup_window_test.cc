@@ -9,6 +9,7 @@
 #include <rapidcheck.h>
 
 #include "tests/sim/rules.h"
+#include "tests/unit/ingest/times.h"
 
 namespace runner::ingest {
 namespace {
@@ -16,8 +17,6 @@ namespace {
 using std::chrono::hours;
 using std::chrono::minutes;
 using std::chrono::seconds;
-
-const MonoTime kStart{hours(1)};
 
 class DedupWindowTest : public ::testing::Test {
  protected:

@@ -7,6 +7,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/unit/ingest/times.h"
+
 namespace runner::ingest {
 namespace {
 
@@ -15,8 +17,6 @@ using std::chrono::minutes;
 using std::chrono::seconds;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
-
-const WallTime kNow{hours(500'000)};
 
 ClusterEvent Event(const std::string& name, std::optional<WallTime> at,
                    const std::string& reason = "BackOff") {

@@ -8,20 +8,14 @@
 #include <gtest/gtest.h>
 
 #include "common/utf8.h"
+#include "tests/unit/ingest/decoded_event.h"
 #include "tests/unit/ingest/parsed_json.h"
+#include "tests/unit/ingest/times.h"
 
 namespace runner::ingest {
 namespace {
 
 using namespace std::chrono_literals;
-
-// 2026-01-01T00:00:00Z
-const WallTime kNow = WallTime(std::chrono::sys_days(std::chrono::year(2026) / 1 / 1));
-
-WallTime At(int year, unsigned month, unsigned day, std::chrono::nanoseconds time) {
-  return WallTime(std::chrono::sys_days(std::chrono::year(year) / month / day)) +
-         std::chrono::duration_cast<WallTime::duration>(time);
-}
 
 Json Valid() {
   return {{"subscriptionId", "sub-1"},
@@ -56,18 +50,7 @@ Json Without(const char* key) {
 
 DecodedEvent Decode(const Json& data) { return DecodeFault(ParsedJson(data).value(), kNow); }
 
-FaultEvent Fault(const Json& data) {
-  DecodedEvent event = Decode(data);
-  if (const auto* invalid = std::get_if<InvalidEvent>(&event)) {
-    ADD_FAILURE() << invalid->detail;
-    return {};
-  }
-  return std::get<FaultEvent>(event);
-}
-std::string Reason(const DecodedEvent& event) {
-  const auto* invalid = std::get_if<InvalidEvent>(&event);
-  return invalid == nullptr ? "valid" : invalid->reason;
-}
+FaultEvent Fault(const Json& data) { return FaultIn(Decode(data)); }
 std::string WhyInvalid(const Json& data) { return Reason(Decode(data)); }
 
 TEST(FaultDecoder, WholeFault) {
@@ -78,7 +61,7 @@ TEST(FaultDecoder, WholeFault) {
   EXPECT_EQ(event.severity, Severity::kCritical);
   EXPECT_EQ(event.resource, (Resource{"v1", "Pod", "cart-6f7-xk2", "shop", "7e0c2a"}));
   EXPECT_EQ(event.context, "panic: nil map\n\tat main.go:12\n");
-  EXPECT_EQ(event.timestamp, At(2025, 12, 18, 10h));
+  EXPECT_EQ(event.timestamp, kNow - 14 * 24h + 10h);
   EXPECT_EQ(event.received_at, kNow);
 }
 

@@ -27,20 +27,6 @@ using ::testing::Le;
 using ::testing::SizeIs;
 using Result = Scheduler::Admission::Result;
 
-constexpr StreamId kStream = 1;
-
-FaultEvent Pod(const std::string& name) {
-  FaultEvent event = SchedulerDriver::Fault(Severity::kError, "fault-" + name);
-  event.resource.name = name;
-  return event;
-}
-
-SchedulerOptions WithDuplicates(std::size_t clusters = 1) {
-  SchedulerOptions options = OptionsFor(clusters);
-  options.dedup.window = minutes(5);
-  return options;
-}
-
 // An executor of one slot whose agents take `run` each. Tells when each incident was started.
 class Agents {
  public:

@@ -9,14 +9,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/unit/ingest/times.h"
+
 namespace runner::ingest {
 namespace {
 
 using std::chrono::seconds;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
-
-MonoTime At(int second) { return MonoTime(seconds(second)); }
 
 HelloInfo Hello(std::string id, std::uint32_t slots, std::vector<Lease> running = {}) {
   HelloInfo hello;

@@ -12,8 +12,6 @@ namespace {
 using std::chrono::minutes;
 using std::chrono::seconds;
 
-const std::string kListed = "- sub-1";
-
 class McpLivenessTest : public McpSessionTest {
  protected:
   void Pulse(std::uint64_t comments, std::uint64_t events = 0, bool mid_event = false) {

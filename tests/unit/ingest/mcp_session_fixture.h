@@ -204,6 +204,9 @@ class McpSessionTest : public ::testing::Test {
   PostId confirmation_ = 0;
 };
 
+// The tool lists the subscription.
+inline const std::string kListed = "# Subscriptions\n- subscriptionId: sub-1 (faults)\n";
+
 // A notification as servers push faults.
 inline Json FaultNotification(const std::string& name = "pod-1") {
   return {{"jsonrpc", "2.0"},

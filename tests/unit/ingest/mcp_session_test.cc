@@ -18,8 +18,6 @@ namespace {
 using std::chrono::seconds;
 using ::testing::HasSubstr;
 
-const std::string kListed = "# Subscriptions\n- subscriptionId: sub-1 (faults)\n";
-
 // --- messages of the server -----------------------------------------------------------------
 
 TEST_F(McpSessionTest, FaultsAreDelivered) {

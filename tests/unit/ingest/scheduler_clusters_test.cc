@@ -10,8 +10,6 @@ namespace {
 using std::chrono::minutes;
 using Result = Scheduler::Admission::Result;
 
-constexpr StreamId kStream = 1;
-
 FilterRules From(Severity threshold) {
   FilterRules rules;
   rules.severity_threshold = threshold;

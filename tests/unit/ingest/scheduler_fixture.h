@@ -274,5 +274,20 @@ inline SchedulerOptions OptionsFor(std::size_t clusters) {
   options.breaker.threshold = 0;
   return options;
 }
+inline SchedulerOptions WithDuplicates(std::size_t clusters = 1) {
+  SchedulerOptions options = OptionsFor(clusters);
+  options.dedup.window = std::chrono::minutes(5);
+  return options;
+}
+
+// What is the matter with this pod.
+inline FaultEvent Pod(const std::string& name, Severity severity = Severity::kError) {
+  FaultEvent event = SchedulerDriver::Fault(severity, "fault-" + name);
+  event.resource.name = name;
+  return event;
+}
+
+// That of the executor, where there is but one.
+inline constexpr StreamId kStream = 1;
 
 }  // namespace runner::ingest

@@ -18,8 +18,6 @@ using std::chrono::minutes;
 using std::chrono::seconds;
 using Result = Scheduler::Admission::Result;
 
-constexpr StreamId kStream = 1;
-
 TEST(SchedulerIntake, ClusterConfiguredTwiceIsRefused) {
   SchedulerOptions options = OptionsFor(1);
   options.clusters.push_back({"c0", {}});

@@ -18,8 +18,6 @@ using std::chrono::minutes;
 using std::chrono::seconds;
 using ::testing::ElementsAre;
 
-constexpr StreamId kStream = 1;
-
 std::vector<std::string> Offered(const SchedulerDriver& driver) {
   std::vector<std::string> ids;
   for (const SendOffer& offer : driver.All<SendOffer>()) ids.push_back(offer.lease.incident_id);

@@ -15,20 +15,6 @@ using std::chrono::seconds;
 using Result = Scheduler::Admission::Result;
 using State = CircuitBreaker::State;
 
-constexpr StreamId kStream = 1;
-
-FaultEvent Pod(const std::string& name, Severity severity = Severity::kError) {
-  FaultEvent event = SchedulerDriver::Fault(severity, "fault-" + name);
-  event.resource.name = name;
-  return event;
-}
-
-SchedulerOptions WithDuplicates() {
-  SchedulerOptions options = OptionsFor(1);
-  options.dedup.window = minutes(5);
-  return options;
-}
-
 SchedulerOptions WithBreaker() {
   SchedulerOptions options = OptionsFor(1);
   options.breaker.threshold = 2;

@@ -14,8 +14,6 @@ using std::chrono::seconds;
 using ::testing::ElementsAre;
 using Result = Scheduler::Admission::Result;
 
-constexpr StreamId kStream = 1;
-
 SchedulerOptions Options() {
   SchedulerOptions options = OptionsFor(2);
   options.dedup.window = minutes(5);

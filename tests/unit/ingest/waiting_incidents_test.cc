@@ -11,12 +11,12 @@
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
 
+#include "tests/unit/ingest/times.h"
+
 namespace runner::ingest {
 namespace {
 
 using ::testing::ElementsAre;
-
-MonoTime At(int second) { return MonoTime(std::chrono::seconds(second)); }
 
 TEST(WaitingIncidents, TheLongestQueueIsTheOwnOneUnlessAnotherIsLonger) {
   WaitingIncidents waiting(3);
@@ -43,7 +43,7 @@ TEST(WaitingIncidents, ASweepTakesFromEveryCluster) {
 }
 
 // Everything in one list, searched from end to end.
-class Model {
+class WaitingModel {
  public:
   struct Entry {
     std::string id;
@@ -117,7 +117,7 @@ TEST(WaitingIncidents, AgreeWithOneListSearchedFromEndToEnd) {
   constexpr std::size_t kClusters = 3;
   const bool holds = rc::check("queues equal model", [] {
     WaitingIncidents waiting(kClusters);
-    Model model;
+    WaitingModel model;
     std::map<std::string, ClusterQueue::Place> places;
     int last = 0;
     const auto steps = *rc::gen::container<std::vector<std::tuple<int, int, int>>>(
@@ -135,7 +135,7 @@ TEST(WaitingIncidents, AgreeWithOneListSearchedFromEndToEnd) {
       } else if (what == 6) {
         RC_ASSERT(IdOf(waiting.PopVictim(cluster, band)) == model.PopVictim(cluster, band));
       } else if (what == 7) {
-        const Model::Entry* any = model.Any(static_cast<std::size_t>(which));
+        const WaitingModel::Entry* any = model.Any(static_cast<std::size_t>(which));
         if (any == nullptr) continue;
         places[any->id] = waiting.Raise(any->cluster, places[any->id]);
         model.Raise(any->id);

@@ -3,6 +3,11 @@
 #include <chrono>
 #include <stdexcept>
 
+#include <grpcpp/grpcpp.h>
+
+#include "runner/v1/executor_admin.grpc.pb.h"
+#include "runner/v1/ingest_admin.grpc.pb.h"
+
 namespace runner::support {
 namespace {
 
@@ -24,14 +29,13 @@ void Limit(grpc::ClientContext& context) {
   context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(10));
 }
 
-IngestClient::IngestClient(const std::string& address)
-    : stub_(v1::IngestAdmin::NewStub(ChannelTo(address))) {}
+IngestClient::IngestClient(const std::string& address) : channel_(ChannelTo(address)) {}
 
 grpc::Status IngestClient::Submit(const v1::SubmitEventRequest& request,
                                   v1::SubmitEventResponse* response) {
   grpc::ClientContext context;
   Limit(context);
-  return stub_->SubmitEvent(&context, request, response);
+  return v1::IngestAdmin::NewStub(channel_)->SubmitEvent(&context, request, response);
 }
 
 grpc::Status IngestClient::Get(const std::string& incident_id, v1::IncidentStatus* incident) {
@@ -40,7 +44,8 @@ grpc::Status IngestClient::Get(const std::string& incident_id, v1::IncidentStatu
   v1::GetIncidentRequest request;
   request.set_incident_id(incident_id);
   v1::GetIncidentResponse response;
-  grpc::Status status = stub_->GetIncident(&context, request, &response);
+  grpc::Status status =
+      v1::IngestAdmin::NewStub(channel_)->GetIncident(&context, request, &response);
   if (status.ok()) *incident = response.incident();
   return status;
 }
@@ -51,7 +56,8 @@ std::vector<v1::IncidentStatus> IngestClient::List(const std::string& state) {
   v1::ListIncidentsRequest request;
   request.set_state(state);
   v1::ListIncidentsResponse response;
-  Require(stub_->ListIncidents(&context, request, &response), "ListIncidents");
+  Require(v1::IngestAdmin::NewStub(channel_)->ListIncidents(&context, request, &response),
+          "ListIncidents");
   return {response.incidents().begin(), response.incidents().end()};
 }
 
@@ -59,7 +65,7 @@ v1::GetStatusResponse IngestClient::Status() {
   grpc::ClientContext context;
   Limit(context);
   v1::GetStatusResponse response;
-  Require(stub_->GetStatus(&context, {}, &response), "GetStatus");
+  Require(v1::IngestAdmin::NewStub(channel_)->GetStatus(&context, {}, &response), "GetStatus");
   return response;
 }
 
@@ -67,7 +73,8 @@ std::vector<v1::ClusterConnection> IngestClient::Clusters() {
   grpc::ClientContext context;
   Limit(context);
   v1::ListClustersResponse response;
-  Require(stub_->ListClusters(&context, {}, &response), "ListClusters");
+  Require(v1::IngestAdmin::NewStub(channel_)->ListClusters(&context, {}, &response),
+          "ListClusters");
   return {response.clusters().begin(), response.clusters().end()};
 }
 
@@ -78,7 +85,8 @@ std::vector<v1::EventExplanation> IngestClient::Explain(const std::string& pod) 
   request.mutable_resource()->set_kind("Pod");
   request.mutable_resource()->set_name(pod);
   v1::ExplainEventResponse response;
-  const grpc::Status status = stub_->ExplainEvent(&context, request, &response);
+  const grpc::Status status =
+      v1::IngestAdmin::NewStub(channel_)->ExplainEvent(&context, request, &response);
   if (status.error_code() == grpc::StatusCode::NOT_FOUND) return {};
   Require(status, "ExplainEvent");
   return {response.explanations().begin(), response.explanations().end()};
@@ -90,7 +98,8 @@ std::string IngestClient::Cancel(const std::string& incident_id) {
   v1::CancelIncidentRequest request;
   request.set_incident_id(incident_id);
   v1::CancelIncidentResponse response;
-  const grpc::Status status = stub_->CancelIncident(&context, request, &response);
+  const grpc::Status status =
+      v1::IngestAdmin::NewStub(channel_)->CancelIncident(&context, request, &response);
   return status.ok() ? response.result() : status.error_message();
 }
 
@@ -98,18 +107,18 @@ std::string IngestClient::ResetBreaker() {
   grpc::ClientContext context;
   Limit(context);
   v1::ResetCircuitBreakerResponse response;
-  Require(stub_->ResetCircuitBreaker(&context, {}, &response), "ResetCircuitBreaker");
+  Require(v1::IngestAdmin::NewStub(channel_)->ResetCircuitBreaker(&context, {}, &response),
+          "ResetCircuitBreaker");
   return response.previous_state();
 }
 
-ExecutorClient::ExecutorClient(const std::string& address)
-    : stub_(v1::ExecutorAdmin::NewStub(ChannelTo(address))) {}
+ExecutorClient::ExecutorClient(const std::string& address) : channel_(ChannelTo(address)) {}
 
 std::vector<v1::Run> ExecutorClient::Runs() {
   grpc::ClientContext context;
   Limit(context);
   v1::ListRunsResponse response;
-  Require(stub_->ListRuns(&context, {}, &response), "ListRuns");
+  Require(v1::ExecutorAdmin::NewStub(channel_)->ListRuns(&context, {}, &response), "ListRuns");
   return {response.runs().begin(), response.runs().end()};
 }
 
@@ -117,7 +126,7 @@ v1::ExecutorAdminGetStatusResponse ExecutorClient::Status() {
   grpc::ClientContext context;
   Limit(context);
   v1::ExecutorAdminGetStatusResponse response;
-  Require(stub_->GetStatus(&context, {}, &response), "GetStatus");
+  Require(v1::ExecutorAdmin::NewStub(channel_)->GetStatus(&context, {}, &response), "GetStatus");
   return response;
 }
 

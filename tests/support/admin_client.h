@@ -5,10 +5,15 @@
 #include <utility>
 #include <vector>
 
-#include <grpcpp/grpcpp.h>
+#include <grpcpp/support/status.h>
 
-#include "runner/v1/executor_admin.grpc.pb.h"
-#include "runner/v1/ingest_admin.grpc.pb.h"
+#include "runner/v1/executor_admin.pb.h"
+#include "runner/v1/ingest_admin.pb.h"
+
+namespace grpc {
+class Channel;
+class ClientContext;
+}  // namespace grpc
 
 namespace runner::support {
 
@@ -32,7 +37,7 @@ class IngestClient {
   std::string ResetBreaker();
 
  private:
-  std::unique_ptr<v1::IngestAdmin::Stub> stub_;
+  std::shared_ptr<grpc::Channel> channel_;
 };
 
 class ExecutorClient {
@@ -42,7 +47,7 @@ class ExecutorClient {
   v1::ExecutorAdminGetStatusResponse Status();
 
  private:
-  std::unique_ptr<v1::ExecutorAdmin::Stub> stub_;
+  std::shared_ptr<grpc::Channel> channel_;
 };
 
 std::shared_ptr<grpc::Channel> ChannelTo(const std::string& address);

@@ -233,8 +233,8 @@ void ExecutorLoop::OnCancel(const v1::Cancel& cancel) {
   if (admission_.IsRunning(*lease)) {
     Stop(*lease, cancel.reason() == "shutdown" ? StopReason::kInterrupted : StopReason::kCancelled);
   } else if (cancel.reason() != "shutdown" && cancel.reason() != "cancelled") {
-    Forget(
-        *lease);  // nobody wants its result; at a shutdown, or for an operator, ingest still does
+    // Nobody wants its result. At a shutdown, or when an operator has cancelled it, ingest does.
+    Forget(*lease);
   }
 }
 

@@ -187,8 +187,7 @@ void IngestLoop::CarryOut(const Effect& effect) {
   }
   if (!draining()) return;
   if (const auto* finished = std::get_if<IncidentFinished>(&effect)) {
-    const bool ran = ParseRunStatus(finished->status) && finished->reason != "attempts_exhausted";
-    drain_completed_ += ran ? 1 : 0;
+    drain_completed_ += finished->ran && finished->reason != "attempts_exhausted" ? 1 : 0;
   }
   if (const auto* requeued = std::get_if<IncidentRequeued>(&effect)) {
     drain_interrupted_ += requeued->reason == "interrupted" ? 1 : 0;
@@ -240,6 +239,26 @@ void IngestLoop::CheckInvariants() {
         "Invariant violated",
         {{"cluster", broken.cluster}, {"invariant", broken.name}, {"error", broken.detail}});
   }
+}
+
+// --- operators ------------------------------------------------------------------------------
+
+Scheduler::Cancelled IngestLoop::Cancel(const std::string& incident_id) {
+  using Cancelled = Scheduler::Cancelled;
+  const Cancelled cancelled = Step([&](Scheduler& s, const Instant& now, Effects& effects) {
+    return s.Cancel(incident_id, now, effects);
+  });
+  if (cancelled == Cancelled::kEnded || cancelled == Cancelled::kStopping) {
+    logger_.Info("Incident cancelled by an operator", {{"incident_id", incident_id}});
+  }
+  return cancelled;
+}
+
+CircuitBreaker::State IngestLoop::ResetBreaker() {
+  const CircuitBreaker::State before = scheduler_.breaker().state();
+  logger_.Info("Circuit breaker reset by an operator", {{"state", ToString(before)}});
+  Step([](Scheduler& s, const Instant& now, Effects& effects) { s.ResetBreaker(now, effects); });
+  return before;
 }
 
 // --- drain ----------------------------------------------------------------------------------

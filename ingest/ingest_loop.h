@@ -58,6 +58,10 @@ class IngestLoop final : public ConnectionListener {
   // Other clusters from now on: Scheduler::SetClusters. Their connections are not touched.
   bool SetClusters(const std::vector<ClusterOptions>& clusters);
 
+  // From operators: as in Scheduler, with a line in the log. The state that the breaker had.
+  Scheduler::Cancelled Cancel(const std::string& incident_id);
+  CircuitBreaker::State ResetBreaker();
+
   // From the connections, any thread.
   void OnOpened(const std::string& cluster) override;
   void OnEvent(const std::string& cluster, DecodedEvent event, bool backfilled) override;

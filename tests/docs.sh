@@ -122,7 +122,7 @@ run() {
   fi
   command=${command//'"ID"'/"\"$incident\""}
   command=${command//'"NAME"'/'"prod"'}
-  output=$(timeout 20 bash -c "$command" 2>&1) || status=$?
+  output=$(timeout 20 bash -o pipefail -c "$command" 2>&1) || status=$?
   [ $status -eq 0 ] || complain "$place: ends with $status: $command"$'\n'"$output"
   if $cancels; then
     # When it has failed: the cluster is to have its turn again.

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# What the documents point to is there: links, their #anchors, and paths of the repository in `code`.
+# What the documents point to is there: links, their #anchors, and in `code`
+# paths of the repository and names_of_this_kind, which the sources know.
 #   links.sh ROOT
 # Links into the web are checked for their form alone: tests use no network.
 set -euo pipefail
 cd "$1"
-failed=0 links=0 anchors=0 paths=0 urls=0
+failed=0 links=0 anchors=0 paths=0 names=0 urls=0
 complain() {
   echo "$1"
   failed=1
@@ -60,6 +61,13 @@ check_link() {
 check_code() {
   local page=$1 text=$2
   [ "$text" != tools/call ] || return 0  # a method of MCP
+  if [[ $page =~ ^(README|docs/.*)\.md$ && $text =~ ^[a-z]+(_[a-z]+)+$ ]]; then
+    names=$((names + 1))
+    text=${text#kubernetes_mcp_runner_}
+    grep -rqwE --include='*.cc' --include='*.h' --include='*.proto' --include='*.mjs' \
+      --exclude-dir=node_modules -- "${text//_/[-_]}" common executor ingest proto tools tests/e2e tests/peers ||
+      complain "$page: nothing is called $2"
+  fi
   if [[ $text =~ ^[A-Za-z0-9_-]+/[A-Za-z0-9_.*/-]*$ ]] && grep -qxF "${text%%/*}/" <<<"$folders"; then
     paths=$((paths + 1))
     exists "$text" || exists "$(dirname "$page")/$text" || complain "$page: there is no $text"
@@ -73,6 +81,6 @@ while IFS= read -r page; do
   while read -r kind text; do "check_$kind" "$page" "$text"; done < <(pointers "$page")
 done < <(grep '\.md$' <<<"$files")
 
-echo "$links links and $anchors anchors in this repository, $paths paths, $urls links into the web"
+echo "$links links and $anchors anchors in this repository, $paths paths, $names names, $urls links into the web"
 [ $links -gt 0 ] && [ $anchors -gt 0 ] && [ $paths -gt 0 ] || complain "nothing was found to check"
 exit $failed

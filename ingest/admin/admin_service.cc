@@ -273,13 +273,7 @@ grpc::Status AdminService::CancelIncident(grpc::ServerContext*,
                                           v1::CancelIncidentResponse* response) {
   using Cancelled = Scheduler::Cancelled;
   const auto cancelled = AskLoop<Cancelled>(
-      inbox_,
-      [this, id = request->incident_id()] {
-        return loop_.Step([&](Scheduler& scheduler, const Instant& now, Effects& effects) {
-          return scheduler.Cancel(id, now, effects);
-        });
-      },
-      kPatience);
+      inbox_, [this, id = request->incident_id()] { return loop_.Cancel(id); }, kPatience);
   if (!cancelled) return Busy();
   if (*cancelled == Cancelled::kUnknown) {
     return {grpc::StatusCode::NOT_FOUND, "no such incident, or forgotten"};
@@ -294,16 +288,8 @@ grpc::Status AdminService::CancelIncident(grpc::ServerContext*,
 grpc::Status AdminService::ResetCircuitBreaker(grpc::ServerContext*,
                                                const v1::ResetCircuitBreakerRequest*,
                                                v1::ResetCircuitBreakerResponse* response) {
-  const auto before = AskLoop<CircuitBreaker::State>(
-      inbox_,
-      [this] {
-        return loop_.Step([](Scheduler& scheduler, const Instant& now, Effects& effects) {
-          const CircuitBreaker::State state = scheduler.breaker().state();
-          scheduler.ResetBreaker(now, effects);
-          return state;
-        });
-      },
-      kPatience);
+  const auto before =
+      AskLoop<CircuitBreaker::State>(inbox_, [this] { return loop_.ResetBreaker(); }, kPatience);
   if (!before) return Busy();
   response->set_previous_state(std::string(ToString(*before)));
   return grpc::Status::OK;

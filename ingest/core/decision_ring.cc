@@ -63,10 +63,8 @@ std::vector<const EventDecision*> DecisionRing::Newest(const Query& query,
 // The effects of an event follow that of its arrival at once: they are about the latest.
 void DecisionRing::On(const EventReceived& received) {
   if (ring_.size() == capacity_) {
-    const auto incident = by_incident_.find(ring_.front().incident_id);
-    if (incident != by_incident_.end() && incident->second == forgotten_) {
-      by_incident_.erase(incident);
-    }
+    // A duplicate comes after the event that became its incident: that one is forgotten already.
+    by_incident_.erase(ring_.front().incident_id);
     ring_.pop_front();
     ++forgotten_;
   }
@@ -112,8 +110,9 @@ std::string DecisionRing::WhyDuplicate(const EventFiltered& filtered) const {
     case IncidentState::kFinished:
       break;
   }
-  return same + " had been investigated; events like it were ignored for another " +
-         About(filtered.taken_for) + ".";
+  return same + " had ended" +
+         (filtered.incident_status.empty() ? "" : " as " + filtered.incident_status) +
+         "; events like it were ignored for another " + About(filtered.taken_for) + ".";
 }
 
 void DecisionRing::On(const EventBreakerDropped&) {
@@ -128,9 +127,10 @@ void DecisionRing::On(const QueueOverflowed& overflow) {
   ring_.back().fate = "rejected";
   ring_.back().why = "Rejected: there was no room, with " + std::to_string(overflow.depth) +
                      " incidents of cluster " + overflow.cluster + " waiting, and " +
+                     std::to_string(overflow.waiting) + " of all clusters, " +
                      (overflow_policy_ == OverflowPolicy::kDropOldest
-                          ? "all of them more urgent than this one."
-                          : "--queue-overflow-policy is reject-newest.");
+                          ? "and none less urgent to be evicted for it."
+                          : "and --queue-overflow-policy is reject-newest.");
 }
 
 void DecisionRing::On(const EventQueued& queued) {
@@ -163,15 +163,14 @@ std::string DecisionRing::WhyFinished(const IncidentFinished& finished) const {
     return "Given up as failure: its runs were lost or interrupted too often, the last one " +
            RunBy(finished.executor_id, finished.lease.attempt) + ".";
   }
+  const std::string where = RunBy(finished.executor_id, finished.lease.attempt) + ".";
   if (finished.status == "cancelled") {
-    return finished.executor_id.empty()
-               ? "Cancelled: an operator wanted no investigation, and none had begun."
-               : "Cancelled: its run was stopped " +
-                     RunBy(finished.executor_id, finished.lease.attempt) + ".";
+    return finished.ran ? "Cancelled: its run was stopped " + where
+                        : "Cancelled: an operator wanted no investigation, and none was under way.";
   }
+  if (finished.reason == "spawn_error") return "Failed: its agent could not be started " + where;
   const std::string reason = finished.reason.empty() ? "" : " (" + finished.reason + ")";
-  return "Investigated: " + finished.status + reason + " " +
-         RunBy(finished.executor_id, finished.lease.attempt) + ".";
+  return "Investigated: " + finished.status + reason + " " + where;
 }
 
 EventDecision* DecisionRing::Of(const std::string& incident_id) {
@@ -217,18 +216,20 @@ std::string Explain(const EventDecision& decision, const Scheduler& scheduler, c
   if (!decision.why.empty()) return decision.why;
   const IncidentRecord* record = scheduler.incidents().Find(decision.incident_id);
   if (record == nullptr) return "It is being decided on.";
-  const std::string since = About(std::max(WallTime::duration::zero(), now.wall - record->since));
+  if (record->state == IncidentState::kFinished) {
+    return "It has ended as " + record->status + ", which is being recorded.";
+  }
+  const Duration since = std::max(WallTime::duration::zero(), now.wall - record->since);
   if (record->state == IncidentState::kQueued) {
     const std::size_t before = scheduler.waiting().Of(record->cluster).Before(record->place);
-    return "Queued: it has waited for " + since + ", with " + std::to_string(before) +
-           " of its cluster before it, since " +
+    return "Queued: it has waited for " + About(record->waited + since) + ", with " +
+           std::to_string(before) + " of its cluster before it, since " +
            Text(scheduler.WhyNotLeased(record->cluster, now.mono), scheduler.options()) + ".";
   }
   const std::string where = RunBy(record->executor_id, record->attempt);
   const std::string stop = record->cancel_requested ? ", and an operator has cancelled it" : "";
-  if (record->state == IncidentState::kOffered)
-    return "Leased: it is about to start " + where + stop + ".";
-  return "Running: it has been leased for " + since + " " + where + stop + ".";
+  if (!record->started) return "Leased: it is about to start " + where + stop + ".";
+  return "Running: it has been leased for " + About(since) + " " + where + stop + ".";
 }
 
 }  // namespace runner::ingest

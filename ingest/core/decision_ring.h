@@ -51,6 +51,8 @@ class DecisionRing {
   // Newest first, at most `limit`. Valid until the next effect. Costs as much as the ring is long.
   std::vector<const EventDecision*> Newest(const Query& query, std::size_t limit) const;
   std::size_t size() const { return ring_.size(); }
+  // Events among them that became an incident.
+  std::size_t incidents() const { return by_incident_.size(); }
 
  private:
   void On(const EventReceived& received);

@@ -66,10 +66,11 @@ struct EventFiltered {
   FaultEvent event;
   std::string reason;
   Severity threshold = Severity::kDebug;  // of the cluster
-  // Of a duplicate: the incident that it belongs to, how far that had come, and, once its run has
-  // ended, how much longer events of its key are duplicates.
+  // Of a duplicate: the incident that it belongs to, how far that had come, and, once it has ended,
+  // with which status and how much longer events of its key are duplicates.
   std::string incident_id = {};
   IncidentState incident_state = IncidentState::kFinished;
+  std::string incident_status = {};
   Duration taken_for{};
 };
 // Dropped because the circuit breaker is open.
@@ -84,8 +85,9 @@ struct EventQueued {
 struct QueueOverflowed {
   std::string event_id;  // of the victim
   std::string cluster;
-  std::size_t depth = 0;
-  bool rejected = false;  // the victim is the newcomer; otherwise an incident that waited
+  std::size_t depth = 0;    // of that cluster
+  std::size_t waiting = 0;  // of all clusters
+  bool rejected = false;    // the victim is the newcomer; otherwise an incident that waited
 };
 struct EventExpired {
   Incident incident;
@@ -105,9 +107,10 @@ struct IncidentRequeued {
 struct IncidentFinished {
   Lease lease;
   std::string cluster;
-  std::string executor_id;
+  std::string executor_id;  // of the latest lease
   std::string status;
   std::string reason;
+  bool ran = false;  // it ended with a lease whose agent had started
 };
 
 struct BreakerChanged {

@@ -37,10 +37,10 @@ bool Scheduler::Ran(const Outcome& outcome) {
          outcome.status == RunStatus::kFailure || outcome.status == RunStatus::kTimeout;
 }
 
-// Of what was cancelled before its agent started there is nothing that an event would repeat.
+// What was cancelled before any agent started was not investigated.
 bool Scheduler::EndedAsRun(const IncidentProgress& progress) {
   const auto status = ParseRunStatus(progress.status);
-  return status && (*status != RunStatus::kCancelled || progress.started);
+  return status && (*status != RunStatus::kCancelled || progress.ever_started);
 }
 
 bool Scheduler::CountLost(IncidentRecord& record) const {
@@ -277,6 +277,7 @@ void Scheduler::EndLease(IncidentRecord& record, bool ran, std::optional<RunStat
   leases_.Release(record.incident.id);
   --clusters_[record.cluster].leased;
   record.started = record.started || ran;
+  record.ever_started = record.ever_started || record.started;
   if (record.started) {
     record.unstarted = 0;
   } else {
@@ -307,6 +308,7 @@ void Scheduler::Finish(IncidentRecord& record, const std::string& status, const 
   ++cluster.counters.finished[status];
   const std::string& id = record.incident.id;
   const std::string key = DedupKeyOf(options_.dedup_key, record.incident.event);
+  const bool held = record.state != IncidentState::kQueued;
   record.since = now.wall;
   incidents_.Finish(record, status, reason);
   if (EndedAsRun(record)) {
@@ -314,8 +316,12 @@ void Scheduler::Finish(IncidentRecord& record, const std::string& status, const 
   } else {
     dedup_.OnDropped(key, id);
   }
-  effects.push_back(
-      IncidentFinished{{id, record.attempt}, cluster.name, record.executor_id, status, reason});
+  effects.push_back(IncidentFinished{{id, record.attempt},
+                                     cluster.name,
+                                     record.executor_id,
+                                     status,
+                                     reason,
+                                     held && record.started});
   effects.push_back(ChangeOf(record));
 }
 

@@ -70,7 +70,7 @@ std::optional<Scheduler::Admission> Scheduler::Duplicate(Cluster& cluster, const
   ++cluster.counters.filtered["duplicate"];
   effects.push_back(EventFiltered{EventId(incident), incident.event, "duplicate",
                                   cluster.filter.threshold(), duplicate->incident_id, state,
-                                  duplicate->taken_for});
+                                  record != nullptr ? record->status : "", duplicate->taken_for});
   return Admission{Admission::Result::kFiltered, "duplicate", duplicate->incident_id};
 }
 
@@ -105,6 +105,7 @@ std::optional<Scheduler::Admission> Scheduler::Rejected(ClusterIndex index,
   // One victim is enough: a requeue may exceed the bounds, but it does not raise them.
   const ClusterIndex full = own_full ? index : waiting_.Longest(index);
   const std::size_t depth = waiting_.Of(full).size();
+  const std::size_t waiting = waiting_.size();
   std::optional<ClusterQueue::Entry> victim;
   if (options_.overflow_policy == OverflowPolicy::kDropOldest) {
     victim = waiting_.PopVictim(full, BandOf(newcomer.event.severity));
@@ -112,13 +113,14 @@ std::optional<Scheduler::Admission> Scheduler::Rejected(ClusterIndex index,
   if (!victim) {
     Cluster& cluster = clusters_[index];
     ++cluster.counters.rejected;
-    effects.push_back(
-        QueueOverflowed{EventId(newcomer), cluster.name, waiting_.Of(index).size(), true});
+    effects.push_back(QueueOverflowed{EventId(newcomer), cluster.name, waiting_.Of(index).size(),
+                                      waiting_.size(), true});
     return Admission{Admission::Result::kRejected, "overflow", {}};
   }
   IncidentRecord& evicted = *incidents_.Find(victim->incident_id);
   ++clusters_[full].counters.evicted["overflow"];
-  effects.push_back(QueueOverflowed{EventId(evicted.incident), clusters_[full].name, depth});
+  effects.push_back(
+      QueueOverflowed{EventId(evicted.incident), clusters_[full].name, depth, waiting});
   Finish(evicted, "evicted", "overflow", now, effects);
   return std::nullopt;
 }

@@ -103,10 +103,10 @@ void SendOffer(Stream& stream, std::uint32_t attempt) {
   stream.Write(message);
 }
 
-void SendCancel(Stream& stream, std::uint32_t attempt) {
+void SendCancel(Stream& stream, std::uint32_t attempt, const std::string& reason = "stale") {
   v1::IngestMessage message;
   *message.mutable_cancel()->mutable_lease() = Attempt(attempt);
-  message.mutable_cancel()->set_reason("stale");
+  message.mutable_cancel()->set_reason(reason);
   stream.Write(message);
 }
 
@@ -282,6 +282,37 @@ TEST_F(ExecutorProtocolTest, WhatRunsIsAnnouncedAndToldAgainAfterTheStreamWasLos
   EXPECT_TRUE(ingest.AwaitEnd()) << executor->log().Tail(20);
   executor->Terminate();
   EXPECT_EQ(executor->WaitForExit(std::chrono::seconds(15)), 0) << executor->log().Tail(20);
+}
+
+// What has ended before it was cancelled is known to nobody else yet; what is stale nobody wants.
+TEST_F(ExecutorProtocolTest, AResultOutlivesTheCancellingOfAnOperatorAlone) {
+  for (const auto& [reason, waiting] : {std::pair("cancelled", 1), std::pair("stale", 0)}) {
+    int results_waiting = -1;
+    ScriptedIngest ingest({[&](Stream& stream) {
+                             EXPECT_TRUE(Await(stream, v1::ExecutorMessage::kHello));
+                             SendWelcome(stream);
+                             EXPECT_TRUE(Await(stream, v1::ExecutorMessage::kCredits));
+                             SendOffer(stream, 1);
+                             EXPECT_TRUE(Await(stream, v1::ExecutorMessage::kResult));
+                             SendCancel(stream, 1, reason);
+                             // A second offer is answered after the Cancel before it was heard.
+                             SendOffer(stream, 2);
+                             EXPECT_TRUE(Await(stream, v1::ExecutorMessage::kAccepted));
+                             EXPECT_TRUE(Await(stream, v1::ExecutorMessage::kResult));
+                             return grpc::Status(grpc::StatusCode::UNAVAILABLE, "cut by the test");
+                           },
+                           [&](Stream& stream) {
+                             const auto hello = Await(stream, v1::ExecutorMessage::kHello);
+                             EXPECT_TRUE(hello);
+                             if (hello) results_waiting = hello->hello().results_waiting_size();
+                             return grpc::Status::OK;
+                           }});
+    const auto executor = Start(ingest, "exit 0");
+    EXPECT_TRUE(ingest.AwaitEnd()) << executor->log().Tail(20);
+    executor->Terminate();
+    EXPECT_EQ(executor->WaitForExit(std::chrono::seconds(15)), 0) << executor->log().Tail(20);
+    EXPECT_EQ(results_waiting, waiting + 1) << reason << ", beside that of the second attempt";
+  }
 }
 
 TEST_F(ExecutorProtocolTest, ADropOfAnAttemptThatWaitsGrantsNoMoreThanTheFreeSlots) {

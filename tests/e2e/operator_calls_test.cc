@@ -82,7 +82,7 @@ TEST_F(OperatorCallsTest, EveryFateOfAnEventIsExplainedInASentence) {
   EXPECT_EQ(system_->Admin().Explain("runs")[1].explanation(),
             "Investigated: success on executor executor, attempt 1.");
   Send("runs");
-  EXPECT_THAT(Why("runs"), HasSubstr("had been investigated; events like it were ignored for "));
+  EXPECT_THAT(Why("runs"), HasSubstr("had ended as success; events like it were ignored for "));
 
   system_->AwaitFinished(system_->Submit("bad"));
   EXPECT_EQ(Why("bad"),
@@ -110,6 +110,7 @@ TEST_F(OperatorCallsTest, ACancelledIncidentIsStoppedOrNeverStarted) {
   EXPECT_EQ(Ingest("events_evicted_total", {{"reason", "cancelled"}}), 1);
   EXPECT_EQ(Ingest("incidents_finished_total", {{"status", "cancelled"}}), 2);
   EXPECT_EQ(Ingest("circuit_breaker_state"), 0) << "it counts as no failure";
+  EXPECT_THAT(system_->ingest().log().With("Incident cancelled by an operator"), SizeIs(2));
   EXPECT_THAT(Why("waits"), StartsWith("finished: Cancelled: an operator wanted no investigation"));
   EXPECT_THAT(Why("runs"), StartsWith("finished: Cancelled: its run was stopped on executor "));
 }
@@ -137,6 +138,7 @@ TEST_F(OperatorCallsTest, TheBreakerIsClosedByHand) {
   EXPECT_EQ(system_->AwaitFinished(held).status(), "success");
   EXPECT_EQ(system_->Admin().ResetBreaker(), "closed");
   EXPECT_THAT(system_->ingest().log().With("Circuit breaker closed"), SizeIs(1));
+  EXPECT_THAT(system_->ingest().log().With("Circuit breaker reset by an operator"), SizeIs(2));
 }
 
 TEST_F(OperatorCallsTest, TheExecutorIsSeenAtAGlance) {

@@ -43,9 +43,9 @@ bool IncidentTruth::IsCurrent(StreamId stream, const Lease& lease) const {
   return executor != executor_of_.end() && held != nullptr && held->executor == executor->second;
 }
 
-bool IncidentTruth::Investigated(const std::string& status, bool started) {
+bool IncidentTruth::Investigated(const std::string& status, bool ever_started) {
   const auto ended = ParseRunStatus(status);
-  return ended && (*ended != RunStatus::kCancelled || started);
+  return ended && (*ended != RunStatus::kCancelled || ever_started);
 }
 
 Duration IncidentTruth::Waited(const Open& incident) const {
@@ -108,7 +108,7 @@ void IncidentTruth::OnRestore(const std::vector<ingest::RestoredIncident>& resto
     const bool finished = progress.state == IncidentState::kFinished;
     const bool leased = !finished && progress.state != IncidentState::kQueued;
     if (leased || progress.started) rate_.Begin(incident.id, then(progress.leased_at));
-    const bool ran = Investigated(progress.status, progress.started);
+    const bool ran = Investigated(progress.status, progress.ever_started);
     if (!finished || ran) dedup_.Queued(key, incident.id, then(progress.since));
     if (finished) {
       if (ran) dedup_.Ended(key, incident.id, true, then(progress.since));
@@ -129,6 +129,7 @@ void IncidentTruth::OnRestore(const std::vector<ingest::RestoredIncident>& resto
     open.attempt = progress.attempt;
     open.executor = progress.executor_id;
     open.started = progress.started;
+    open.ever_started = progress.ever_started;
     open.lost = progress.lost;
     open.interrupted = progress.interrupted;
     open.unstarted = progress.unstarted;
@@ -233,7 +234,7 @@ void IncidentTruth::OnMessage(StreamId stream, const UpMessage& message) {
   if (std::holds_alternative<Accepted>(message)) Accept(held);
   if (std::holds_alternative<Started>(message)) {
     Accept(held);
-    held.started = true;
+    held.started = held.ever_started = true;
   } else if (const auto* result = std::get_if<Result>(&message)) {
     result_of_ = result->lease;
     result_status_ = result->outcome.status;

@@ -72,6 +72,7 @@ class IncidentTruth {
     std::uint32_t attempt = 0;
     std::string executor;
     bool started = false;
+    bool ever_started = false;
     std::uint32_t lost = 0;
     std::uint32_t interrupted = 0;
     std::uint32_t unstarted = 0;
@@ -150,7 +151,7 @@ class IncidentTruth {
   Executor* Of(ingest::StreamId stream);
   Duration Waited(const Open& incident) const;
   // Whether an incident that ended so keeps its key for a while.
-  static bool Investigated(const std::string& status, bool started);
+  static bool Investigated(const std::string& status, bool ever_started);
 
   void CompareCluster(const ingest::Scheduler& scheduler, ingest::ClusterIndex index) const;
   void CompareLeases(const ingest::Scheduler& scheduler) const;

@@ -152,6 +152,7 @@ bool IncidentTruth::CountRelease(Open& incident) const {
 void IncidentTruth::Release(const std::string& id, Open& incident, std::string_view how) {
   TransitLease(LeaseState(incident), how);
   incident.started = incident.started || result_ran_;
+  incident.ever_started = incident.ever_started || incident.started;
   if (incident.started) {
     incident.unstarted = 0;
   } else {
@@ -223,7 +224,7 @@ void IncidentTruth::Decided(const ingest::IncidentFinished& finished) {
     if (!result_of_) breaker_.Ended(id, std::nullopt, env_.Now());
     Release(id, incident, result_of_ ? "ended" : "lost");
   }
-  dedup_.Ended(incident.key, id, Investigated(finished.status, incident.started), env_.Now());
+  dedup_.Ended(incident.key, id, Investigated(finished.status, incident.ever_started), env_.Now());
   ++cluster.finished;
   ended_[id] = finished.status;
   open_.erase(found);

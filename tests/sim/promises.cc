@@ -46,6 +46,15 @@ void Promises::Told(const ingest::SendRecorded& recorded) {
   });
 }
 
+void Promises::Told(const ingest::SendCancel& cancel) {
+  if (cancel.reason != "cancelled") return;
+  const std::string& id = cancel.lease.incident_id;
+  const auto* disk = OnDisk(id);
+  env_.findings.Expect(disk != nullptr && disk->cancel_requested, Invariant::kCommittedFirst,
+                       [&] { return id + " is told as cancelled, but not in the journal"; });
+  cancelled_.insert(id);
+}
+
 void Promises::Told(const ingest::IncidentFinished& finished) {
   const std::string& id = finished.lease.incident_id;
   const auto* disk = OnDisk(id);
@@ -62,6 +71,10 @@ void Promises::OnRestored(const std::vector<ingest::RestoredIncident>& restored)
   for (const std::string& id : queued_) {
     env_.findings.Expect(known.contains(id), Invariant::kNothingLost,
                          [&] { return id + " was told as queued and is gone after a restart"; });
+  }
+  for (const std::string& id : cancelled_) {
+    env_.findings.Expect(known.contains(id) && known[id]->cancel_requested, Invariant::kNothingLost,
+                         [&] { return id + " was cancelled, which is gone after a restart"; });
   }
   for (const auto& [id, status] : finished_) {
     const bool ended = known.contains(id) && known[id]->state == IncidentState::kFinished &&

@@ -26,6 +26,7 @@ class Promises {
   void Told(const ingest::EventQueued& queued);
   void Told(const ingest::SendOffer& offer);
   void Told(const ingest::SendRecorded& recorded);
+  void Told(const ingest::SendCancel& cancel);
   void Told(const ingest::IncidentFinished& finished);
   template <typename Other>
   void Told(const Other&) {}
@@ -35,6 +36,7 @@ class Promises {
   const SimulatedJournal& journal_;
   std::set<std::string> queued_;
   std::set<Lease> offered_;
+  std::set<std::string> cancelled_;              // by an operator
   std::map<std::string, std::string> finished_;  // with the status
 };
 

@@ -122,7 +122,7 @@ TEST_F(DecisionRingTest, ADuplicateNamesItsIncidentAndHowFarThatHadCome) {
   Result(id, Ended(RunStatus::kSuccess));
   driver_->Pass(seconds(48));
   Event(OfPod("a"));
-  EXPECT_THAT(Say("a"), HasSubstr("had been investigated; events like it were ignored for another "
+  EXPECT_THAT(Say("a"), HasSubstr("had ended as success; events like it were ignored for another "
                                   "4m12s."));
 }
 
@@ -162,6 +162,10 @@ TEST_F(DecisionRingTest, WhatHasEndedIsToldHow) {
   EXPECT_EQ(Say("good"), "finished: Investigated: success on executor pod-1, attempt 1.");
   EXPECT_EQ(Say("bad"),
             "finished: Investigated: failure (report_missing) on executor pod-1, attempt 1.");
+  Event(OfPod("wrong"));
+  Result(Id("wrong"), Ended(RunStatus::kFailure, "spawn_error"));
+  EXPECT_EQ(Say("wrong"),
+            "finished: Failed: its agent could not be started on executor pod-1, attempt 1.");
   EXPECT_THAT(Say("lost"), HasSubstr("Given up as failure: its runs were lost or interrupted too "
                                      "often, the last one on executor pod-1, attempt 1."));
 }
@@ -181,15 +185,61 @@ TEST_F(DecisionRingTest, WhatNeverRanIsToldWhy) {
   EXPECT_THAT(Say("old"), HasSubstr("finished: Evicted: the queue was full when another event "
                                     "came"));
   EXPECT_EQ(Say("unwanted"),
-            "finished: Cancelled: an operator wanted no investigation, and none had begun.");
+            "finished: Cancelled: an operator wanted no investigation, and none was under way.");
   Event(OfPod("late"));
   EXPECT_EQ(Say("late"),
             "rejected: Rejected: there was no room, with 2 incidents of cluster c0 "
-            "waiting, and all of them more urgent than this one.");
+            "waiting, and 2 of all clusters, and none less urgent to be evicted for it.");
   driver_->Pass(seconds(100));
   driver_->Timer();
   Hear();
   EXPECT_EQ(Say("urgent"), "finished: Expired: it waited for 1m40s, and --max-queue-age is 1m30s.");
+}
+
+TEST_F(DecisionRingTest, WhereAllClustersFillTheQueueThatIsTold) {
+  SchedulerOptions options = OptionsFor(2);
+  options.global_queue_size = 2;
+  Use(options);
+  for (const char* pod : {"x", "y"}) {
+    driver_->Event(1, OfPod(pod, Severity::kCritical));
+    Hear();
+  }
+  Event(OfPod("late"));
+  EXPECT_THAT(Say("late"),
+              HasSubstr("with 0 incidents of cluster c0 waiting, and 2 of all clusters, "
+                        "and none less urgent"));
+}
+
+TEST_F(DecisionRingTest, WhatWasCancelledWithoutARunIsNotSaidToHaveHadOne) {
+  Use(OptionsFor(1));
+  Attach();
+  Event(OfPod("again"));
+  driver_->Draining(kExecutor);
+  Result(Id("again"), Ended(RunStatus::kInterrupted, "shutdown"));
+  driver_->Cancel(Id("again"));
+  Hear();
+  EXPECT_THAT(Say("again"), HasSubstr("none was under way."));
+
+  Use(OptionsFor(1));
+  Attach();
+  Event(OfPod("never taken"));
+  driver_->Cancel(Id("never taken"));
+  Hear();
+  EXPECT_THAT(Say("never taken"), HasSubstr("Leased: it is about to start"));
+  driver_->PassWithTimers(seconds(30));
+  Hear();
+  EXPECT_THAT(Say("never taken"), HasSubstr("none was under way."));
+}
+
+TEST_F(DecisionRingTest, TheAgeOfWhatCameBackIsAllOfItsWaiting) {
+  Use(OptionsFor(1));
+  Event(OfPod("a"));
+  driver_->Pass(minutes(9));
+  Attach();
+  driver_->Draining(kExecutor);
+  Result(Id("a"), Ended(RunStatus::kInterrupted, "shutdown"));
+  driver_->Pass(seconds(2));
+  EXPECT_THAT(Say("a"), HasSubstr("it has waited for 9m2s, with 0"));
 }
 
 TEST_F(DecisionRingTest, WhatTheBreakerDroppedIsTold) {
@@ -229,6 +279,7 @@ TEST_F(DecisionRingTest, ForgetsTheOldestAndWhatBecomesOfThem) {
   EXPECT_THAT(Say("a"), HasSubstr("queued"));
   Event(OfPod("f"));
   EXPECT_EQ(ring_->size(), 5u);
+  EXPECT_EQ(ring_->incidents(), 5u);
   EXPECT_EQ(Say("a"), "nothing");
   driver_->Cancel(id);
   Hear();  // and nothing else is taken for it

@@ -146,7 +146,8 @@ TEST(BrokenEquationsTest, EachNumberIsPartOfAnEquation) {
   EXPECT_THAT(broken([](ClusterCounters& c, View&) { ++c.requeued; }), ElementsAre("queue"));
   EXPECT_THAT(broken([](ClusterCounters& c, View&) { ++c.dequeued; }), ElementsAre("queue"));
   EXPECT_THAT(broken([](ClusterCounters& c, View&) { ++c.expired; }), ElementsAre("queue"));
-  EXPECT_THAT(broken([](ClusterCounters& c, View&) { ++c.evicted["overflow"]; }), ElementsAre("queue"));
+  EXPECT_THAT(broken([](ClusterCounters& c, View&) { ++c.evicted["overflow"]; }),
+              ElementsAre("queue"));
   EXPECT_THAT(broken([](ClusterCounters&, View& v) { ++v.depth; }),
               ElementsAre("queue", "incidents"));
   EXPECT_THAT(broken([](ClusterCounters& c, View&) { ++c.leases_restored; }),

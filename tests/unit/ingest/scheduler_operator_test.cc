@@ -55,6 +55,7 @@ class CancelledRun : public ::testing::Test {
     lease_ = driver_.LeaseOf(id_);
     driver_.Started(kAttached, lease_);
     EXPECT_EQ(driver_.Cancel(id_), Cancelled::kStopping);
+    persisted_ = driver_.Only<Persist>().change;
   }
   static SchedulerOptions Options() {
     SchedulerOptions options = OptionsFor(1);
@@ -65,6 +66,7 @@ class CancelledRun : public ::testing::Test {
   SchedulerDriver driver_;
   std::string id_;
   Lease lease_;
+  IncidentChange persisted_;  // by the cancelling
 };
 
 TEST_F(CancelledRun, ItsExecutorIsToldAndItsResultIsTheEnd) {
@@ -111,11 +113,35 @@ TEST_F(CancelledRun, AResultThatWaitsIsNotThrownAway) {
 }
 
 TEST_F(CancelledRun, ARestartDoesNotForgetIt) {
-  const IncidentRecord& record = driver_.Record(id_);
   SchedulerDriver next(Options());
-  next.Restore({{record.incident, record}});
+  next.Restore({{driver_.Record(id_).incident, persisted_.progress}});
   next.PassWithTimers(minutes(2));
   EXPECT_EQ(next.Only<IncidentFinished>().status, "cancelled");
+}
+
+TEST(SchedulerCancel, AnExecutorThatIsAwayIsNotSpokenTo) {
+  SchedulerDriver driver(OptionsFor(1));
+  driver.Attach(kAttached, "e", 1);
+  const std::string id = driver.Queue();
+  driver.StreamClosed(kAttached);
+  EXPECT_EQ(driver.Cancel(id), Cancelled::kStopping);
+  EXPECT_EQ(driver.Count<SendCancel>(), 0u);
+}
+
+TEST(SchedulerCancel, WhatRanOnceIsADuplicateThoughItWaited) {
+  SchedulerOptions options = OptionsFor(1);
+  options.dedup.window = minutes(5);
+  SchedulerDriver driver(options);
+  driver.Attach(kAttached, "e", 1);
+  const std::string id = driver.Queue();
+  driver.Started(kAttached, driver.LeaseOf(id));
+  driver.Draining(kAttached);
+  driver.Result(kAttached, driver.LeaseOf(id), RunStatus::kInterrupted);
+  driver.Attach(2, "f", 1);
+  driver.Reject(2, driver.LeaseOf(id));
+  EXPECT_EQ(driver.Cancel(id), Cancelled::kEnded);
+  EXPECT_FALSE(driver.Only<IncidentFinished>().ran) << "it waited";
+  EXPECT_EQ(driver.Event().reason, "duplicate");
 }
 
 TEST(SchedulerCancel, ARefusedOfferIsNotMadeAgain) {

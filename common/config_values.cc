@@ -11,6 +11,7 @@
 namespace runner {
 namespace {
 
+constexpr std::size_t kLeastPrefix = 5;
 constexpr double kUint64Limit = 18446744073709551616.0;  // 2^64
 
 struct Unit {
@@ -170,7 +171,13 @@ std::string FlagOf(std::string_view key) {
 
 std::optional<std::string> NearestWord(std::string_view word,
                                        const std::vector<std::string>& candidates) {
+  // What begins so was not finished; the shortest of those is the least to add.
   std::optional<std::string> nearest;
+  for (const std::string& candidate : candidates) {
+    const bool longer = word.size() >= kLeastPrefix && candidate.starts_with(word);
+    if (longer && (!nearest || candidate.size() < nearest->size())) nearest = candidate;
+  }
+  if (nearest) return nearest;
   std::size_t least = word.size() / 3 + 2;  // further away than this is not a misspelling
   for (const std::string& candidate : candidates) {
     const std::size_t distance = EditDistance(word, candidate);

@@ -194,6 +194,17 @@ ConfigTable MakeConfigTable(ExecutorConfig* config, const EnvironmentLookup& env
   return table;
 }
 
+std::vector<std::string> ExecutorConfig::MissingVariables(
+    const EnvironmentLookup& environment) const {
+  std::vector<std::string> missing;
+  for (const std::string& variable : agent_env) {
+    if (variable.find('=') == std::string::npos && !environment(variable)) {
+      missing.push_back(variable);
+    }
+  }
+  return missing;
+}
+
 ExecutorOptions ExecutorConfig::Executor() const {
   return {.executor_id = executor_id,
           .slots = slots,

@@ -38,6 +38,8 @@ struct ExecutorConfig {
   // Resolved by the table's checks.
   std::vector<std::string> command;
 
+  // Of --agent-env those that are to be taken from the environment, and are not there.
+  std::vector<std::string> MissingVariables(const EnvironmentLookup& environment) const;
   ExecutorOptions Executor() const;
   AgentOptions Agent() const;
 };

@@ -29,6 +29,9 @@ int Run(const ExecutorConfig& config, const ConfigTable& table) {
   const SystemClock clock;
   const Logger logger(config.common.log_level, config.common.log_format);
   logger.Info("Effective configuration", table.Effective());
+  for (const std::string& name : config.MissingVariables(ProcessEnvironment())) {
+    logger.Warn("A variable of --agent-env is not set", {{"variable", name}});
+  }
 
   Inbox inbox(clock);
   ExecutorLoop loop(config.Executor(), config.Agent(), inbox, logger);

@@ -6,6 +6,7 @@
 
 #include "common/ask_loop.h"
 #include "common/build_info.h"
+#include "common/config_values.h"
 #include "common/utf8.h"
 #include "common/wire.h"
 #include "ingest/mcp/fault_decoder.h"
@@ -20,6 +21,10 @@ constexpr std::uint32_t kDefaultExplanations = 10;
 constexpr std::uint32_t kMaxExplanations = 100;
 
 grpc::Status Busy() { return {grpc::StatusCode::UNAVAILABLE, "ingest is busy or shutting down"}; }
+
+grpc::Status NoSuchCluster(const std::string& name) {
+  return {grpc::StatusCode::NOT_FOUND, "no cluster is configured as " + QuoteValue(name)};
+}
 
 v1::IncidentStatus ToStatus(const IncidentRecord& record, bool whole) {
   v1::IncidentStatus status;
@@ -161,7 +166,7 @@ grpc::Status AdminService::ListClusters(grpc::ServerContext*,
       },
       kPatience);
   if (!list) return Busy();
-  if (!*list) return {grpc::StatusCode::NOT_FOUND, "no such cluster is configured"};
+  if (!*list) return NoSuchCluster(request->cluster());
   *response = **std::move(list);
   return grpc::Status::OK;
 }
@@ -169,6 +174,10 @@ grpc::Status AdminService::ListClusters(grpc::ServerContext*,
 grpc::Status AdminService::ListIncidents(grpc::ServerContext*,
                                          const v1::ListIncidentsRequest* request,
                                          v1::ListIncidentsResponse* response) {
+  if (!request->state().empty() && !ParseIncidentState(request->state())) {
+    return {grpc::StatusCode::INVALID_ARGUMENT,
+            "state is one of queued, offered, running, finished"};
+  }
   const std::uint32_t limit =
       std::min(request->limit() == 0 ? kDefaultLimit : request->limit(), kMaxLimit);
   auto found = AskLoop<v1::ListIncidentsResponse>(
@@ -211,7 +220,9 @@ grpc::Status AdminService::SubmitEvent(grpc::ServerContext*, const v1::SubmitEve
                                        v1::SubmitEventResponse* response) {
   const auto severity = request->severity().empty() ? std::optional(Severity::kWarning)
                                                     : ParseSeverity(request->severity());
-  if (!severity) return {grpc::StatusCode::INVALID_ARGUMENT, "unknown severity"};
+  if (!severity)
+    return {grpc::StatusCode::INVALID_ARGUMENT,
+            "severity is one of debug, info, warning, error, critical"};
   FaultEvent event = ToEvent(*request, *severity, inbox_.Now().wall);
   if (const auto invalid = Normalize(event)) {
     return {grpc::StatusCode::INVALID_ARGUMENT, invalid->detail};
@@ -222,7 +233,7 @@ grpc::Status AdminService::SubmitEvent(grpc::ServerContext*, const v1::SubmitEve
       [this, cluster = request->cluster(), event]() -> Answer {
         if (loop_.draining()) return {Busy(), {}};
         const auto index = loop_.scheduler().ClusterOf(cluster);
-        if (!index) return {{grpc::StatusCode::NOT_FOUND, "no such cluster is configured"}, {}};
+        if (!index) return {NoSuchCluster(cluster), {}};
         return {grpc::Status::OK,
                 loop_.Step([&](Scheduler& scheduler, const Instant& now, Effects& effects) {
                   return scheduler.OnEvent(*index, event, now, effects);
@@ -260,9 +271,12 @@ grpc::Status AdminService::ExplainEvent(grpc::ServerContext*,
       },
       kPatience);
   if (!found) return Busy();
-  if (found->explanations().empty()) {
+  const bool asks_for_some = !query.cluster.empty() || !query.event_id.empty() ||
+                             !query.incident_id.empty() || query.resource != Resource{};
+  if (found->explanations().empty() && asks_for_some) {
     return {grpc::StatusCode::NOT_FOUND,
-            "none of the latest " + std::to_string(DecisionRing::kCapacity) + " valid events fits"};
+            "no such event is among the latest " + std::to_string(DecisionRing::kCapacity) +
+                " valid ones; ListClusters tells whether the cluster is subscribed to"};
   }
   *response = *std::move(found);
   return grpc::Status::OK;

@@ -169,7 +169,12 @@ std::string DecisionRing::WhyFinished(const IncidentFinished& finished) const {
                         : "Cancelled: an operator wanted no investigation, and none was under way.";
   }
   if (finished.reason == "spawn_error") return "Failed: its agent could not be started " + where;
-  const std::string reason = finished.reason.empty() ? "" : " (" + finished.reason + ")";
+  std::string reason;
+  if (finished.reason == "exit_code" && finished.exit_code) {
+    reason = " (exit code " + std::to_string(*finished.exit_code) + ")";
+  } else if (!finished.reason.empty() && finished.reason != finished.status) {
+    reason = " (" + finished.reason + ")";
+  }
   return "Investigated: " + finished.status + reason + " " + where;
 }
 

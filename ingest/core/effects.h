@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -111,6 +112,7 @@ struct IncidentFinished {
   std::string status;
   std::string reason;
   bool ran = false;  // it ended with a lease whose agent had started
+  std::optional<int> exit_code = {};
 };
 
 struct BreakerChanged {

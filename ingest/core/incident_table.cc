@@ -10,6 +10,14 @@ std::string_view ToString(IncidentState state) {
   return kWords[static_cast<std::size_t>(state)];
 }
 
+std::optional<IncidentState> ParseIncidentState(std::string_view word) {
+  for (const auto state : {IncidentState::kQueued, IncidentState::kOffered, IncidentState::kRunning,
+                           IncidentState::kFinished}) {
+    if (ToString(state) == word) return state;
+  }
+  return std::nullopt;
+}
+
 IncidentRecord& IncidentTable::Add(IncidentRecord record) {
   records_.push_back(std::move(record));
   const auto added = std::prev(records_.end());

@@ -18,6 +18,7 @@ namespace runner::ingest {
 enum class IncidentState { kQueued, kOffered, kRunning, kFinished };
 
 std::string_view ToString(IncidentState state);
+std::optional<IncidentState> ParseIncidentState(std::string_view word);
 
 // How far an incident has come. This is what outlives a restart, beside the incident itself.
 struct IncidentProgress {

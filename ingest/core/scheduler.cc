@@ -321,7 +321,8 @@ void Scheduler::Finish(IncidentRecord& record, const std::string& status, const 
                                      record.executor_id,
                                      status,
                                      reason,
-                                     held && record.started});
+                                     held && record.started,
+                                     record.outcome ? record.outcome->exit_code : std::nullopt});
   effects.push_back(ChangeOf(record));
 }
 

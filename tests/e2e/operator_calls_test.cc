@@ -49,6 +49,7 @@ TEST_F(OperatorCallsTest, EveryFateOfAnEventIsExplainedInASentence) {
   Start({"--cluster-queue-size", "2", "--max-queue-age", "3s", "--queue-sweep-interval", "1s",
          "--circuit-breaker-threshold", "1", "--circuit-breaker-cooldown", "1h"});
   EXPECT_EQ(Why("any"), "nothing");
+  EXPECT_THAT(system_->Admin().Explain(""), IsEmpty()) << "whatever came, and nothing has";
   const std::string runs = system_->Submit("runs");
   system_->AwaitAgentStarted(runs);
   EXPECT_THAT(Why("runs"), StartsWith("queued: Running: it has been leased for "));
@@ -86,7 +87,7 @@ TEST_F(OperatorCallsTest, EveryFateOfAnEventIsExplainedInASentence) {
 
   system_->AwaitFinished(system_->Submit("bad"));
   EXPECT_EQ(Why("bad"),
-            "finished: Investigated: failure (exit_code) on executor executor, attempt 1.");
+            "finished: Investigated: failure (exit code 3) on executor executor, attempt 1.");
   Send("next");
   EXPECT_THAT(Why("next"), StartsWith("dropped: Dropped: the circuit breaker was open"));
   EXPECT_EQ(system_->Admin().Status().circuit_breaker(), "open");

@@ -82,8 +82,10 @@ std::vector<v1::EventExplanation> IngestClient::Explain(const std::string& pod) 
   grpc::ClientContext context;
   Limit(context);
   v1::ExplainEventRequest request;
-  request.mutable_resource()->set_kind("Pod");
-  request.mutable_resource()->set_name(pod);
+  if (!pod.empty()) {
+    request.mutable_resource()->set_kind("Pod");
+    request.mutable_resource()->set_name(pod);
+  }
   v1::ExplainEventResponse response;
   const grpc::Status status =
       v1::IngestAdmin::NewStub(channel_)->ExplainEvent(&context, request, &response);

@@ -71,6 +71,8 @@ TEST(ConfigValuesTest, NearestWordIsNear) {
   const std::vector<std::string> words = {"--metrics-port", "--health-port", "--slots"};
   EXPECT_EQ(NearestWord("--metric-port", words), "--metrics-port");
   EXPECT_EQ(NearestWord("--slot", words), "--slots");
+  EXPECT_EQ(NearestWord("--max-agents", {"--max-attempts", "--max-agents-per-cluster"}),
+            "--max-agents-per-cluster");
   EXPECT_EQ(NearestWord("--frobnicate", words), std::nullopt);
 }
 

@@ -162,6 +162,9 @@ TEST_F(DecisionRingTest, WhatHasEndedIsToldHow) {
   EXPECT_EQ(Say("good"), "finished: Investigated: success on executor pod-1, attempt 1.");
   EXPECT_EQ(Say("bad"),
             "finished: Investigated: failure (report_missing) on executor pod-1, attempt 1.");
+  Event(OfPod("late"));
+  Result(Id("late"), Ended(RunStatus::kTimeout, "timeout"));
+  EXPECT_EQ(Say("late"), "finished: Investigated: timeout on executor pod-1, attempt 1.");
   Event(OfPod("wrong"));
   Result(Id("wrong"), Ended(RunStatus::kFailure, "spawn_error"));
   EXPECT_EQ(Say("wrong"),

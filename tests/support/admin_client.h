@@ -29,7 +29,8 @@ class IngestClient {
   std::vector<v1::IncidentStatus> List(const std::string& state = "");
   v1::GetStatusResponse Status();
   std::vector<v1::ClusterConnection> Clusters();
-  // What became of events about a pod of this name, or of all if it has none, newest first; NOT_FOUND is an empty list.
+  // What became of events about a pod of this name, or of all if it has none, newest first;
+  // NOT_FOUND is an empty list.
   std::vector<v1::EventExplanation> Explain(const std::string& pod);
   // What it answers; of a refusal the message.
   std::string Cancel(const std::string& incident_id);

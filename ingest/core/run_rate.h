@@ -18,10 +18,6 @@ class RunRate {
 
   // Drops what began too long ago to count.
   void Forget(MonoTime now) { began_.erase(began_.begin(), began_.upper_bound(now - kPeriod)); }
-  bool Admits(MonoTime now) {
-    Forget(now);
-    return limit_ == 0 || began_.size() < limit_;
-  }
   void Begin(MonoTime at) {
     if (limit_ != 0) began_.insert(at);
   }
@@ -30,7 +26,7 @@ class RunRate {
     if (const auto found = began_.find(at); found != began_.end()) began_.erase(found);
   }
   // When the next run is admitted; nothing when one is admitted already. A moment that has passed
-  // stays until Forget or Admits is called.
+  // stays until Forget is called.
   std::optional<MonoTime> NextDeadline() const {
     if (limit_ == 0 || began_.size() < limit_) return std::nullopt;
     return *began_.begin() + kPeriod;

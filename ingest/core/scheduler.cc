@@ -350,10 +350,29 @@ void Scheduler::TakeTurn(ClusterIndex index) {
   turns_.push_back(index);
 }
 
+Scheduler::Hindrance Scheduler::WhyNothingIsLeased(MonoTime now) const {
+  if (draining_) return Hindrance::kDraining;
+  if (breaker_.state() == CircuitBreaker::State::kOpen) return Hindrance::kBreakerOpen;
+  if (!breaker_.AdmitsLease()) return Hindrance::kBreakerProbing;
+  if (leases_.leases().size() >= options_.max_concurrent_agents) return Hindrance::kAllBusy;
+  if (const auto next = rate_.NextDeadline(); next && now < *next) return Hindrance::kRunRate;
+  if (leases_.MostFree() != nullptr) return Hindrance::kNone;
+  const auto& executors = leases_.executors();
+  const bool attached = std::any_of(executors.begin(), executors.end(), [](const auto& entry) {
+    return entry.second.attached() && !entry.second.draining;
+  });
+  return attached ? Hindrance::kNoFreeSlot : Hindrance::kNoExecutor;
+}
+
+Scheduler::Hindrance Scheduler::WhyNotLeased(ClusterIndex cluster, MonoTime now) const {
+  const Hindrance of_all = WhyNothingIsLeased(now);
+  const bool busy = clusters_[cluster].leased >= options_.max_agents_per_cluster;
+  return of_all == Hindrance::kNone && busy ? Hindrance::kClusterBusy : of_all;
+}
+
 void Scheduler::Dispatch(const Instant& now, Effects& effects) {
-  if (draining_) return;
-  while (!turns_.empty() && leases_.leases().size() < options_.max_concurrent_agents &&
-         breaker_.AdmitsLease() && rate_.Admits(now.mono) && leases_.MostFree() != nullptr) {
+  rate_.Forget(now.mono);
+  while (!turns_.empty() && WhyNothingIsLeased(now.mono) == Hindrance::kNone) {
     const ClusterIndex index = turns_.front();
     turns_.pop_front();
     clusters_[index].in_turn = false;

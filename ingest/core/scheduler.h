@@ -226,6 +226,8 @@ class Scheduler {
   void ArmSweep(const Instant& now);
   void TellBreaker(Effects& effects) const;
 
+  // What keeps every cluster waiting.
+  Hindrance WhyNothingIsLeased(MonoTime now) const;
   void TakeTurn(ClusterIndex cluster);
   bool Eligible(ClusterIndex cluster) const;
   void Dispatch(const Instant& now, Effects& effects);

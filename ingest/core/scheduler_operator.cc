@@ -1,7 +1,5 @@
 // What operators ask for.
 
-#include <algorithm>
-
 #include "ingest/core/scheduler.h"
 
 namespace runner::ingest {
@@ -29,21 +27,6 @@ Scheduler::Cancelled Scheduler::Cancel(const std::string& incident_id, const Ins
 void Scheduler::ResetBreaker(const Instant& now, Effects& effects) {
   if (breaker_.Reset()) TellBreaker(effects);
   Dispatch(now, effects);
-}
-
-Scheduler::Hindrance Scheduler::WhyNotLeased(ClusterIndex cluster, MonoTime now) const {
-  if (draining_) return Hindrance::kDraining;
-  if (breaker_.state() == CircuitBreaker::State::kOpen) return Hindrance::kBreakerOpen;
-  if (!breaker_.AdmitsLease()) return Hindrance::kBreakerProbing;
-  if (clusters_[cluster].leased >= options_.max_agents_per_cluster) return Hindrance::kClusterBusy;
-  if (leases_.leases().size() >= options_.max_concurrent_agents) return Hindrance::kAllBusy;
-  if (const auto next = rate_.NextDeadline(); next && now < *next) return Hindrance::kRunRate;
-  if (leases_.MostFree() != nullptr) return Hindrance::kNone;
-  const auto& executors = leases_.executors();
-  const bool attached = std::any_of(executors.begin(), executors.end(), [](const auto& entry) {
-    return entry.second.attached() && !entry.second.draining;
-  });
-  return attached ? Hindrance::kNoFreeSlot : Hindrance::kNoExecutor;
 }
 
 }  // namespace runner::ingest

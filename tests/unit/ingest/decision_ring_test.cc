@@ -64,7 +64,7 @@ class DecisionRingTest : public ::testing::Test {
     return ring_->Newest(query, 1).at(0)->incident_id;
   }
   void Attach() {
-    driver_->Attach(kExecutor, "pod-1", 1);
+    driver_->Attach(kExecutor, "pod-1", 2);
     Hear();
   }
   void Result(const std::string& id, Outcome outcome) {
@@ -72,7 +72,7 @@ class DecisionRingTest : public ::testing::Test {
     Hear();
   }
 
-  mutable std::optional<SchedulerDriver> driver_;
+  std::optional<SchedulerDriver> driver_;
   std::optional<DecisionRing> ring_;
 };
 

@@ -165,7 +165,7 @@ class SchedulerDriver {
   const Effects& effects() const { return effects_; }
 
   // --- views ---
-  Scheduler& scheduler() { return scheduler_; }
+  const Scheduler& scheduler() const { return scheduler_; }
   const Instant& now() const { return now_; }
   const SchedulerOptions& options() const { return options_; }
   const ClusterCounters& Counters(ClusterIndex cluster = 0) const {

@@ -194,8 +194,7 @@ class WhyNotLeased : public ::testing::Test {
     return options;
   }
   static Hindrance Why(const SchedulerDriver& driver, ClusterIndex cluster = 0) {
-    return const_cast<SchedulerDriver&>(driver).scheduler().WhyNotLeased(cluster,
-                                                                         driver.now().mono);
+    return driver.scheduler().WhyNotLeased(cluster, driver.now().mono);
   }
 };
 
@@ -212,9 +211,11 @@ TEST_F(WhyNotLeased, SlotsClustersAndTheTotalAreUsedUp) {
   SchedulerDriver driver(Options());
   driver.Attach(kAttached, "e", 1);
   driver.Queue(0);
-  EXPECT_EQ(Why(driver, 0), Hindrance::kClusterBusy);
+  EXPECT_EQ(Why(driver, 0), Hindrance::kNoFreeSlot);
   EXPECT_EQ(Why(driver, 1), Hindrance::kNoFreeSlot);
   driver.Attach(2, "f", 2);
+  EXPECT_EQ(Why(driver, 0), Hindrance::kClusterBusy);
+  EXPECT_EQ(Why(driver, 1), Hindrance::kNone);
   driver.Queue(1);
   EXPECT_EQ(Why(driver, 2), Hindrance::kAllBusy);
 }

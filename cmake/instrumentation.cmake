@@ -26,7 +26,8 @@ if(RUNNER_FUZZ)
   add_compile_options(-fsanitize=fuzzer-no-link)
 endif()
 
-# For a program that is only an actor in tests: what it does to itself is not to be found.
+# For what is not ours to test: a program that is only an actor in tests, and generated code, which
+# takes the longest to instrument.
 function(runner_uninstrumented target)
   if(RUNNER_SANITIZE)
     target_compile_options(${target} PRIVATE -fno-sanitize=all)

@@ -220,9 +220,10 @@ grpc::Status AdminService::SubmitEvent(grpc::ServerContext*, const v1::SubmitEve
                                        v1::SubmitEventResponse* response) {
   const auto severity = request->severity().empty() ? std::optional(Severity::kWarning)
                                                     : ParseSeverity(request->severity());
-  if (!severity)
+  if (!severity) {
     return {grpc::StatusCode::INVALID_ARGUMENT,
             "severity is one of debug, info, warning, error, critical"};
+  }
   FaultEvent event = ToEvent(*request, *severity, inbox_.Now().wall);
   if (const auto invalid = Normalize(event)) {
     return {grpc::StatusCode::INVALID_ARGUMENT, invalid->detail};

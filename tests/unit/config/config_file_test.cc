@@ -48,6 +48,14 @@ TEST_F(ConfigFileTest, AFlagGoesBeforeTheEnvironmentBeforeTheFileBeforeTheDefaul
   EXPECT_EQ(ingest_.cluster_queue_size, 100u);
 }
 
+TEST_F(ConfigFileTest, AVariableForAgentsThatIsNotSetIsKnown) {
+  WriteConfig("agent_command: sh\nagent_env: [SET, MISSING, EMPTY, GIVEN=value]\n");
+  environment_["SET"] = "1";
+  environment_["EMPTY"] = "";
+  ASSERT_THAT(ParseExecutor().problems, SizeIs(0));
+  EXPECT_THAT(executor_.MissingVariables(Environment()), ElementsAre("MISSING"));
+}
+
 TEST_F(ConfigFileTest, OneFileServesBothPrograms) {
   WriteConfig(
       "mcp_endpoint: http://a:1/mcp\nshutdown_timeout: 12\nslots: 3\nagent_command: sh\n"

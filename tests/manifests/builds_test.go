@@ -196,8 +196,8 @@ func plain(stream []byte) []string {
 	return all
 }
 
-// each runs a test on every build.
-func each(t *testing.T, test func(t *testing.T, b build)) {
+// forEveryBuild runs a test on each of them.
+func forEveryBuild(t *testing.T, test func(t *testing.T, b build)) {
 	for _, b := range builds {
 		t.Run(b.name, func(t *testing.T) { test(t, b) })
 	}

@@ -31,7 +31,7 @@ func TestProbesAreThoseOfTheOperationsManual(t *testing.T) {
 			InitialDelaySeconds: initial, PeriodSeconds: period, FailureThreshold: failures,
 		}
 	}
-	each(t, func(t *testing.T, b build) {
+	forEveryBuild(t, func(t *testing.T, b build) {
 		for name, port := range map[string]int{"ingest": 8080, "executor": 8081} {
 			_, p, _ := find(b.pods, name)
 			if int64(port) != p.config.number(t, "health_port") {
@@ -48,7 +48,7 @@ func TestProbesAreThoseOfTheOperationsManual(t *testing.T) {
 }
 
 func TestTheExecutorIsThereBeforeIngestAndEndsAfterIt(t *testing.T) {
-	each(t, func(t *testing.T, b build) {
+	forEveryBuild(t, func(t *testing.T, b build) {
 		plain := strings.Contains(b.name, "plain-sidecar")
 		for _, p := range b.pods {
 			for _, each := range p.programs {
@@ -70,7 +70,7 @@ func TestTheExecutorIsThereBeforeIngestAndEndsAfterIt(t *testing.T) {
 }
 
 func TestNoTwoProgramsOfAPodServeOnePort(t *testing.T) {
-	each(t, func(t *testing.T, b build) {
+	forEveryBuild(t, func(t *testing.T, b build) {
 		for _, p := range b.pods {
 			owners, names := map[int64]string{}, map[string]string{}
 			for _, each := range p.programs {
@@ -103,7 +103,7 @@ func TestNoTwoProgramsOfAPodServeOnePort(t *testing.T) {
 }
 
 func TestTheGracePeriodIsLongEnoughToDrain(t *testing.T) {
-	each(t, func(t *testing.T, b build) {
+	forEveryBuild(t, func(t *testing.T, b build) {
 		_, executor, _ := find(b.pods, "executor")
 		kill := executor.config.seconds(t, "agent_kill_grace")
 		for _, p := range b.pods {
@@ -125,7 +125,7 @@ func TestTheGracePeriodIsLongEnoughToDrain(t *testing.T) {
 }
 
 func TestContainersAreRestricted(t *testing.T) {
-	each(t, func(t *testing.T, b build) {
+	forEveryBuild(t, func(t *testing.T, b build) {
 		for _, p := range b.pods {
 			if p.spec.HostNetwork || p.spec.HostPID || p.spec.HostIPC {
 				t.Errorf("%s shares something with its node", p.Name)
@@ -163,7 +163,7 @@ func TestContainersAreRestricted(t *testing.T) {
 }
 
 func TestAgentsFitIntoTheMemoryOfTheirContainer(t *testing.T) {
-	each(t, func(t *testing.T, b build) {
+	forEveryBuild(t, func(t *testing.T, b build) {
 		p, executor, _ := find(b.pods, "executor")
 		need := executor.config.number(t, "slots")*executor.config.number(t, "agent_memory_limit") + executorMemory
 		for _, volume := range p.spec.Volumes {
@@ -181,13 +181,13 @@ func TestAgentsFitIntoTheMemoryOfTheirContainer(t *testing.T) {
 }
 
 func TestWorkspacesFitIntoTheirVolume(t *testing.T) {
-	each(t, func(t *testing.T, b build) {
+	forEveryBuild(t, func(t *testing.T, b build) {
 		p, executor, _ := find(b.pods, "executor")
-		finished, each := executor.config.number(t, "workspace_max_bytes"), executor.config.number(t, "agent_workspace_limit")
-		if finished == 0 || each == 0 {
+		finished, running := executor.config.number(t, "workspace_max_bytes"), executor.config.number(t, "agent_workspace_limit")
+		if finished == 0 || running == 0 {
 			t.Error("WORKSPACE_MAX_BYTES or AGENT_WORKSPACE_LIMIT_BYTES bounds nothing")
 		}
-		need := finished + executor.config.number(t, "slots")*(each+2*executor.config.number(t, "agent_max_output"))
+		need := finished + executor.config.number(t, "slots")*(running+2*executor.config.number(t, "agent_max_output"))
 		need += need / 10 // limits are looked at once a second
 		mount, _ := mountOf(executor, executor.config.text("workspace_root"))
 		if room := b.room(t, p, mount.Name); room < need {
@@ -197,7 +197,7 @@ func TestWorkspacesFitIntoTheirVolume(t *testing.T) {
 }
 
 func TestEmptyDirsAreBoundedAndFitIntoTheEphemeralStorage(t *testing.T) {
-	each(t, func(t *testing.T, b build) {
+	forEveryBuild(t, func(t *testing.T, b build) {
 		for _, p := range b.pods {
 			var onDisk, limits resource.Quantity
 			for _, volume := range p.spec.Volumes {
@@ -260,7 +260,7 @@ func mountOf(p program, path string) (core.VolumeMount, bool) {
 var written = []string{"GRPC_LISTEN", "INGEST_ADDRESS", "WORKSPACE_ROOT", "HOME"}
 
 func TestEveryPathIsMountedOrInTheImage(t *testing.T) {
-	each(t, func(t *testing.T, b build) {
+	forEveryBuild(t, func(t *testing.T, b build) {
 		for _, p := range b.pods {
 			used := map[string]bool{}
 			for _, each := range p.programs {
@@ -317,7 +317,7 @@ func TestTheImagesAreOursAndOfThisVersion(t *testing.T) {
 	if !strings.Contains(string(images), " "+agentsOfImage+"\n") {
 		t.Errorf("the images have no %s", agentsOfImage)
 	}
-	each(t, func(t *testing.T, b build) {
+	forEveryBuild(t, func(t *testing.T, b build) {
 		for _, p := range b.pods {
 			for _, each := range p.programs {
 				name, tag, _ := strings.Cut(path.Base(each.Image), ":")

@@ -26,7 +26,7 @@ import (
 const namespace = "kubernetes-mcp-runner"
 
 func TestEverythingIsInTheRestrictedNamespace(t *testing.T) {
-	each(t, func(t *testing.T, b build) {
+	forEveryBuild(t, func(t *testing.T, b build) {
 		place, ok := named[*core.Namespace](b.objects, namespace)
 		if !ok {
 			t.Fatal("there is no Namespace " + namespace)
@@ -65,7 +65,7 @@ func selected(t *testing.T, pods []pod, what string, selector *meta.LabelSelecto
 }
 
 func TestSelectorsFindTheirPods(t *testing.T) {
-	each(t, func(t *testing.T, b build) {
+	forEveryBuild(t, func(t *testing.T, b build) {
 		for _, p := range b.pods {
 			found := selected(t, b.pods, "Deployment "+p.Name, p.Deployment.Spec.Selector)
 			if len(found) != 1 || found[0].Name != p.Name {
@@ -107,7 +107,7 @@ func serves(t *testing.T, pods []pod, port int64) bool {
 }
 
 func TestServicesLeadToWhatIsServed(t *testing.T) {
-	each(t, func(t *testing.T, b build) {
+	forEveryBuild(t, func(t *testing.T, b build) {
 		for _, service := range of[*core.Service](b.objects) {
 			found := selected(t, b.pods, "Service "+service.Name, &meta.LabelSelector{MatchLabels: service.Spec.Selector})
 			for _, port := range service.Spec.Ports {
@@ -164,7 +164,7 @@ func (b build) reaches(t *testing.T, from pod, address string) bool {
 }
 
 func TestTheExecutorDialsWhereIngestListens(t *testing.T) {
-	each(t, func(t *testing.T, b build) {
+	forEveryBuild(t, func(t *testing.T, b build) {
 		p, executor, _ := find(b.pods, "executor")
 		if address := executor.config.text("ingest_address"); !b.reaches(t, p, address) {
 			t.Errorf("nothing listens at %s for %s", address, p.Name)
@@ -197,7 +197,7 @@ func TestThePageTellsOfEveryComponentAndOverlay(t *testing.T) {
 }
 
 func TestASimulatedServerIsWhereTheClustersSay(t *testing.T) {
-	each(t, func(t *testing.T, b build) {
+	forEveryBuild(t, func(t *testing.T, b build) {
 		clusters, ok := named[*core.ConfigMap](b.objects, "event-runner-clusters")
 		if !ok {
 			t.Fatal("the ConfigMap of the clusters is to have a name that stays, since ingest watches it")
@@ -215,7 +215,7 @@ func TestASimulatedServerIsWhereTheClustersSay(t *testing.T) {
 
 func TestAChangeOfOptionsRollsThePods(t *testing.T) {
 	hashed := regexp.MustCompile(`^event-runner-(ingest|executor)-[a-z0-9]{10}$`)
-	each(t, func(t *testing.T, b build) {
+	forEveryBuild(t, func(t *testing.T, b build) {
 		for _, p := range b.pods {
 			for _, each := range p.programs {
 				for _, source := range each.EnvFrom {
@@ -233,7 +233,7 @@ func TestWhatIsNotMadeHereIsOptionalOrDocumented(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	each(t, func(t *testing.T, b build) {
+	forEveryBuild(t, func(t *testing.T, b build) {
 		check := func(owner, secret string, optional *bool) {
 			if !strings.Contains(string(page), secret) {
 				t.Errorf("%s: docs/deploy.md does not tell of the Secret %s", owner, secret)
@@ -261,7 +261,7 @@ func TestWhatIsNotMadeHereIsOptionalOrDocumented(t *testing.T) {
 }
 
 func TestAsManyAgentsMayRunAsThereAreSlots(t *testing.T) {
-	each(t, func(t *testing.T, b build) {
+	forEveryBuild(t, func(t *testing.T, b build) {
 		at, executor, _ := find(b.pods, "executor")
 		_, ingest, _ := find(b.pods, "ingest")
 		slots, replicas := executor.config.number(t, "slots"), int64(0)
@@ -328,7 +328,7 @@ func TestMonitoringFindsEveryProgram(t *testing.T) {
 		t.Fatal(err)
 	}
 	seen := false
-	each(t, func(t *testing.T, b build) {
+	forEveryBuild(t, func(t *testing.T, b build) {
 		for _, monitor := range of[*monitoring.PodMonitor](b.objects) {
 			seen = true
 			scraped := map[string]bool{}
@@ -364,7 +364,7 @@ func TestMonitoringFindsEveryProgram(t *testing.T) {
 
 func TestNetworkPoliciesPermitWhatIsServedAndNothingElse(t *testing.T) {
 	seen := false
-	each(t, func(t *testing.T, b build) {
+	forEveryBuild(t, func(t *testing.T, b build) {
 		policies := of[*networking.NetworkPolicy](b.objects)
 		if len(policies) == 0 {
 			return

@@ -10,9 +10,9 @@
 namespace runner::support {
 namespace {
 
-using Words = std::vector<std::string>;
+using Command = std::vector<std::string>;
 
-int Run(const Words& command) {
+int Run(const Command& command) {
   ChildProcess::Command all;
   all.argv = command;
   all.directory = "/";
@@ -20,7 +20,7 @@ int Run(const Words& command) {
   return ChildProcess(all).WaitForExit(std::chrono::seconds(10)).value_or(-1);
 }
 
-void Must(const Words& command) {
+void Must(const Command& command) {
   const int code = Run(command);
   if (code == 0) return;
   std::string text;
@@ -28,8 +28,8 @@ void Must(const Words& command) {
   throw std::runtime_error(text + "ends with " + std::to_string(code));
 }
 
-void MustInside(const std::string& space, const Words& command) {
-  Words all = {"nsenter", "--net=" + space};
+void MustInside(const std::string& space, const Command& command) {
+  Command all = {"nsenter", "--net=" + space};
   all.insert(all.end(), command.begin(), command.end());
   Must(all);
 }

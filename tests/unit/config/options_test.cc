@@ -39,7 +39,7 @@ struct OptionCase {
   std::string of_file;
   std::string of_environment;
   std::string of_flag;
-  std::string bad = "";  // empty: there is no bad value
+  std::string bad = {};  // empty: there is no bad value
 };
 
 void PrintTo(const OptionCase& option, std::ostream* out) { *out << option.flag; }

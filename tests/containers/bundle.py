@@ -1,0 +1,67 @@
+#!/usr/bin/env python3
+"""Makes config.json of an OCI bundle as Kubernetes has it for a restricted pod.
+
+bundle.py BUNDLE ROOT [SOURCE:DESTINATION[:ro]]... -- ARGUMENT... <INSPECTED
+
+INSPECTED is what `buildah inspect --type image` says. ARGUMENTs come after the entry point. The network
+is that of who starts it: containers of a pod share theirs.
+"""
+import json
+import platform
+import subprocess
+import sys
+
+SECCOMP = "/usr/share/containers/seccomp.json"
+
+
+def seccomp():
+    """The profile of container runtimes, for a process without capabilities."""
+    with open(SECCOMP, encoding="utf-8") as file:
+        profile = json.load(file)
+    machine = {"x86_64": "amd64", "aarch64": "arm64"}[platform.machine()]
+    native = {"amd64": "SCMP_ARCH_X86_64", "arm64": "SCMP_ARCH_AARCH64"}[machine]
+    rules = []
+    for rule in profile["syscalls"]:
+        includes = rule.get("includes") or {}
+        if includes.get("caps") or machine not in includes.get("arches", [machine]):
+            continue
+        rules.append({key: rule[key] for key in ("names", "action", "args", "errnoRet") if rule.get(key)})
+    return {
+        "defaultAction": profile["defaultAction"],
+        "defaultErrnoRet": profile["defaultErrnoRet"],
+        "architectures": [native],
+        "syscalls": rules,
+    }
+
+
+bundle, root = sys.argv[1:3]
+split = sys.argv.index("--")
+image = json.load(sys.stdin)["OCIv1"]["config"]
+user, group = map(int, image["User"].split(":"))
+
+subprocess.run(["runc", "spec", "--bundle", bundle], check=True)
+path = bundle + "/config.json"
+with open(path, encoding="utf-8") as file:
+    spec = json.load(file)
+
+spec["root"] = {"path": root, "readonly": True}
+spec["process"] |= {
+    "terminal": False,
+    "user": {"uid": user, "gid": group},
+    "args": image["Entrypoint"] + sys.argv[split + 1 :],
+    "env": image["Env"],
+    "cwd": image.get("WorkingDir") or "/",
+    "capabilities": {},
+    "noNewPrivileges": True,
+}
+for mount in sys.argv[3:split]:
+    source, destination, *options = mount.split(":")
+    spec["mounts"].append(
+        {"destination": destination, "type": "bind", "source": source, "options": ["bind", "nosuid", "nodev", *options]}
+    )
+linux = spec["linux"]
+linux["namespaces"] = [n for n in linux["namespaces"] if n["type"] != "network"]
+linux["seccomp"] = seccomp()
+
+with open(path, "w", encoding="utf-8") as file:
+    json.dump(spec, file, indent=1)

@@ -7,17 +7,17 @@ INSPECTED is what `buildah inspect --type image` says. ARGUMENTs come after the 
 is that of who starts it: containers of a pod share theirs.
 """
 import json
+import pathlib
 import platform
 import subprocess
 import sys
 
-SECCOMP = "/usr/share/containers/seccomp.json"
+SECCOMP = pathlib.Path("/usr/share/containers/seccomp.json")
 
 
 def seccomp():
     """The profile of container runtimes, for a process without capabilities."""
-    with open(SECCOMP, encoding="utf-8") as file:
-        profile = json.load(file)
+    profile = json.loads(SECCOMP.read_text())
     machine = {"x86_64": "amd64", "aarch64": "arm64"}[platform.machine()]
     native = {"amd64": "SCMP_ARCH_X86_64", "arm64": "SCMP_ARCH_AARCH64"}[machine]
     rules = []
@@ -39,11 +39,12 @@ split = sys.argv.index("--")
 image = json.load(sys.stdin)["OCIv1"]["config"]
 user, group = map(int, image["User"].split(":"))
 
+path = pathlib.Path(bundle, "config.json")
+path.unlink(missing_ok=True)
 subprocess.run(["runc", "spec", "--bundle", bundle], check=True)
-path = bundle + "/config.json"
-with open(path, encoding="utf-8") as file:
-    spec = json.load(file)
+spec = json.loads(path.read_text())
 
+spec["hostname"] = "pod"
 spec["root"] = {"path": root, "readonly": True}
 spec["process"] |= {
     "terminal": False,
@@ -63,5 +64,4 @@ linux = spec["linux"]
 linux["namespaces"] = [n for n in linux["namespaces"] if n["type"] != "network"]
 linux["seccomp"] = seccomp()
 
-with open(path, "w", encoding="utf-8") as file:
-    json.dump(spec, file, indent=1)
+path.write_text(json.dumps(spec, indent=1))

@@ -238,7 +238,7 @@ done
 tests/containers/dns.py &
 echo "nameserver 127.0.0.1" >"$work/resolv.conf"
 cat >"$work/runner.yaml" <<'END'
-shutdown_timeout: 5s
+shutdown_timeout: 8s
 log_format: json
 ingest:
   cluster_name: test

@@ -24,7 +24,6 @@ command -v grpcurl >/dev/null || skip "grpcurl is missing: scripts/setup --test"
 
 home=$PWD/build/containers
 export TMPDIR=$home/tmp
-mkdir -p "$TMPDIR"
 store=(buildah --root "$home/storage" --runroot "$home/run")
 buildah() { command "${store[@]}" "$@"; }
 images=(ingest executor faultsim)
@@ -49,7 +48,6 @@ make_base() {
 
 build() {
   # Layers of earlier builds are quick to have again.
-  mkdir -p "$home/storage"
   if [ "$(du -sm "$home/storage" | cut -f1)" -gt 10000 ]; then rm -rf "$home/storage" "$home/run"; fi
   buildah inspect --type image "$base" >/dev/null 2>&1 || make_base || return
   # What the compiler made here it need not make again there, nor the other way round.
@@ -59,32 +57,42 @@ build() {
     --volume ~/.config/ccache:/root/.config/ccache:ro
 }
 
-if [ -z "${RUNNER_CONTAINERS_POD:-}" ]; then
-  build
-  # What is mounted or started from here on is gone when this has ended, however it ends.
-  RUNNER_CONTAINERS_POD=own exec unshare --net --mount --pid --fork --kill-child --mount-proc bash "$0"
-fi
+# What is mounted or started is gone when this has ended, however it ends. What else a run has left that was
+# killed goes before the next.
+clean() {
+  for name in $(buildah containers --quiet); do buildah rm "$name" >/dev/null || true; done
+  find /sys/fs/cgroup -depth -type d -path '*/runner-containers-test*' -exec rmdir {} + 2>/dev/null || true
+  rm -rf "$TMPDIR"
+}
+case ${RUNNER_CONTAINERS_IN:-} in
+  '') RUNNER_CONTAINERS_IN=mounts exec unshare --mount --pid --fork --kill-child --mount-proc bash "$0" ;;
+  mounts)
+    clean
+    mkdir -p "$TMPDIR"
+    build
+    RUNNER_CONTAINERS_IN=pod exec unshare --net bash "$0"
+    ;;
+esac
 
 # --- the pod ------------------------------------------------------------------------------------
 ip link set lo up
 work=$(mktemp -d "$TMPDIR/pod.XXXXXX")
-declare -A root container pids
+declare -A root pids
 failed=0
 
 runtime() { runc --root "$work/runc" "$@"; }
-# Control groups belong to the whole machine.
+# Control groups belong to the whole machine, and are named so.
 id_of() { echo "${work##*/}-$1"; }
 finish() {
   local name status=$?
   trap - EXIT INT TERM
   for name in "${!pids[@]}"; do remove "$name"; done
   umount "$work"/volumes/* 2>/dev/null || true
-  for name in "${container[@]}"; do buildah rm "$name" >/dev/null || true; done
   if [ $failed -ne 0 ] || [ $status -ne 0 ]; then
     tail -n 30 "$work"/*.log 2>/dev/null || true
     status=1
   fi
-  rm -rf "$work"
+  clean
   exit $status
 }
 trap finish EXIT
@@ -117,7 +125,7 @@ start() {
   shift
   mkdir -p "$work/$name"
   buildah inspect --type image "$(image_of "$name")" |
-    tests/containers/bundle.py "$work/$name" "${root[$name]}" "$work/resolv.conf:/etc/resolv.conf:ro" "$@"
+    tests/containers/bundle.py "$work/$name" "$(id_of "$name")" "${root[$name]}" "$work/resolv.conf:/etc/resolv.conf:ro" "$@"
   runtime run --bundle "$work/$name" --pid-file "$work/$name.pid" "$(id_of "$name")" \
     </dev/null >>"$work/$name.log" 2>&1 &
   pids[$name]=$!
@@ -209,8 +217,7 @@ cannot_write() { ! touch "/proc/$(<"$work/$1.pid")/root/$2" 2>/dev/null; }
 
 echo "=== images"
 for name in "${images[@]}"; do
-  container[$name]=$(buildah from --pull-never "$(image_of "$name")")
-  root[$name]=$(buildah mount "${container[$name]}")
+  root[$name]=$(buildah mount "$(buildah from --pull-never "$(image_of "$name")")")
 done
 buildah images --format '{{.Name}}:{{.Tag}} {{.Size}}' | grep kubernetes-mcp-runner
 for name in "${images[@]}"; do

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Makes config.json of an OCI bundle as Kubernetes has it for a restricted pod.
 
-bundle.py BUNDLE ROOT [SOURCE:DESTINATION[:ro]]... -- ARGUMENT... <INSPECTED
+bundle.py BUNDLE ID ROOT [SOURCE:DESTINATION[:ro]]... -- ARGUMENT... <INSPECTED
 
 INSPECTED is what `buildah inspect --type image` says. ARGUMENTs come after the entry point. The network
 is that of who starts it: containers of a pod share theirs.
@@ -34,7 +34,7 @@ def seccomp():
     }
 
 
-bundle, root = sys.argv[1:3]
+bundle, name, root = sys.argv[1:4]
 split = sys.argv.index("--")
 image = json.load(sys.stdin)["OCIv1"]["config"]
 user, group = map(int, image["User"].split(":"))
@@ -55,13 +55,14 @@ spec["process"] |= {
     "capabilities": {},
     "noNewPrivileges": True,
 }
-for mount in sys.argv[3:split]:
+for mount in sys.argv[4:split]:
     source, destination, *options = mount.split(":")
     spec["mounts"].append(
         {"destination": destination, "type": "bind", "source": source, "options": ["bind", "nosuid", "nodev", *options]}
     )
 linux = spec["linux"]
 linux["namespaces"] = [n for n in linux["namespaces"] if n["type"] != "network"]
+linux["cgroupsPath"] = "/runner-containers-test/" + name
 linux["seccomp"] = seccomp()
 
 path.write_text(json.dumps(spec, indent=1))

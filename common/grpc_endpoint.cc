@@ -96,7 +96,8 @@ void SetArguments(grpc::ServerBuilder& builder) {
 
 class GrpcEndpoint::Impl {
  public:
-  Impl(const std::string& address, const std::vector<grpc::Service*>& services)
+  Impl(const std::string& address, const std::vector<grpc::Service*>& services,
+       std::shared_ptr<grpc::ServerCredentials> tls)
       : address_(address), names_(std::make_shared<std::vector<std::string>>()) {
     const std::optional<Address> parsed = ParseAddress(address);
     if (!parsed) CannotListen(address, "not host:port or unix:/path");
@@ -111,7 +112,8 @@ class GrpcEndpoint::Impl {
     SetArguments(builder);
     int bound_port = 0;
     const std::string uri = is_socket ? "unix:" + parsed->unix_path : address;
-    builder.AddListeningPort(uri, grpc::InsecureServerCredentials(), &bound_port);
+    builder.AddListeningPort(
+        uri, tls && !is_socket ? std::move(tls) : grpc::InsecureServerCredentials(), &bound_port);
     for (grpc::Service* service : services) builder.RegisterService(service);
     builder.SetOption(std::make_unique<ServiceNames>(names_));
     server_ = builder.BuildAndStart();
@@ -154,8 +156,9 @@ class GrpcEndpoint::Impl {
   std::once_flag shutdown_;
 };
 
-GrpcEndpoint::GrpcEndpoint(const std::string& address, const std::vector<grpc::Service*>& services)
-    : impl_(std::make_unique<Impl>(address, services)) {}
+GrpcEndpoint::GrpcEndpoint(const std::string& address, const std::vector<grpc::Service*>& services,
+                           std::shared_ptr<grpc::ServerCredentials> tls)
+    : impl_(std::make_unique<Impl>(address, services, std::move(tls))) {}
 
 GrpcEndpoint::~GrpcEndpoint() = default;
 

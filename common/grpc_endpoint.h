@@ -8,21 +8,24 @@
 #include "common/clock.h"
 
 namespace grpc {
+class ServerCredentials;
 class Service;
-}
+}  // namespace grpc
 
 namespace runner {
 
-// A gRPC server in plain text on one address, with what every server of ours has: server reflection
+// A gRPC server on one address, with what every server of ours has: server reflection
 // and the health service (grpc.health.v1.Health), SERVING for "" and for every service. Serves from
 // construction on. Closes connections that are dead and permits the pings by which clients find out
 // the same. Thread-safe.
 class GrpcEndpoint {
  public:
   // `address` is host:port (port 0 picks a free one) or unix:/path; a socket file that nobody
-  // listens on any more is replaced. The services outlive the endpoint. Throws std::runtime_error
-  // when it cannot listen.
-  GrpcEndpoint(const std::string& address, const std::vector<grpc::Service*>& services);
+  // listens on any more is replaced. `tls` is for host:port; null, and on a socket, whose file says
+  // who may connect, it is plain text. The services outlive the endpoint. Throws
+  // std::runtime_error when it cannot listen.
+  GrpcEndpoint(const std::string& address, const std::vector<grpc::Service*>& services,
+               std::shared_ptr<grpc::ServerCredentials> tls = nullptr);
   // Shutdown without grace, if there was none.
   ~GrpcEndpoint();
   GrpcEndpoint(const GrpcEndpoint&) = delete;

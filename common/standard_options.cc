@@ -1,8 +1,70 @@
 #include "common/standard_options.h"
 
 #include "common/address.h"
+#include "common/bearer_token.h"
+#include "common/certificates.h"
 
 namespace runner {
+namespace {
+
+std::optional<std::string> WrongWithTls(const TlsFiles& files) {
+  const bool none = files.certificate.empty() && files.key.empty() && files.ca.empty();
+  if (none) return std::nullopt;
+  if (files.certificate.empty() || files.key.empty() || files.ca.empty()) {
+    return "--grpc-tls-cert, --grpc-tls-key and --grpc-tls-ca go together: both ends show a "
+           "certificate";
+  }
+  if (const auto why = WhyUnusable(files)) {
+    return "--grpc-tls-cert, --grpc-tls-key, --grpc-tls-ca: " + *why;
+  }
+  return std::nullopt;
+}
+
+void DeclareGrpcSecurity(ConfigTable& table, CommonOptions* into) {
+  table
+      .Path({.flag = "--grpc-tls-cert",
+             .env = {"GRPC_TLS_CERT"},
+             .help = "certificate (PEM) shown to gRPC peers at other addresses than Unix sockets"},
+            &into->grpc_tls.certificate)
+      .Path({.flag = "--grpc-tls-key", .env = {"GRPC_TLS_KEY"}, .help = "key of that certificate"},
+            &into->grpc_tls.key)
+      .Path({.flag = "--grpc-tls-ca",
+             .env = {"GRPC_TLS_CA"},
+             .help = "authorities whose certificates gRPC peers must show"},
+            &into->grpc_tls.ca)
+      .Path({.flag = "--grpc-token-file",
+             .env = {"GRPC_TOKEN_FILE"},
+             .help = "file with a token that calls which change something must show"},
+            &into->grpc_token_file)
+      .Bool({.flag = "--grpc-insecure",
+             .env = {"GRPC_INSECURE"},
+             .default_text = "false",
+             .help = "permit gRPC without TLS beyond loopback and Unix sockets"},
+            &into->grpc_insecure)
+      .Check({"--grpc-tls-cert", "--grpc-tls-key", "--grpc-tls-ca"},
+             [into] { return WrongWithTls(into->grpc_tls); })
+      .Check({"--grpc-token-file"},
+             [into]() -> std::optional<std::string> {
+               if (into->grpc_token_file.empty()) return std::nullopt;
+               BearerToken token(into->grpc_token_file);
+               if (token.Get() != nullptr) return std::nullopt;
+               return "--grpc-token-file: " + token.problem();
+             })
+      .Check({"--grpc-listen", "--grpc-insecure", "--grpc-tls-cert"},
+             [into]() -> std::optional<std::string> {
+               const auto address = ParseAddress(into->grpc_listen);
+               const bool tls = !into->grpc_tls.certificate.empty();
+               if (tls || into->grpc_insecure || !address || address->IsLocal()) {
+                 return std::nullopt;
+               }
+               return "--grpc-listen: \"" + into->grpc_listen +
+                      "\" would serve plain text beyond this machine; allowed: any address with "
+                      "--grpc-tls-cert, -key and -ca, a loopback address, unix:/path, or any "
+                      "address with --grpc-insecure";
+             });
+}
+
+}  // namespace
 
 void DeclareCommonOptions(ConfigTable& table, const CommonDefaults& defaults, CommonOptions* into) {
   table
@@ -46,19 +108,8 @@ void DeclareCommonOptions(ConfigTable& table, const CommonDefaults& defaults, Co
                     .env = {"GRPC_LISTEN"},
                     .default_text = defaults.grpc_listen,
                     .help = "where gRPC is served"},
-                   &into->grpc_listen)
-      .Bool({.flag = "--grpc-insecure",
-             .env = {"GRPC_INSECURE"},
-             .default_text = "false",
-             .help = "permit gRPC in plain text beyond loopback and Unix sockets"},
-            &into->grpc_insecure)
-      .Check({"--grpc-listen", "--grpc-insecure"}, [into]() -> std::optional<std::string> {
-        const auto address = ParseAddress(into->grpc_listen);
-        if (into->grpc_insecure || !address || address->IsLocal()) return std::nullopt;
-        return "--grpc-listen: \"" + into->grpc_listen +
-               "\" would serve plain text beyond this machine; allowed: a loopback address, "
-               "unix:/path, or any address with --grpc-insecure";
-      });
+                   &into->grpc_listen);
+  DeclareGrpcSecurity(table, into);
 }
 
 }  // namespace runner

@@ -6,6 +6,7 @@
 #include "common/clock.h"
 #include "common/config.h"
 #include "common/logging.h"
+#include "common/tls_files.h"
 
 namespace runner {
 
@@ -19,6 +20,8 @@ struct CommonOptions {
   Duration shutdown_timeout{};
   std::string grpc_listen;  // host:port or unix:/path
   bool grpc_insecure = false;
+  TlsFiles grpc_tls;            // all three, or none
+  std::string grpc_token_file;  // empty: none
 };
 
 // What differs between the programs.
@@ -28,8 +31,8 @@ struct CommonDefaults {
   std::string grpc_listen;
 };
 
-// Adds the options to the table, with the rule that gRPC in plain text stays on this machine unless
-// --grpc-insecure says otherwise. `into` outlives the table.
+// Adds the options to the table, with the rule that gRPC without TLS is served to this machine only
+// unless --grpc-insecure says otherwise. `into` outlives the table.
 void DeclareCommonOptions(ConfigTable& table, const CommonDefaults& defaults, CommonOptions* into);
 
 }  // namespace runner

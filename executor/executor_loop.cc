@@ -17,8 +17,8 @@ constexpr int kExitSuperseded = 1;
 
 }  // namespace
 
-ExecutorLoop::ExecutorLoop(ExecutorOptions options, AgentOptions agent, Inbox& inbox,
-                           const Logger& logger)
+ExecutorLoop::ExecutorLoop(ExecutorOptions options, AgentOptions agent, LinkSecurity security,
+                           Inbox& inbox, const Logger& logger)
     : options_(std::move(options)),
       boot_id_(UuidGenerator().Next(inbox.Now().wall)),
       inbox_(inbox),
@@ -26,7 +26,7 @@ ExecutorLoop::ExecutorLoop(ExecutorOptions options, AgentOptions agent, Inbox& i
       admission_(options_.slots),
       retention_(agent.workspace_root, options_.retention, logger.Named("retention")),
       supervisor_(inbox, std::move(agent), logger.Named("supervisor"), *this),
-      link_(options_.ingest_address, inbox, *this, logger.Named("attach")) {}
+      link_(options_.ingest_address, security, inbox, *this, logger.Named("attach")) {}
 
 ExecutorLoop::~ExecutorLoop() {
   inbox_.Cancel(start_timer_);

@@ -24,7 +24,8 @@ namespace runner::executor {
 // Belongs to the thread of the inbox, except `draining` and `attached`.
 class ExecutorLoop final : public RunListener, public IngestLinkListener {
  public:
-  ExecutorLoop(ExecutorOptions options, AgentOptions agent, Inbox& inbox, const Logger& logger);
+  ExecutorLoop(ExecutorOptions options, AgentOptions agent, LinkSecurity security, Inbox& inbox,
+               const Logger& logger);
   ~ExecutorLoop();
 
   // Waits for what an earlier executor has left running, takes its results over, and attaches.

@@ -1,11 +1,14 @@
 #include <csignal>
 #include <cstdio>
 #include <exception>
+#include <memory>
 
+#include "common/call_guard.h"
 #include "common/grpc_endpoint.h"
 #include "common/health.h"
 #include "common/http_server.h"
 #include "common/signals.h"
+#include "common/tls_credentials.h"
 #include "executor/admin/admin_service.h"
 #include "executor/config.h"
 #include "executor/executor_loop.h"
@@ -34,8 +37,10 @@ int Run(const ExecutorConfig& config, const ConfigTable& table) {
   }
 
   Inbox inbox(clock);
-  ExecutorLoop loop(config.Executor(), config.Agent(), inbox, logger);
-  AdminService admin(inbox, loop);
+  const std::unique_ptr<TlsCredentials> tls = MakeTls(clock, config.common.grpc_tls, logger);
+  CallGuard guard(clock, config.common.grpc_token_file, logger);
+  ExecutorLoop loop(config.Executor(), config.Agent(), {guard, tls.get()}, inbox, logger);
+  AdminService admin(inbox, loop, guard);
   const MonoTime started = clock.Now().mono;
   const auto on_error = [&](std::string_view path, std::string_view what) {
     logger.Error("Request failed", {{"path", path}, {"error", what}});
@@ -54,7 +59,7 @@ int Run(const ExecutorConfig& config, const ConfigTable& table) {
                     {{"/healthz", HealthHandler({shutdown, LoopCheck("executor", probe)})},
                      {"/readyz", HealthHandler({AttachCheck(loop), shutdown})}},
                     on_error);
-  GrpcEndpoint grpc(config.common.grpc_listen, {&admin});
+  GrpcEndpoint grpc(config.common.grpc_listen, {&admin}, tls ? tls->ForServer() : nullptr);
   logger.Info(
       "Listening",
       {{"grpc", grpc.address()}, {"metrics_port", metrics.port()}, {"health_port", health.port()}});

@@ -8,9 +8,9 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include "common/bearer_token.h"
 #include "common/config_values.h"
 #include "common/unique_fd.h"
-#include "ingest/mcp/bearer_token.h"
 
 namespace runner::ingest {
 namespace {

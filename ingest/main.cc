@@ -3,13 +3,16 @@
 #include <cstdint>
 #include <cstdio>
 #include <exception>
+#include <memory>
 
 #include "common/build_info.h"
+#include "common/call_guard.h"
 #include "common/descriptor_limit.h"
 #include "common/grpc_endpoint.h"
 #include "common/health.h"
 #include "common/http_server.h"
 #include "common/signals.h"
+#include "common/tls_credentials.h"
 #include "ingest/admin/admin_service.h"
 #include "ingest/cluster_reload.h"
 #include "ingest/config.h"
@@ -91,11 +94,13 @@ void Run(const IngestConfig& config, const ConfigTable& table, const ConfigWatch
   CheckDescriptors(descriptors, config.clusters.size(), logger);
 
   Inbox inbox(clock, kMostWaiting);
-  DispatchService dispatch(inbox, {.lease_ttl = config.lease_ttl});
+  const std::unique_ptr<TlsCredentials> tls = MakeTls(clock, config.common.grpc_tls, logger);
+  CallGuard guard(clock, config.common.grpc_token_file, logger);
+  DispatchService dispatch(inbox, guard, {.lease_ttl = config.lease_ttl});
   VolatileJournal journal;
   IngestLoop loop(config.Scheduling(), inbox, journal, dispatch, logger.Named("ingest"));
   dispatch.Serve(loop);
-  AdminService admin(inbox, loop, Endpoints(config.clusters));
+  AdminService admin(inbox, loop, guard, Endpoints(config.clusters));
   ConnectionThread connections(clock, config.Connections(), loop,
                                NewMcpSessions(GetBuildInfo().version),
                                [&] { return inbox.Full(); });
@@ -129,7 +134,8 @@ void Run(const IngestConfig& config, const ConfigTable& table, const ConfigWatch
                                    ConnectionsCheck(loop, connections_probe)})},
        {"/readyz", HealthHandler({SubscriptionCheck(loop), BreakerCheck(loop), shutdown})}},
       on_error);
-  GrpcEndpoint grpc(config.common.grpc_listen, {&dispatch, &admin});
+  GrpcEndpoint grpc(config.common.grpc_listen, {&dispatch, &admin},
+                    tls ? tls->ForServer() : nullptr);
   logger.Info(
       "Listening",
       {{"grpc", grpc.address()}, {"metrics_port", metrics.port()}, {"health_port", health.port()}});

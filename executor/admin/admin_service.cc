@@ -171,8 +171,9 @@ grpc::Status AdminService::Tail(grpc::ServerContext& context, const v1::TailOutp
   }
 }
 
-grpc::Status AdminService::CancelRun(grpc::ServerContext*, const v1::CancelRunRequest* request,
-                                     v1::CancelRunResponse*) {
+grpc::Status AdminService::CancelRun(grpc::ServerContext* context,
+                                     const v1::CancelRunRequest* request, v1::CancelRunResponse*) {
+  if (grpc::Status refused = guard_.Check(*context); !refused.ok()) return refused;
   const auto stopped = AskLoop<bool>(
       inbox_,
       [this, incident_id = request->incident_id()] {

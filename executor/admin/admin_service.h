@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "common/call_guard.h"
 #include "common/inbox.h"
 #include "executor/executor_loop.h"
 #include "runner/v1/executor_admin.grpc.pb.h"
@@ -18,8 +19,9 @@ class AdminService final : public v1::ExecutorAdmin::Service {
  public:
   static constexpr int kMaxTails = 8;
 
-  AdminService(Inbox& inbox, ExecutorLoop& loop)
-      : inbox_(inbox), loop_(loop), started_(inbox.Now().mono) {}
+  // `guard` is asked before anything is changed.
+  AdminService(Inbox& inbox, ExecutorLoop& loop, CallGuard& guard)
+      : inbox_(inbox), loop_(loop), guard_(guard), started_(inbox.Now().mono) {}
 
   grpc::Status GetStatus(grpc::ServerContext* context,
                          const v1::ExecutorAdminGetStatusRequest* request,
@@ -43,6 +45,7 @@ class AdminService final : public v1::ExecutorAdmin::Service {
 
   Inbox& inbox_;
   ExecutorLoop& loop_;
+  CallGuard& guard_;
   const MonoTime started_;
   std::atomic<int> tails_{0};
 };

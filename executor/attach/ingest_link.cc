@@ -7,7 +7,10 @@
 
 #include <grpcpp/create_channel.h>
 
+#include "common/address.h"
+#include "common/call_guard.h"
 #include "common/mutex.h"
+#include "common/tls_credentials.h"
 #include "common/wire.h"
 
 namespace runner::executor {
@@ -20,7 +23,13 @@ double Random01() {
   return std::uniform_real_distribution<>(0.0, 1.0)(engine);
 }
 
-std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address) {
+// Null when ingest is at a Unix socket, which is plain text always.
+const TlsCredentials* UsedAt(const std::string& address, const TlsCredentials* tls) {
+  const auto parsed = ParseAddress(address);
+  return parsed && parsed->unix_path.empty() ? tls : nullptr;
+}
+
+std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address, const TlsCredentials* tls) {
   grpc::ChannelArguments arguments;
   // Dead connections are found by pings; when to dial again is decided here, not by the channel.
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 10'000);
@@ -29,7 +38,9 @@ std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address) {
   arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 100);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1'000);
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
-  return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
+  const auto credentials =
+      tls ? tls->ForChannel(ParseAddress(address)->host) : grpc::InsecureChannelCredentials();
+  return grpc::CreateCustomChannel(address, credentials, arguments);
 }
 
 }  // namespace
@@ -50,6 +61,7 @@ class IngestLink::Stream final
   }
 
   void Begin(v1::ExecutorMessage hello) {
+    link_.guard_.Show(context_);
     link_.stub_->async()->Attach(&context_, this);
     AddHold();
     StartRead(&response_);
@@ -136,12 +148,14 @@ class IngestLink::Stream final
   bool done_ GUARDED_BY(mutex_) = false;
 };
 
-IngestLink::IngestLink(const std::string& address, Inbox& inbox, IngestLinkListener& listener,
-                       Logger logger)
+IngestLink::IngestLink(const std::string& address, LinkSecurity security, Inbox& inbox,
+                       IngestLinkListener& listener, Logger logger)
     : inbox_(inbox),
       listener_(listener),
       logger_(std::move(logger)),
-      stub_(v1::Dispatcher::NewStub(MakeChannel(address))) {}
+      guard_(security.guard),
+      tls_(UsedAt(address, security.tls)),
+      stub_(v1::Dispatcher::NewStub(MakeChannel(address, tls_))) {}
 
 IngestLink::~IngestLink() {
   inbox_.Cancel(retry_timer_);
@@ -207,13 +221,24 @@ void IngestLink::OnResponse(const v1::IngestMessage& message) {
   if (attached()) listener_.OnMessage(message);
 }
 
+// An ingest that refuses our certificate, or the lack of one, hangs up without a word.
+std::string IngestLink::Explain(const grpc::Status& status) const {
+  const std::string& message = status.error_message();
+  const auto says = [&](const char* part) { return message.find(part) != std::string::npos; };
+  if (!says("failed to connect")) return message;
+  if (tls_ && says("wrong version number")) return message + "; perhaps ingest has no TLS";
+  if (!says("Socket closed")) return message;
+  if (!tls_) return message + "; perhaps ingest wants TLS (--grpc-tls-cert)";
+  return message + "; perhaps ingest refuses our certificate, " + tls_->OwnCertificateText();
+}
+
 void IngestLink::OnDone(const grpc::Status& status) {
   inbox_.Cancel(welcome_timer_);
   inbox_.Cancel(beat_timer_);
   stream_.reset();
   unanswered_.clear();
   const std::string refused = std::exchange(refused_, "");
-  const std::string why = refused.empty() ? status.error_message() : refused;
+  const std::string why = refused.empty() ? Explain(status) : refused;
   const bool was_attached = attached_.exchange(false);
   const bool superseded = status.error_code() == grpc::StatusCode::ABORTED;
   closing_ = closing_ || superseded;

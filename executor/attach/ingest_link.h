@@ -13,7 +13,18 @@
 #include "common/logging.h"
 #include "runner/v1/dispatch.grpc.pb.h"
 
+namespace runner {
+class CallGuard;
+class TlsCredentials;
+}  // namespace runner
+
 namespace runner::executor {
+
+// How ingest and this executor know each other.
+struct LinkSecurity {
+  CallGuard& guard;                     // has the shared token, if there is one
+  const TlsCredentials* tls = nullptr;  // null, and on a Unix socket: plain text
+};
 
 // Hears what comes over the link, on the loop thread.
 class IngestLinkListener {
@@ -38,8 +49,9 @@ class IngestLinkListener {
 // Belongs to the loop thread; gRPC's threads only post.
 class IngestLink {
  public:
-  // `address` as gRPC dials it: host:port or unix:/path. The references must outlive this.
-  IngestLink(const std::string& address, Inbox& inbox, IngestLinkListener& listener, Logger logger);
+  // `address` as gRPC dials it: host:port or unix:/path. What is referred to must outlive this.
+  IngestLink(const std::string& address, LinkSecurity security, Inbox& inbox,
+             IngestLinkListener& listener, Logger logger);
   // Cancels the stream and waits until gRPC has let go of it.
   ~IngestLink();
   IngestLink(const IngestLink&) = delete;
@@ -63,6 +75,7 @@ class IngestLink {
  private:
   class Stream;
 
+  std::string Explain(const grpc::Status& status) const;
   void Dial();
   void OnResponse(const v1::IngestMessage& message);
   void OnDone(const grpc::Status& status);
@@ -72,6 +85,8 @@ class IngestLink {
   Inbox& inbox_;
   IngestLinkListener& listener_;
   const Logger logger_;
+  CallGuard& guard_;
+  const TlsCredentials* const tls_;  // null: plain text
   const std::unique_ptr<v1::Dispatcher::Stub> stub_;
   FullJitterBackoff backoff_;
   std::unique_ptr<Stream> stream_;

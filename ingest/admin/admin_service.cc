@@ -94,8 +94,12 @@ v1::EventExplanation ToExplanation(const EventDecision& decision, const Schedule
 
 }  // namespace
 
-AdminService::AdminService(Inbox& inbox, IngestLoop& loop, Endpoints endpoints)
-    : inbox_(inbox), loop_(loop), endpoints_(std::move(endpoints)), started_(inbox.Now().mono) {}
+AdminService::AdminService(Inbox& inbox, IngestLoop& loop, CallGuard& guard, Endpoints endpoints)
+    : inbox_(inbox),
+      loop_(loop),
+      guard_(guard),
+      endpoints_(std::move(endpoints)),
+      started_(inbox.Now().mono) {}
 
 grpc::Status AdminService::GetStatus(grpc::ServerContext*, const v1::GetStatusRequest*,
                                      v1::GetStatusResponse* response) {
@@ -216,8 +220,10 @@ grpc::Status AdminService::GetIncident(grpc::ServerContext*, const v1::GetIncide
   return grpc::Status::OK;
 }
 
-grpc::Status AdminService::SubmitEvent(grpc::ServerContext*, const v1::SubmitEventRequest* request,
+grpc::Status AdminService::SubmitEvent(grpc::ServerContext* context,
+                                       const v1::SubmitEventRequest* request,
                                        v1::SubmitEventResponse* response) {
+  if (grpc::Status refused = guard_.Check(*context); !refused.ok()) return refused;
   const auto severity = request->severity().empty() ? std::optional(Severity::kWarning)
                                                     : ParseSeverity(request->severity());
   if (!severity) {
@@ -283,9 +289,10 @@ grpc::Status AdminService::ExplainEvent(grpc::ServerContext*,
   return grpc::Status::OK;
 }
 
-grpc::Status AdminService::CancelIncident(grpc::ServerContext*,
+grpc::Status AdminService::CancelIncident(grpc::ServerContext* context,
                                           const v1::CancelIncidentRequest* request,
                                           v1::CancelIncidentResponse* response) {
+  if (grpc::Status refused = guard_.Check(*context); !refused.ok()) return refused;
   using Cancelled = Scheduler::Cancelled;
   const auto cancelled = AskLoop<Cancelled>(
       inbox_, [this, id = request->incident_id()] { return loop_.Cancel(id); }, kPatience);
@@ -300,9 +307,10 @@ grpc::Status AdminService::CancelIncident(grpc::ServerContext*,
   return grpc::Status::OK;
 }
 
-grpc::Status AdminService::ResetCircuitBreaker(grpc::ServerContext*,
+grpc::Status AdminService::ResetCircuitBreaker(grpc::ServerContext* context,
                                                const v1::ResetCircuitBreakerRequest*,
                                                v1::ResetCircuitBreakerResponse* response) {
+  if (grpc::Status refused = guard_.Check(*context); !refused.ok()) return refused;
   const auto before =
       AskLoop<CircuitBreaker::State>(inbox_, [this] { return loop_.ResetBreaker(); }, kPatience);
   if (!before) return Busy();

@@ -4,6 +4,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "common/call_guard.h"
 #include "common/inbox.h"
 #include "ingest/ingest_loop.h"
 #include "runner/v1/ingest_admin.grpc.pb.h"
@@ -16,7 +17,8 @@ class AdminService final : public v1::IngestAdmin::Service {
  public:
   using Endpoints = std::unordered_map<std::string, std::string>;  // by cluster
 
-  AdminService(Inbox& inbox, IngestLoop& loop, Endpoints endpoints);
+  // `guard` is asked before anything is changed.
+  AdminService(Inbox& inbox, IngestLoop& loop, CallGuard& guard, Endpoints endpoints);
 
   // Where the clusters that are configured from now on are reached. On the loop's thread.
   void SetEndpoints(Endpoints endpoints) { endpoints_ = std::move(endpoints); }
@@ -45,6 +47,7 @@ class AdminService final : public v1::IngestAdmin::Service {
 
   Inbox& inbox_;
   IngestLoop& loop_;
+  CallGuard& guard_;
   Endpoints endpoints_;  // the loop's
   const MonoTime started_;
 };

@@ -44,6 +44,11 @@ class DispatchService::Stream final
     self_ = shared_from_this();
     ReadNext();
   }
+  // Instead of Begin.
+  void Refuse(grpc::Status status) {
+    self_ = shared_from_this();
+    Close(std::move(status));
+  }
   void ReadNext() {
     const MutexLock lock(mutex_);
     if (!finished_) StartRead(&request_);
@@ -116,8 +121,11 @@ class DispatchService::Stream final
   grpc::Status status_ GUARDED_BY(mutex_);
 };
 
-DispatchService::DispatchService(Inbox& inbox, Timing timing)
-    : inbox_(inbox), timing_(timing), ingest_id_(UuidGenerator().Next(inbox.Now().wall)) {}
+DispatchService::DispatchService(Inbox& inbox, CallGuard& guard, Timing timing)
+    : inbox_(inbox),
+      guard_(guard),
+      timing_(timing),
+      ingest_id_(UuidGenerator().Next(inbox.Now().wall)) {}
 
 DispatchService::~DispatchService() = default;
 
@@ -128,8 +136,12 @@ void DispatchService::CloseStreams() {
 }
 
 grpc::ServerBidiReactor<v1::ExecutorMessage, v1::IngestMessage>* DispatchService::Attach(
-    grpc::CallbackServerContext*) {
+    grpc::CallbackServerContext* context) {
   const auto stream = std::make_shared<Stream>(*this, ++last_stream_);
+  if (grpc::Status refused = guard_.Check(*context); !refused.ok()) {
+    stream->Refuse(std::move(refused));
+    return stream.get();
+  }
   stream->Begin();
   inbox_.Post([this, weak = std::weak_ptr<Stream>(stream)] {
     inbox_.After(kHelloTimeout, [this, weak] {

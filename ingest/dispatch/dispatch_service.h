@@ -4,6 +4,7 @@
 #include <memory>
 #include <unordered_map>
 
+#include "common/call_guard.h"
 #include "common/inbox.h"
 #include "ingest/executor_streams.h"
 #include "ingest/ingest_loop.h"
@@ -23,7 +24,8 @@ class DispatchService final : public v1::Dispatcher::CallbackService, public Exe
     Duration lease_ttl = std::chrono::seconds(60);
   };
 
-  DispatchService(Inbox& inbox, Timing timing);
+  // `guard` is asked about each executor that attaches.
+  DispatchService(Inbox& inbox, CallGuard& guard, Timing timing);
   ~DispatchService() override;
 
   // To be called once, before the server starts.
@@ -51,6 +53,7 @@ class DispatchService final : public v1::Dispatcher::CallbackService, public Exe
   void Write(StreamId stream, v1::IngestMessage message);
 
   Inbox& inbox_;
+  CallGuard& guard_;
   const Timing timing_;
   const std::string ingest_id_;
   IngestLoop* loop_ = nullptr;

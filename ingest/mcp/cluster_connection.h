@@ -8,8 +8,8 @@
 #include <utility>
 
 #include "common/backoff.h"
+#include "common/bearer_token.h"
 #include "common/inbox.h"
-#include "ingest/mcp/bearer_token.h"
 #include "ingest/mcp/connect_gate.h"
 #include "ingest/mcp/connection_options.h"
 #include "ingest/mcp/event_history.h"

@@ -6,24 +6,18 @@
 #include <string>
 #include <string_view>
 
+#include "common/tls_files.h"
 #include "ingest/mcp/event_source.h"
 
 namespace runner::ingest {
-
-// PEM files for a TLS connection, read anew for each one, the authorities at most a minute late.
-struct TlsFiles {
-  std::string ca;           // whom to trust instead of the authorities of the system; or empty
-  std::string certificate;  // of the client, with its chain; or empty
-  std::string key;          // of that certificate, without a passphrase
-
-  bool operator==(const TlsFiles&) const = default;
-};
 
 struct HttpRequest {
   std::string method;  // GET, POST, DELETE
   std::string url;
   HttpHeaders headers;
   std::string body;
+  // Read anew for each connection, the authorities at most a minute late. Without `ca` the
+  // authorities of the system are trusted.
   TlsFiles tls = {};
   // For the whole exchange; for a stream, until the head of the answer has come.
   Duration timeout = std::chrono::seconds(10);

@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/support/temp_dir.h"
+#include "tests/support/test_authority.h"
+
 namespace runner {
 namespace {
 
@@ -41,6 +44,26 @@ TEST_F(StandardOptionsTest, PlainTextStaysOnThisMachine) {
   EXPECT_THAT(Problems({"--grpc-listen=0.0.0.0:50051"}),
               testing::ElementsAre(testing::HasSubstr("--grpc-insecure")));
   EXPECT_TRUE(Problems({"--grpc-listen=0.0.0.0:50051", "--grpc-insecure"}).empty());
+}
+
+TEST_F(StandardOptionsTest, WithTlsAnyAddressWillDo) {
+  const support::TempDir directory;
+  const support::TestCertificate root("root");
+  const TlsFiles files = root.Issue({.subject = "own"}).Write(directory.path(), root.pem());
+  const std::string certificate = "--grpc-tls-cert=" + files.certificate;
+  const std::string key = "--grpc-tls-key=" + files.key;
+  const std::string authorities = "--grpc-tls-ca=" + files.ca;
+  EXPECT_TRUE(Problems({"--grpc-listen=0.0.0.0:50051", certificate.c_str(), key.c_str(),
+                        authorities.c_str()})
+                  .empty());
+  EXPECT_EQ(options_.grpc_tls, files);
+}
+
+TEST_F(StandardOptionsTest, TheThreeFilesOfTlsGoTogether) {
+  EXPECT_THAT(Problems({"--grpc-tls-cert=/a"}),
+              testing::ElementsAre(testing::HasSubstr("go together")));
+  EXPECT_THAT(Problems({"--grpc-tls-cert=/a", "--grpc-tls-key=/b"}),
+              testing::ElementsAre(testing::HasSubstr("go together")));
 }
 
 TEST_F(StandardOptionsTest, RefuseWrongValues) {

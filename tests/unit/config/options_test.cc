@@ -16,6 +16,8 @@
 #include "common/config_values.h"
 #include "executor/config.h"
 #include "ingest/config.h"
+#include "tests/support/temp_dir.h"
+#include "tests/support/test_authority.h"
 #include "tests/unit/config/config_fixture.h"
 
 namespace runner {
@@ -50,6 +52,16 @@ std::string NameOf(const OptionCase& option) {
   return name;
 }
 
+// One of three files, each of which will do for a certificate, its key and the authorities.
+std::string TlsFile(const std::string& name) {
+  static const support::TempDir directory;
+  static const support::TestCertificate root("root");
+  static const support::TestCertificate own = root.Issue({.subject = "own"});
+  const std::string path = directory.path() / name;
+  support::WriteFile(path, own.pem() + own.key_pem() + root.pem());
+  return path;
+}
+
 std::vector<OptionCase> BothHave(Program program, const std::string& metrics_port,
                                  const std::string& health_port, const std::string& grpc) {
   return {
@@ -64,6 +76,14 @@ std::vector<OptionCase> BothHave(Program program, const std::string& metrics_por
       {program, "--grpc-listen", "GRPC_LISTEN", grpc, "127.0.0.1:1", "unix:/tmp/s", "127.0.0.1:3",
        "0.0.0.0:50051"},
       {program, "--grpc-insecure", "GRPC_INSECURE", "false", "true", "false", "true", "maybe"},
+      {program, "--grpc-tls-cert", "GRPC_TLS_CERT", "\"\"", TlsFile("a"), TlsFile("b"),
+       TlsFile("c"), "/no/such/certificate"},
+      {program, "--grpc-tls-key", "GRPC_TLS_KEY", "\"\"", TlsFile("a"), TlsFile("b"), TlsFile("c"),
+       "/no/such/key"},
+      {program, "--grpc-tls-ca", "GRPC_TLS_CA", "\"\"", TlsFile("a"), TlsFile("b"), TlsFile("c"),
+       "/no/such/authorities"},
+      {program, "--grpc-token-file", "GRPC_TOKEN_FILE", "\"\"", "/proc/sys/kernel/ostype",
+       "/proc/sys/kernel/osrelease", "/proc/sys/kernel/hostname", "/no/such/token"},
   };
 }
 
@@ -173,14 +193,22 @@ std::string Plain(std::string shown) {
 
 class OptionTest : public ConfigFixture, public ::testing::WithParamInterface<OptionCase> {
  protected:
-  // With what the program cannot do without.
-  std::vector<std::string> Needed() const {
-    if (option_.flag == "--mcp-endpoint" || option_.flag == "--agent-command") return {};
-    if (option_.program == Program::kIngest) return {"--mcp-endpoint", "http://base:1/mcp"};
-    return {"--agent-command", "sh"};
+  // With what the program, or the option when it is set, cannot do without.
+  std::vector<std::string> Needed(bool set) const {
+    std::vector<std::string> needed;
+    const bool of_tls = option_.flag.starts_with("--grpc-tls-");
+    for (const char* flag : {"--grpc-tls-cert", "--grpc-tls-key", "--grpc-tls-ca"}) {
+      if (set && of_tls && option_.flag != flag) needed.push_back(flag + ("=" + TlsFile("other")));
+    }
+    if (option_.flag == "--mcp-endpoint" || option_.flag == "--agent-command") return needed;
+    needed.emplace_back(option_.program == Program::kIngest ? "--mcp-endpoint=http://base:1/mcp"
+                                                            : "--agent-command=sh");
+    return needed;
   }
+  // With the option from somewhere, unless nothing was done to set it.
   ParseResult Run(std::vector<std::string> arguments = {}) {
-    const auto needed = Needed();
+    const auto needed =
+        Needed(!arguments.empty() || environment_.contains(option_.environment) || in_file_);
     arguments.insert(arguments.end(), needed.begin(), needed.end());
     tables_ = std::make_unique<Tables>(Environment());
     return Parse(tables_->Of(option_.program), std::move(arguments));
@@ -199,9 +227,11 @@ class OptionTest : public ConfigFixture, public ::testing::WithParamInterface<Op
   }
   void InFile(const std::string& value) {
     WriteConfig(KeyOf(option_.flag) + ": \"" + value + "\"\n");
+    in_file_ = true;
   }
 
   const OptionCase option_ = GetParam();
+  bool in_file_ = false;
   std::unique_ptr<Tables> tables_;
 };
 

@@ -1,6 +1,6 @@
 // The token in a file that others write.
 
-#include "ingest/mcp/bearer_token.h"
+#include "common/bearer_token.h"
 
 #include <filesystem>
 #include <fstream>
@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-namespace runner::ingest {
+namespace runner {
 namespace {
 
 namespace fs = std::filesystem;
@@ -132,4 +132,4 @@ TEST_F(BearerTokenTest, OnlyRegularFilesAreRead) {
 }
 
 }  // namespace
-}  // namespace runner::ingest
+}  // namespace runner

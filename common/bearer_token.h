@@ -6,7 +6,7 @@
 
 #include "common/file_identity.h"
 
-namespace runner::ingest {
+namespace runner {
 
 // The bearer token (RFC 6750) that a file holds. The file is looked at (stat(2), through symbolic
 // links) each time the token is used, and read again when it is another one or was written:
@@ -38,4 +38,4 @@ class BearerToken {
   std::string problem_;
 };
 
-}  // namespace runner::ingest
+}  // namespace runner

@@ -1,0 +1,60 @@
+#include "common/bearer_token.h"
+
+#include <algorithm>
+#include <string_view>
+#include <utility>
+#include <variant>
+
+#include "common/small_file.h"
+
+namespace runner {
+namespace {
+
+std::string_view Trim(std::string_view text) {
+  constexpr std::string_view kBlank = " \t\r\n\v\f";
+  const auto first = text.find_first_not_of(kBlank);
+  if (first == std::string_view::npos) return {};
+  return text.substr(first, text.find_last_not_of(kBlank) - first + 1);
+}
+
+}  // namespace
+
+BearerToken::BearerToken(std::string path) : path_(std::move(path)) {}
+
+const std::string* BearerToken::Get() {
+  if (identity_ && IdentityOf(path_) == identity_) return &token_;
+  return ReadAgain();
+}
+
+const std::string* BearerToken::ReadAgain() {
+  auto token = Read();
+  if (!token) {
+    identity_.reset();
+    token_.clear();
+    return nullptr;
+  }
+  token_ = std::move(*token);
+  problem_.clear();
+  return &token_;
+}
+
+std::optional<std::string> BearerToken::Read() {
+  const auto read = ReadSmallFile(path_, kMaxBytes);
+  if (const auto* why = std::get_if<std::string>(&read)) return Fail(*why);
+  const SmallFile& file = std::get<SmallFile>(read);
+  const std::string_view token = Trim(file.text);
+  if (token.empty()) return Fail("empty");
+  // Anything else could end the header that it is put into.
+  if (!std::all_of(token.begin(), token.end(), [](char c) { return c > ' ' && c <= '~'; })) {
+    return Fail("holds something else than one token: a blank, a control character or non-ASCII");
+  }
+  identity_ = file.identity;
+  return std::string(token);
+}
+
+std::nullopt_t BearerToken::Fail(const std::string& why) {
+  problem_ = "token file " + path_ + ": " + why;
+  return std::nullopt;
+}
+
+}  // namespace runner

@@ -16,11 +16,14 @@ skip() {
 [ "$(id -u)" -eq 0 ] || { echo "building and running containers needs root here"; exit 77; }
 PATH=$PATH:$(go env GOPATH 2>/dev/null || echo "${HOME:-/root}/go")/bin
 for program in buildah runc debootstrap python3 curl ip unshare; do
-  command -v $program >/dev/null || skip "$program is missing: apt-get install buildah runc debootstrap python3 curl iproute2"
+  command -v $program >/dev/null ||
+    skip "$program is missing: apt-get install buildah runc debootstrap python3 curl iproute2"
 done
 command -v grpcurl >/dev/null || skip "grpcurl is missing: scripts/setup --test"
 [ -r /usr/share/containers/seccomp.json ] ||
   skip "the seccomp profile is missing: apt-get install golang-github-containers-common"
+unshare --mount --pid --fork --mount-proc --net true 2>/dev/null ||
+  { echo "namespaces are not permitted here"; exit 77; }
 
 home=$PWD/build/containers
 export TMPDIR=$home/tmp
@@ -38,7 +41,7 @@ make_base() {
   debootstrap --variant=minbase bookworm "$home/debian" >"$home/debootstrap.log" 2>&1 ||
     { tail "$home/debootstrap.log"; return 1; }
   # As in the slim image of Debian.
-  (cd "$home/debian" && rm -rf usr/share/{man,locale,info} var/cache/apt/*.bin var/cache/apt/archives/*.deb var/lib/apt/lists/*)
+  rm -rf "$home/debian"/{usr/share/{man,locale,info},var/cache/apt/*.bin,var/cache/apt/archives/*.deb,var/lib/apt/lists/*}
   find "$home/debian/usr/share/doc" ! -type d ! -name copyright -delete
   container=$(buildah from scratch)
   buildah add --quiet "$container" "$home/debian" / >/dev/null
@@ -49,7 +52,7 @@ make_base() {
 build() {
   # Layers of earlier builds are quick to have again.
   if [ "$(du -sm "$home/storage" | cut -f1)" -gt 10000 ]; then rm -rf "$home/storage" "$home/run"; fi
-  buildah inspect --type image "$base" >/dev/null 2>&1 || make_base || return
+  if ! buildah inspect --type image "$base" >/dev/null 2>&1; then make_base; fi
   # What the compiler made here it need not make again there, nor the other way round.
   mkdir -p ~/.cache/ccache ~/.config/ccache
   scripts/build-images "${store[@]}" build --quiet --layers --isolation chroot --pull-never \
@@ -57,13 +60,14 @@ build() {
     --volume ~/.config/ccache:/root/.config/ccache:ro
 }
 
-# What is mounted or started is gone when this has ended, however it ends. What else a run has left that was
-# killed goes before the next.
+# What a run that was killed has left goes before the next.
 clean() {
+  local name
   for name in $(buildah containers --quiet); do buildah rm "$name" >/dev/null || true; done
   find /sys/fs/cgroup -depth -type d -path '*/runner-containers-test*' -exec rmdir {} + 2>/dev/null || true
   rm -rf "$TMPDIR"
 }
+# With namespaces of its own: what is mounted or started is gone when this has ended, however it ends.
 case ${RUNNER_CONTAINERS_IN:-} in
   '') RUNNER_CONTAINERS_IN=mounts exec unshare --mount --pid --fork --kill-child --mount-proc bash "$0" ;;
   mounts)
@@ -81,7 +85,7 @@ declare -A root pids
 failed=0
 
 runtime() { runc --root "$work/runc" "$@"; }
-# Control groups belong to the whole machine, and are named so.
+# No other on this machine may have it: control groups are named so.
 id_of() { echo "${work##*/}-$1"; }
 finish() {
   local name status=$?
@@ -125,7 +129,8 @@ start() {
   shift
   mkdir -p "$work/$name"
   buildah inspect --type image "$(image_of "$name")" |
-    tests/containers/bundle.py "$work/$name" "$(id_of "$name")" "${root[$name]}" "$work/resolv.conf:/etc/resolv.conf:ro" "$@"
+    tests/containers/bundle.py "$work/$name" "$(id_of "$name")" "${root[$name]}" \
+      "$work/resolv.conf:/etc/resolv.conf:ro" "$@"
   runtime run --bundle "$work/$name" --pid-file "$work/$name.pid" "$(id_of "$name")" \
     </dev/null >>"$work/$name.log" 2>&1 &
   pids[$name]=$!
@@ -152,7 +157,8 @@ start_ingest() {
 }
 start_executor() {
   start executor "$work/volumes/run:/run/runner" "$work/runner.yaml:/etc/runner/runner.yaml:ro" \
-    "$work/volumes/state:/var/lib/runner" "$work/volumes/tmp:/tmp" "$PWD/tests/containers/agent:/etc/runner/agent:ro" \
+    "$work/volumes/state:/var/lib/runner" "$work/volumes/tmp:/tmp" \
+    "$PWD/tests/containers/agent:/etc/runner/agent:ro" \
     -- --config /etc/runner/runner.yaml
 }
 answers() { curl --silent --fail --max-time 2 "http://localhost:$1" >/dev/null; }
@@ -198,8 +204,9 @@ none() {
 }
 set_id_files() { find "${root[$1]}" -xdev -type f -perm /6000; }
 build_tools() {
-  find "${root[$1]}" -xdev \( -type f -o -type l \) -regextype egrep \
-    -regex '.*/(bin|libexec|lib)/(.*/)?((.*-)?(gcc|g\+\+|c\+\+|cpp|cc|ld|as|ar|make|cmake|ninja|ccache|protoc|git|cc1plus)(-[0-9.]+)?)'
+  local names='gcc|g\+\+|c\+\+|cpp|cc|ld|as|ar|make|cmake|ninja|ccache|protoc|git|cc1plus'
+  find "${root[$1]}" -xdev ! -type d -regextype egrep \
+    -regex ".*/(bin|lib|libexec)/(.*/)?(.*-)?($names)(-[0-9.]+)?"
 }
 leftovers() { find "${root[$1]}"/var/{lib/apt/lists,cache/apt,log} "${root[$1]}"/{tmp,src} -type f 2>/dev/null; }
 shells() { find "${root[$1]}" \( -name sh -o -name bash -o -name busybox -o -name 'apt*' -o -name dpkg \) ! -type d; }
@@ -264,7 +271,8 @@ await 20 found_by_server
 check "of a simulated fault" becomes_report
 check "asked on the socket of ingest: success" incident_is success
 executor_says() {
-  grpcurl -plaintext -max-time 5 -unix "$work/volumes/run/executor.sock" runner.v1.ExecutorAdmin/GetStatus | grep -q "$1"
+  grpcurl -plaintext -max-time 5 -unix "$work/volumes/run/executor.sock" runner.v1.ExecutorAdmin/GetStatus |
+    grep -q "$1"
 }
 check "asked on the socket of the executor: success" executor_says '"success": "1"'
 said=$(cat "$(workspace)/agent.stdout.log")
@@ -309,7 +317,8 @@ stop_native() {
   check "$1: executor exits with 0, all within 60 s" exits executor $((60 - SECONDS + began)) 0
 }
 stop_plain() {
-  signal ingest TERM & signal executor TERM
+  signal ingest TERM &
+  signal executor TERM
   check "$1: ingest exits with 0" exits ingest 60 0
   check "$1: executor exits with 0" exits executor 60 0
 }

@@ -57,8 +57,9 @@ spec["process"] |= {
 }
 for mount in sys.argv[4:split]:
     source, destination, *options = mount.split(":")
+    options += ["bind", "nosuid", "nodev"]
     spec["mounts"].append(
-        {"destination": destination, "type": "bind", "source": source, "options": ["bind", "nosuid", "nodev", *options]}
+        {"destination": destination, "type": "bind", "source": source, "options": options}
     )
 linux = spec["linux"]
 linux["namespaces"] = [n for n in linux["namespaces"] if n["type"] != "network"]

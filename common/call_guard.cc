@@ -46,7 +46,7 @@ grpc::Status CallGuard::Check(const grpc::ServerContextBase& context) {
 
 // The caller is told what to do, and nothing of this machine.
 grpc::Status CallGuard::Refuse(const grpc::ServerContextBase& context, const std::string& why) {
-  if (const auto held = trickle_.Pass(clock_.Now().mono)) {
+  if (const auto held = trickle_.Pass(clock_.Now().mono, why)) {
     logger_.Warn("Call refused",
                  {{"peer", context.peer()}, {"error", why}, {"lines_held_back", *held}});
   }

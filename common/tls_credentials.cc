@@ -38,7 +38,7 @@ class PeerVerifier final : public tls::ExternalCertificateVerifier {
   bool Verify(tls::TlsCustomVerificationCheckRequest* request, std::function<void(grpc::Status)>,
               grpc::Status* status) override {
     if (const auto why = WhyNot(*request)) {
-      if (const auto held = trickle_.Pass(clock_.Now().mono)) {
+      if (const auto held = trickle_.Pass(clock_.Now().mono, *why)) {
         logger_.Warn("TLS peer refused", {{"error", *why},
                                           {"peer", peer_ == TlsRole::kClient ? "client" : "server"},
                                           {"lines_held_back", *held}});

@@ -14,7 +14,7 @@ skip() {
   exit 77
 }
 if [ -z "${RUNNER_DOCS_NETWORK:-}" ]; then
-  for program in grpcurl curl python3 ip unshare; do
+  for program in grpcurl curl openssl python3 ip unshare; do
     command -v $program >/dev/null || skip "$program is missing: scripts/setup --test"
   done
   for how in -rn -n; do
@@ -43,6 +43,7 @@ why_not() {
     'scripts/setup && cmake '*) echo "it installs and builds, as scripts/test does before this" ;;
     *scripts/build-images\ *) echo "it builds the images, as tests/containers.sh does" ;;
     buildah\ push\ *) echo "it needs a registry" ;;
+    kubectl\ *) echo "it takes a cluster" ;;
     *) return 1 ;;
   esac
 }
@@ -168,24 +169,23 @@ done)
 [ -z "$inline" ] || complain "in a block of its own it would be run: $inline"
 
 # --- commands: sorted, then run ---------------------------------------------------------------
-quick=() later=() system=() alone=()
+quick=() later=() system=() alone=() certified=()
 for entry in "${commands[@]}"; do
   command=$(command_of "$entry")
+  if why=$(why_not "$command"); then
+    echo "not run: $command: $why"
+    left_out=$((left_out + 1))
+    continue
+  fi
   case $command in
-    *' --check-config'* | *' --print-config'* | *' --help' | *' --version' | grpcurl\ * | curl\ * | cat\ *)
+    grpcurl\ -cacert\ *) certified+=("$entry") ;;
+    openssl\ * | *' --check-config'* | *' --print-config'* | *' --help' | *' --version' | grpcurl\ * | curl\ * | cat\ *)
       quick+=("$entry") ;;
     runner-faultsim\ *--listen*) system=("$entry" "${system[@]}") ;;
     runner-faultsim\ *) alone+=("$entry") ;;
     *runner-executor\ --executor-id*) later+=("$entry") ;;
     *runner-ingest\ * | *runner-executor\ *) system+=("$entry") ;;
-    *)
-      if why=$(why_not "$command"); then
-        echo "not run: $command: $why"
-        left_out=$((left_out + 1))
-      else
-        complain "$(place_of "$entry"): neither run nor listed in why_not(): $command"
-      fi
-      ;;
+    *) complain "$(place_of "$entry"): neither run nor listed in why_not(): $command" ;;
   esac
 done
 
@@ -219,6 +219,17 @@ for entry in "${later[@]}"; do
   stop "$server" "$entry"
 done
 for i in "${!pids[@]}"; do stop "${pids[$i]}" "${system[$i]}"; done
+
+# With the certificates that the pages have made.
+with() { echo "env GRPC_TLS_CERT=$1.crt GRPC_TLS_KEY=$1.key GRPC_TLS_CA=ca.crt runner-$1"; }
+serve ingest "$(with ingest) --mcp-endpoint http://mcp/mcp --grpc-listen 0.0.0.0:50051"
+pids=("$server")
+serve executor "$(with executor) --ingest-address localhost:50051 --sidecar=false -- true"
+pids+=("$server")
+await "attachment with certificates" curl -sf http://localhost:8081/readyz || true
+for entry in "${certified[@]}"; do run "$(place_of "$entry")" "$(command_of "$entry")"; done
+for pid in "${pids[@]}"; do stop "$pid" "what has certificates"; done
+
 for entry in "${alone[@]}"; do
   serve "$(place_of "$entry")" "$(command_of "$entry")"
   stop "$server" "$entry"

@@ -12,6 +12,7 @@
 
 #include "grpc/health/v1/health.grpc.pb.h"
 #include "tests/support/eventually.h"
+#include "tests/support/grpcurl.h"
 #include "tests/support/system_test.h"
 
 namespace runner {
@@ -132,53 +133,40 @@ TEST_F(AdminTest, SubmissionsAreRefusedForTheRightReason) {
 class GrpcurlTest : public AdminTest {
  protected:
   void SetUp() override {
-    grpcurl_ = FindProgram("grpcurl");
-    if (const char* home = std::getenv("HOME"); !grpcurl_ && home != nullptr) {
-      const auto installed = std::filesystem::path(home) / "go/bin/grpcurl";
-      if (std::filesystem::exists(installed)) grpcurl_ = installed;
-    }
-    if (!grpcurl_) {
-      const std::string missing = "grpcurl is neither on PATH nor in ~/go/bin";
-      if (PeersRequired()) FAIL() << missing;
-      GTEST_SKIP() << missing;
+    if (const auto missing = Grpcurl::Missing()) {
+      if (PeersRequired()) FAIL() << *missing;
+      GTEST_SKIP() << *missing;
     }
     AdminTest::SetUp();
   }
 
   // What `grpcurl -plaintext [-d data] ADDRESS WORDS...` prints.
-  std::string Grpcurl(const ServiceProcess& service, const Words& words,
-                      const std::string& data = "") {
-    ChildProcess::Command command;
-    command.argv = {grpcurl_->string(), "-plaintext", "-max-time", "20"};
-    if (!data.empty()) command.argv.insert(command.argv.end(), {"-d", data});
-    command.argv.push_back(service.grpc());
-    command.argv.insert(command.argv.end(), words.begin(), words.end());
-    command.directory = system_->directory();
-    command.stdout_file = system_->directory() / "grpcurl.out";
-    command.stderr_file = system_->directory() / "grpcurl.err";
-    ChildProcess process(command);
-    EXPECT_EQ(process.WaitForExit(kPatience), 0) << ReadFile(command.stderr_file);
-    return ReadFile(command.stdout_file);
+  std::string Ask(const ServiceProcess& service, const Words& words, const std::string& data = "") {
+    Words arguments = {"-plaintext"};
+    if (!data.empty()) arguments.insert(arguments.end(), {"-d", data});
+    arguments.push_back(service.grpc());
+    arguments.insert(arguments.end(), words.begin(), words.end());
+    const Grpcurl::Answer answer = Grpcurl(system_->directory())(arguments);
+    EXPECT_EQ(answer.exit_code, 0) << answer.error;
+    return answer.out;
   }
   // Fields have the names of the .proto files: reflection tells grpcurl of no others.
   json Call(const ServiceProcess& service, const std::string& method, const json& data) {
-    return json::parse(Grpcurl(service, {method}, data.dump()), nullptr, false);
+    return json::parse(Ask(service, {method}, data.dump()), nullptr, false);
   }
-
-  std::optional<std::filesystem::path> grpcurl_;
 };
 
 TEST_F(GrpcurlTest, ListsAndDescribesEveryService) {
   const auto check = [this](const ServiceProcess& service, const auto& names) {
-    const std::string list = Grpcurl(service, {"list"});
+    const std::string list = Ask(service, {"list"});
     for (const char* name : names) {
       EXPECT_THAT(list, HasSubstr(name + std::string("\n")));
-      EXPECT_THAT(Grpcurl(service, {"describe", name}), HasSubstr("service "));
+      EXPECT_THAT(Ask(service, {"describe", name}), HasSubstr("service "));
     }
   };
   check(system_->ingest(), kOfIngest);
   check(system_->executor(), kOfExecutor);
-  EXPECT_THAT(Grpcurl(system_->ingest(), {"describe", "runner.v1.IncidentStatus"}),
+  EXPECT_THAT(Ask(system_->ingest(), {"describe", "runner.v1.IncidentStatus"}),
               HasSubstr("outcome"));
 }
 

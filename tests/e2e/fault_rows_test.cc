@@ -66,44 +66,6 @@ TEST_F(FaultRowsTest, Row35_WhatAnExecutorThatNeverReadsWasOfferedIsRunElsewhere
   EXPECT_EQ(Ingest("events_requeued_total"), 2);
 }
 
-TEST_F(FaultRowsTest, Row32_AnExecutorThatIsStoppedHasNoAgentLeftWhenItsLeasesAreLost) {
-  constexpr Duration kLeaseTtl = 26s;  // the least with this grace
-  const std::string test_agent = system_->TestAgent();
-  const std::string agent = system_->ScriptAgent("[ $RUNNER_ATTEMPT -eq 1 ] || exit 0\nexec " +
-                                                 test_agent + " ignore-term\n");
-  system_->StartIngest({"--lease-ttl", "26"});
-  const Words apart = {"--sidecar=false", "--agent-kill-grace", "0.5"};
-  ServiceProcess& first = system_->StartExecutor({agent}, apart);
-  system_->AwaitAttached();
-  const std::string id = system_->Submit("a");
-  system_->AwaitAgentStarted(id);
-  first.process().Signal(SIGSTOP);
-  const auto stopped = std::chrono::steady_clock::now();
-  const auto gone = [&] { return ProcessesNaming(test_agent + " ignore-term").empty(); };
-  EXPECT_TRUE(Eventually(gone, kLeaseTtl));
-  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - stopped;
-  std::cout << "agent gone " << took.count() << " s after its executor was stopped\n";
-  EXPECT_FALSE(system_->ingest().log().Has("Incident requeued")) << "before its lease is lost";
-
-  Words second = apart;
-  second.insert(second.end(), {"--executor-id", "second", "--workspace-root", Path("second")});
-  system_->StartExecutor({agent}, second);
-  // Ingest pings a silent connection after 30 s.
-  const auto finished = [&] {
-    return system_->ingest().log().Has("Incident finished", {{"incident_id", id}});
-  };
-  ASSERT_TRUE(Eventually(finished, 40s + kLeaseTtl + kPatience));
-  first.process().Signal(SIGCONT);
-  EXPECT_TRUE(Eventually([&] {
-    return first.log().Has("Agent finished", {{"reason", "fenced"}}) &&
-           first.Health("/readyz").status == 200;
-  }));
-  const v1::IncidentStatus incident = system_->AwaitFinished(id);
-  EXPECT_EQ(incident.status(), "success");
-  EXPECT_EQ(incident.attempt(), 2u);
-  EXPECT_EQ(Ingest("incidents_finished_total"), 1);
-}
-
 TEST_F(FaultRowsTest, Row36_OfTwoExecutorsWithOneIdTheLastToAttachGoesOn) {
   const std::string agent =
       system_->ScriptAgent("until [ -e " + Path("gate") + " ]; do sleep 0.02; done\n");

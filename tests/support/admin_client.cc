@@ -17,19 +17,23 @@ void Require(const grpc::Status& status, const char* call) {
 
 }  // namespace
 
-std::shared_ptr<grpc::Channel> ChannelTo(const std::string& address) {
+std::shared_ptr<grpc::Channel> ChannelTo(const std::string& address,
+                                         std::shared_ptr<grpc::ChannelCredentials> credentials) {
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   // A channel of its own: one to an earlier process of this address may still think it is dead.
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-  return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
+  if (credentials == nullptr) credentials = grpc::InsecureChannelCredentials();
+  return grpc::CreateCustomChannel(address, credentials, arguments);
 }
 
 void Limit(grpc::ClientContext& context) {
   context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(10));
 }
 
-IngestClient::IngestClient(const std::string& address) : channel_(ChannelTo(address)) {}
+IngestClient::IngestClient(const std::string& address,
+                           std::shared_ptr<grpc::ChannelCredentials> credentials)
+    : channel_(ChannelTo(address, std::move(credentials))) {}
 
 grpc::Status IngestClient::Submit(const v1::SubmitEventRequest& request,
                                   v1::SubmitEventResponse* response) {

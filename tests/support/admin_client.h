@@ -12,6 +12,7 @@
 
 namespace grpc {
 class Channel;
+class ChannelCredentials;
 class ClientContext;
 }  // namespace grpc
 
@@ -21,7 +22,9 @@ namespace runner::support {
 // throws std::runtime_error.
 class IngestClient {
  public:
-  explicit IngestClient(const std::string& address);
+  // Without credentials: in plain text.
+  explicit IngestClient(const std::string& address,
+                        std::shared_ptr<grpc::ChannelCredentials> credentials = nullptr);
 
   grpc::Status Submit(const v1::SubmitEventRequest& request, v1::SubmitEventResponse* response);
   grpc::Status Get(const std::string& incident_id, v1::IncidentStatus* incident);
@@ -51,7 +54,8 @@ class ExecutorClient {
   std::shared_ptr<grpc::Channel> channel_;
 };
 
-std::shared_ptr<grpc::Channel> ChannelTo(const std::string& address);
+std::shared_ptr<grpc::Channel> ChannelTo(
+    const std::string& address, std::shared_ptr<grpc::ChannelCredentials> credentials = nullptr);
 // Gives the call ten seconds.
 void Limit(grpc::ClientContext& context);
 

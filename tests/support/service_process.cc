@@ -52,7 +52,7 @@ std::string ServiceProcess::stdout_text() const { return ReadFile(stdout_file_);
 
 std::string ServiceProcess::Scrape() const {
   const HttpAnswer answer =
-      HttpGet("http://127.0.0.1:" + std::to_string(metrics_port_) + "/metrics");
+      HttpGet("http://" + host_ + ":" + std::to_string(metrics_port_) + "/metrics");
   if (answer.status != 200) {
     throw std::runtime_error(name_ + ": /metrics answers " + std::to_string(answer.status) + " " +
                              answer.body);
@@ -61,7 +61,7 @@ std::string ServiceProcess::Scrape() const {
 }
 
 HttpAnswer ServiceProcess::Health(const std::string& path) const {
-  return HttpGet("http://127.0.0.1:" + std::to_string(health_port_) + path);
+  return HttpGet("http://" + host_ + ":" + std::to_string(health_port_) + path);
 }
 
 int FreePort() {

@@ -31,6 +31,9 @@ class ServiceProcess {
   int metrics_port() const { return metrics_port_; }
   int health_port() const { return health_port_; }
 
+  // Where its ports are, when that is not 127.0.0.1.
+  void ReachAt(std::string host) { host_ = std::move(host); }
+  const std::string& host() const { return host_; }
   // The text of /metrics, and the same read.
   std::string Scrape() const;
   MetricsText Metrics() const { return MetricsText(Scrape()); }
@@ -45,6 +48,7 @@ class ServiceProcess {
   std::filesystem::path stdout_file_;
   LogFile log_;
   ChildProcess process_;
+  std::string host_ = "127.0.0.1";
   std::string grpc_;
   int metrics_port_ = 0;
   int health_port_ = 0;

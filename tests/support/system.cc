@@ -70,8 +70,7 @@ ServiceProcess& System::RunIngest(Words flags) {
                "debug",         "--shutdown-timeout", "10"};
   all.insert(all.end(), flags.begin(), flags.end());
   ingest_.reset();
-  ingest_ = std::make_unique<ServiceProcess>("ingest-" + std::to_string(++starts_), RUNNER_INGEST,
-                                             all, Environment{}, directory());
+  ingest_ = Run("ingest", RUNNER_INGEST, all, {});
   return *ingest_;
 }
 
@@ -87,9 +86,26 @@ ServiceProcess& System::StartExecutor(const Words& agent, const Words& flags,
   all.push_back("--");
   all.insert(all.end(), agent.begin(), agent.end());
   if (program.empty()) program = RUNNER_EXECUTOR;
-  executors_.push_back(std::make_unique<ServiceProcess>("executor-" + std::to_string(++starts_),
-                                                        program, all, extra, directory()));
+  executors_.push_back(Run("executor", program, all, extra));
   return *executors_.back();
+}
+
+std::unique_ptr<ServiceProcess> System::Run(const std::string& name, const std::string& program,
+                                            Words flags, const Environment& extra) {
+  const std::string whole_name = name + "-" + std::to_string(++starts_);
+  if (network_ == nullptr) {
+    return std::make_unique<ServiceProcess>(whole_name, program, flags, extra, directory());
+  }
+  flags.insert(flags.begin(), "--bind-address=0.0.0.0");
+  const auto wrapper = directory() / ("separate-" + name);
+  WriteFile(wrapper, "#!/bin/sh\nexec unshare --net " + program + " \"$@\"\n");
+  std::filesystem::permissions(wrapper, std::filesystem::perms::owner_all);
+  auto service = std::make_unique<ServiceProcess>(whole_name, wrapper, flags, extra, directory());
+  const std::string address = network_->Connect(service->process().pid());
+  service->ReachAt(address);
+  if (name == "ingest")
+    ingest_address_ = address + service->grpc().substr(service->grpc().rfind(':'));
+  return service;
 }
 
 void System::Start(const Words& agent, const Words& ingest_flags, const Words& executor_flags) {

@@ -9,6 +9,7 @@
 #include "tests/support/admin_client.h"
 #include "tests/support/fault_server.h"
 #include "tests/support/faultsim_process.h"
+#include "tests/support/network.h"
 #include "tests/support/process_table.h"
 #include "tests/support/service_process.h"
 #include "tests/support/temp_dir.h"
@@ -26,6 +27,13 @@ class System {
   static constexpr const char* kCluster = "prod";
 
   // --- to start -----------------------------------------------------------------------------
+  // From here on ingest and executors are started in network namespaces of their own, at this
+  // network, which outlives them. Ingest first, with what permits it to be reached from there.
+  void SpreadOver(Network& network) { network_ = &network; }
+  // How Admin() calls; in plain text unless this was said.
+  void CallWith(std::shared_ptr<grpc::ChannelCredentials> credentials) {
+    credentials_ = std::move(credentials);
+  }
   // `flags`: see tests/peers/README.md.
   FaultServer& StartPeer(const Words& flags = {});
   // Flags: runner-faultsim --help.
@@ -54,7 +62,7 @@ class System {
   ServiceProcess& executor() { return *executors_.back(); }
   // Everything that was started and not yet thrown away, ingest last.
   std::vector<ServiceProcess*> services();
-  IngestClient Admin() { return IngestClient(ingest_address_); }
+  IngestClient Admin() { return IngestClient(ingest_address_, credentials_); }
 
   // --- agents -------------------------------------------------------------------------------
   // A shell script in the directory of this system.
@@ -92,9 +100,13 @@ class System {
 
  private:
   ServiceProcess& RunIngest(Words flags);
+  std::unique_ptr<ServiceProcess> Run(const std::string& name, const std::string& program,
+                                      Words flags, const Environment& extra);
 
   const TempDir directory_;
-  const std::string ingest_address_ = "127.0.0.1:" + std::to_string(FreePort());
+  Network* network_ = nullptr;  // null: all are in that of this process
+  std::shared_ptr<grpc::ChannelCredentials> credentials_;
+  std::string ingest_address_ = "127.0.0.1:" + std::to_string(FreePort());
   int scripts_ = 0;
   int starts_ = 0;
   std::unique_ptr<FaultServer> peer_;

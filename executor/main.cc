@@ -66,6 +66,7 @@ int Run(const ExecutorConfig& config, const ConfigTable& table) {
 
   loop.OnDrain(config.common.shutdown_timeout, [&] { inbox.Stop(); });
   const auto on_signal = [&](int signal, pid_t sender) {
+    if (signal == SIGCHLD) return loop.supervisor().ReapStrangers();
     if (signal == SIGHUP) {
       logger.Info("SIGHUP ignored, the configuration is read at start");
       return;
@@ -77,7 +78,7 @@ int Run(const ExecutorConfig& config, const ConfigTable& table) {
       loop.OnSignal(signal == SIGTERM ? "SIGTERM" : "SIGINT");
     }
   };
-  SignalFd signals(inbox, on_signal, {SIGHUP});
+  SignalFd signals(inbox, on_signal, {SIGHUP, SIGCHLD});
   loop.Start();
   inbox.Run();
 
@@ -94,7 +95,8 @@ int main(int argc, char** argv) {
   const auto parsed = table.Parse(argc, argv, ProcessEnvironment());
   if (const auto code = parsed.Report("runner-executor")) return *code;
   try {
-    BlockSignals({SIGHUP});  // asks for a reload, which ingest alone can do; it ends nothing
+    // SIGHUP asks for a reload, which ingest alone can do; it ends nothing.
+    BlockSignals({SIGHUP, SIGCHLD});
     SilenceGrpcLog();
     return Run(config, table);
   } catch (const std::exception& error) {

@@ -299,6 +299,9 @@ for kind in daemons orphans; do
   check "$kind: none is there any more, nor a zombie" await 10 alone executor
 done
 
+runtime exec "$(id_of executor)" sh -c 'sleep 0.2 & sleep 0.2 & exit 0'
+check "what an operator's shell has left: none, no zombie" await 10 alone executor
+
 echo "=== ingest is killed, and started again alone"
 signal ingest KILL
 check "ingest was killed" exits ingest 10 137

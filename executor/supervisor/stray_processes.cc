@@ -1,6 +1,7 @@
 #include "executor/supervisor/stray_processes.h"
 
 #include <cerrno>
+#include <optional>
 #include <system_error>
 #include <vector>
 
@@ -27,6 +28,14 @@ ChildList Children() {
   return children;
 }
 
+// Whether it was dead, and how it had died. Never waits.
+std::optional<siginfo_t> ReapIfDead(pid_t child) {
+  siginfo_t info{};
+  const bool reaped = ::waitid(P_PID, static_cast<id_t>(child), &info, WEXITED | WNOHANG) == 0 &&
+                      info.si_pid == child;
+  return reaped ? std::optional(info) : std::nullopt;
+}
+
 }  // namespace
 
 StrayProcesses::StrayProcesses() {
@@ -51,12 +60,16 @@ StrayProcesses::Sweep StrayProcesses::Once(const std::set<pid_t>& shims) const {
     const pid_t group = ::getpgid(child);
     if (group > 1 && group != ::getpgrp()) ::kill(-group, SIGKILL);
     ::kill(child, SIGKILL);
-    siginfo_t info{};
-    const bool reaped = ::waitid(P_PID, static_cast<id_t>(child), &info, WEXITED | WNOHANG) == 0 &&
-                        info.si_pid == child;
-    if (reaped && info.si_code == CLD_KILLED && info.si_status == SIGKILL) ++sweep.killed;
+    const auto end = ReapIfDead(child);
+    if (end && end->si_code == CLD_KILLED && end->si_status == SIGKILL) ++sweep.killed;
   }
   return sweep;
+}
+
+void StrayProcesses::Reap(const std::set<pid_t>& shims) const {
+  for (const pid_t child : Children().pids) {
+    if (!shims.contains(child) && !inherited_.contains(child)) ReapIfDead(child);
+  }
 }
 
 }  // namespace runner::executor

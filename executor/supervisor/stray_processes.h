@@ -8,7 +8,8 @@
 
 namespace runner::executor {
 
-// Processes that came to this one because their shim was lost: every child that is not a shim.
+// Processes that came to this one because their shim was lost, or, where it is the first of its
+// container, because nobody else was there: every child that is not a shim.
 // This works because the executor is a child subreaper, starts nothing but shims, and is the only
 // one that reaps (prctl(2), PR_SET_CHILD_SUBREAPER). Children that are there before (a program may
 // start helpers and then become the executor by exec) are none of its business. Not thread-safe.
@@ -27,6 +28,8 @@ class StrayProcesses {
   // dead leave behind turns up in the next sweep: nothing is left when two complete ones in a row
   // found nothing.
   Sweep Once(const std::set<pid_t>& shims) const;
+  // Reaps what is dead already, and kills nobody.
+  void Reap(const std::set<pid_t>& shims) const;
 
  private:
   std::set<pid_t> inherited_;  // never reaped here, so their numbers stay theirs

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
-#include <set>
 #include <system_error>
 #include <utility>
 
@@ -257,15 +256,26 @@ void Supervisor::BeginSweep() {
   if (sweep_timer_ == Inbox::kNoTimer) sweep_timer_ = inbox_.After(0s, [this] { SweepOnce(); });
 }
 
-void Supervisor::SweepOnce() {
-  sweep_timer_ = Inbox::kNoTimer;
+std::set<pid_t> Supervisor::Shims() const {
   std::set<pid_t> shims;
-  Run* waiting = nullptr;
   for (const auto& [lease, run] : runs_) {
     if (run->shim) shims.insert(run->shim->pid());
+  }
+  return shims;
+}
+
+// While strays are swept, the sweep reaps them: it counts those that it had to kill.
+void Supervisor::ReapStrangers() {
+  if (sweep_timer_ == Inbox::kNoTimer) strays_.Reap(Shims());
+}
+
+void Supervisor::SweepOnce() {
+  sweep_timer_ = Inbox::kNoTimer;
+  Run* waiting = nullptr;
+  for (const auto& [lease, run] : runs_) {
     if (run->state.SweepUntil()) waiting = run.get();
   }
-  const StrayProcesses::Sweep sweep = strays_.Once(shims);
+  const StrayProcesses::Sweep sweep = strays_.Once(Shims());
   clean_sweeps_ = sweep.complete && sweep.found == 0 ? clean_sweeps_ + 1 : 0;
   if (waiting != nullptr) waiting->state.OnSwept(sweep.killed);
   FinishSwept(clean_sweeps_ >= kCleanSweepsNeeded);

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -73,6 +74,9 @@ class Supervisor {
   void Start(const Lease& lease, const Incident& incident);
   // SIGTERM, after the grace SIGKILL. A run that is not active or is being stopped is left alone.
   void Stop(const Lease& lease, StopReason reason);
+  // To be called after SIGCHLD: reaps who is not one of ours and has ended, as the first process of
+  // a container has to.
+  void ReapStrangers();
   void StopAll(StopReason reason);
   // SIGKILL at once; runs that nobody has stopped end as interrupted.
   void KillAll();
@@ -116,6 +120,7 @@ class Supervisor {
   void OnStarted(Run& run, const ShimNotice& notice);
   void OnShimExit(const Lease& lease);
 
+  std::set<pid_t> Shims() const;
   void BeginSweep();
   void SweepOnce();
   void FinishSwept(bool clean);

@@ -180,5 +180,29 @@ TEST_F(ContainmentTest, Row51_ALogThatIsReplacedByALinkIsNotShown) {
   EXPECT_TRUE(reader->Finish().ok());
 }
 
+// As the first process of a container it has orphans of others, of kubectl exec for one.
+TEST_F(ContainmentTest, AnOrphanOfSomebodyElseIsReapedWhenItEnds) {
+  const std::string here = system_->directory();
+  const auto until = [&](const char* file) {
+    return "until [ -e " + here + "/" + file + " ]; do sleep 0.02; done";
+  };
+  const auto wrapper = system_->directory() / "with-a-stranger";
+  WriteFile(wrapper, "#!/bin/sh\n{ { " + until("end") + "; } & echo $! >" + here + "/orphan; " +
+                         until("leave") + "; } &\nexec " + RUNNER_EXECUTOR + " \"$@\"\n");
+  std::filesystem::permissions(wrapper, std::filesystem::perms::owner_all);
+  system_->StartIngest();
+  ServiceProcess& executor = system_->StartExecutor({"true"}, {}, {}, wrapper);
+  system_->AwaitAttached();
+
+  WriteFile(here + "/leave", "");
+  const std::string orphan = "/proc/" + std::to_string(std::stoi(ReadFile(here + "/orphan")));
+  const std::string parent = "\nPPid:\t" + std::to_string(executor.process().pid()) + "\n";
+  ASSERT_TRUE(
+      Eventually([&] { return ReadFile(orphan + "/status").find(parent) != std::string::npos; }));
+  WriteFile(here + "/end", "");
+  EXPECT_TRUE(Eventually([&] { return !std::filesystem::exists(orphan); }))
+      << ReadFile(orphan + "/status");
+}
+
 }  // namespace
 }  // namespace runner

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <string_view>
 #include <system_error>
 
 namespace runner::support {
@@ -10,7 +11,10 @@ std::vector<std::string> OpenDescriptors() {
   std::vector<std::string> open;
   for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
     std::error_code gone;  // the descriptor of the iteration itself
-    const std::string target = std::filesystem::read_symlink(entry.path(), gone).string();
+    std::string target = std::filesystem::read_symlink(entry.path(), gone).string();
+    // One that is inherited, a log of ctest for one, may lose its name meanwhile. proc(5)
+    constexpr std::string_view kDeleted = " (deleted)";
+    if (target.ends_with(kDeleted)) target.resize(target.size() - kDeleted.size());
     if (gone || target.ends_with("/fd")) continue;
     if (target == "anon_inode:[eventpoll]" || target == "anon_inode:[eventfd]") continue;
     open.push_back(entry.path().filename().string() + " -> " + target);

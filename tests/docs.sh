@@ -126,6 +126,7 @@ run() {
   fi
   command=${command//'"ID"'/"\"$incident\""}
   command=${command//'"NAME"'/'"prod"'}
+  command=${command//\/run\/runner\//$work/}
   output=$(timeout 20 bash -o pipefail -c "$command" 2>&1) || status=$?
   [ $status -eq 0 ] || complain "$place: ends with $status: $command"$'\n'"$output"
   if $cancels; then
@@ -178,7 +179,7 @@ for entry in "${commands[@]}"; do
     continue
   fi
   case $command in
-    grpcurl\ -cacert\ *) certified+=("$entry") ;;
+    grpcurl\ -cacert\ * | *\ -unix\ *) certified+=("$entry") ;;
     openssl\ * | *' --check-config'* | *' --print-config'* | *' --help' | *' --version' | grpcurl\ * | curl\ * | cat\ *)
       quick+=("$entry") ;;
     runner-faultsim\ *--listen*) system=("$entry" "${system[@]}") ;;
@@ -220,15 +221,18 @@ for entry in "${later[@]}"; do
 done
 for i in "${!pids[@]}"; do stop "${pids[$i]}" "${system[$i]}"; done
 
-# With the certificates that the pages have made.
+# With the certificates that the pages have made, and on a socket.
 with() { echo "env GRPC_TLS_CERT=$1.crt GRPC_TLS_KEY=$1.key GRPC_TLS_CA=ca.crt runner-$1"; }
 serve ingest "$(with ingest) --mcp-endpoint http://mcp/mcp --grpc-listen 0.0.0.0:50051"
 pids=("$server")
 serve executor "$(with executor) --ingest-address localhost:50051 --sidecar=false -- true"
 pids+=("$server")
 await "attachment with certificates" curl -sf http://localhost:8081/readyz || true
+serve socket "runner-ingest --mcp-endpoint http://mcp/mcp --grpc-listen unix:$work/ingest.sock \
+  --metrics-port 9190 --health-port 8180"
+pids+=("$server")
 for entry in "${certified[@]}"; do run "$(place_of "$entry")" "$(command_of "$entry")"; done
-for pid in "${pids[@]}"; do stop "$pid" "what has certificates"; done
+for pid in "${pids[@]}"; do stop "$pid" "what has certificates or a socket"; done
 
 for entry in "${alone[@]}"; do
   serve "$(place_of "$entry")" "$(command_of "$entry")"

@@ -29,35 +29,38 @@ CallGuard::CallGuard(const Clock& clock, const std::string& token_file, Logger l
 }
 
 grpc::Status CallGuard::Check(const grpc::ServerContextBase& context) {
-  std::string wanted;
-  {
-    const MutexLock lock(mutex_);
-    if (!token_) return grpc::Status::OK;
-    const std::string* token = token_->Get();
-    if (token == nullptr) return Refuse(context, token_->problem());
-    wanted = Credentials(*token);
-  }
+  const auto [wanted, problem] = Wanted();
+  if (!wanted && problem.empty()) return grpc::Status::OK;
+  if (!wanted) return Refuse(context, problem);
   const auto [first, last] = context.client_metadata().equal_range(kKey);
   for (auto shown = first; shown != last; ++shown) {
-    if (Same(wanted, shown->second)) return grpc::Status::OK;
+    if (Same(*wanted, shown->second)) return grpc::Status::OK;
   }
   return Refuse(context, first == last ? "no token" : "another token");
 }
 
+// What is to be shown, or why nobody can; neither: nothing need be.
+std::pair<std::optional<std::string>, std::string> CallGuard::Wanted() {
+  const MutexLock lock(mutex_);
+  if (!token_) return {};
+  const std::string* token = token_->Get();
+  if (token == nullptr) return {std::nullopt, token_->problem()};
+  return {Credentials(*token), ""};
+}
+
 // The caller is told what to do, and nothing of this machine.
 grpc::Status CallGuard::Refuse(const grpc::ServerContextBase& context, const std::string& why) {
-  if (const auto held = trickle_.Pass(clock_.Now().mono, why)) {
-    logger_.Warn("Call refused",
-                 {{"peer", context.peer()}, {"error", why}, {"lines_held_back", *held}});
+  const std::string peer = context.peer();
+  const std::string host = peer.substr(0, peer.rfind(':'));  // without the port
+  if (const auto held = trickle_.Pass(clock_.Now().mono, host + " " + why)) {
+    logger_.Warn("Call refused", {{"peer", peer}, {"error", why}, {"lines_held_back", *held}});
   }
   return {grpc::StatusCode::UNAUTHENTICATED,
           "this call needs the shared token (--grpc-token-file), as authorization: Bearer TOKEN"};
 }
 
 void CallGuard::Show(grpc::ClientContext& context) {
-  const MutexLock lock(mutex_);
-  if (!token_) return;
-  if (const std::string* token = token_->Get()) context.AddMetadata(kKey, Credentials(*token));
+  if (const auto shown = Wanted().first) context.AddMetadata(kKey, *shown);
 }
 
 }  // namespace runner

@@ -2,6 +2,7 @@
 
 #include <optional>
 #include <string>
+#include <utility>
 
 #include <grpcpp/support/status.h>
 
@@ -33,6 +34,7 @@ class CallGuard {
   void Show(grpc::ClientContext& context) EXCLUDES(mutex_);
 
  private:
+  std::pair<std::optional<std::string>, std::string> Wanted() EXCLUDES(mutex_);
   grpc::Status Refuse(const grpc::ServerContextBase& context, const std::string& why);
 
   const Clock& clock_;

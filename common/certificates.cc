@@ -128,11 +128,12 @@ std::string Join(const std::vector<std::string>& words) {
 }
 
 // What is wrong, with what of the certificate makes it so.
-std::string Explain(const X509_STORE_CTX* validation, const X509* leaf, const std::string& host) {
+Refusal Explain(const X509_STORE_CTX* validation, const X509* leaf, const std::string& host) {
   const int error = X509_STORE_CTX_get_error(validation);
   const X509* wrong = X509_STORE_CTX_get_current_cert(validation);
   if (wrong == nullptr) wrong = leaf;
-  std::string text = X509_verify_cert_error_string(error);
+  const std::string cause = X509_verify_cert_error_string(error);
+  std::string text = cause;
   switch (error) {
     case X509_V_ERR_CERT_HAS_EXPIRED:
       text += " on " + TimeText(X509_get0_notAfter(wrong));
@@ -151,7 +152,7 @@ std::string Explain(const X509_STORE_CTX* validation, const X509* leaf, const st
       break;
   }
   const std::string of = wrong == leaf ? "" : " (" + Subject(wrong) + " in its chain)";
-  return "certificate of " + Subject(leaf) + of + ": " + text;
+  return {cause, "certificate of " + Subject(leaf) + of + ": " + text};
 }
 
 // The rules for a leaf of that role; no role: whatever it is for.
@@ -171,76 +172,70 @@ bool SetRules(X509_STORE_CTX* validation, std::optional<TlsRole> role, const std
   return !host.empty() && X509_VERIFY_PARAM_set1_host(rules, host.data(), host.size()) == 1;
 }
 
-std::optional<std::string> Validate(X509* leaf, const Certificates& sent, const Certificates& roots,
-                                    std::optional<TlsRole> role, const std::string& host) {
-  if (roots.empty()) return "no certificate of an authority is at hand";
+std::optional<Refusal> Validate(X509* leaf, const Certificates& sent, const Certificates& roots,
+                                std::optional<TlsRole> role, const std::string& host) {
   const Store store(X509_STORE_new());
   const Stack chain(sk_X509_new_null());
   const Validation validation(X509_STORE_CTX_new());
-  bool ready = store && chain && validation;
+  bool ready = !roots.empty() && store && chain && validation;
   for (const Certificate& root : roots) {
     ready = ready && X509_STORE_add_cert(store.get(), root.get()) == 1;
   }
   for (const Certificate& one : sent) ready = ready && sk_X509_push(chain.get(), one.get()) > 0;
   ready = ready && X509_STORE_CTX_init(validation.get(), store.get(), leaf, chain.get()) == 1 &&
           SetRules(validation.get(), role, host);
-  if (!ready) return "certificate of " + Subject(leaf) + ": it cannot be validated";
-  const bool valid = X509_verify_cert(validation.get()) == 1 &&
+  const bool valid = ready && X509_verify_cert(validation.get()) == 1 &&
                      X509_STORE_CTX_get_error(validation.get()) == X509_V_OK;
   ERR_clear_error();
-  return valid ? std::nullopt : std::optional(Explain(validation.get(), leaf, host));
-}
-
-std::variant<SmallFile, std::string> Read(const char* what, const std::string& path) {
-  auto read = ReadSmallFile(path, kMaxFileBytes);
-  if (auto* why = std::get_if<std::string>(&read))
-    *why = std::string(what) + " " + path + ": " + *why;
-  return read;
+  if (valid) return std::nullopt;
+  if (ready) return Explain(validation.get(), leaf, host);
+  return Refusal{"not validated", "certificate of " + Subject(leaf) + ": it cannot be validated"};
 }
 
 }  // namespace
 
-std::optional<std::string> WhyRefused(const PeerCertificate& peer, const std::string& authorities,
-                                      TlsRole role, const std::string& host) {
+std::optional<Refusal> WhyRefused(const PeerCertificate& peer, const std::string& authorities,
+                                  TlsRole role, const std::string& host) {
   const Certificates leaf = ParseCertificates(peer.leaf);
-  if (leaf.empty()) return "it has shown no certificate";
+  if (leaf.empty()) return Refusal{"no certificate", "it has shown no certificate"};
   return Validate(leaf.front().get(), ParseCertificates(peer.chain), ParseCertificates(authorities),
                   role, host);
 }
 
-std::optional<std::string> WhyUnusable(const TlsFiles& files) {
-  const auto certificate = Read("certificate", files.certificate);
-  const auto key = Read("key", files.key);
-  const auto authorities = Read("authorities", files.ca);
-  for (const auto* read : {&certificate, &key, &authorities}) {
-    if (const auto* why = std::get_if<std::string>(read)) return *why;
-  }
-  const Certificates own = ParseCertificates(std::get<SmallFile>(certificate).text);
+std::variant<TlsMaterial, std::string> LoadTls(const TlsFiles& files) {
+  TlsMaterial material;
+  std::string problem;
+  const auto read = [&problem](const char* what, const std::string& path) -> std::string {
+    auto file = ReadSmallFile(path, kMaxFileBytes);
+    if (auto* whole = std::get_if<SmallFile>(&file)) return std::move(whole->text);
+    if (problem.empty()) problem = std::string(what) + " " + path + ": " + std::get<1>(file);
+    return "";
+  };
+  material.certificate = read("certificate", files.certificate);
+  material.key = read("key", files.key);
+  material.authorities = read("authorities", files.ca);
+  if (!problem.empty()) return problem;
+  const Certificates own = ParseCertificates(material.certificate);
   if (own.empty()) return "certificate " + files.certificate + ": no certificate in PEM";
-  const Key parsed = ParseKey(std::get<SmallFile>(key).text);
-  if (!parsed) return "key " + files.key + ": no private key in PEM without a passphrase";
-  if (X509_check_private_key(own.front().get(), parsed.get()) != 1) {
+  const Key key = ParseKey(material.key);
+  if (!key) return "key " + files.key + ": no private key in PEM without a passphrase";
+  if (X509_check_private_key(own.front().get(), key.get()) != 1) {
     ERR_clear_error();
     return "key " + files.key + ": not that of " + files.certificate;
   }
-  if (ParseCertificates(std::get<SmallFile>(authorities).text).empty()) {
+  if (ParseCertificates(material.authorities).empty()) {
     return "authorities " + files.ca + ": no certificate in PEM";
   }
-  return std::nullopt;
+  return material;
 }
 
-OwnCertificate ReadOwnCertificate(const TlsFiles& files) {
-  if (auto unusable = WhyUnusable(files)) return {.doubt = std::move(unusable)};
-  const auto text = Read("certificate", files.certificate);
-  const auto authorities = Read("authorities", files.ca);
-  const auto* own = std::get_if<SmallFile>(&text);
-  const auto* trusted = std::get_if<SmallFile>(&authorities);
-  const Certificates chain = own ? ParseCertificates(own->text) : Certificates{};
-  if (chain.empty() || trusted == nullptr) return {.doubt = "it is being replaced"};
+OwnCertificate DescribeOwn(const TlsMaterial& material) {
+  const Certificates chain = ParseCertificates(material.certificate);
   X509* const leaf = chain.front().get();
-  return {.subject = Subject(leaf),
-          .not_after = TimeText(X509_get0_notAfter(leaf)),
-          .doubt = Validate(leaf, chain, ParseCertificates(trusted->text), std::nullopt, "")};
+  const auto refusal =
+      Validate(leaf, chain, ParseCertificates(material.authorities), std::nullopt, "");
+  return {Subject(leaf), TimeText(X509_get0_notAfter(leaf)),
+          refusal ? std::optional(refusal->text) : std::nullopt};
 }
 
 }  // namespace runner

@@ -6,11 +6,16 @@ namespace runner {
 
 FileWatch::FileWatch(const Clock& clock, std::string path, std::optional<FileIdentity> known,
                      Read read, Duration retry_interval)
-    : path_(std::move(path)),
+    : FileWatch(clock, std::vector{std::move(path)}, Identities{known}, std::move(read),
+                retry_interval) {}
+
+FileWatch::FileWatch(const Clock& clock, std::vector<std::string> paths, Identities known,
+                     Read read, Duration retry_interval)
+    : paths_(std::move(paths)),
       read_(std::move(read)),
       retry_interval_(retry_interval),
       known_(known),
-      seen_(known),
+      seen_(std::move(known)),
       inbox_(clock),
       thread_([this] {
         Look();
@@ -26,8 +31,14 @@ void FileWatch::ReadNow() {
   inbox_.Post([this] { ReadWhole(); });
 }
 
+FileWatch::Identities FileWatch::Now() const {
+  Identities now;
+  for (const std::string& path : paths_) now.push_back(IdentityOf(path));
+  return now;
+}
+
 void FileWatch::Look() {
-  const std::optional<FileIdentity> now = IdentityOf(path_);
+  const Identities now = Now();
   const bool quiet = std::exchange(seen_, now) == now;
   const bool retry = retry_at_ && *retry_at_ <= inbox_.Now().mono;
   if ((now != known_ || retry) && quiet) ReadWhole();
@@ -35,9 +46,9 @@ void FileWatch::Look() {
 }
 
 void FileWatch::ReadWhole() {
-  const std::optional<FileIdentity> before = IdentityOf(path_);
+  const Identities before = Now();
   const Reading reading = read_();
-  if (IdentityOf(path_) != before) return;  // the next looks will see to it
+  if (Now() != before) return;  // the next looks will see to it
   known_ = before;
   retry_at_.reset();
   if (!reading.is_good) retry_at_ = inbox_.Now().mono + retry_interval_;

@@ -4,13 +4,15 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "common/file_identity.h"
 #include "common/inbox.h"
 
 namespace runner {
 
-// Reads a file again whenever it has changed, on a thread of its own: a large one may take long.
+// Reads a file, or several that belong together, again whenever one has changed, on a thread of its
+// own: a large one may take long.
 //
 // It looks twice a second (stat(2), about a microsecond). Notifications of the kernel would save
 // that, and cost the certainty: they name directory entries, so every directory and link on the
@@ -34,8 +36,13 @@ class FileWatch {
   static constexpr Duration kInterval = std::chrono::milliseconds(500);
   static constexpr Duration kRetryInterval = std::chrono::seconds(30);
 
+  // What the files were; nothing for one that was not there.
+  using Identities = std::vector<std::optional<FileIdentity>>;
+
   // `known`: the file as it was read before.
   FileWatch(const Clock& clock, std::string path, std::optional<FileIdentity> known, Read read,
+            Duration retry_interval = kRetryInterval);
+  FileWatch(const Clock& clock, std::vector<std::string> paths, Identities known, Read read,
             Duration retry_interval = kRetryInterval);
   // Waits until a reading that has begun is over.
   ~FileWatch();
@@ -46,15 +53,16 @@ class FileWatch {
   void ReadNow();
 
  private:
+  Identities Now() const;
   void Look();
   void ReadWhole();
 
-  const std::string path_;
+  const std::vector<std::string> paths_;
   const Read read_;
   const Duration retry_interval_;
-  std::optional<FileIdentity> known_;  // what was read; none: it was not there
-  std::optional<FileIdentity> seen_;   // at the latest look
-  std::optional<MonoTime> retry_at_;   // what was read will not do
+  Identities known_;                  // what was read
+  Identities seen_;                   // at the latest look
+  std::optional<MonoTime> retry_at_;  // what was read will not do
   Inbox inbox_;
   std::thread thread_;
 };

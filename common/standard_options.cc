@@ -14,10 +14,10 @@ std::optional<std::string> WrongWithTls(const TlsFiles& files) {
     return "--grpc-tls-cert, --grpc-tls-key and --grpc-tls-ca go together: both ends show a "
            "certificate";
   }
-  if (const auto why = WhyUnusable(files)) {
-    return "--grpc-tls-cert, --grpc-tls-key, --grpc-tls-ca: " + *why;
-  }
-  return std::nullopt;
+  const auto loaded = LoadTls(files);
+  const auto* why = std::get_if<std::string>(&loaded);
+  if (why == nullptr) return std::nullopt;
+  return "--grpc-tls-cert, --grpc-tls-key, --grpc-tls-ca: " + *why;
 }
 
 void DeclareGrpcSecurity(ConfigTable& table, CommonOptions* into) {

@@ -1,17 +1,24 @@
 #include "common/tls_credentials.h"
 
+#include <atomic>
 #include <functional>
+#include <optional>
+#include <stdexcept>
+#include <string_view>
 #include <utility>
 #include <variant>
 
+#include "common/mutex.h"
+#include "common/staged_file.h"
+#include "common/trickle.h"
+
+// After common/mutex.h, whose annotations have the names of abseil's.
+#include <grpc/support/log.h>
 #include <grpcpp/security/credentials.h>
 #include <grpcpp/security/server_credentials.h>
 #include <grpcpp/security/tls_certificate_provider.h>
 #include <grpcpp/security/tls_certificate_verifier.h>
 #include <grpcpp/security/tls_credentials_options.h>
-
-#include "common/small_file.h"
-#include "common/trickle.h"
 
 namespace runner {
 namespace {
@@ -21,87 +28,158 @@ namespace tls = grpc::experimental;
 constexpr unsigned kRefreshSeconds = 1;
 // A certificate expires without that its file changes.
 constexpr Duration kLookAgain = std::chrono::minutes(1);
-constexpr std::size_t kMaxAuthoritiesBytes = std::size_t{1} << 20;
 
-// Asked by gRPC after each handshake, on one of its threads. The authorities are read each time: a
-// handshake costs more, and so none is decided by what was trusted a moment ago.
-class PeerVerifier final : public tls::ExternalCertificateVerifier {
+// Handshakes that fail before there is a certificate to look at, as with a peer that speaks plain
+// text. gRPC tells of them in its log only, of which a process has one.
+struct FailedHandshakes {
+  const Logger logger;
+  const SystemClock clock;
+  Trickle trickle;
+};
+std::atomic<std::shared_ptr<FailedHandshakes>> failed_handshakes;
+
+void OnGrpcLog(gpr_log_func_args* line) {
+  constexpr std::string_view kStart = "Handshake failed with fatal error";
+  const std::string_view message = line->message;
+  const auto failed = failed_handshakes.load();
+  if (failed == nullptr || !message.starts_with(kStart)) return;
+  // "...: error:0A00010B:SSL routines::wrong version number."
+  std::string cause(message.substr(message.rfind(':') + 1));
+  if (cause.ends_with('.')) cause.pop_back();
+  if (const auto held = failed->trickle.Pass(failed->clock.Now().mono, cause)) {
+    failed->logger.Warn("TLS handshake failed", {{"error", cause}, {"lines_held_back", *held}});
+  }
+}
+
+// Nothing: not any more.
+void ForwardFailedHandshakes(const std::optional<Logger>& logger) {
+  failed_handshakes = logger ? std::make_shared<FailedHandshakes>(*logger) : nullptr;
+  ::gpr_set_log_function(&OnGrpcLog);
+}
+
+TlsMaterial LoadOrThrow(const TlsFiles& files) {
+  auto loaded = LoadTls(files);
+  if (const auto* why = std::get_if<std::string>(&loaded)) throw std::runtime_error(*why);
+  return std::get<TlsMaterial>(std::move(loaded));
+}
+
+}  // namespace
+
+// What is in use: the last files that would do. gRPC reads copies of them in memory. Of the files
+// themselves it would take whatever it finds, whether that fits together or not, and it ends the
+// process when one is empty, as it is for a moment while it is written (seen with gRPC 1.51).
+class TlsCredentials::State : public std::enable_shared_from_this<State> {
  public:
-  PeerVerifier(const Clock& clock, std::string ca_file, TlsRole peer, std::string host,
-               Logger logger)
-      : clock_(clock),
-        ca_file_(std::move(ca_file)),
-        peer_(peer),
-        host_(std::move(host)),
-        logger_(std::move(logger)) {}
+  explicit State(const TlsMaterial& material)
+      : material_(material), identity_(Identity(material)), roots_(material.authorities) {}
+
+  void Use(const TlsMaterial& material) {
+    const MutexLock lock(mutex_);
+    if (Identity(material) != Identity(material_)) identity_.Replace(Identity(material));
+    if (material.authorities != material_.authorities) roots_.Replace(material.authorities);
+    material_ = material;
+  }
+  TlsMaterial material() const {
+    const MutexLock lock(mutex_);
+    return material_;
+  }
+  std::string authorities() const {
+    const MutexLock lock(mutex_);
+    return material_.authorities;
+  }
+
+  // For people. False when it said so before.
+  bool SetText(const std::string& text) {
+    const MutexLock lock(mutex_);
+    return std::exchange(text_, text) != text;
+  }
+  std::string text() const {
+    const MutexLock lock(mutex_);
+    return text_;
+  }
+
+  std::shared_ptr<tls::CertificateProviderInterface> Provider() const {
+    const MutexLock lock(mutex_);
+    return std::make_shared<tls::FileWatcherCertificateProvider>(identity_.path(), identity_.path(),
+                                                                 roots_.path(), kRefreshSeconds);
+  }
+  // The verifier decides, so gRPC's own checks of the chain and the host are off.
+  void Set(tls::TlsCredentialsOptions& options, TlsRole peer, const std::string& host,
+           const Logger& logger);
+
+ private:
+  class Verifier;
+
+  // In one file: key and certificate are replaced in one step.
+  static std::string Identity(const TlsMaterial& material) {
+    return material.key + "\n" + material.certificate;
+  }
+
+  mutable Mutex mutex_;
+  TlsMaterial material_ GUARDED_BY(mutex_);
+  std::string text_ GUARDED_BY(mutex_);
+  StagedFile identity_ GUARDED_BY(mutex_);
+  StagedFile roots_ GUARDED_BY(mutex_);
+};
+
+// Asked by gRPC after each handshake, on one of its threads.
+class TlsCredentials::State::Verifier final : public tls::ExternalCertificateVerifier {
+ public:
+  Verifier(std::shared_ptr<State> state, TlsRole peer, std::string host, Logger logger)
+      : state_(std::move(state)), peer_(peer), host_(std::move(host)), logger_(std::move(logger)) {}
 
   bool Verify(tls::TlsCustomVerificationCheckRequest* request, std::function<void(grpc::Status)>,
               grpc::Status* status) override {
-    if (const auto why = WhyNot(*request)) {
-      if (const auto held = trickle_.Pass(clock_.Now().mono, *why)) {
-        logger_.Warn("TLS peer refused", {{"error", *why},
+    const auto text = [](grpc::string_ref part) { return std::string(part.data(), part.size()); };
+    const auto refusal =
+        WhyRefused({text(request->peer_cert()), text(request->peer_cert_full_chain())},
+                   state_->authorities(), peer_, host_);
+    if (refusal) {
+      if (const auto held = trickle_.Pass(clock_.Now().mono, refusal->cause)) {
+        logger_.Warn("TLS peer refused", {{"error", refusal->text},
                                           {"peer", peer_ == TlsRole::kClient ? "client" : "server"},
                                           {"lines_held_back", *held}});
       }
-      *status = {grpc::StatusCode::UNAUTHENTICATED, *why};
+      *status = {grpc::StatusCode::UNAUTHENTICATED, refusal->text};
     }
     return true;  // it is decided
   }
   void Cancel(tls::TlsCustomVerificationCheckRequest*) override {}
 
  private:
-  std::optional<std::string> WhyNot(const tls::TlsCustomVerificationCheckRequest& request) const {
-    const auto read = ReadSmallFile(ca_file_, kMaxAuthoritiesBytes);
-    if (const auto* why = std::get_if<std::string>(&read)) {
-      return "authorities " + ca_file_ + ": " + *why;
-    }
-    const auto text = [](grpc::string_ref part) { return std::string(part.data(), part.size()); };
-    return WhyRefused({text(request.peer_cert()), text(request.peer_cert_full_chain())},
-                      std::get<SmallFile>(read).text, peer_, host_);
-  }
-
-  const Clock& clock_;
-  const std::string ca_file_;
+  const std::shared_ptr<State> state_;
   const TlsRole peer_;
   const std::string host_;
   const Logger logger_;
+  const SystemClock clock_;  // of its own: gRPC says when this goes
   Trickle trickle_;
 };
 
-std::shared_ptr<tls::CertificateProviderInterface> Provider(const TlsFiles& files) {
-  return std::make_shared<tls::FileWatcherCertificateProvider>(files.key, files.certificate,
-                                                               files.ca, kRefreshSeconds);
-}
-
-// The verifier decides, so gRPC's own checks of the chain and the host are off.
-void SetOptions(tls::TlsCredentialsOptions& options,
-                std::shared_ptr<tls::CertificateVerifier> verifier) {
+void TlsCredentials::State::Set(tls::TlsCredentialsOptions& options, TlsRole peer,
+                                const std::string& host, const Logger& logger) {
   options.watch_identity_key_cert_pairs();
   options.watch_root_certs();
-  options.set_certificate_verifier(std::move(verifier));
+  options.set_certificate_verifier(
+      tls::ExternalCertificateVerifier::Create<Verifier>(shared_from_this(), peer, host, logger));
   options.set_check_call_host(false);
 }
-
-}  // namespace
 
 TlsCredentials::TlsCredentials(const Clock& clock, TlsFiles files, const Logger& logger)
     : files_(std::move(files)),
       logger_(logger.Named("tls")),
-      clock_(clock),
+      state_(std::make_shared<State>(LoadOrThrow(files_))),
       watch_(
-          clock, files_.certificate, std::nullopt,
-          [this] {
-            LookAtOwn();
-            return FileWatch::Reading{.act = [] {}, .is_good = false};
-          },
-          kLookAgain) {
-  LookAtOwn();
+          clock, {files_.certificate, files_.key, files_.ca}, FileWatch::Identities(3),
+          [this] { return Look(); }, kLookAgain) {
+  ForwardFailedHandshakes(logger_);
+  Look().act();
 }
 
+TlsCredentials::~TlsCredentials() { ForwardFailedHandshakes(std::nullopt); }
+
 std::shared_ptr<grpc::ServerCredentials> TlsCredentials::ForServer() const {
-  tls::TlsServerCredentialsOptions options(Provider(files_));
-  SetOptions(options, tls::ExternalCertificateVerifier::Create<PeerVerifier>(
-                          clock_, files_.ca, TlsRole::kClient, "", logger_));
+  tls::TlsServerCredentialsOptions options(state_->Provider());
+  state_->Set(options, TlsRole::kClient, "", logger_);
   // Not required of the handshake: the verifier refuses who has none, and says so.
   options.set_cert_request_type(GRPC_SSL_REQUEST_CLIENT_CERTIFICATE_BUT_DONT_VERIFY);
   return tls::TlsServerCredentials(options);
@@ -110,31 +188,33 @@ std::shared_ptr<grpc::ServerCredentials> TlsCredentials::ForServer() const {
 std::shared_ptr<grpc::ChannelCredentials> TlsCredentials::ForChannel(
     const std::string& host) const {
   tls::TlsChannelCredentialsOptions options;
-  options.set_certificate_provider(Provider(files_));
-  SetOptions(options, tls::ExternalCertificateVerifier::Create<PeerVerifier>(
-                          clock_, files_.ca, TlsRole::kServer, host, logger_));
+  options.set_certificate_provider(state_->Provider());
+  state_->Set(options, TlsRole::kServer, host, logger_);
   options.set_verify_server_certs(false);
   return tls::TlsCredentials(options);
 }
 
-std::string TlsCredentials::OwnCertificateText() const {
-  const MutexLock lock(mutex_);
-  return own_;
-}
+std::string TlsCredentials::OwnCertificateText() const { return state_->text(); }
 
-void TlsCredentials::LookAtOwn() {
-  const OwnCertificate own = ReadOwnCertificate(files_);
-  std::string text = own.subject + ", valid until " + own.not_after;
-  if (own.doubt) text = *own.doubt;
-  {
-    const MutexLock lock(mutex_);
-    if (std::exchange(own_, text) == text) return;
-  }
-  if (own.doubt) {
-    logger_.Error("Own certificate is one that peers refuse", {{"error", *own.doubt}});
-  } else {
-    logger_.Info("Own certificate", {{"subject", own.subject}, {"not_after", own.not_after}});
-  }
+FileWatch::Reading TlsCredentials::Look() {
+  const auto act = [this, loaded = LoadTls(files_)] {
+    const auto* material = std::get_if<TlsMaterial>(&loaded);
+    if (material != nullptr) state_->Use(*material);
+    const OwnCertificate own = DescribeOwn(state_->material());
+    std::string text = own.doubt.value_or(own.subject + ", valid until " + own.not_after);
+    if (material == nullptr) {
+      const std::string& why = std::get<std::string>(loaded);
+      if (!state_->SetText(text + "; not replaced: " + why)) return;
+      logger_.Error("TLS files not taken up", {{"error", why}, {"in_use", text}});
+    } else if (!state_->SetText(text)) {
+      return;
+    } else if (own.doubt) {
+      logger_.Error("Own certificate is one that peers refuse", {{"error", *own.doubt}});
+    } else {
+      logger_.Info("Own certificate", {{"subject", own.subject}, {"not_after", own.not_after}});
+    }
+  };
+  return {act, false};  // what is good today may have expired tomorrow
 }
 
 std::unique_ptr<TlsCredentials> MakeTls(const Clock& clock, const TlsFiles& files,

@@ -7,7 +7,6 @@
 #include "common/clock.h"
 #include "common/file_watch.h"
 #include "common/logging.h"
-#include "common/mutex.h"
 #include "common/tls_files.h"
 
 namespace grpc {
@@ -18,17 +17,22 @@ class ServerCredentials;
 namespace runner {
 
 // Mutual TLS for gRPC, from three files. Both ends must show a certificate that leads to the
-// authorities; a server's must be for the host that was dialled. Renewed files are in use for
-// connections that are made a second or two later; those that exist go on.
+// authorities; a server's must be for the host that was dialled.
+//
+// Files that have changed are in use for connections that are made two seconds later; those that
+// exist go on. A file that is missing, half written or does not fit the others changes nothing.
 //
 // gRPC does the handshake, WhyRefused says of each peer whether it is one: gRPC's own check would
-// tell neither end whose certificate was refused, nor why. One line is logged for each refusal, and
-// one when our own certificate changes or becomes one that peers refuse, by expiring for instance.
+// tell neither end whose certificate was refused, nor why. Each kind of refusal is logged once a
+// minute; our own certificate is when it changes, and when it becomes one that peers refuse, by
+// expiring for instance.
 //
-// Thread-safe. What it has made may outlive it, but not the clock.
+// Thread-safe. What it has made may outlive it.
 class TlsCredentials {
  public:
+  // Throws std::runtime_error when the files cannot be used.
   TlsCredentials(const Clock& clock, TlsFiles files, const Logger& logger);
+  ~TlsCredentials();
   TlsCredentials(const TlsCredentials&) = delete;
   TlsCredentials& operator=(const TlsCredentials&) = delete;
 
@@ -38,16 +42,16 @@ class TlsCredentials {
 
   // For people: whose our certificate is, until when, and what speaks against it. A peer that
   // refuses it only hangs up.
-  std::string OwnCertificateText() const EXCLUDES(mutex_);
+  std::string OwnCertificateText() const;
 
  private:
-  void LookAtOwn() EXCLUDES(mutex_);
+  class State;
+
+  FileWatch::Reading Look();
 
   const TlsFiles files_;
   const Logger logger_;
-  const Clock& clock_;
-  mutable Mutex mutex_;
-  std::string own_ GUARDED_BY(mutex_);
+  const std::shared_ptr<State> state_;
   FileWatch watch_;
 };
 

@@ -168,6 +168,19 @@ ConfigTable MakeConfigTable(ExecutorConfig* config, const EnvironmentLookup& env
     if (!config->sidecar) config->sidecar = address && address->IsLocal();
     return std::nullopt;
   });
+  table.Check({"--ingest-address", "--grpc-token-file", "--grpc-tls-cert", "--grpc-insecure"},
+              [config]() -> std::optional<std::string> {
+                const CommonOptions& common = config->common;
+                const auto address = ParseAddress(config->ingest_address);
+                const bool plain = common.grpc_tls.certificate.empty() && !common.grpc_insecure;
+                if (common.grpc_token_file.empty() || !plain || !address || address->IsLocal()) {
+                  return std::nullopt;
+                }
+                return "--grpc-token-file: the token would go to " +
+                       QuoteValue(config->ingest_address) +
+                       " in plain text; allowed: with --grpc-tls-cert, -key and -ca, or with "
+                       "--grpc-insecure";
+              });
   table.Check({"--report-file"}, [config]() -> std::optional<std::string> {
     const std::filesystem::path report(config->report_file);
     for (const auto& part : report) {

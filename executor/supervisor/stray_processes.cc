@@ -66,10 +66,12 @@ StrayProcesses::Sweep StrayProcesses::Once(const std::set<pid_t>& shims) const {
   return sweep;
 }
 
-void StrayProcesses::Reap(const std::set<pid_t>& shims) const {
-  for (const pid_t child : Children().pids) {
+bool StrayProcesses::Reap(const std::set<pid_t>& shims) const {
+  const ChildList children = Children();
+  for (const pid_t child : children.pids) {
     if (!shims.contains(child) && !inherited_.contains(child)) ReapIfDead(child);
   }
+  return children.complete;
 }
 
 }  // namespace runner::executor

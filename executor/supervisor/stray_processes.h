@@ -28,8 +28,8 @@ class StrayProcesses {
   // dead leave behind turns up in the next sweep: nothing is left when two complete ones in a row
   // found nothing.
   Sweep Once(const std::set<pid_t>& shims) const;
-  // Reaps what is dead already, and kills nobody.
-  void Reap(const std::set<pid_t>& shims) const;
+  // Reaps what is dead already, and kills nobody. False when the children could not be listed.
+  bool Reap(const std::set<pid_t>& shims) const;
 
  private:
   std::set<pid_t> inherited_;  // never reaped here, so their numbers stay theirs

@@ -26,6 +26,7 @@ constexpr Duration kShimOverhead = 5s + 4s;
 constexpr Duration kStopOverhead = 3s;
 constexpr Duration kSecondChance = 3s;
 constexpr Duration kSweepInterval = 2ms;
+constexpr Duration kReapDelay = 50ms;
 constexpr int kCleanSweepsNeeded = 2;
 
 std::vector<std::string> OwnEnvironment() {
@@ -67,6 +68,7 @@ Supervisor::Supervisor(Inbox& inbox, AgentOptions options, Logger logger, RunLis
 
 Supervisor::~Supervisor() {
   inbox_.Cancel(sweep_timer_);
+  inbox_.Cancel(reap_timer_);
   for (const auto& [lease, run] : runs_) {
     inbox_.Cancel(run->watchdog);
     if (!run->shim) continue;
@@ -264,9 +266,16 @@ std::set<pid_t> Supervisor::Shims() const {
   return shims;
 }
 
-// While strays are swept, the sweep reaps them: it counts those that it had to kill.
+// A little later, for all that end meanwhile: whoever may send SIGCHLD is not to keep the loop
+// busy.
 void Supervisor::ReapStrangers() {
-  if (sweep_timer_ == Inbox::kNoTimer) strays_.Reap(Shims());
+  if (reap_timer_ != Inbox::kNoTimer) return;
+  reap_timer_ = inbox_.After(kReapDelay, [this] {
+    reap_timer_ = Inbox::kNoTimer;
+    // While strays are swept, the sweep reaps them: it counts those that it had to kill.
+    const bool swept = sweep_timer_ != Inbox::kNoTimer;
+    if (swept || !strays_.Reap(Shims())) ReapStrangers();
+  });
 }
 
 void Supervisor::SweepOnce() {

@@ -140,6 +140,7 @@ class Supervisor {
   RunCounters counters_;
   std::optional<MonoTime> fence_at_;
   Inbox::TimerId sweep_timer_ = Inbox::kNoTimer;
+  Inbox::TimerId reap_timer_ = Inbox::kNoTimer;
   int clean_sweeps_ = 0;  // in a row
   bool tainted_ = false;
 };

@@ -133,10 +133,7 @@ TEST_F(AdminTest, SubmissionsAreRefusedForTheRightReason) {
 class GrpcurlTest : public AdminTest {
  protected:
   void SetUp() override {
-    if (const auto missing = Grpcurl::Missing()) {
-      if (PeersRequired()) FAIL() << *missing;
-      GTEST_SKIP() << *missing;
-    }
+    RUNNER_SKIP_IF_MISSING(Grpcurl::Missing());
     AdminTest::SetUp();
   }
 

@@ -42,12 +42,7 @@ Printed Buf(const std::filesystem::path& directory, const Words& words) {
 
 class BufLintTest : public ::testing::Test {
  protected:
-  void SetUp() override {
-    if (const auto missing = NpmProgramMissing("buf")) {
-      if (PeersRequired()) FAIL() << *missing;
-      GTEST_SKIP() << *missing;
-    }
-  }
+  void SetUp() override { RUNNER_SKIP_IF_MISSING(NpmProgramMissing("buf")); }
 
   const TempDir directory_;
 };
@@ -72,10 +67,7 @@ TEST_F(BufLintTest, ABadNameIsFound) {
 class BufCurlTest : public SystemTest {
  protected:
   void SetUp() override {
-    if (const auto missing = NpmProgramMissing("buf")) {
-      if (PeersRequired()) FAIL() << *missing;
-      GTEST_SKIP() << *missing;
-    }
+    RUNNER_SKIP_IF_MISSING(NpmProgramMissing("buf"));
     SystemTest::SetUp();
     system_->StartWithoutPeer({system_->TestAgent(), "report", "500"});
   }

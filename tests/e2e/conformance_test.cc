@@ -31,12 +31,7 @@ using nlohmann::json;
 
 class ConformanceTest : public ::testing::Test {
  protected:
-  void SetUp() override {
-    if (const auto missing = NpmProgramMissing("conformance")) {
-      if (PeersRequired()) FAIL() << *missing;
-      GTEST_SKIP() << *missing;
-    }
-  }
+  void SetUp() override { RUNNER_SKIP_IF_MISSING(NpmProgramMissing("conformance")); }
 
   // Starts the server of a scenario; returns its URL.
   std::string Serve(const std::string& scenario) {

@@ -195,6 +195,7 @@ TEST_F(ContainmentTest, AnOrphanOfSomebodyElseIsReapedWhenItEnds) {
   system_->AwaitAttached();
 
   WriteFile(here + "/leave", "");
+  ASSERT_TRUE(Eventually([&] { return ReadFile(here + "/orphan").ends_with("\n"); }));
   const std::string orphan = "/proc/" + std::to_string(std::stoi(ReadFile(here + "/orphan")));
   const std::string parent = "\nPPid:\t" + std::to_string(executor.process().pid()) + "\n";
   ASSERT_TRUE(

@@ -18,10 +18,7 @@ using namespace std::chrono_literals;
 class HalfOpenTest : public SystemTest {
  protected:
   void SetUp() override {
-    if (const auto missing = Network::Missing()) {
-      if (PeersRequired()) FAIL() << *missing;
-      GTEST_SKIP() << *missing;
-    }
+    RUNNER_SKIP_IF_MISSING(Network::Missing());
     SystemTest::SetUp();
   }
 };

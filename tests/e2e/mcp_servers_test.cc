@@ -46,10 +46,7 @@ class KubernetesServerTest : public SystemTest,
                              public ::testing::WithParamInterface<std::pair<std::string, int>> {
  protected:
   void SetUp() override {
-    if (const auto missing = KubernetesMcpServer::Missing(GetParam().first)) {
-      if (PeersRequired()) FAIL() << *missing;
-      GTEST_SKIP() << *missing;
-    }
+    RUNNER_SKIP_IF_MISSING(KubernetesMcpServer::Missing(GetParam().first));
     SystemTest::SetUp();
   }
 };

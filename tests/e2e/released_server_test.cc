@@ -29,10 +29,7 @@ class ReleasedServerTest
       public ::testing::WithParamInterface<std::pair<std::string, std::string>> {
  protected:
   void SetUp() override {
-    if (const auto missing = KubernetesMcpServer::Missing(GetParam().first)) {
-      if (PeersRequired()) FAIL() << *missing;
-      GTEST_SKIP() << *missing;
-    }
+    RUNNER_SKIP_IF_MISSING(KubernetesMcpServer::Missing(GetParam().first));
     SystemTest::SetUp();
   }
 

@@ -58,10 +58,7 @@ class ReloadTest : public SystemTest {
 class ReloadSessionTest : public ReloadTest {
  protected:
   void SetUp() override {
-    if (const auto missing = FaultServer::Missing()) {
-      if (PeersRequired()) FAIL() << *missing;
-      GTEST_SKIP() << *missing;
-    }
+    RUNNER_SKIP_IF_MISSING(FaultServer::Missing());
     SystemTest::SetUp();
   }
   void TearDown() override {

@@ -23,10 +23,7 @@ using namespace std::chrono_literals;
 class SplitTest : public SystemTest {
  protected:
   void SetUp() override {
-    if (const auto missing = Network::Missing()) {
-      if (PeersRequired()) FAIL() << *missing;
-      GTEST_SKIP() << *missing;
-    }
+    RUNNER_SKIP_IF_MISSING(Network::Missing());
     SystemTest::SetUp();
     network_ = std::make_unique<Network>();
     keys_ = std::make_unique<TlsKeys>(system_->directory() / "keys");
@@ -114,6 +111,41 @@ TEST_F(SplitTest, FromOneExecutorToThreeAndBackUnderLoadNothingIsLostAndNothingI
   for (ServiceProcess* executor : {&two, &three}) {
     EXPECT_FALSE(executor->log().With("Agent finished").empty()) << executor->name();
   }
+}
+
+TEST_F(SplitTest, WhoHasNoGoodCertificateIsRefusedAndBothSaySo) {
+  StartIngest({{"prod", "http://127.0.0.1:9/mcp"}}, {});
+  const auto says = [](const ServiceProcess& service, const char* message,
+                       const std::string& text) {
+    return Eventually([&] {
+      for (const auto& line : service.log().With(message)) {
+        if (line.at("error").get<std::string>().find(text) != std::string::npos) return true;
+      }
+      return false;
+    });
+  };
+  const auto start = [&](const std::string& id, const Words& tls) -> ServiceProcess& {
+    Words flags = tls;
+    flags.insert(flags.end(), {"--executor-id", id, "--workspace-root",
+                               system_->directory() / ("of-" + id), "--sidecar=false"});
+    return system_->StartExecutor({"true"}, flags);
+  };
+  constexpr const char* kNotAttached = "Not attached to ingest, retrying";
+  ServiceProcess& expired =
+      start("expired", keys_->FlagsFor({.subject = "expired", .from = -2h, .until = -1h}));
+  const TestCertificate other("other");
+  ServiceProcess& foreign =
+      start("foreign",
+            keys_->FlagsFor("foreign", other.Issue({.subject = "foreign"}), keys_->root().pem()));
+  ServiceProcess& none = start("none", {});
+  const ServiceProcess& ingest = system_->ingest();
+  EXPECT_TRUE(says(ingest, "TLS peer refused", "certificate of expired: certificate has expired"));
+  EXPECT_TRUE(says(expired, kNotAttached, "certificate has expired"));
+  EXPECT_TRUE(says(ingest, "TLS peer refused", "other is not a trusted authority"));
+  EXPECT_TRUE(says(foreign, kNotAttached, "other is not a trusted authority"));
+  EXPECT_TRUE(says(ingest, "TLS handshake failed", "wrong version number"));
+  EXPECT_TRUE(says(none, kNotAttached, "perhaps ingest wants TLS"));
+  EXPECT_EQ(ingest.Metrics().Sum("executors_connected"), 0);
 }
 
 TEST_F(SplitTest, AnExecutorThatIsCutOffStopsItsRunBeforeThatIsRunElsewhere) {

@@ -155,11 +155,13 @@ TEST_F(TlsTest, AnAuthorityIsReplacedWithoutARestart) {
 
   keys_->FlagsFor("ingest", next.Issue(kIngest), next.pem());
   const TestCertificate of_before = keys_->root().Issue({.subject = "operator"});
-  IngestClient old(address,
-                   grpc::SslCredentials({next.pem(), of_before.key_pem(), of_before.pem()}));
+  const auto with_the_old_one = [&] {
+    return IngestClient(address,
+                        grpc::SslCredentials({next.pem(), of_before.key_pem(), of_before.pem()}));
+  };
   EXPECT_TRUE(Eventually([&] {
     try {
-      return old.Status().executors_size() < 0;
+      return with_the_old_one().Status().executors_size() < 0;
     } catch (const std::runtime_error&) {
       return true;
     }
@@ -173,6 +175,53 @@ TEST_F(TlsTest, AnAuthorityIsReplacedWithoutARestart) {
   EXPECT_TRUE(Eventually([&] { return system_->Admin().Status().executors_size() == 1; }))
       << "the executor shows its renewed certificate";
   EXPECT_EQ(system_->AwaitFinished(system_->Submit("b")).status(), "success");
+}
+
+// As a renewal that writes into the files shows them for a moment. gRPC itself would abort.
+TEST_F(TlsTest, FilesThatAreEmptyOrGoneForAWhileChangeNothing) {
+  const Words of_ingest = keys_->FlagsFor(kIngest);
+  const Words of_executor = keys_->FlagsFor(kExecutor);
+  ServiceProcess& ingest = system_->StartIngest(of_ingest);
+  ServiceProcess& executor = system_->StartExecutor({"true"}, of_executor);
+  system_->AwaitAttached();
+  const auto break_and_mend = [](ServiceProcess& owner, const std::string& flag) {
+    const std::string path = flag.substr(flag.find('=') + 1);
+    const std::string whole = ReadFile(path);
+    const auto good = [&] { return owner.log().With("Own certificate").size(); };
+    const std::size_t before = good();
+    WriteFile(path, "");
+    EXPECT_TRUE(Says(owner, "TLS files not taken up", path)) << path;
+    std::filesystem::remove(path);
+    EXPECT_TRUE(Says(owner, "TLS files not taken up", path + ": No such file")) << path;
+    WriteFile(path, whole);
+    EXPECT_TRUE(Eventually([&] { return good() > before; })) << path;
+  };
+  for (const std::string& flag : of_ingest) break_and_mend(ingest, flag);
+  break_and_mend(executor, of_executor.at(1));
+  EXPECT_EQ(system_->Admin().Status().executors_size(), 1) << "a new connection";
+  EXPECT_EQ(system_->AwaitFinished(system_->Submit("a")).status(), "success");
+}
+
+TEST_F(TlsTest, ACertificateThatIsRenewedInPlaceIsTakenUpOnceItsKeyIsThere) {
+  ServiceProcess& ingest = system_->StartIngest(keys_->FlagsFor(kIngest));
+  const auto folder = system_->directory() / "keys" / "ingest" / "current";
+  CertificateWish renewed = kIngest;
+  renewed.subject = "renewed";
+  const TestCertificate next = keys_->root().Issue(renewed);
+  WriteFile(folder / "tls.crt", next.pem());
+  EXPECT_TRUE(Says(ingest, "TLS files not taken up", "not that of"));
+  EXPECT_EQ(system_->Admin().Status().executors_size(), 0) << "the one before is still shown";
+  WriteFile(folder / "tls.key", next.key_pem());
+  EXPECT_TRUE(
+      Eventually([&] { return ingest.log().Has("Own certificate", {{"subject", "renewed"}}); }));
+  EXPECT_EQ(system_->Admin().Status().executors_size(), 0);
+}
+
+TEST_F(TlsTest, OfAPeerThatSpeaksPlainTextThereIsALine) {
+  ServiceProcess& ingest = system_->StartIngest(keys_->FlagsFor(kIngest));
+  IngestClient plain(system_->ingest_address());
+  EXPECT_THROW(plain.Status(), std::runtime_error);
+  EXPECT_TRUE(Says(ingest, "TLS handshake failed", "wrong version number"));
 }
 
 class SharedTokenTest : public SystemTest {
@@ -280,10 +329,7 @@ TEST_F(SharedTokenTest, AnotherOneCountsAtOnceAndNoneAdmitsNobody) {
 class SecuredGrpcurlTest : public SystemTest {
  protected:
   void SetUp() override {
-    if (const auto missing = Grpcurl::Missing()) {
-      if (PeersRequired()) FAIL() << *missing;
-      GTEST_SKIP() << *missing;
-    }
+    RUNNER_SKIP_IF_MISSING(Grpcurl::Missing());
     SystemTest::SetUp();
     grpcurl_ = std::make_unique<Grpcurl>(system_->directory());
   }

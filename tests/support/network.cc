@@ -1,6 +1,8 @@
 #include "tests/support/network.h"
 
+#include <filesystem>
 #include <stdexcept>
+#include <string_view>
 #include <vector>
 
 #include <unistd.h>
@@ -34,6 +36,18 @@ void MustInside(const std::string& space, const Command& command) {
   Must(all);
 }
 
+constexpr std::string_view kBridgePrefix = "runner";
+
+// Bridges of tests that were killed.
+void RemoveAbandoned() {
+  for (const auto& entry : std::filesystem::directory_iterator("/sys/class/net")) {
+    const std::string name = entry.path().filename();
+    if (!name.starts_with(kBridgePrefix)) continue;
+    const std::string owner = name.substr(kBridgePrefix.size());
+    if (!std::filesystem::exists("/proc/" + owner)) Run({"ip", "link", "delete", name});
+  }
+}
+
 }  // namespace
 
 std::optional<std::string> Network::Missing() {
@@ -46,7 +60,8 @@ std::optional<std::string> Network::Missing() {
   return std::nullopt;
 }
 
-Network::Network() : bridge_("runner" + std::to_string(::getpid())) {
+Network::Network() : bridge_(std::string(kBridgePrefix) + std::to_string(::getpid())) {
+  RemoveAbandoned();
   // An address of its own: else it has that of one of its ports, and another one whenever one comes
   // or goes, and what the others have learnt of it is wrong.
   Must({"ip", "link", "add", bridge_, "address", "02:00:00:00:00:01", "type", "bridge"});

@@ -74,10 +74,7 @@ bool PeersRequired() {
 }
 
 void PeerTest::SetUp() {
-  if (const auto missing = FaultServer::Missing()) {
-    if (PeersRequired()) FAIL() << *missing;
-    GTEST_SKIP() << *missing;
-  }
+  RUNNER_SKIP_IF_MISSING(FaultServer::Missing());
   SystemTest::SetUp();
 }
 

@@ -40,4 +40,13 @@ class PeerTest : public SystemTest {
 // True when a peer that is not there is a failure.
 bool PeersRequired();
 
+// Ends the test when what it needs is missing, which the argument says, an optional text: skipped,
+// unless that is a failure.
+#define RUNNER_SKIP_IF_MISSING(missing)                      \
+  if (const auto what = (missing)) {                         \
+    if (::runner::support::PeersRequired()) FAIL() << *what; \
+    GTEST_SKIP() << *what;                                   \
+  }                                                          \
+  static_assert(true)
+
 }  // namespace runner::support

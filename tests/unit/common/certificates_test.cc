@@ -22,10 +22,17 @@ class CertificatesTest : public testing::Test {
  protected:
   // Why the root's own would not talk to whom shows this.
   std::optional<std::string> AsClient(const CertificateWish& wish) const {
-    return WhyRefused({root_.Issue(wish).pem(), ""}, root_.pem(), TlsRole::kClient, "");
+    return Refused({root_.Issue(wish).pem(), ""}, root_.pem());
   }
   std::optional<std::string> AsServer(const CertificateWish& wish, const std::string& host) const {
-    return WhyRefused({root_.Issue(wish).pem(), ""}, root_.pem(), TlsRole::kServer, host);
+    return Refused({root_.Issue(wish).pem(), ""}, root_.pem(), TlsRole::kServer, host);
+  }
+  static std::optional<std::string> Refused(const PeerCertificate& peer,
+                                            const std::string& authorities,
+                                            TlsRole role = TlsRole::kClient,
+                                            const std::string& host = "") {
+    const auto refusal = WhyRefused(peer, authorities, role, host);
+    return refusal ? std::optional(refusal->text) : std::nullopt;
   }
 
   const TestCertificate root_{"root"};
@@ -37,10 +44,8 @@ TEST_F(CertificatesTest, OneOfTheAuthorityIsAccepted) {
 }
 
 TEST_F(CertificatesTest, NoneIsRefused) {
-  EXPECT_THAT(WhyRefused({}, root_.pem(), TlsRole::kClient, ""),
-              Optional(HasSubstr("no certificate")));
-  EXPECT_THAT(WhyRefused({"garbage", ""}, root_.pem(), TlsRole::kClient, ""),
-              Optional(HasSubstr("no certificate")));
+  EXPECT_THAT(Refused({}, root_.pem()), Optional(HasSubstr("no certificate")));
+  EXPECT_THAT(Refused({"garbage", ""}, root_.pem()), Optional(HasSubstr("no certificate")));
 }
 
 TEST_F(CertificatesTest, AnExpiredOneIsRefusedWithTheTime) {
@@ -55,24 +60,21 @@ TEST_F(CertificatesTest, OneThatIsToBeginLaterIsRefusedWithTheTime) {
 
 TEST_F(CertificatesTest, OneOfAnotherAuthorityIsRefusedAlsoWhenThatHasTheSameName) {
   const TestCertificate other("other");
-  EXPECT_THAT(WhyRefused({other.Issue({.subject = "executor"}).pem(), ""}, root_.pem(),
-                         TlsRole::kClient, ""),
+  EXPECT_THAT(Refused({other.Issue({.subject = "executor"}).pem(), ""}, root_.pem()),
               Optional(HasSubstr("other is not a trusted authority")));
   const TestCertificate same_name("root");
-  EXPECT_NE(WhyRefused({same_name.Issue({.subject = "executor"}).pem(), same_name.pem()},
-                       root_.pem(), TlsRole::kClient, ""),
+  EXPECT_NE(Refused({same_name.Issue({.subject = "executor"}).pem(), same_name.pem()}, root_.pem()),
             std::nullopt);
 }
 
 TEST_F(CertificatesTest, ASelfSignedOneIsRefused) {
   const TestCertificate self("executor");
-  EXPECT_NE(WhyRefused({self.pem(), ""}, root_.pem(), TlsRole::kClient, ""), std::nullopt);
+  EXPECT_NE(Refused({self.pem(), ""}, root_.pem()), std::nullopt);
 }
 
 TEST_F(CertificatesTest, OneThatWasSignedByALeafIsRefused) {
   const TestCertificate leaf = root_.Issue({.subject = "leaf"});
-  EXPECT_NE(WhyRefused({leaf.Issue({.subject = "executor"}).pem(), leaf.pem()}, root_.pem(),
-                       TlsRole::kClient, ""),
+  EXPECT_NE(Refused({leaf.Issue({.subject = "executor"}).pem(), leaf.pem()}, root_.pem()),
             std::nullopt);
 }
 
@@ -80,11 +82,10 @@ TEST_F(CertificatesTest, AnAuthorityBetweenIsAcceptedWhenItIsSent) {
   const TestCertificate between =
       root_.Issue({.subject = "between", .names = "", .usage = "", .is_authority = true});
   const std::string leaf = between.Issue({.subject = "executor"}).pem();
-  EXPECT_EQ(WhyRefused({leaf, leaf + between.pem()}, root_.pem(), TlsRole::kClient, ""),
-            std::nullopt);
-  EXPECT_THAT(WhyRefused({leaf, ""}, root_.pem(), TlsRole::kClient, ""),
+  EXPECT_EQ(Refused({leaf, leaf + between.pem()}, root_.pem()), std::nullopt);
+  EXPECT_THAT(Refused({leaf, ""}, root_.pem()),
               Optional(HasSubstr("between is not a trusted authority")));
-  EXPECT_EQ(WhyRefused({leaf, ""}, between.pem(), TlsRole::kClient, ""), std::nullopt)
+  EXPECT_EQ(Refused({leaf, ""}, between.pem()), std::nullopt)
       << "what the file lists is trusted, also when it is no root";
 }
 
@@ -95,8 +96,7 @@ TEST_F(CertificatesTest, AnExpiredAuthorityBetweenIsNamed) {
                                                .from = -2h,
                                                .until = -1h,
                                                .is_authority = true});
-  EXPECT_THAT(WhyRefused({between.Issue({.subject = "executor"}).pem(), between.pem()}, root_.pem(),
-                         TlsRole::kClient, ""),
+  EXPECT_THAT(Refused({between.Issue({.subject = "executor"}).pem(), between.pem()}, root_.pem()),
               Optional(AllOf(HasSubstr("between in its chain"), HasSubstr("has expired"))));
 }
 
@@ -123,23 +123,44 @@ TEST_F(CertificatesTest, AServersMustBeForTheHostThatWasDialled) {
 
 TEST_F(CertificatesTest, WithoutAuthoritiesNobodyIsAccepted) {
   const std::string leaf = root_.Issue({.subject = "executor"}).pem();
-  EXPECT_NE(WhyRefused({leaf, ""}, "", TlsRole::kClient, ""), std::nullopt);
-  EXPECT_NE(WhyRefused({leaf, ""}, "garbage", TlsRole::kClient, ""), std::nullopt);
-  EXPECT_NE(WhyRefused({leaf, root_.pem()}, "", TlsRole::kClient, ""), std::nullopt);
+  EXPECT_NE(Refused({leaf, ""}, ""), std::nullopt);
+  EXPECT_NE(Refused({leaf, ""}, "garbage"), std::nullopt);
+  EXPECT_NE(Refused({leaf, root_.pem()}, ""), std::nullopt);
+}
+
+TEST_F(CertificatesTest, TheCauseHoldsNothingThatThePeerHasChosen) {
+  const TestCertificate other("chosen authority");
+  const auto refusal = WhyRefused({other.Issue({.subject = "chosen name"}).pem(), ""}, root_.pem(),
+                                  TlsRole::kClient, "");
+  ASSERT_TRUE(refusal);
+  EXPECT_THAT(refusal->text, AllOf(HasSubstr("chosen name"), HasSubstr("chosen authority")));
+  EXPECT_THAT(refusal->cause, testing::Not(HasSubstr("chosen")));
 }
 
 class TlsFilesTest : public CertificatesTest {
  protected:
   void Overwrite(const std::string& path, const std::string& text) { std::ofstream(path) << text; }
 
+  // What is wrong with files.
+  static std::optional<std::string> Wrong(const TlsFiles& files) {
+    const auto loaded = LoadTls(files);
+    const auto* why = std::get_if<std::string>(&loaded);
+    return why ? std::optional(*why) : std::nullopt;
+  }
+
   const support::TempDir directory_;
   const TestCertificate own_ = root_.Issue({.subject = "executor"});
   const TlsFiles files_ = own_.Write(directory_.path(), root_.pem());
 };
 
-TEST_F(TlsFilesTest, GoodFilesAreUsable) {
-  EXPECT_EQ(WhyUnusable(files_), std::nullopt);
-  const OwnCertificate own = ReadOwnCertificate(files_);
+TEST_F(TlsFilesTest, GoodFilesAreLoaded) {
+  const auto loaded = LoadTls(files_);
+  const auto* material = std::get_if<TlsMaterial>(&loaded);
+  ASSERT_NE(material, nullptr);
+  EXPECT_EQ(material->certificate, own_.pem());
+  EXPECT_EQ(material->key, own_.key_pem());
+  EXPECT_EQ(material->authorities, root_.pem());
+  const OwnCertificate own = DescribeOwn(*material);
   EXPECT_EQ(own.subject, "executor");
   EXPECT_THAT(own.not_after, HasSubstr("T"));
   EXPECT_EQ(own.doubt, std::nullopt);
@@ -148,24 +169,37 @@ TEST_F(TlsFilesTest, GoodFilesAreUsable) {
 TEST_F(TlsFilesTest, AFileThatIsMissingOrHoldsSomethingElseIsNamed) {
   TlsFiles gone = files_;
   gone.key += ".gone";
-  EXPECT_THAT(WhyUnusable(gone), Optional(AllOf(HasSubstr(gone.key), HasSubstr("No such file"))));
+  EXPECT_THAT(Wrong(gone), Optional(AllOf(HasSubstr(gone.key), HasSubstr("No such file"))));
   TlsFiles swapped = files_;
   std::swap(swapped.certificate, swapped.key);
-  EXPECT_THAT(WhyUnusable(swapped), Optional(HasSubstr("no certificate in PEM")));
+  EXPECT_THAT(Wrong(swapped), Optional(HasSubstr("no certificate in PEM")));
   TlsFiles without_authorities = files_;
   without_authorities.ca = files_.key;
-  EXPECT_THAT(WhyUnusable(without_authorities), Optional(HasSubstr("authorities")));
+  EXPECT_THAT(Wrong(without_authorities), Optional(HasSubstr("authorities")));
+}
+
+TEST_F(TlsFilesTest, FilesThatAreEmptyOrHalfWrittenAreNotLoaded) {
+  for (const std::string& path : {files_.certificate, files_.key, files_.ca}) {
+    const std::string whole = support::ReadFile(path);
+    Overwrite(path, "");
+    EXPECT_THAT(Wrong(files_), Optional(HasSubstr(path)));
+    Overwrite(path, whole.substr(0, whole.size() / 2));
+    EXPECT_THAT(Wrong(files_), Optional(HasSubstr(path)));
+    Overwrite(path, whole);
+    EXPECT_EQ(Wrong(files_), std::nullopt);
+  }
 }
 
 TEST_F(TlsFilesTest, AKeyOfAnotherCertificateIsFound) {
   Overwrite(files_.key, root_.Issue({.subject = "other"}).key_pem());
-  EXPECT_THAT(WhyUnusable(files_), Optional(HasSubstr("not that of")));
-  EXPECT_THAT(ReadOwnCertificate(files_).doubt, Optional(HasSubstr("not that of")));
+  EXPECT_THAT(Wrong(files_), Optional(HasSubstr("not that of")));
 }
 
 TEST_F(TlsFilesTest, WhatPeersWouldRefuseIsDoubted) {
   Overwrite(files_.ca, TestCertificate("other").pem());
-  EXPECT_THAT(ReadOwnCertificate(files_).doubt, Optional(HasSubstr("not a trusted authority")));
+  const auto loaded = LoadTls(files_);
+  EXPECT_THAT(DescribeOwn(std::get<TlsMaterial>(loaded)).doubt,
+              Optional(HasSubstr("not a trusted authority")));
 }
 
 }  // namespace

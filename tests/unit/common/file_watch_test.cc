@@ -150,5 +150,19 @@ TEST_F(FileWatchTest, WhatWillNotDoIsReadAgainThoughItHasNotChanged) {
   EXPECT_EQ(Seen().back(), "good");
 }
 
+TEST_F(FileWatchTest, OfSeveralFilesAnyOneIsWatched) {
+  const fs::path other = directory_ / "other";
+  std::atomic<int> reads = 0;
+  watch_ =
+      std::make_unique<FileWatch>(clock_, std::vector{file_.string(), other.string()},
+                                  FileWatch::Identities{IdentityOf(file_.string()), std::nullopt},
+                                  [&] { return FileWatch::Reading{[&] { ++reads; }}; });
+  Write(other, "comes");
+  const auto limit = std::chrono::steady_clock::now() + 20s;
+  while (reads == 0 && std::chrono::steady_clock::now() < limit) std::this_thread::sleep_for(10ms);
+  EXPECT_EQ(reads, 1);
+  watch_.reset();
+}
+
 }  // namespace
 }  // namespace runner

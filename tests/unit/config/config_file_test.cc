@@ -165,5 +165,21 @@ TEST_F(ConfigFileTest, EachProgramKnowsTheOptionsOfTheOther) {
   EXPECT_THAT(ExecutorOnlyKeys(), UnorderedElementsAreArray(Only(executor, ingest)));
 }
 
+TEST_F(ConfigFileTest, TheSharedTokenIsNotSentInPlainTextBeyondThisMachine) {
+  WriteConfig("");
+  const auto problems = [this](std::vector<std::string> arguments) {
+    executor::ExecutorConfig config;
+    ConfigTable table = executor::MakeConfigTable(&config, Environment());
+    arguments.insert(arguments.end(),
+                     {"--agent-command", "true", "--grpc-token-file", "/proc/sys/kernel/ostype"});
+    return Parse(table, std::move(arguments)).problems;
+  };
+  EXPECT_THAT(problems({"--ingest-address", "ingest.example:50051"}),
+              ElementsAre(HasSubstr("--grpc-token-file")));
+  EXPECT_THAT(problems({"--ingest-address", "ingest.example:50051", "--grpc-insecure"}), SizeIs(0));
+  EXPECT_THAT(problems({"--ingest-address", "unix:/run/runner/ingest.sock"}), SizeIs(0));
+  EXPECT_THAT(problems({}), SizeIs(0));
+}
+
 }  // namespace
 }  // namespace runner

@@ -24,28 +24,26 @@ bool Same(const std::string& a, grpc::string_ref b) {
 }  // namespace
 
 CallGuard::CallGuard(const Clock& clock, const std::string& token_file, Logger logger)
-    : clock_(clock), logger_(std::move(logger)) {
-  if (!token_file.empty()) token_.emplace(token_file);
-}
+    : clock_(clock),
+      logger_(std::move(logger)),
+      is_asked_(!token_file.empty()),
+      token_(token_file) {}
 
 grpc::Status CallGuard::Check(const grpc::ServerContextBase& context) {
-  const auto [wanted, problem] = Wanted();
-  if (!wanted && problem.empty()) return grpc::Status::OK;
-  if (!wanted) return Refuse(context, problem);
+  if (!is_asked_) return grpc::Status::OK;
+  const auto wanted = Wanted();
+  if (const auto* problem = std::get_if<Problem>(&wanted)) return Refuse(context, problem->text);
   const auto [first, last] = context.client_metadata().equal_range(kKey);
   for (auto shown = first; shown != last; ++shown) {
-    if (Same(*wanted, shown->second)) return grpc::Status::OK;
+    if (Same(std::get<std::string>(wanted), shown->second)) return grpc::Status::OK;
   }
   return Refuse(context, first == last ? "no token" : "another token");
 }
 
-// What is to be shown, or why nobody can; neither: nothing need be.
-std::pair<std::optional<std::string>, std::string> CallGuard::Wanted() {
+std::variant<std::string, CallGuard::Problem> CallGuard::Wanted() {
   const MutexLock lock(mutex_);
-  if (!token_) return {};
-  const std::string* token = token_->Get();
-  if (token == nullptr) return {std::nullopt, token_->problem()};
-  return {Credentials(*token), ""};
+  if (const std::string* token = token_.Get()) return Credentials(*token);
+  return Problem{token_.problem()};
 }
 
 // The caller is told what to do, and nothing of this machine.
@@ -60,7 +58,9 @@ grpc::Status CallGuard::Refuse(const grpc::ServerContextBase& context, const std
 }
 
 void CallGuard::Show(grpc::ClientContext& context) {
-  if (const auto shown = Wanted().first) context.AddMetadata(kKey, *shown);
+  if (!is_asked_) return;
+  const auto wanted = Wanted();
+  if (const auto* shown = std::get_if<std::string>(&wanted)) context.AddMetadata(kKey, *shown);
 }
 
 }  // namespace runner

@@ -1,8 +1,7 @@
 #pragma once
 
-#include <optional>
 #include <string>
-#include <utility>
+#include <variant>
 
 #include <grpcpp/support/status.h>
 
@@ -34,14 +33,20 @@ class CallGuard {
   void Show(grpc::ClientContext& context) EXCLUDES(mutex_);
 
  private:
-  std::pair<std::optional<std::string>, std::string> Wanted() EXCLUDES(mutex_);
+  struct Problem {
+    std::string text;
+  };
+
+  // What is to be shown, or why nobody can.
+  std::variant<std::string, Problem> Wanted() EXCLUDES(mutex_);
   grpc::Status Refuse(const grpc::ServerContextBase& context, const std::string& why);
 
   const Clock& clock_;
   const Logger logger_;
+  const bool is_asked_;
   Trickle trickle_;
   Mutex mutex_;
-  std::optional<BearerToken> token_ GUARDED_BY(mutex_);
+  BearerToken token_ GUARDED_BY(mutex_);
 };
 
 }  // namespace runner

@@ -36,12 +36,17 @@ struct FailedHandshakes {
   const SystemClock clock;
   Trickle trickle;
 };
-std::atomic<std::shared_ptr<FailedHandshakes>> failed_handshakes;
+
+// Never destroyed: threads of gRPC may log until the process has ended.
+std::atomic<std::shared_ptr<FailedHandshakes>>& Failed() {
+  static auto* const failed = new std::atomic<std::shared_ptr<FailedHandshakes>>;
+  return *failed;
+}
 
 void OnGrpcLog(gpr_log_func_args* line) {
   constexpr std::string_view kStart = "Handshake failed with fatal error";
   const std::string_view message = line->message;
-  const auto failed = failed_handshakes.load();
+  const auto failed = Failed().load();
   if (failed == nullptr || !message.starts_with(kStart)) return;
   // "...: error:0A00010B:SSL routines::wrong version number."
   std::string cause(message.substr(message.rfind(':') + 1));
@@ -53,7 +58,7 @@ void OnGrpcLog(gpr_log_func_args* line) {
 
 // Nothing: not any more.
 void ForwardFailedHandshakes(const std::optional<Logger>& logger) {
-  failed_handshakes = logger ? std::make_shared<FailedHandshakes>(*logger) : nullptr;
+  Failed() = logger ? std::make_shared<FailedHandshakes>(*logger) : nullptr;
   ::gpr_set_log_function(&OnGrpcLog);
 }
 

@@ -37,6 +37,11 @@ std::optional<DedupWindow::Duplicate> DedupWindow::OnEvent(const std::string& ke
   const auto found = entries_.find(key);
   if (found == entries_.end()) return std::nullopt;
   Entry& entry = found->second;
+  // One that was silent while its incident waited stands behind others that were not.
+  if (!entry.open && now - entry.last_event >= options_.quiet) {
+    Forget(found);
+    return std::nullopt;
+  }
   entry.last_event = std::max(entry.last_event, now);
   if (entry.open) return Duplicate{entry.incident_id, true, {}};
   ended_.splice(ended_.end(), ended_, entry.ended);

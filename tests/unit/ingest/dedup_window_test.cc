@@ -108,6 +108,20 @@ TEST_F(DedupWindowTest, WhatDidNotRunForgetsNoEarlierRun) {
   EXPECT_TRUE(IsDuplicate()) << "it was the second run: the window has tripled";
 }
 
+TEST_F(DedupWindowTest, AKeyThatWasSilentWhileItsIncidentWaitedStartsAnewBehindOthersToo) {
+  Investigate();
+  Pass(minutes(5));
+  window_.OnQueued("key", "waits", now_);
+  Pass(hours(24));
+  window_.OnQueued("other", "i", now_);
+  window_.OnRunEnded("other", "i", now_);
+  window_.OnDropped("key", "waits");
+  EXPECT_FALSE(IsDuplicate());
+  Investigate();
+  Pass(minutes(5));
+  EXPECT_FALSE(IsDuplicate()) << "the window has not tripled";
+}
+
 TEST_F(DedupWindowTest, OnlyTheLatestIncidentOfAKeySpeaksForIt) {
   window_.OnQueued("key", "old", now_);
   window_.OnQueued("key", "new", now_);

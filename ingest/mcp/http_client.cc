@@ -197,11 +197,17 @@ void HttpClient::Resume() {
   for (const RequestId id : paused) {
     const auto found = transfers_.find(id);
     if (found == transfers_.end()) continue;
-    found->second->paused = false;
-    // May call OnWrite at once with what was held back.
-    ::curl_easy_pause(found->second->easy, CURLPAUSE_CONT);
+    Continue(*found->second);
   }
   Deliver();
+}
+
+// May call OnWrite at once with what was held back. When that refuses it, libcurl only says so
+// here: the transfer would wait for its timeout.
+void HttpClient::Continue(Transfer& transfer) {
+  transfer.paused = false;
+  const CURLcode code = ::curl_easy_pause(transfer.easy, CURLPAUSE_CONT);
+  if (code != CURLE_OK && !transfer.done) transfer.End(FailureOfTransfer(transfer, code));
 }
 
 int HttpClient::OnSocket(void* easy, int fd, int what, void* self, void*) noexcept {
@@ -312,8 +318,7 @@ void HttpClient::Deliver() {
       transfers_.erase(id);
       handler.OnDone(failure);
     } else if (transfer->paused && !paused_()) {
-      transfer->paused = false;
-      ::curl_easy_pause(transfer->easy, CURLPAUSE_CONT);
+      Continue(*transfer);
     }
   }
   ready_.clear();

@@ -45,6 +45,7 @@ class HttpClient {
   static int OnTimer(void* handle, long timeout_ms, void* multi) noexcept;
 
   void Drive(Multi& multi, int fd, int curl_events);
+  void Continue(Transfer& transfer);
   void Deliver();
   void CollectFinished(Multi& multi);
   // `code`: a CURLcode. Nothing: the answer is complete.

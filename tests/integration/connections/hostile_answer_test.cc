@@ -1,6 +1,7 @@
 // Answers to requests that are not what they should be: how they are classified and survived.
 
 #include <chrono>
+#include <functional>
 #include <string>
 #include <utility>
 
@@ -110,6 +111,37 @@ TEST_F(HostileAnswerTest, BodyWithoutEndIsCutAtTheBound) {
           R"({"send": "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n"}, {"fill": {}})"),
       "protocol");
   EXPECT_LT(ResidentMemory(), before + (std::size_t{64} << 20));
+}
+
+// A transfer is paused where some 256 KiB wait to be delivered. What is held back then is refused,
+// if it is too much, when the transfer is resumed: bounds behind that point, a read of libcurl
+// apart.
+TEST_F(HostileAnswerTest, ABodyThatGoesOverTheBoundWhereItWasPausedIsCutAtOnce) {
+  struct Handler final : HttpHandler {
+    explicit Handler(std::function<void()> ended) : on_end(std::move(ended)) {}
+    void OnHead(const HttpHead&) override {}
+    void OnBody(std::string_view) override {}
+    void OnDone(const std::optional<ConnectionFailure>& failure) override {
+      error = failure ? ToString(failure->error) : "none";
+      on_end();
+    }
+    const std::function<void()> on_end;
+    std::string error;
+  };
+  StartServerWithRules(R"({"match": {}, "steps": [
+      {"send": "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n"}, {"fill": {}}]})");
+  for (std::size_t bound = 240; bound <= 320; bound += 4) {
+    Handler handler([this] { Changed(); });
+    HttpRequest request;
+    request.method = "GET";
+    request.url = endpoint_;
+    request.max_body = bound << 10;
+    request.timeout = std::chrono::minutes(1);  // longer than this test waits
+    const auto id = http_.Start(request, handler);
+    RunUntil([&] { return !handler.error.empty(); });
+    EXPECT_EQ(handler.error, "protocol") << bound << " KiB";
+    http_.Cancel(id);
+  }
 }
 
 TEST_F(HostileAnswerTest, HeadWithoutEndIsCutOff) {

@@ -130,7 +130,7 @@ TEST_F(HostileAnswerTest, ABodyThatGoesOverTheBoundWhereItWasPausedIsCutAtOnce) 
   };
   StartServerWithRules(R"({"match": {}, "steps": [
       {"send": "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n"}, {"fill": {}}]})");
-  for (std::size_t bound = 240; bound <= 320; bound += 4) {
+  for (std::size_t bound = 258; bound <= 288; ++bound) {
     Handler handler([this] { Changed(); });
     HttpRequest request;
     request.method = "GET";

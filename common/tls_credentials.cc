@@ -5,6 +5,7 @@
 #include <optional>
 #include <stdexcept>
 #include <string_view>
+#include <system_error>
 #include <utility>
 #include <variant>
 
@@ -201,16 +202,27 @@ std::shared_ptr<grpc::ChannelCredentials> TlsCredentials::ForChannel(
 
 std::string TlsCredentials::OwnCertificateText() const { return state_->text(); }
 
+// Why what was read is not in use, if so. Where even a copy cannot be made, for want of a
+// descriptor for one, that is no reason to end: there is another look in a minute.
+std::optional<std::string> TlsCredentials::TakeUp(
+    const std::variant<TlsMaterial, std::string>& loaded) {
+  if (const auto* why = std::get_if<std::string>(&loaded)) return *why;
+  try {
+    state_->Use(std::get<TlsMaterial>(loaded));
+    return std::nullopt;
+  } catch (const std::system_error& error) {
+    return error.what();
+  }
+}
+
 FileWatch::Reading TlsCredentials::Look() {
   const auto act = [this, loaded = LoadTls(files_)] {
-    const auto* material = std::get_if<TlsMaterial>(&loaded);
-    if (material != nullptr) state_->Use(*material);
+    const std::optional<std::string> problem = TakeUp(loaded);
     const OwnCertificate own = DescribeOwn(state_->material());
-    std::string text = own.doubt.value_or(own.subject + ", valid until " + own.not_after);
-    if (material == nullptr) {
-      const std::string& why = std::get<std::string>(loaded);
-      if (!state_->SetText(text + "; not replaced: " + why)) return;
-      logger_.Error("TLS files not taken up", {{"error", why}, {"in_use", text}});
+    const std::string text = own.doubt.value_or(own.subject + ", valid until " + own.not_after);
+    if (problem) {
+      if (!state_->SetText(text + "; not replaced: " + *problem)) return;
+      logger_.Error("TLS files not taken up", {{"error", *problem}, {"in_use", text}});
     } else if (!state_->SetText(text)) {
       return;
     } else if (own.doubt) {

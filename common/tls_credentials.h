@@ -1,7 +1,9 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
+#include <variant>
 
 #include "common/certificates.h"
 #include "common/clock.h"
@@ -47,6 +49,7 @@ class TlsCredentials {
  private:
   class State;
 
+  std::optional<std::string> TakeUp(const std::variant<TlsMaterial, std::string>& loaded);
   FileWatch::Reading Look();
 
   const TlsFiles files_;

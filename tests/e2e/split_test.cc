@@ -115,14 +115,8 @@ TEST_F(SplitTest, FromOneExecutorToThreeAndBackUnderLoadNothingIsLostAndNothingI
 
 TEST_F(SplitTest, WhoHasNoGoodCertificateIsRefusedAndBothSaySo) {
   StartIngest({{"prod", "http://127.0.0.1:9/mcp"}}, {});
-  const auto says = [](const ServiceProcess& service, const char* message,
-                       const std::string& text) {
-    return Eventually([&] {
-      for (const auto& line : service.log().With(message)) {
-        if (line.at("error").get<std::string>().find(text) != std::string::npos) return true;
-      }
-      return false;
-    });
+  const auto says = [](const ServiceProcess& service, const char* message, const char* text) {
+    return service.log().ComesToSay(message, text);
   };
   const auto start = [&](const std::string& id, const Words& tls) -> ServiceProcess& {
     Words flags = tls;

@@ -29,14 +29,8 @@ class TlsTest : public SystemTest {
     system_->CallWith(keys_->Operator());
   }
 
-  // A line of that message whose error holds the text.
   static bool Says(const ServiceProcess& service, const char* message, const std::string& text) {
-    return Eventually([&] {
-      for (const auto& line : service.log().With(message)) {
-        if (line.at("error").get<std::string>().find(text) != std::string::npos) return true;
-      }
-      return false;
-    });
+    return service.log().ComesToSay(message, text);
   }
   void ExpectNotAttached() {
     EXPECT_EQ(system_->executor().Health("/readyz").status, 503);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "tests/support/eventually.h"
 #include "tests/support/temp_dir.h"
 
 namespace runner::support {
@@ -54,6 +55,15 @@ std::vector<json> LogFile::With(std::string_view message, const json& fields) co
     found.push_back(std::move(line));
   }
   return found;
+}
+
+bool LogFile::ComesToSay(std::string_view message, std::string_view text) const {
+  return Eventually([&] {
+    const std::vector<json> lines = With(message);
+    return std::any_of(lines.begin(), lines.end(), [text](const json& line) {
+      return line.value("error", "").find(text) != std::string::npos;
+    });
+  });
 }
 
 std::string LogFile::Tail(std::size_t lines) const {

@@ -28,6 +28,8 @@ class LogFile {
            const nlohmann::json& fields = nlohmann::json::object()) const {
     return !With(message, fields).empty();
   }
+  // A line with this message whose `error` holds the text comes within the time limit.
+  bool ComesToSay(std::string_view message, std::string_view text) const;
   std::string Tail(std::size_t lines) const;
   const std::filesystem::path& path() const { return path_; }
 

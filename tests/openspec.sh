@@ -22,12 +22,12 @@ while IFS= read -r name; do
   fi
 done <<<"$named"
 
-PATH=$root/tests/peers/node_modules/.bin:$PATH
-if ! command -v openspec >/dev/null || ! command -v node >/dev/null; then
-  echo "openspec or node is missing: scripts/setup --test"
+openspec=tests/peers/node_modules/.bin/openspec
+if [ ! -e $openspec ] || ! tests/peers/node --version >/dev/null; then
+  echo "openspec or Node.js is missing; run scripts/setup --test"
   [ -n "${RUNNER_REQUIRE_PEERS:-}" ] && exit 1
   [ $failed -eq 0 ] && exit 77
 else
-  OPENSPEC_TELEMETRY=0 openspec validate --all --strict || failed=1
+  OPENSPEC_TELEMETRY=0 tests/peers/node $openspec validate --all --strict || failed=1
 fi
 exit $failed

@@ -5,6 +5,7 @@
 
 #include "tests/support/eventually.h"
 #include "tests/support/http_request.h"
+#include "tests/support/node_program.h"
 #include "tests/support/service_process.h"
 #include "tests/support/temp_dir.h"
 
@@ -18,7 +19,7 @@ std::string Origin(int port) { return "http://127.0.0.1:" + std::to_string(port)
 }  // namespace
 
 std::optional<std::string> NodePeer::Missing() {
-  if (!FindProgram("node")) return "node is not on PATH";
+  if (auto missing = NodeMissing()) return missing;
   if (!std::filesystem::exists(kPeers / "node_modules")) {
     return (kPeers / "node_modules").string() + " is missing: run npm ci there";
   }
@@ -36,7 +37,8 @@ NodePeer::NodePeer(std::string name, std::filesystem::path directory,
 
 void NodePeer::Start() {
   ChildProcess::Command command;
-  command.argv = {"node", (kPeers / (name_ + ".mjs")).string(), "--port", std::to_string(port_)};
+  command.argv = {kNodeProgram, (kPeers / (name_ + ".mjs")).string(), "--port",
+                  std::to_string(port_)};
   command.argv.insert(command.argv.end(), flags_.begin(), flags_.end());
   command.directory = directory_;
   command.stdout_file = directory_ / (name_ + ".out");

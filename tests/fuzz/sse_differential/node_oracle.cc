@@ -1,10 +1,8 @@
 #include "tests/fuzz/sse_differential/node_oracle.h"
 
-#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
-#include <cstdlib>
 #include <filesystem>
 #include <stdexcept>
 #include <string_view>
@@ -16,21 +14,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/support/node_program.h"
+
 namespace runner::ingest {
 namespace {
 
 const std::filesystem::path kPeers = RUNNER_PEERS_DIR;
-
-bool IsOnPath(const std::string& name) {
-  const char* const path = std::getenv("PATH");
-  std::string_view left = path == nullptr ? "" : path;
-  while (!left.empty()) {
-    const std::string_view folder = left.substr(0, left.find(':'));
-    if (::access((std::string(folder) + '/' + name).c_str(), X_OK) == 0) return true;
-    left.remove_prefix(std::min(folder.size() + 1, left.size()));
-  }
-  return false;
-}
 
 // The end to read from and the end to write to.
 std::pair<UniqueFd, UniqueFd> MakePipe() {
@@ -49,7 +38,7 @@ void AppendSize(std::string& to, std::size_t size) {
 }  // namespace
 
 std::optional<std::string> NodeOracle::Missing() {
-  if (!IsOnPath("node")) return "node is not on PATH";
+  if (auto missing = support::NodeMissing()) return missing;
   const auto module = kPeers / "node_modules" / "eventsource-parser";
   if (!std::filesystem::exists(module)) return module.string() + " is missing: run npm ci there";
   return std::nullopt;
@@ -59,7 +48,7 @@ NodeOracle::NodeOracle(std::uint64_t seed) {
   std::signal(SIGPIPE, SIG_IGN);  // a dead oracle is told by write(2)
   auto [child_in, to_child] = MakePipe();
   auto [from_child, child_out] = MakePipe();
-  std::string node = "node";
+  std::string node = support::kNodeProgram;
   std::string script = (kPeers / "eventsource-oracle.mjs").string();
   std::string number = std::to_string(seed);
   const std::array<char*, 4> argv = {node.data(), script.data(), number.data(), nullptr};
@@ -67,9 +56,9 @@ NodeOracle::NodeOracle(std::uint64_t seed) {
   ::posix_spawn_file_actions_init(&actions);
   ::posix_spawn_file_actions_adddup2(&actions, child_in.Get(), STDIN_FILENO);
   ::posix_spawn_file_actions_adddup2(&actions, child_out.Get(), STDOUT_FILENO);
-  const int error = ::posix_spawnp(&pid_, "node", &actions, nullptr, argv.data(), environ);
+  const int error = ::posix_spawn(&pid_, node.c_str(), &actions, nullptr, argv.data(), environ);
   ::posix_spawn_file_actions_destroy(&actions);
-  if (error != 0) throw std::system_error(error, std::generic_category(), "node");
+  if (error != 0) throw std::system_error(error, std::generic_category(), node);
   to_child_ = std::move(to_child);
   from_child_ = std::move(from_child);
 }

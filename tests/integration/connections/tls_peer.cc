@@ -3,6 +3,7 @@
 #include <stdexcept>
 
 #include "tests/support/eventually.h"
+#include "tests/support/node_program.h"
 
 namespace runner::ingest {
 namespace {
@@ -23,10 +24,8 @@ issue client
 }  // namespace
 
 std::optional<std::string> TlsPeer::Missing() {
-  for (const char* program : {"openssl", "node"}) {
-    if (!support::FindProgram(program)) return std::string(program) + " is not installed";
-  }
-  return std::nullopt;
+  if (!support::FindProgram("openssl")) return "openssl is not installed";
+  return support::NodeMissing();
 }
 
 TlsPeer::TlsPeer() {
@@ -42,8 +41,8 @@ TlsPeer::TlsPeer() {
 std::string TlsPeer::Serve(const std::string& backend, bool ask_for_client) {
   const std::string port_file = File("port");
   support::ChildProcess::Command command{
-      .argv = {support::FindProgram("node")->string(), RUNNER_TLS_PROXY,
-               backend.substr(backend.rfind(':') + 1), "server.pem", "server.key"},
+      .argv = {support::kNodeProgram, RUNNER_TLS_PROXY, backend.substr(backend.rfind(':') + 1),
+               "server.pem", "server.key"},
       .directory = directory_.path(),
       .stdout_file = port_file,
       .stderr_file = File("node.err")};

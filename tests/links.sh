@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # What the documents point to is there: links, their #anchors, and in `code`
-# paths of the repository and names_of_this_kind, which the sources know.
+# paths of the repository and names_of_this_kind, which the sources know. A kubernetes-mcp-server that a
+# page starts listens on loopback.
 #   links.sh ROOT
 # Links into the web are checked for their form alone: tests use no network.
 set -euo pipefail
 cd "$1"
-failed=0 links=0 anchors=0 paths=0 names=0 urls=0
+failed=0 links=0 anchors=0 paths=0 names=0 urls=0 servers=0
 complain() {
   echo "$1"
   failed=1
@@ -77,10 +78,21 @@ check_code() {
   fi
 }
 
+# A kubernetes-mcp-server listens on all interfaces unless it is given an address.
+check_servers() {
+  local page=$1 command
+  while IFS= read -r command; do
+    [[ $command == *kubernetes-mcp-server*' --port '* ]] || continue
+    servers=$((servers + 1))
+    [[ $command == *' --bind-address 127.0.0.1'* ]] || complain "$page: add --bind-address 127.0.0.1 to: $command"
+  done < <(pointers "$page" | sed -n 's/^code //p'; awk -v want=commands -f tests/markdown.awk "$page")
+}
+
 while IFS= read -r page; do
+  check_servers "$page"
   while read -r kind text; do "check_$kind" "$page" "$text"; done < <(pointers "$page")
 done < <(grep '\.md$' <<<"$files")
 
-echo "$links links and $anchors anchors in this repository, $paths paths, $names names, $urls links into the web"
-[ $links -gt 0 ] && [ $anchors -gt 0 ] && [ $paths -gt 0 ] || complain "nothing was found to check"
+echo "$links links and $anchors anchors in this repository, $paths paths, $names names, $urls links into the web, $servers servers"
+[ $links -gt 0 ] && [ $anchors -gt 0 ] && [ $paths -gt 0 ] && [ $servers -gt 0 ] || complain "nothing was found to check"
 exit $failed

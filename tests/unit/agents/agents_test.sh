@@ -47,6 +47,11 @@ block() {
     found && fence { print }' "$1"
 }
 
+# summary FILE: the section.
+summary() {
+  awk '/^## / { if (found) exit; found = $0 == "## Summary"; next } found && NF' "$1"
+}
+
 incident() {
   cat >incident.json <<JSON
 {
@@ -77,6 +82,9 @@ run sample-agent
 is "$status" 0
 report=output/investigation.md
 has $report '# `CrashLoop`: `Pod shop/checkout-1`'
+is "$(summary $report)" '`Pod shop/checkout-1` in cluster `prod` has the fault `CrashLoop`, severity `critical`. It began at `2025-12-18T10:00:00Z`; occurrences: `3`.
+The cluster reported: `panic: nil`'
+is "$(grep '^## ' $report | head -n 1)" '## Summary'  # before the table of facts
 has $report '| Cluster | `prod` |'
 has $report '| Severity | `critical` |'
 has $report '| Began | `2025-12-18T10:00:00Z` |'
@@ -96,6 +104,18 @@ echo '{"timestamp":"t"}' >incident.json
 run sample-agent
 is "$status" 0
 is "$(grep -c '^```$' $report)" 4
+
+begin summary_of_a_long_context
+incident "\"\\n \\t\\n$(head -c 199 /dev/zero | tr '\0' x)éééé\\nmore\""
+run sample-agent
+has $report "The cluster reported: \`$(head -c 199 /dev/zero | tr '\0' x)...\`"
+iconv -f UTF-8 -t UTF-8 $report >/dev/null || fail "the report is no UTF-8"
+
+begin summary_without_context
+incident '" \n\t"'
+run sample-agent
+is "$status" 0
+lacks $report 'The cluster reported'
 
 begin no_incident
 run sample-agent
@@ -152,6 +172,14 @@ begin fences
 incident '"```\n## forged heading\n`````\nend"'
 run sample-agent
 is "$(block $report 'What the cluster said')" $'```\n## forged heading\n`````\nend'
+has $report 'The cluster reported: ```` ``` ````'
+
+begin pipes
+incident '"a|b"'
+run sample-agent RUNNER_CLUSTER='c|d'
+has $report 'in cluster `c|d` has'
+has $report 'The cluster reported: `a|b`'
+has $report '| Cluster | `c\|d` |'
 
 # Each of these would leave a file behind if a shell ever read it, now or when pasted.
 begin hostile

@@ -8,23 +8,8 @@
 # network.
 set -euo pipefail
 
-skip() {
-  echo "$1"
-  [ -z "${RUNNER_REQUIRE_PEERS:-}" ] || exit 1
-  exit 77
-}
-if [ -z "${RUNNER_DOCS_NETWORK:-}" ]; then
-  for program in grpcurl curl openssl python3 ip unshare; do
-    command -v $program >/dev/null || skip "$program is missing: scripts/setup --test"
-  done
-  for how in -rn -n; do
-    unshare $how ip link set lo up 2>/dev/null || continue
-    RUNNER_DOCS_NETWORK=own exec unshare $how bash "$0" "$@"
-  done
-  echo "a network namespace is not permitted here, and the documented ports may be taken"
-  exit 77
-fi
-ip link set lo up
+. "$(dirname "$0")/own_network.sh"
+own_network grpcurl curl openssl python3 ip unshare -- "$@"
 
 root=$(realpath "$1") bin=$(realpath "$2")
 cd "$root"
@@ -39,7 +24,7 @@ complain() {
 # Why a command is not run.
 why_not() {
   case $1 in
-    scripts/demo) echo "it builds; e2e.FaultsimTest is the demonstration" ;;
+    scripts/demo) echo "it builds; tests/demo.sh runs it" ;;
     'scripts/setup && cmake '*) echo "it installs and builds, as scripts/test does before this" ;;
     *scripts/build-images\ *) echo "it builds the images, as tests/containers.sh does" ;;
     buildah\ push\ *) echo "it needs a registry" ;;

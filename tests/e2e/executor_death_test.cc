@@ -68,12 +68,13 @@ class ExecutorDeathTest : public SystemTest {
     return ids;
   }
   // An executor whose death is that of everything it has started, as in a container. Its /proc is
-  // that of its namespace.
+  // that of its namespace; / may be no mount point, as in a chroot.
   bool StartExecutorInNamespace(const Words& agent, const Words& flags) {
     const NextChildLeadsPidNamespace leads;
     if (!leads) return false;
     const std::string program = system_->ScriptAgent(
-        "exec unshare --mount sh -c 'mount -t proc none /proc && exec \"$0\" \"$@\"' " +
+        "exec unshare --mount --propagation unchanged sh -c "
+        "'mount --make-private /proc && mount -t proc none /proc && exec \"$0\" \"$@\"' " +
         std::string(RUNNER_EXECUTOR) + " \"$@\"\n");
     system_->StartExecutor(agent, flags, {}, program);
     return true;

@@ -24,7 +24,7 @@ for page in docs/runbooks/*.md; do
 done
 
 if ! command -v promtool >/dev/null; then
-  echo "promtool is missing: scripts/setup --test"
+  echo "promtool is missing; run scripts/setup --test"
   [ -n "${RUNNER_REQUIRE_PEERS:-}" ] && exit 1
   [ $failed -eq 0 ] && exit 77
 else

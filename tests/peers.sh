@@ -39,7 +39,7 @@ done
 # Debian's is too old for some peers, and npm does not always link the pinned one.
 cd "$root"
 if grep -rnE '"node"|/bin/node\b|FindProgram\("n(ode|pm)|(command -v|exec|npx) node\b|node_modules/\.bin:' tests scripts .ci \
-  --include='*.cc' --include='*.h' --include='*.sh' --include='*.txt' --include='*.cmake' --exclude=peers.sh; then
+  --include='*.cc' --include='*.h' --include='*.sh' --include='*.txt' --include='*.cmake' --exclude=peers.sh --exclude-dir=node_modules; then
   complain "these start Node.js otherwise than through tests/peers/node"
 fi
 exit $failed

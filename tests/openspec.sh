@@ -24,7 +24,7 @@ done <<<"$named"
 
 openspec=tests/peers/node_modules/.bin/openspec
 if [ ! -e $openspec ] || ! tests/peers/node --version >/dev/null; then
-  echo "openspec or Node.js is missing; run scripts/setup --test"
+  echo "openspec or Node.js 20 is missing; run scripts/setup --test"
   [ -n "${RUNNER_REQUIRE_PEERS:-}" ] && exit 1
   [ $failed -eq 0 ] && exit 77
 else

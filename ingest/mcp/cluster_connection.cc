@@ -10,6 +10,8 @@
 namespace runner::ingest {
 namespace {
 
+constexpr int kGateTicks = 2;  // without an answer, before the place is given up
+
 bool Holds(const HttpHeaders& headers, const char* name) {
   return std::any_of(headers.begin(), headers.end(), [name](const auto& header) {
     return ::strcasecmp(header.first.c_str(), name) == 0;
@@ -36,7 +38,7 @@ ClusterConnection::ClusterConnection(ConnectionOptions options, Inbox& inbox, Ht
 }
 
 ClusterConnection::~ClusterConnection() {
-  gate_.Leave(*this);
+  LeaveGate();
   inbox_.Cancel(timer_);
   inbox_.Cancel(retry_timer_);
 }
@@ -48,7 +50,8 @@ void ClusterConnection::Connect() {
 
 void ClusterConnection::Begin(Attempt attempt) {
   next_ = attempt;
-  if (gate_.Enter(*this)) Proceed();
+  const auto standing = failed_ ? ConnectGate::Standing::kFailed : ConnectGate::Standing::kGood;
+  if (gate_.Enter(*this, standing)) Proceed();
 }
 
 void ClusterConnection::OnTurn() {
@@ -56,15 +59,46 @@ void ClusterConnection::OnTurn() {
 }
 
 void ClusterConnection::Proceed() {
+  failed_ = true;  // until it is subscribed
+  unanswered_ticks_ = 0;
+  WatchGate();
   if (next_ == Attempt::kResumption) return Perform(source_->Resume(inbox_.Now()));
   DropPosts();  // what an earlier session still has under way
   source_ = new_source_(options_, history_);
   Perform(source_->Start(inbox_.Now()));
 }
 
+void ClusterConnection::LeaveGate() {
+  inbox_.Cancel(std::exchange(gate_timer_, Inbox::kNoTimer));
+  gate_.Leave(*this);
+}
+
+// In ticks and not by the clock: when this process itself was held up, answers may have come that
+// are not read yet.
+void ClusterConnection::WatchGate() {
+  gate_timer_ = inbox_.After(ConnectGate::kPatience / kGateTicks, [this] {
+    if (++unanswered_ticks_ >= kGateTicks) {
+      gate_.Yield(
+          *this, Resolving() ? ConnectGate::WaitsFor::kNameServer : ConnectGate::WaitsFor::kServer);
+    }
+    WatchGate();
+  });
+}
+
+void ClusterConnection::OnServerAnswered() {
+  unanswered_ticks_ = 0;
+  if (gate_timer_ != Inbox::kNoTimer) gate_.Return(*this);
+}
+
+bool ClusterConnection::Resolving() const {
+  return (stream_ && stream_->Resolving()) ||
+         std::any_of(posts_.begin(), posts_.end(),
+                     [](const auto& post) { return post.second->Resolving(); });
+}
+
 void ClusterConnection::Close(std::function<void()> closed) {
   inbox_.Cancel(retry_timer_);
-  gate_.Leave(*this);
+  LeaveGate();
   if (source_) Perform(source_->Close(inbox_.Now()));
   DropPosts();
   if (std::exchange(subscribed_, false)) listener_.OnClosed(options_.cluster);
@@ -155,7 +189,8 @@ void ClusterConnection::Do(Subscribed& action) {
   backoff_.Reset();
   attempt_ = 0;
   subscribed_ = true;
-  gate_.Leave(*this);
+  failed_ = false;
+  LeaveGate();
   action.session_id = secrets_.Mask(std::move(action.session_id));
   listener_.OnSubscribed(options_.cluster, action);
 }
@@ -172,7 +207,7 @@ void ClusterConnection::Do(SourceWarning& action) {
 
 void ClusterConnection::RetryAfterDelay(const ConnectionLost& lost) {
   subscribed_ = false;
-  gate_.Leave(*this);
+  LeaveGate();
   if (lost.failure.retry_after) {
     backoff_.OverrideNext(*lost.failure.retry_after);
   } else if (lost.failure.retry_slowly) {

@@ -73,6 +73,10 @@ class ClusterConnection final : private ConnectGate::Guest {
   void Begin(Attempt attempt);
   void OnTurn() override;
   void Proceed();
+  void LeaveGate();
+  void WatchGate();
+  void OnServerAnswered();
+  bool Resolving() const;  // a name, for some request
   HttpRequest Request(const std::string& method, const HttpHeaders& headers, bool stream) const;
   void Perform(SourceActions actions);
   void Do(PostMessage& action);
@@ -106,11 +110,14 @@ class ClusterConnection final : private ConnectGate::Guest {
   Inbox::TimerId timer_ = Inbox::kNoTimer;
   MonoTime timer_at_;
   Inbox::TimerId retry_timer_ = Inbox::kNoTimer;
+  Inbox::TimerId gate_timer_ = Inbox::kNoTimer;  // while it connects
+  int unanswered_ticks_ = 0;                     // of that timer
   std::function<void()> closed_;
   std::optional<Duration> server_retry_;  // the `retry` of the stream, for the next delay
   Attempt next_ = Attempt::kNewSession;
   int attempt_ = 0;
   bool subscribed_ = false;
+  bool failed_ = false;  // no subscription came of the latest attempt
 };
 
 }  // namespace runner::ingest

@@ -64,6 +64,7 @@ void ClusterConnection::Exchange::Cancel() {
 }
 
 void ClusterConnection::Exchange::OnHead(const HttpHead& head) {
+  connection_.OnServerAnswered();
   std::optional<HttpRequest> again = std::exchange(again_, std::nullopt);
   if (head.status != 401 || !again) return OnAnswer(head);
   Cancel();

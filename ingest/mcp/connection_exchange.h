@@ -26,6 +26,8 @@ class ClusterConnection::Exchange : public HttpHandler {
   void Start(HttpRequest request);
   void StartAfter(Duration delay, HttpRequest request);
   void Cancel();
+  // A name is being looked up.
+  bool Resolving() const { return request_ != 0 && connection_.http_.Resolving(request_); }
 
   void OnHead(const HttpHead& head) final;
   void OnDone(const std::optional<ConnectionFailure>& failure) final;

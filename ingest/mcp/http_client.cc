@@ -62,6 +62,7 @@ struct HttpClient::Transfer {
   CurlList headers;
   char error_text[CURL_ERROR_SIZE] = {};
   int socket_error = 0;  // errno, when there was no socket to be had
+  bool resolved = false;
   Inbox::TimerId head_timer = Inbox::kNoTimer;
 
   // What the callbacks have recorded.
@@ -106,6 +107,7 @@ curl_socket_t HttpClient::Transfer::OnOpen(void* self, curlsocktype,
   const int fd = ::socket(address->family, address->socktype | SOCK_CLOEXEC | SOCK_NONBLOCK,
                           address->protocol);
   transfer.socket_error = fd < 0 ? errno : 0;
+  transfer.resolved = true;
   if (fd < 0) return CURL_SOCKET_BAD;
   if (transfer.request.stream) WatchPeer(fd);
   return fd;
@@ -188,6 +190,11 @@ void HttpClient::Configure(Transfer& transfer) {
 }
 
 void HttpClient::Cancel(RequestId id) { transfers_.erase(id); }
+
+bool HttpClient::Resolving(RequestId id) const {
+  const auto found = transfers_.find(id);
+  return found != transfers_.end() && !found->second->resolved;
+}
 
 void HttpClient::Resume() {
   std::vector<RequestId> paused;

@@ -36,6 +36,8 @@ class HttpClient {
   void Cancel(RequestId id);
   // Reads on where `paused` had stopped it.
   void Resume();
+  // No connection was begun yet: a name is being looked up, which holds a thread of libcurl.
+  bool Resolving(RequestId id) const;
 
  private:
   struct Multi;

@@ -64,6 +64,7 @@ void ClusterConnection::Proceed() {
   WatchGate();
   if (next_ == Attempt::kResumption) return Perform(source_->Resume(inbox_.Now()));
   DropPosts();  // what an earlier session still has under way
+  cookies_ = std::make_shared<CookieJar>();
   source_ = new_source_(options_, history_);
   Perform(source_->Start(inbox_.Now()));
 }
@@ -128,6 +129,7 @@ HttpRequest ClusterConnection::Request(const std::string& method, const HttpHead
     request.headers.emplace_back("User-Agent", "kubernetes-mcp-runner");
   }
   request.tls = options_.tls;
+  request.cookies = cookies_;
   request.timeout = options_.request_timeout;
   request.stream = stream;
   return request;

@@ -12,6 +12,7 @@
 #include "common/inbox.h"
 #include "ingest/mcp/connect_gate.h"
 #include "ingest/mcp/connection_options.h"
+#include "ingest/mcp/cookie_jar.h"
 #include "ingest/mcp/event_history.h"
 #include "ingest/mcp/event_source.h"
 #include "ingest/mcp/http_client.h"
@@ -104,6 +105,7 @@ class ClusterConnection final : private ConnectGate::Guest {
   Backoff backoff_;
   EventHistory history_;
   std::unique_ptr<EventSource> source_;
+  std::shared_ptr<CookieJar> cookies_;  // of the session
   std::unordered_map<PostId, std::unique_ptr<PostExchange>> posts_;
   std::unique_ptr<StreamExchange> stream_;
   std::unique_ptr<DeleteExchange> delete_request_;

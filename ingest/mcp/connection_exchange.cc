@@ -65,6 +65,9 @@ void ClusterConnection::Exchange::Cancel() {
 
 void ClusterConnection::Exchange::OnHead(const HttpHead& head) {
   connection_.OnServerAnswered();
+  for (const std::string& value : connection_.cookies_->Values()) {
+    connection_.secrets_.AddCookie(value);
+  }
   std::optional<HttpRequest> again = std::exchange(again_, std::nullopt);
   if (head.status != 401 || !again) return OnAnswer(head);
   Cancel();

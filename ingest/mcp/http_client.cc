@@ -8,6 +8,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
+#include "ingest/mcp/cookie_jar.h"
 #include "ingest/mcp/http_failure.h"
 #include "ingest/mcp/http_head_parser.h"
 #include "ingest/mcp/http_options.h"
@@ -310,6 +311,9 @@ void HttpClient::Deliver() {
     transfer->queued = false;
     HttpHandler& handler = *transfer->handler;
     if (transfer->head.complete() && !std::exchange(transfer->head_told, true)) {
+      if (transfer->request.cookies && transfer->head.sets_cookies()) {
+        transfer->request.cookies->OnSet(transfer->easy);
+      }
       handler.OnHead(transfer->head.head());
       transfer = alive();
       if (transfer == nullptr) continue;

@@ -5,8 +5,10 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <strings.h>
 #include <sys/socket.h>
 
+#include "ingest/mcp/cookie_jar.h"
 #include "ingest/mcp/proxy_environment.h"
 
 namespace runner::ingest {
@@ -21,6 +23,8 @@ constexpr int kProbes = 3;
 constexpr unsigned kUnacknowledgedMs = 60'000;
 constexpr long kTrustedForSeconds = 60;
 
+bool IsCookie(const std::string& name) { return ::strcasecmp(name.c_str(), "Cookie") == 0; }
+
 CurlList Headers(const HttpRequest& request) {
   CurlList list;
   const auto add = [&list](const std::string& line) {
@@ -31,11 +35,21 @@ CurlList Headers(const HttpRequest& request) {
   };
   // A name with nothing behind the colon would take a header of libcurl's away.
   for (const auto& [name, value] : request.headers) {
+    if (IsCookie(name)) continue;
     add(value.empty() ? name + ";" : name + ": " + value);
   }
   add("Expect:");  // libcurl would wait for a 100 Continue before a large body
   if (!request.stream) add("Connection: close");
   return list;
+}
+
+// A header of the operator's goes into one line with the cookies of the server (RFC 6265, section
+// 5.4).
+void SetCookies(CURL* easy, const HttpRequest& request) {
+  for (const auto& [name, value] : request.headers) {
+    if (IsCookie(name)) SetOption(easy, CURLOPT_COOKIE, value.c_str());
+  }
+  if (request.cookies) request.cookies->Attach(easy);
 }
 
 void SetTls(CURL* easy, const TlsFiles& tls) {
@@ -111,6 +125,7 @@ CurlList SetRequest(CURL* easy, const HttpRequest& request) {
   SetOption(easy, CURLOPT_FOLLOWLOCATION, 0L);
   SetOption(easy, CURLOPT_NOSIGNAL, 1L);
   SetOption(easy, CURLOPT_QUICK_EXIT, 1L);  // a name server that does not answer delays no exit
+  SetCookies(easy, request);
   SetTls(easy, request.tls);
   SetProxy(easy, request.url);
   SetLifetime(easy, request);

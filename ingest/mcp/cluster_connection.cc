@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #include "ingest/mcp/connection_exchange.h"
+#include "ingest/mcp/failure_text.h"
 
 namespace runner::ingest {
 namespace {
@@ -136,6 +137,7 @@ HttpRequest ClusterConnection::Request(const std::string& method, const HttpHead
 }
 
 void ClusterConnection::Perform(SourceActions actions) {
+  silence_advice_ = {};
   for (SourceAction& action : actions) {
     std::visit([this](auto& one) { Do(one); }, action);
   }
@@ -156,6 +158,7 @@ void ClusterConnection::Do(PostMessage& action) {
 void ClusterConnection::Do(CancelPost& action) {
   const auto found = posts_.find(action.post);
   if (found == posts_.end()) return;
+  silence_advice_ = found->second->AdviceWhileSilent();
   found->second->Cancel();
   DestroyLater(inbox_, std::move(found->second));
   posts_.erase(found);
@@ -198,7 +201,15 @@ void ClusterConnection::Do(Subscribed& action) {
 }
 
 void ClusterConnection::Do(ConnectionLost& action) {
-  action.failure.detail = secrets_.Mask(std::move(action.failure.detail));
+  std::string& detail = action.failure.detail;
+  const std::string url = ShownUrl(options_.endpoint);
+  const std::string origin = url.substr(0, url.find('/', url.find("://") + 3));
+  if (detail.find(origin) == std::string::npos) {
+    detail.insert(0, url + ": ");
+    const bool timeout = action.failure.error == ErrorClass::kTimeout;
+    if (timeout && !silence_advice_.empty()) detail.append("; ").append(silence_advice_);
+  }
+  detail = secrets_.Mask(std::move(detail));
   RetryAfterDelay(action);
 }
 

@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <utility>
 
@@ -118,6 +119,7 @@ class ClusterConnection final : private ConnectGate::Guest {
   std::optional<Duration> server_retry_;  // the `retry` of the stream, for the next delay
   Attempt next_ = Attempt::kNewSession;
   int attempt_ = 0;
+  std::string_view silence_advice_;  // of a request that was given up among the latest actions
   bool subscribed_ = false;
   bool failed_ = false;  // no subscription came of the latest attempt
 };

@@ -7,6 +7,7 @@
 #include <curl/curl.h>
 
 #include "common/utf8.h"
+#include "ingest/mcp/failure_text.h"
 
 namespace runner::ingest {
 namespace {
@@ -75,6 +76,8 @@ void HttpHeadParser::Line(std::string_view line, WallTime now) {
     head_.session_id = IsSessionId(value) ? value : std::string_view();
   } else if (name == "retry-after") {
     head_.retry_after = ParseRetryAfter(std::string(value), now);
+  } else if (name == "location") {
+    head_.location = ShownUrl(value);
   } else if (name == "set-cookie") {
     sets_cookies_ = true;
   } else if (name == "content-encoding") {

@@ -30,13 +30,15 @@ const std::string* BearerToken::ReadAgain() {
 
 std::optional<std::string> BearerToken::Read() {
   const auto read = ReadSmallFile(path_, kMaxBytes);
-  if (const auto* why = std::get_if<std::string>(&read)) return Fail(*why);
+  if (const auto* why = std::get_if<std::string>(&read)) return Fail(*why + "; expected a file with one token");
   const SmallFile& file = std::get<SmallFile>(read);
   const std::string_view token = TrimBlank(file.text);
-  if (token.empty()) return Fail("empty");
+  if (token.empty()) return Fail("empty; expected one token");
   // Anything else could end the header that it is put into.
   if (!std::all_of(token.begin(), token.end(), [](char c) { return c > ' ' && c <= '~'; })) {
-    return Fail("holds something else than one token: a blank, a control character or non-ASCII");
+    return Fail(
+        "holds something else than one token (a blank, a control character or non-ASCII); expected "
+        "one token on one line");
   }
   identity_ = file.identity;
   return std::string(token);

@@ -206,8 +206,8 @@ void ClusterConnection::Do(ConnectionLost& action) {
   const std::string origin = url.substr(0, url.find('/', url.find("://") + 3));
   if (detail.find(origin) == std::string::npos) {
     detail.insert(0, url + ": ");
-    const bool timeout = action.failure.error == ErrorClass::kTimeout;
-    if (timeout && !silence_advice_.empty()) detail.append("; ").append(silence_advice_);
+    const bool silent = action.failure.error == ErrorClass::kTimeout && !subscribed_;
+    if (silent && !silence_advice_.empty()) detail.append("; ").append(silence_advice_);
   }
   detail = secrets_.Mask(std::move(detail));
   RetryAfterDelay(action);

@@ -124,7 +124,7 @@ TEST_F(ConfigTest, AllProblemsAreToldAtOnceWithNameValueAndWhatIsAllowed) {
                           AllOf(HasSubstr("--slots: \"0\""), HasSubstr("from 1 to 100")),
                           AllOf(HasSubstr("TIMEOUT: \"soon\""), HasSubstr("1m30s")),
                           AllOf(HasSubstr("PORT: \"70000\""), HasSubstr("0 to 65535")),
-                          AllOf(HasSubstr("BACKFILL: \"perhaps\""), HasSubstr("true or false")),
+                          AllOf(HasSubstr("BACKFILL: invalid value \"perhaps\"; expected"), HasSubstr("true or false")),
                           AllOf(HasSubstr("--mode: \"push\""), HasSubstr("auto, poll")),
                           AllOf(HasSubstr("--severity: \"loud\""), HasSubstr("critical")),
                           AllOf(HasSubstr("--size: \"1X\""), HasSubstr("10MiB"))));

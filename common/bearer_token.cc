@@ -30,7 +30,8 @@ const std::string* BearerToken::ReadAgain() {
 
 std::optional<std::string> BearerToken::Read() {
   const auto read = ReadSmallFile(path_, kMaxBytes);
-  if (const auto* why = std::get_if<std::string>(&read)) return Fail(*why + "; expected a file with one token");
+  if (const auto* why = std::get_if<std::string>(&read))
+    return Fail(*why + "; expected a file with one token");
   const SmallFile& file = std::get<SmallFile>(read);
   const std::string_view token = TrimBlank(file.text);
   if (token.empty()) return Fail("empty; expected one token");

@@ -226,12 +226,13 @@ void ConfigTable::TakeTrailing(const CommandLine& line, std::vector<std::string>
   if (!line.trailing) return;
   if (trailing_ == nullptr) {
     problems.push_back("--: no command is taken after it; expected options only");
-  } else if (line.values.contains(trailing_flag_)) {
+    return;
+  }
+  if (line.values.contains(trailing_flag_)) {
     problems.push_back(trailing_flag_ + ": set together with -- " + trailing_name_ +
                        "...; expected one of them");
-  } else {
-    *trailing_ = *line.trailing;
   }
+  *trailing_ = *line.trailing;  // in any case: one mistake, one problem
 }
 
 // What several options, or blocks of the file, say together.
@@ -239,6 +240,7 @@ void ConfigTable::RunChecks(const ConfigFile& file, std::vector<std::string>& pr
   for (const FileBlock& block : blocks_) {
     if (const YAML::Node* node = file.Block(block.key)) block.read(file_path_, *node, problems);
   }
+  if (!file.usable()) return;  // what it would have said may be what they miss
   for (const CrossCheck& check : checks_) {
     const bool readable = std::all_of(check.flags_read.begin(), check.flags_read.end(),
                                       [this](const auto& flag) { return Find(flag)->sound; });

@@ -102,6 +102,7 @@ ConfigFile ConfigFile::Read(const std::string& path, const std::string& section,
                             std::vector<std::string>& problems) {
   ConfigFile file;
   const std::optional<std::string> text = ReadText(path, problems);
+  file.usable_ = false;
   if (!text) return file;
   YAML::Node root;
   try {
@@ -111,6 +112,7 @@ ConfigFile ConfigFile::Read(const std::string& path, const std::string& section,
                        error.msg + "; expected lines of `key: value`, indented with spaces");
     return file;
   }
+  file.usable_ = root.IsNull() || root.IsMap();
   if (root.IsNull()) return file;
   if (!root.IsMap()) {
     problems.push_back(path + ":1: is no list of options; expected lines of `key: value`");

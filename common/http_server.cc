@@ -127,7 +127,8 @@ class HttpServer::Impl {
     context_ = ::mg_start2(&init, &error);
     if (context_ == nullptr) {
       throw std::runtime_error(
-          ListenProblem(options.option, options.bind_address, options.port, text.data()));
+          ListenProblem(options.option, options.bind_address, options.port,
+                        std::string(text.data()) + "; choose another port, or an IPv4 address"));
     }
     mg_server_port bound{};
     ::mg_get_server_ports(context_, 1, &bound);

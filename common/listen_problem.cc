@@ -63,7 +63,8 @@ std::string ListenProblem(const std::string& option, const std::string& host, st
   const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> owned(found, &::freeaddrinfo);
   for (const addrinfo* one = found; one != nullptr; one = one->ai_next) {
     if (const int error = TryToListen(*one); error != 0) {
-      return ListenProblem(option, address,
+      const bool wrong_address = error == EADDRNOTAVAIL && option.ends_with("-port");
+      return ListenProblem(wrong_address ? "--bind-address" : option, address,
                            std::generic_category().message(error) + AdviceFor(error));
     }
   }

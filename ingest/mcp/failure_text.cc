@@ -107,6 +107,8 @@ std::string AdviceFor(const HttpHead& head, bool in_session) {
       return "check the user and password of the proxy (HTTP_PROXY, HTTPS_PROXY)";
     case 421:
       return "configure the host name that the server expects, or permit this one there";
+    case 501:
+      return "check that this is the URL of an MCP server";
     case 429:
       return "the server limits the rate; the runner retries";
     default:

@@ -19,6 +19,7 @@
 #include "tests/support/child_process.h"
 #include "tests/support/eventually.h"
 #include "tests/support/log_file.h"
+#include "tests/support/service_process.h"
 #include "tests/support/temp_dir.h"
 #include "tools/faultsim/listener.h"
 
@@ -48,10 +49,10 @@ class MisconfigurationTest : public ::testing::Test {
   MisconfigurationTest() : taken_(faultsim::ListenOn("127.0.0.1:0")) {
     const std::string address = faultsim::BoundAddress(taken_.Get());
     taken_port_ = address.substr(address.find(':') + 1);
-    WriteFile(directory_ / "no-pem", "not a certificate\n");
-    WriteFile(directory_ / "two-tokens", "one two\n");
-    WriteFile(directory_ / "not-executable", "#!/bin/sh\n");
-    std::filesystem::create_directory(directory_ / "directory");
+    WriteFile(directory_.path() / "no-pem", "not a certificate\n");
+    WriteFile(directory_.path() / "two-tokens", "one two\n");
+    WriteFile(directory_.path() / "not-executable", "#!/bin/sh\n");
+    std::filesystem::create_directory(directory_.path() / "directory");
   }
 
   std::string Filled(std::string text) const {
@@ -72,8 +73,8 @@ class MisconfigurationTest : public ::testing::Test {
     for (const std::string& argument : arguments) command.argv.push_back(Filled(argument));
     for (const auto& [name, value] : environment) command.environment[name] = Filled(value);
     command.directory = directory_.path();
-    command.stdout_file = directory_ / "out";
-    command.stderr_file = directory_ / "err";
+    command.stdout_file = directory_.path() / "out";
+    command.stderr_file = directory_.path() / "err";
     return command;
   }
 
@@ -358,7 +359,7 @@ std::vector<Mistake> Mistakes() {
       {"address of another machine",
        kIngest,
        kSound + Words{"--bind-address=192.0.2.1", "--metrics-port=0", "--health-port=0"},
-       {"--metrics-port: cannot listen on 192.0.2.1:0: Cannot assign requested address",
+       {"--bind-address: cannot listen on 192.0.2.1:0: Cannot assign requested address",
         "; choose an address of this machine"},
        {},
        {},
@@ -396,15 +397,16 @@ TEST_F(MisconfigurationTest, EachMistakeIsNamedWithItsValueAndWhatToDo) {
   EXPECT_GE(mistakes.size(), 30u);
   for (const Mistake& mistake : mistakes) {
     SCOPED_TRACE(mistake.name);
-    if (!mistake.file.empty()) WriteFile(directory_ / "config.yaml", mistake.file);
+    if (!mistake.file.empty()) WriteFile(directory_.path() / "config.yaml", mistake.file);
     ChildProcess process(CommandOf(mistake.program, mistake.arguments, mistake.environment));
     EXPECT_EQ(process.WaitForExit(20s), mistake.exit);
     process.Kill();
-    const std::string told = ReadFile(directory_ / "err");
-    std::string line;  // of the one problem, behind the heading or the lines of the log
-    for (std::size_t at = 0; at < told.size();) {
+    const std::string told = ReadFile(directory_.path() / "err");
+    std::string line;  // the first problem, behind the heading or the lines of the log
+    for (std::size_t at = 0; at < told.size() && line.empty();) {
       const std::size_t end = std::min(told.find('\n', at), told.size());
-      if (told[at] != '{') line = told.substr(at, end - at);
+      const std::string one = told.substr(at, end - at);
+      if (!one.starts_with('{') && !one.ends_with(": invalid configuration")) line = one;
       at = end + 1;
     }
     Show(mistake.name, line.substr(std::min(line.find_first_not_of(' '), line.size())));
@@ -428,19 +430,19 @@ TEST_F(MisconfigurationTest, WhiteSpaceAroundAValueIsNoMistake) {
                              {"GRPC_LISTEN", "127.0.0.1:50051\n"},
                              {"METRICS_PORT", "\n"},
                              {"MCP_TOKEN_FILE", "DIR/token\n"}};
-  WriteFile(directory_ / "token", "one\r\n");
+  WriteFile(directory_.path() / "token", "one\r\n");
   ChildProcess process(CommandOf(kIngest, {"--print-config"}, blank));
-  EXPECT_EQ(process.WaitForExit(20s), 0) << ReadFile(directory_ / "err");
-  EXPECT_THAT(ReadFile(directory_ / "out"),
+  EXPECT_EQ(process.WaitForExit(20s), 0) << ReadFile(directory_.path() / "err");
+  EXPECT_THAT(ReadFile(directory_.path() / "out"),
               testing::AllOf(HasSubstr("mcp_endpoint: http://a:8080/mcp\n"),
                              HasSubstr("cluster_name: prod\n"), HasSubstr("metrics_port: 9090")));
 
-  WriteFile(directory_ / "config.yaml",
+  WriteFile(directory_.path() / "config.yaml",
             "clusters:\n  - name: \"prod \"\n    endpoint: |\n      http://a:8080/mcp\n"
             "    mode: |\n      poll\n    headers: {X-Key: \"abc\\n\"}\n");
   ChildProcess second(CommandOf(kIngest, {"--config=config.yaml", "--print-config"}, {}));
-  EXPECT_EQ(second.WaitForExit(20s), 0) << ReadFile(directory_ / "err");
-  EXPECT_THAT(ReadFile(directory_ / "out"), HasSubstr("endpoint: http://a:8080/mcp\n"));
+  EXPECT_EQ(second.WaitForExit(20s), 0) << ReadFile(directory_.path() / "err");
+  EXPECT_THAT(ReadFile(directory_.path() / "out"), HasSubstr("endpoint: http://a:8080/mcp\n"));
 }
 
 // Mistakes that show only once the programs talk to somebody: they go on, and say so in the log.
@@ -448,8 +450,8 @@ TEST_F(MisconfigurationTest, WhatOthersAnswerIsNamedWithTheAddressAndWhatToDo) {
   ChildProcess::Command simulator;
   simulator.argv = {RUNNER_FAULTSIM, "--listen", "127.0.0.1:0"};
   simulator.directory = directory_.path();
-  simulator.stdout_file = directory_ / "simulator.out";
-  simulator.stderr_file = directory_ / "simulator.err";
+  simulator.stdout_file = directory_.path() / "simulator.out";
+  simulator.stderr_file = directory_.path() / "simulator.err";
   ChildProcess server(simulator);
   const LogFile server_log(simulator.stderr_file);
   std::string address;
@@ -460,6 +462,11 @@ TEST_F(MisconfigurationTest, WhatOthersAnswerIsNamedWithTheAddressAndWhatToDo) {
     address = text.substr(at, text.find_first_not_of("0123456789", at + 10) - at);
     return address.size() > 10;
   }));
+
+  ServiceProcess other("other", kIngest,
+                       {"--mcp-endpoint=http://" + address + "/mcp", "--grpc-listen=127.0.0.1:0"},
+                       {}, directory_.path());
+  const std::string http = "127.0.0.1:" + std::to_string(other.metrics_port());
 
   const struct {
     const char* name;
@@ -475,6 +482,16 @@ TEST_F(MisconfigurationTest, WhatOthersAnswerIsNamedWithTheAddressAndWhatToDo) {
        {"POST http://" + address + "/ answers 404",
         "check the path of the endpoint, /mcp for "
         "kubernetes-mcp-server"}},
+      {"port of the metrics",
+       kIngest,
+       {"--mcp-endpoint=http://" + http + "/mcp"},
+       "SSE connection failed, retrying",
+       {"POST http://" + http + "/mcp answers 404 (not found)", "check the path of the endpoint"}},
+      {"https to a port for http",
+       kIngest,
+       {"--mcp-endpoint=https://" + http + "/mcp"},
+       "SSE connection failed, retrying",
+       {"POST https://" + http + "/mcp: ", "; this port does not speak TLS"}},
       {"nobody at the port",
        kIngest,
        {"--mcp-endpoint=http://127.0.0.1:1/mcp"},
@@ -500,15 +517,28 @@ TEST_F(MisconfigurationTest, WhatOthersAnswerIsNamedWithTheAddressAndWhatToDo) {
     SCOPED_TRACE(row.name);
     ChildProcess process(
         CommandOf(row.program, row.arguments + kFree + Words{"--log-format=json"}, {}));
-    const LogFile log(directory_ / "err");
+    const LogFile log(directory_.path() / "err");
     ASSERT_TRUE(Eventually([&] { return log.Has(row.message) || !process.Running(); }));
-    ASSERT_TRUE(log.Has(row.message)) << ReadFile(directory_ / "err");
+    ASSERT_TRUE(log.Has(row.message)) << ReadFile(directory_.path() / "err");
     const std::string error = log.With(row.message).front().at("error");
     Show(row.name, error);
     for (const std::string& words : row.told) EXPECT_THAT(error, HasSubstr(words));
     process.Terminate();
     EXPECT_EQ(process.WaitForExit(20s), 0);
   }
+
+  // Two executors of one name: the second takes the place of the first, which ends.
+  const Words twin = {"--agent-command=/bin/true", "--ingest-address=" + other.grpc(),
+                      "--executor-id=twin", "--grpc-listen=127.0.0.1:0"};
+  ServiceProcess first("first", kExecutor, twin, {}, directory_.path());
+  ASSERT_TRUE(Eventually([&] { return first.log().Has("Attached to ingest"); }));
+  ServiceProcess second("second", kExecutor, twin, {}, directory_.path());
+  EXPECT_EQ(first.WaitForExit(20s), 1);
+  const auto ends = first.log().With("Executor must end");
+  ASSERT_FALSE(ends.empty());
+  const std::string error = ends.front().at("error");
+  Show("executor id twice", error);
+  EXPECT_THAT(error, HasSubstr("another executor with the id twin has attached; give each"));
   server.Kill();
 }
 

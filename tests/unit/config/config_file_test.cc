@@ -101,7 +101,7 @@ TEST_F(ConfigFileTest, TellsAllProblemsAtOnceWithFileAndLine) {
       ParseIngest().problems,
       ElementsAre(AllOf(StartsWith(Place(6)), HasSubstr("duplicate key \"slots\"")),
                   AllOf(StartsWith(Place(8)), HasSubstr("log_level")),
-                  AllOf(StartsWith(Place(4)), HasSubstr("a list where one value is due")),
+                  AllOf(StartsWith(Place(4)), HasSubstr("is a list; expected one value")),
                   AllOf(StartsWith(Place(2)), HasSubstr("did you mean max_queue_age?")),
                   AllOf(StartsWith(Place(7)), HasSubstr("did you mean max_attempts?")),
                   AllOf(StartsWith(Place(3)), HasSubstr("max_attempts"), HasSubstr("many"))));

@@ -90,6 +90,7 @@ TEST(FailureText, EachStatusHasItsAdvice) {
                {421, "host name that the server expects"},
                {429, "limits the rate"},
                {500, "the log of the server"},
+               {501, "URL of an MCP server"},
                {503, "the log of the server"}};
   for (const auto& row : kRows) {
     HttpHead head;

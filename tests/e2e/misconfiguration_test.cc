@@ -50,6 +50,7 @@ class MisconfigurationTest : public ::testing::Test {
     const std::string address = faultsim::BoundAddress(taken_.Get());
     taken_port_ = address.substr(address.find(':') + 1);
     WriteFile(directory_.path() / "no-pem", "not a certificate\n");
+    WriteFile(directory_.path() / "pem", "-----BEGIN CERTIFICATE-----\n");
     WriteFile(directory_.path() / "two-tokens", "one two\n");
     WriteFile(directory_.path() / "not-executable", "#!/bin/sh\n");
     std::filesystem::create_directory(directory_.path() / "directory");
@@ -249,7 +250,7 @@ std::vector<Mistake> Mistakes() {
        kIngest,
        file,
        {"the endpoint is not one of https", "; use an https:// endpoint, or remove them"},
-       Cluster(kEndpoint + "    ca_file: no-pem\n")},
+       Cluster(kEndpoint + "    ca_file: pem\n")},
       {"TLS certificate without key",
        kIngest,
        kSound + Words{"--grpc-tls-cert=no-pem"},

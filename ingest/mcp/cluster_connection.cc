@@ -61,6 +61,7 @@ void ClusterConnection::OnTurn() {
 
 void ClusterConnection::Proceed() {
   failed_ = true;  // until it is subscribed
+  connecting_ = true;
   unanswered_ticks_ = 0;
   WatchGate();
   if (next_ == Attempt::kResumption) return Perform(source_->Resume(inbox_.Now()));
@@ -71,25 +72,29 @@ void ClusterConnection::Proceed() {
 }
 
 void ClusterConnection::LeaveGate() {
+  connecting_ = false;
   inbox_.Cancel(std::exchange(gate_timer_, Inbox::kNoTimer));
   gate_.Leave(*this);
 }
 
 // In ticks and not by the clock: when this process itself was held up, answers may have come that
-// are not read yet.
+// are not read yet. Ends once the place is given up; an answer begins it anew.
 void ClusterConnection::WatchGate() {
   gate_timer_ = inbox_.After(ConnectGate::kPatience / kGateTicks, [this] {
-    if (++unanswered_ticks_ >= kGateTicks) {
-      gate_.Yield(
-          *this, Resolving() ? ConnectGate::WaitsFor::kNameServer : ConnectGate::WaitsFor::kServer);
-    }
-    WatchGate();
+    gate_timer_ = Inbox::kNoTimer;
+    if (++unanswered_ticks_ < kGateTicks) return WatchGate();
+    const bool resolving = Resolving();
+    gate_.Yield(*this,
+                resolving ? ConnectGate::WaitsFor::kNameServer : ConnectGate::WaitsFor::kServer);
+    if (resolving) WatchGate();
   });
 }
 
 void ClusterConnection::OnServerAnswered() {
+  if (!connecting_) return;
   unanswered_ticks_ = 0;
-  if (gate_timer_ != Inbox::kNoTimer) gate_.Return(*this);
+  gate_.Return(*this);
+  if (gate_timer_ == Inbox::kNoTimer) WatchGate();
 }
 
 bool ClusterConnection::Resolving() const {

@@ -113,7 +113,7 @@ class ClusterConnection final : private ConnectGate::Guest {
   Inbox::TimerId timer_ = Inbox::kNoTimer;
   MonoTime timer_at_;
   Inbox::TimerId retry_timer_ = Inbox::kNoTimer;
-  Inbox::TimerId gate_timer_ = Inbox::kNoTimer;  // while it connects
+  Inbox::TimerId gate_timer_ = Inbox::kNoTimer;  // while it has a place in the gate
   int unanswered_ticks_ = 0;                     // of that timer
   std::function<void()> closed_;
   std::optional<Duration> server_retry_;  // the `retry` of the stream, for the next delay
@@ -121,6 +121,7 @@ class ClusterConnection final : private ConnectGate::Guest {
   int attempt_ = 0;
   std::string_view silence_advice_;  // of a request that was given up among the latest actions
   bool subscribed_ = false;
+  bool connecting_ = false;
   bool failed_ = false;  // no subscription came of the latest attempt
 };
 

@@ -249,7 +249,8 @@ TEST_F(ConformanceTest, ToolsCall) {
     ASSERT_EQ(outcome, std::future_status::ready);
   }
   // As far as the session is concerned: a sum is no subscription.
-  EXPECT_EQ(failure.get(), "events_subscribe: the answer names no subscriptionId");
+  EXPECT_THAT(failure.get(),
+              testing::EndsWith("events_subscribe: the answer names no subscriptionId"));
   // To initialize and to the call.
   EXPECT_THAT(replies, ::testing::ElementsAre("", "The sum of 19 and 23 is 42\n"));
   ExpectPassed({"tool-add-numbers"});

@@ -50,6 +50,7 @@ void CookieJar::OnSet(CURL* easy) {
 
 std::vector<std::string> CookieJar::Values() const {
   std::vector<std::string> values;
+  values.reserve(kept_.size());
   for (const std::string& cookie : kept_) values.push_back(cookie.substr(cookie.rfind('\t') + 1));
   return values;
 }

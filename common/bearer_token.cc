@@ -5,20 +5,10 @@
 #include <utility>
 #include <variant>
 
+#include "common/config_values.h"
 #include "common/small_file.h"
 
 namespace runner {
-namespace {
-
-std::string_view Trim(std::string_view text) {
-  constexpr std::string_view kBlank = " \t\r\n\v\f";
-  const auto first = text.find_first_not_of(kBlank);
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(kBlank) - first + 1);
-}
-
-}  // namespace
-
 BearerToken::BearerToken(std::string path) : path_(std::move(path)) {}
 
 const std::string* BearerToken::Get() {
@@ -40,13 +30,16 @@ const std::string* BearerToken::ReadAgain() {
 
 std::optional<std::string> BearerToken::Read() {
   const auto read = ReadSmallFile(path_, kMaxBytes);
-  if (const auto* why = std::get_if<std::string>(&read)) return Fail(*why);
+  if (const auto* why = std::get_if<std::string>(&read))
+    return Fail(*why + "; expected a file with one token");
   const SmallFile& file = std::get<SmallFile>(read);
-  const std::string_view token = Trim(file.text);
-  if (token.empty()) return Fail("empty");
+  const std::string_view token = TrimBlank(file.text);
+  if (token.empty()) return Fail("empty; expected one token");
   // Anything else could end the header that it is put into.
   if (!std::all_of(token.begin(), token.end(), [](char c) { return c > ' ' && c <= '~'; })) {
-    return Fail("holds something else than one token: a blank, a control character or non-ASCII");
+    return Fail(
+        "holds something else than one token (a blank, a control character or non-ASCII); expected "
+        "one token on one line");
   }
   identity_ = file.identity;
   return std::string(token);

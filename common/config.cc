@@ -83,7 +83,8 @@ const ConfigTable::Row* ConfigTable::Find(std::string_view flag) const {
 std::string ConfigTable::UnknownArgument(const std::string& argument) const {
   const std::string shown = Describe(argument, false);
   if (!argument.starts_with('-')) {
-    return shown + ": unexpected argument; allowed: --option=value, --option value, --switch=false";
+    return shown +
+           ": unexpected argument; expected --option=value, --option value or --switch=false";
   }
   std::vector<std::string> flags = {"--help", "--version", "--check-config", "--print-config"};
   for (const Row& row : rows_) flags.push_back(row.spec.flag);
@@ -124,7 +125,7 @@ ConfigTable::CommandLine ConfigTable::ReadCommandLine(int argc, const char* cons
     } else if (has_next) {
       line.values[flag].push_back(argv[++i]);
     } else {
-      problems.push_back(flag + ": its value is missing; allowed: " + flag + ' ' + row->value_name);
+      problems.push_back(flag + ": its value is missing; expected " + flag + ' ' + row->value_name);
     }
   }
   return line;
@@ -139,10 +140,11 @@ void ConfigTable::Resolve(Row& row, const std::vector<Level>& levels,
     if (row.clear) row.clear();
     const bool list = static_cast<bool>(row.clear);
     for (std::size_t i = list ? 0 : given->values.size() - 1; i < given->values.size(); ++i) {
-      const std::string& value = given->values[i];
+      // Of a list the white space may be part of a value.
+      const std::string value(list ? given->values[i] : TrimBlank(given->values[i]));
       if (row.assign(value)) continue;
-      problems.push_back(given->name + ": " + Describe(value, row.spec.secret) +
-                         " is not allowed; allowed: " + row.allowed);
+      problems.push_back(given->name + ": invalid value " + Describe(value, row.spec.secret) +
+                         "; expected " + row.allowed);
     }
     return;
   }
@@ -183,7 +185,7 @@ ParseResult ConfigTable::Parse(int argc, const char* const* argv,
                                [&](const Row& row) -> std::optional<Given> {
                                  for (const std::string& name : row.spec.env) {
                                    const auto value = environment(name);
-                                   if (!value || value->empty()) continue;
+                                   if (!value || TrimBlank(*value).empty()) continue;
                                    if (!row.clear) return Given{name, {*value}};
                                    return Given{name, SplitList(*value)};
                                  }
@@ -223,12 +225,14 @@ ParseResult ConfigTable::Parse(int argc, const char* const* argv,
 void ConfigTable::TakeTrailing(const CommandLine& line, std::vector<std::string>& problems) {
   if (!line.trailing) return;
   if (trailing_ == nullptr) {
-    problems.push_back("--: no command is taken after it; allowed: options alone");
-  } else if (line.values.contains(trailing_flag_)) {
-    problems.push_back("give " + trailing_flag_ + " or -- " + trailing_name_ + "..., not both");
-  } else {
-    *trailing_ = *line.trailing;
+    problems.push_back("--: no command is taken after it; expected options only");
+    return;
   }
+  if (line.values.contains(trailing_flag_)) {
+    problems.push_back(trailing_flag_ + ": set together with -- " + trailing_name_ +
+                       "...; expected one of them");
+  }
+  *trailing_ = *line.trailing;  // in any case: one mistake, one problem
 }
 
 // What several options, or blocks of the file, say together.
@@ -236,6 +240,7 @@ void ConfigTable::RunChecks(const ConfigFile& file, std::vector<std::string>& pr
   for (const FileBlock& block : blocks_) {
     if (const YAML::Node* node = file.Block(block.key)) block.read(file_path_, *node, problems);
   }
+  if (!file.usable()) return;  // what it would have said may be what they miss
   for (const CrossCheck& check : checks_) {
     const bool readable = std::all_of(check.flags_read.begin(), check.flags_read.end(),
                                       [this](const auto& flag) { return Find(flag)->sound; });

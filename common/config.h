@@ -63,9 +63,10 @@ struct ParseResult {
 // The options of one program, each declared once: from the table come parsing, checks, --help, the
 // effective configuration and the tables of docs/configuration.md. --check-config only checks, and
 // --print-config prints the effective configuration, once everything was found sound. A flag goes
-// before the environment, the environment before the file, the file before the default; an empty
-// environment variable counts as unset. Everything is checked before Parse returns and all problems
-// are told at once.
+// before the environment, the environment before the file, the file before the default; an
+// environment variable that is empty or blank counts as unset. White space around a value is
+// removed, as mounted files end in a newline; not in lists. Everything is checked before Parse
+// returns and all problems are told at once.
 //
 // Destinations belong to the caller and outlive the table; they are written by Parse only. A flag
 // that stands several times counts with its last value, except for lists. Not thread-safe.

@@ -1,6 +1,7 @@
 #include "common/config_file.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <filesystem>
 #include <fstream>
 #include <optional>
@@ -18,18 +19,27 @@ namespace {
 
 constexpr std::size_t kMaxKeys = 1'000;  // of one block
 
+std::string WhyUnreadable(const std::string& path) {
+  std::error_code error;
+  if (std::filesystem::is_directory(path, error)) return "it is a directory";
+  const std::ifstream file(path);
+  const int reason = errno;  // of the open
+  return file.is_open() ? "reading fails" : std::generic_category().message(reason);
+}
+
 std::optional<std::string> ReadText(const std::string& path, std::vector<std::string>& problems) {
   std::error_code error;
   const bool regular = std::filesystem::is_regular_file(path, error);
   if (regular && std::filesystem::file_size(path, error) > ConfigFile::kMaxBytes) {
-    problems.push_back(path + ": is larger than a configuration file may be (32 MiB)");
+    problems.push_back(path + ": is too large; expected at most 32 MiB");
     return std::nullopt;
   }
   std::ifstream file(path);
   std::ostringstream text;
   if (file && file.peek() != std::ifstream::traits_type::eof()) text << file.rdbuf();
   if (error || file.bad() || !file.is_open()) {
-    problems.push_back(path + ": cannot be read" + (error ? ": " + error.message() : ""));
+    problems.push_back(path + ": cannot be read: " + WhyUnreadable(path) +
+                       "; expected a YAML file that this user can read");
     return std::nullopt;
   }
   return text.str();
@@ -56,26 +66,27 @@ template <typename Other>
 void ReadBlock(const std::string& path, const YAML::Node& block, ConfigFile::Values& into,
                std::vector<std::string>& problems, Other other) {
   if (block.size() > kMaxKeys) {
-    problems.push_back(PlaceOf(path, block) + ": more than 1000 keys");
+    problems.push_back(PlaceOf(path, block) + ": more than 1000 keys; expected fewer");
     return;
   }
   std::set<std::string> seen;
   for (const auto& entry : block) {
     if (!entry.first.IsScalar()) {
-      problems.push_back(PlaceOf(path, entry.first) + ": a key must be a word");
+      problems.push_back(PlaceOf(path, entry.first) + ": a key is no word; expected `key: value`");
       continue;
     }
     const std::string& key = entry.first.Scalar();
-    const std::string place = PlaceOf(path, entry.first) + ": " + QuoteValue(key);
+    const std::string place = PlaceOf(path, entry.first) + ": ";
     if (!seen.insert(key).second) {
-      problems.push_back(place + " stands twice");
+      problems.push_back(place + "duplicate key " + QuoteValue(key) + "; remove one of them");
       continue;
     }
     if (entry.second.IsNull() || other(key, entry.second)) continue;
     if (auto value = ReadValue(path, entry.first, entry.second)) {
       into.emplace(key, *std::move(value));
     } else {
-      problems.push_back(place + ": allowed: a value, or a list of values");
+      problems.push_back(place + QuoteValue(key) +
+                         " has keys of its own; expected a value, or a list of values");
     }
   }
 }
@@ -91,18 +102,20 @@ ConfigFile ConfigFile::Read(const std::string& path, const std::string& section,
                             std::vector<std::string>& problems) {
   ConfigFile file;
   const std::optional<std::string> text = ReadText(path, problems);
+  file.usable_ = false;
   if (!text) return file;
   YAML::Node root;
   try {
     root = YAML::Load(*text);
   } catch (const YAML::Exception& error) {
-    problems.push_back(path + ":" + std::to_string(error.mark.line + 1) +
-                       ": is not YAML: " + error.msg);
+    problems.push_back(path + ":" + std::to_string(error.mark.line + 1) + ": is not YAML: " +
+                       error.msg + "; expected lines of `key: value`, indented with spaces");
     return file;
   }
+  file.usable_ = root.IsNull() || root.IsMap();
   if (root.IsNull()) return file;
   if (!root.IsMap()) {
-    problems.push_back(path + ":1: allowed: lines of `key: value`");
+    problems.push_back(path + ":1: is no list of options; expected lines of `key: value`");
     return file;
   }
   ReadBlock(path, root, file.top_, problems, [&](const std::string& key, const YAML::Node& node) {

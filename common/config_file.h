@@ -33,6 +33,8 @@ class ConfigFile {
                          const std::vector<std::string>& blocks,
                          std::vector<std::string>& problems);
 
+  // False: there is no list of options to be had from it, as a problem says.
+  bool usable() const { return usable_; }
   // By key; null when the file says nothing.
   const Value* Find(const std::string& key) const;
   const Values& top() const { return top_; }
@@ -41,6 +43,7 @@ class ConfigFile {
   const YAML::Node* Block(const std::string& key) const;
 
  private:
+  bool usable_ = true;
   Values top_;
   Values section_;
   std::map<std::string, std::shared_ptr<const YAML::Node>> blocks_;

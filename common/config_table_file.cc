@@ -49,7 +49,7 @@ void ConfigTable::CheckKeys(const ConfigFile& file, std::vector<std::string>& pr
       const std::string place = value.place + ": " + key;
       const Row* row = Find(FlagOf(key));
       if (row != nullptr && value.is_list && !row->clear) {
-        problems.push_back(place + ": a list where one value is due");
+        problems.push_back(place + ": is a list; expected one value");
       }
       if (is_ours(key)) continue;
       std::vector<std::string> candidates = known;

@@ -125,15 +125,18 @@ std::optional<Duration> ParseDuration(std::string_view text) {
   return FromNanoseconds(total);
 }
 
+std::string_view TrimBlank(std::string_view text) {
+  constexpr std::string_view kBlank = " \t\r\n\v\f";
+  text.remove_prefix(std::min(text.find_first_not_of(kBlank), text.size()));
+  return text.substr(0, text.find_last_not_of(kBlank) + 1);
+}
+
 std::vector<std::string> SplitList(std::string_view text) {
-  constexpr std::string_view kBlank = " \t";
   std::vector<std::string> parts;
   while (!text.empty()) {
     const std::size_t comma = std::min(text.find(','), text.size());
-    std::string_view part = text.substr(0, comma);
+    const std::string_view part = TrimBlank(text.substr(0, comma));
     text.remove_prefix(std::min(comma + 1, text.size()));
-    part.remove_prefix(std::min(part.find_first_not_of(kBlank), part.size()));
-    part = part.substr(0, part.find_last_not_of(kBlank) + 1);
     if (!part.empty()) parts.emplace_back(part);
   }
   return parts;

@@ -11,7 +11,8 @@
 namespace runner {
 
 // Values as people write them in flags, environment variables and files. The whole text counts:
-// blanks or anything left over make it invalid, as does a number out of range.
+// blanks or anything left over make it invalid, as does a number out of range. Who reads an option
+// removes the white space around it (TrimBlank).
 
 std::optional<bool> ParseBool(std::string_view text);
 std::optional<std::int64_t> ParseInteger(std::string_view text);
@@ -19,6 +20,8 @@ std::optional<std::int64_t> ParseInteger(std::string_view text);
 std::optional<std::uint64_t> ParseBytes(std::string_view text);
 // 30, 0.5 (seconds), 500ms, 1m30s, 7d. Units: ns, us, ms, s, m, h, d. Not negative.
 std::optional<Duration> ParseDuration(std::string_view text);
+// Without the white space around it, such as the newline at the end of a mounted file.
+std::string_view TrimBlank(std::string_view text);
 // The parts between commas, without blanks around them; empty parts are left out.
 std::vector<std::string> SplitList(std::string_view text);
 

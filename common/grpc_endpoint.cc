@@ -21,10 +21,13 @@
 #include <unistd.h>
 
 #include "common/address.h"
+#include "common/listen_problem.h"
 #include "common/unique_fd.h"
 
 namespace runner {
 namespace {
+
+constexpr const char* kOption = "--grpc-listen";
 
 // The clients' own limit on what they receive, which is gRPC's default.
 constexpr int kMaxMessageBytes = 4 * 1024 * 1024;
@@ -57,18 +60,20 @@ class ServiceNames final : public grpc::ServerBuilderPlugin, public grpc::Server
 };
 
 [[noreturn]] void CannotListen(const std::string& address, const std::string& why) {
-  throw std::runtime_error("cannot serve gRPC on " + address + ": " + why);
+  throw std::runtime_error(ListenProblem(kOption, address, why));
 }
 
 // gRPC removes whatever is in its way, also the socket of a server that runs: look before.
 void MakeRoomForSocket(const std::string& address, const std::string& path) {
   const std::filesystem::path parent = std::filesystem::path(path).parent_path();
   if (!std::filesystem::is_directory(parent)) {
-    CannotListen(address, "directory " + parent.string() + " does not exist");
+    CannotListen(address, "directory " + parent.string() +
+                              " does not exist; create it, or choose another path");
   }
   struct stat status{};
   if (::lstat(path.c_str(), &status) != 0) return;
-  if (!S_ISSOCK(status.st_mode)) CannotListen(address, path + " exists and is not a socket");
+  if (!S_ISSOCK(status.st_mode))
+    CannotListen(address, path + " exists and is not a socket; remove it, or choose another path");
   sockaddr_un name{};
   name.sun_family = AF_UNIX;
   std::memcpy(name.sun_path, path.c_str(), std::min(path.size(), sizeof name.sun_path - 1));
@@ -77,7 +82,8 @@ void MakeRoomForSocket(const std::string& address, const std::string& path) {
   const int connected =
       ::connect(probe.Get(), reinterpret_cast<const sockaddr*>(&name), sizeof name);
   if (connected == 0 || errno != ECONNREFUSED) {
-    CannotListen(address, "another server listens on " + path);
+    CannotListen(address, "another server listens on " + path +
+                              "; choose another path, or stop that server");
   }
   if (::unlink(path.c_str()) != 0) CannotListen(address, std::strerror(errno));
 }
@@ -121,7 +127,9 @@ class GrpcEndpoint::Impl {
     builder.SetOption(std::make_unique<ServiceNames>(names_));
     server_ = builder.BuildAndStart();
     if (server_ == nullptr || bound_port == 0) {
-      CannotListen(address, "the address is taken or not of this machine");
+      if (is_socket) CannotListen(address, "check who may write to the directory of the socket");
+      throw std::runtime_error(
+          ListenProblem(kOption, parsed->host, parsed->port, "gRPC does not start"));
     }
     if (!is_socket) {
       port_ = static_cast<std::uint16_t>(bound_port);

@@ -11,6 +11,7 @@
 #include <netdb.h>
 #include <sys/socket.h>
 
+#include "common/listen_problem.h"
 #include "common/mutex.h"
 #include "common/unique_fd.h"
 
@@ -125,7 +126,9 @@ class HttpServer::Impl {
     mg_error_data error{&code, text.data(), text.size()};
     context_ = ::mg_start2(&init, &error);
     if (context_ == nullptr) {
-      throw std::runtime_error("cannot serve HTTP on " + listening_port + ": " + text.data());
+      throw std::runtime_error(
+          ListenProblem(options.option, options.bind_address, options.port,
+                        std::string(text.data()) + "; choose another port, or an IPv4 address"));
     }
     mg_server_port bound{};
     ::mg_get_server_ports(context_, 1, &bound);

@@ -39,6 +39,7 @@ class HttpServer {
   struct Options {
     std::string bind_address = "127.0.0.1";  // an IPv4 or IPv6 address
     std::uint16_t port = 0;                  // 0 picks a free one
+    std::string option = {};                 // what sets the port, for an error
     int threads = 16;
     Duration request_timeout = std::chrono::seconds(1);
   };

@@ -3,6 +3,7 @@
 #include "common/address.h"
 #include "common/bearer_token.h"
 #include "common/certificates.h"
+#include "common/config_values.h"
 
 namespace runner {
 namespace {
@@ -11,13 +12,30 @@ std::optional<std::string> WrongWithTls(const TlsFiles& files) {
   const bool none = files.certificate.empty() && files.key.empty() && files.ca.empty();
   if (none) return std::nullopt;
   if (files.certificate.empty() || files.key.empty() || files.ca.empty()) {
-    return "--grpc-tls-cert, --grpc-tls-key and --grpc-tls-ca go together: both ends show a "
-           "certificate";
+    return "--grpc-tls-cert, --grpc-tls-key and --grpc-tls-ca go together, as both ends show a "
+           "certificate; set all three, or none";
   }
   const auto loaded = LoadTls(files);
   const auto* why = std::get_if<std::string>(&loaded);
   if (why == nullptr) return std::nullopt;
   return "--grpc-tls-cert, --grpc-tls-key, --grpc-tls-ca: " + *why;
+}
+
+// The port of gRPC is that of another server of this process, at the same address.
+std::optional<std::string> WrongWithGrpcPort(const CommonOptions& options) {
+  const auto address = ParseAddress(options.grpc_listen);
+  if (!address || !address->unix_path.empty() || address->port == 0) return std::nullopt;
+  const auto any = [](const std::string& host) { return host == "0.0.0.0" || host == "::"; };
+  const bool meet =
+      any(options.bind_address) || any(address->host) || options.bind_address == address->host;
+  for (const auto& [flag, port] : {std::pair("--metrics-port", options.metrics_port),
+                                   {"--health-port", options.health_port}}) {
+    if (meet && port == address->port) {
+      return "--grpc-listen: " + QuoteValue(options.grpc_listen) + " has the port of " + flag +
+             "; expected another port, or 0 for a free one";
+    }
+  }
+  return std::nullopt;
 }
 
 void DeclareGrpcSecurity(ConfigTable& table, CommonOptions* into) {
@@ -58,7 +76,7 @@ void DeclareGrpcSecurity(ConfigTable& table, CommonOptions* into) {
                  return std::nullopt;
                }
                return "--grpc-listen: \"" + into->grpc_listen +
-                      "\" would serve plain text beyond this machine; allowed: any address with "
+                      "\" would serve plain text beyond this machine; expected any address with "
                       "--grpc-tls-cert, -key and -ca, a loopback address, unix:/path, or any "
                       "address with --grpc-insecure";
              });
@@ -110,6 +128,13 @@ void DeclareCommonOptions(ConfigTable& table, const CommonDefaults& defaults, Co
                     .help = "where gRPC is served"},
                    &into->grpc_listen);
   DeclareGrpcSecurity(table, into);
+  table.Check({"--metrics-port", "--health-port"}, [into]() -> std::optional<std::string> {
+    if (into->metrics_port != into->health_port || into->metrics_port == 0) return std::nullopt;
+    return "--health-port: " + std::to_string(into->health_port) +
+           " is the port of --metrics-port, too; expected another port, or 0 for a free one";
+  });
+  table.Check({"--metrics-port", "--health-port", "--bind-address", "--grpc-listen"},
+              [into] { return WrongWithGrpcPort(*into); });
 }
 
 }  // namespace runner

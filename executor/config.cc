@@ -1,7 +1,9 @@
 #include "executor/config.h"
 
 #include <array>
+#include <cerrno>
 #include <filesystem>
+#include <system_error>
 #include <utility>
 #include <variant>
 
@@ -128,22 +130,46 @@ void DeclareWorkspace(ConfigTable& table, ExecutorConfig* config) {
 // Words and program of the agent, or what is wrong with them.
 std::optional<std::string> ResolveCommand(ExecutorConfig& config, const std::string& search_path) {
   if (config.trailing_command.empty() && config.agent_command.empty()) {
-    return "--agent-command (or -- COMMAND...) is required";
+    return "--agent-command: is required and not set; set --agent-command or AGENT_COMMAND, or end "
+           "the command line with -- COMMAND...";
   }
   config.command = config.trailing_command;
   if (config.command.empty()) {
     auto words = SplitCommand(config.agent_command);
     if (const auto* error = std::get_if<CommandError>(&words)) {
-      return "--agent-command: " + QuoteValue(config.agent_command) + ": " + error->message;
+      return "--agent-command: " + QuoteValue(config.agent_command) + ": " + error->message +
+             "; expected words as for a shell";
     }
     config.command = std::get<0>(std::move(words));
   }
   auto program = ResolveProgram(config.command.front(), search_path);
   if (const auto* error = std::get_if<CommandError>(&program)) {
-    return "--agent-command: " + QuoteValue(config.command.front()) + ": " + error->message;
+    return "--agent-command: " + QuoteValue(config.command.front()) + ": " + error->message +
+           "; expected a program that exists and is executable, by its path or on PATH";
   }
   config.command.front() = std::filesystem::absolute(std::get<0>(program)).string();
   return std::nullopt;
+}
+
+// The nearest directory that exists above the root must be one to write into.
+std::optional<std::string> WrongWithWorkspaceRoot(const std::string& root) {
+  std::error_code error;
+  std::filesystem::path path = std::filesystem::absolute(root, error);
+  while (!error && path.has_relative_path() && !std::filesystem::exists(path, error) && !error) {
+    path = path.parent_path();
+  }
+  std::string what;
+  if (error) {
+    what = error.message();
+  } else if (!std::filesystem::is_directory(path, error)) {
+    what = path.string() + " is not a directory";
+  } else if (::access(path.c_str(), W_OK | X_OK) != 0) {
+    what = path.string() + ": " + std::generic_category().message(errno);
+  } else {
+    return std::nullopt;
+  }
+  return "--workspace-root: " + QuoteValue(root) + " cannot be used: " + what +
+         "; expected a directory that this user can create or write to";
 }
 
 std::filesystem::path ShimPath() {
@@ -178,31 +204,35 @@ ConfigTable MakeConfigTable(ExecutorConfig* config, const EnvironmentLookup& env
                 }
                 return "--grpc-token-file: the token would go to " +
                        QuoteValue(config->ingest_address) +
-                       " in plain text; allowed: with --grpc-tls-cert, -key and -ca, or with "
+                       " in plain text; expected --grpc-tls-cert, -key and -ca, or "
                        "--grpc-insecure";
               });
+  table.Check({"--workspace-root"},
+              [config] { return WrongWithWorkspaceRoot(config->workspace_root); });
   table.Check({"--report-file"}, [config]() -> std::optional<std::string> {
     const std::filesystem::path report(config->report_file);
     for (const auto& part : report) {
       if (part == "..")
-        return "--report-file: " + QuoteValue(config->report_file) + " leaves the workspace";
+        return "--report-file: " + QuoteValue(config->report_file) +
+               " leaves the workspace; expected a path below it, such as output/report.md";
     }
     if (!report.is_absolute()) return std::nullopt;
     return "--report-file: " + QuoteValue(config->report_file) +
-           " must be relative to the workspace";
+           " is absolute; expected a path below the workspace, such as output/report.md";
   });
   table.Check({"--agent-env"}, [config]() -> std::optional<std::string> {
     for (const std::string& variable : config->agent_env) {
       // Its value may be a key, and is not repeated.
       if (variable.empty() || variable.front() == '=') {
-        return "--agent-env: a variable without a name; allowed: NAME or NAME=VALUE";
+        return "--agent-env: a variable has no name; expected NAME or NAME=VALUE";
       }
     }
     return std::nullopt;
   });
   table.Check({"--executor-id"}, [config]() -> std::optional<std::string> {
     if (!config->executor_id.empty() && config->executor_id.size() <= 253) return std::nullopt;
-    return "--executor-id: " + QuoteValue(config->executor_id) + " must have 1 to 253 characters";
+    return "--executor-id: " + QuoteValue(config->executor_id) +
+           " has no valid length; expected 1 to 253 characters";
   });
   return table;
 }

@@ -244,7 +244,8 @@ void ExecutorLoop::OnDetached(bool superseded) {
   superseded_ = true;
   StopAll(StopReason::kCancelled);
   MustEnd(kExitSuperseded,
-          "another executor with the id " + options_.executor_id + " has attached");
+          "another executor with the id " + options_.executor_id +
+              " has attached; give each executor an id of its own (--executor-id)");
 }
 
 void ExecutorLoop::Forget(const Lease& lease) {

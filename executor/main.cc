@@ -47,15 +47,18 @@ int Run(const ExecutorConfig& config, const ConfigTable& table) {
   };
   const HealthCheck shutdown = ShutdownCheck([&] { return loop.draining(); });
   LoopProbe probe(inbox, clock);
-  HttpServer metrics(
-      {.bind_address = config.common.bind_address, .port = config.common.metrics_port},
-      {{"/metrics",
-        [&](const HttpRequest&) {
-          return HttpResponse{200, std::string(MetricsPage::kContentType),
-                              ScrapeExecutor(inbox, loop, started)};
-        }}},
-      on_error);
-  HttpServer health({.bind_address = config.common.bind_address, .port = config.common.health_port},
+  HttpServer metrics({.bind_address = config.common.bind_address,
+                      .port = config.common.metrics_port,
+                      .option = "--metrics-port"},
+                     {{"/metrics",
+                       [&](const HttpRequest&) {
+                         return HttpResponse{200, std::string(MetricsPage::kContentType),
+                                             ScrapeExecutor(inbox, loop, started)};
+                       }}},
+                     on_error);
+  HttpServer health({.bind_address = config.common.bind_address,
+                     .port = config.common.health_port,
+                     .option = "--health-port"},
                     {{"/healthz", HealthHandler({shutdown, LoopCheck("executor", probe)})},
                      {"/readyz", HealthHandler({AttachCheck(loop), shutdown})}},
                     on_error);

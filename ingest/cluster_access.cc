@@ -2,15 +2,11 @@
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
-#include <system_error>
-
-#include <fcntl.h>
-#include <sys/stat.h>
+#include <variant>
 
 #include "common/bearer_token.h"
 #include "common/config_values.h"
-#include "common/unique_fd.h"
+#include "common/small_file.h"
 
 namespace runner::ingest {
 namespace {
@@ -21,6 +17,8 @@ constexpr std::array<std::string_view, 15> kReserved = {
     "Content-Type",  "Content-Length",       "Expect",         "Host",
     "Last-Event-ID", "MCP-Protocol-Version", "Mcp-Session-Id", "TE",
     "Trailer",       "Transfer-Encoding",    "Upgrade"};
+
+constexpr std::size_t kMaxPemFile = std::size_t{4} << 20;
 
 bool IsToken(std::string_view text) {
   constexpr std::string_view kOthers = "!#$%&'*+-.^_`|~";
@@ -51,25 +49,33 @@ std::optional<Transport> ParseTransport(std::string_view word) {
 }
 
 std::optional<std::string> WrongWithHeader(const std::string& name, const std::string& value) {
-  if (!IsToken(name)) return QuoteValue(name) + " is not the name of a header";
+  if (!IsToken(name))
+    return QuoteValue(name) + " is not the name of a header; expected letters, digits and dashes";
   const bool reserved = std::any_of(kReserved.begin(), kReserved.end(),
                                     [&](std::string_view one) { return SameHeader(one, name); });
-  if (reserved) return name + " is not to be set: the protocol says what it is";
-  if (value.empty()) return name + " has no value";
+  if (reserved) return name + " is set by the protocol; remove it";
+  if (value.empty()) return name + " has no value; expected one, or remove it";
   if (std::any_of(value.begin(), value.end(), IsControl)) {
-    return "the value of " + name + " holds a control character";
+    return "the value of " + name + " holds a control character; expected one line of text";
   }
   return std::nullopt;
 }
 
-std::optional<std::string> WrongWithFile(const std::string& path) {
-  struct stat status{};
-  if (::stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode)) {
-    return QuoteValue(path) + " is not a regular file";
+std::optional<std::string> WrongWithPemFile(const std::string& path, const std::string& label) {
+  const auto read = ReadSmallFile(path, kMaxPemFile);
+  const std::string expected = "; expected a file in PEM form (-----BEGIN " + label + "-----)";
+  if (const auto* why = std::get_if<std::string>(&read)) {
+    return QuoteValue(path) + " cannot be read: " + *why + expected;
   }
-  const UniqueFd file(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY));
-  if (file) return std::nullopt;
-  return QuoteValue(path) + " cannot be read: " + std::generic_category().message(errno);
+  // Also BEGIN TRUSTED CERTIFICATE, BEGIN RSA PRIVATE KEY and the like.
+  const std::string& text = std::get<SmallFile>(read).text;
+  for (std::size_t at = 0; (at = text.find("-----BEGIN ", at)) != std::string::npos; ++at) {
+    const std::size_t end = text.find("-----", at + 5);
+    if (end != std::string::npos && std::string_view(text).substr(at, end - at).ends_with(label)) {
+      return std::nullopt;
+    }
+  }
+  return QuoteValue(path) + " holds no " + label + expected;
 }
 
 std::optional<std::string> WrongWithTokenFile(const std::string& path) {
@@ -81,18 +87,20 @@ std::vector<std::string> Contradictions(const std::string& endpoint, const Clust
   std::vector<std::string> problems;
   const TlsFiles& tls = access.tls;
   if (tls.certificate.empty() != tls.key.empty()) {
-    problems.emplace_back("client_cert_file and client_key_file go together");
+    problems.emplace_back("client_cert_file and client_key_file go together; set both, or none");
   }
   const bool any = !tls.ca.empty() || !tls.certificate.empty() || !tls.key.empty();
-  if (any && endpoint.starts_with("http://")) {
+  if (any && SameHeader(endpoint.substr(0, 7), "http://")) {
     problems.emplace_back(
-        "ca_file, client_cert_file and client_key_file: the endpoint is not one of https");
+        "ca_file, client_cert_file and client_key_file: the endpoint is not one of https; use an "
+        "https:// endpoint, or remove them");
   }
   const bool authorization =
       std::any_of(access.headers.begin(), access.headers.end(),
                   [](const auto& header) { return SameHeader(header.first, "Authorization"); });
   if (authorization && !access.token_file.empty()) {
-    problems.emplace_back("headers: Authorization is not to be set together with token_file");
+    problems.emplace_back(
+        "headers: Authorization is set together with token_file; remove one of them");
   }
   return problems;
 }

@@ -21,9 +21,8 @@ struct ClusterConfig {
   ClusterAccess access = {};
 };
 
-// What is wrong with a name or an endpoint, or nothing. Made to follow the name of an option.
+// What is wrong with a name, or nothing. Made to follow the name of an option.
 std::optional<std::string> WrongWithName(const std::string& name);
-std::optional<std::string> WrongWithEndpoint(const std::string& endpoint);
 
 // The `clusters` of a configuration file, at most 20,000:
 //

@@ -8,6 +8,7 @@
 
 #include "common/config_file.h"
 #include "common/config_values.h"
+#include "ingest/mcp/endpoint_url.h"
 
 namespace runner::ingest {
 namespace {
@@ -23,14 +24,14 @@ ClusterConfig ClusterReader::Read(const YAML::Node& item, const ClusterConfig& d
   cluster.name.clear();
   cluster.endpoint.clear();
   if (!item.IsMap()) {
-    Problem(item, "allowed: an item with name and endpoint");
+    Problem(item, "an item is no block; expected one with name and endpoint");
     return cluster;
   }
   std::set<std::string> seen;
   for (const auto& entry : item) {
     const std::string key = entry.first.IsScalar() ? entry.first.Scalar() : "";
     if (entry.second.IsNull()) continue;  // as good as not there
-    if (!seen.insert(key).second) Problem(entry.first, QuoteValue(key) + " stands twice");
+    if (!seen.insert(key).second) Duplicate(key, entry.first);
     if (!ReadIdentity(key, entry.first, entry.second, cluster) &&
         !ReadAccess(key, entry.first, entry.second, cluster.access) &&
         !ReadFilter(key, entry.first, entry.second, cluster.filter)) {
@@ -47,7 +48,8 @@ ClusterConfig ClusterReader::Read(const YAML::Node& item, const ClusterConfig& d
 void ClusterReader::CheckWhole(const YAML::Node& item, const std::set<std::string>& seen,
                                ClusterConfig& cluster) {
   for (const char* required : {"name", "endpoint"}) {
-    if (!seen.contains(required)) Problem(item, std::string(required) + " is required");
+    if (!seen.contains(required))
+      Problem(item, std::string(required) + " is required and not set; add it to this item");
   }
   const HttpHeaders& headers = cluster.access.headers;
   if (!seen.contains("token_file") &&
@@ -79,12 +81,14 @@ bool ClusterReader::ReadIdentity(const std::string& key, const YAML::Node& at,
 bool ClusterReader::ReadAccess(const std::string& key, const YAML::Node& at,
                                const YAML::Node& value, ClusterAccess& access) {
   if (key == "mode") {
-    const auto mode = ParseSourceMode(Text(key, value));
-    if (!mode) Problem(at, "mode: allowed: auto, faults, events, poll");
+    const std::string text = Text(key, value);
+    const auto mode = ParseSourceMode(text);
+    if (!mode) Invalid(key, text, at, "auto, faults, events or poll");
     access.mode = mode.value_or(SourceMode::kAuto);
   } else if (key == "transport") {
-    const auto transport = ParseTransport(Text(key, value));
-    if (!transport) Problem(at, "transport: allowed: auto, streamable-http, sse");
+    const std::string text = Text(key, value);
+    const auto transport = ParseTransport(text);
+    if (!transport) Invalid(key, text, at, "auto, streamable-http or sse");
     access.transport = transport.value_or(Transport::kAuto);
   } else if (key == "token_file") {
     access.token_file = Text(key, value);
@@ -92,11 +96,11 @@ bool ClusterReader::ReadAccess(const std::string& key, const YAML::Node& at,
         access.token_file.empty() ? std::nullopt : WrongWithTokenFile(access.token_file);
     if (wrong) Problem(at, "token_file: " + *wrong);
   } else if (key == "ca_file") {
-    access.tls.ca = File(key, value);
+    access.tls.ca = PemFile(key, value, "CERTIFICATE");
   } else if (key == "client_cert_file") {
-    access.tls.certificate = File(key, value);
+    access.tls.certificate = PemFile(key, value, "CERTIFICATE");
   } else if (key == "client_key_file") {
-    access.tls.key = File(key, value);
+    access.tls.key = PemFile(key, value, "PRIVATE KEY");
   } else if (key == "headers") {
     access.headers = Headers(value);
   } else {
@@ -108,14 +112,14 @@ bool ClusterReader::ReadAccess(const std::string& key, const YAML::Node& at,
 bool ClusterReader::ReadFilter(const std::string& key, const YAML::Node& at,
                                const YAML::Node& value, FilterRules& filter) {
   if (key == "triage") {
-    const auto triage = ParseBool(Text(key, value));
-    if (!triage) Problem(at, "triage: allowed: true, false");
+    const std::string text = Text(key, value);
+    const auto triage = ParseBool(text);
+    if (!triage) Invalid(key, text, at, "true or false");
     filter.triage = triage.value_or(true);
   } else if (key == "severity_threshold") {
-    const auto severity = ParseSeverity(Text(key, value));
-    if (!severity) {
-      Problem(at, "severity_threshold: allowed: debug, info, warning, error, critical");
-    }
+    const std::string text = Text(key, value);
+    const auto severity = ParseSeverity(text);
+    if (!severity) Invalid(key, text, at, "debug, info, warning, error or critical");
     filter.severity_threshold = severity.value_or(Severity::kWarning);
   } else if (key == "namespaces") {
     filter.namespaces = Rules(key, value);
@@ -132,26 +136,26 @@ bool ClusterReader::ReadFilter(const std::string& key, const YAML::Node& at,
 HttpHeaders ClusterReader::Headers(const YAML::Node& block) {
   HttpHeaders headers;
   if (!block.IsMap() || block.size() > kMaxHeaders) {
-    Problem(block, "headers: allowed: {Name: value, ...}, at most 32");
+    Problem(block, "headers: is no block of at most 32; expected {Name: value, ...}");
     return headers;
   }
   std::size_t bytes = 0;
   for (const auto& entry : block) {
     if (!entry.first.IsScalar() || !entry.second.IsScalar()) {
-      Problem(entry.first, "headers: allowed: {Name: value, ...}");
+      Problem(entry.first, "headers: a name or value is no text; expected {Name: value, ...}");
       continue;
     }
     const std::string& name = entry.first.Scalar();
-    const std::string& value = entry.second.Scalar();
+    const std::string value(TrimBlank(entry.second.Scalar()));
     bytes += name.size() + value.size();
     if (bytes > kMaxHeaderBytes || header_bytes_ + bytes > kMaxHeaderBytesOfAll) {
-      Problem(block, "headers: more than 8 KiB, or 32 MiB of all clusters");
+      Problem(block, "headers: too large; expected at most 8 KiB, and 32 MiB of all clusters");
       break;
     }
     if (const auto wrong = WrongWithHeader(name, value)) Problem(entry.first, "headers: " + *wrong);
     if (std::any_of(headers.begin(), headers.end(),
                     [&](const auto& header) { return SameHeader(header.first, name); })) {
-      Problem(entry.first, "headers: " + QuoteValue(name) + " stands twice");
+      Duplicate(name, entry.first);
     }
     headers.emplace_back(name, value);
   }
@@ -159,22 +163,26 @@ HttpHeaders ClusterReader::Headers(const YAML::Node& block) {
   return headers;
 }
 
-std::string ClusterReader::File(const std::string& key, const YAML::Node& value) {
+std::string ClusterReader::PemFile(const std::string& key, const YAML::Node& value,
+                                   const std::string& label) {
   std::string file = Text(key, value);
-  if (const auto wrong = WrongWithFile(file)) Problem(value, key + ": " + *wrong);
+  // Thousands of clusters may name one large file.
+  const auto [known, first] = pem_files_.try_emplace({file, label});
+  if (first) known->second = WrongWithPemFile(file, label);
+  if (known->second) Problem(value, key + ": " + *known->second);
   return file;
 }
 
 NameRules ClusterReader::Rules(const std::string& name, const YAML::Node& block) {
   NameRules rules;
   if (!block.IsMap()) {
-    Problem(block, name + ": allowed: {allow: [...], deny: [...]}");
+    Problem(block, name + ": is no block; expected {allow: [...], deny: [...]}");
     return rules;
   }
   std::set<std::string> seen;
   for (const auto& entry : block) {
     const std::string key = entry.first.IsScalar() ? entry.first.Scalar() : "";
-    if (!seen.insert(key).second) Problem(entry.first, QuoteValue(key) + " stands twice");
+    if (!seen.insert(key).second) Duplicate(key, entry.first);
     if (key == "allow") {
       rules.allow = Patterns(name + ".allow", entry.second);
     } else if (key == "deny") {
@@ -189,12 +197,12 @@ NameRules ClusterReader::Rules(const std::string& name, const YAML::Node& block)
 std::vector<std::string> ClusterReader::Patterns(const std::string& name, const YAML::Node& list) {
   std::vector<std::string> patterns;
   if (!list.IsSequence()) {
-    Problem(list, name + ": allowed: a list of patterns");
+    Problem(list, name + ": is no list; expected a list of patterns such as [\"shop-*\"]");
     return patterns;
   }
   patterns_ += list.size();
   if (patterns_ > kMaxPatterns) {
-    Problem(list, name + ": more than 200000 patterns in all");
+    Problem(list, name + ": too many patterns; expected at most 200000 of all clusters");
     return patterns;
   }
   for (const YAML::Node& pattern : list) patterns.push_back(Text(name, pattern));
@@ -202,8 +210,10 @@ std::vector<std::string> ClusterReader::Patterns(const std::string& name, const 
 }
 
 std::string ClusterReader::Text(const std::string& name, const YAML::Node& value) {
-  if (value.IsScalar() && value.Scalar().size() <= kMaxText) return value.Scalar();
-  Problem(value, name + ": allowed: one value of at most 2048 characters");
+  if (value.IsScalar() && value.Scalar().size() <= kMaxText) {
+    return std::string(TrimBlank(value.Scalar()));
+  }
+  Problem(value, name + ": is no text, or too long; expected one value of at most 2048 characters");
   return {};
 }
 
@@ -211,7 +221,17 @@ void ClusterReader::Unknown(const std::string& key, const YAML::Node& at,
                             const std::vector<std::string>& known) {
   const auto nearest = NearestWord(key, known);
   Problem(at,
-          QuoteValue(key) + ": unknown key" + (nearest ? "; did you mean " + *nearest + "?" : ""));
+          QuoteValue(key) + ": unknown key; " +
+              (nearest ? "did you mean " + *nearest + "?" : "expected a key of docs/servers.md"));
+}
+
+void ClusterReader::Duplicate(const std::string& key, const YAML::Node& at) {
+  Problem(at, "duplicate key " + QuoteValue(key) + "; remove one of them");
+}
+
+void ClusterReader::Invalid(const std::string& key, const std::string& text, const YAML::Node& at,
+                            const std::string& expected) {
+  Problem(at, key + ": invalid value " + QuoteValue(text) + "; expected " + expected);
 }
 
 void ClusterReader::Problem(const YAML::Node& at, const std::string& what) {

@@ -1,8 +1,11 @@
 #pragma once
 
 #include <cstddef>
+#include <map>
+#include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "ingest/cluster_list.h"
@@ -37,17 +40,22 @@ class ClusterReader {
                   ClusterConfig& cluster);
 
   HttpHeaders Headers(const YAML::Node& block);
-  std::string File(const std::string& key, const YAML::Node& value);
+  // `label`: of the PEM block that it must hold.
+  std::string PemFile(const std::string& key, const YAML::Node& value, const std::string& label);
   NameRules Rules(const std::string& name, const YAML::Node& block);
   std::vector<std::string> Patterns(const std::string& name, const YAML::Node& list);
   std::string Text(const std::string& name, const YAML::Node& value);
   void Unknown(const std::string& key, const YAML::Node& at, const std::vector<std::string>& known);
+  void Duplicate(const std::string& key, const YAML::Node& at);
+  void Invalid(const std::string& key, const std::string& text, const YAML::Node& at,
+               const std::string& expected);
   void Problem(const YAML::Node& at, const std::string& what);
 
   const std::string& path_;
   std::vector<std::string>& problems_;
   std::size_t patterns_ = 0;
   std::size_t header_bytes_ = 0;
+  std::map<std::pair<std::string, std::string>, std::optional<std::string>> pem_files_;
 };
 
 }  // namespace runner::ingest

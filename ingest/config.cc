@@ -32,7 +32,8 @@ void DeclareDedup(ConfigTable& table, IngestConfig* config) {
                       &config->dedup_key);
   table.Check({"--dedup-window", "--dedup-window-max"}, [config]() -> std::optional<std::string> {
     if (config->dedup_window <= config->dedup_window_max) return std::nullopt;
-    return "--dedup-window: must not be longer than --dedup-window-max";
+    return "--dedup-window: must not be longer than --dedup-window-max; lower it, or raise the "
+           "other";
   });
 }
 

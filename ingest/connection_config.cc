@@ -8,6 +8,8 @@
 #include <vector>
 
 #include "ingest/cluster_print.h"
+#include "ingest/mcp/endpoint_url.h"
+#include "ingest/mcp/proxy_environment.h"
 
 namespace runner::ingest {
 namespace {
@@ -118,7 +120,7 @@ void DeclareConnection(ConfigTable& table, IngestConfig* config) {
                   return std::nullopt;
                 }
                 return "--sse-reconnect-initial-delay: must not be longer than "
-                       "--sse-reconnect-max-delay";
+                       "--sse-reconnect-max-delay; lower it, or raise the other";
               });
 }
 
@@ -137,7 +139,7 @@ void DeclareClusters(ConfigTable& table, IngestConfig* config, const IngestConfi
   table.Check({"--mcp-endpoint"}, [config, defaults]() -> std::optional<std::string> {
     if (!config->clusters.empty()) {
       if (config->mcp_endpoint.empty()) return std::nullopt;
-      return "--mcp-endpoint: not together with the clusters of the file";
+      return "--mcp-endpoint: not together with the clusters of the file; remove one of them";
     }
     if (config->mcp_endpoint.empty()) {
       return "--mcp-endpoint: is required and not set; set --mcp-endpoint or "
@@ -149,9 +151,18 @@ void DeclareClusters(ConfigTable& table, IngestConfig* config, const IngestConfi
     const auto wrong = WrongWithEndpoint(config->mcp_endpoint);
     return wrong ? std::optional("--mcp-endpoint: " + *wrong) : std::nullopt;
   });
+  table.Check({"--mcp-endpoint"}, [config]() -> std::optional<std::string> {
+    const EnvironmentLookup environment = ProcessEnvironment();
+    for (const ClusterConfig& cluster : config->clusters) {
+      if (auto wrong = WrongWithProxyFor(cluster.endpoint, environment)) return wrong;
+    }
+    return std::nullopt;
+  });
   table.Check({"--cluster-name"}, [config]() -> std::optional<std::string> {
     if (config->mcp_endpoint.empty() && config->cluster_name != kDefaultCluster) {
-      return "--cluster-name: names the cluster of --mcp-endpoint, not those of the file";
+      return "--cluster-name: names the cluster of --mcp-endpoint, not those of the file; remove "
+             "it, "
+             "or set the name of each cluster there";
     }
     const auto wrong = WrongWithName(config->cluster_name);
     return wrong ? std::optional("--cluster-name: " + *wrong) : std::nullopt;

@@ -120,16 +120,19 @@ void Run(const IngestConfig& config, const ConfigTable& table, const ConfigWatch
   const HealthCheck shutdown = ShutdownCheck([&] { return loop.draining(); });
   LoopProbe probe(inbox, clock);
   LoopProbe connections_probe(connections.inbox(), clock);
-  HttpServer metrics(
-      {.bind_address = config.common.bind_address, .port = config.common.metrics_port},
-      {{"/metrics",
-        [&](const runner::HttpRequest&) {
-          return HttpResponse{200, std::string(MetricsPage::kContentType),
-                              ScrapeIngest(inbox, loop, detail, started)};
-        }}},
-      on_error);
+  HttpServer metrics({.bind_address = config.common.bind_address,
+                      .port = config.common.metrics_port,
+                      .option = "--metrics-port"},
+                     {{"/metrics",
+                       [&](const runner::HttpRequest&) {
+                         return HttpResponse{200, std::string(MetricsPage::kContentType),
+                                             ScrapeIngest(inbox, loop, detail, started)};
+                       }}},
+                     on_error);
   HttpServer health(
-      {.bind_address = config.common.bind_address, .port = config.common.health_port},
+      {.bind_address = config.common.bind_address,
+       .port = config.common.health_port,
+       .option = "--health-port"},
       {{"/healthz", HealthHandler({shutdown, LoopCheck("ingest", probe),
                                    ConnectionsCheck(loop, connections_probe)})},
        {"/readyz", HealthHandler({SubscriptionCheck(loop), BreakerCheck(loop), shutdown})}},

@@ -150,7 +150,8 @@ class IngestLink::Stream final
 
 IngestLink::IngestLink(const std::string& address, LinkSecurity security, Inbox& inbox,
                        IngestLinkListener& listener, Logger logger)
-    : inbox_(inbox),
+    : address_(address),
+      inbox_(inbox),
       listener_(listener),
       logger_(std::move(logger)),
       guard_(security.guard),
@@ -223,8 +224,15 @@ void IngestLink::OnResponse(const v1::IngestMessage& message) {
 
 // An ingest that refuses our certificate, or the lack of one, hangs up without a word.
 std::string IngestLink::Explain(const grpc::Status& status) const {
-  const std::string& message = status.error_message();
+  const std::string message = "--ingest-address " + address_ + ": " + status.error_message();
   const auto says = [&](const char* part) { return message.find(part) != std::string::npos; };
+  if (status.error_code() == grpc::StatusCode::UNIMPLEMENTED || says("http1.x")) {
+    return message + "; expected the gRPC address of runner-ingest (its --grpc-listen)";
+  }
+  if (says("DNS resolution failed")) return message + "; check the host name";
+  if (says("Connection refused") || says("No such file")) {
+    return message + "; check that runner-ingest runs and listens there (its --grpc-listen)";
+  }
   if (!says("failed to connect")) return message;
   if (tls_ && says("wrong version number")) return message + "; perhaps ingest has no TLS";
   if (!says("Socket closed")) return message;

@@ -82,6 +82,7 @@ class IngestLink {
   void Beat();
   void OnBeatAck(std::uint64_t seq);
 
+  const std::string address_;
   Inbox& inbox_;
   IngestLinkListener& listener_;
   const Logger logger_;

@@ -5,8 +5,14 @@
 namespace runner::ingest {
 namespace {
 
-// How long something took makes no other error of it.
-std::string WithoutNumbers(std::string text) {
+// How long something took makes no other error of it, nor do the words of the server, which stand
+// in parentheses and may name each request.
+std::string WithoutWhatVaries(std::string text) {
+  const auto open = text.find('(');
+  const auto close = text.rfind(')');
+  if (open != std::string::npos && close != std::string::npos && open < close) {
+    text.erase(open, close - open);
+  }
   std::erase_if(text, [](char c) { return c >= '0' && c <= '9'; });
   return text;
 }
@@ -52,7 +58,8 @@ int ConnectionBoard::OnFailed(std::size_t cluster, const std::string& reason,
   ++state.errors[reason];
   ++state.reconnections[reason];
   std::string error = reason + ": " + detail;
-  state.repeats = WithoutNumbers(error) == WithoutNumbers(state.last_error) ? state.repeats + 1 : 1;
+  state.repeats =
+      WithoutWhatVaries(error) == WithoutWhatVaries(state.last_error) ? state.repeats + 1 : 1;
   state.last_error = std::move(error);
   state.next_retry = now + retry_in;
   ++state.attempt;

@@ -6,9 +6,12 @@
 #include <strings.h>
 
 #include "ingest/mcp/connection_exchange.h"
+#include "ingest/mcp/failure_text.h"
 
 namespace runner::ingest {
 namespace {
+
+constexpr int kGateTicks = 2;  // without an answer, before the place is given up
 
 bool Holds(const HttpHeaders& headers, const char* name) {
   return std::any_of(headers.begin(), headers.end(), [name](const auto& header) {
@@ -36,7 +39,7 @@ ClusterConnection::ClusterConnection(ConnectionOptions options, Inbox& inbox, Ht
 }
 
 ClusterConnection::~ClusterConnection() {
-  gate_.Leave(*this);
+  LeaveGate();
   inbox_.Cancel(timer_);
   inbox_.Cancel(retry_timer_);
 }
@@ -48,7 +51,8 @@ void ClusterConnection::Connect() {
 
 void ClusterConnection::Begin(Attempt attempt) {
   next_ = attempt;
-  if (gate_.Enter(*this)) Proceed();
+  const auto standing = failed_ ? ConnectGate::Standing::kFailed : ConnectGate::Standing::kGood;
+  if (gate_.Enter(*this, standing)) Proceed();
 }
 
 void ClusterConnection::OnTurn() {
@@ -56,15 +60,52 @@ void ClusterConnection::OnTurn() {
 }
 
 void ClusterConnection::Proceed() {
+  failed_ = true;  // until it is subscribed
+  connecting_ = true;
+  unanswered_ticks_ = 0;
+  WatchGate();
   if (next_ == Attempt::kResumption) return Perform(source_->Resume(inbox_.Now()));
   DropPosts();  // what an earlier session still has under way
+  cookies_ = std::make_shared<CookieJar>();
   source_ = new_source_(options_, history_);
   Perform(source_->Start(inbox_.Now()));
 }
 
+void ClusterConnection::LeaveGate() {
+  connecting_ = false;
+  inbox_.Cancel(std::exchange(gate_timer_, Inbox::kNoTimer));
+  gate_.Leave(*this);
+}
+
+// In ticks and not by the clock: when this process itself was held up, answers may have come that
+// are not read yet. Ends once the place is given up; an answer begins it anew.
+void ClusterConnection::WatchGate() {
+  gate_timer_ = inbox_.After(ConnectGate::kPatience / kGateTicks, [this] {
+    gate_timer_ = Inbox::kNoTimer;
+    if (++unanswered_ticks_ < kGateTicks) return WatchGate();
+    const bool resolving = Resolving();
+    gate_.Yield(*this,
+                resolving ? ConnectGate::WaitsFor::kNameServer : ConnectGate::WaitsFor::kServer);
+    if (resolving) WatchGate();
+  });
+}
+
+void ClusterConnection::OnServerAnswered() {
+  if (!connecting_) return;
+  unanswered_ticks_ = 0;
+  gate_.Return(*this);
+  if (gate_timer_ == Inbox::kNoTimer) WatchGate();
+}
+
+bool ClusterConnection::Resolving() const {
+  return (stream_ && stream_->Resolving()) ||
+         std::any_of(posts_.begin(), posts_.end(),
+                     [](const auto& post) { return post.second->Resolving(); });
+}
+
 void ClusterConnection::Close(std::function<void()> closed) {
   inbox_.Cancel(retry_timer_);
-  gate_.Leave(*this);
+  LeaveGate();
   if (source_) Perform(source_->Close(inbox_.Now()));
   DropPosts();
   if (std::exchange(subscribed_, false)) listener_.OnClosed(options_.cluster);
@@ -94,12 +135,14 @@ HttpRequest ClusterConnection::Request(const std::string& method, const HttpHead
     request.headers.emplace_back("User-Agent", "kubernetes-mcp-runner");
   }
   request.tls = options_.tls;
+  request.cookies = cookies_;
   request.timeout = options_.request_timeout;
   request.stream = stream;
   return request;
 }
 
 void ClusterConnection::Perform(SourceActions actions) {
+  silence_advice_ = {};
   for (SourceAction& action : actions) {
     std::visit([this](auto& one) { Do(one); }, action);
   }
@@ -120,6 +163,7 @@ void ClusterConnection::Do(PostMessage& action) {
 void ClusterConnection::Do(CancelPost& action) {
   const auto found = posts_.find(action.post);
   if (found == posts_.end()) return;
+  silence_advice_ = found->second->AdviceWhileSilent();
   found->second->Cancel();
   DestroyLater(inbox_, std::move(found->second));
   posts_.erase(found);
@@ -155,13 +199,22 @@ void ClusterConnection::Do(Subscribed& action) {
   backoff_.Reset();
   attempt_ = 0;
   subscribed_ = true;
-  gate_.Leave(*this);
+  failed_ = false;
+  LeaveGate();
   action.session_id = secrets_.Mask(std::move(action.session_id));
   listener_.OnSubscribed(options_.cluster, action);
 }
 
 void ClusterConnection::Do(ConnectionLost& action) {
-  action.failure.detail = secrets_.Mask(std::move(action.failure.detail));
+  std::string& detail = action.failure.detail;
+  const std::string url = ShownUrl(options_.endpoint);
+  const std::string origin = url.substr(0, url.find('/', url.find("://") + 3));
+  if (detail.find(origin) == std::string::npos) {
+    detail.insert(0, url + ": ");
+    const bool silent = action.failure.error == ErrorClass::kTimeout && !subscribed_;
+    if (silent && !silence_advice_.empty()) detail.append("; ").append(silence_advice_);
+  }
+  detail = secrets_.Mask(std::move(detail));
   RetryAfterDelay(action);
 }
 
@@ -172,7 +225,7 @@ void ClusterConnection::Do(SourceWarning& action) {
 
 void ClusterConnection::RetryAfterDelay(const ConnectionLost& lost) {
   subscribed_ = false;
-  gate_.Leave(*this);
+  LeaveGate();
   if (lost.failure.retry_after) {
     backoff_.OverrideNext(*lost.failure.retry_after);
   } else if (lost.failure.retry_slowly) {

@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <utility>
 
@@ -12,6 +13,7 @@
 #include "common/inbox.h"
 #include "ingest/mcp/connect_gate.h"
 #include "ingest/mcp/connection_options.h"
+#include "ingest/mcp/cookie_jar.h"
 #include "ingest/mcp/event_history.h"
 #include "ingest/mcp/event_source.h"
 #include "ingest/mcp/http_client.h"
@@ -73,6 +75,10 @@ class ClusterConnection final : private ConnectGate::Guest {
   void Begin(Attempt attempt);
   void OnTurn() override;
   void Proceed();
+  void LeaveGate();
+  void WatchGate();
+  void OnServerAnswered();
+  bool Resolving() const;  // a name, for some request
   HttpRequest Request(const std::string& method, const HttpHeaders& headers, bool stream) const;
   void Perform(SourceActions actions);
   void Do(PostMessage& action);
@@ -100,17 +106,23 @@ class ClusterConnection final : private ConnectGate::Guest {
   Backoff backoff_;
   EventHistory history_;
   std::unique_ptr<EventSource> source_;
+  std::shared_ptr<CookieJar> cookies_;  // of the session
   std::unordered_map<PostId, std::unique_ptr<PostExchange>> posts_;
   std::unique_ptr<StreamExchange> stream_;
   std::unique_ptr<DeleteExchange> delete_request_;
   Inbox::TimerId timer_ = Inbox::kNoTimer;
   MonoTime timer_at_;
   Inbox::TimerId retry_timer_ = Inbox::kNoTimer;
+  Inbox::TimerId gate_timer_ = Inbox::kNoTimer;  // while it has a place in the gate
+  int unanswered_ticks_ = 0;                     // of that timer
   std::function<void()> closed_;
   std::optional<Duration> server_retry_;  // the `retry` of the stream, for the next delay
   Attempt next_ = Attempt::kNewSession;
   int attempt_ = 0;
+  std::string_view silence_advice_;  // of a request that was given up among the latest actions
   bool subscribed_ = false;
+  bool connecting_ = false;
+  bool failed_ = false;  // no subscription came of the latest attempt
 };
 
 }  // namespace runner::ingest

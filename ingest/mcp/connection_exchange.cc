@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "ingest/mcp/endpoint_url.h"
+#include "ingest/mcp/failure_text.h"
 
 namespace runner::ingest {
 namespace {
@@ -12,6 +13,9 @@ namespace {
 // Of what a `retry` field asks for.
 constexpr std::chrono::milliseconds kShortestRetry{100};
 constexpr std::chrono::milliseconds kLongestRetry = std::chrono::hours(24);
+
+// For the body of an answer that refuses.
+constexpr std::chrono::seconds kRefusalPatience{1};
 
 std::chrono::milliseconds Bounded(std::chrono::milliseconds retry) {
   return std::clamp(retry, kShortestRetry, kLongestRetry);
@@ -25,10 +29,7 @@ bool IsMessage(const SseEvent& event) { return event.type.empty() || event.type 
 // --- Exchange -------------------------------------------------------------------------------
 
 void ClusterConnection::Exchange::Start(HttpRequest request) {
-  if (!connection_.token_) {
-    request_ = connection_.http_.Start(std::move(request), *this);
-    return;
-  }
+  if (!connection_.token_) return Send(std::move(request));
   again_ = request;
   SendWith(connection_.token_->Get(), std::move(request));
 }
@@ -44,8 +45,7 @@ void ClusterConnection::Exchange::SendWith(const std::string* token, HttpRequest
   if (token != nullptr) {
     connection_.secrets_.AddToken(*token);
     request.headers.emplace_back("Authorization", "Bearer " + *token);
-    request_ = connection_.http_.Start(std::move(request), *this);
-    return;
+    return Send(std::move(request));
   }
   // Without it the server would refuse: as good as refused, and trying again soon cannot help.
   timer_ = connection_.inbox_.After(
@@ -56,7 +56,15 @@ void ClusterConnection::Exchange::SendWith(const std::string* token, HttpRequest
       });
 }
 
+void ClusterConnection::Exchange::Send(HttpRequest request) {
+  tried_ = request.method + ' ' + ShownUrl(request.url);
+  cancelled_ = false;
+  request_ = connection_.http_.Start(std::move(request), *this);
+}
+
 void ClusterConnection::Exchange::Cancel() {
+  cancelled_ = true;
+  refusal_.reset();
   if (timer_ != Inbox::kNoTimer) {
     connection_.inbox_.Cancel(std::exchange(timer_, Inbox::kNoTimer));
   }
@@ -64,14 +72,44 @@ void ClusterConnection::Exchange::Cancel() {
 }
 
 void ClusterConnection::Exchange::OnHead(const HttpHead& head) {
+  connection_.OnServerAnswered();
+  for (const std::string& value : connection_.cookies_->Values()) {
+    connection_.secrets_.AddCookie(value);
+  }
   std::optional<HttpRequest> again = std::exchange(again_, std::nullopt);
-  if (head.status != 401 || !again) return OnAnswer(head);
-  Cancel();
-  SendWith(connection_.token_->ReadAgain(), std::move(*again));
+  if (head.status == 401 && again) {
+    Cancel();
+    return SendWith(connection_.token_->ReadAgain(), std::move(*again));
+  }
+  HttpHead answer = head;
+  answer.request = tried_;
+  if (head.status >= 200 && head.status < 300) return OnAnswer(answer);
+  refusal_ = std::move(answer);
+  timer_ = connection_.inbox_.After(kRefusalPatience, [this] {
+    timer_ = Inbox::kNoTimer;
+    HandOnRefusal();
+  });
+}
+
+void ClusterConnection::Exchange::OnBody(std::string_view bytes) {
+  if (!refusal_) return OnBytes(bytes);
+  refusal_->body.append(bytes);
+  if (refusal_->body.size() >= kMaxRefusalBody) HandOnRefusal();
+}
+
+void ClusterConnection::Exchange::HandOnRefusal() {
+  connection_.inbox_.Cancel(std::exchange(timer_, Inbox::kNoTimer));
+  HttpHead head = *std::exchange(refusal_, std::nullopt);
+  const std::string body = std::exchange(head.body, {});
+  // Before it is cut to what is shown: what is left of a secret would not be known as one.
+  head.body = connection_.secrets_.MaskCut(body.substr(0, kMaxRefusalBody));
+  OnAnswer(head);
+  if (!cancelled_) OnBytes(body);
 }
 
 void ClusterConnection::Exchange::OnDone(const std::optional<ConnectionFailure>& failure) {
   request_ = 0;
+  if (refusal_) HandOnRefusal();
   OnEnd(failure);
 }
 
@@ -88,7 +126,7 @@ void ClusterConnection::PostExchange::OnAnswer(const HttpHead& head) {
   connection_.Perform(connection_.source_->OnPostHead(post_, head, connection_.inbox_.Now()));
 }
 
-void ClusterConnection::PostExchange::OnBody(std::string_view bytes) {
+void ClusterConnection::PostExchange::OnBytes(std::string_view bytes) {
   if (is_stream_) {
     parser_->Put(bytes);
     if (!resumed_ || connection_.source_->Awaits(post_)) return;
@@ -174,7 +212,7 @@ void ClusterConnection::StreamExchange::OnAnswer(const HttpHead& head) {
   connection_.Perform(connection_.source_->OnStreamHead(head, connection_.inbox_.Now()));
 }
 
-void ClusterConnection::StreamExchange::OnBody(std::string_view bytes) {
+void ClusterConnection::StreamExchange::OnBytes(std::string_view bytes) {
   if (!is_stream_) return;
   parser_.Put(bytes);
   if (!Current()) return;

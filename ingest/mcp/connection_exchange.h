@@ -15,7 +15,8 @@ namespace runner::ingest {
 // their answers come. For the connection's own use; on its thread.
 
 // One HTTP request and its handler. Where the connection has a token file, a refused token (401) is
-// read again and the request repeated, once.
+// read again and the request repeated, once. An answer with an error status is handed on once the
+// first part of its body is there, which says why; it is not waited for longer than a second.
 class ClusterConnection::Exchange : public HttpHandler {
  public:
   explicit Exchange(ClusterConnection& connection) : connection_(connection) {}
@@ -26,12 +27,20 @@ class ClusterConnection::Exchange : public HttpHandler {
   void Start(HttpRequest request);
   void StartAfter(Duration delay, HttpRequest request);
   void Cancel();
+  // What an operator can look at when no answer comes.
+  std::string_view AdviceWhileSilent() const {
+    return connection_.http_.AdviceWhileSilent(request_);
+  }
+  // A name is being looked up.
+  bool Resolving() const { return request_ != 0 && connection_.http_.Resolving(request_); }
 
   void OnHead(const HttpHead& head) final;
+  void OnBody(std::string_view bytes) final;
   void OnDone(const std::optional<ConnectionFailure>& failure) final;
 
  protected:
   virtual void OnAnswer(const HttpHead& head) = 0;
+  virtual void OnBytes(std::string_view bytes) = 0;
   virtual void OnEnd(const std::optional<ConnectionFailure>& failure) = 0;
 
   ClusterConnection& connection_;
@@ -39,10 +48,15 @@ class ClusterConnection::Exchange : public HttpHandler {
  private:
   // Null: there is no token.
   void SendWith(const std::string* token, HttpRequest request);
+  void Send(HttpRequest request);
+  void HandOnRefusal();
 
   HttpClient::RequestId request_ = 0;
   Inbox::TimerId timer_ = Inbox::kNoTimer;
   std::optional<HttpRequest> again_;  // to be repeated with another token
+  std::string tried_;                 // "POST http://host/mcp"
+  std::optional<HttpHead> refusal_;   // until it is handed on, with the body so far
+  bool cancelled_ = false;
 };
 
 // A POST: its answer is one JSON text, or an event stream that ends with the reply. A server may
@@ -54,7 +68,7 @@ class ClusterConnection::PostExchange final : public Exchange {
   PostExchange(ClusterConnection& connection, PostId post, HttpHeaders headers);
 
   void OnAnswer(const HttpHead& head) override;
-  void OnBody(std::string_view bytes) override;
+  void OnBytes(std::string_view bytes) override;
   void OnEnd(const std::optional<ConnectionFailure>& failure) override;
 
  private:
@@ -78,7 +92,7 @@ class ClusterConnection::StreamExchange final : public Exchange {
   StreamExchange(ClusterConnection& connection, const SseLimits& limits);
 
   void OnAnswer(const HttpHead& head) override;
-  void OnBody(std::string_view bytes) override;
+  void OnBytes(std::string_view bytes) override;
   void OnEnd(const std::optional<ConnectionFailure>& failure) override;
 
  private:
@@ -94,7 +108,7 @@ class ClusterConnection::DeleteExchange final : public Exchange {
  public:
   using Exchange::Exchange;
   void OnAnswer(const HttpHead&) override {}
-  void OnBody(std::string_view) override {}
+  void OnBytes(std::string_view) override {}
   void OnEnd(const std::optional<ConnectionFailure>& failure) override;
 };
 

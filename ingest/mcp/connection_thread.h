@@ -21,7 +21,7 @@ namespace runner::ingest {
 // Threads: Start, Change, Close, Resume and the destructor may be called from any one thread.
 class ConnectionThread {
  public:
-  // Sessions that connect at a time.
+  // Sessions that connect at a time (ConnectGate).
   static constexpr std::size_t kMostConnecting = 64;
 
   // `paused`: while true nothing is read from any server. Thread-safe, like the listener.

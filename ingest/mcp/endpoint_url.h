@@ -6,6 +6,11 @@
 
 namespace runner::ingest {
 
+// What is wrong with the URL of an MCP server that somebody configured, or nothing. Made to follow
+// the name of an option; shows no user and no query. White space around the URL is the caller's to
+// remove. Pure.
+std::optional<std::string> WrongWithEndpoint(const std::string& endpoint);
+
 // What an SSE server tells as the place to post to (MCP 2024-11-05, "HTTP with SSE"), resolved
 // against the URL of the stream (RFC 3986, section 5), as libcurl would read it. Nothing when it is
 // no URL, names a user, or has another origin: scheme, host or port. Pure.

@@ -22,6 +22,10 @@ struct HttpHead {
   std::string content_type;  // lower case, without parameters
   std::string session_id;    // Mcp-Session-Id
   std::optional<Duration> retry_after;
+  // For the text of a failure, each without what may be secret.
+  std::string location = {};  // where a redirect leads
+  std::string request = {};   // what was answered: "POST http://host/mcp"
+  std::string body = {};      // of an error status: its first part
 };
 
 using PostId = std::uint64_t;

@@ -2,12 +2,15 @@
 
 #include <cerrno>
 #include <stdexcept>
+#include <system_error>
 #include <utility>
 
 #include <curl/curl.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
+#include "ingest/mcp/cookie_jar.h"
+#include "ingest/mcp/failure_text.h"
 #include "ingest/mcp/http_failure.h"
 #include "ingest/mcp/http_head_parser.h"
 #include "ingest/mcp/http_options.h"
@@ -62,6 +65,7 @@ struct HttpClient::Transfer {
   CurlList headers;
   char error_text[CURL_ERROR_SIZE] = {};
   int socket_error = 0;  // errno, when there was no socket to be had
+  bool resolved = false;
   Inbox::TimerId head_timer = Inbox::kNoTimer;
 
   // What the callbacks have recorded.
@@ -84,6 +88,7 @@ struct HttpClient::Transfer {
     }
   }
 
+  std::string Tried() const { return request.method + ' ' + ShownUrl(request.url); }
   Multi& multi() const { return request.stream ? *client->streams_ : *client->others_; }
   void Ready() {
     if (!std::exchange(queued, true)) client->ready_.push_back(id);
@@ -106,6 +111,7 @@ curl_socket_t HttpClient::Transfer::OnOpen(void* self, curlsocktype,
   const int fd = ::socket(address->family, address->socktype | SOCK_CLOEXEC | SOCK_NONBLOCK,
                           address->protocol);
   transfer.socket_error = fd < 0 ? errno : 0;
+  transfer.resolved = true;
   if (fd < 0) return CURL_SOCKET_BAD;
   if (transfer.request.stream) WatchPeer(fd);
   return fd;
@@ -164,8 +170,12 @@ HttpClient::RequestId HttpClient::Start(HttpRequest request, HttpHandler& handle
     started.head_timer = inbox_.After(started.request.timeout, [this, id = started.id] {
       const auto found = transfers_.find(id);
       if (found == transfers_.end() || found->second->head.complete()) return;
-      found->second->End(
-          ConnectionFailure{ErrorClass::kTimeout, "the stream did not open in time", {}, false});
+      found->second->End(ConnectionFailure{
+          ErrorClass::kTimeout,
+          found->second->Tried() + ": the stream did not open in time; check "
+                                   "the log of the server, and what stands between (proxies)",
+          {},
+          false});
       Deliver();
     });
   }
@@ -188,6 +198,28 @@ void HttpClient::Configure(Transfer& transfer) {
 }
 
 void HttpClient::Cancel(RequestId id) { transfers_.erase(id); }
+
+bool HttpClient::Resolving(RequestId id) const {
+  const auto found = transfers_.find(id);
+  return found != transfers_.end() && !found->second->resolved;
+}
+
+std::string_view HttpClient::AdviceWhileSilent(RequestId id) const {
+  const auto found = transfers_.find(id);
+  if (found == transfers_.end()) return {};
+  const Transfer& transfer = *found->second;
+  if (!transfer.resolved) return "the host name is not resolved yet: check the DNS of this pod";
+  curl_off_t connected = 0;  // libcurl counts the TLS handshake as part of it
+  ::curl_easy_getinfo(transfer.easy, CURLINFO_CONNECT_TIME_T, &connected);
+  if (connected > 0) {
+    return "connected: check that this is the port of the MCP server, and its log";
+  }
+  return transfer.request.url.starts_with("https")
+             ? "no connection, or no TLS handshake: check the host, the port, http or https, and "
+               "what may drop packets (NetworkPolicy, firewall)"
+             : "no connection: check the host and the port, and what may drop packets "
+               "(NetworkPolicy, firewall)";
+}
 
 void HttpClient::Resume() {
   std::vector<RequestId> paused;
@@ -270,8 +302,9 @@ void HttpClient::CollectFinished(Multi& multi) {
 }
 
 std::optional<ConnectionFailure> HttpClient::FailureOfTransfer(const Transfer& transfer, int code) {
-  const auto protocol = [](const char* what) {
-    return ConnectionFailure{ErrorClass::kProtocol, what, {}, false};
+  const std::string tried = transfer.Tried() + ": ";
+  const auto protocol = [&tried](const char* what) {
+    return ConnectionFailure{ErrorClass::kProtocol, tried + what, {}, false};
   };
   if (transfer.head.encoded()) return protocol("the answer is compressed");
   // Out of memory is what libcurl calls a line of the head over a limit of its own.
@@ -281,6 +314,17 @@ std::optional<ConnectionFailure> HttpClient::FailureOfTransfer(const Transfer& t
   if (code == CURLE_OK) return std::nullopt;
   ConnectionFailure failure =
       FailureOf(static_cast<CURLcode>(code), transfer.error_text, transfer.socket_error);
+  const bool no_socket = transfer.socket_error != 0 || failure.detail.starts_with("out of ");
+  failure.detail.insert(0, tried);
+  if (no_socket) return failure;
+  long os_error = 0;
+  ::curl_easy_getinfo(transfer.easy, CURLINFO_OS_ERRNO, &os_error);
+  if (code == CURLE_COULDNT_CONNECT && os_error != 0) {
+    failure.detail += " (" + std::generic_category().message(static_cast<int>(os_error)) + ")";
+  }
+  const std::string_view advice =
+      AdviceFor(static_cast<CURLcode>(code), transfer.error_text, static_cast<int>(os_error));
+  if (!advice.empty()) failure.detail.append("; ").append(advice);
   // A stream may be cut off anywhere, as the network has it; an answer is whole or it is none.
   if (code == CURLE_PARTIAL_FILE && !transfer.request.stream) {
     failure.error = ErrorClass::kProtocol;
@@ -303,6 +347,9 @@ void HttpClient::Deliver() {
     transfer->queued = false;
     HttpHandler& handler = *transfer->handler;
     if (transfer->head.complete() && !std::exchange(transfer->head_told, true)) {
+      if (transfer->request.cookies && transfer->head.sets_cookies()) {
+        transfer->request.cookies->OnSet(transfer->easy);
+      }
       handler.OnHead(transfer->head.head());
       transfer = alive();
       if (transfer == nullptr) continue;

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -36,6 +37,11 @@ class HttpClient {
   void Cancel(RequestId id);
   // Reads on where `paused` had stopped it.
   void Resume();
+  // No connection was begun yet: a name is being looked up, which holds a thread of libcurl.
+  bool Resolving(RequestId id) const;
+  // What an operator can look at when no answer comes, by how far the request has come; empty for
+  // unknown ids.
+  std::string_view AdviceWhileSilent(RequestId id) const;
 
  private:
   struct Multi;

@@ -78,7 +78,68 @@ std::string WithoutTime(std::string text) {
   return text;
 }
 
+std::string_view AdviceForTls(std::string_view text) {
+  const auto says = [text](std::string_view words) {
+    return text.find(words) != std::string_view::npos;
+  };
+  if (says("wrong version number") || says("packet length too long")) {
+    return "this port does not speak TLS: check the port, and http or https";
+  }
+  if (says("local issuer") || says("self-signed") || says("self signed")) {
+    return "name the authority that signed the certificate of the server in ca_file";
+  }
+  if (says("subject name") || says("does not match")) {
+    return "the certificate is for another host: use a host name that it holds";
+  }
+  if (says("expired") || says("not yet valid")) {
+    return "renew the certificate of the server, and check the clocks";
+  }
+  if (says("alert")) {
+    return "the server refuses the client: check client_cert_file and client_key_file";
+  }
+  return "check the certificates: ca_file, client_cert_file, client_key_file";
+}
+
+std::string_view AdviceForTimeout(std::string_view text) {
+  const bool resolving = text.starts_with("Resolving");
+  if (resolving) return "check the DNS of this pod";
+  if (text.starts_with("Connection") || text.starts_with("Failed to connect")) {
+    return "check the host and the port, and what may drop packets (NetworkPolicy, firewall)";
+  }
+  return "the server accepted the connection and does not answer: check the port and its log";
+}
+
 }  // namespace
+
+std::string_view AdviceFor(CURLcode code, std::string_view text, int os_error) {
+  if (ClassOf(code, text) == ErrorClass::kTls) {
+    return code == CURLE_SSL_CERTPROBLEM      ? "check client_cert_file and client_key_file"
+           : code == CURLE_SSL_CACERT_BADFILE ? "ca_file must hold certificates in PEM form"
+                                              : AdviceForTls(text);
+  }
+  switch (code) {
+    case CURLE_COULDNT_RESOLVE_HOST:
+      return "check the host name of the endpoint, and the DNS of this pod";
+    case CURLE_COULDNT_RESOLVE_PROXY:
+      return "check the proxy in HTTP_PROXY, HTTPS_PROXY or ALL_PROXY";
+    case CURLE_COULDNT_CONNECT:
+      return os_error == ENETUNREACH || os_error == EHOSTUNREACH
+                 ? "check the address and the routes of this pod"
+                 : "check that the server runs, and listens at this host and port";
+    case CURLE_OPERATION_TIMEDOUT:
+      return AdviceForTimeout(text);
+    case CURLE_GOT_NOTHING:
+    case CURLE_RECV_ERROR:
+    case CURLE_SEND_ERROR:
+      return "the server closed the connection: check its log, the port, and http or https";
+    case CURLE_UNSUPPORTED_PROTOCOL:
+    case CURLE_WEIRD_SERVER_REPLY:
+    case CURLE_HTTP2:
+      return "this port does not speak HTTP/1.1: check the port";
+    default:
+      return {};
+  }
+}
 
 ConnectionFailure FailureOf(CURLcode code, std::string_view text, int socket_error) {
   ConnectionFailure failure;

@@ -13,4 +13,8 @@ namespace runner::ingest {
 // 0. The detail never holds a URL, whose query or user may be a secret.
 ConnectionFailure FailureOf(CURLcode code, std::string_view text, int socket_error);
 
+// What an operator can do about it, or nothing. `text` as above; `os_error`: the errno of the
+// connection (CURLINFO_OS_ERRNO), or 0.
+std::string_view AdviceFor(CURLcode code, std::string_view text, int os_error);
+
 }  // namespace runner::ingest

@@ -7,6 +7,7 @@
 #include <curl/curl.h>
 
 #include "common/utf8.h"
+#include "ingest/mcp/failure_text.h"
 
 namespace runner::ingest {
 namespace {
@@ -52,7 +53,9 @@ std::optional<Duration> ParseRetryAfter(const std::string& value, WallTime now) 
 
 void HttpHeadParser::Line(std::string_view line, WallTime now) {
   if (line.starts_with("HTTP/")) {
+    const bool cookies = sets_cookies_;  // those of an interim answer count as well
     *this = {};
+    sets_cookies_ = cookies;
     if (const auto space = line.find(' '); space != std::string_view::npos) {
       std::from_chars(line.data() + space + 1, line.data() + line.size(), head_.status);
     }
@@ -73,6 +76,10 @@ void HttpHeadParser::Line(std::string_view line, WallTime now) {
     head_.session_id = IsSessionId(value) ? value : std::string_view();
   } else if (name == "retry-after") {
     head_.retry_after = ParseRetryAfter(std::string(value), now);
+  } else if (name == "location") {
+    head_.location = ShownUrl(value);
+  } else if (name == "set-cookie") {
+    sets_cookies_ = true;
   } else if (name == "content-encoding") {
     encoded_ = Lower(value) != "identity";
   }

@@ -19,11 +19,14 @@ class HttpHeadParser {
   const HttpHead& head() const { return head_; }
   // The body is compressed, which nobody asked for.
   bool encoded() const { return encoded_; }
+  // The head sets cookies.
+  bool sets_cookies() const { return sets_cookies_; }
 
  private:
   HttpHead head_;
   bool complete_ = false;
   bool encoded_ = false;
+  bool sets_cookies_ = false;
 };
 
 }  // namespace runner::ingest

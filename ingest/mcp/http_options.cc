@@ -5,8 +5,10 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <strings.h>
 #include <sys/socket.h>
 
+#include "ingest/mcp/cookie_jar.h"
 #include "ingest/mcp/proxy_environment.h"
 
 namespace runner::ingest {
@@ -21,6 +23,8 @@ constexpr int kProbes = 3;
 constexpr unsigned kUnacknowledgedMs = 60'000;
 constexpr long kTrustedForSeconds = 60;
 
+bool IsCookie(const std::string& name) { return ::strcasecmp(name.c_str(), "Cookie") == 0; }
+
 CurlList Headers(const HttpRequest& request) {
   CurlList list;
   const auto add = [&list](const std::string& line) {
@@ -31,11 +35,21 @@ CurlList Headers(const HttpRequest& request) {
   };
   // A name with nothing behind the colon would take a header of libcurl's away.
   for (const auto& [name, value] : request.headers) {
+    if (IsCookie(name)) continue;
     add(value.empty() ? name + ";" : name + ": " + value);
   }
   add("Expect:");  // libcurl would wait for a 100 Continue before a large body
   if (!request.stream) add("Connection: close");
   return list;
+}
+
+// A header of the operator's goes into one line with the cookies of the server (RFC 6265, section
+// 5.4).
+void SetCookies(CURL* easy, const HttpRequest& request) {
+  for (const auto& [name, value] : request.headers) {
+    if (IsCookie(name)) SetOption(easy, CURLOPT_COOKIE, value.c_str());
+  }
+  if (request.cookies) request.cookies->Attach(easy);
 }
 
 void SetTls(CURL* easy, const TlsFiles& tls) {
@@ -52,11 +66,17 @@ void SetTls(CURL* easy, const TlsFiles& tls) {
 }
 
 void SetProxy(CURL* easy, const std::string& url) {
-  const auto proxy = ProxyFor(url, [](const char* name) -> std::optional<std::string> {
+  const std::string proxy = ProxyFor(url, [](const char* name) -> std::optional<std::string> {
     const char* const value = std::getenv(name);
     return value != nullptr ? std::optional<std::string>(value) : std::nullopt;
   });
-  if (proxy) SetOption(easy, CURLOPT_PROXY, proxy->c_str());
+  // Both are set in any case: else libcurl would read the environment in its own way.
+  SetOption(easy, CURLOPT_PROXY, proxy.c_str());
+  SetOption(easy, CURLOPT_NOPROXY, "");
+  // Of a proxy that names no port; for others the defaults of libcurl are the usual ones.
+  if (proxy.find("://") == std::string::npos || proxy.starts_with("http://")) {
+    SetOption(easy, CURLOPT_PROXYPORT, 80L);
+  }
   // What a proxy answers to CONNECT is not the answer.
   SetOption(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
   // Nor is what is meant for the server for the proxy before it.
@@ -105,6 +125,7 @@ CurlList SetRequest(CURL* easy, const HttpRequest& request) {
   SetOption(easy, CURLOPT_FOLLOWLOCATION, 0L);
   SetOption(easy, CURLOPT_NOSIGNAL, 1L);
   SetOption(easy, CURLOPT_QUICK_EXIT, 1L);  // a name server that does not answer delays no exit
+  SetCookies(easy, request);
   SetTls(easy, request.tls);
   SetProxy(easy, request.url);
   SetLifetime(easy, request);

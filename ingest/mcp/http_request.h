@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -11,6 +12,8 @@
 
 namespace runner::ingest {
 
+class CookieJar;
+
 struct HttpRequest {
   std::string method;  // GET, POST, DELETE
   std::string url;
@@ -19,6 +22,7 @@ struct HttpRequest {
   // Read anew for each connection, the authorities at most a minute late. Without `ca` the
   // authorities of the system are trusted.
   TlsFiles tls = {};
+  std::shared_ptr<CookieJar> cookies = {};  // sent and filled; null: cookies are ignored
   // For the whole exchange; for a stream, until the head of the answer has come.
   Duration timeout = std::chrono::seconds(10);
   bool stream = false;                           // the body may be endless

@@ -39,12 +39,13 @@ JsonRpcMessage ToResponse(const JsonMembers& message) {
     response.result = message["result"];
     return response;
   }
-  const JsonMembers error(message["error"], {"code", "message"});
+  const JsonMembers error(message["error"], {"code", "message", "data"});
   if (!error.ambiguity().empty()) return JsonRpcInvalid{"error: " + error.ambiguity()};
   response.is_error = true;
   response.error_code = Integer(error["code"]).value_or(0);
   response.error_message = error.Text("message");
   if (response.error_message.empty()) response.error_message = "error";
+  response.error_data = error["data"];
   return response;
 }
 

@@ -21,6 +21,7 @@ struct JsonRpcResponse {
   bool is_error = false;
   std::int64_t error_code = 0;
   std::string error_message;
+  JsonIn error_data;
 };
 struct JsonRpcRequest {
   std::string id;  // of the peer: the JSON text of a string or a number, to be sent back as it is

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "ingest/mcp/failure_text.h"
 #include "ingest/mcp/jsonrpc.h"
 
 namespace runner::ingest {
@@ -129,7 +130,8 @@ SourceActions McpSession::OnPostHead(PostId post, const HttpHead& head, const In
     }
   } else if (awaited && !legacy_ && head.content_type != "application/json" &&
              head.content_type != "text/event-stream") {
-    Fail(ErrorClass::kProtocol, "the answer has content type '" + head.content_type + "'");
+    Fail(ErrorClass::kProtocol,
+         DescribeWrongType(head, "POST", "application/json or text/event-stream"));
   } else if (phase_ == Phase::kInitializing && !legacy_ && !head.session_id.empty()) {
     session_id_ = head.session_id;
   }
@@ -318,7 +320,7 @@ void McpSession::Fail(ConnectionFailure failure, std::optional<WallTime> stream_
   phase_ = Phase::kEnded;
   if (refusal_ && protocol_version_.empty()) {
     // Neither transport: what the first said is what counts.
-    refusal_->detail += "; as HTTP with SSE: " + failure.detail;
+    refusal_->detail = DescribeBoth(std::move(refusal_->detail), failure.detail);
     failure = *std::move(refusal_);
   }
   actions_.push_back(ConnectionLost{std::move(failure), false});
@@ -331,7 +333,7 @@ void McpSession::DropRequest() {
 
 ConnectionFailure McpSession::FailureOf(const HttpHead& head, std::string_view what) const {
   ConnectionFailure failure;
-  failure.detail = std::string(what) + " answers " + std::to_string(head.status);
+  failure.detail = DescribeRefusal(head, what, !session_id_.empty() || !post_url_.empty());
   failure.retry_after = head.retry_after;
   if (head.status == 401 || head.status == 403) {
     failure.error = ErrorClass::kAuth;

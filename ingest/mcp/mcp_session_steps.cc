@@ -4,6 +4,7 @@
 #include <array>
 #include <utility>
 
+#include "ingest/mcp/failure_text.h"
 #include "ingest/mcp/json_members.h"
 #include "ingest/mcp/jsonrpc.h"
 #include "ingest/mcp/mcp_session.h"
@@ -111,13 +112,13 @@ void McpSession::OnStreamRefused(const HttpHead& head, const Instant& now) {
     return GoOnWithoutStream(now);
   }
   if (there_is_none) {
-    return Fail(
-        {ErrorClass::kProtocol,
-         "the server offers no event stream (GET answers " + std::to_string(head.status) + ")",
-         head.retry_after, true});
+    return Fail({ErrorClass::kProtocol,
+                 "the server offers no event stream: " + DescribeRefusal(head, "GET", true) +
+                     "; use mode poll, or a server with sessions (not --stateless)",
+                 head.retry_after, true});
   }
   if (head.status < 200 || head.status >= 300) return Fail(FailureOf(head, "GET"));
-  Fail(ErrorClass::kProtocol, "the stream has content type '" + head.content_type + "'");
+  Fail(ErrorClass::kProtocol, DescribeWrongType(head, "GET", "text/event-stream"));
 }
 
 void McpSession::GoOnWithoutStream(const Instant& now) {
@@ -151,12 +152,13 @@ void McpSession::OnStepReply(const JsonRpcResponse& response, const Instant& now
 void McpSession::OnInitialized(const JsonRpcResponse& response, const Instant&) {
   const JsonMembers result(response.result, {"protocolVersion", "capabilities"});
   if (response.is_error || !result.of_object()) {
-    Fail(ErrorClass::kProtocol, "initialize: " + FailureText(response));
+    Fail(ErrorClass::kProtocol,
+         "initialize: " + (response.is_error ? DescribeError(response) : FailureText(response)));
     return;
   }
   const std::string_view version = result.Text("protocolVersion");
   if (std::find(kVersions.begin(), kVersions.end(), version) == kVersions.end()) {
-    Fail({ErrorClass::kProtocol, "the server speaks no MCP version known here", {}, true});
+    Fail({ErrorClass::kProtocol, DescribeVersion(version, kVersions), {}, true});
     return;
   }
   protocol_version_ = version;

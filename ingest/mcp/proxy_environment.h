@@ -8,12 +8,29 @@ namespace runner::ingest {
 
 using ProxyLookup = std::function<std::optional<std::string>(const char* name)>;
 
-// What CURLOPT_PROXY is to be set to, so that the environment means what it means to the tools of
-// Kubernetes. Nothing: libcurl finds it by itself (http_proxy, https_proxy, HTTPS_PROXY, all_proxy,
-// ALL_PROXY; no_proxy, NO_PROXY apply to whatever is found here, too).
+// The proxy of a URL as the environment says; empty: none, the server is reached directly. Nothing
+// else decides: libcurl's own reading of the variables is switched off.
 //
-// Two things are not libcurl's way: HTTP_PROXY in upper case counts (libcurl fears CGI, where a
-// client could set it), and this machine itself is never reached through a proxy (then: ""). Pure.
-std::optional<std::string> ProxyFor(const std::string& url, const ProxyLookup& environment);
+// The proxy is in http_proxy or HTTP_PROXY for http, https_proxy or HTTPS_PROXY for https, else in
+// all_proxy or ALL_PROXY. A variable that is set and empty counts as not set.
+//
+// NO_PROXY, else no_proxy, is read as by the tools of Kubernetes, that is by Go
+// (golang.org/x/net/http/httpproxy): a comma list of
+//
+//   *                      everything
+//   example.com            the host and what is below it
+//   .example.com           what is below it, also written *.example.com
+//   10.1.2.3, 2001:db8::1  an address
+//   10.0.0.0/8             a range of addresses
+//
+// each but `*` and ranges also with a port, `example.com:8080` or `[2001:db8::1]:8080`. Blanks and
+// case do not matter, and what is none of these is ignored. Ranges and addresses match addresses
+// that stand in the URL: names are not looked up. This machine (localhost, 127.0.0.0/8, ::1) is
+// never reached through a proxy. Pure.
+std::string ProxyFor(const std::string& url, const ProxyLookup& environment);
+
+// What is wrong with that proxy, behind the name of the variable; or nothing. Shows no password.
+std::optional<std::string> WrongWithProxyFor(const std::string& url,
+                                             const ProxyLookup& environment);
 
 }  // namespace runner::ingest

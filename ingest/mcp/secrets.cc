@@ -7,13 +7,21 @@ namespace {
 
 constexpr std::size_t kMostLasting = 128;  // of headers there are at most 32
 constexpr std::size_t kMostTokens = 4;
+constexpr std::size_t kMostCookies = 64;
 constexpr std::string_view kMask = "***";
 
 void Remember(std::vector<std::string>& values, std::string_view word) {
   if (word.size() >= Secrets::kShortest && values.size() < kMostLasting) values.emplace_back(word);
 }
 
-void Replace(std::string& text, const std::string& value) {
+void RememberLatest(std::deque<std::string>& values, std::string_view value, std::size_t most) {
+  if (value.size() < Secrets::kShortest) return;
+  if (std::find(values.begin(), values.end(), value) != values.end()) return;
+  values.emplace_front(value);
+  if (values.size() > most) values.pop_back();
+}
+
+void Replace(std::string& text, std::string_view value) {
   for (std::size_t at = 0; (at = text.find(value, at)) != std::string::npos; at += kMask.size()) {
     text.replace(at, value.size(), kMask);
   }
@@ -39,20 +47,37 @@ void Secrets::AddQuery(std::string_view url) {
   }
 }
 
-void Secrets::AddToken(std::string_view token) {
-  if (token.size() < kShortest) return;
-  if (std::find(tokens_.begin(), tokens_.end(), token) != tokens_.end()) return;
-  tokens_.emplace_front(token);
-  if (tokens_.size() > kMostTokens) tokens_.pop_back();
-}
+void Secrets::AddToken(std::string_view token) { RememberLatest(tokens_, token, kMostTokens); }
 
-std::string Secrets::Mask(std::string text) const {
+void Secrets::AddCookie(std::string_view value) { RememberLatest(cookies_, value, kMostCookies); }
+
+std::vector<std::string_view> Secrets::LongestFirst() const {
   std::vector<std::string_view> values(lasting_.begin(), lasting_.end());
   values.insert(values.end(), tokens_.begin(), tokens_.end());
+  values.insert(values.end(), cookies_.begin(), cookies_.end());
   // One may hold another: what is left of a longer one would be shown.
   std::sort(values.begin(), values.end(),
             [](std::string_view a, std::string_view b) { return a.size() > b.size(); });
-  for (const std::string_view value : values) Replace(text, std::string(value));
+  return values;
+}
+
+std::string Secrets::Mask(std::string text) const {
+  for (const std::string_view value : LongestFirst()) Replace(text, value);
+  return text;
+}
+
+std::string Secrets::MaskCut(std::string text) const {
+  text = Mask(std::move(text));
+  std::size_t cut = 0;
+  for (const std::string_view value : LongestFirst()) {
+    for (std::size_t size = std::min(value.size(), text.size()); size >= kShortest; --size) {
+      if (text.ends_with(value.substr(0, size))) {
+        cut = std::max(cut, size);
+        break;
+      }
+    }
+  }
+  if (cut > 0) text.replace(text.size() - cut, cut, kMask);
   return text;
 }
 

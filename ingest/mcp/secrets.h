@@ -19,15 +19,21 @@ class Secrets {
   void AddHeader(std::string_view value);
   // The values of the query of a URL, as they stand there.
   void AddQuery(std::string_view url);
-  // A token may be replaced again and again: the latest ones are kept.
+  // A token or a cookie may be replaced again and again: the latest ones are kept.
   void AddToken(std::string_view token);
+  void AddCookie(std::string_view value);
 
   // With `***` in place of each of them.
   std::string Mask(std::string text) const;
+  // The same of a text that may have been cut off in the middle of one.
+  std::string MaskCut(std::string text) const;
 
  private:
+  std::vector<std::string_view> LongestFirst() const;
+
   std::vector<std::string> lasting_;
-  std::deque<std::string> tokens_;  // the newest first
+  std::deque<std::string> tokens_;   // the newest first
+  std::deque<std::string> cookies_;  // the newest first
 };
 
 }  // namespace runner::ingest

@@ -107,14 +107,17 @@ class ConformanceTest : public ::testing::Test {
 
 TEST_F(ConformanceTest, Initialize) {
   // The scenario knows nothing but initialize: it takes the GET for a broken POST.
-  EXPECT_EQ(Meet(Serve("initialize")), "the server offers no event stream (GET answers 400)");
+  EXPECT_THAT(
+      Meet(Serve("initialize")),
+      testing::ContainsRegex("^the server offers no event stream: GET http://[^ ]* answers 400"));
   ExpectPassed({"mcp-client-initialization"});
 }
 
 TEST_F(ConformanceTest, SseRetry) {
   // The stream of a reply ends before the reply, which waits where the stream goes on. It is not
   // what events_subscribe would answer.
-  EXPECT_EQ(Meet(Serve("sse-retry")), "events_subscribe: the answer names no subscriptionId");
+  EXPECT_THAT(Meet(Serve("sse-retry")),
+              testing::EndsWith("events_subscribe: the answer names no subscriptionId"));
   ExpectPassed(
       {"client-sse-graceful-reconnect", "client-sse-last-event-id", "client-sse-retry-timing"});
 }
@@ -246,7 +249,8 @@ TEST_F(ConformanceTest, ToolsCall) {
     ASSERT_EQ(outcome, std::future_status::ready);
   }
   // As far as the session is concerned: a sum is no subscription.
-  EXPECT_EQ(failure.get(), "events_subscribe: the answer names no subscriptionId");
+  EXPECT_THAT(failure.get(),
+              testing::EndsWith("events_subscribe: the answer names no subscriptionId"));
   // To initialize and to the call.
   EXPECT_THAT(replies, ::testing::ElementsAre("", "The sum of 19 and 23 is 42\n"));
   ExpectPassed({"tool-add-numbers"});

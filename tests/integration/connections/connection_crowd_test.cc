@@ -91,10 +91,15 @@ class ConnectionCrowdTest : public ::testing::Test {
     done.get_future().get();
   }
   void Connect(int clusters, Duration initial, Duration longest) {
+    std::vector<std::string> names;
+    for (int i = 0; i < clusters; ++i) names.push_back("c" + std::to_string(i));
+    Connect(names, initial, longest);
+  }
+  void Connect(const std::vector<std::string>& clusters, Duration initial, Duration longest) {
     std::vector<ConnectionOptions> all;
-    for (int i = 0; i < clusters; ++i) {
+    for (const std::string& cluster : clusters) {
       ConnectionOptions options;
-      options.cluster = "c" + std::to_string(i);
+      options.cluster = cluster;
       options.endpoint = "http://" + server_.address() + "/c/" + options.cluster + "/mcp";
       options.initial_delay = initial;
       options.max_delay = longest;
@@ -177,6 +182,27 @@ TEST_F(ConnectionCrowdTest, ThoseThatWaitForTheirTurnAreClosedAtOnce) {
   connections_->Join();
   OnServer([&] { most = server_.most_connecting(); });
   EXPECT_EQ(most, ConnectionThread::kMostConnecting) << "nobody else has begun";
+}
+
+// Row 72. In the order of their names the healthy ones are the first, one in the middle and the
+// last. None of the others has failed when they are subscribed: so nobody has waited for a timeout.
+TEST_F(ConnectionCrowdTest, Row72_ServersThatSwallowConnectionsDelayNoHealthyOne) {
+  OnServer([&] {
+    server_.Follow(faultsim::ParseScript(R"({"rules": [
+      {"match": {"path": "/c/black-*"}, "steps": ["stall"]},
+      {"match": {"path": "/c/swallows-*"}, "steps": ["stall"]}]})"));
+  });
+  std::vector<std::string> names = {"a-healthy", "m-healthy", "z-healthy"};
+  for (int i = 0; i < 200; ++i) {
+    names.push_back("black-" + std::to_string(i));
+    names.push_back("swallows-" + std::to_string(i));
+  }
+  Connect(names, milliseconds(10), milliseconds(200));
+  ASSERT_TRUE(
+      crowd_.Await([&] { return crowd_.subscribed.size() == 3 || !crowd_.failed.empty(); }));
+  connections_.reset();
+  EXPECT_EQ(crowd_.subscribed.size(), 3u);
+  EXPECT_TRUE(crowd_.failed.empty());
 }
 
 }  // namespace

@@ -96,7 +96,7 @@ TEST_F(ReplyStreamTest, NothingIsAskedForWithoutAnId) {
   Start(R"("stream", {"event": {"retry": 100, "data": ""}}, "end")", R"("serve")");
   Connect();
   RunUntil([&] { return !failures_.empty(); });
-  EXPECT_EQ(failures_.front().detail, "the answer holds no reply to the request");
+  EXPECT_EQ(failures_.front().detail, endpoint_ + ": the answer holds no reply to the request");
   EXPECT_THAT(AskedAfter(), ElementsAre("-"));
 }
 

@@ -119,15 +119,17 @@ TEST_F(ConfigTest, AllProblemsAreToldAtOnceWithNameValueAndWhatIsAllowed) {
       Parse({"--slots=0", "--mode=push", "--severity", "loud", "--size=1X", "--slot", "3"});
   EXPECT_EQ(result.kind, ParseResult::kExit);
   EXPECT_EQ(result.exit_code, 78);
-  EXPECT_THAT(result.problems,
-              ElementsAre(AllOf(HasSubstr("--slot"), HasSubstr("did you mean --slots?")),
-                          AllOf(HasSubstr("--slots: \"0\""), HasSubstr("from 1 to 100")),
-                          AllOf(HasSubstr("TIMEOUT: \"soon\""), HasSubstr("1m30s")),
-                          AllOf(HasSubstr("PORT: \"70000\""), HasSubstr("0 to 65535")),
-                          AllOf(HasSubstr("BACKFILL: \"perhaps\""), HasSubstr("true or false")),
-                          AllOf(HasSubstr("--mode: \"push\""), HasSubstr("auto, poll")),
-                          AllOf(HasSubstr("--severity: \"loud\""), HasSubstr("critical")),
-                          AllOf(HasSubstr("--size: \"1X\""), HasSubstr("10MiB"))));
+  EXPECT_THAT(
+      result.problems,
+      ElementsAre(AllOf(HasSubstr("--slot"), HasSubstr("did you mean --slots?")),
+                  AllOf(HasSubstr("--slots: invalid value \"0\""), HasSubstr("from 1 to 100")),
+                  AllOf(HasSubstr("TIMEOUT: invalid value \"soon\""), HasSubstr("1m30s")),
+                  AllOf(HasSubstr("PORT: invalid value \"70000\""), HasSubstr("0 to 65535")),
+                  AllOf(HasSubstr("BACKFILL: invalid value \"perhaps\"; expected"),
+                        HasSubstr("true or false")),
+                  AllOf(HasSubstr("--mode: invalid value \"push\""), HasSubstr("auto, poll")),
+                  AllOf(HasSubstr("--severity: invalid value \"loud\""), HasSubstr("critical")),
+                  AllOf(HasSubstr("--size: invalid value \"1X\""), HasSubstr("10MiB"))));
 }
 
 TEST_F(ConfigTest, AMissingValueIsAProblem) {
@@ -162,7 +164,7 @@ TEST_F(ConfigTest, ACommandAfterTheDashesGoesBeforeTheEnvironmentAndNotWithTheFl
   EXPECT_THAT(command, ElementsAre("sh", "-c", "it's"));
   EXPECT_THAT(table_.Yaml(), HasSubstr("command: sh -c 'it'\\''s'\n"));
   EXPECT_THAT(Parse({"--command=a", "--", "sh"}).problems,
-              ElementsAre("give --command or -- WORDS..., not both"));
+              ElementsAre("--command: set together with -- WORDS...; expected one of them"));
 }
 
 TEST_F(ConfigTest, ACommandThatNobodyTakesIsAProblem) {

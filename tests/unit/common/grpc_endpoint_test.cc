@@ -150,7 +150,8 @@ TEST_F(GrpcEndpointTest, ReflectionListsAndDescribesTheServices) {
 
 TEST_F(GrpcEndpointTest, TwoServersDoNotShareAPort) {
   const GrpcEndpoint endpoint("127.0.0.1:0", {});
-  EXPECT_THAT(FailureOf(endpoint.address()), HasSubstr("cannot serve gRPC on 127.0.0.1:"));
+  EXPECT_THAT(FailureOf(endpoint.address()),
+              HasSubstr("--grpc-listen: cannot listen on 127.0.0.1:"));
 }
 
 TEST_F(GrpcEndpointTest, ServesOnAUnixSocket) {

@@ -75,11 +75,15 @@ TEST_F(HttpServerTest, AThrowingHandlerIs500AndReported) {
 TEST_F(HttpServerTest, TwoServersDoNotShareAPort) {
   HttpServer::Options options;
   options.port = server_.port();
+  options.option = "--metrics-port";
   try {
     HttpServer second(options, {}, nullptr);
     FAIL() << "the port is taken";
   } catch (const std::runtime_error& error) {
-    EXPECT_THAT(error.what(), HasSubstr("cannot serve HTTP on 127.0.0.1:"));
+    EXPECT_EQ(std::string(error.what()),
+              "--metrics-port: cannot listen on 127.0.0.1:" + std::to_string(options.port) +
+                  ": Address already in use; choose another port, or stop the program that holds "
+                  "it");
   }
   EXPECT_THAT(Ask("GET", "/metrics"), StartsWith("HTTP/1.1 200"));
 }

@@ -35,7 +35,7 @@ class ClusterAccessTest : public ConfigFixture {
     fs::create_directories(directory_);
     Write("token", "from-the-file\n");
     Write("other", "another\n");
-    Write("pem", "not looked at\n");
+    Write("pem", "-----BEGIN CERTIFICATE-----\n-----BEGIN RSA PRIVATE KEY-----\n");
   }
   ~ClusterAccessTest() override { fs::remove_all(directory_); }
 
@@ -175,9 +175,10 @@ clusters:
 
 TEST_F(ClusterAccessTest, WordsThatAreNotAllowed) {
   EXPECT_THAT(ProblemsOf("mode: push, transport: [sse]"),
-              ElementsAre(AllOf(StartsWith(Place(2)), HasSubstr("mode: allowed: auto, faults")),
-                          HasSubstr("transport: allowed: one value"),
-                          HasSubstr("transport: allowed: auto, streamable-http, sse")));
+              ElementsAre(AllOf(StartsWith(Place(2)),
+                                HasSubstr("mode: invalid value \"push\"; expected auto, faults")),
+                          HasSubstr("transport: is no text, or too long; expected one value"),
+                          HasSubstr("; expected auto, streamable-http or sse")));
   EXPECT_THAT(ProblemsOf("token_fil: x"), ElementsAre(HasSubstr("did you mean token_file?")));
 }
 
@@ -189,6 +190,11 @@ TEST_F(ClusterAccessTest, FilesMustBeReadable) {
               ElementsAre(AllOf(HasSubstr("ca_file: "), HasSubstr("cannot be read"))));
   EXPECT_THAT(ProblemsOf("ca_file: " + directory_.string()),
               ElementsAre(HasSubstr("not a regular file")));
+  const std::string text = Write("text", "-----BEGIN NONSENSE-----\n");
+  EXPECT_THAT(ProblemsOf("ca_file: " + text),
+              ElementsAre(HasSubstr("holds no CERTIFICATE; expected a file in PEM form")));
+  EXPECT_THAT(ProblemsOf("client_cert_file: " + File("pem") + ", client_key_file: " + text),
+              ElementsAre(HasSubstr("holds no PRIVATE KEY; expected a file in PEM form")));
   EXPECT_THAT(ProblemsOf("client_cert_file: /x, client_key_file: /y"),
               ElementsAre(HasSubstr("client_cert_file: "), HasSubstr("client_key_file: ")));
 }
@@ -216,7 +222,8 @@ TEST_F(ClusterAccessTest, HeadersThatAreNotAllowed) {
               ElementsAre(AllOf(HasSubstr("control character"), Not(HasSubstr("secret")))));
   EXPECT_THAT(ProblemsOf(R"(headers: {X-A: "nul\0"})"), ElementsAre(HasSubstr("control")));
   EXPECT_THAT(ProblemsOf("headers: {X-A: \"\"}"), ElementsAre(HasSubstr("has no value")));
-  EXPECT_THAT(ProblemsOf("headers: {X-A: 1, x-a: 2}"), ElementsAre(HasSubstr("stands twice")));
+  EXPECT_THAT(ProblemsOf("headers: {X-A: 1, x-a: 2}"),
+              ElementsAre(HasSubstr("duplicate key \"x-a\"")));
   EXPECT_THAT(ProblemsOf("headers: [X-A]"), ElementsAre(HasSubstr("{Name: value, ...}")));
   EXPECT_THAT(ProblemsOf("headers: {X-A: [1]}"), ElementsAre(HasSubstr("{Name: value, ...}")));
 }

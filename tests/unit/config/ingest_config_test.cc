@@ -74,7 +74,7 @@ TEST_F(IngestConfigTest, WhatIsWrongWithThemIsToldAtOnce) {
                           AllOf(StartsWith(Place(7)), HasSubstr("user name or password"),
                                 testing::Not(HasSubstr("secret"))),
                           AllOf(StartsWith(Place(8)), HasSubstr("did you mean triage?")),
-                          AllOf(StartsWith(Place(6)), HasSubstr("stands twice")),
+                          AllOf(StartsWith(Place(6)), HasSubstr("duplicate name \"twice\"")),
                           AllOf(StartsWith(Place(10)), HasSubstr("severity_threshold")),
                           AllOf(StartsWith(Place(11)), HasSubstr("allow: [...]")),
                           AllOf(StartsWith(Place(9)), HasSubstr("name is required"))));

@@ -100,6 +100,17 @@ TEST(ConnectionBoard, RepeatsOfOneErrorAreCounted) {
   EXPECT_EQ(board.Of(0).attempt, 1);
 }
 
+TEST(ConnectionBoard, WordsOfAServerThatNameTheRequestMakeNoOtherErrorOfIt) {
+  ConnectionBoard board(1, At(0));
+  const auto failed = [&board](const std::string& detail) {
+    return board.OnFailed(0, "server", detail, seconds(1), At(1));
+  };
+  EXPECT_EQ(failed("POST http://a/mcp answers 503 (request abc); see the log"), 1);
+  EXPECT_EQ(failed("POST http://a/mcp answers 503 (request (def); see the log"), 2);
+  EXPECT_EQ(failed("POST http://b/mcp answers 503 (request def); see the log"), 1);
+  EXPECT_EQ(failed(") not a pair ("), 1);
+}
+
 TEST(ConnectionBoard, HowLongItTookMakesNoOtherErrorOfIt) {
   ConnectionBoard board(1, At(0));
   board.OnFailed(0, "timeout", "timed out after 10001 ms", seconds(1), At(1));

@@ -91,5 +91,43 @@ TEST(HttpFailure, MissingDescriptorsAreSaidSo) {
   EXPECT_THAT(FailureOf(CURLE_COULDNT_CONNECT, "", EACCES).detail, HasSubstr("Permission denied"));
 }
 
+TEST(HttpFailure, EachHasItsAdvice) {
+  const struct {
+    CURLcode code;
+    const char* text;
+    int os_error;
+    const char* advice;
+  } kRows[] = {
+      {CURLE_COULDNT_RESOLVE_HOST, "Could not resolve host: mcp", 0, "DNS of this pod"},
+      {CURLE_COULDNT_RESOLVE_PROXY, "Could not resolve proxy: p", 0, "HTTP_PROXY"},
+      {CURLE_COULDNT_CONNECT, "Failed to connect to a port 1", ECONNREFUSED, "the server runs"},
+      {CURLE_COULDNT_CONNECT, "Failed to connect to a port 1", EHOSTUNREACH, "routes"},
+      {CURLE_OPERATION_TIMEDOUT, "Connection timed out after 5 ms", 0, "NetworkPolicy"},
+      {CURLE_OPERATION_TIMEDOUT, "Resolving timed out after 5 milliseconds", 0, "DNS"},
+      {CURLE_OPERATION_TIMEDOUT, "Operation timed out after 5 milliseconds with 0 bytes received",
+       0, "does not answer"},
+      {CURLE_GOT_NOTHING, "Empty reply from server", 0, "http or https"},
+      {CURLE_UNSUPPORTED_PROTOCOL, "Received HTTP/0.9 when not allowed", 0, "HTTP/1.1"},
+      {CURLE_SSL_CONNECT_ERROR, "error:0A00010B:SSL routines::wrong version number", 0,
+       "does not speak TLS"},
+      {CURLE_PEER_FAILED_VERIFICATION,
+       "SSL certificate problem: unable to get local issuer certificate", 0, "ca_file"},
+      {CURLE_PEER_FAILED_VERIFICATION, "SSL certificate problem: self-signed certificate", 0,
+       "ca_file"},
+      {CURLE_PEER_FAILED_VERIFICATION,
+       "SSL: no alternative certificate subject name matches target host name 'b'", 0,
+       "another host"},
+      {CURLE_PEER_FAILED_VERIFICATION, "SSL certificate problem: certificate has expired", 0,
+       "renew"},
+      {CURLE_RECV_ERROR, "SSL routines::tlsv13 alert certificate required", 0, "client_cert_file"},
+      {CURLE_SSL_CACERT_BADFILE, "error setting certificate verify locations", 0, "PEM"},
+      {CURLE_SSL_CERTPROBLEM, "could not load PEM client certificate", 0, "client_key_file"},
+  };
+  for (const auto& row : kRows) {
+    EXPECT_THAT(std::string(AdviceFor(row.code, row.text, row.os_error)), HasSubstr(row.advice))
+        << row.text;
+  }
+}
+
 }  // namespace
 }  // namespace runner::ingest

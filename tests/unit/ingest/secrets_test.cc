@@ -52,5 +52,23 @@ TEST(SecretsTest, ManyTokensPushOutTheOldestAndNothingElse) {
   EXPECT_EQ(secrets.Mask("token-100000"), "token-100000");
 }
 
+TEST(SecretsTest, OneThatIsCutOffAtTheEndIsMaskedToo) {
+  Secrets secrets;
+  secrets.AddToken("of-the-token-1");
+  EXPECT_EQ(secrets.MaskCut("bad of-the-t"), "bad ***");
+  EXPECT_EQ(secrets.MaskCut("bad of-the-token-1"), "bad ***");
+  EXPECT_EQ(secrets.MaskCut("bad of-the"), "bad of-the") << "too short to be one";
+  EXPECT_EQ(secrets.MaskCut("of-the-token-1 of-the-toke"), "*** ***");
+  EXPECT_EQ(secrets.MaskCut(""), "");
+}
+
+TEST(SecretsTest, ManyCookiesPushOutTheOldestAndNothingElse) {
+  Secrets secrets;
+  secrets.AddToken("of-the-token-1");
+  for (int i = 0; i < 100; ++i) secrets.AddCookie("cookie-number-" + std::to_string(100 + i));
+  EXPECT_EQ(secrets.Mask("cookie-number-100 cookie-number-199 of-the-token-1"),
+            "cookie-number-100 *** ***");
+}
+
 }  // namespace
 }  // namespace runner::ingest

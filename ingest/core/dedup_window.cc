@@ -28,7 +28,7 @@ std::string DedupKeyOf(DedupKey kind, const FaultEvent& event) {
     return Join({event.cluster, event.fault_id});
   }
   const Resource& resource = event.resource;
-  return Join({event.cluster, resource.kind, resource.namespace_, resource.name, resource.uid});
+  return Join({event.cluster, resource.kind, resource.namespace_, resource.name});
 }
 
 std::optional<DedupWindow::Duplicate> DedupWindow::OnEvent(const std::string& key, MonoTime now) {

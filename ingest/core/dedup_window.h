@@ -16,7 +16,9 @@ enum class DedupKey { kResource, kFault };
 std::string_view ToString(DedupKey key);
 
 // What makes two events of one cluster the same: the Kubernetes object, whatever is said of it; or
-// the id of the fault, which falls back to the object where a server gives no id.
+// the id of the fault, which falls back to the object where a server gives no id. The uid is not
+// part of an object's key: a Node is reported with its name as uid, with its real uid and with
+// none, and lists carry no uid at all.
 std::string DedupKeyOf(DedupKey kind, const FaultEvent& event);
 
 // Remembers what is or was investigated lately, so that one fault is not investigated twice.

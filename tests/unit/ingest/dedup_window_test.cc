@@ -219,6 +219,26 @@ TEST(DedupWindowModel, AgreesWithARuleThatRemembersEveryRun) {
   });
   EXPECT_TRUE(holds);
 }
+// Row 61: each way in has its own idea of the uid.
+TEST(DedupKeyOf, AUidDoesNotSplitAnObject) {
+  for (const DedupKey kind : {DedupKey::kResource, DedupKey::kFault}) {
+    FaultEvent node;
+    node.cluster = "c";
+    node.resource = {"v1", "Node", "node-1", "", ""};
+    for (const char* uid : {"node-1", "6f0c5f7e-0000-4000-8000-000000000001", "a", "b"}) {
+      FaultEvent same = node;
+      same.resource.uid = uid;
+      EXPECT_EQ(DedupKeyOf(kind, node), DedupKeyOf(kind, same)) << uid;
+    }
+    FaultEvent pod = node;
+    pod.resource.kind = "Pod";
+    EXPECT_NE(DedupKeyOf(kind, node), DedupKeyOf(kind, pod));
+    pod = node;
+    pod.resource.namespace_ = "shop";
+    EXPECT_NE(DedupKeyOf(kind, node), DedupKeyOf(kind, pod));
+  }
+}
+
 
 }  // namespace
 }  // namespace runner::ingest

@@ -355,13 +355,15 @@ void Supervisor::LogFinished(const Run& run, const Outcome& outcome) const {
                                              {"cluster", run.info.cluster},
                                              {"error", ErrorText(run.record->log_errno)}});
   }
-  logger_.Info("Agent finished", {{"incident_id", incident_id},
-                                  {"cluster", run.info.cluster},
-                                  {"status", ToString(outcome.status)},
-                                  {"reason", outcome.reason},
-                                  {"exit_code", outcome.exit_code.value_or(-1)},
-                                  {"signal", outcome.signal.value_or(0)},
-                                  {"duration", outcome.duration}});
+  LogFields fields = {{"incident_id", incident_id},
+                      {"cluster", run.info.cluster},
+                      {"status", ToString(outcome.status)},
+                      {"reason", outcome.reason},
+                      {"exit_code", outcome.exit_code.value_or(-1)},
+                      {"signal", outcome.signal.value_or(0)},
+                      {"duration", outcome.duration}};
+  if (!outcome.last_output.empty()) fields.emplace_back("last_output", outcome.last_output);
+  logger_.Info("Agent finished", fields);
 }
 
 }  // namespace runner::executor

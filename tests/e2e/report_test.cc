@@ -188,51 +188,6 @@ TEST_F(ReportTest, ResultFileAdminAndLogsAgreeOnAFailure) {
               SizeIs(1));
 }
 
-TEST_F(ReportTest, AReportThatWasCutSaysSo) {
-  system_->StartWithoutPeer({system_->ScriptAgent(
-      "case $RUNNER_RESOURCE_NAME in long) yes report | head -c 70000;; *) echo short;; esac "
-      ">\"$RUNNER_REPORT_FILE\"\n")});
-  const auto cut = system_->AwaitFinished(system_->Submit("long")).outcome();
-  EXPECT_EQ(cut.report().size(), 64u * 1024);
-  EXPECT_TRUE(cut.report_truncated());
-  EXPECT_EQ(cut.report_bytes(), 70'000u);
-  EXPECT_FALSE(cut.report_partial()) << "the agent has finished it";
-  const auto whole = system_->AwaitFinished(system_->Submit("short")).outcome();
-  EXPECT_EQ(whole.report(), "short\n");
-  EXPECT_FALSE(whole.report_truncated());
-  EXPECT_EQ(whole.report_bytes(), 6u);
-}
-
-// --- the last output --------------------------------------------------------------------------
-
-TEST_F(ReportTest, AFailureCarriesTheLastLineThatItsAgentPrinted) {
-  system_->StartWithoutPeer(
-      {system_->ScriptAgent("echo working\n"
-                            "case $RUNNER_RESOURCE_NAME in\n"
-                            "good) exit 0;;\n"
-                            "mute-*) exit 4;;\n"
-                            "slow) echo waits >&2; exec sleep 60;;\n"
-                            "link) echo hidden >&2; ln -sf /etc/passwd agent.stderr.log; exit 6;;\n"
-                            "esac\n"
-                            "printf '\\033[31merror:\\033[0m no such Pod\\n\\n' >&2\nexit 5\n")},
-      {"--circuit-breaker-threshold", "0"}, {"--agent-timeout", "1", "--agent-kill-grace", "1"});
-  const auto last = [&](const std::string& pod) {
-    const std::string id = system_->Submit(pod);
-    const std::string line = system_->AwaitFinished(id).outcome().last_output();
-    const json finished =
-        system_->executor().log().With("Agent finished", {{"incident_id", id}}).front();
-    EXPECT_EQ(finished.value("last_output", ""), line) << pod;
-    const json result = json::parse(ReadFile(system_->Workspace(id) / "result.json"));
-    EXPECT_FALSE(result.contains("lastOutput"));
-    return line;
-  };
-  EXPECT_EQ(last("bad"), "error: no such Pod");
-  EXPECT_EQ(last("mute-on-stderr"), "working");
-  EXPECT_EQ(last("slow"), "waits");
-  EXPECT_EQ(last("link"), "working") << "what the agent has linked is not read";
-  EXPECT_EQ(last("good"), "") << "of a failure or a timeout only";
-}
-
 TEST_F(ReportTest, EveryEventIsCountedOnceWhateverBecomesOfIt) {
   StartKeeping();
   FaultServer& peer = system_->peer();
@@ -264,6 +219,53 @@ TEST_F(ReportTest, FinishedWorkspacesAreRemovedWhenTheyAreOld) {
   EXPECT_EQ(system_->AwaitFinished(id).status(), "success");
   EXPECT_TRUE(Eventually([&] { return !std::filesystem::exists(system_->Workspace(id)); },
                          std::chrono::seconds(15)));
+}
+
+// --- outcomes, without a server ------------------------------------------------------------
+
+class OutcomeTest : public SystemTest {};
+
+TEST_F(OutcomeTest, AReportThatWasCutSaysSo) {
+  system_->StartWithoutPeer({system_->ScriptAgent(
+      "case $RUNNER_RESOURCE_NAME in long) yes report | head -c 70000;; *) echo short;; esac "
+      ">\"$RUNNER_REPORT_FILE\"\n")});
+  const auto cut = system_->AwaitFinished(system_->Submit("long")).outcome();
+  EXPECT_EQ(cut.report().size(), 64u * 1024);
+  EXPECT_TRUE(cut.report_truncated());
+  EXPECT_EQ(cut.report_bytes(), 70'000u);
+  EXPECT_FALSE(cut.report_partial()) << "the agent has finished it";
+  const auto whole = system_->AwaitFinished(system_->Submit("short")).outcome();
+  EXPECT_EQ(whole.report(), "short\n");
+  EXPECT_FALSE(whole.report_truncated());
+  EXPECT_EQ(whole.report_bytes(), 6u);
+}
+
+TEST_F(OutcomeTest, AFailureCarriesTheLastLineThatItsAgentPrinted) {
+  system_->StartWithoutPeer(
+      {system_->ScriptAgent("echo working\n"
+                            "case $RUNNER_RESOURCE_NAME in\n"
+                            "good) exit 0;;\n"
+                            "mute-*) exit 4;;\n"
+                            "slow) echo waits >&2; exec sleep 60;;\n"
+                            "link) echo hidden >&2; ln -sf /etc/passwd agent.stderr.log; exit 6;;\n"
+                            "esac\n"
+                            "printf '\\033[31merror:\\033[0m no such Pod\\n\\n' >&2\nexit 5\n")},
+      {"--circuit-breaker-threshold", "0"}, {"--agent-timeout", "1", "--agent-kill-grace", "1"});
+  const auto last = [&](const std::string& pod) {
+    const std::string id = system_->Submit(pod);
+    const std::string line = system_->AwaitFinished(id).outcome().last_output();
+    const json finished =
+        system_->executor().log().With("Agent finished", {{"incident_id", id}}).front();
+    EXPECT_EQ(finished.value("last_output", ""), line) << pod;
+    const json result = json::parse(ReadFile(system_->Workspace(id) / "result.json"));
+    EXPECT_FALSE(result.contains("lastOutput"));
+    return line;
+  };
+  EXPECT_EQ(last("bad"), "error: no such Pod");
+  EXPECT_EQ(last("mute-on-stderr"), "working");
+  EXPECT_EQ(last("slow"), "waits");
+  EXPECT_EQ(last("link"), "working") << "what the agent has linked is not read";
+  EXPECT_EQ(last("good"), "") << "of a failure or a timeout only";
 }
 
 // --- kubeconfigs --------------------------------------------------------------------------------

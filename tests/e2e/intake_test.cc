@@ -137,10 +137,12 @@ TEST_P(OneObjectTest, Row61_IsOneIncidentWhateverUidItComesWith) {
   v1::SubmitEventRequest event = System::Event("node-1");
   event.mutable_resource()->set_kind("Node");
   event.mutable_resource()->clear_namespace_();
-  event.mutable_resource()->clear_uid();
-  v1::SubmitEventResponse response;
-  ASSERT_TRUE(system_->Admin().Submit(event, &response).ok());
-  EXPECT_EQ(response.reason(), "duplicate");
+  for (const char* uid : {"", "6f0c5f7e-0000-4000-8000-000000000001"}) {
+    event.mutable_resource()->set_uid(uid);
+    v1::SubmitEventResponse response;
+    ASSERT_TRUE(system_->Admin().Submit(event, &response).ok());
+    EXPECT_EQ(response.reason(), "duplicate") << uid;
+  }
   EXPECT_EQ(Metric("events_queued_total"), 1);
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -47,6 +48,7 @@ struct Incident {
   FaultEvent event;
   std::uint32_t occurrences = 1;  // events that told of it, duplicates included
   WallTime last_seen;             // when the latest of them came
+  std::string rerun_of = {};      // the ended incident that an operator had investigated again
 };
 
 // What a log line calls the event of an incident: the fault id, else the incident id.
@@ -70,6 +72,8 @@ std::optional<RunStatus> ParseRunStatus(std::string_view word);
 // Why a run was interrupted whose executor died: it was no drain, and counts as a lost attempt.
 inline constexpr std::string_view kExecutorLost = "executor_lost";
 
+inline constexpr std::size_t kMaxLastOutput = 1024;
+
 // How one run of an agent ended.
 struct Outcome {
   RunStatus status = RunStatus::kFailure;
@@ -82,8 +86,13 @@ struct Outcome {
   WallTime started_at;
   WallTime finished_at;
   Duration duration{};
-  std::string report;  // the first 64 KiB
-  bool report_partial = false;
+  std::string report;              // the first 64 KiB
+  bool report_partial = false;     // it may be unfinished, since the run was no success
+  bool report_truncated = false;   // `report` is not all of it
+  std::uint64_t report_bytes = 0;  // size of the whole report, as the agent left it
+  // Of a failure or a timeout: the last line that the agent printed, to stderr if it printed there,
+  // without control characters, at most kMaxLastOutput bytes. Written by the agent: worth no trust.
+  std::string last_output;
   std::string workspace;
 };
 

@@ -45,7 +45,8 @@ std::vector<std::string> ExecutorOnlyKeys() {
           "report_file",           "report_min_bytes",
           "workspace_root",        "workspace_max_age",
           "workspace_max_bytes",   "agent_memory_limit",
-          "agent_workspace_limit", "kubeconfig_dir"};
+          "agent_workspace_limit", "kubeconfig_dir",
+          "kubeconfig_optional"};
 }
 
 }  // namespace runner

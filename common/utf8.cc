@@ -25,15 +25,6 @@ Lead ReadLead(std::uint8_t byte) {
 
 bool IsContinuation(char c) { return (static_cast<std::uint8_t>(c) & 0xC0) == 0x80; }
 
-// Invisible, or able to change how what follows is shown.
-bool IsUnsafe(char32_t c) {
-  return c < 0x20 || (c >= 0x7F && c <= 0x9F) ||  // C0, DEL, C1
-         c == 0x00AD || c == 0x061C ||            // soft hyphen, Arabic letter mark
-         c == 0x180E || (c >= 0x200B && c <= 0x200F) || (c >= 0x2028 && c <= 0x202E) ||
-         (c >= 0x2060 && c <= 0x206F) || c == 0xFEFF || (c >= 0xFFF9 && c <= 0xFFFB) ||
-         (c >= 0xE0000 && c <= 0xE007F);
-}
-
 void AppendEscape(std::string& out, char32_t c, bool is_byte) {
   if (c == '\n') {
     out += "\\n";
@@ -89,12 +80,20 @@ std::string TruncateUtf8(std::string_view text, std::size_t max_bytes, std::stri
   return out;
 }
 
+bool IsUnsafeForTerminal(char32_t c) {
+  return c < 0x20 || (c >= 0x7F && c <= 0x9F) ||  // C0, DEL, C1
+         c == 0x00AD || c == 0x061C ||            // soft hyphen, Arabic letter mark
+         c == 0x180E || (c >= 0x200B && c <= 0x200F) || (c >= 0x2028 && c <= 0x202E) ||
+         (c >= 0x2060 && c <= 0x206F) || c == 0xFEFF || (c >= 0xFFF9 && c <= 0xFFFB) ||
+         (c >= 0xE0000 && c <= 0xE007F);
+}
+
 std::string EscapeForTerminal(std::string_view text) {
   std::string out;
   out.reserve(text.size());
   while (!text.empty()) {
     const Utf8Char next = DecodeUtf8(text);
-    if (!next.valid || IsUnsafe(next.code_point)) {
+    if (!next.valid || IsUnsafeForTerminal(next.code_point)) {
       AppendEscape(out, next.code_point, !next.valid);
     } else {
       out += text.substr(0, next.length);

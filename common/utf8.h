@@ -24,6 +24,10 @@ inline constexpr std::string_view kTruncationMarker = "...[truncated]";
 std::string TruncateUtf8(std::string_view text, std::size_t max_bytes,
                          std::string_view marker = kTruncationMarker);
 
+// Whether a character is invisible, or able to change how what follows is shown: control
+// characters, line separators, bidirectional and zero-width controls.
+bool IsUnsafeForTerminal(char32_t c);
+
 // Makes a text safe for one line of a terminal: control characters, line separators, bidirectional
 // and zero-width controls and invalid bytes become \n, \t, \xNN or \u{NNNN}.
 std::string EscapeForTerminal(std::string_view text);

@@ -49,6 +49,7 @@ v1::Incident ToProto(const Incident& incident) {
   *out.mutable_received_at() = ToProto(event.received_at);
   out.set_occurrences(incident.occurrences);
   *out.mutable_last_seen_at() = ToProto(incident.last_seen);
+  out.set_rerun_of(SanitizeUtf8(incident.rerun_of));
   return out;
 }
 
@@ -74,6 +75,9 @@ v1::Outcome ToProto(const Outcome& outcome) {
   out.set_report_partial(outcome.report_partial);
   out.set_workspace(SanitizeUtf8(outcome.workspace));
   out.set_started(outcome.started);
+  out.set_report_truncated(outcome.report_truncated);
+  out.set_report_bytes(outcome.report_bytes);
+  out.set_last_output(SanitizeUtf8(outcome.last_output));
   return out;
 }
 
@@ -119,6 +123,7 @@ std::optional<Incident> FromProto(const v1::Incident& incident) {
   out.event.received_at = *received_at;
   out.occurrences = incident.occurrences();
   out.last_seen = FromProto(incident.last_seen_at()).value_or(out.event.received_at);
+  out.rerun_of = incident.rerun_of();
   return out;
 }
 
@@ -147,6 +152,9 @@ std::optional<Outcome> FromProto(const v1::Outcome& outcome) {
   out.report_partial = outcome.report_partial();
   out.workspace = outcome.workspace();
   out.started = outcome.started();
+  out.report_truncated = outcome.report_truncated();
+  out.report_bytes = outcome.report_bytes();
+  out.last_output = TruncateUtf8(outcome.last_output(), kMaxLastOutput);
   return out;
 }
 

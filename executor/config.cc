@@ -123,8 +123,14 @@ void DeclareWorkspace(ConfigTable& table, ExecutorConfig* config) {
              &config->workspace_max_bytes)
       .String({.flag = "--kubeconfig-dir",
                .env = {"KUBECONFIG_DIR"},
-               .help = "directory of <cluster>.yaml, given to agents as KUBECONFIG"},
-              &config->kubeconfig_dir);
+               .help = "directory of <cluster>.yaml, given to agents as KUBECONFIG; a run of a "
+                       "cluster without that file fails"},
+              &config->kubeconfig_dir)
+      .Bool({.flag = "--kubeconfig-optional",
+             .env = {"KUBECONFIG_OPTIONAL"},
+             .default_text = "false",
+             .help = "run agents also for clusters without a file in --kubeconfig-dir"},
+            &config->kubeconfig_optional);
 }
 
 // Words and program of the agent, or what is wrong with them.
@@ -220,6 +226,17 @@ ConfigTable MakeConfigTable(ExecutorConfig* config, const EnvironmentLookup& env
     return "--report-file: " + QuoteValue(config->report_file) +
            " is absolute; expected a path below the workspace, such as output/report.md";
   });
+  table.Check({"--kubeconfig-dir", "--kubeconfig-optional"},
+              [config]() -> std::optional<std::string> {
+                std::error_code ignored;
+                if (config->kubeconfig_dir.empty() || config->kubeconfig_optional ||
+                    std::filesystem::is_directory(config->kubeconfig_dir, ignored)) {
+                  return std::nullopt;
+                }
+                return "--kubeconfig-dir: " + QuoteValue(config->kubeconfig_dir) +
+                       " is not a directory; expected a directory of <cluster>.yaml, or "
+                       "--kubeconfig-optional";
+              });
   table.Check({"--agent-env"}, [config]() -> std::optional<std::string> {
     for (const std::string& variable : config->agent_env) {
       // Its value may be a key, and is not repeated.
@@ -271,6 +288,7 @@ AgentOptions ExecutorConfig::Agent() const {
   agent.report_min_bytes = report_min_bytes;
   agent.workspace_root = std::filesystem::absolute(workspace_root).lexically_normal();
   agent.kubeconfig_dir = kubeconfig_dir;
+  agent.kubeconfig_optional = kubeconfig_optional;
   agent.shim_path = ShimPath();
   return agent;
 }

@@ -34,6 +34,7 @@ struct ExecutorConfig {
   Duration workspace_max_age{};
   std::uint64_t workspace_max_bytes = 0;
   std::string kubeconfig_dir;
+  bool kubeconfig_optional = false;
 
   // Resolved by the table's checks.
   std::vector<std::string> command;

@@ -82,7 +82,9 @@ void IngestLoop::OnEvent(const std::string& cluster, DecodedEvent event, bool ba
     connections_.OnEvent(index, backfilled, now.wall);
     if (auto* fault = std::get_if<FaultEvent>(&event)) {
       Step([&](Scheduler& scheduler, const Instant& at, Effects& effects) {
-        scheduler.OnEvent(index, std::move(*fault), at, effects);
+        using Origin = Scheduler::Origin;
+        scheduler.OnEvent(index, std::move(*fault), at, effects,
+                          backfilled ? Origin::kBackfill : Origin::kLive);
       });
     } else {
       const InvalidEvent& invalid = std::get<InvalidEvent>(event);
@@ -252,6 +254,17 @@ Scheduler::Cancelled IngestLoop::Cancel(const std::string& incident_id) {
     logger_.Info("Incident cancelled by an operator", {{"incident_id", incident_id}});
   }
   return cancelled;
+}
+
+Scheduler::Rerun IngestLoop::Rerun(const std::string& incident_id) {
+  Scheduler::Rerun rerun = Step([&](Scheduler& s, const Instant& now, Effects& effects) {
+    return s.RerunIncident(incident_id, now, effects);
+  });
+  if (rerun.result == Scheduler::Rerun::Result::kQueued) {
+    logger_.Info("Incident rerun by an operator",
+                 {{"incident_id", rerun.incident_id}, {"rerun_of", incident_id}});
+  }
+  return rerun;
 }
 
 CircuitBreaker::State IngestLoop::ResetBreaker() {

@@ -60,6 +60,7 @@ class IngestLoop final : public ConnectionListener {
 
   // From operators: as in Scheduler, with a line in the log. The state that the breaker had.
   Scheduler::Cancelled Cancel(const std::string& incident_id);
+  Scheduler::Rerun Rerun(const std::string& incident_id);
   CircuitBreaker::State ResetBreaker();
 
   // From the connections, any thread.

@@ -19,6 +19,9 @@ Verdict JudgeStart(int error) {
 }
 
 Verdict JudgeLost(const RunEnd& end) {
+  if (!end.started && end.start_failure == StartFailure::kKubeconfigMissing) {
+    return {RunStatus::kFailure, "kubeconfig_missing"};
+  }
   if (!end.started) return JudgeStart(end.start_errno);
   if (end.stop_requested == StopReason::kCancelled) return {RunStatus::kCancelled, "shim_lost"};
   if (end.stop_requested == StopReason::kInterrupted) return {RunStatus::kInterrupted, "shim_lost"};

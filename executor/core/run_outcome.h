@@ -14,12 +14,16 @@ enum class StopReason { kCancelled, kInterrupted };
 // What was found where the agent was to leave its report.
 enum class ReportVerdict { kNotRequired, kGood, kMissing, kTooSmall, kInvalid };
 
+// Why no agent could be started.
+enum class StartFailure { kSpawn, kKubeconfigMissing };
+
 // All that is known when a run is over.
 struct RunEnd {
   // Nothing when the shim could not be started (`started` false) or was lost with its record.
   std::optional<ShimRecord> record;
-  bool started = true;                       // the shim, which starts the agent
-  int start_errno = 0;                       // why it could not be started
+  bool started = true;                                // the shim, which starts the agent
+  StartFailure start_failure = StartFailure::kSpawn;  // why it could not be started
+  int start_errno = 0;
   std::optional<StopReason> stop_requested;  // by this executor; the record knows if it mattered
   bool contained = false;                    // proven, by the shim or after it
   std::uint32_t orphans_killed = 0;          // by the executor, beyond those of the record

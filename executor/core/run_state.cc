@@ -4,8 +4,9 @@
 
 namespace runner::executor {
 
-void RunState::OnStartFailed(int error, MonoTime now) {
+void RunState::OnStartFailed(StartFailure failure, int error, MonoTime now) {
   start_failed_ = true;
+  start_failure_ = failure;
   start_errno_ = error;
   Sweep(now);
 }
@@ -40,6 +41,7 @@ RunEnd RunState::OnFinished(bool contained, const Instant& now) {
   RunEnd end;
   end.record = record_;
   end.started = !start_failed_;
+  end.start_failure = start_failure_;
   end.start_errno = start_errno_;
   end.stop_requested = stop_;
   end.contained = contained;

@@ -23,7 +23,7 @@ class RunState {
   explicit RunState(const Instant& now) : began_(now) {}
 
   // No shim could be started. The run is swept all the same: it may have been one for a moment.
-  void OnStartFailed(int error, MonoTime now);
+  void OnStartFailed(StartFailure failure, int error, MonoTime now);
   // The shim says that the agent runs.
   void OnStarted();
   // Whether the shim is to be told. Only the first stop counts.
@@ -53,6 +53,7 @@ class RunState {
   std::optional<StopReason> stop_;
   bool kill_sent_ = false;
   bool start_failed_ = false;
+  StartFailure start_failure_ = StartFailure::kSpawn;
   int start_errno_ = 0;
   std::optional<MonoTime> sweep_until_;
   std::uint32_t strays_killed_ = 0;

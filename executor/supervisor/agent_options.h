@@ -22,8 +22,9 @@ struct AgentOptions {
   std::string report_file;                        // relative to the workspace; empty: not required
   std::uint64_t report_min_bytes = 100;
   std::filesystem::path workspace_root;
-  std::filesystem::path kubeconfig_dir;  // may be empty
-  std::filesystem::path shim_path;       // absolute path of runner-shim
+  std::filesystem::path kubeconfig_dir;  // of <cluster>.yaml; empty: agents get none
+  bool kubeconfig_optional = false;  // a run whose cluster has none there is started all the same
+  std::filesystem::path shim_path;   // absolute path of runner-shim
 };
 
 }  // namespace runner::executor

@@ -64,10 +64,18 @@ LaunchResult Launch(const AgentOptions& options, const std::vector<std::string>&
     result.failed_step = "write incident.json";
     return result;
   }
+  const KubeconfigLookup kubeconfig =
+      FindKubeconfig(options.kubeconfig_dir, incident.event.cluster);
+  if (kubeconfig.error != 0 && !options.kubeconfig_optional) {
+    result.failed_step = "find kubeconfig " + kubeconfig.path.string();
+    result.failure = StartFailure::kKubeconfigMissing;
+    result.error = kubeconfig.error;
+    return result;
+  }
   const std::vector<std::string> environment = BuildAgentEnvironment(
       {.own = own_environment,
        .extra = options.env,
-       .kubeconfig_dir = options.kubeconfig_dir,
+       .kubeconfig = kubeconfig.error == 0 ? kubeconfig.path : std::filesystem::path(),
        .workspace = workspace.path(),
        .report_path = options.report_file.empty() ? kDefaultReportFile : options.report_file,
        .timeout = options.timeout,

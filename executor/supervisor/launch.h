@@ -6,6 +6,7 @@
 
 #include "common/clock.h"
 #include "common/incident.h"
+#include "executor/core/run_outcome.h"
 #include "executor/supervisor/agent_options.h"
 #include "executor/supervisor/shim_process.h"
 #include "executor/supervisor/spool.h"
@@ -18,6 +19,7 @@ struct LaunchResult {
   std::optional<Workspace> workspace;
   std::optional<ShimProcess> shim;
   std::string failed_step;
+  StartFailure failure = StartFailure::kSpawn;
   int error = 0;  // an errno
 };
 

@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "executor/workspace/last_output.h"
 #include "executor/workspace/report_check.h"
 #include "executor/workspace/result_document.h"
 
@@ -39,6 +40,10 @@ Settlement Settle(const AgentOptions& options, const Lease& lease, RunEnd end,
 
   settlement.outcome = Judge(end);
   settlement.outcome.workspace = workspace->path();
+  const RunStatus status = settlement.outcome.status;
+  if (status == RunStatus::kFailure || status == RunStatus::kTimeout) {
+    settlement.outcome.last_output = LastOutput(workspace->fd());
+  }
   ResultDetails details;
   const int spawn_error = end.record ? end.record->spawn_errno : end.start_errno;
   if (spawn_error != 0) details.spawn_error = ErrorName(spawn_error);
@@ -50,6 +55,8 @@ Settlement Settle(const AgentOptions& options, const Lease& lease, RunEnd end,
   if (report.verdict == ReportVerdict::kGood || report.verdict == ReportVerdict::kTooSmall) {
     details.report = ReportReference{ReportFile(options), report.bytes};
     settlement.outcome.report = std::move(report.excerpt);
+    settlement.outcome.report_truncated = report.truncated;
+    settlement.outcome.report_bytes = report.bytes;
   }
   settlement.result_errno =
       workspace->WriteResult(ResultDocument(lease, settlement.outcome, details));

@@ -101,7 +101,7 @@ void Supervisor::Start(const Lease& lease, const Incident& incident) {
   if (launched.shim) {
     Adopt(run, std::move(*launched.shim));
   } else {
-    FailStart(run, launched.failed_step, launched.error);
+    FailStart(run, launched.failed_step, launched.failure, launched.error);
   }
 }
 
@@ -115,19 +115,19 @@ void Supervisor::Adopt(Run& run, ShimProcess shim) {
     // Killed and no longer known, it is a stray like its agent.
     shim.Kill();
     inbox_.Unwatch(shim.socket());
-    return FailStart(run, "watch runner-shim", error.code().value());
+    return FailStart(run, "watch runner-shim", StartFailure::kSpawn, error.code().value());
   }
   run.shim = std::move(shim);
   ArmWatchdog(run, options_.timeout + options_.kill_grace + kShimOverhead);
 }
 
-void Supervisor::FailStart(Run& run, const std::string& step, int error) {
+void Supervisor::FailStart(Run& run, const std::string& step, StartFailure failure, int error) {
   logger_.Error("Agent could not be started", {{"incident_id", run.info.lease.incident_id},
                                                {"cluster", run.info.cluster},
                                                {"step", step},
                                                {"error", ErrorText(error)}});
   // Ends the run from the loop; a shim that was started in vain leaves nothing behind either.
-  run.state.OnStartFailed(error, inbox_.Now().mono);
+  run.state.OnStartFailed(failure, error, inbox_.Now().mono);
   BeginSweep();
 }
 
@@ -355,13 +355,15 @@ void Supervisor::LogFinished(const Run& run, const Outcome& outcome) const {
                                              {"cluster", run.info.cluster},
                                              {"error", ErrorText(run.record->log_errno)}});
   }
-  logger_.Info("Agent finished", {{"incident_id", incident_id},
-                                  {"cluster", run.info.cluster},
-                                  {"status", ToString(outcome.status)},
-                                  {"reason", outcome.reason},
-                                  {"exit_code", outcome.exit_code.value_or(-1)},
-                                  {"signal", outcome.signal.value_or(0)},
-                                  {"duration", outcome.duration}});
+  LogFields fields = {{"incident_id", incident_id},
+                      {"cluster", run.info.cluster},
+                      {"status", ToString(outcome.status)},
+                      {"reason", outcome.reason},
+                      {"exit_code", outcome.exit_code.value_or(-1)},
+                      {"signal", outcome.signal.value_or(0)},
+                      {"duration", outcome.duration}};
+  if (!outcome.last_output.empty()) fields.emplace_back("last_output", outcome.last_output);
+  logger_.Info("Agent finished", fields);
 }
 
 }  // namespace runner::executor

@@ -109,7 +109,7 @@ class Supervisor {
   struct Run;
 
   void Adopt(Run& run, ShimProcess shim);
-  void FailStart(Run& run, const std::string& step, int error);
+  void FailStart(Run& run, const std::string& step, StartFailure failure, int error);
   bool RunsIncident(const std::string& incident_id) const;
   void StopRun(Run& run, StopReason reason);
   void ArmWatchdog(Run& run, Duration delay);

@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <chrono>
 #include <cstdio>
 #include <map>
-#include <optional>
 #include <string_view>
 #include <system_error>
 #include <utility>
@@ -50,20 +50,21 @@ std::string Seconds(Duration duration) {
   return text;
 }
 
-std::optional<std::string> Kubeconfig(const std::filesystem::path& directory,
-                                      const std::string& cluster) {
+}  // namespace
+
+KubeconfigLookup FindKubeconfig(const std::filesystem::path& directory,
+                                const std::string& cluster) {
+  if (directory.empty()) return {};
+  std::error_code error;
+  KubeconfigLookup found{std::filesystem::absolute(directory, error) / (cluster + ".yaml"), ENOENT};
   const bool is_name = !cluster.empty() && cluster.front() != '.' &&
                        cluster.find('/') == std::string::npos &&
                        cluster.find('\0') == std::string::npos;
-  if (directory.empty() || !is_name) return std::nullopt;
-  std::error_code error;
-  const std::filesystem::path file =
-      std::filesystem::absolute(directory, error) / (cluster + ".yaml");
-  if (error || !std::filesystem::is_regular_file(file, error)) return std::nullopt;
-  return file.string();
+  if (error || !is_name) return found;
+  const bool is_file = std::filesystem::is_regular_file(found.path, error);
+  found.error = is_file ? 0 : error ? error.value() : EISDIR;
+  return found;
 }
-
-}  // namespace
 
 std::vector<std::string> BuildAgentEnvironment(const AgentEnvironmentInput& input,
                                                const Lease& lease, const Incident& incident) {
@@ -74,6 +75,7 @@ std::vector<std::string> BuildAgentEnvironment(const AgentEnvironmentInput& inpu
   for (const auto& [name, value] : own) {
     if (IsPassed(name)) result[name] = value;
   }
+  result["KUBECONFIG"] = (input.workspace / kNoKubeconfig).string();
   for (const std::string& variable : input.extra) {
     auto [name, value] = SplitVariable(variable);
     if (name.size() < variable.size()) {
@@ -83,9 +85,7 @@ std::vector<std::string> BuildAgentEnvironment(const AgentEnvironmentInput& inpu
     }
   }
   const FaultEvent& event = incident.event;
-  if (const auto file = Kubeconfig(input.kubeconfig_dir, event.cluster)) {
-    result["KUBECONFIG"] = *file;
-  }
+  if (!input.kubeconfig.empty()) result["KUBECONFIG"] = input.kubeconfig.string();
   result["RUNNER_INCIDENT_ID"] = FromEvent(lease.incident_id);
   result["RUNNER_INCIDENT_FILE"] = (input.workspace / "incident.json").string();
   result["RUNNER_WORKSPACE"] = input.workspace.string();

@@ -10,7 +10,7 @@ std::string IncidentDocument(const Lease& lease, const Incident& incident) {
   using nlohmann::ordered_json;
   const FaultEvent& event = incident.event;
   const Resource& resource = event.resource;
-  const ordered_json document = {
+  ordered_json document = {
       {"incidentId", lease.incident_id},
       {"cluster", event.cluster},
       {"faultId", event.fault_id},
@@ -28,6 +28,7 @@ std::string IncidentDocument(const Lease& lease, const Incident& incident) {
       {"occurrences", incident.occurrences},
       {"attempt", lease.attempt},
   };
+  if (!incident.rerun_of.empty()) document["rerunOf"] = incident.rerun_of;
   return document.dump(2, ' ', false, ordered_json::error_handler_t::replace) + "\n";
 }
 

@@ -33,18 +33,19 @@ std::optional<std::string> ReadStart(int fd, std::size_t max_bytes) {
 
 Report CheckReport(int workspace_fd, const std::string& path, std::uint64_t min_bytes) {
   const OpenResult opened = OpenBeneath(workspace_fd, path, O_RDONLY);
-  if (opened.error == ENOENT) return {ReportVerdict::kMissing, 0, ""};
+  if (opened.error == ENOENT) return {ReportVerdict::kMissing, 0, "", false};
   struct stat status{};
   if (!opened.fd || ::fstat(opened.fd.Get(), &status) != 0 || !S_ISREG(status.st_mode) ||
       status.st_nlink != 1) {
-    return {ReportVerdict::kInvalid, 0, ""};
+    return {ReportVerdict::kInvalid, 0, "", false};
   }
   // With a character more than is kept, what the end of the buffer cuts is not kept.
   const auto text = ReadStart(opened.fd.Get(), kReportExcerptBytes + kLongestCharacter);
-  if (!text) return {ReportVerdict::kInvalid, 0, ""};
+  if (!text) return {ReportVerdict::kInvalid, 0, "", false};
   const auto bytes = static_cast<std::uint64_t>(status.st_size);
+  const std::string clean = SanitizeUtf8(*text);
   return {bytes < min_bytes ? ReportVerdict::kTooSmall : ReportVerdict::kGood, bytes,
-          TruncateUtf8(SanitizeUtf8(*text), kReportExcerptBytes, "")};
+          TruncateUtf8(clean, kReportExcerptBytes, ""), clean.size() > kReportExcerptBytes};
 }
 
 }  // namespace runner::executor

@@ -16,6 +16,7 @@ struct Report {
   // The first kReportExcerptBytes as valid UTF-8: what is not, is replaced by U+FFFD, and no
   // character is cut in two. Empty unless good or too small.
   std::string excerpt;
+  bool truncated = false;  // the excerpt is not all of it
 };
 
 // Reads the report at `path`, relative to the directory `workspace_fd`. Invalid: not a regular

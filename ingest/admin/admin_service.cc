@@ -307,6 +307,46 @@ grpc::Status AdminService::CancelIncident(grpc::ServerContext* context,
   return grpc::Status::OK;
 }
 
+grpc::Status AdminService::RerunIncident(grpc::ServerContext* context,
+                                         const v1::RerunIncidentRequest* request,
+                                         v1::RerunIncidentResponse* response) {
+  if (grpc::Status refused = guard_.Check(*context); !refused.ok()) return refused;
+  using Answer = std::optional<Scheduler::Rerun>;  // nothing: ingest is shutting down
+  const auto answer = AskLoop<Answer>(
+      inbox_,
+      [this, id = request->incident_id()]() -> Answer {
+        if (loop_.draining()) return std::nullopt;
+        return loop_.Rerun(id);
+      },
+      kPatience);
+  if (!answer || !*answer) return Busy();
+  const Scheduler::Rerun& rerun = **answer;
+  using Result = Scheduler::Rerun::Result;
+  switch (rerun.result) {
+    case Result::kQueued:
+      response->set_incident_id(rerun.incident_id);
+      return grpc::Status::OK;
+    case Result::kUnknown:
+      return {grpc::StatusCode::NOT_FOUND, "no such incident, or forgotten"};
+    case Result::kNotEnded:
+      return {grpc::StatusCode::FAILED_PRECONDITION, "the incident is " +
+                                                         std::string(ToString(rerun.state)) +
+                                                         "; expected one that has ended"};
+    case Result::kNotConfigured:
+      return {grpc::StatusCode::FAILED_PRECONDITION,
+              "the cluster of the incident is not configured any more"};
+    case Result::kOpenElsewhere:
+      return {grpc::StatusCode::FAILED_PRECONDITION,
+              "incident " + rerun.incident_id + " of the same " +
+                  std::string(ToString(loop_.scheduler().options().dedup_key)) +
+                  " waits or runs; expected none"};
+    case Result::kRejected:
+      break;
+  }
+  return {grpc::StatusCode::RESOURCE_EXHAUSTED,
+          "the queue is full; --cluster-queue-size and --global-queue-size are its bounds"};
+}
+
 grpc::Status AdminService::ResetCircuitBreaker(grpc::ServerContext* context,
                                                const v1::ResetCircuitBreakerRequest*,
                                                v1::ResetCircuitBreakerResponse* response) {

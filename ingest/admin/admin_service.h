@@ -38,6 +38,8 @@ class AdminService final : public v1::IngestAdmin::Service {
   grpc::Status CancelIncident(grpc::ServerContext* context,
                               const v1::CancelIncidentRequest* request,
                               v1::CancelIncidentResponse* response) override;
+  grpc::Status RerunIncident(grpc::ServerContext* context, const v1::RerunIncidentRequest* request,
+                             v1::RerunIncidentResponse* response) override;
   grpc::Status ResetCircuitBreaker(grpc::ServerContext* context,
                                    const v1::ResetCircuitBreakerRequest* request,
                                    v1::ResetCircuitBreakerResponse* response) override;

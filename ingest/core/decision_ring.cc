@@ -115,6 +115,14 @@ std::string DecisionRing::WhyDuplicate(const EventFiltered& filtered) const {
          "; events like it were ignored for another " + About(filtered.taken_for) + ".";
 }
 
+void DecisionRing::On(const EventEscalated& escalated) {
+  ring_.back().past_window =
+      "Escalated: its severity " + std::string(ToString(ring_.back().severity)) + " is above " +
+      std::string(ToString(escalated.level)) +
+      ", the highest that was investigated lately; incident " + escalated.incident_id +
+      " of the same " + std::string(ToString(dedup_key_)) + " had ended.";
+}
+
 void DecisionRing::On(const EventBreakerDropped&) {
   ring_.back().fate = "dropped";
   ring_.back().why =
@@ -138,6 +146,10 @@ void DecisionRing::On(const EventQueued& queued) {
   decision.fate = "queued";
   decision.incident_id = queued.incident.id;
   by_incident_[queued.incident.id] = forgotten_ + ring_.size() - 1;
+  if (!queued.incident.rerun_of.empty()) {
+    decision.past_window =
+        "Rerun: an operator had incident " + queued.incident.rerun_of + " investigated again.";
+  }
 }
 
 void DecisionRing::On(const EventExpired& expired) {
@@ -169,6 +181,9 @@ std::string DecisionRing::WhyFinished(const IncidentFinished& finished) const {
                         : "Cancelled: an operator wanted no investigation, and none was under way.";
   }
   if (finished.reason == "spawn_error") return "Failed: its agent could not be started " + where;
+  if (finished.reason == "kubeconfig_missing") {
+    return "Failed: its cluster has no kubeconfig in --kubeconfig-dir " + where;
+  }
   std::string reason;
   if (finished.reason == "exit_code" && finished.exit_code) {
     reason = " (exit code " + std::to_string(*finished.exit_code) + ")";
@@ -215,9 +230,8 @@ std::string Text(Scheduler::Hindrance hindrance, const SchedulerOptions& options
   return "its turn comes next";
 }
 
-}  // namespace
-
-std::string Explain(const EventDecision& decision, const Scheduler& scheduler, const Instant& now) {
+std::string ExplainFate(const EventDecision& decision, const Scheduler& scheduler,
+                        const Instant& now) {
   if (!decision.why.empty()) return decision.why;
   const IncidentRecord* record = scheduler.incidents().Find(decision.incident_id);
   if (record == nullptr) return "It is being decided on.";
@@ -235,6 +249,13 @@ std::string Explain(const EventDecision& decision, const Scheduler& scheduler, c
   const std::string stop = record->cancel_requested ? ", and an operator has cancelled it" : "";
   if (!record->started) return "Leased: it is about to start " + where + stop + ".";
   return "Running: it has been leased for " + About(since) + " " + where + stop + ".";
+}
+
+}  // namespace
+
+std::string Explain(const EventDecision& decision, const Scheduler& scheduler, const Instant& now) {
+  const std::string fate = ExplainFate(decision, scheduler, now);
+  return decision.past_window.empty() ? fate : decision.past_window + " " + fate;
 }
 
 }  // namespace runner::ingest

@@ -28,6 +28,8 @@ struct EventDecision {
   std::string incident_id = {};  // that it became, or that it is a duplicate of
   // Why, as one sentence; empty while its incident is open: then the scheduler knows.
   std::string why = {};
+  // How it came past the window of its key, as one sentence: it escalated, or it is a rerun.
+  std::string past_window = {};
 };
 
 // The decisions on the latest events: what an operator asks for who misses an investigation, or
@@ -57,6 +59,7 @@ class DecisionRing {
  private:
   void On(const EventReceived& received);
   void On(const EventFiltered& filtered);
+  void On(const EventEscalated& escalated);
   void On(const EventBreakerDropped& dropped);
   void On(const QueueOverflowed& overflow);
   void On(const EventQueued& queued);
@@ -81,7 +84,8 @@ class DecisionRing {
   std::unordered_map<std::string, std::uint64_t> by_incident_;
 };
 
-// The fate of the event in one sentence. Of one whose incident is open: where that stands now.
+// The fate of the event in one sentence, with another one before it for an event that escalated or
+// is a rerun. Of one whose incident is open: where that stands now.
 std::string Explain(const EventDecision& decision, const Scheduler& scheduler, const Instant& now);
 
 }  // namespace runner::ingest

@@ -28,7 +28,7 @@ std::string DedupKeyOf(DedupKey kind, const FaultEvent& event) {
     return Join({event.cluster, event.fault_id});
   }
   const Resource& resource = event.resource;
-  return Join({event.cluster, resource.kind, resource.namespace_, resource.name, resource.uid});
+  return Join({event.cluster, resource.kind, resource.namespace_, resource.name});
 }
 
 std::optional<DedupWindow::Duplicate> DedupWindow::OnEvent(const std::string& key, MonoTime now) {
@@ -43,11 +43,16 @@ std::optional<DedupWindow::Duplicate> DedupWindow::OnEvent(const std::string& ke
     return std::nullopt;
   }
   entry.last_event = std::max(entry.last_event, now);
-  if (entry.open) return Duplicate{entry.incident_id, true, {}};
+  if (entry.open) return Duplicate{entry.incident_id, true, {}, {}};
   ended_.splice(ended_.end(), ended_, entry.ended);
   const Duration since = now - entry.run_ended;
   if (since >= entry.window) return std::nullopt;
-  return Duplicate{entry.incident_id, false, entry.window - since};
+  return Duplicate{entry.investigated_id, false, entry.window - since, entry.level};
+}
+
+const std::string* DedupWindow::Open(const std::string& key) const {
+  const auto found = entries_.find(key);
+  return found != entries_.end() && found->second.open ? &found->second.incident_id : nullptr;
 }
 
 void DedupWindow::OnQueued(const std::string& key, const std::string& incident_id, MonoTime now) {
@@ -58,6 +63,7 @@ void DedupWindow::OnQueued(const std::string& key, const std::string& incident_i
     ended_.erase(entry.ended);
     // What is learnt at a restart comes without the events between.
     if (now - entry.last_event >= options_.quiet) entry.window = Duration::zero();
+    if (now - entry.run_ended >= entry.window) entry.level = Severity::kDebug;
   }
   entry.open = true;
   entry.incident_id = incident_id;
@@ -65,13 +71,15 @@ void DedupWindow::OnQueued(const std::string& key, const std::string& incident_i
 }
 
 void DedupWindow::OnRunEnded(const std::string& key, const std::string& incident_id,
-                             MonoTime ended) {
+                             Severity severity, MonoTime ended) {
   const auto found = entries_.find(key);
   if (found == entries_.end() || found->second.incident_id != incident_id) return;
   Entry& entry = found->second;
   const Duration grown = 3 * std::min(entry.window, options_.window_max);
   entry.window = std::min(std::max(grown, options_.window), options_.window_max);
   entry.run_ended = ended;
+  entry.investigated_id = incident_id;
+  entry.level = std::max(entry.level, severity);
   entry.last_event = std::max(entry.last_event, ended);
   Close(found);
 }

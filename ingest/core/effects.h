@@ -74,6 +74,12 @@ struct EventFiltered {
   std::string incident_status = {};
   Duration taken_for{};
 };
+// It is more severe than what was investigated of its key, and so passes the window of that; the
+// checks after it still decide.
+struct EventEscalated {
+  std::string incident_id;            // the latest that was investigated
+  Severity level = Severity::kDebug;  // the highest severity that was
+};
 // Dropped because the circuit breaker is open.
 struct EventBreakerDropped {
   std::string event_id;
@@ -120,10 +126,11 @@ struct BreakerChanged {
   std::uint32_t failures = 0;  // in a row
 };
 
-using Effect = std::variant<Persist, SendWelcome, SendOffer, SendRecorded, SendCancel, SendDrain,
-                            SendBeatAck, CloseSuperseded, EventReceived, EventFiltered,
-                            EventBreakerDropped, EventQueued, QueueOverflowed, EventExpired,
-                            IncidentLeased, IncidentRequeued, IncidentFinished, BreakerChanged>;
+using Effect =
+    std::variant<Persist, SendWelcome, SendOffer, SendRecorded, SendCancel, SendDrain, SendBeatAck,
+                 CloseSuperseded, EventReceived, EventFiltered, EventEscalated, EventBreakerDropped,
+                 EventQueued, QueueOverflowed, EventExpired, IncidentLeased, IncidentRequeued,
+                 IncidentFinished, BreakerChanged>;
 using Effects = std::vector<Effect>;
 
 }  // namespace runner::ingest

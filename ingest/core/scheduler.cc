@@ -312,7 +312,7 @@ void Scheduler::Finish(IncidentRecord& record, const std::string& status, const 
   record.since = now.wall;
   incidents_.Finish(record, status, reason);
   if (EndedAsRun(record)) {
-    dedup_.OnRunEnded(key, id, now.mono);
+    dedup_.OnRunEnded(key, id, record.incident.event.severity, now.mono);
   } else {
     dedup_.OnDropped(key, id);
   }

@@ -100,8 +100,13 @@ class Scheduler {
   // is finished as ever. False, and nothing has changed: there would be more than `most_clusters`.
   bool SetClusters(const std::vector<ClusterOptions>& clusters);
 
+  // How an event was found. A backfilled one occurred before ingest subscribed: it never escalates,
+  // since its severity may be older than the investigation of its object.
+  enum class Origin { kLive, kBackfill };
+
   // Input from MCP servers and from operators. `event.cluster` is ignored: the index counts.
-  Admission OnEvent(ClusterIndex cluster, FaultEvent event, const Instant& now, Effects& effects);
+  Admission OnEvent(ClusterIndex cluster, FaultEvent event, const Instant& now, Effects& effects,
+                    Origin origin = Origin::kLive);
   void OnInvalidEvent(ClusterIndex cluster, const std::string& reason,
                       std::optional<Severity> severity);
 
@@ -140,6 +145,24 @@ class Scheduler {
   // no other attempt.
   enum class Cancelled { kUnknown, kEndedBefore, kEnded, kStopping };
   Cancelled Cancel(const std::string& incident_id, const Instant& now, Effects& effects);
+  // From an operator: an incident that has ended is investigated again, as a new incident that
+  // names it. It counts as an event that was received and queued, but passes the filter, the window
+  // and the circuit breaker's policy. The bounds of the queues hold, and so do all limits on
+  // leasing.
+  struct Rerun {
+    enum class Result {
+      kQueued,
+      kUnknown,
+      kNotEnded,       // `state`
+      kNotConfigured,  // its cluster was removed
+      kOpenElsewhere,  // another incident of its key, `incident_id`, waits or runs
+      kRejected
+    };
+    Result result = Result::kUnknown;
+    std::string incident_id = {};  // of the new one; of kOpenElsewhere, of the open one
+    IncidentState state = IncidentState::kFinished;
+  };
+  Rerun RerunIncident(const std::string& incident_id, const Instant& now, Effects& effects);
   // From an operator: what made agents fail is mended.
   void ResetBreaker(const Instant& now, Effects& effects);
 
@@ -196,13 +219,18 @@ class Scheduler {
 
   // The checks of an event, in their order: what ends its way, or nothing.
   std::optional<Admission> Filtered(Cluster& cluster, const Incident& incident, Effects& effects);
+  // An event that escalates is none.
   std::optional<Admission> Duplicate(Cluster& cluster, const Incident& incident,
-                                     const std::string& key, const Instant& now, Effects& effects);
+                                     const std::string& key, Origin origin, const Instant& now,
+                                     Effects& effects);
   std::optional<Admission> BreakerDropped(Cluster& cluster, const Incident& incident,
                                           Effects& effects);
   std::optional<Admission> Rejected(ClusterIndex index, const Incident& incident,
                                     const Instant& now, Effects& effects);
   void Merge(IncidentRecord& record, const FaultEvent& event, Effects& effects);
+  // What has passed the checks is queued, and leased where possible.
+  Admission Queue(ClusterIndex index, Incident incident, const std::string& key, const Instant& now,
+                  Effects& effects);
 
   static Persist ChangeOf(const IncidentRecord& record);
   void RestoreOne(RestoredIncident restored, ClusterIndex index, const Instant& now);

@@ -8,7 +8,7 @@
 namespace runner::ingest {
 
 Scheduler::Admission Scheduler::OnEvent(ClusterIndex index, FaultEvent event, const Instant& now,
-                                        Effects& effects) {
+                                        Effects& effects, Origin origin) {
   Cluster& cluster = clusters_.at(index);
   event.cluster = cluster.name;
   event.timestamp = std::min(event.timestamp, now.wall);
@@ -18,10 +18,14 @@ Scheduler::Admission Scheduler::OnEvent(ClusterIndex index, FaultEvent event, co
 
   const std::string key = DedupKeyOf(options_.dedup_key, incident.event);
   if (const auto end = Filtered(cluster, incident, effects)) return *end;
-  if (const auto end = Duplicate(cluster, incident, key, now, effects)) return *end;
+  if (const auto end = Duplicate(cluster, incident, key, origin, now, effects)) return *end;
   if (const auto end = BreakerDropped(cluster, incident, effects)) return *end;
   if (const auto end = Rejected(index, incident, now, effects)) return *end;
+  return Queue(index, std::move(incident), key, now, effects);
+}
 
+Scheduler::Admission Scheduler::Queue(ClusterIndex index, Incident incident, const std::string& key,
+                                      const Instant& now, Effects& effects) {
   IncidentRecord accepted;
   accepted.incident = std::move(incident);
   accepted.cluster = index;
@@ -31,7 +35,7 @@ Scheduler::Admission Scheduler::OnEvent(ClusterIndex index, FaultEvent event, co
   const std::string id = record.incident.id;
   record.place = waiting_.PushBack(index, BandOf(record.incident.event.severity), {id, now.mono});
   dedup_.OnQueued(key, id, now.mono);
-  ++cluster.counters.queued;
+  ++clusters_[index].counters.queued;
   Persist added = ChangeOf(record);
   added.change.added = record.incident;
   effects.push_back(std::move(added));
@@ -60,10 +64,15 @@ std::optional<Scheduler::Admission> Scheduler::Filtered(Cluster& cluster, const 
 }
 
 std::optional<Scheduler::Admission> Scheduler::Duplicate(Cluster& cluster, const Incident& incident,
-                                                         const std::string& key, const Instant& now,
-                                                         Effects& effects) {
+                                                         const std::string& key, Origin origin,
+                                                         const Instant& now, Effects& effects) {
   const auto duplicate = dedup_.OnEvent(key, now.mono);
   if (!duplicate) return std::nullopt;
+  const Severity severity = incident.event.severity;
+  if (!duplicate->open && severity > duplicate->level && origin == Origin::kLive) {
+    effects.push_back(EventEscalated{duplicate->incident_id, duplicate->level});
+    return std::nullopt;
+  }
   IncidentRecord* record = incidents_.Find(duplicate->incident_id);
   const IncidentState state = record != nullptr ? record->state : IncidentState::kFinished;
   if (state == IncidentState::kQueued) Merge(*record, incident.event, effects);

@@ -1,5 +1,7 @@
 // What operators ask for.
 
+#include <utility>
+
 #include "ingest/core/scheduler.h"
 
 namespace runner::ingest {
@@ -22,6 +24,35 @@ Scheduler::Cancelled Scheduler::Cancel(const std::string& incident_id, const Ins
   // One that is away is told when it says that it still runs it.
   if (executor.attached()) effects.push_back(SendCancel{executor.stream, lease, kCancelled});
   return Cancelled::kStopping;
+}
+
+Scheduler::Rerun Scheduler::RerunIncident(const std::string& incident_id, const Instant& now,
+                                          Effects& effects) {
+  using Result = Rerun::Result;
+  const IncidentRecord* const earlier = incidents_.Find(incident_id);
+  if (earlier == nullptr) return {.result = Result::kUnknown};
+  if (earlier->state != IncidentState::kFinished) {
+    return {.result = Result::kNotEnded, .state = earlier->state};
+  }
+  const ClusterIndex index = earlier->cluster;
+  Cluster& cluster = clusters_[index];
+  if (!cluster.configured) return {.result = Result::kNotConfigured};
+  const std::string key = DedupKeyOf(options_.dedup_key, earlier->incident.event);
+  if (const std::string* open = dedup_.Open(key)) {
+    return {.result = Result::kOpenElsewhere, .incident_id = *open};
+  }
+
+  // A copy: the earlier one may be forgotten when another has to make room.
+  Incident incident{.id = new_id_(now.wall),
+                    .event = earlier->incident.event,
+                    .last_seen = now.wall,
+                    .rerun_of = incident_id};
+  incident.event.received_at = now.wall;
+  ++cluster.counters.received[static_cast<std::size_t>(incident.event.severity)];
+  effects.push_back(EventReceived{EventId(incident), incident.event});
+  if (Rejected(index, incident, now, effects)) return {.result = Result::kRejected};
+  return {.result = Result::kQueued,
+          .incident_id = Queue(index, std::move(incident), key, now, effects).incident_id};
 }
 
 void Scheduler::ResetBreaker(const Instant& now, Effects& effects) {

@@ -67,13 +67,13 @@ void Scheduler::RestoreOne(RestoredIncident restored, ClusterIndex index, const 
   if (record.started || leased) rate_.Begin(record.offered_at);
   if (record.state == IncidentState::kFinished) {
     if (EndedAsRun(record)) {
-      dedup_.OnQueued(key, id, since);
-      dedup_.OnRunEnded(key, id, since);
+      dedup_.OnQueued(key, id, record.received_mono);
+      dedup_.OnRunEnded(key, id, record.incident.event.severity, since);
     }
     incidents_.Finish(record, record.status, record.reason);
     return;
   }
-  dedup_.OnQueued(key, id, since);
+  dedup_.OnQueued(key, id, record.received_mono);
   if (leased) {
     leases_.Restore(record.executor_id, {id, record.attempt},
                     record.state == IncidentState::kRunning, now.mono);

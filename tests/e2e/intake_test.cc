@@ -112,6 +112,43 @@ TEST_F(IntakeTest, AutoPollsAServerThatPushesNothing) {
   EXPECT_TRUE(Eventually([&] { return Metric("events_received_total") == 1; }));
 }
 
+// One Node, about which each way in says another uid: none, its name, or its own.
+class OneObjectTest : public IntakeTest, public ::testing::WithParamInterface<std::string> {};
+
+TEST_P(OneObjectTest, Row61_IsOneIncidentWhateverUidItComesWith) {
+  Start({}, {"--mcp-mode", GetParam(), "--poll-interval", "300ms"});
+  system_->AwaitSubscribed();
+  std::size_t sent = 0;
+  for (const char* uid : {"node-1", "0b0c6b4e-1111-4222-8333-444455556666", ""}) {
+    const json node = {{"kind", "Node"}, {"name", "node-1"}, {"namespace", ""}, {"uid", uid}};
+    if (GetParam() == "faults") {
+      ASSERT_EQ(peer().Push({{"resource", node}}), 1);
+    } else if (GetParam() == "events") {
+      ASSERT_EQ(peer().Control("event", {{"involvedObject", node}}).at("sent"), 1);
+    } else {
+      peer().Control("list-event", {{"kind", "Node"},
+                                    {"name", "node-1"},
+                                    {"namespace", ""},
+                                    {"message", "not ready " + std::to_string(sent)}});
+    }
+    ++sent;
+    ASSERT_TRUE(Eventually([&] { return Metric("events_received_total") == sent; })) << uid;
+  }
+  v1::SubmitEventRequest event = System::Event("node-1");
+  event.mutable_resource()->set_kind("Node");
+  event.mutable_resource()->clear_namespace_();
+  for (const char* uid : {"", "6f0c5f7e-0000-4000-8000-000000000001"}) {
+    event.mutable_resource()->set_uid(uid);
+    v1::SubmitEventResponse response;
+    ASSERT_TRUE(system_->Admin().Submit(event, &response).ok());
+    EXPECT_EQ(response.reason(), "duplicate") << uid;
+  }
+  EXPECT_EQ(Metric("events_queued_total"), 1);
+}
+
+INSTANTIATE_TEST_SUITE_P(Mode, OneObjectTest, ::testing::Values("faults", "events", "poll"),
+                         [](const auto& test) { return test.param; });
+
 TEST_F(IntakeTest, AServerOfTheOldTransportIsFoundByItself) {
   system_->StartPeer({"--legacy-sse"});
   system_->StartIngest({"--mcp-endpoint", peer().sse_endpoint()});

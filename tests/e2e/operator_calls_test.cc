@@ -149,6 +149,86 @@ TEST_F(OperatorCallsTest, TheBreakerIsClosedByHand) {
   EXPECT_THAT(system_->ingest().log().With("Circuit breaker reset by an operator"), SizeIs(2));
 }
 
+TEST_F(OperatorCallsTest, AnIncidentThatHasEndedIsInvestigatedAgain) {
+  Start({"--circuit-breaker-threshold", "1", "--circuit-breaker-cooldown", "1h",
+         "--cluster-queue-size", "2", "--queue-overflow-policy", "reject-newest"});
+  const auto rerun = [this](const std::string& id, grpc::StatusCode code, std::string* again) {
+    const grpc::Status status = system_->Admin().Rerun(id, again);
+    EXPECT_EQ(status.error_code(), code) << status.error_message();
+    return status.error_message();
+  };
+  std::string again;
+  std::string none;
+  rerun("nobody", grpc::StatusCode::NOT_FOUND, &none);
+  const std::string bad = system_->Submit("bad");
+  system_->AwaitFinished(bad);
+  EXPECT_EQ(system_->Admin().Status().circuit_breaker(), "open");
+  rerun(bad, grpc::StatusCode::OK, &again);
+  EXPECT_EQ(rerun(bad, grpc::StatusCode::FAILED_PRECONDITION, &none),
+            "incident " + again + " of the same resource waits or runs; expected none");
+  EXPECT_EQ(rerun(again, grpc::StatusCode::FAILED_PRECONDITION, &none),
+            "the incident is queued; expected one that has ended");
+  EXPECT_THAT(Why("bad"), StartsWith("queued: Rerun: an operator had incident " + bad +
+                                     " investigated again. Queued: it has waited"));
+  EXPECT_EQ(Send("bad").incident_id(), again) << "an event about it joins it";
+  EXPECT_THAT(system_->ingest().log().With("Incident rerun by an operator",
+                                           {{"incident_id", again}, {"rerun_of", bad}}),
+              SizeIs(1));
+
+  system_->Admin().ResetBreaker();
+  const auto finished = system_->AwaitFinished(again);
+  EXPECT_EQ(finished.incident().rerun_of(), bad);
+  EXPECT_EQ(finished.incident().resource().name(), "bad");
+  EXPECT_THAT(ReadFile(system_->Workspace(again) / "incident.json"),
+              HasSubstr("\"rerunOf\": \"" + bad + "\""));
+  EXPECT_EQ(system_->Admin().List().front().incident().rerun_of(), bad);
+  EXPECT_EQ(Ingest("events_received_total"), 3);
+  EXPECT_EQ(Ingest("events_queued_total"), 2);
+}
+
+TEST_F(OperatorCallsTest, ARerunFindsNoRoomInAFullQueue) {
+  Start({"--cluster-queue-size", "1", "--queue-overflow-policy", "reject-newest",
+         "--circuit-breaker-threshold", "0"});
+  const std::string bad = system_->Submit("bad");
+  system_->AwaitFinished(bad);
+  system_->AwaitAgentStarted(system_->Submit("runs"));
+  system_->Submit("waits");
+  std::string none;
+  EXPECT_EQ(system_->Admin().Rerun(bad, &none).error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_EQ(Ingest("events_rejected_total"), 1);
+  WriteFile(Gate(), "");
+  system_->AwaitFinished(3);
+}
+
+TEST_F(OperatorCallsTest, AnEventMoreSevereThanWhatWasInvestigatedIsANewIncident) {
+  Start({"--circuit-breaker-threshold", "0"});
+  const std::string warning = Send("bad", "warning").incident_id();
+  system_->AwaitFinished(warning);
+  EXPECT_EQ(Send("bad", "warning").incident_id(), warning);
+  const auto critical = Send("bad", "critical");
+  EXPECT_EQ(critical.result(), "queued");
+  system_->AwaitFinished(critical.incident_id());
+  EXPECT_THAT(Why("bad"),
+              StartsWith("finished: Escalated: its severity critical is above warning"));
+  EXPECT_EQ(Send("bad", "critical").incident_id(), critical.incident_id());
+}
+
+TEST_F(OperatorCallsTest, RulesOfNamespacesDoNotTouchObjectsWithoutOne) {
+  system_->StartIngestWith(
+      "clusters:\n- name: prod\n  endpoint: http://127.0.0.1:9/mcp\n"
+      "  namespaces: {allow: [\"shop\"], deny: [\"*\"]}\n");
+  for (const char* kind : {"Node", "NodeClaim", "ClusterIssuer", "VolumeSnapshotContent",
+                           "ClusterPolicy", "APIService"}) {
+    v1::SubmitEventRequest event = System::Event("bad-" + std::string(kind));
+    event.mutable_resource()->set_kind(kind);
+    event.mutable_resource()->clear_namespace_();
+    v1::SubmitEventResponse response;
+    ASSERT_TRUE(system_->Admin().Submit(event, &response).ok());
+    EXPECT_NE(response.reason(), "namespace") << kind;
+  }
+  EXPECT_EQ(Send("bad").reason(), "namespace") << "shop is denied";
+}
+
 TEST_F(OperatorCallsTest, TheExecutorIsSeenAtAGlance) {
   Start({}, {"--slots", "3"});
   system_->AwaitFinished(system_->Submit("bad"));

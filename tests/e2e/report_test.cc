@@ -114,7 +114,8 @@ TEST_F(ReportTest, TheAgentGetsTheDocumentedEnvironmentAndNothingElse) {
                           {"TZ", "UTC"},
                           {"TMPDIR", "/tmp"},
                           {"KUBERNETES_SERVICE_HOST", "10.0.0.1"},
-                          {"KUBERNETES_SERVICE_PORT", "443"}};
+                          {"KUBERNETES_SERVICE_PORT", "443"},
+                          {"KUBECONFIG", workspace / ".kubeconfig"}};
   for (const char* name : {"PATH", "HOME"}) {
     if (const char* value = std::getenv(name)) expected[name] = value;
   }
@@ -218,6 +219,124 @@ TEST_F(ReportTest, FinishedWorkspacesAreRemovedWhenTheyAreOld) {
   EXPECT_EQ(system_->AwaitFinished(id).status(), "success");
   EXPECT_TRUE(Eventually([&] { return !std::filesystem::exists(system_->Workspace(id)); },
                          std::chrono::seconds(15)));
+}
+
+// --- outcomes, without a server ------------------------------------------------------------
+
+class OutcomeTest : public SystemTest {};
+
+TEST_F(OutcomeTest, AReportThatWasCutSaysSo) {
+  system_->StartWithoutPeer({system_->ScriptAgent(
+      "case $RUNNER_RESOURCE_NAME in long) yes report | head -c 70000;; *) echo short;; esac "
+      ">\"$RUNNER_REPORT_FILE\"\n")});
+  const auto cut = system_->AwaitFinished(system_->Submit("long")).outcome();
+  EXPECT_EQ(cut.report().size(), 64u * 1024);
+  EXPECT_TRUE(cut.report_truncated());
+  EXPECT_EQ(cut.report_bytes(), 70'000u);
+  EXPECT_FALSE(cut.report_partial()) << "the agent has finished it";
+  const auto whole = system_->AwaitFinished(system_->Submit("short")).outcome();
+  EXPECT_EQ(whole.report(), "short\n");
+  EXPECT_FALSE(whole.report_truncated());
+  EXPECT_EQ(whole.report_bytes(), 6u);
+}
+
+TEST_F(OutcomeTest, AFailureCarriesTheLastLineThatItsAgentPrinted) {
+  system_->StartWithoutPeer(
+      {system_->ScriptAgent("echo working\n"
+                            "case $RUNNER_RESOURCE_NAME in\n"
+                            "good) exit 0;;\n"
+                            "mute-*) exit 4;;\n"
+                            "slow) echo waits >&2; exec sleep 60;;\n"
+                            "link) echo hidden >&2; ln -sf /etc/passwd agent.stderr.log; exit 6;;\n"
+                            "esac\n"
+                            "printf '\\033[31merror:\\033[0m no such Pod\\n\\n' >&2\nexit 5\n")},
+      {"--circuit-breaker-threshold", "0"}, {"--agent-timeout", "1", "--agent-kill-grace", "1"});
+  const auto last = [&](const std::string& pod) {
+    const std::string id = system_->Submit(pod);
+    const std::string line = system_->AwaitFinished(id).outcome().last_output();
+    const json finished =
+        system_->executor().log().With("Agent finished", {{"incident_id", id}}).front();
+    EXPECT_EQ(finished.value("last_output", ""), line) << pod;
+    const json result = json::parse(ReadFile(system_->Workspace(id) / "result.json"));
+    EXPECT_FALSE(result.contains("lastOutput"));
+    return line;
+  };
+  EXPECT_EQ(last("bad"), "error: no such Pod");
+  EXPECT_EQ(last("mute-on-stderr"), "working");
+  EXPECT_EQ(last("slow"), "waits");
+  EXPECT_EQ(last("link"), "working") << "what the agent has linked is not read";
+  EXPECT_EQ(last("good"), "") << "of a failure or a timeout only";
+}
+
+// --- kubeconfigs --------------------------------------------------------------------------------
+
+class KubeconfigTest : public SystemTest {
+ protected:
+  void SetUp() override {
+    SystemTest::SetUp();
+    home_ = system_->directory() / "home";
+    files_ = system_->directory() / "kubeconfigs";
+    std::filesystem::create_directories(home_ / ".kube");
+    std::filesystem::create_directories(files_);
+    WriteFile(home_ / ".kube/config", "of the operator\n");
+  }
+  // An agent that reads the kubeconfig that a client of Kubernetes would read.
+  void Start(const Words& flags) {
+    system_->StartIngest({"--circuit-breaker-threshold", "2"});
+    system_->StartExecutor(
+        {system_->ScriptAgent("cat \"${KUBECONFIG:-$HOME/.kube/config}\" 2>/dev/null\nexit 0\n")},
+        flags, {{"HOME", home_}});
+    system_->AwaitAttached();
+  }
+  std::string Read(const std::string& id) {
+    EXPECT_EQ(system_->AwaitFinished(id).status(), "success");
+    return ReadFile(system_->Workspace(id) / "agent.stdout.log");
+  }
+
+  std::filesystem::path home_, files_;
+};
+
+TEST_F(KubeconfigTest, ARunOfAClusterWithoutOneFailsAndCountsAsAFailure) {
+  Start({"--kubeconfig-dir", files_});
+  for (const char* pod : {"a", "b"}) {
+    const std::string id = system_->Submit(pod);
+    const auto finished = system_->AwaitFinished(id);
+    EXPECT_EQ(finished.status(), "failure");
+    EXPECT_EQ(finished.reason(), "kubeconfig_missing");
+    EXPECT_FALSE(finished.outcome().started());
+    EXPECT_FALSE(std::filesystem::exists(system_->Workspace(id) / "agent.stdout.log"));
+    const json result = json::parse(ReadFile(system_->Workspace(id) / "result.json"));
+    EXPECT_EQ(result.at("reason"), "kubeconfig_missing");
+    EXPECT_TRUE(system_->executor().log().Has(
+        "Agent could not be started",
+        {{"incident_id", id}, {"step", "find kubeconfig " + (files_ / "prod.yaml").string()}}));
+  }
+  EXPECT_EQ(system_->Admin().Status().circuit_breaker(), "open");
+  EXPECT_EQ(system_->executor().Metrics().Sum("agents_completed_total", {{"status", "failure"}}),
+            2);
+  EXPECT_THAT(system_->Admin().Explain("a").front().explanation(),
+              ::testing::StartsWith("Failed: its cluster has no kubeconfig in --kubeconfig-dir"));
+  ExpectBalance();
+  WriteFile(files_ / "prod.yaml", "of prod\n");
+  system_->Admin().ResetBreaker();
+  EXPECT_EQ(Read(system_->Submit("c")), "of prod\n") << "it is looked for at each run";
+}
+
+TEST_F(KubeconfigTest, AnAgentNeverGetsThatOfTheOperator) {
+  Start({});
+  EXPECT_EQ(Read(system_->Submit("a")), "");
+}
+
+TEST_F(KubeconfigTest, AnOptionalOneThatIsMissingIsNotThatOfTheOperatorEither) {
+  Start({"--kubeconfig-dir", files_, "--kubeconfig-optional"});
+  EXPECT_EQ(Read(system_->Submit("a")), "");
+  WriteFile(files_ / "prod.yaml", "of prod\n");
+  EXPECT_EQ(Read(system_->Submit("b")), "of prod\n");
+}
+
+TEST_F(KubeconfigTest, AnAgentGetsAnotherOneIfThatIsConfigured) {
+  Start({"--agent-env", "KUBECONFIG=" + (home_ / ".kube/config").string()});
+  EXPECT_EQ(Read(system_->Submit("a")), "of the operator\n");
 }
 
 }  // namespace

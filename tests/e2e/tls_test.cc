@@ -274,6 +274,10 @@ TEST_F(SharedTokenTest, WhatChangesSomethingNeedsItAndWhatReadsDoesNot) {
     v1::CancelIncidentResponse response;
     return stub->CancelIncident(context, {}, &response);
   };
+  const auto rerun = [&](grpc::ClientContext* context) {
+    v1::RerunIncidentResponse response;
+    return stub->RerunIncident(context, {}, &response);
+  };
   const auto reset = [&](grpc::ClientContext* context) {
     v1::ResetCircuitBreakerResponse response;
     return stub->ResetCircuitBreaker(context, {}, &response);
@@ -282,10 +286,12 @@ TEST_F(SharedTokenTest, WhatChangesSomethingNeedsItAndWhatReadsDoesNot) {
        {"", "first", "Bearer firs", "Bearer first ", "Bearer second", "bearer"}) {
     EXPECT_EQ(Submit(shown, "a").error_code(), grpc::StatusCode::UNAUTHENTICATED) << shown;
     EXPECT_EQ(With(shown, cancel).error_code(), grpc::StatusCode::UNAUTHENTICATED) << shown;
+    EXPECT_EQ(With(shown, rerun).error_code(), grpc::StatusCode::UNAUTHENTICATED) << shown;
     EXPECT_EQ(With(shown, reset).error_code(), grpc::StatusCode::UNAUTHENTICATED) << shown;
   }
   EXPECT_TRUE(Submit("Bearer first", "a").ok());
   EXPECT_EQ(With("Bearer first", cancel).error_code(), grpc::StatusCode::NOT_FOUND);
+  EXPECT_EQ(With("Bearer first", rerun).error_code(), grpc::StatusCode::NOT_FOUND);
   EXPECT_TRUE(With("Bearer first", reset).ok());
   EXPECT_EQ(system_->Admin().Status().incidents_queued(), 1u);
 }

@@ -11,6 +11,9 @@ function parse(body) {
   }
 }
 
+// One of a ReplicaSet: each fault and event is about another Pod, unless it is said which.
+const podName = () => `checkout-7c9d8b6f4-${randomBytes(3).toString('hex').slice(1)}`;
+
 // `given` over a fault that would do.
 function fault(given, cluster, subscriptionId) {
   return {
@@ -25,7 +28,7 @@ function fault(given, cluster, subscriptionId) {
     resource: {
       apiVersion: 'v1',
       kind: 'Pod',
-      name: 'checkout-7c9d8b6f4-x2k9p',
+      name: podName(),
       namespace: 'shop',
       uid: randomUUID(),
       ...given.resource,
@@ -51,7 +54,7 @@ function event(given) {
     involvedObject: {
       apiVersion: 'v1',
       kind: 'Pod',
-      name: 'checkout-7c9d8b6f4-x2k9p',
+      name: podName(),
       namespace,
       uid: randomUUID(),
       ...given.involvedObject,

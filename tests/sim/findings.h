@@ -32,6 +32,8 @@ enum class Invariant {
   kIntake,
   kClusters,
   kDuplicates,
+  kEscalation,
+  kRerun,
   kBreaker,
   kFair,
   kCommittedFirst,
@@ -70,6 +72,12 @@ inline constexpr std::array<InvariantText, static_cast<std::size_t>(Invariant::k
         {"intake", "filter, duplicate, breaker, bounds: each event ends where it must"},
         {"clusters", "events come in of configured clusters only; a removed one keeps what it has"},
         {"duplicates", "an incident that waits takes in its duplicates"},
+        {"escalation",
+         "once a run has ended, an event above the level of its key is a new incident, "
+         "once for each level; a backfilled event never is"},
+        {"rerun",
+         "an ended incident is queued again at an operator's word, past filter, window and "
+         "breaker, within the bounds, unless its key has an open incident"},
         {"breaker", "opens, cools down, probes and closes as agreed; admits nothing while open"},
         {"fair", "what could run is passed over at most once by each other cluster"},
         {"committed-first", "nothing is told before the journal has it"},

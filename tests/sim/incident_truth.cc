@@ -60,7 +60,12 @@ std::vector<std::string> IncidentTruth::OpenIds() const {
 
 std::optional<std::string> IncidentTruth::EndOf(const std::string& incident_id) const {
   const auto found = ended_.find(incident_id);
-  return found == ended_.end() ? std::nullopt : std::optional(found->second);
+  return found == ended_.end() ? std::nullopt : std::optional(found->second.status);
+}
+
+void IncidentTruth::Remember(const std::string& id, Ended ended) {
+  ended.place = ended_.size() + 1;
+  ended_[id] = std::move(ended);
 }
 
 void IncidentTruth::Transit(const Open* from, std::string_view to) const {
@@ -104,25 +109,26 @@ void IncidentTruth::OnRestore(const std::vector<ingest::RestoredIncident>& resto
   });
   for (const auto& [at, one] : in_order) {
     const auto& [incident, progress] = *one;
-    const std::string key = ingest::DedupKeyOf(options_.dedup_key, incident.event);
-    const bool finished = progress.state == IncidentState::kFinished;
-    const bool leased = !finished && progress.state != IncidentState::kQueued;
-    if (leased || progress.started) rate_.Begin(incident.id, then(progress.leased_at));
-    const bool ran = Investigated(progress.status, progress.ever_started);
-    if (!finished || ran) dedup_.Queued(key, incident.id, then(progress.since));
-    if (finished) {
-      if (ran) dedup_.Ended(key, incident.id, true, then(progress.since));
-      ended_[incident.id] = progress.status;
-      continue;
-    }
+    const std::string key = KeyOf(options_.dedup_key, incident.event);
+    const Severity severity = incident.event.severity;
     const auto cluster = static_cast<std::size_t>(
         std::find_if(clusters_.begin(), clusters_.end(),
                      [&](const Cluster& c) { return c.name == incident.event.cluster; }) -
         clusters_.begin());
+    const bool finished = progress.state == IncidentState::kFinished;
+    const bool leased = !finished && progress.state != IncidentState::kQueued;
+    if (leased || progress.started) rate_.Begin(incident.id, then(progress.leased_at));
+    const bool ran = Investigated(progress.status, progress.ever_started);
+    if (!finished || ran) dedup_.Queued(key, incident.id, then(incident.event.received_at));
+    if (finished) {
+      if (ran) dedup_.Ended(key, incident.id, severity, true, then(progress.since));
+      Remember(incident.id, {progress.status, cluster, key, severity});
+      continue;
+    }
     Open open;
     open.cluster = cluster;
     open.key = key;
-    open.severity = incident.event.severity;
+    open.severity = severity;
     open.occurrences = incident.occurrences;
     open.since = then(progress.since);
     open.waited = progress.waited;
@@ -172,6 +178,7 @@ void IncidentTruth::OnClusters(const std::vector<ingest::ClusterOptions>& cluste
 
 void IncidentTruth::BeginInput() {
   fate_.reset();
+  escalated_ = false;
   cancel_.clear();
   cancel_state_.reset();
   result_of_.reset();

@@ -35,9 +35,12 @@ class IncidentTruth {
   // What the journal knows; before every other input of this life.
   void OnRestore(const std::vector<ingest::RestoredIncident>& restored);
   // What must become of this event; checked by OnEvent, below.
-  void BeforeEvent(ingest::ClusterIndex cluster, const FaultEvent& event);
+  void BeforeEvent(ingest::ClusterIndex cluster, const FaultEvent& event,
+                   ingest::Scheduler::Origin origin);
   // What must become of the incident; checked by OnCancel and by what is decided.
   void BeforeCancel(const std::string& incident_id);
+  // What must become of it; checked by OnRerun and by what is decided.
+  void BeforeRerun(const std::string& incident_id);
   void OnResetBreaker() { breaker_.Reset(); }
   // Peers whose word on runs is worth nothing.
   void Distrust(const std::string& executor_id) { rogues_.insert(executor_id); }
@@ -46,6 +49,7 @@ class IncidentTruth {
   void OnEvent(ingest::ClusterIndex cluster, const ingest::Scheduler::Admission& admission);
   void OnInvalid(ingest::ClusterIndex cluster) { ++clusters_[cluster].invalid; }
   void OnCancel(ingest::Scheduler::Cancelled answer) const;
+  void OnRerun(const ingest::Scheduler::Rerun& answer);
   void OnEffects(const ingest::Effects& effects);
   // The state of the scheduler is this one, and no limit or time is passed. After every step.
   void Compare(const ingest::Scheduler& scheduler) const;
@@ -89,11 +93,23 @@ class IncidentTruth {
                   restored = 0, leases_restored = 0, requeued = 0, dequeued = 0, expired = 0,
                   evicted = 0, finished = 0;
   };
+  // What has ended.
+  struct Ended {
+    std::string status;
+    ingest::ClusterIndex cluster = 0;
+    std::string key;
+    Severity severity = Severity::kWarning;
+    std::size_t place = 0;  // in the order of ends, from 1
+  };
   // What must become of an event.
   struct Fate {
     ingest::Scheduler::Admission::Result result = ingest::Scheduler::Admission::Result::kQueued;
     std::string reason;
     std::string duplicate_of;
+    // It is above the level of its key: it escalates this incident, unless it is backfilled.
+    bool above = false;
+    std::string escalates;
+    std::string rerun_of;
     bool evicts = false;
     bool either = false;  // rejected as well: the longest queues are not alike
     std::vector<ingest::ClusterIndex> victims;  // one of these has to make room
@@ -116,6 +132,7 @@ class IncidentTruth {
   void Decided(const ingest::CloseSuperseded& close);
   void Decided(const ingest::SendOffer& offer);
   void Decided(const ingest::SendRecorded& recorded);
+  void Decided(const ingest::EventEscalated& escalated);
   void Decided(const ingest::EventQueued& queued);
   void Decided(const ingest::IncidentLeased& leased);
   void Decided(const ingest::IncidentRequeued& requeued);
@@ -124,7 +141,9 @@ class IncidentTruth {
   template <typename Other>
   void Decided(const Other&) {}
 
-  Fate FateOf(ingest::ClusterIndex cluster, const FaultEvent& event);
+  Fate FateOf(ingest::ClusterIndex cluster, const FaultEvent& event,
+              ingest::Scheduler::Origin origin);
+  Invariant InvariantOf(const Fate& fate) const;
   void JudgeRoom(ingest::ClusterIndex cluster, Fate& fate) const;
   static bool Critical(const Open& incident) { return incident.severity == Severity::kCritical; }
   // Whose turn it is in this queue, which is not empty.
@@ -150,6 +169,7 @@ class IncidentTruth {
   Open* Held(const Lease& lease);
   Executor* Of(ingest::StreamId stream);
   Duration Waited(const Open& incident) const;
+  void Remember(const std::string& id, Ended ended);
   // Whether an incident that ended so keeps its key for a while.
   static bool Investigated(const std::string& status, bool ever_started);
 
@@ -174,7 +194,7 @@ class IncidentTruth {
   RateRule rate_;
   std::vector<Cluster> clusters_;
   std::map<std::string, Open> open_;
-  std::unordered_map<std::string, std::string> ended_;  // with the status
+  std::unordered_map<std::string, Ended> ended_;
   std::set<Lease> offered_;
   std::map<std::string, Executor> executors_;
   std::map<ingest::StreamId, std::string> executor_of_;
@@ -182,7 +202,9 @@ class IncidentTruth {
   bool draining_ = false;
 
   // Of the present input.
-  std::optional<Fate> fate_;                              // of an event
+  std::optional<Fate> fate_;                              // of an event or a rerun
+  ingest::Scheduler::Rerun rerun_;                        // what must be answered
+  bool escalated_ = false;                                // as was decided
   std::string cancel_;                                    // the incident that an operator names
   std::optional<State> cancel_state_;                     // of it; nothing: it is not open
   std::optional<Lease> result_of_;                        // a Result with a current lease

@@ -19,6 +19,8 @@ void IncidentTruth::OnEffects(const ingest::Effects& effects) {
     Expect(Held(lease) == nullptr, Invariant::kHelloSettles,
            [&] { return TextOf(lease) + " was not listed and is held all the same"; });
   }
+  Expect(!fate_ || fate_->escalates.empty() == !escalated_, Invariant::kEscalation,
+         [] { return std::string("an event that escalates is not told as one"); });
   Expect(!result_of_, Invariant::kOneTerminalStatus,
          [&] { return TextOf(*result_of_) + ": its Result was not recorded"; });
 }
@@ -224,9 +226,10 @@ void IncidentTruth::Decided(const ingest::IncidentFinished& finished) {
     if (!result_of_) breaker_.Ended(id, std::nullopt, env_.Now());
     Release(id, incident, result_of_ ? "ended" : "lost");
   }
-  dedup_.Ended(incident.key, id, Investigated(finished.status, incident.ever_started), env_.Now());
+  dedup_.Ended(incident.key, id, incident.severity,
+               Investigated(finished.status, incident.ever_started), env_.Now());
   ++cluster.finished;
-  ended_[id] = finished.status;
+  Remember(id, {finished.status, incident.cluster, incident.key, incident.severity});
   open_.erase(found);
 }
 

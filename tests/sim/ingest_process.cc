@@ -92,13 +92,14 @@ void IngestProcess::SetClusters(const std::vector<ingest::ClusterOptions>& clust
   });
 }
 
-std::string IngestProcess::OnEvent(ingest::ClusterIndex cluster, FaultEvent event) {
+std::string IngestProcess::OnEvent(ingest::ClusterIndex cluster, FaultEvent event,
+                                   ingest::Scheduler::Origin origin) {
   if (!scheduler_.ClusterOf(scheduler_.View(cluster).name)) return "";
   std::string incident_id;
   event.received_at = Now().wall;
   Step([&](ingest::Effects& effects) {
-    truth_.BeforeEvent(cluster, event);
-    const auto admission = scheduler_.OnEvent(cluster, std::move(event), Now(), effects);
+    truth_.BeforeEvent(cluster, event, origin);
+    const auto admission = scheduler_.OnEvent(cluster, std::move(event), Now(), effects, origin);
     if (admission.result == ingest::Scheduler::Admission::Result::kQueued) {
       incident_id = admission.incident_id;
     }
@@ -120,6 +121,16 @@ void IngestProcess::Cancel(const std::string& incident_id) {
   Step([&](ingest::Effects& effects) {
     truth_.BeforeCancel(incident_id);
     truth_.OnCancel(scheduler_.Cancel(incident_id, Now(), effects));
+  });
+}
+
+// One that drains refuses it.
+void IngestProcess::Rerun(const std::string& incident_id) {
+  if (draining_) return;
+  env_.Tell(kName, [&] { return "is asked to run " + incident_id + " again"; });
+  Step([&](ingest::Effects& effects) {
+    truth_.BeforeRerun(incident_id);
+    truth_.OnRerun(scheduler_.RerunIncident(incident_id, Now(), effects));
   });
 }
 

@@ -35,11 +35,13 @@ class IngestProcess final : public IngestPort {
   void SetClusters(const std::vector<ingest::ClusterOptions>& clusters);
   // The id of the incident, when the event became one. An event of a cluster that was removed gets
   // no further than the shell.
-  std::string OnEvent(ingest::ClusterIndex cluster, FaultEvent event);
+  std::string OnEvent(ingest::ClusterIndex cluster, FaultEvent event,
+                      ingest::Scheduler::Origin origin = ingest::Scheduler::Origin::kLive);
   void OnInvalidEvent(ingest::ClusterIndex cluster, std::optional<Severity> severity);
   // What an operator asks for.
   void Cancel(const std::string& incident_id);
   void ResetBreaker();
+  void Rerun(const std::string& incident_id);
   // A signal; the second one cancels at once.
   void Drain(Duration timeout);
 

@@ -19,7 +19,7 @@ void Promises::Told(const ingest::EventQueued& queued) {
   const std::string& id = queued.incident.id;
   env_.findings.Expect(OnDisk(id) != nullptr, Invariant::kCommittedFirst,
                        [&] { return id + " is told as queued, but not in the journal"; });
-  queued_.insert(id);
+  queued_[id] = queued.incident.rerun_of;
 }
 
 void Promises::Told(const ingest::SendOffer& offer) {
@@ -67,10 +67,17 @@ void Promises::Told(const ingest::IncidentFinished& finished) {
 
 void Promises::OnRestored(const std::vector<ingest::RestoredIncident>& restored) const {
   std::map<std::string, const ingest::IncidentProgress*> known;
-  for (const auto& [incident, progress] : restored) known[incident.id] = &progress;
-  for (const std::string& id : queued_) {
+  std::map<std::string, std::string> reruns;
+  for (const auto& [incident, progress] : restored) {
+    known[incident.id] = &progress;
+    reruns[incident.id] = incident.rerun_of;
+  }
+  for (const auto& [id, rerun_of] : queued_) {
     env_.findings.Expect(known.contains(id), Invariant::kNothingLost,
                          [&] { return id + " was told as queued and is gone after a restart"; });
+    env_.findings.Expect(reruns[id] == rerun_of, Invariant::kNothingLost, [&] {
+      return id + " was told as a rerun, which is gone after a restart";
+    });
   }
   for (const std::string& id : cancelled_) {
     env_.findings.Expect(known.contains(id) && known[id]->cancel_requested, Invariant::kNothingLost,

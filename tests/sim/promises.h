@@ -34,7 +34,7 @@ class Promises {
 
   Environment& env_;
   const SimulatedJournal& journal_;
-  std::set<std::string> queued_;
+  std::map<std::string, std::string> queued_;  // with what it runs again
   std::set<Lease> offered_;
   std::set<std::string> cancelled_;              // by an operator
   std::map<std::string, std::string> finished_;  // with the status

@@ -14,28 +14,48 @@ namespace runner::sim {
 // The rules of duplicates, breaker and rate written down a second time, without a thought for
 // speed.
 
+// What makes two events the same; the uid is not part of it.
+inline std::string KeyOf(ingest::DedupKey kind, const FaultEvent& event) {
+  if (kind == ingest::DedupKey::kFault && !event.fault_id.empty()) {
+    return "fault " + event.cluster + " " + event.fault_id;
+  }
+  return "object " + event.cluster + " " + event.resource.kind + " " + event.resource.namespace_ +
+         " " + event.resource.name;
+}
+
 // Who takes a key, and how often it was investigated.
 class DedupRule {
  public:
   explicit DedupRule(const ingest::DedupWindow::Options& options) : options_(options) {}
 
-  // An event of this key came. The incident that it belongs to, or nothing when it is a new one.
-  std::optional<std::string> OnEvent(const std::string& key, MonoTime now) {
+  struct Taken {
+    std::string incident;  // that an event belongs to
+    bool open = false;
+    // Once it has ended: the highest severity that was investigated within the window.
+    Severity level = Severity::kDebug;
+  };
+
+  // An event of this key came. Who has the key, or nothing when the event is a new incident.
+  std::optional<Taken> OnEvent(const std::string& key, MonoTime now) {
     if (!keys_.contains(key) || options_.window == Duration::zero()) return std::nullopt;
     Key& known = keys_[key];
     if (known.open) {
       known.last = now;
-      return known.incident;
+      return Taken{known.incident, true, {}};
     }
     if (now - known.last >= options_.quiet) known.runs.clear();
     known.last = now;
     if (known.runs.empty()) return std::nullopt;
-    Duration window = options_.window;
-    for (std::size_t i = 1; i < known.runs.size(); ++i) {
-      window = std::min(window * 3, options_.window_max);
-    }
-    if (now - known.runs.back() >= window) return std::nullopt;
-    return known.incident;
+    const Run& latest = known.runs.back();
+    if (now - latest.ended >= WindowAfter(known.runs.size())) return std::nullopt;
+    return Taken{latest.incident, false, Level(known.runs)};
+  }
+  // Who waits or runs of this key.
+  std::optional<std::string> Open(const std::string& key) const {
+    const auto found = keys_.find(key);
+    if (found == keys_.end() || !found->second.open) return std::nullopt;
+    if (options_.window == Duration::zero()) return std::nullopt;
+    return found->second.incident;
   }
   void Queued(const std::string& key, const std::string& incident, MonoTime now) {
     Key& known = keys_[key];
@@ -44,24 +64,47 @@ class DedupRule {
     }
     known.incident = incident;
     known.open = true;
+    known.queued = now;
     known.last = std::max(known.last, now);
   }
-  void Ended(const std::string& key, const std::string& incident, bool ran, MonoTime at) {
+  void Ended(const std::string& key, const std::string& incident, Severity severity, bool ran,
+             MonoTime at) {
     Key& known = keys_[key];
     if (known.incident != incident) return;
     known.open = false;
     if (!ran) return;
-    known.runs.push_back(at);
+    known.runs.push_back({incident, severity, known.queued, at});
     known.last = std::max(known.last, at);
   }
 
  private:
+  struct Run {
+    std::string incident;
+    Severity severity;
+    MonoTime queued, ended;
+  };
   struct Key {
     std::string incident;  // the latest
     bool open = false;
-    std::vector<MonoTime> runs;      // their ends, since it was quiet
+    MonoTime queued;                 // of the latest
+    std::vector<Run> runs;           // since it was quiet
     MonoTime last{Duration::min()};  // event or end
   };
+
+  Duration WindowAfter(std::size_t runs) const {
+    Duration window = options_.window;
+    for (std::size_t i = 1; i < runs; ++i) window = std::min(window * 3, options_.window_max);
+    return window;
+  }
+  // Back to the run whose incident came when no window was open.
+  Severity Level(const std::vector<Run>& runs) const {
+    Severity level = runs.back().severity;
+    for (std::size_t i = runs.size() - 1; i > 0; --i) {
+      if (runs[i].queued - runs[i - 1].ended >= WindowAfter(i)) break;
+      level = std::max(level, runs[i - 1].severity);
+    }
+    return level;
+  }
 
   const ingest::DedupWindow::Options options_;
   std::map<std::string, Key> keys_;

@@ -17,6 +17,8 @@ struct Transition {
 };
 inline constexpr std::array kTransitions = std::to_array<Transition>({
     {"event", "received", "queued"},
+    {"event", "received", "escalated"},
+    {"event", "received", "rerun"},
     {"event", "received", "filtered"},
     {"event", "received", "dropped"},
     {"event", "received", "rejected"},

@@ -8,11 +8,12 @@ namespace {
 
 constexpr auto kFaults = static_cast<std::size_t>(Fault::kCount);
 constexpr std::array<std::string_view, kFaults> kNames = {
-    "break-stream",   "stall-stream",    "crash-executor",  "drain-executor",   "twin-executor",
-    "rogue-executor", "crash-ingest",    "drain-ingest",    "jump-wall-clock",  "flood",
-    "bad-events",     "change-clusters", "cancel-incident", "reset-breaker",    "repeat-message",
-    "slow-wire",      "refuse-dial",     "ignore-term",     "slow-containment", "lose-containment",
-    "lose-shim",      "fail-start",      "fail-agent",      "hang-agent",       "slow-disk"};
+    "break-stream",     "stall-stream",    "crash-executor",  "drain-executor",  "twin-executor",
+    "rogue-executor",   "crash-ingest",    "drain-ingest",    "jump-wall-clock", "flood",
+    "bad-events",       "change-clusters", "cancel-incident", "reset-breaker",   "rerun-incident",
+    "repeat-message",   "slow-wire",       "refuse-dial",     "ignore-term",     "slow-containment",
+    "lose-containment", "lose-shim",       "fail-start",      "fail-agent",      "hang-agent",
+    "slow-disk"};
 
 // How rare a fault is at its strongest: the shortest mean interval in milliseconds.
 std::uint32_t ShortestInterval(Fault fault) {
@@ -26,6 +27,7 @@ std::uint32_t ShortestInterval(Fault fault) {
     case Fault::kRogueExecutor:
     case Fault::kBadEvents:
     case Fault::kCancelIncident:
+    case Fault::kRerunIncident:
       return 2'000;
     default:
       return 10'000;

@@ -26,6 +26,7 @@ enum class Fault {
   kChangeClusters,  // they are configured, removed, judged by other rules
   kCancelIncident,  // by an operator
   kResetBreaker,    // by an operator
+  kRerunIncident,   // by an operator
   // These are asked for on each occasion.
   kRepeatMessage,
   kSlowWire,

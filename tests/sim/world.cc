@@ -1,6 +1,7 @@
 #include "tests/sim/world.h"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 namespace runner::sim {
@@ -143,6 +144,7 @@ void World::Forecast() {
   Suffer(Fault::kBadEvents, [this] { SendBadEvent(); });
   Suffer(Fault::kChangeClusters, [this] { ChangeClusters(); });
   Suffer(Fault::kCancelIncident, [this] { CancelIncident(); });
+  Suffer(Fault::kRerunIncident, [this] { RerunIncident(); });
   Suffer(Fault::kResetBreaker, [this] {
     if (ingest_) ingest_->ResetBreaker();
   });
@@ -182,26 +184,39 @@ void World::CancelIncident() {
   ingest_->Cancel(ids[env_.random.Below(ids.size())]);
 }
 
+// One of the latest, which may still be open.
+void World::RerunIncident() {
+  if (!ingest_ || last_incident_ == 0) return;
+  const std::uint64_t back = env_.random.Below(std::min<std::uint64_t>(last_incident_, 20));
+  ingest_->Rerun("i" + std::to_string(last_incident_ - back));
+}
+
 void World::RestoreClusters() {
   if (ingest_) ingest_->SetClusters(clusters_);
 }
 
-FaultEvent World::MakeFault(std::string pod, Severity severity) {
+FaultEvent World::MakeFault(std::string pod, Severity severity, std::string uid) {
   FaultEvent event;
   event.fault_id = "fault-of-" + pod;
   event.fault_type = "CrashLoop";
   event.severity = severity;
-  event.resource = {"v1", "Pod", std::move(pod), "default", "uid"};
+  event.resource = {"v1", "Pod", std::move(pod), "default", std::move(uid)};
   return event;
 }
 
 void World::SendEvent(ingest::ClusterIndex cluster, Severity severity) {
   if (!ingest_) return;
-  FaultEvent event = MakeFault("pod-" + std::to_string(env_.random.Below(pods_)), severity);
+  const std::string pod = "pod-" + std::to_string(env_.random.Below(pods_));
+  // One object comes with its uid, with another one, with its name for a uid, and with none.
+  const std::array<std::string, 4> uids = {"uid-a", "uid-b", pod, ""};
+  FaultEvent event = MakeFault(pod, severity, uids[env_.random.Below(uids.size())]);
+  const bool backfilled = env_.random.Chance(150);
   env_.Tell(clusters_[cluster].name, [&] {
-    return "tells a fault of " + event.resource.name + ", " + std::string(ToString(severity));
+    return std::string(backfilled ? "lists" : "tells") + " a fault of " + event.resource.name +
+           ", " + std::string(ToString(severity));
   });
-  ingest_->OnEvent(cluster, std::move(event));
+  using Origin = ingest::Scheduler::Origin;
+  ingest_->OnEvent(cluster, std::move(event), backfilled ? Origin::kBackfill : Origin::kLive);
 }
 
 void World::SendBadEvent() {

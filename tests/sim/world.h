@@ -77,7 +77,7 @@ class World {
   void StopExecutor(std::size_t host);
   ExecutorProcess* AnyExecutor();
 
-  static FaultEvent MakeFault(std::string pod, Severity severity);
+  static FaultEvent MakeFault(std::string pod, Severity severity, std::string uid = "uid");
   void SendEvent(ingest::ClusterIndex cluster, Severity severity);
   void SendBadEvent();
   void Flood();
@@ -86,6 +86,7 @@ class World {
   void BreakPods(ingest::ClusterIndex cluster);
   void ChangeClusters();
   void CancelIncident();
+  void RerunIncident();
   void JumpWallClock();
   void CrashExecutor();
 

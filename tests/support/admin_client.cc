@@ -109,6 +109,18 @@ std::string IngestClient::Cancel(const std::string& incident_id) {
   return status.ok() ? response.result() : status.error_message();
 }
 
+grpc::Status IngestClient::Rerun(const std::string& incident_id, std::string* new_incident_id) {
+  grpc::ClientContext context;
+  Limit(context);
+  v1::RerunIncidentRequest request;
+  request.set_incident_id(incident_id);
+  v1::RerunIncidentResponse response;
+  grpc::Status status =
+      v1::IngestAdmin::NewStub(channel_)->RerunIncident(&context, request, &response);
+  *new_incident_id = response.incident_id();
+  return status;
+}
+
 std::string IngestClient::ResetBreaker() {
   grpc::ClientContext context;
   Limit(context);

@@ -37,6 +37,8 @@ class IngestClient {
   std::vector<v1::EventExplanation> Explain(const std::string& pod);
   // What it answers; of a refusal the message.
   std::string Cancel(const std::string& incident_id);
+  // The new incident.
+  grpc::Status Rerun(const std::string& incident_id, std::string* new_incident_id);
   // The state that the breaker had.
   std::string ResetBreaker();
 

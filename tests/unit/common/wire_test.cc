@@ -27,6 +27,7 @@ Incident MakeIncident() {
   incident.event.timestamp = WallTime(milliseconds(1735689600042));
   incident.event.received_at = WallTime(milliseconds(-1500));
   incident.occurrences = 3;
+  incident.rerun_of = "017f22e2-79b0-7cc3-98c4-dc0c0c073980";
   return incident;
 }
 
@@ -44,6 +45,7 @@ TEST(WireTest, IncidentsSurviveTheRoundTrip) {
   EXPECT_EQ(back->event.timestamp, incident.event.timestamp);
   EXPECT_EQ(back->event.received_at, incident.event.received_at);
   EXPECT_EQ(back->occurrences, 3u);
+  EXPECT_EQ(back->rerun_of, incident.rerun_of);
 }
 
 TEST(WireTest, OutcomesSurviveTheRoundTrip) {
@@ -58,6 +60,9 @@ TEST(WireTest, OutcomesSurviveTheRoundTrip) {
   outcome.duration = milliseconds(300'250);
   outcome.report = "report";
   outcome.report_partial = true;
+  outcome.report_truncated = true;
+  outcome.report_bytes = 5'000'000'000;
+  outcome.last_output = "no such Pod";
   outcome.workspace = "/incidents/x";
   outcome.started = true;
   const auto back = FromProto(ToProto(outcome));
@@ -73,8 +78,17 @@ TEST(WireTest, OutcomesSurviveTheRoundTrip) {
   EXPECT_EQ(back->duration, outcome.duration);
   EXPECT_EQ(back->report, "report");
   EXPECT_TRUE(back->report_partial);
+  EXPECT_TRUE(back->report_truncated);
+  EXPECT_EQ(back->report_bytes, outcome.report_bytes);
+  EXPECT_EQ(back->last_output, "no such Pod");
   EXPECT_EQ(back->workspace, "/incidents/x");
   EXPECT_TRUE(back->started);
+}
+
+TEST(WireTest, TheLastOutputOfAPeerIsBounded) {
+  v1::Outcome outcome = ToProto(Outcome());
+  outcome.set_last_output(std::string(1'000'000, 'x'));
+  EXPECT_EQ(FromProto(outcome)->last_output.size(), kMaxLastOutput);
 }
 
 TEST(WireTest, ExitCodeZeroIsNotAbsent) {

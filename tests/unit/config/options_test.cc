@@ -24,6 +24,7 @@ namespace runner {
 namespace {
 
 using ::testing::Contains;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::UnorderedElementsAreArray;
@@ -165,7 +166,10 @@ std::vector<OptionCase> ExecutorOptions() {
        "old"},
       {kExecutor, "--workspace-max-bytes", "WORKSPACE_MAX_BYTES", "5368709120", "1", "2", "0",
        "1.5.5"},
-      {kExecutor, "--kubeconfig-dir", "KUBECONFIG_DIR", "\"\"", "/a", "/b", "/c"},
+      {kExecutor, "--kubeconfig-dir", "KUBECONFIG_DIR", "\"\"", "/tmp", "/usr", "/etc",
+       "/no/such/directory"},
+      {kExecutor, "--kubeconfig-optional", "KUBECONFIG_OPTIONAL", "false", "true", "false", "true",
+       "maybe"},
   };
   const auto both = BothHave(kExecutor, "9091", "8081", "127.0.0.1:50052");
   options.insert(options.end(), both.begin(), both.end());
@@ -323,6 +327,23 @@ TEST_F(TablesTest, ThePageOfTheDocumentationIsUpToDate) {
         << kPath << " is stale; RUNNER_UPDATE_DOCS=1 with this test writes it. It must have:\n"
         << section;
   }
+}
+
+TEST_F(TablesTest, AKubeconfigDirectoryMustBeOneUnlessItIsOptional) {
+  WriteConfig("");
+  const auto problems = [this](std::vector<std::string> arguments) {
+    arguments.emplace_back("--agent-command=sh");
+    Tables tables(Environment());
+    return Parse(tables.of_executor, std::move(arguments)).problems;
+  };
+  for (const std::string not_one : {"/no/such/directory", "/etc/passwd"}) {
+    EXPECT_THAT(problems({"--kubeconfig-dir=" + not_one}),
+                ElementsAre("--kubeconfig-dir: \"" + not_one +
+                            "\" is not a directory; expected a directory of <cluster>.yaml, or "
+                            "--kubeconfig-optional"));
+    EXPECT_THAT(problems({"--kubeconfig-dir=" + not_one, "--kubeconfig-optional"}), IsEmpty());
+  }
+  EXPECT_THAT(problems({}), IsEmpty());
 }
 
 TEST_F(TablesTest, WhatIsPrintedIsAConfigurationThatSaysTheSame) {

@@ -1,5 +1,8 @@
 #include "executor/workspace/agent_environment.h"
 
+#include <cerrno>
+#include <filesystem>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -72,14 +75,44 @@ TEST_F(AgentEnvironment, EventCannotAddOrOverrideVariables) {
   EXPECT_THAT(environment, Contains("RUNNER_FAULT_TYPE=a?PATH=/evil"));
 }
 
-TEST_F(AgentEnvironment, KubeconfigIsThatOfTheCluster) {
+TEST_F(AgentEnvironment, KubeconfigIsThatOfTheClusterAndElseOneThatDoesNotExist) {
+  input_.own = {"HOME=/home/operator", "KUBECONFIG=/home/operator/admin.yaml"};
+  EXPECT_THAT(Build(), Contains("KUBECONFIG=/work/id/.kubeconfig"));
+  input_.extra = {"KUBECONFIG"};
+  EXPECT_THAT(Build(), Contains("KUBECONFIG=/home/operator/admin.yaml")) << "as configured";
+  input_.kubeconfig = "/etc/kubeconfigs/prod.yaml";
+  EXPECT_THAT(Build(), Contains("KUBECONFIG=/etc/kubeconfigs/prod.yaml"));
+}
+
+TEST(FindKubeconfig, IsTheFileOfTheCluster) {
   const TemporaryDirectory directory;
-  input_.kubeconfig_dir = directory.path();
-  EXPECT_THAT(Build(), Each(Not(StartsWith("KUBECONFIG="))));
+  EXPECT_EQ(FindKubeconfig("", "prod").error, 0);
+  EXPECT_EQ(FindKubeconfig("", "prod").path, "");
+  EXPECT_EQ(FindKubeconfig(directory.path(), "prod").error, ENOENT);
+  EXPECT_EQ(FindKubeconfig(directory.path() / "missing", "prod").error, ENOENT);
   directory.Write("prod.yaml", "");
-  EXPECT_THAT(Build(), Contains("KUBECONFIG=" + (directory.path() / "prod.yaml").string()));
-  incident_.event.cluster = "../" + directory.path().filename().string() + "/prod";
-  EXPECT_THAT(Build(), Each(Not(StartsWith("KUBECONFIG="))));
+  EXPECT_EQ(FindKubeconfig(directory.path(), "prod").error, 0);
+  EXPECT_EQ(FindKubeconfig(directory.path(), "prod").path, directory.path() / "prod.yaml");
+}
+
+TEST(FindKubeconfig, TakesALinkAsSecretsAreMountedAndNothingThatIsNoFile) {
+  const TemporaryDirectory directory;
+  directory.Write("data", "");
+  std::filesystem::create_symlink("data", directory.path() / "prod.yaml");
+  EXPECT_EQ(FindKubeconfig(directory.path(), "prod").error, 0);
+  std::filesystem::create_symlink("nowhere", directory.path() / "stage.yaml");
+  EXPECT_EQ(FindKubeconfig(directory.path(), "stage").error, ENOENT);
+  std::filesystem::create_directory(directory.path() / "test.yaml");
+  EXPECT_NE(FindKubeconfig(directory.path(), "test").error, 0);
+}
+
+TEST(FindKubeconfig, AClusterCannotLeadOutOfTheDirectory) {
+  const TemporaryDirectory directory;
+  directory.Write("prod.yaml", "");
+  std::filesystem::create_directory(directory.path() / "inner");
+  for (const char* cluster : {"../prod", "inner/../../prod", "", ".", ".prod"}) {
+    EXPECT_EQ(FindKubeconfig(directory.path() / "inner", cluster).error, ENOENT) << cluster;
+  }
 }
 
 }  // namespace

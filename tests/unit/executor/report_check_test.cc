@@ -28,6 +28,7 @@ TEST_F(ReportCheck, GoodReportIsRead) {
   EXPECT_EQ(report.verdict, ReportVerdict::kGood);
   EXPECT_EQ(report.bytes, 100u);
   EXPECT_EQ(report.excerpt, std::string(100, 'x'));
+  EXPECT_FALSE(report.truncated);
 }
 
 TEST_F(ReportCheck, SmallReportIsReadAllTheSame) {
@@ -87,6 +88,19 @@ TEST_F(ReportCheck, LargeReportIsCutBetweenCharacters) {
   EXPECT_EQ(report.bytes, 300'001u);
   EXPECT_EQ(report.excerpt.size(), 1 + (kReportExcerptBytes - 1) / 3 * 3);
   EXPECT_TRUE(report.excerpt.ends_with("\xE2\x82\xAC"));
+  EXPECT_TRUE(report.truncated);
+}
+
+TEST_F(ReportCheck, TruncatedIsWhatIsLongerThanTheExcerpt) {
+  for (const std::uint64_t more : {0, 1, 3, 4, 5}) {
+    directory_.Write("output/report.md", std::string(kReportExcerptBytes + more, 'x'));
+    const Report report = Check();
+    EXPECT_EQ(report.truncated, more != 0) << more;
+    EXPECT_EQ(report.bytes, kReportExcerptBytes + more);
+    EXPECT_EQ(report.excerpt.size(), kReportExcerptBytes);
+  }
+  directory_.Write("output/report.md", std::string(30'000, '\xFF'));
+  EXPECT_TRUE(Check().truncated) << "as valid text it is three times as long";
 }
 
 TEST_F(ReportCheck, BinaryReportBecomesValidText) {

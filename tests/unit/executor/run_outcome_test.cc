@@ -99,6 +99,16 @@ TEST(Judge, ShimThatNeverStartedIsASpawnError) {
   EXPECT_EQ(Judge(end).reason, "spawn_error");
 }
 
+TEST(Judge, AMissingKubeconfigIsAFailureOfItsOwn) {
+  RunEnd end;
+  end.started = false;
+  end.start_failure = StartFailure::kKubeconfigMissing;
+  end.start_errno = ENOENT;
+  EXPECT_EQ(Judge(end).status, RunStatus::kFailure);
+  EXPECT_EQ(Judge(end).reason, "kubeconfig_missing");
+  EXPECT_FALSE(Judge(end).started);
+}
+
 TEST(Judge, FullDiskAtTheStartIsNamed) {
   for (const int error : {ENOSPC, EDQUOT}) {
     RunEnd end;

@@ -81,7 +81,7 @@ TEST(RunState, AShimWithoutProofIsSweptAfter) {
 
 TEST(RunState, AStartThatFailedIsSweptTooAndToldAsSuch) {
   RunState run(kStart);
-  run.OnStartFailed(ENOENT, kStart.mono);
+  run.OnStartFailed(StartFailure::kSpawn, ENOENT, kStart.mono);
   EXPECT_EQ(run.phase(), Phase::kSweeping);
   const RunEnd end = run.OnFinished(true, kStart);
   EXPECT_FALSE(end.started);

@@ -15,6 +15,7 @@ using std::chrono::seconds;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
+using ::testing::StartsWith;
 
 constexpr StreamId kExecutor = 1;
 
@@ -124,6 +125,28 @@ TEST_F(DecisionRingTest, ADuplicateNamesItsIncidentAndHowFarThatHadCome) {
   Event(OfPod("a"));
   EXPECT_THAT(Say("a"), HasSubstr("had ended as success; events like it were ignored for another "
                                   "4m12s."));
+}
+
+TEST_F(DecisionRingTest, AnEscalationAndARerunSayHowTheyPassedTheWindow) {
+  Use(WithDuplicates());
+  const std::string id = Event(OfPod("a", Severity::kWarning)).incident_id;
+  Attach();
+  Result(id, Ended(RunStatus::kSuccess));
+  const std::string escalated = Event(OfPod("a", Severity::kCritical)).incident_id;
+  EXPECT_EQ(Say("a"),
+            "queued: Escalated: its severity critical is above warning, the highest that "
+            "was investigated lately; incident " +
+                id +
+                " of the same resource had ended. Leased: it is about to start on executor "
+                "pod-1, attempt 1.");
+  Result(escalated, Ended(RunStatus::kFailure, "kubeconfig_missing"));
+  EXPECT_THAT(Say("a"), HasSubstr("had ended. Failed: its cluster has no kubeconfig in "
+                                  "--kubeconfig-dir on executor pod-1, attempt 1."));
+  driver_->Draining(kExecutor);
+  driver_->Rerun(escalated);
+  Hear();
+  EXPECT_THAT(Say("a"), StartsWith("queued: Rerun: an operator had incident " + escalated +
+                                   " investigated again. Queued: it has waited for 0s"));
 }
 
 TEST_F(DecisionRingTest, WhatWaitsIsToldWhatItWaitsFor) {

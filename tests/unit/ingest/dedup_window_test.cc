@@ -3,6 +3,7 @@
 #include <map>
 #include <string>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -22,11 +23,14 @@ class DedupWindowTest : public ::testing::Test {
  protected:
   bool IsDuplicate() { return window_.OnEvent("key", now_).has_value(); }
   // The fault is investigated once more; the run ends now.
-  void Investigate() {
+  std::string Investigate(Severity severity = Severity::kWarning) {
     const std::string id = "i" + std::to_string(++runs_);
     window_.OnQueued("key", id, now_);
-    window_.OnRunEnded("key", id, now_);
+    window_.OnRunEnded("key", id, severity, now_);
+    return id;
   }
+  // Of the window that is open.
+  Severity Level() { return window_.OnEvent("key", now_)->level; }
   void Pass(Duration time) { now_ += time; }
 
   DedupWindow window_{{}};
@@ -114,7 +118,7 @@ TEST_F(DedupWindowTest, AKeyThatWasSilentWhileItsIncidentWaitedStartsAnewBehindO
   window_.OnQueued("key", "waits", now_);
   Pass(hours(24));
   window_.OnQueued("other", "i", now_);
-  window_.OnRunEnded("other", "i", now_);
+  window_.OnRunEnded("other", "i", Severity::kWarning, now_);
   window_.OnDropped("key", "waits");
   EXPECT_FALSE(IsDuplicate());
   Investigate();
@@ -126,9 +130,52 @@ TEST_F(DedupWindowTest, OnlyTheLatestIncidentOfAKeySpeaksForIt) {
   window_.OnQueued("key", "old", now_);
   window_.OnQueued("key", "new", now_);
   window_.OnDropped("key", "old");
-  window_.OnRunEnded("key", "old", now_);
+  window_.OnRunEnded("key", "old", Severity::kWarning, now_);
   Pass(hours(1));
   EXPECT_EQ(window_.OnEvent("key", now_)->incident_id, "new");
+}
+
+TEST_F(DedupWindowTest, TheLevelIsTheHighestSeverityInvestigatedWithinTheWindow) {
+  Investigate(Severity::kWarning);
+  EXPECT_EQ(Level(), Severity::kWarning);
+  Pass(minutes(1));
+  Investigate(Severity::kCritical);
+  EXPECT_EQ(Level(), Severity::kCritical);
+  Pass(minutes(1));
+  Investigate(Severity::kError);
+  EXPECT_EQ(Level(), Severity::kCritical) << "a milder rerun does not lower it";
+}
+
+TEST_F(DedupWindowTest, WithTheNextWindowTheLevelBeginsAnew) {
+  Investigate(Severity::kCritical);
+  Pass(minutes(5));
+  Investigate(Severity::kWarning);
+  EXPECT_EQ(Level(), Severity::kWarning);
+}
+
+TEST_F(DedupWindowTest, AnEscalationTriplesTheWindowAsAnyRunDoes) {
+  Investigate(Severity::kWarning);
+  Pass(minutes(1));
+  Investigate(Severity::kCritical);
+  Pass(minutes(15) - seconds(1));
+  EXPECT_TRUE(IsDuplicate());
+  Pass(seconds(1));
+  EXPECT_FALSE(IsDuplicate());
+}
+
+TEST_F(DedupWindowTest, WhatIsDroppedWithinTheWindowLeavesItToTheRunBefore) {
+  const std::string ran = Investigate(Severity::kWarning);
+  Pass(minutes(1));
+  window_.OnQueued("key", "escalated", now_);
+  ASSERT_NE(window_.Open("key"), nullptr);
+  EXPECT_EQ(*window_.Open("key"), "escalated");
+  window_.OnDropped("key", "escalated");
+  EXPECT_EQ(window_.Open("key"), nullptr);
+  const auto duplicate = window_.OnEvent("key", now_);
+  ASSERT_TRUE(duplicate);
+  EXPECT_EQ(duplicate->incident_id, ran) << "the dropped one was not investigated";
+  EXPECT_EQ(duplicate->level, Severity::kWarning) << "and may escalate again";
+  EXPECT_EQ(duplicate->taken_for, Duration(minutes(4)));
 }
 
 TEST_F(DedupWindowTest, AWindowOfZeroKnowsNoDuplicates) {
@@ -142,7 +189,7 @@ TEST_F(DedupWindowTest, BeyondItsBoundTheKeysThatWereSilentLongestGo) {
   DedupWindow window({.max_ended = 2});
   const auto run = [&](const std::string& key) {
     window.OnQueued(key, "i", now_);
-    window.OnRunEnded(key, "i", now_);
+    window.OnRunEnded(key, "i", Severity::kWarning, now_);
     Pass(seconds(1));
   };
   window.OnQueued("open", "i", now_);
@@ -172,6 +219,26 @@ TEST(DedupKeyOf, TellsObjectsApartWhateverTheirNames) {
   EXPECT_NE(DedupKeyOf(DedupKey::kResource, a), DedupKeyOf(DedupKey::kResource, b));
 }
 
+// Row 61: each way in has its own idea of the uid.
+TEST(DedupKeyOf, AUidDoesNotSplitAnObject) {
+  for (const DedupKey kind : {DedupKey::kResource, DedupKey::kFault}) {
+    FaultEvent node;
+    node.cluster = "c";
+    node.resource = {"v1", "Node", "node-1", "", ""};
+    for (const char* uid : {"node-1", "6f0c5f7e-0000-4000-8000-000000000001", "a", "b"}) {
+      FaultEvent same = node;
+      same.resource.uid = uid;
+      EXPECT_EQ(DedupKeyOf(kind, node), DedupKeyOf(kind, same)) << uid;
+    }
+    FaultEvent pod = node;
+    pod.resource.kind = "Pod";
+    EXPECT_NE(DedupKeyOf(kind, node), DedupKeyOf(kind, pod));
+    pod = node;
+    pod.resource.namespace_ = "shop";
+    EXPECT_NE(DedupKeyOf(kind, node), DedupKeyOf(kind, pod));
+  }
+}
+
 TEST(DedupKeyOf, FallsBackToTheObjectWhereThereIsNoFaultId) {
   FaultEvent a;
   a.cluster = "c";
@@ -191,30 +258,41 @@ TEST(DedupWindowModel, AgreesWithARuleThatRemembersEveryRun) {
     sim::DedupRule rule(options);
     MonoTime now = kStart;
     int last = 0;
-    std::map<std::string, std::string> open;
-    const auto steps = *rc::gen::container<std::vector<std::tuple<int, int, int>>>(
-        rc::gen::tuple(rc::gen::inRange(0, 4), rc::gen::inRange(0, 3), rc::gen::inRange(0, 120)));
-    for (const auto& [what, which, passed] : steps) {
+    std::map<std::string, std::pair<std::string, Severity>> open;
+    const auto steps = *rc::gen::container<std::vector<std::tuple<int, int, int, int>>>(
+        rc::gen::tuple(rc::gen::inRange(0, 5), rc::gen::inRange(0, 3), rc::gen::inRange(0, 120),
+                       rc::gen::inRange(0, 3)));
+    for (const auto& [what, which, passed, severe] : steps) {
       now += seconds(passed < 100 ? passed / 4 : 3 * passed);
       const std::string key = "key" + std::to_string(which);
-      if (what <= 1) {
+      const auto severity = static_cast<Severity>(2 + severe);
+      const bool rerun = what == 4 && !open.contains(key);
+      if (what <= 1 || rerun) {
         const auto actual = window.OnEvent(key, now);
         const auto expected = rule.OnEvent(key, now);
         RC_ASSERT(actual.has_value() == expected.has_value());
-        RC_ASSERT(!actual || actual->incident_id == *expected);
-        if (actual) continue;
-        open[key] = "i" + std::to_string(++last);
-        window.OnQueued(key, open[key], now);
-        rule.Queued(key, open[key], now);
-      } else if (open.contains(key)) {
-        if (what == 2) {
-          window.OnRunEnded(key, open[key], now);
-        } else {
-          window.OnDropped(key, open[key]);
+        if (actual) {
+          RC_ASSERT(actual->incident_id == expected->incident);
+          RC_ASSERT(actual->open == expected->open);
+          RC_ASSERT(actual->level == expected->level);
+          const bool escalates = !actual->open && severity > actual->level;
+          if (!escalates && !rerun) continue;
         }
-        rule.Ended(key, open[key], what == 2, now);
+        open[key] = {"i" + std::to_string(++last), severity};
+        window.OnQueued(key, open[key].first, now);
+        rule.Queued(key, open[key].first, now);
+      } else if (open.contains(key)) {
+        const auto& [id, of] = open[key];
+        if (what == 2) {
+          window.OnRunEnded(key, id, of, now);
+        } else {
+          window.OnDropped(key, id);
+        }
+        rule.Ended(key, id, of, what == 2, now);
         open.erase(key);
       }
+      const std::string* const held = window.Open(key);
+      RC_ASSERT((held != nullptr) == rule.Open(key).has_value());
     }
   });
   EXPECT_TRUE(holds);

@@ -117,6 +117,43 @@ TEST_F(SweepTest, FailuresWithoutEndFloodNeitherTheLogNorTheLoop) {
 
 // --- the books ------------------------------------------------------------------------------
 
+TEST(LoopEventsTest, WhatABackfillFoundIsKnownAsThatToTheScheduler) {
+  SchedulerOptions options;
+  options.dedup.window = 5min;
+  LoopFixture house({"prod"}, options);
+  const auto counters = [&] { return house.loop.scheduler().View(0).counters; };
+  const auto tell = [&](Severity severity, bool backfilled) {
+    house.loop.OnEvent("prod", LoopFixture::Fault("a", severity), backfilled);
+  };
+  ::testing::internal::CaptureStderr();
+  house.RunTurns({
+      [&] {
+        house.loop.Step([](Scheduler& s, const Instant& now, Effects& effects) {
+          HelloInfo hello;
+          hello.executor_id = "e";
+          hello.slots = 1;
+          s.OnHello(1, hello, now, effects);
+          s.OnCredits(1, 1, now, effects);
+        });
+        tell(Severity::kWarning, false);
+      },
+      [&] {
+        house.loop.Step([&](Scheduler& s, const Instant& now, Effects& effects) {
+          Outcome outcome;
+          outcome.status = RunStatus::kSuccess;
+          s.OnResult(1, house.streams.offer, outcome, now, effects);
+        });
+        tell(Severity::kCritical, true);
+      },
+      [&] {
+        EXPECT_EQ(counters().queued, 1u) << "a backfilled event does not escalate";
+        tell(Severity::kCritical, false);
+      },
+      [&] { EXPECT_EQ(counters().queued, 2u); },
+  });
+  ::testing::internal::GetCapturedStderr();
+}
+
 TEST(BrokenEquationsTest, EachNumberIsPartOfAnEquation) {
   const std::string name = "prod";
   const auto broken = [&](auto miscount) {

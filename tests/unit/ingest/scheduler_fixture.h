@@ -37,9 +37,11 @@ class SchedulerDriver {
   }
 
   // --- inputs; each clears the effects of the one before ---
-  Scheduler::Admission Event(ClusterIndex cluster = 0, FaultEvent event = Fault()) {
+  Scheduler::Admission Event(ClusterIndex cluster = 0, FaultEvent event = Fault(),
+                             Scheduler::Origin origin = Scheduler::Origin::kLive) {
     event.received_at = now_.wall;
-    return Step([&] { return scheduler_.OnEvent(cluster, std::move(event), now_, effects_); });
+    return Step(
+        [&] { return scheduler_.OnEvent(cluster, std::move(event), now_, effects_, origin); });
   }
   // The id of a new incident.
   std::string Queue(ClusterIndex cluster = 0) { return Event(cluster).incident_id; }
@@ -90,6 +92,9 @@ class SchedulerDriver {
   }
   Scheduler::Cancelled Cancel(const std::string& incident_id) {
     return Step([&] { return scheduler_.Cancel(incident_id, now_, effects_); });
+  }
+  Scheduler::Rerun Rerun(const std::string& incident_id) {
+    return Step([&] { return scheduler_.RerunIncident(incident_id, now_, effects_); });
   }
   void ResetBreaker() {
     Step([&] { scheduler_.ResetBreaker(now_, effects_); });

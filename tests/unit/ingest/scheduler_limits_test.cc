@@ -90,6 +90,104 @@ TEST(SchedulerDuplicates, AreJudgedByTheFaultWhereToldSo) {
   EXPECT_EQ(driver.Event(0, event).reason, "duplicate");
 }
 
+// Row 61: a server pushes the uid, a list has none, and the kubelet takes a Node's name for it.
+TEST(SchedulerDuplicates, Row61_OneObjectIsOneIncidentWhateverUidItComesWith) {
+  SchedulerDriver driver(WithDuplicates());
+  FaultEvent event = Pod("node-1");
+  event.fault_id.clear();
+  event.resource.kind = "Node";
+  event.resource.namespace_.clear();
+  const std::string id = driver.Event(0, event).incident_id;
+  for (const char* uid : {"node-1", "6f0c5f7e-0000-4000-8000-000000000001", "", "B"}) {
+    event.resource.uid = uid;
+    EXPECT_EQ(driver.Event(0, event).incident_id, id) << uid;
+  }
+  EXPECT_EQ(driver.Record(id).incident.occurrences, 5u);
+}
+
+class SchedulerEscalation : public ::testing::Test {
+ protected:
+  SchedulerEscalation() { driver_.Attach(kStream, "e", 1); }
+  Scheduler::Admission Event(Severity severity,
+                             Scheduler::Origin origin = Scheduler::Origin::kLive) {
+    FaultEvent event = Pod("a", severity);
+    event.fault_type = severity == Severity::kWarning ? "PodCrash" : "CrashLoop";
+    return driver_.Event(0, event, origin);
+  }
+  // It becomes an incident, whose run ends at once.
+  std::string Investigate(Severity severity) {
+    const auto admission = Event(severity);
+    EXPECT_EQ(admission.result, Result::kQueued);
+    RunNext(driver_, RunStatus::kSuccess);
+    return admission.incident_id;
+  }
+
+  SchedulerDriver driver_{WithDuplicates()};
+};
+
+TEST_F(SchedulerEscalation, OnceForEachLevel) {
+  const std::string warning = Investigate(Severity::kWarning);
+  EXPECT_EQ(Event(Severity::kWarning).incident_id, warning);
+  const auto error = Event(Severity::kError);
+  EXPECT_EQ(error.result, Result::kQueued);
+  EXPECT_EQ(driver_.Only<EventEscalated>().incident_id, warning);
+  EXPECT_EQ(driver_.Only<EventEscalated>().level, Severity::kWarning);
+  RunNext(driver_, RunStatus::kFailure);
+  EXPECT_EQ(Event(Severity::kError).incident_id, error.incident_id);
+  Investigate(Severity::kCritical);
+  for (const Severity severity : {Severity::kWarning, Severity::kError, Severity::kCritical}) {
+    EXPECT_EQ(Event(severity).reason, "duplicate");
+    EXPECT_EQ(driver_.Count<EventEscalated>(), 0u);
+  }
+}
+
+TEST_F(SchedulerEscalation, ABackfilledEventNeverDoes) {
+  const std::string warning = Investigate(Severity::kWarning);
+  EXPECT_EQ(Event(Severity::kCritical, Scheduler::Origin::kBackfill).incident_id, warning);
+  EXPECT_EQ(driver_.Count<EventEscalated>(), 0u);
+  driver_.Pass(minutes(5));
+  EXPECT_EQ(Event(Severity::kCritical, Scheduler::Origin::kBackfill).result, Result::kQueued)
+      << "the window is over";
+}
+
+TEST_F(SchedulerEscalation, WhileItsIncidentRunsAnEventJoinsIt) {
+  const std::string id = Event(Severity::kWarning).incident_id;
+  EXPECT_EQ(Event(Severity::kCritical).incident_id, id);
+  driver_.Started(kStream, {id, 1});
+  driver_.Result(kStream, {id, 1});
+  EXPECT_EQ(Event(Severity::kCritical).result, Result::kQueued) << "the run was about a warning";
+}
+
+TEST_F(SchedulerEscalation, WhatWaitedWithAHigherSeverityWasInvestigatedAsThat) {
+  driver_.Draining(kStream);
+  const std::string id = Event(Severity::kWarning).incident_id;
+  EXPECT_EQ(Event(Severity::kCritical).incident_id, id) << "merged";
+  driver_.Attach(2, "f", 1);
+  driver_.Started(2, {id, 1});
+  driver_.Result(2, {id, 1});
+  EXPECT_EQ(Event(Severity::kCritical).reason, "duplicate");
+}
+
+TEST_F(SchedulerEscalation, OneThatNeverRanMayComeAgain) {
+  const std::string warning = Investigate(Severity::kWarning);
+  driver_.Draining(kStream);
+  const std::string critical = Event(Severity::kCritical).incident_id;
+  EXPECT_EQ(driver_.Cancel(critical), Scheduler::Cancelled::kEnded);
+  EXPECT_EQ(Event(Severity::kWarning).incident_id, warning);
+  EXPECT_EQ(Event(Severity::kCritical).result, Result::kQueued);
+}
+
+TEST_F(SchedulerEscalation, TheFilterAndTheBreakerStillDecide) {
+  SchedulerOptions options = WithDuplicates();
+  options.breaker.threshold = 1;
+  SchedulerDriver driver(options);
+  driver.Attach(kStream, "e", 1);
+  driver.Event(0, Pod("a", Severity::kWarning));
+  RunNext(driver, RunStatus::kFailure);
+  EXPECT_EQ(driver.Event(0, Pod("a", Severity::kCritical)).reason, "circuit_breaker");
+  EXPECT_EQ(driver.Event(0, Pod("a", Severity::kInfo)).reason, "severity");
+}
+
 TEST(SchedulerOverflow, OfAllQueuesTakesFromTheLongest) {
   SchedulerOptions options = OptionsFor(2);
   options.global_queue_size = 3;

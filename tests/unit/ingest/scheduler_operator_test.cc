@@ -153,6 +153,127 @@ TEST(SchedulerCancel, ARefusedOfferIsNotMadeAgain) {
   EXPECT_EQ(driver.Only<IncidentFinished>().status, "cancelled");
 }
 
+// --- reruns ----------------------------------------------------------------------------------
+
+using RerunResult = Scheduler::Rerun::Result;
+
+// An incident of cluster c0 that has ended as `status`.
+std::string Ended(SchedulerDriver& driver, RunStatus status = RunStatus::kFailure) {
+  const std::string id = driver.Queue();
+  driver.Attach(kAttached, "e", 1);
+  driver.Started(kAttached, driver.LeaseOf(id));
+  driver.Result(kAttached, driver.LeaseOf(id), status);
+  driver.Draining(kAttached);
+  return id;
+}
+
+TEST(SchedulerRerun, IsANewIncidentThatNamesTheOldOne) {
+  SchedulerDriver driver(WithDuplicates());
+  const std::string id = Ended(driver);
+  driver.Pass(seconds(30));
+  const auto rerun = driver.Rerun(id);
+  ASSERT_EQ(rerun.result, RerunResult::kQueued);
+  EXPECT_NE(rerun.incident_id, id);
+  const Incident& incident = driver.Record(rerun.incident_id).incident;
+  EXPECT_EQ(incident.rerun_of, id);
+  EXPECT_EQ(incident.event.resource, driver.Record(id).incident.event.resource);
+  EXPECT_EQ(incident.event.severity, Severity::kCritical);
+  EXPECT_EQ(incident.event.received_at, driver.now().wall);
+  EXPECT_EQ(incident.occurrences, 1u);
+  EXPECT_EQ(driver.Count<EventReceived>(), 1u);
+  EXPECT_EQ(driver.Only<Persist>().change.added->rerun_of, id);
+  EXPECT_EQ(driver.Counters().queued, 2u);
+  EXPECT_EQ(driver.Record(id).state, IncidentState::kFinished) << "the old one stays as it is";
+}
+
+TEST(SchedulerRerun, TakesTheKeyOfItsObject) {
+  SchedulerDriver driver(WithDuplicates());
+  const std::string id = Ended(driver);
+  const std::string again = driver.Rerun(id).incident_id;
+  EXPECT_EQ(driver.Event().incident_id, again) << "events join it";
+  EXPECT_EQ(driver.Record(again).incident.occurrences, 2u);
+  const auto refused = driver.Rerun(id);
+  EXPECT_EQ(refused.result, RerunResult::kOpenElsewhere);
+  EXPECT_EQ(refused.incident_id, again);
+  EXPECT_EQ(driver.Cancel(again), Cancelled::kEnded);
+  EXPECT_EQ(driver.Event().incident_id, id) << "the window of the first run goes on";
+}
+
+TEST(SchedulerRerun, OfARerunNamesThatOne) {
+  SchedulerDriver driver(WithDuplicates());
+  const std::string again = driver.Rerun(Ended(driver)).incident_id;
+  driver.Cancel(again);
+  EXPECT_EQ(driver.Record(driver.Rerun(again).incident_id).incident.rerun_of, again);
+}
+
+TEST(SchedulerRerun, PassesTheFilterAndTheBreaker) {
+  SchedulerOptions options = WithDuplicates();
+  options.breaker.threshold = 1;
+  SchedulerDriver driver(options);
+  const std::string id = Ended(driver);
+  EXPECT_EQ(driver.scheduler().breaker().state(), BreakerState::kOpen);
+  FilterRules none;
+  none.triage = false;
+  ASSERT_TRUE(driver.SetClusters({{"c0", none}}));
+  EXPECT_EQ(driver.Rerun(id).result, RerunResult::kQueued);
+  driver.Attach(2, "f", 1);
+  EXPECT_EQ(driver.Count<SendOffer>(), 0u) << "an open breaker leases nothing all the same";
+  driver.PassWithTimers(minutes(2));
+  EXPECT_EQ(driver.Count<SendOffer>(), 1u);
+}
+
+TEST(SchedulerRerun, IsHeldToTheBoundsAndToTheRunsOfAnHour) {
+  SchedulerOptions options = WithDuplicates();
+  options.cluster_queue_size = 1;
+  options.overflow_policy = OverflowPolicy::kRejectNewest;
+  options.max_runs_per_hour = 1;
+  SchedulerDriver driver(options);
+  const std::string id = Ended(driver);
+  FaultEvent other = driver.Fault();
+  other.resource.name = "other";
+  const std::string waits = driver.Event(0, other).incident_id;
+  EXPECT_EQ(driver.Rerun(id).result, RerunResult::kRejected);
+  EXPECT_EQ(driver.Counters().rejected, 1u);
+  driver.Cancel(waits);
+  EXPECT_EQ(driver.Rerun(id).result, RerunResult::kQueued);
+  driver.Attach(2, "f", 1);
+  EXPECT_EQ(driver.Count<SendOffer>(), 0u) << "one run began within the hour";
+}
+
+TEST(SchedulerRerun, SurvivesThatTheOldOneIsForgottenToMakeRoom) {
+  SchedulerOptions options = WithDuplicates();
+  options.history_count = 1;
+  options.cluster_queue_size = 1;
+  SchedulerDriver driver(options);
+  const std::string id = Ended(driver);
+  FaultEvent other = driver.Fault(Severity::kError);
+  other.resource.name = "other";
+  driver.Event(0, other);
+  const auto rerun = driver.Rerun(id);  // evicts the other one, which is remembered instead
+  ASSERT_EQ(rerun.result, RerunResult::kQueued);
+  EXPECT_EQ(driver.Record(rerun.incident_id).incident.rerun_of, id);
+  EXPECT_EQ(driver.Rerun(id).result, RerunResult::kUnknown);
+}
+
+TEST(SchedulerRerun, NeedsAnIncidentThatHasEndedOfAConfiguredCluster) {
+  SchedulerDriver driver(WithDuplicates());
+  EXPECT_EQ(driver.Rerun("nobody").result, RerunResult::kUnknown);
+  const std::string waits = driver.Queue();
+  EXPECT_EQ(driver.Rerun(waits).result, RerunResult::kNotEnded);
+  EXPECT_EQ(driver.Rerun(waits).state, IncidentState::kQueued);
+  driver.Cancel(waits);
+  ASSERT_TRUE(driver.SetClusters({{"another", {}}}));
+  EXPECT_EQ(driver.Rerun(waits).result, RerunResult::kNotConfigured);
+  EXPECT_THAT(driver.effects(), testing::IsEmpty());
+}
+
+TEST(SchedulerRerun, WithoutAWindowNothingIsOfTheSameObject) {
+  SchedulerDriver driver(OptionsFor(1));
+  const std::string id = Ended(driver);
+  EXPECT_EQ(driver.Rerun(id).result, RerunResult::kQueued);
+  EXPECT_EQ(driver.Rerun(id).result, RerunResult::kQueued);
+}
+
 // --- the breaker ----------------------------------------------------------------------------
 
 TEST(SchedulerBreaker, AResetStartsWhatWaits) {

@@ -30,6 +30,7 @@ RestoredIncident Earlier(const SchedulerDriver& driver, const std::string& id, I
   restored.incident.event.resource.name = id;
   restored.progress.state = state;
   restored.progress.since = driver.now().wall - std::chrono::duration_cast<WallTime::duration>(ago);
+  restored.incident.event.received_at = restored.progress.since;
   if (state == IncidentState::kOffered || state == IncidentState::kRunning) {
     restored.progress.executor_id = "e";
     restored.progress.attempt = 1;
@@ -106,6 +107,50 @@ TEST(SchedulerRestore, WhatHasEndedIsStillADuplicate) {
   EXPECT_EQ(again.incident_id, "a");
   driver.Pass(minutes(2));
   EXPECT_EQ(driver.Event(0, ended.incident.event).result, Result::kQueued);
+}
+
+TEST(SchedulerRestore, TheLevelOfAKeyIsThatOfWhatHasEnded) {
+  SchedulerDriver driver(Options());
+  RestoredIncident milder = Earlier(driver, "a", IncidentState::kFinished, minutes(4));
+  milder.incident.event.severity = Severity::kWarning;
+  RestoredIncident escalated = Earlier(driver, "b", IncidentState::kFinished, minutes(1));
+  escalated.incident.event.resource = milder.incident.event.resource;
+  driver.Restore({escalated, milder});
+  FaultEvent event = escalated.incident.event;
+  EXPECT_EQ(driver.Event(0, event).incident_id, "b") << "error was investigated";
+  event.severity = Severity::kCritical;
+  EXPECT_EQ(driver.Event(0, event).result, Result::kQueued);
+}
+
+TEST(SchedulerRestore, ALevelOfAnEarlierWindowIsForgotten) {
+  SchedulerDriver driver(Options());
+  RestoredIncident critical = Earlier(driver, "a", IncidentState::kFinished, minutes(30));
+  critical.incident.event.severity = Severity::kCritical;
+  RestoredIncident milder = Earlier(driver, "b", IncidentState::kFinished, minutes(1));
+  milder.incident.event.resource = critical.incident.event.resource;
+  driver.Restore({critical, milder});
+  FaultEvent event = critical.incident.event;
+  EXPECT_EQ(driver.Event(0, event).result, Result::kQueued) << "above error, investigated lately";
+}
+
+TEST(SchedulerRestore, ALongRunBelongsToTheWindowInWhichItsEventCame) {
+  SchedulerDriver driver(Options());
+  RestoredIncident critical = Earlier(driver, "a", IncidentState::kFinished, minutes(30));
+  critical.incident.event.severity = Severity::kCritical;
+  RestoredIncident rerun = Earlier(driver, "b", IncidentState::kFinished, minutes(1));
+  rerun.incident.event.resource = critical.incident.event.resource;
+  rerun.incident.rerun_of = "milder";
+  rerun.incident.event.received_at -= minutes(26);  // within the five minutes after a
+  driver.Restore({critical, rerun});
+  EXPECT_EQ(driver.Event(0, critical.incident.event).reason, "duplicate");
+}
+
+TEST(SchedulerRestore, ARerunStillNamesWhatItRunsAgain) {
+  SchedulerDriver driver(Options());
+  RestoredIncident rerun = Earlier(driver, "b", IncidentState::kQueued);
+  rerun.incident.rerun_of = "a";
+  driver.Restore({rerun});
+  EXPECT_EQ(driver.Record("b").incident.rerun_of, "a");
 }
 
 TEST(SchedulerRestore, AnOpenIncidentKeepsItsKeyThoughTheWallClockWasSetBack) {

@@ -41,9 +41,36 @@ void SseParser::Put(std::string_view bytes) {
   }
 }
 
-bool SseParser::mid_event() const { return field_seen_ || line_too_long_ || !line_.empty(); }
+bool SseParser::mid_event() const {
+  return field_seen_ || line_too_long_ || in_data_line_ || !line_.empty();
+}
+
+// True if line_ holds the beginning of a data line whose value has begun.
+bool SseParser::BeginDataLine() {
+  constexpr std::string_view kData = "data:";
+  // One byte behind the colon shows whether it is the space that does not count.
+  if (!handlers_.on_data || line_.size() <= kData.size() || !line_.starts_with(kData)) return false;
+  if (std::exchange(has_data_, true)) handlers_.on_data("\n");
+  std::string_view value = std::string_view(line_).substr(kData.size());
+  if (value.starts_with(' ')) value.remove_prefix(1);
+  handlers_.on_data(value);
+  line_.clear();
+  in_data_line_ = true;
+  return true;
+}
 
 void SseParser::TakeLinePart(std::string_view part) {
+  constexpr std::size_t kEnoughToTell = 6;
+  if (handlers_.on_data && !in_data_line_ && !line_too_long_ && line_.size() < kEnoughToTell) {
+    const std::size_t more = std::min(part.size(), kEnoughToTell - line_.size());
+    line_.append(part.substr(0, more));
+    part.remove_prefix(more);
+    BeginDataLine();
+  }
+  if (in_data_line_) {
+    if (!part.empty()) handlers_.on_data(part);
+    return;
+  }
   if (line_.size() + part.size() > limits_.max_line) {
     line_too_long_ = true;
     skipped_ = line_.size();
@@ -58,6 +85,10 @@ void SseParser::TakeLinePart(std::string_view part) {
 }
 
 void SseParser::EndLine() {
+  if (std::exchange(in_data_line_, false)) {
+    field_seen_ = true;
+    return;
+  }
   if (std::exchange(line_too_long_, false)) {
     event_too_long_ = true;
     field_seen_ = true;
@@ -86,7 +117,10 @@ void SseParser::EndLine() {
 
 void SseParser::Field(std::string_view name, std::string_view value) {
   field_seen_ = true;
-  if (name == "data") {
+  if (name == "data" && handlers_.on_data) {
+    if (std::exchange(has_data_, true)) handlers_.on_data("\n");
+    handlers_.on_data(value);
+  } else if (name == "data") {
     if (data_.size() + (has_data_ ? 1 : 0) + value.size() > limits_.max_event) {
       event_too_long_ = true;
       data_.clear();

@@ -40,6 +40,9 @@ class SseParser {
     std::function<void(std::chrono::milliseconds)> on_retry;
     std::function<void()> on_oversize;  // an event was dropped because of a limit
     std::function<void()> on_endless = [] {};
+    // If set, the data of an event comes in pieces as the bytes arrive, lines joined with LF,
+    // without a limit; on_event follows with empty data. The receiver bounds what it keeps.
+    std::function<void(std::string_view)> on_data = nullptr;
   };
 
   explicit SseParser(Handlers handlers, SseLimits limits = {});
@@ -57,6 +60,7 @@ class SseParser {
 
  private:
   void TakeLinePart(std::string_view part);
+  bool BeginDataLine();
   void EndLine();
   void Field(std::string_view name, std::string_view value);
   void Dispatch();
@@ -66,6 +70,7 @@ class SseParser {
 
   std::string line_;
   bool line_too_long_ = false;
+  bool in_data_line_ = false;    // the rest of this line goes to on_data
   std::size_t skipped_ = 0;      // bytes of a line that is too long
   bool endless_told_ = false;    // of this line
   bool after_cr_ = false;        // a following LF belongs to the CR before it

@@ -28,6 +28,11 @@ void ExpectSameForEveryCut(std::string_view bytes, SseLimits limits) {
   std::vector<std::string_view> single;
   for (std::size_t i = 0; i < bytes.size(); ++i) single.push_back(bytes.substr(i, 1));
   ASSERT_EQ(Parse(single, limits), whole) << "byte by byte";
+  const SseRecord pieces = ParseInPieces({bytes}, limits);
+  ASSERT_EQ(ParseInPieces(single, limits), pieces) << "data in pieces, byte by byte";
+  if (limits.max_line == SseLimits{}.max_line) {
+    ASSERT_EQ(pieces, whole) << "data in pieces";
+  }
   if (bytes.size() > kSmall) return;
   for (std::size_t i = 0; i <= bytes.size(); ++i) {
     for (std::size_t j = i; j <= bytes.size(); ++j) {
@@ -72,6 +77,7 @@ TEST(SseSplit, Row9_AnyBytesCutAnywhereGiveTheSame) {
     chunks.push_back(std::string_view(bytes).substr(from));
     RC_ASSERT(Parse(chunks) == Parse({bytes}));
     RC_ASSERT(Parse(chunks, kSmallLimits) == Parse({bytes}, kSmallLimits));
+    RC_ASSERT(ParseInPieces(chunks) == Parse({bytes}));
   });
   EXPECT_TRUE(holds);
 }

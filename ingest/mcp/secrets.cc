@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "common/utf8.h"
+
 namespace runner::ingest {
 namespace {
 
@@ -63,11 +65,17 @@ std::vector<std::string_view> Secrets::LongestFirst() const {
 
 std::string Secrets::Mask(std::string text) const {
   for (const std::string_view value : LongestFirst()) Replace(text, value);
+  // Texts are cut before they are masked: the beginning of a secret may be left.
+  for (std::size_t end = text.rfind(kTruncationMarker); end != std::string::npos;
+       end = end == 0 ? std::string::npos : text.rfind(kTruncationMarker, end - 1)) {
+    text = MaskEnd(text.substr(0, end)) + text.substr(end);
+  }
   return text;
 }
 
-std::string Secrets::MaskCut(std::string text) const {
-  text = Mask(std::move(text));
+std::string Secrets::MaskCut(std::string text) const { return MaskEnd(Mask(std::move(text))); }
+
+std::string Secrets::MaskEnd(std::string text) const {
   std::size_t cut = 0;
   for (const std::string_view value : LongestFirst()) {
     for (std::size_t size = std::min(value.size(), text.size()); size >= kShortest; --size) {

@@ -23,12 +23,13 @@ class Secrets {
   void AddToken(std::string_view token);
   void AddCookie(std::string_view value);
 
-  // With `***` in place of each of them.
+  // With `***` in place of each of them, also of one whose end a truncation marker replaces.
   std::string Mask(std::string text) const;
   // The same of a text that may have been cut off in the middle of one.
   std::string MaskCut(std::string text) const;
 
  private:
+  std::string MaskEnd(std::string text) const;
   std::vector<std::string_view> LongestFirst() const;
 
   std::vector<std::string> lasting_;

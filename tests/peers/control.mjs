@@ -133,6 +133,14 @@ const ACTIONS = {
     }));
   },
 
+  'POST /degrade': async (state, body) => {
+    const { notify = true } = objectOf(body);
+    if (notify) await ACTIONS['POST /notify-subscription-error'](state, '');
+    let degraded = 0;
+    for (const session of state.sessions.values()) degraded += session.degrade();
+    return { degraded };
+  },
+
   'POST /drop-subscriptions': (state) => {
     let dropped = 0;
     for (const session of state.sessions.values()) {

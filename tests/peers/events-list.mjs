@@ -35,6 +35,11 @@ function entry({ involvedObject, message, metadata, reason, timestamp, type }) {
 
 export class EventsList {
   #events = [];
+  #sign; // before the sentence that precedes the list; v0.0.18 to v0.0.52 write none
+
+  constructor(plain = false) {
+    this.#sign = plain ? '' : '# ';
+  }
 
   get size() {
     return this.#events.length;
@@ -62,12 +67,12 @@ export class EventsList {
       (one) =>
         (namespace === '' || one.metadata.namespace === namespace) && selects(fieldSelector, one),
     );
-    if (found.length === 0) return '# No events found';
+    if (found.length === 0) return `${this.#sign}No events found`;
     if (UNBEARABLE.test(JSON.stringify(found))) {
       throw new Error(
         'failed to list events in all namespaces: yaml: control characters are not allowed',
       );
     }
-    return `# The following events (YAML format) were found:\n${found.map(entry).join('')}`;
+    return `${this.#sign}The following events (YAML format) were found:\n${found.map(entry).join('')}`;
   }
 }

@@ -29,6 +29,8 @@ const { values: flags } = parseArgs({
     'hold-stream': { type: 'string', default: '0' },
     'session-loss': { type: 'string', default: '404' },
     'no-tool': { type: 'string', multiple: true, default: [] },
+    'tool-prefix': { type: 'string', default: '' },
+    'plain-list': { type: 'boolean', default: false },
     'page-size': { type: 'string', default: '0' },
     token: { type: 'string' },
   },
@@ -46,7 +48,7 @@ const state = {
   swallowing: false,
   sessions: new Map(),
   requests: [],
-  events: new EventsList(),
+  events: new EventsList(flags['plain-list']),
 };
 
 function log(request, message) {

@@ -48,7 +48,7 @@ const DISCOVERY = {
   },
 };
 
-const state = { events: [], requests: [] };
+const state = { events: [], requests: [], delayMs: 0 };
 
 // `given` over an event that would do.
 function event(given) {
@@ -125,6 +125,20 @@ const ACTIONS = {
     state.events.push(event(objectOf(body)));
     return { events: state.events.length };
   },
+
+  'POST /bulk': (_, body) => {
+    const { count, messageBytes = 0, ...given } = objectOf(body);
+    const message = 'm'.repeat(messageBytes);
+    for (let i = 0; i < count; i += 1) {
+      state.events.push(event({ ...given, ...(message === '' ? {} : { message }) }));
+    }
+    return { events: state.events.length };
+  },
+
+  'POST /delay': (_, body) => {
+    state.delayMs = objectOf(body).ms;
+    return {};
+  },
 };
 
 const api = http.createServer((request, response) => {
@@ -132,7 +146,9 @@ const api = http.createServer((request, response) => {
   if (state.requests.length > MAX_LOG) state.requests.shift();
   request.resume();
   const [status, object] = find(request, new URL(request.url, 'http://localhost'));
-  response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(object));
+  const answer = () =>
+    response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(object));
+  setTimeout(answer, object.kind === 'EventList' ? state.delayMs : 0);
 });
 
 await run(api, Number(flags.port), controlServer(ACTIONS, state));

@@ -71,6 +71,7 @@ export class Session {
   subscriptions = new Map(); // id -> what events_subscribe answered
   #state;
   #tools;
+  #prefix; // of the names of tools, as a gateway gives them
   #streams = new Set(); // responses to GET requests that have not ended
 
   constructor(state, transport) {
@@ -78,7 +79,11 @@ export class Session {
     const serverInfo = { name: 'fault-server', version: '0.0.0' };
     const capabilities = { logging: {}, tools: {} };
     this.#state = state;
-    this.#tools = TOOLS.filter(({ name }) => !flags['no-tool'].includes(name));
+    this.#prefix = flags['tool-prefix'];
+    this.#tools = TOOLS.filter(({ name }) => !flags['no-tool'].includes(name)).map((tool) => ({
+      ...tool,
+      name: this.#prefix + tool.name,
+    }));
     this.cluster = cluster;
     this.transport = transport;
     this.server = new Server(serverInfo, { capabilities });
@@ -135,7 +140,9 @@ export class Session {
   // how many were sent. What cannot be delivered ends the subscription, and nobody is told.
   async tell(level, logger, make, mode) {
     if (!this.hears(level)) return 0;
-    const told = [...this.subscriptions.values()].filter((one) => (mode ?? one.mode) === one.mode);
+    const told = [...this.subscriptions.values()].filter(
+      (one) => (mode ?? one.mode) === one.mode && !one.degraded,
+    );
     const deliverable = this.streamOpen || this.#state.flags['event-store'];
     for (const { subscriptionId } of told) {
       if (!deliverable) {
@@ -146,6 +153,12 @@ export class Session {
       await this.server.notification({ method: 'notifications/message', params });
     }
     return deliverable ? told.length : 0;
+  }
+
+  // Gives up the watch of every subscription: each stays listed, and nothing comes by it any more.
+  degrade() {
+    for (const subscription of this.subscriptions.values()) subscription.degraded = true;
+    return this.subscriptions.size;
   }
 
   // Sends a request to the client; returns its result or its error.
@@ -170,10 +183,11 @@ export class Session {
     return { tools: this.#tools.slice(from, to), nextCursor };
   }
 
-  #call({ name, arguments: given = {} }) {
-    if (!this.#tools.some((tool) => tool.name === name)) {
-      throw rpcError(ErrorCode.InvalidParams, `unknown tool "${name}"`);
+  #call({ name: called, arguments: given = {} }) {
+    if (!this.#tools.some((tool) => tool.name === called)) {
+      throw rpcError(ErrorCode.InvalidParams, `unknown tool "${called}"`);
     }
+    const name = called.slice(this.#prefix.length);
     if (name === 'events_subscribe') return this.#subscribe(given.mode ?? 'events');
     if (name === 'events_unsubscribe') return this.#unsubscribe(given.subscriptionId);
     if (name === 'events_list') return this.#listEvents(given);

@@ -56,11 +56,12 @@ void KubernetesMcpServer::Start() {
   command.argv = {Binary(version_).string(),
                   "--port",
                   std::to_string(port_),
-                  "--bind-address",
-                  "127.0.0.1",
                   "--kubeconfig",
                   (directory_ / "kubeconfig").string(),
                   "--read-only"};
+  // Earlier versions do not have it, and listen on all interfaces.
+  if (version_ >= "0.0.66")
+    command.argv.insert(command.argv.end(), {"--bind-address", "127.0.0.1"});
   command.directory = directory_;
   command.stdout_file = directory_ / "kubernetes-mcp-server.out";
   command.stderr_file = directory_ / "kubernetes-mcp-server.log";

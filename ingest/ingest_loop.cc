@@ -139,6 +139,12 @@ void IngestLoop::OnWarning(const std::string& cluster, const SourceWarning& warn
   });
 }
 
+void IngestLoop::OnEntriesDropped(const std::string& cluster, std::size_t count) {
+  PostFor(cluster, [this, count](ClusterIndex index, const Instant&) {
+    connections_.OnEntriesDropped(index, count);
+  });
+}
+
 bool IngestLoop::MayLog(const std::string& cluster, const std::string& cause) {
   const MonoTime now = inbox_.Now().mono;
   const auto [entry, first] = limited_.try_emplace({cluster, cause}, now);

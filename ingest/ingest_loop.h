@@ -71,6 +71,7 @@ class IngestLoop final : public ConnectionListener {
                 int attempt) override;
   void OnClosed(const std::string& cluster) override;
   void OnWarning(const std::string& cluster, const SourceWarning& warning) override;
+  void OnEntriesDropped(const std::string& cluster, std::size_t count) override;
 
   // Stops leasing and waits for the incidents that run on the executors of this pod: at most
   // `timeout`, then they are cancelled and given the largest stop budget. Then `done` runs, once.

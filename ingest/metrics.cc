@@ -91,6 +91,9 @@ void AddConnections(const MetricsSnapshot& snapshot, MetricsPage& page) {
   PerCluster(snapshot, page, true, "events_backfilled_total",
              "Events found after a gap; counted as received, too.",
              [](const Cluster& c) { return c.backfilled; });
+  PerCluster(snapshot, page, true, "list_entries_dropped_total",
+             "Event list entries dropped because they were over the limit or unreadable.",
+             [](const Cluster& c) { return c.list_entries_dropped; });
   constexpr const char* kActive = "sse_connections_active";
   constexpr const char* kActiveHelp = "1 while subscribed to the MCP server of the cluster.";
   page.DeclareGauge(kActive, kActiveHelp);
@@ -166,6 +169,7 @@ void MetricsSnapshot::Cluster::Add(const Scheduler::ClusterView& view,
   }
   subscribed += connection.subscribed ? 1 : 0;
   backfilled += connection.backfilled;
+  list_entries_dropped += connection.list_entries_dropped;
   AddWords(reconnections, connection.reconnections);
   AddWords(errors, connection.errors);
   if (connection.durations.Count() > 0) {

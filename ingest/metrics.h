@@ -28,6 +28,7 @@ struct MetricsSnapshot {
     bool configured = true;  // not removed
     std::size_t subscribed = 0;
     std::uint64_t backfilled = 0;
+    std::uint64_t list_entries_dropped = 0;
     WordCounts reconnections;            // by reason
     WordCounts errors;                   // by reason
     std::optional<Histogram> durations;  // once a subscription has ended

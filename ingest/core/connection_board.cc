@@ -98,6 +98,10 @@ void ConnectionBoard::OnEvent(std::size_t cluster, bool backfilled, WallTime now
   if (backfilled) ++state.backfilled;
 }
 
+void ConnectionBoard::OnEntriesDropped(std::size_t cluster, std::size_t count) {
+  states_.at(cluster).list_entries_dropped += count;
+}
+
 void ConnectionBoard::Unsubscribed(ConnectionState& state, MonoTime now) {
   if (!state.subscribed) return;
   state.subscribed = false;

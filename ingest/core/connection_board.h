@@ -30,6 +30,7 @@ struct ConnectionState {
   int attempt = 0;                     // failures since the latest subscription
   int repeats = 0;                     // of the latest error, in a row
   std::uint64_t backfilled = 0;
+  std::uint64_t list_entries_dropped = 0;
   bool ever_subscribed = false;
   MonoTime since;  // of the present state
   std::optional<WallTime> last_event;
@@ -66,6 +67,7 @@ class ConnectionBoard {
   // back and was subscribed again. Once more changes nothing.
   void OnRemoved(std::size_t cluster, MonoTime now);
   void OnEvent(std::size_t cluster, bool backfilled, WallTime now);
+  void OnEntriesDropped(std::size_t cluster, std::size_t count);
 
   const ConnectionState& Of(std::size_t cluster) const { return states_.at(cluster); }
   std::size_t subscribed() const { return subscribed_; }

@@ -1,6 +1,7 @@
 #include "ingest/mcp/cluster_connection.h"
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
 
 #include <strings.h>
@@ -11,6 +12,8 @@
 namespace runner::ingest {
 namespace {
 
+// Bytes of one list of events, which is read as it comes: a server that sends more is out of order.
+constexpr std::size_t kMaxListBytes = std::size_t{256} << 20;
 constexpr int kGateTicks = 2;  // without an answer, before the place is given up
 
 bool Holds(const HttpHeaders& headers, const char* name) {
@@ -155,15 +158,20 @@ void ClusterConnection::Do(PostMessage& action) {
   request.headers.emplace_back("Content-Type", "application/json");
   request.headers.emplace_back("Accept", "application/json, text/event-stream");
   request.body = std::move(action.body);
-  auto& exchange = posts_[action.post] =
-      std::make_unique<PostExchange>(*this, action.post, std::move(action.headers));
+  if (action.list_timeout) {
+    request.timeout = *action.list_timeout;
+    request.max_body = kMaxListBytes;
+  }
+  auto& exchange = posts_[action.post] = std::make_unique<PostExchange>(
+      *this, action.post, std::move(action.headers), action.list_timeout.has_value());
   exchange->Start(std::move(request));
 }
 
 void ClusterConnection::Do(CancelPost& action) {
   const auto found = posts_.find(action.post);
   if (found == posts_.end()) return;
-  silence_advice_ = found->second->AdviceWhileSilent();
+  // A server that is slow with a list has answered other requests.
+  if (!found->second->lists_events()) silence_advice_ = found->second->AdviceWhileSilent();
   found->second->Cancel();
   DestroyLater(inbox_, std::move(found->second));
   posts_.erase(found);
@@ -172,8 +180,7 @@ void ClusterConnection::Do(CancelPost& action) {
 void ClusterConnection::Do(OpenStream& action) {
   HttpRequest request = Request("GET", action.headers, true);
   request.headers.emplace_back("Accept", "text/event-stream");
-  stream_ =
-      std::make_unique<StreamExchange>(*this, action.carries_replies ? kReplyLimits : SseLimits{});
+  stream_ = std::make_unique<StreamExchange>(*this, action.carries_replies);
   stream_->Start(std::move(request));
 }
 
@@ -219,8 +226,13 @@ void ClusterConnection::Do(ConnectionLost& action) {
 }
 
 void ClusterConnection::Do(SourceWarning& action) {
+  if (action.once && !warned_.insert(action.message).second) return;
   action.detail = secrets_.Mask(std::move(action.detail));
   listener_.OnWarning(options_.cluster, action);
+}
+
+void ClusterConnection::Do(EntriesDropped& action) {
+  listener_.OnEntriesDropped(options_.cluster, action.count);
 }
 
 void ClusterConnection::RetryAfterDelay(const ConnectionLost& lost) {
@@ -248,10 +260,18 @@ void ClusterConnection::RearmTimer() {
   inbox_.Cancel(std::exchange(timer_, Inbox::kNoTimer));
   if (!deadline) return;
   timer_at_ = *deadline;
-  timer_ = inbox_.At(*deadline, [this] {
-    timer_ = Inbox::kNoTimer;
-    Perform(source_->OnTimer(inbox_.Now()));
-  });
+  timer_ = inbox_.At(*deadline, [this] { OnDeadline(); });
+}
+
+// While the receiver of events is behind, nothing is read, and no event of a list is handed on.
+void ClusterConnection::OnDeadline() {
+  constexpr std::chrono::milliseconds kPause{10};
+  if (http_.Paused()) {
+    timer_ = inbox_.After(kPause, [this] { OnDeadline(); });
+    return;
+  }
+  timer_ = Inbox::kNoTimer;
+  Perform(source_->OnTimer(inbox_.Now()));
 }
 
 }  // namespace runner::ingest

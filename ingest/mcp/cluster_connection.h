@@ -3,6 +3,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -37,6 +38,8 @@ class ConnectionListener {
   // A subscribed connection was closed by us.
   virtual void OnClosed(const std::string& cluster) = 0;
   virtual void OnWarning(const std::string& cluster, const SourceWarning& warning) = 0;
+  // Entries of a list of events were not used.
+  virtual void OnEntriesDropped(const std::string& cluster, std::size_t count) = 0;
 };
 
 // Holds the connection to one MCP server for as long as it lives: carries out what the event source
@@ -90,8 +93,10 @@ class ClusterConnection final : private ConnectGate::Guest {
   void Do(Subscribed& action);
   void Do(ConnectionLost& action);
   void Do(SourceWarning& action);
+  void Do(EntriesDropped& action);
   void RetryAfterDelay(const ConnectionLost& lost);
   void RearmTimer();
+  void OnDeadline();
   void DropPosts();
 
   const ConnectionOptions options_;
@@ -121,6 +126,7 @@ class ClusterConnection final : private ConnectGate::Guest {
   int attempt_ = 0;
   std::string_view silence_advice_;  // of a request that was given up among the latest actions
   bool subscribed_ = false;
+  std::set<std::string> warned_;  // warnings that are given once
   bool connecting_ = false;
   bool failed_ = false;  // no subscription came of the latest attempt
 };

@@ -7,6 +7,7 @@
 #include <variant>
 
 #include "ingest/mcp/json_members.h"
+#include "ingest/mcp/known_reasons.h"
 
 namespace runner::ingest {
 namespace {
@@ -15,29 +16,38 @@ Severity SeverityOf(const ClusterEvent& event) {
   return event.type == "Warning" ? Severity::kWarning : Severity::kInfo;
 }
 
-// Events about these are kept in the namespace default, where the objects themselves are not.
-bool IsClusterScoped(std::string_view kind) {
-  constexpr std::array<std::string_view, 7> kKinds = {"Node",
-                                                      "Namespace",
-                                                      "PersistentVolume",
-                                                      "StorageClass",
-                                                      "VolumeAttachment",
-                                                      "CustomResourceDefinition",
-                                                      "CertificateSigningRequest"};
+// Kinds with a namespace in the API of Kubernetes itself (`kubectl api-resources --namespaced`).
+bool IsNamespaced(std::string_view kind) {
+  constexpr std::array<std::string_view, 25> kKinds = {"ConfigMap",     "ControllerRevision",
+                                                       "CronJob",       "DaemonSet",
+                                                       "Deployment",    "EndpointSlice",
+                                                       "Endpoints",     "HorizontalPodAutoscaler",
+                                                       "Ingress",       "Job",
+                                                       "Lease",         "LimitRange",
+                                                       "NetworkPolicy", "PersistentVolumeClaim",
+                                                       "Pod",           "PodDisruptionBudget",
+                                                       "ReplicaSet",    "ReplicationController",
+                                                       "ResourceQuota", "Role",
+                                                       "RoleBinding",   "Secret",
+                                                       "Service",       "ServiceAccount",
+                                                       "StatefulSet"};
   return std::find(kKinds.begin(), kKinds.end(), kind) != kKinds.end();
 }
 
 // A server writes null, or the year 1, for a time that it does not know.
-std::optional<WallTime> TimeOf(const JsonMembers& event) {
-  for (const char* key : {"lastTimestamp", "timestamp", "firstTimestamp"}) {
-    if (const auto time = ParseTimestamp(event.Text(key))) return time;
+std::optional<WallTime> TimeOf(const JsonMembers& event, const JsonMembers& series) {
+  std::optional<WallTime> latest = ParseTimestamp(series.Text("lastObservedTime"));
+  for (const char* key : {"lastTimestamp", "eventTime", "timestamp", "firstTimestamp"}) {
+    const auto time = ParseTimestamp(event.Text(key));
+    if (time) latest = std::max(latest.value_or(*time), *time);
   }
-  return std::nullopt;
+  return latest;
 }
 
 std::variant<ClusterEvent, InvalidEvent> Read(const JsonIn& value) {
-  const JsonMembers members(value, {"type", "reason", "message", "namespace", "lastTimestamp",
-                                    "timestamp", "firstTimestamp", "involvedObject"});
+  const JsonMembers members(
+      value, {"type", "reason", "message", "namespace", "lastTimestamp", "eventTime", "timestamp",
+              "firstTimestamp", "series", "involvedObject"});
   if (!members.of_object()) return InvalidEvent{"schema", "event is not an object", std::nullopt};
   if (!members.ambiguity().empty()) return InvalidEvent{"json", members.ambiguity(), std::nullopt};
   ClusterEvent event;
@@ -45,7 +55,8 @@ std::variant<ClusterEvent, InvalidEvent> Read(const JsonIn& value) {
   event.reason = members.Text("reason");
   event.message = members.Text("message");
   event.namespace_ = members.Text("namespace");
-  event.timestamp = TimeOf(members);
+  event.timestamp = TimeOf(members, JsonMembers(members["series"], {"lastObservedTime"}));
+  event.object_scope_known = true;
   if (auto invalid = ReadResource(members["involvedObject"], event.object)) {
     invalid->severity = SeverityOf(event);
     return *std::move(invalid);
@@ -55,14 +66,19 @@ std::variant<ClusterEvent, InvalidEvent> Read(const JsonIn& value) {
 
 }  // namespace
 
+std::string ObjectNamespace(const ClusterEvent& event) {
+  if (event.object_scope_known) return event.object.namespace_;
+  const bool ambiguous = event.namespace_ == "default" || event.namespace_ == "kube-system";
+  return ambiguous && !IsNamespaced(event.object.kind) ? std::string() : event.namespace_;
+}
+
 FaultEvent ToFault(const ClusterEvent& event, WallTime now) {
   FaultEvent fault;
-  fault.fault_type = event.reason;
-  fault.severity = SeverityOf(event);
+  const auto known = KnownFaultOf(event);
+  fault.fault_type = known ? std::string(known->fault_type) : event.reason;
+  fault.severity = known ? known->severity : SeverityOf(event);
   fault.resource = event.object;
-  if (fault.resource.namespace_.empty() && !IsClusterScoped(event.object.kind)) {
-    fault.resource.namespace_ = event.namespace_;
-  }
+  fault.resource.namespace_ = ObjectNamespace(event);
   fault.context = event.message;
   fault.timestamp = event.timestamp.value_or(now);
   fault.received_at = now;

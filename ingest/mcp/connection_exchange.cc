@@ -116,8 +116,8 @@ void ClusterConnection::Exchange::OnDone(const std::optional<ConnectionFailure>&
 // --- PostExchange ---------------------------------------------------------------------------
 
 ClusterConnection::PostExchange::PostExchange(ClusterConnection& connection, PostId post,
-                                              HttpHeaders headers)
-    : Exchange(connection), post_(post), headers_(std::move(headers)) {
+                                              HttpHeaders headers, bool lists_events)
+    : Exchange(connection), post_(post), headers_(std::move(headers)), lists_events_(lists_events) {
   ExpectStream();
 }
 
@@ -136,13 +136,13 @@ void ClusterConnection::PostExchange::OnBytes(std::string_view bytes) {
     Cancel();
     DestroyLater(connection_.inbox_, std::move(own->second));
     connection_.posts_.erase(own);
-  } else if (body_.size() <= kReplyLimits.max_event) {  // of a stream that turned out to be none
-    body_.append(bytes);
+  } else {
+    reply_.Put(bytes);
   }
 }
 
 void ClusterConnection::PostExchange::OnEnd(const std::optional<ConnectionFailure>& failure) {
-  if (!failure && !body_.empty()) Tell(body_);
+  if (!failure && !is_stream_) Tell(reply_.Take());
   ClusterConnection& connection = connection_;
   const PostId post = post_;
   const auto own = connection.posts_.find(post);
@@ -150,24 +150,37 @@ void ClusterConnection::PostExchange::OnEnd(const std::optional<ConnectionFailur
   if (!failure && GoOn()) return;
   DestroyLater(connection.inbox_, std::move(own->second));
   connection.posts_.erase(own);
-  connection.Perform(connection.source_->OnPostDone(post, failure, connection.inbox_.Now()));
+  const ConnectionFailure too_large{
+      ErrorClass::kProtocol,
+      "the answer is over the limit of 16 MiB; check that this is an MCP server", std::nullopt,
+      false};
+  connection.Perform(connection.source_->OnPostDone(
+      post, !failure && oversize_ ? std::optional(too_large) : failure, connection.inbox_.Now()));
 }
 
 void ClusterConnection::PostExchange::ExpectStream() {
-  parser_.emplace(
-      SseParser::Handlers{
-          .on_event =
-              [this](const SseEvent& event) {
-                if (IsMessage(event)) Tell(event.data);
-              },
-          .on_retry = [this](std::chrono::milliseconds delay) { retry_ = Bounded(delay); },
-          .on_oversize = [] {}},
-      kReplyLimits);
+  reply_.Take();  // what a stream before it has left
+  parser_.emplace(SseParser::Handlers{
+      .on_event =
+          [this](const SseEvent& event) {
+            ReplyReader::Reply reply = reply_.Take();
+            if (IsMessage(event)) Tell(std::move(reply));
+          },
+      .on_retry = [this](std::chrono::milliseconds delay) { retry_ = Bounded(delay); },
+      .on_oversize =
+          [this] {
+            reply_.Take();
+            oversize_ = true;
+          },
+      .on_data = [this](std::string_view bytes) { reply_.Put(bytes); }});
 }
 
-void ClusterConnection::PostExchange::Tell(std::string_view text) {
-  connection_.Perform(
-      connection_.source_->OnMessage(text, MessageOrigin::kPost, connection_.inbox_.Now()));
+void ClusterConnection::PostExchange::Tell(ReplyReader::Reply reply) {
+  oversize_ = oversize_ || reply.oversize;
+  if (reply.json.empty()) return;
+  EventSource& source = *connection_.source_;
+  if (reply.listed) source.OnListedEvents(*std::move(reply.listed));
+  connection_.Perform(source.OnMessage(reply.json, MessageOrigin::kPost, connection_.inbox_.Now()));
 }
 
 bool ClusterConnection::PostExchange::GoOn() {
@@ -188,24 +201,28 @@ bool ClusterConnection::PostExchange::GoOn() {
 // --- StreamExchange -------------------------------------------------------------------------
 
 ClusterConnection::StreamExchange::StreamExchange(ClusterConnection& connection,
-                                                  const SseLimits& limits)
+                                                  bool carries_replies)
     : Exchange(connection),
-      parser_(
-          {.on_event = [this](const SseEvent& event) { OnSse(event); },
-           .on_retry =
-               [this](std::chrono::milliseconds delay) {
-                 connection_.server_retry_ = Bounded(delay);
-               },
-           .on_oversize =
-               [this] {
-                 if (Current()) connection_.Perform(connection_.source_->OnOversize());
-               },
-           .on_endless =
-               [this] {
-                 if (!Current()) return;
-                 connection_.Perform(connection_.source_->OnEndlessLine(connection_.inbox_.Now()));
-               }},
-          limits) {}
+      parser_({.on_event = [this](const SseEvent& event) { OnSse(event); },
+               .on_retry =
+                   [this](std::chrono::milliseconds delay) {
+                     connection_.server_retry_ = Bounded(delay);
+                   },
+               .on_oversize =
+                   [this] {
+                     if (reply_) reply_->Take();
+                     if (Current()) connection_.Perform(connection_.source_->OnOversize());
+                   },
+               .on_endless =
+                   [this] {
+                     if (!Current()) return;
+                     connection_.Perform(
+                         connection_.source_->OnEndlessLine(connection_.inbox_.Now()));
+                   },
+               .on_data = carries_replies ? [this](std::string_view bytes) { reply_->Put(bytes); }
+                                          : std::function<void(std::string_view)>()}) {
+  if (carries_replies) reply_.emplace(kMaxReply);
+}
 
 void ClusterConnection::StreamExchange::OnAnswer(const HttpHead& head) {
   is_stream_ = head.status == 200 && head.content_type == "text/event-stream";
@@ -233,11 +250,15 @@ void ClusterConnection::StreamExchange::OnSse(const SseEvent& event) {
   if (!Current()) return;
   EventSource& source = *connection_.source_;
   const Instant now = connection_.inbox_.Now();
+  ReplyReader::Reply reply = reply_ ? reply_->Take() : ReplyReader::Reply{event.data, {}, false};
   if (event.type == "endpoint") {
     connection_.Perform(
-        source.OnEndpoint(ResolveEndpoint(connection_.options_.endpoint, event.data), now));
+        source.OnEndpoint(ResolveEndpoint(connection_.options_.endpoint, reply.json), now));
+  } else if (IsMessage(event) && reply.oversize) {
+    connection_.Perform(source.OnOversize());
   } else if (IsMessage(event)) {
-    connection_.Perform(source.OnMessage(event.data, MessageOrigin::kStream, now));
+    if (reply.listed) source.OnListedEvents(*std::move(reply.listed));
+    connection_.Perform(source.OnMessage(reply.json, MessageOrigin::kStream, now));
   }
 }
 

@@ -7,9 +7,13 @@
 #include <utility>
 
 #include "ingest/mcp/cluster_connection.h"
+#include "ingest/mcp/reply_reader.h"
 #include "ingest/mcp/sse_parser.h"
 
 namespace runner::ingest {
+
+// Bytes of a message that answers a request, without the texts of a tool result.
+constexpr std::size_t kMaxReply = std::size_t{16} << 20;
 
 // The requests of a ClusterConnection: what they carry, and to which calls of the event source
 // their answers come. For the connection's own use; on its thread.
@@ -65,7 +69,9 @@ class ClusterConnection::Exchange : public HttpHandler {
 // done is bounded by the time limit that the session has for the request.
 class ClusterConnection::PostExchange final : public Exchange {
  public:
-  PostExchange(ClusterConnection& connection, PostId post, HttpHeaders headers);
+  PostExchange(ClusterConnection& connection, PostId post, HttpHeaders headers, bool lists_events);
+
+  bool lists_events() const { return lists_events_; }
 
   void OnAnswer(const HttpHead& head) override;
   void OnBytes(std::string_view bytes) override;
@@ -73,23 +79,26 @@ class ClusterConnection::PostExchange final : public Exchange {
 
  private:
   void ExpectStream();
-  void Tell(std::string_view text);
+  void Tell(ReplyReader::Reply reply);
   // False when there is nothing to go on with.
   bool GoOn();
 
   const PostId post_;
   const HttpHeaders headers_;
+  const bool lists_events_;
   std::optional<SseParser> parser_;
   std::optional<Duration> retry_;  // as the server asks
   bool is_stream_ = false;
   bool resumed_ = false;  // this is the GET on which the stream of the answer goes on
-  std::string body_;
+  bool oversize_ = false;
+  ReplyReader reply_{kMaxReply};
 };
 
 // The GET on which notifications come.
 class ClusterConnection::StreamExchange final : public Exchange {
  public:
-  StreamExchange(ClusterConnection& connection, const SseLimits& limits);
+  // `carries_replies`: messages may hold lists of events (HTTP with SSE).
+  StreamExchange(ClusterConnection& connection, bool carries_replies);
 
   void OnAnswer(const HttpHead& head) override;
   void OnBytes(std::string_view bytes) override;
@@ -100,6 +109,7 @@ class ClusterConnection::StreamExchange final : public Exchange {
   bool Current() const { return connection_.stream_.get() == this; }
   void OnSse(const SseEvent& event);
 
+  std::optional<ReplyReader> reply_;
   SseParser parser_;
   bool is_stream_ = false;
 };
@@ -111,9 +121,6 @@ class ClusterConnection::DeleteExchange final : public Exchange {
   void OnBytes(std::string_view) override {}
   void OnEnd(const std::optional<ConnectionFailure>& failure) override;
 };
-
-// Of a message that answers a request, which may hold all events of a cluster: as much as a body.
-constexpr SseLimits kReplyLimits{std::size_t{16} << 20, std::size_t{16} << 20};
 
 // Destroying an object in the middle of its own method would pull the ground from under it: it is
 // handed to the loop, which destroys it on its next turn.

@@ -21,10 +21,13 @@ struct ConnectionOptions {
   Duration initial_delay = std::chrono::seconds(1);
   Duration max_delay = std::chrono::seconds(60);
   Duration request_timeout = std::chrono::seconds(10);
+  Duration list_timeout = std::chrono::seconds(60);    // for the answer of events_list
   Duration ping_interval = std::chrono::seconds(30);   // of silence, then a check
   Duration idle_timeout = std::chrono::seconds(90);    // of a stream that has shown keepalives
   Duration max_stream_age = std::chrono::minutes(30);  // of a stream that shows none
   Duration poll_interval = std::chrono::seconds(30);
+  std::string subscribe_tool = {};  // names of these tools at this server; empty: by default
+  std::string events_tool = {};
   bool backfill = true;  // events that happened between two subscriptions are looked for
 };
 

@@ -100,7 +100,7 @@ std::optional<std::string> WrongWithEndpoint(const std::string& endpoint) {
   const std::string_view authority = rest.substr(0, rest.find_first_of("/?#"));
   // A password would be shown wherever the endpoint is.
   if (authority.find('@') != std::string_view::npos) {
-    return "a user name or password in the URL is not taken; expected a token file or a header";
+    return "the URL contains a user name or password; expected a token file or a header";
   }
   if (std::any_of(endpoint.begin(), endpoint.end(), IsBlankOrControl)) {
     return problem("holds white space or a control character");

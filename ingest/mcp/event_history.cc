@@ -1,21 +1,21 @@
 #include "ingest/mcp/event_history.h"
 
 #include <algorithm>
-#include <array>
+#include <cstddef>
+#include <iterator>
 #include <string>
 #include <string_view>
 #include <utility>
+
+#include "ingest/mcp/known_reasons.h"
 
 namespace runner::ingest {
 namespace {
 
 using std::chrono::seconds;
 
-// An event may show up in the list this long after its time: clocks of nodes differ.
-constexpr seconds kLate{60};
 // Times are cut to the second, and the clock of the cluster is not ours.
 constexpr seconds kSlack{5};
-constexpr std::size_t kMaxSeen = 20'000;
 constexpr std::size_t kMaxPushed = 1'000;
 
 // FNV-1a; every part ends with a NUL, so that parts cannot run into each other.
@@ -29,59 +29,56 @@ std::uint64_t Hash(std::initializer_list<std::string_view> parts) {
   return hash;
 }
 
-const std::string& NamespaceOf(const ClusterEvent& event) {
-  return event.object.namespace_.empty() ? event.namespace_ : event.object.namespace_;
-}
-
-std::uint64_t HashOf(const ClusterEvent& event) {
-  return Hash({event.object.kind, event.object.name, NamespaceOf(event), event.type, event.reason,
-               event.message});
+std::uint64_t IdentityOf(const ClusterEvent& event) {
+  const std::string when =
+      event.timestamp ? std::to_string(event.timestamp->time_since_epoch().count()) : "";
+  return Hash({event.object.kind, event.object.name, ObjectNamespace(event), event.type,
+               event.reason, event.message, when, std::to_string(event.count)});
 }
 
 }  // namespace
 
-std::vector<ClusterEvent> EventHistory::TakeNew(std::vector<ClusterEvent> listed, WallTime now) {
+// True if no list before this one, and no entry before it in this one, has shown the event.
+bool EventHistory::See(const ClusterEvent& event) {
+  return seen_.insert_or_assign(IdentityOf(event), list_).second;
+}
+
+std::vector<ClusterEvent> EventHistory::TakeNew(std::vector<ClusterEvent> listed) {
   const bool baseline = !std::exchange(polled_, true);
-  const WallTime oldest_news = newest_ ? *newest_ - kLate : WallTime::min();
+  ++list_;
   std::vector<ClusterEvent> news;
-  std::set<std::uint64_t> timeless;
   for (ClusterEvent& event : listed) {
-    const std::uint64_t hash = HashOf(event);
-    bool is_news = false;
-    if (event.timestamp) {
-      is_news = seen_.emplace(*event.timestamp, hash).second && *event.timestamp > oldest_news;
-      newest_ = std::max(newest_.value_or(WallTime::min()), std::min(*event.timestamp, now));
-    } else {
-      is_news = timeless.insert(hash).second && !seen_timeless_.contains(hash);
-    }
-    if (is_news && !baseline) news.push_back(std::move(event));
+    if (See(event) && !baseline) news.push_back(std::move(event));
   }
-  seen_timeless_ = std::move(timeless);
-  if (newest_) Forget(*newest_ - kLate);
+  Forget();
   return news;
 }
 
 std::vector<ClusterEvent> EventHistory::TakeMissed(std::vector<ClusterEvent> listed, WallTime now) {
   const WallTime since =
       std::min(gap_since_.value_or(now), suspected_since_.value_or(now)) - kSlack;
+  ++list_;
   std::vector<ClusterEvent> missed;
   for (ClusterEvent& event : listed) {
     if (!IsMissed(event)) continue;
     const bool certain = gap_since_ && *event.timestamp >= *gap_since_ - kSlack;
-    // What has failed all along was pushed once, and is no news of a gap that is only suspected.
+    // An object that has failed all along was pushed once; for a gap that is only suspected it is
+    // nothing new.
     if (WasPushed(event, certain ? since : WallTime::min())) continue;
-    if (!seen_.emplace(*event.timestamp, HashOf(event)).second) continue;
-    missed.push_back(std::move(event));
+    if (See(event)) missed.push_back(std::move(event));
   }
   ForgetGap();
-  Forget(now - std::chrono::hours(1));
+  Forget();
   return missed;
 }
 
 bool EventHistory::IsMissed(const ClusterEvent& event) const {
   if (!event.timestamp || event.type != "Warning") return false;
   if (gap_since_ && *event.timestamp >= *gap_since_ - kSlack) return true;
-  return suspected_since_ && *event.timestamp >= *suspected_since_ - kSlack && FaultTypeOf(event);
+  const auto known = KnownFaultOf(event);
+  if (!known || !known->pushed) return false;
+  return (gap_since_ && *event.timestamp >= *gap_since_ - kMaxSkew) ||
+         (suspected_since_ && *event.timestamp >= *suspected_since_ - kSlack);
 }
 
 void EventHistory::OnGap(WallTime since) {
@@ -103,37 +100,25 @@ void EventHistory::OnPushed(const Resource& object, WallTime received) {
 }
 
 bool EventHistory::WasPushed(const ClusterEvent& event, WallTime since) const {
-  const std::uint64_t object = Hash({event.object.kind, event.object.name, NamespaceOf(event)});
-  return std::any_of(pushed_.begin(), pushed_.end(), [&](const Identity& one) {
-    return one.first >= since && one.second == object;
-  });
+  const std::uint64_t object = Hash({event.object.kind, event.object.name, ObjectNamespace(event)});
+  return std::any_of(pushed_.begin(), pushed_.end(),
+                     [&](const auto& one) { return one.first >= since && one.second == object; });
 }
 
-void EventHistory::Forget(WallTime before) {
-  seen_.erase(seen_.begin(), seen_.lower_bound({before, 0}));
-  while (seen_.size() > kMaxSeen) seen_.erase(seen_.begin());
-}
-
-std::optional<std::string> FaultTypeOf(const ClusterEvent& event) {
-  constexpr std::array<std::pair<std::string_view, std::string_view>, 13> kKnown = {{
-      {"BackOff", "CrashLoop"},
-      {"CrashLoopBackOff", "CrashLoop"},
-      {"Failed", "PodCrash"},
-      {"OOMKilling", "PodCrash"},
-      {"OOMKilled", "PodCrash"},
-      {"Error", "PodCrash"},
-      {"NodeNotReady", "NodeUnhealthy"},
-      {"KubeletNotReady", "NodeUnhealthy"},
-      {"ProgressDeadlineExceeded", "DeploymentFailure"},
-      {"ReplicaSetCreateError", "DeploymentFailure"},
-      {"FailedCreate", "DeploymentFailure"},
-      {"BackoffLimitExceeded", "JobFailure"},
-      {"DeadlineExceeded", "JobFailure"},
-  }};
-  for (const auto& [reason, fault_type] : kKnown) {
-    if (event.reason == reason) return std::string(fault_type);
+// Those that were not listed for longest.
+void EventHistory::Forget() {
+  if (seen_.size() <= kMaxSeen) return;
+  std::vector<std::uint64_t> lists;
+  lists.reserve(seen_.size());
+  for (const auto& [identity, list] : seen_) lists.push_back(list);
+  const std::size_t excess = seen_.size() - kMaxSeen;
+  std::nth_element(lists.begin(), lists.begin() + static_cast<std::ptrdiff_t>(excess), lists.end());
+  const std::uint64_t oldest_kept = lists[excess];
+  std::erase_if(seen_, [&](const auto& one) { return one.second < oldest_kept; });
+  // One list alone shows no more than the bound.
+  for (auto it = seen_.begin(); seen_.size() > kMaxSeen;) {
+    it = it->second == oldest_kept ? seen_.erase(it) : std::next(it);
   }
-  return std::nullopt;
 }
 
 }  // namespace runner::ingest

@@ -1,9 +1,11 @@
 #pragma once
 
+#include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <optional>
-#include <set>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -12,19 +14,27 @@
 
 namespace runner::ingest {
 
-// What is remembered of a cluster's events beyond one session: which of those that a server lists
-// are news, and since when events may have been missed.
+// What is remembered of a cluster's events beyond one session: which events of a list are new, and
+// since when events may have been missed.
 //
-// A list shows events without id and version, with times of a second: two are the same when all
-// that they say is the same. Bounded. Belongs to the thread of the connections.
+// A list shows events without id and version. An event is the same as an earlier one if object,
+// type, reason, time and count are the same, and the beginning of the message that every list
+// shows. Clocks of nodes differ, so a time is part of the identity and never decides by itself what
+// is new. Bounded. Belongs to the thread of the connections.
 class EventHistory {
  public:
-  // For polling: the events of a list that are newer than the lists before. The first list ever is
-  // only the baseline. An event that comes up to a minute late is news as well.
-  std::vector<ClusterEvent> TakeNew(std::vector<ClusterEvent> listed, WallTime now);
+  // Identities that are remembered: those of two full lists.
+  static constexpr std::size_t kMaxSeen = 20'000;
 
-  // For backfill: the events of a list that may have been missed, those of an object that was
-  // pushed meanwhile left out. Ends the gap.
+  // For polling: the events of a list that no list before has shown, each once. The first list ever
+  // is only the baseline.
+  std::vector<ClusterEvent> TakeNew(std::vector<ClusterEvent> listed);
+
+  // For backfill: the events of a list that may have been missed, without those of an object that
+  // was pushed meanwhile. Ends the gap. An event with a time up to kMaxSkew before the gap may come
+  // from a node whose clock is behind: such an event is missed if its reason is known
+  // (known_reasons.h).
+  static constexpr std::chrono::minutes kMaxSkew{5};
   std::vector<ClusterEvent> TakeMissed(std::vector<ClusterEvent> listed, WallTime now);
 
   // Nobody was subscribed from `since` on. The gap lasts until its events were taken.
@@ -35,7 +45,7 @@ class EventHistory {
   void ForgetGap();
   bool HasGap() const { return gap_since_ || suspected_since_; }
 
-  // Events that are remembered to tell news by.
+  // Identities that are remembered.
   std::size_t remembered() const { return seen_.size(); }
 
   // An event about this object was pushed.
@@ -44,21 +54,16 @@ class EventHistory {
  private:
   bool WasPushed(const ClusterEvent& event, WallTime since) const;
   bool IsMissed(const ClusterEvent& event) const;
-  void Forget(WallTime before);
-
-  using Identity = std::pair<WallTime, std::uint64_t>;  // when, and a hash of all that it says
+  bool See(const ClusterEvent& event);
+  void Forget();
 
   bool polled_ = false;
-  std::optional<WallTime> newest_;  // of the polled lists, never in the future
-  std::set<Identity> seen_;
-  std::set<std::uint64_t> seen_timeless_;  // in the latest list
+  std::uint64_t list_ = 0;                                 // number of the latest list
+  std::unordered_map<std::uint64_t, std::uint64_t> seen_;  // identity -> latest list that showed it
   std::optional<WallTime> gap_since_;
   std::optional<WallTime> suspected_since_;
-  std::deque<Identity> pushed_;  // when, and a hash of the object; oldest first
+  // When, and a hash of the object; oldest first.
+  std::deque<std::pair<WallTime, std::uint64_t>> pushed_;
 };
-
-// Whether an event of this reason is one of the faults that a server pushes in mode faults, and the
-// name that it has there: CrashLoop for BackOff. Nothing for any other reason.
-std::optional<std::string> FaultTypeOf(const ClusterEvent& event);
 
 }  // namespace runner::ingest

@@ -10,6 +10,7 @@
 
 #include "common/clock.h"
 #include "ingest/mcp/connection_error.h"
+#include "ingest/mcp/event_list.h"
 #include "ingest/mcp/fault_decoder.h"
 
 namespace runner::ingest {
@@ -55,6 +56,8 @@ struct PostMessage {
   std::string body;
   HttpHeaders headers;
   std::string url;  // empty: the configured endpoint
+  // Set for a list of events, which may take long and be large; otherwise the usual limits hold.
+  std::optional<Duration> list_timeout = std::nullopt;
 };
 struct CancelPost {
   PostId post = 0;
@@ -89,10 +92,16 @@ struct ConnectionLost {
 struct SourceWarning {
   std::string message;
   std::string detail;
+  bool once = false;  // not repeated for this cluster
+};
+// Entries of a list of events that were not used.
+struct EntriesDropped {
+  std::size_t count = 0;
 };
 
-using SourceAction = std::variant<PostMessage, CancelPost, OpenStream, CloseStream, DeleteSession,
-                                  DeliverEvent, Subscribed, ConnectionLost, SourceWarning>;
+using SourceAction =
+    std::variant<PostMessage, CancelPost, OpenStream, CloseStream, DeleteSession, DeliverEvent,
+                 Subscribed, ConnectionLost, SourceWarning, EntriesDropped>;
 using SourceActions = std::vector<SourceAction>;
 
 // The seam between an MCP server and the rest of ingest: how to speak to a server so that its
@@ -110,6 +119,9 @@ class EventSource {
   // Says good-bye; nothing follows.
   virtual SourceActions Close(const Instant& now) = 0;
 
+  // The texts of a tool result in the message that OnMessage follows with, read as a list of
+  // events. In that message they are cut (tool_text_extractor.h).
+  virtual void OnListedEvents(EventList list) = 0;
   // One JSON-RPC text. What is not JSON-RPC counts as an invalid event when it came over the
   // stream, where events come; in the answer to a POST it is no reply, as OnPostDone will find.
   virtual SourceActions OnMessage(std::string_view text, MessageOrigin origin,

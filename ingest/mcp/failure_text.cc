@@ -102,7 +102,7 @@ std::string AdviceFor(const HttpHead& head, bool in_session) {
     case 404:
     case 405:
       if (in_session) return {};
-      return "check the path of the endpoint, /mcp for kubernetes-mcp-server";
+      return "check the port and the path of the endpoint, /mcp for kubernetes-mcp-server";
     case 407:
       return "check the user and password of the proxy (HTTP_PROXY, HTTPS_PROXY)";
     case 421:

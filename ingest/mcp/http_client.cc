@@ -303,14 +303,20 @@ void HttpClient::CollectFinished(Multi& multi) {
 
 std::optional<ConnectionFailure> HttpClient::FailureOfTransfer(const Transfer& transfer, int code) {
   const std::string tried = transfer.Tried() + ": ";
-  const auto protocol = [&tried](const char* what) {
+  const auto protocol = [&tried](const std::string& what) {
     return ConnectionFailure{ErrorClass::kProtocol, tried + what, {}, false};
   };
-  if (transfer.head.encoded()) return protocol("the answer is compressed");
+  if (transfer.head.encoded())
+    return protocol(
+        "the answer is compressed, which was not asked for; turn compression off for this "
+        "path in the server or the proxy before it");
   // Out of memory is what libcurl calls a line of the head over a limit of its own.
   const bool line_too_long =
       code == CURLE_OUT_OF_MEMORY && transfer.head_total > 0 && !transfer.head.complete();
-  if (transfer.too_large || line_too_long) return protocol("the answer is over the limit");
+  if (transfer.too_large || line_too_long)
+    return protocol("the answer is over the limit of " +
+                    std::to_string(transfer.request.max_body >> 20) +
+                    " MiB; check that this is an MCP server");
   if (code == CURLE_OK) return std::nullopt;
   ConnectionFailure failure =
       FailureOf(static_cast<CURLcode>(code), transfer.error_text, transfer.socket_error);

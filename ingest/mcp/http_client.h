@@ -35,6 +35,7 @@ class HttpClient {
   RequestId Start(HttpRequest request, HttpHandler& handler);
   // The handler hears nothing more. Unknown ids are ignored.
   void Cancel(RequestId id);
+  bool Paused() const { return paused_(); }
   // Reads on where `paused` had stopped it.
   void Resume();
   // No connection was begun yet: a name is being looked up, which holds a thread of libcurl.

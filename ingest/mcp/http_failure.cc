@@ -86,7 +86,7 @@ std::string_view AdviceForTls(std::string_view text) {
     return "this port does not speak TLS: check the port, and http or https";
   }
   if (says("local issuer") || says("self-signed") || says("self signed")) {
-    return "name the authority that signed the certificate of the server in ca_file";
+    return "set ca_file to the CA certificate of the server";
   }
   if (says("subject name") || says("does not match")) {
     return "the certificate is for another host: use a host name that it holds";

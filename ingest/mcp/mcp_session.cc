@@ -23,7 +23,8 @@ McpSession::McpSession(McpSessionOptions options, EventHistory& history)
       history_(history),
       reader_(options_.reader ? options_.reader : std::make_shared<JsonRpcReader>()),
       mode_(options_.mode),
-      legacy_(options_.transport == Transport::kSse) {}
+      legacy_(options_.transport == Transport::kSse),
+      tools_(options_.subscribe_tool, options_.events_tool) {}
 
 // --- inputs ---------------------------------------------------------------------------------
 
@@ -55,6 +56,7 @@ SourceActions McpSession::Close(const Instant& now) {
 
 SourceActions McpSession::OnMessage(std::string_view text, MessageOrigin origin,
                                     const Instant& now) {
+  if (phase_ == Phase::kEnded || text.empty()) listed_.reset();
   if (phase_ == Phase::kEnded) return {};
   if (text.empty()) return {};  // an event that only carried an id
   if (origin == MessageOrigin::kStream) {
@@ -74,6 +76,7 @@ SourceActions McpSession::OnMessage(std::string_view text, MessageOrigin origin,
       actions_.push_back(DeliverEvent{InvalidEvent{"json", what, std::nullopt}});
     }
   }
+  listed_.reset();
   reader_->Trim();
   return TakeActions();
 }
@@ -197,7 +200,9 @@ SourceActions McpSession::OnStreamDone(const std::optional<ConnectionFailure>& f
 }
 
 SourceActions McpSession::OnTimer(const Instant& now) {
-  if (request_ && request_->deadline <= now.mono) {
+  if (!pending_.empty()) {
+    DeliverPending();
+  } else if (request_ && request_->deadline <= now.mono) {
     OnRequestExpired(now);
   } else if (phase_ == Phase::kAwaitingEndpoint && endpoint_due_ <= now.mono) {
     Fail(ErrorClass::kTimeout, "the stream does not tell where to post");
@@ -216,6 +221,7 @@ std::optional<MonoTime> McpSession::NextDeadline() const {
   const auto consider = [&next](std::optional<MonoTime> due) {
     if (due && (!next || *due < *next)) next = due;
   };
+  if (!pending_.empty()) consider(pending_since_.mono);
   if (request_) consider(request_->deadline);
   consider(StreamDeadline());
   consider(TaskDeadline());
@@ -254,17 +260,21 @@ bool McpSession::OwesBackfill() const {
 void McpSession::SendRequest(std::string_view method, Json params, Purpose purpose,
                              const Instant& now) {
   const std::int64_t id = ++last_id_;
-  const PostId post = Send(MakeRequest(id, method, std::move(params)));
-  request_ = Request{id, post, now.mono + options_.request_timeout, purpose};
+  const bool list = purpose == Purpose::kPoll || purpose == Purpose::kBackfill;
+  const PostId post = Send(MakeRequest(id, method, std::move(params)),
+                           list ? std::optional(options_.list_timeout) : std::nullopt);
+  const Duration timeout = list ? options_.list_timeout : options_.request_timeout;
+  request_ = Request{id, post, now.mono + timeout, purpose};
 }
 
-void McpSession::CallTool(std::string_view tool, Json arguments, Purpose purpose,
-                          const Instant& now) {
-  SendRequest("tools/call", {{"name", tool}, {"arguments", std::move(arguments)}}, purpose, now);
+void McpSession::CallTool(EventTool tool, Json arguments, Purpose purpose, const Instant& now) {
+  SendRequest("tools/call", {{"name", tools_.Of(tool)}, {"arguments", std::move(arguments)}},
+              purpose, now);
 }
 
-PostId McpSession::Send(std::string body) {
-  actions_.push_back(PostMessage{++last_post_, std::move(body), SessionHeaders(), post_url_});
+PostId McpSession::Send(std::string body, std::optional<Duration> list_timeout) {
+  actions_.push_back(
+      PostMessage{++last_post_, std::move(body), SessionHeaders(), post_url_, list_timeout});
   return last_post_;
 }
 
@@ -290,6 +300,7 @@ void McpSession::CloseTheStream() {
 // pushed since the subscription was last seen is lost. The answers to POSTs tell nothing of the
 // stream, so what was pushed since it was last heard may be lost as well.
 void McpSession::NoteGap(std::optional<WallTime> stream_ended) {
+  FlushPending();
   if (!std::exchange(announced_, false) || !IsPush()) return;
   history_.OnGap(stream_ended.value_or(last_proof_));
   history_.OnSuspectedGap(std::min(last_proof_, stream_.heard));

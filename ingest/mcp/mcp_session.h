@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <set>
@@ -10,6 +11,7 @@
 
 #include "ingest/mcp/event_history.h"
 #include "ingest/mcp/event_source.h"
+#include "ingest/mcp/event_tools.h"
 #include "ingest/mcp/json_out.h"
 
 namespace runner::ingest {
@@ -24,6 +26,7 @@ struct McpSessionOptions {
   SourceMode mode = SourceMode::kAuto;
   Transport transport = Transport::kAuto;
   Duration request_timeout = std::chrono::seconds(10);
+  Duration list_timeout = std::chrono::seconds(60);  // for the answer of events_list
   // Of silence before the subscription is checked.
   Duration ping_interval = std::chrono::seconds(30);
   Duration poll_interval = std::chrono::seconds(30);
@@ -34,6 +37,10 @@ struct McpSessionOptions {
   Duration max_stream_age = std::chrono::minutes(30);
   // Whether events that happened while nobody was subscribed are looked for.
   bool backfill = true;
+  // Names of the tools events_subscribe and events_list at this server; empty: as event_tools.h
+  // finds them.
+  std::string subscribe_tool = {};
+  std::string events_tool = {};
   // Shared by the sessions of a thread, as it keeps some memory; null: the session has its own.
   std::shared_ptr<JsonRpcReader> reader;
 };
@@ -45,13 +52,17 @@ struct McpSessionOptions {
 //   poll:            events_list, again and again
 //   auto:            tools/list, all pages -> faults if events_subscribe is among them, else poll
 //
+// If a tool fails before the session is subscribed, tools/list shows whether the server offers it,
+// and under which name.
+//
 // Over HTTP with SSE (2024-11-05) the stream comes first and tells where to post; replies come on
 // it, and it is the session.
 //
 // A subscription is verified, not assumed: after the stream was opened, and after every interval of
 // silence, events_list_subscriptions must show it; a server without that tool is sent a ping
 // instead. The answer to a POST proves nothing about the stream: a stream that had shown keepalive
-// comments must go on showing them, and one that never did is opened anew from time to time.
+// comments must go on showing them, and one that never did is opened anew from time to time. A
+// subscription that the server lists as degraded is lost: it is ended and made anew.
 //
 // One request is under way at a time. Pure: no I/O, no clock; not thread-safe.
 class McpSession final : public EventSource {
@@ -62,6 +73,7 @@ class McpSession final : public EventSource {
   SourceActions Start(const Instant& now) override;
   SourceActions Resume(const Instant& now) override;
   SourceActions Close(const Instant& now) override;
+  void OnListedEvents(EventList list) override { listed_ = std::move(list); }
   SourceActions OnMessage(std::string_view text, MessageOrigin origin, const Instant& now) override;
   SourceActions OnOversize() override;
   SourceActions OnEndlessLine(const Instant& now) override;
@@ -120,6 +132,12 @@ class McpSession final : public EventSource {
   void BeginSubscribing(const Instant& now);
   void OnInitialized(const JsonRpcResponse& response, const Instant& now);
   void OnToolsListed(const JsonRpcResponse& response, const Instant& now);
+  void ChooseMode(const Instant& now);
+  void BeginListening(const Instant& now);
+  void RetryWithOfferedTool(const Instant& now);
+  void OnToolRefused(ConnectionFailure failure, const Instant& now);
+  EventTool RefusedTool() const;
+  void FailForTool();
   void OnSubscribeReply(const JsonRpcResponse& response, const Instant& now);
   void OnInitializeRefused(const ConnectionFailure& failure, int status, const Instant& now);
   void OnStreamRefused(const HttpHead& head, const Instant& now);
@@ -136,10 +154,16 @@ class McpSession final : public EventSource {
   void OnEventList(const JsonRpcResponse& response, Purpose purpose, const Instant& now);
   void TakePolled(std::vector<ClusterEvent> listed, const Instant& now);
   void TakeBackfilled(std::vector<ClusterEvent> listed, const Instant& now);
+  void Deliver(std::vector<ClusterEvent> events, bool backfilled, const Instant& now);
+  void DeliverPending();
+  void FlushPending();
+  void NoteUnused(const EventList& list);
+  void OnDegraded(const Instant& now);
   void OnBackfillFailed(const std::string& detail, const Instant& now);
   // One failed check or poll is forgiven, everything else ends the session.
   void OnRequestFailed(Purpose purpose, ConnectionFailure failure, const Instant& now);
   void OnNotification(const JsonRpcNotification& notification, const Instant& now);
+  void OnSubscriptionError(const JsonIn& data, const Instant& now);
   void Push(DecodedEvent event, const Instant& now);
   void OnRequestExpired(const Instant& now);
   void OnStreamDeadline(const Instant& now);
@@ -151,8 +175,8 @@ class McpSession final : public EventSource {
 
   // Sending and ending.
   void SendRequest(std::string_view method, Json params, Purpose purpose, const Instant& now);
-  void CallTool(std::string_view tool, Json arguments, Purpose purpose, const Instant& now);
-  PostId Send(std::string body);
+  void CallTool(EventTool tool, Json arguments, Purpose purpose, const Instant& now);
+  PostId Send(std::string body, std::optional<Duration> list_timeout = {});
   HttpHeaders SessionHeaders() const;
   void OpenTheStream(HttpHeaders headers);
   void CloseTheStream();
@@ -191,21 +215,36 @@ class McpSession final : public EventSource {
   bool server_logs_ = false;
   std::string level_refusal_;  // what the server said to logging/setLevel
   int tool_pages_ = 0;
-  MonoTime tools_due_;             // what pages come later are not asked for
-  bool offers_subscribe_ = false;  // as far as tools/list was asked
-  bool offers_events_ = false;
+  MonoTime tools_due_;  // what pages come later are not asked for
+  EventToolNames tools_;
+  std::optional<ConnectionFailure> tool_refusal_;  // why tools/list is asked, outside of mode auto
+  Phase refused_phase_ = Phase::kIdle;             // the step that failed
+  std::string refused_tool_;                       // and the name it used
+  std::optional<EventList> listed_;                // of the message that comes next
   std::string subscription_id_;
   bool announced_ = false;       // Subscribed was told, and nothing else since
   bool can_list_ = true;         // the server has events_list_subscriptions
   bool can_list_events_ = true;  // and events_list
   bool can_select_ = true;       // which takes a fieldSelector
   bool check_due_ = false;       // of the subscription
-  int unanswered_ = 0;           // checks or polls in a row
+  bool renewal_due_ = false;     // of a degraded one
+  std::optional<MonoTime> renewed_;
+  bool pushed_ = false;         // anything, by this session
+  bool warned_unused_ = false;  // the latest list was not used whole, and that was said
+  int unanswered_ = 0;          // checks or polls in a row
   int backfills_failed_ = 0;
   MonoTime next_backfill_;
   MonoTime last_checked_;  // or subscribed, or pushed to
   WallTime last_proof_;    // of the subscription
   MonoTime next_poll_;
+  // New events of a list, not delivered yet: reading long messages takes time, and other clusters
+  // wait for the thread.
+  struct Pending {
+    ClusterEvent event;
+    bool backfilled = false;
+  };
+  std::deque<Pending> pending_;
+  Instant pending_since_;
 
   Stream stream_;
   bool stream_refused_ = false;  // the server has none

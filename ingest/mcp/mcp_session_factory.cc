@@ -19,6 +19,9 @@ ClusterConnection::NewSource NewMcpSessions(std::string client_version) {
     options.mode = connection.mode;
     options.transport = connection.transport;
     options.request_timeout = connection.request_timeout;
+    options.list_timeout = connection.list_timeout;
+    options.subscribe_tool = connection.subscribe_tool;
+    options.events_tool = connection.events_tool;
     options.ping_interval = connection.ping_interval;
     options.poll_interval = connection.poll_interval;
     options.idle_timeout = connection.idle_timeout;

@@ -53,15 +53,15 @@ void McpSession::Begin(Phase phase, const Instant& now) {
       SendRequest("tools/list", Json::object(), Purpose::kStep, now);
       break;
     case Phase::kUnsubscribing:
-      CallTool("events_unsubscribe",
+      CallTool(EventTool::kUnsubscribe,
                {{"subscriptionId", std::exchange(subscription_id_, std::string())}}, Purpose::kStep,
                now);
       break;
     case Phase::kSubscribing:
-      CallTool("events_subscribe", {{"mode", ToString(mode_)}}, Purpose::kStep, now);
+      CallTool(EventTool::kSubscribe, {{"mode", ToString(mode_)}}, Purpose::kStep, now);
       break;
     case Phase::kVerifying:
-      CallTool("events_list_subscriptions", Json::object(), Purpose::kStep, now);
+      CallTool(EventTool::kListSubscriptions, Json::object(), Purpose::kStep, now);
       break;
     case Phase::kFirstPoll:
       ListEvents(Purpose::kPoll, now);
@@ -177,9 +177,15 @@ void McpSession::AfterStream(const Instant& now) {
 }
 
 void McpSession::AfterLevel(const Instant& now) {
-  if (mode_ == SourceMode::kAuto) {
-    Begin(Phase::kListingTools, now);
-  } else if (mode_ == SourceMode::kPoll) {
+  // A configured name says that a gateway renames tools: others may have other names as well.
+  const bool renamed = !options_.subscribe_tool.empty() || !options_.events_tool.empty();
+  if (mode_ == SourceMode::kAuto || renamed) return Begin(Phase::kListingTools, now);
+  BeginListening(now);
+}
+
+// In a mode that is known.
+void McpSession::BeginListening(const Instant& now) {
+  if (mode_ == SourceMode::kPoll) {
     Begin(Phase::kFirstPoll, now);
   } else {
     BeginSubscribing(now);
@@ -194,25 +200,40 @@ void McpSession::BeginSubscribing(const Instant& now) {
 
 void McpSession::OnToolsListed(const JsonRpcResponse& response, const Instant& now) {
   if (response.is_error) {
+    if (tool_refusal_) return Fail(*std::exchange(tool_refusal_, std::nullopt));
+    if (mode_ != SourceMode::kAuto) return BeginListening(now);  // by the configured names
     return Fail(ErrorClass::kProtocol, "tools/list: " + FailureText(response));
   }
-  for (const std::string& name : ToolNames(response.result)) {
-    offers_subscribe_ |= name == "events_subscribe";
-    offers_events_ |= name == "events_list";
-  }
+  tools_.Add(ToolNames(response.result));
   const std::string cursor = NextCursor(response.result);
   if (!cursor.empty() && ++tool_pages_ < kMaxToolPages && now.mono < tools_due_) {
     return SendRequest("tools/list", {{"cursor", cursor}}, Purpose::kStep, now);
   }
-  if (offers_subscribe_ && !stream_refused_) {
+  tools_.Resolve();
+  if (tool_refusal_) return RetryWithOfferedTool(now);
+  if (mode_ == SourceMode::kAuto) return ChooseMode(now);
+  BeginListening(now);
+}
+
+void McpSession::ChooseMode(const Instant& now) {
+  const bool pushes = tools_.Offers(EventTool::kSubscribe);
+  for (const EventTool tool : {EventTool::kSubscribe, EventTool::kList}) {
+    const bool configured =
+        tool == EventTool::kList ? !options_.events_tool.empty() : !options_.subscribe_tool.empty();
+    if (configured && !tools_.Offers(tool)) {
+      return Fail({ErrorClass::kSubscription, tools_.WhyNot(tool), {}, true});
+    }
+  }
+  if (pushes && !stream_refused_) {
     if (!stream_.open) return Fail(ErrorClass::kStreamClosed, "the server ended the stream");
     mode_ = SourceMode::kFaults;
     return BeginSubscribing(now);
   }
-  if (!offers_events_) {
+  if (!tools_.Offers(EventTool::kList)) {
     return Fail({ErrorClass::kSubscription,
-                 offers_subscribe_ ? "the server pushes faults and offers no event stream for them"
-                                   : "the server offers neither events_subscribe nor events_list",
+                 (pushes ? "the server pushes faults and offers no event stream for them; "
+                         : tools_.WhyNot(EventTool::kSubscribe) + "; ") +
+                     tools_.WhyNot(EventTool::kList),
                  {},
                  true});
   }
@@ -220,16 +241,51 @@ void McpSession::OnToolsListed(const JsonRpcResponse& response, const Instant& n
   Begin(Phase::kFirstPoll, now);
 }
 
+// A tool that is needed has failed. Servers have many words for a tool that they do not have, so
+// the list of tools decides, once a session.
+void McpSession::OnToolRefused(ConnectionFailure failure, const Instant& now) {
+  tool_refusal_ = std::move(failure);
+  refused_phase_ = phase_;
+  if (tools_.resolved()) return FailForTool();
+  refused_tool_ = tools_.Of(RefusedTool());
+  Begin(Phase::kListingTools, now);
+}
+
+EventTool McpSession::RefusedTool() const {
+  return refused_phase_ == Phase::kFirstPoll ? EventTool::kList : EventTool::kSubscribe;
+}
+
+// The tools are known.
+void McpSession::FailForTool() {
+  ConnectionFailure failure = *std::exchange(tool_refusal_, std::nullopt);
+  if (!tools_.Offers(RefusedTool())) {
+    failure.detail = tools_.WhyNot(RefusedTool()) + " (" + failure.detail + ")";
+    failure.error = ErrorClass::kSubscription;
+    failure.retry_slowly = true;
+  }
+  Fail(std::move(failure));
+}
+
+void McpSession::RetryWithOfferedTool(const Instant& now) {
+  const EventTool tool = RefusedTool();
+  if (!tools_.Offers(tool) || tools_.Of(tool) == refused_tool_) return FailForTool();
+  tool_refusal_.reset();
+  can_list_events_ = can_select_ = true;
+  Begin(refused_phase_, now);
+}
+
 void McpSession::OnSubscribeReply(const JsonRpcResponse& response, const Instant& now) {
   if (ToolFailed(response)) {
-    return Fail({ErrorClass::kSubscription,
-                 "events_subscribe: " + FailureText(response),
-                 {},
-                 ToolUnknown(response)});
+    return OnToolRefused({ErrorClass::kSubscription,
+                          tools_.Of(EventTool::kSubscribe) + ": " + FailureText(response),
+                          {},
+                          ToolUnknown(response)},
+                         now);
   }
   subscription_id_ = FindSubscriptionId(ToolText(response.result));
   if (subscription_id_.empty()) {
-    return Fail(ErrorClass::kSubscription, "events_subscribe: the answer names no subscriptionId");
+    return Fail(ErrorClass::kSubscription,
+                tools_.Of(EventTool::kSubscribe) + ": the answer names no subscriptionId");
   }
   BecomeSubscribed(now);
 }

@@ -38,6 +38,59 @@ bool SaysToolNotFound(std::string_view text) {
   return end != std::string_view::npos && text.substr(end + 1).starts_with("not found");
 }
 
+bool IsIdChar(char c) {
+  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' ||
+         c == '_';
+}
+
+// The JSON object that the piece from `at` to `end` is in; where there is none, the lines of its
+// list item, up to a blank line. At most kMaxEntry bytes to either side.
+std::string_view EntryAround(std::string_view text, std::size_t at, std::size_t end) {
+  constexpr std::size_t kMaxEntry = std::size_t{4} << 10;
+  const std::size_t from = at - std::min(at, kMaxEntry);
+  text = text.substr(from, std::min(text.size() - from, end - from + kMaxEntry));
+  at -= from;
+  end -= from;
+  int depth = 0;
+  std::size_t open = at;
+  while (open > 0 && depth <= 0) depth += text[--open] == '{' ? 1 : text[open] == '}' ? -1 : 0;
+  if (depth <= 0) {
+    const std::size_t item = text.substr(0, at + 1).rfind("\n- ");
+    const std::size_t blank = text.substr(0, at).rfind("\n\n");
+    const auto begin = [](std::size_t found) {
+      return found == std::string_view::npos ? 0 : found;
+    };
+    const std::size_t from_item = std::max(begin(item), begin(blank));
+    const std::size_t close = std::min(text.find("\n\n", end), text.find("\n- ", end));
+    return text.substr(from_item, std::min(close, text.size()) - from_item);
+  }
+  std::size_t close = end;
+  for (; close < text.size() && depth > 0; ++close) {
+    depth += text[close] == '{' ? 1 : text[close] == '}' ? -1 : 0;
+  }
+  return text.substr(open, close - open);
+}
+
+// Whether `key: word` is in the text, as JSON or as YAML.
+bool Says(std::string_view entry, std::string_view key, std::string_view word) {
+  for (std::size_t at = entry.find(key); at != std::string_view::npos;
+       at = entry.find(key, at + 1)) {
+    if (at > 0 && IsIdChar(entry[at - 1])) continue;
+    std::string_view rest = entry.substr(at + key.size());
+    if (rest.starts_with('"')) rest.remove_prefix(1);
+    rest = SkipSpace(rest);
+    if (!rest.starts_with(':')) continue;
+    rest = SkipSpace(rest.substr(1));
+    if (rest.starts_with('"')) rest.remove_prefix(1);
+    if (rest.starts_with(word)) return true;
+  }
+  return false;
+}
+
+bool SaysDegraded(std::string_view entry) {
+  return Says(entry, "degraded", "true") || Says(entry, "status", "degraded");
+}
+
 std::optional<simdjson::dom::array> Array(const JsonIn& value) {
   simdjson::dom::array array;
   if (!value || value->get(array) != simdjson::SUCCESS) return std::nullopt;
@@ -78,17 +131,21 @@ bool ToolUnknown(const JsonRpcResponse& response) {
          text.find("ool not found") != std::string::npos || SaysToolNotFound(text);
 }
 
-bool NamesSubscription(std::string_view text, const std::string& subscription_id) {
-  const auto word = [](char c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' ||
-           c == '_';
-  };
-  for (std::size_t at = text.find(subscription_id); at != std::string_view::npos;
+SubscriptionState StateOfSubscription(std::string_view text, const std::string& subscription_id) {
+  constexpr int kMaxMentions = 16;
+  SubscriptionState state = SubscriptionState::kMissing;
+  int mentions = 0;
+  for (std::size_t at = text.find(subscription_id);
+       at != std::string_view::npos && mentions < kMaxMentions;
        at = text.find(subscription_id, at + 1)) {
     const std::size_t end = at + subscription_id.size();
-    if ((at == 0 || !word(text[at - 1])) && (end == text.size() || !word(text[end]))) return true;
+    // One that merely begins or ends the same is another.
+    if ((at > 0 && IsIdChar(text[at - 1])) || (end < text.size() && IsIdChar(text[end]))) continue;
+    ++mentions;
+    if (SaysDegraded(EntryAround(text, at, end))) return SubscriptionState::kDegraded;
+    state = SubscriptionState::kActive;
   }
-  return false;
+  return state;
 }
 
 std::string FailureText(const JsonRpcResponse& response) {

@@ -23,8 +23,10 @@ bool ToolFailed(const JsonRpcResponse& response);
 // Whether it failed because the server has no such tool.
 bool ToolUnknown(const JsonRpcResponse& response);
 
-// Whether the text names this subscription, and not merely one that begins the same.
-bool NamesSubscription(std::string_view text, const std::string& subscription_id);
+// What a list of subscriptions says of one of them. Degraded: the server lists it and has given up
+// its watch, so nothing is pushed any more.
+enum class SubscriptionState { kMissing, kActive, kDegraded };
+SubscriptionState StateOfSubscription(std::string_view text, const std::string& subscription_id);
 
 // Why it failed, for people; bounded.
 std::string FailureText(const JsonRpcResponse& response);

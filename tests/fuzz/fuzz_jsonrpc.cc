@@ -15,6 +15,7 @@
 #include "ingest/mcp/fault_decoder.h"
 #include "ingest/mcp/json_members.h"
 #include "ingest/mcp/jsonrpc.h"
+#include "ingest/mcp/known_reasons.h"
 #include "ingest/mcp/tool_result.h"
 #include "tests/fuzz/fault_check.h"
 #include "tests/fuzz/fuzz_check.h"
@@ -58,9 +59,17 @@ void CheckEvents(const JsonIn& value) {
   if (const FaultEvent* fault = CheckDecoded(as_cluster_event)) {
     FUZZ_CHECK(fault->received_at == kNow && fault->fault_id.empty());
     const JsonMembers data(value, {"event"});
-    const JsonMembers event(data["event"], {"reason", "type"});
-    CheckText(fault->fault_type, event.Text("reason"), kMaxName);
-    FUZZ_CHECK((fault->severity == Severity::kWarning) == (event.Text("type") == "Warning"));
+    const JsonMembers event(data["event"], {"message", "reason", "type"});
+    ClusterEvent known;
+    known.reason = event.Text("reason");
+    known.message = event.Text("message");
+    known.object = fault->resource;
+    if (const auto row = KnownFaultOf(known)) {
+      FUZZ_CHECK(fault->fault_type == row->fault_type && fault->severity == row->severity);
+    } else {
+      CheckText(fault->fault_type, event.Text("reason"), kMaxName);
+      FUZZ_CHECK((fault->severity == Severity::kWarning) == (event.Text("type") == "Warning"));
+    }
   }
 }
 
@@ -77,7 +86,9 @@ void CheckResponse(const JsonRpcResponse& response) {
   FUZZ_CHECK(text.empty() || text.ends_with('\n'));
   const std::string id = FindSubscriptionId(text);
   // The text that gave the id names it.
-  if (!id.empty()) FUZZ_CHECK(NamesSubscription(text, id) && id.size() <= kMaxSubscriptionId);
+  if (!id.empty())
+    FUZZ_CHECK(StateOfSubscription(text, id) != SubscriptionState::kMissing &&
+               id.size() <= kMaxSubscriptionId);
 }
 
 // Whether this program's own reader takes it for ours: ids that we give are such.

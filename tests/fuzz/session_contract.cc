@@ -206,6 +206,8 @@ void SessionContract::On(const SourceWarning& action) {
   FUZZ_CHECK(action.detail.size() <= 1000);
 }
 
+void SessionContract::On(const EntriesDropped& action) { FUZZ_CHECK(action.count > 0); }
+
 void SessionContract::CheckHeaders(const HttpHeaders& headers, bool initializing) const {
   if (legacy_) {
     FUZZ_CHECK(headers.empty());  // it knows neither of them

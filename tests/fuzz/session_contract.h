@@ -68,6 +68,7 @@ class SessionContract {
   void On(const Subscribed& action);
   void On(const ConnectionLost& action);
   void On(const SourceWarning& action);
+  void On(const EntriesDropped& action);
   void OnRequest(const JsonRpcRequest& request, const PostMessage& action);
   void CheckHeaders(const HttpHeaders& headers, bool initializing) const;
   void CheckWaiting(const EventSource& source) const;

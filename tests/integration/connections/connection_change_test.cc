@@ -37,6 +37,7 @@ class Record final : public ConnectionListener {
   }
   void OnClosed(const std::string& cluster) override { Add("closed " + cluster); }
   void OnWarning(const std::string&, const SourceWarning&) override {}
+  void OnEntriesDropped(const std::string&, std::size_t) override {}
 
   // False when it was not told so often in time.
   bool Await(const std::string& line, long times = 1) {

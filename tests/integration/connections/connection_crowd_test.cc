@@ -45,6 +45,7 @@ class Crowd final : public ConnectionListener {
   }
   void OnClosed(const std::string&) override {}
   void OnWarning(const std::string&, const SourceWarning&) override {}
+  void OnEntriesDropped(const std::string&, std::size_t) override {}
 
   bool Await(const std::function<bool()>& condition) {
     std::unique_lock lock(mutex_);

@@ -241,6 +241,7 @@ class ConnectionTest : public ::testing::Test, public ConnectionListener {
   }
   void OnClosed(const std::string&) override { ++closed_; }
   void OnWarning(const std::string&, const SourceWarning&) override {}
+  void OnEntriesDropped(const std::string&, std::size_t) override {}
 
  private:
   // On the loop thread: lets the test go on, and waits until it is done.

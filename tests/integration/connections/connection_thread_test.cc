@@ -30,6 +30,7 @@ class FirstThings final : public ConnectionListener {
   }
   void OnClosed(const std::string&) override { Once(closed); }
   void OnWarning(const std::string&, const SourceWarning&) override {}
+  void OnEntriesDropped(const std::string&, std::size_t) override {}
 
   struct First {
     std::promise<void> promise;

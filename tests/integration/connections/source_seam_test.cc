@@ -39,6 +39,7 @@ class ListeningSource final : public EventSource {
   SourceActions Start(const Instant&) override { return {first_}; }
   SourceActions Resume(const Instant&) override { return {}; }
   SourceActions Close(const Instant&) override { return {}; }
+  void OnListedEvents(EventList) override {}
   SourceActions OnMessage(std::string_view text, MessageOrigin origin, const Instant&) override {
     (origin == MessageOrigin::kStream ? told_.messages : told_.replies).push_back(text.size());
     return Changed();

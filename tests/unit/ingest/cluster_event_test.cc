@@ -60,34 +60,82 @@ TEST(ClusterEvent, WholeEvent) {
   const FaultEvent fault = FaultOf(ValidEvent());
   EXPECT_EQ(fault.cluster, "") << "the server's own claim does not count";
   EXPECT_EQ(fault.fault_id, "");
-  EXPECT_EQ(fault.fault_type, "BackOff");
-  EXPECT_EQ(fault.severity, Severity::kWarning);
+  EXPECT_EQ(fault.fault_type, "CrashLoop") << "as a server that pushes faults would call it";
+  EXPECT_EQ(fault.severity, Severity::kCritical);
   EXPECT_EQ(fault.resource, (Resource{"v1", "Pod", "cart-6f7-xk2", "shop", "7e0c2a"}));
   EXPECT_EQ(fault.context, "Back-off restarting failed container");
   EXPECT_EQ(fault.timestamp, kNow - 14 * 24h + 11h);
   EXPECT_EQ(fault.received_at, kNow);
 }
 
-TEST(ClusterEvent, WhatIsNoWarningIsInformation) {
+TEST(ClusterEvent, AnUnknownReasonOfAnotherTypeThanWarningIsInformation) {
   for (const Json& type : {Json("Normal"), Json("warning"), Json(""), Json(), Json(5)}) {
-    EXPECT_EQ(FaultOf(EventWith("type", type)).severity, Severity::kInfo) << type;
+    Json data = EventWith("type", type);
+    data["event"]["reason"] = "Pulled";
+    EXPECT_EQ(FaultOf(data).severity, Severity::kInfo) << type;
   }
 }
 
-TEST(ClusterEvent, NamespaceIsThatOfTheObjectElseOfTheEvent) {
+// The reasons, fault types and severities of the table in docs/servers.md.
+TEST(ClusterEvent, KnownReasonsAreTheFaultsThatAServerPushes) {
+  struct Row {
+    std::string kind, reason, fault_type;
+    Severity severity;
+  };
+  for (const Row& row :
+       {Row{"Pod", "BackOff", "CrashLoop", Severity::kCritical},
+        Row{"Pod", "CrashLoopBackOff", "CrashLoop", Severity::kCritical},
+        Row{"Pod", "Failed", "PodCrash", Severity::kWarning},
+        Row{"Pod", "OOMKilling", "PodCrash", Severity::kWarning},
+        Row{"Node", "NodeNotReady", "NodeUnhealthy", Severity::kCritical},
+        Row{"Pod", "NodeNotReady", "NodeNotReady", Severity::kWarning},
+        Row{"Deployment", "ProgressDeadlineExceeded", "DeploymentFailure", Severity::kCritical},
+        Row{"Job", "BackoffLimitExceeded", "JobFailure", Severity::kCritical},
+        Row{"Pod", "Evicted", "Evicted", Severity::kWarning},
+        Row{"Pod", "FailedScheduling", "FailedScheduling", Severity::kWarning},
+        Row{"Pod", "FailedMount", "FailedMount", Severity::kWarning},
+        Row{"Pod", "Unhealthy", "Unhealthy", Severity::kWarning}}) {
+    Json data = EventWith("reason", row.reason);
+    data["event"]["involvedObject"]["kind"] = row.kind;
+    EXPECT_EQ(FaultOf(data).fault_type, row.fault_type) << row.kind << ' ' << row.reason;
+    EXPECT_EQ(FaultOf(data).severity, row.severity) << row.kind << ' ' << row.reason;
+  }
+}
+
+TEST(ClusterEvent, WaitingForAnImageIsNoCrashLoop) {
+  const FaultEvent fault = FaultOf(EventWith("message", "Back-off pulling image \"x:1\""));
+  EXPECT_EQ(fault.fault_type, "ImagePullBackOff");
+  EXPECT_EQ(fault.severity, Severity::kWarning);
+}
+
+TEST(ClusterEvent, TheNamespaceIsThatOfTheObject) {
   EXPECT_EQ(FaultOf(EventWithObject("namespace", "other")).resource.namespace_, "other");
   for (const Json& none : {Json(), Json(""), Json(5)}) {
-    EXPECT_EQ(FaultOf(EventWithObject("namespace", none)).resource.namespace_, "shop") << none;
+    EXPECT_EQ(FaultOf(EventWithObject("namespace", none)).resource.namespace_, "") << none;
   }
 }
 
-TEST(ClusterEvent, AnObjectOfAKindWithoutNamespacesHasNone) {
-  Json data = EventWithObject("namespace", Json());
-  data["event"]["involvedObject"]["kind"] = "Node";
-  EXPECT_EQ(FaultOf(data).resource.namespace_, "");
+// A list gives the namespace of the event only.
+TEST(ClusterEvent, TheNamespaceOfAListedEventCountsUnlessItsObjectMayHaveNone) {
+  const auto listed = [](const std::string& kind, const std::string& event_namespace) {
+    ClusterEvent event;
+    event.object.kind = kind;
+    event.namespace_ = event_namespace;
+    return ObjectNamespace(event);
+  };
+  for (const char* kind : {"NodeClaim", "ClusterIssuer", "VolumeSnapshotContent", "ClusterPolicy",
+                           "APIService", "Node", "PersistentVolume", "SomeCustomThing"}) {
+    EXPECT_EQ(listed(kind, "default"), "") << kind;
+    EXPECT_EQ(listed(kind, "kube-system"), "") << kind;
+  }
+  for (const char* kind : {"Pod", "Deployment", "Job", "PersistentVolumeClaim"}) {
+    EXPECT_EQ(listed(kind, "default"), "default") << kind;
+    EXPECT_EQ(listed(kind, "kube-system"), "kube-system") << kind;
+  }
+  EXPECT_EQ(listed("Certificate", "shop"), "shop") << "nothing without a namespace is told there";
 }
 
-TEST(ClusterEvent, TimeIsTheLatestThatIsReadable) {
+TEST(ClusterEvent, TheLatestTimeThatIsReadableCounts) {
   const WallTime day = kNow - 14 * 24h;
   Json data = ValidEvent();
   for (const Json& unknown : {Json(), Json("0001-01-01T00:00:00Z"), Json(""), Json(1766052000)}) {
@@ -96,7 +144,11 @@ TEST(ClusterEvent, TimeIsTheLatestThatIsReadable) {
   }
   data["event"].erase("timestamp");
   EXPECT_EQ(FaultOf(data).timestamp, day + 9h);
-  data["event"].erase("firstTimestamp");
+  data["event"]["eventTime"] = "2025-12-18T09:30:00.123456Z";
+  EXPECT_EQ(FaultOf(data).timestamp, day + 9h + 30min + 123456us);
+  data["event"]["series"] = {{"count", 40}, {"lastObservedTime", "2025-12-18T12:00:00.000000Z"}};
+  EXPECT_EQ(FaultOf(data).timestamp, day + 12h);
+  for (const char* key : {"firstTimestamp", "eventTime", "series"}) data["event"].erase(key);
   EXPECT_EQ(FaultOf(data).timestamp, kNow);
   EXPECT_EQ(FaultOf(EventWith("lastTimestamp", "2026-01-01T00:00:01Z")).timestamp, kNow)
       << "the future";
@@ -133,10 +185,9 @@ TEST(ClusterEvent, Row8_HostileTextIsKeptAsDataAndBounded) {
   for (const char* key : {"type", "reason", "message", "namespace", "lastTimestamp"}) {
     data["event"][key] = huge;
   }
-  for (const char* key : {"apiVersion", "kind", "name", "uid"}) {
+  for (const char* key : {"apiVersion", "kind", "name", "namespace", "uid"}) {
     data["event"]["involvedObject"][key] = huge;
   }
-  data["event"]["involvedObject"].erase("namespace");
   const FaultEvent fault = FaultOf(data);
   EXPECT_EQ(fault.fault_type.size(), kMaxName);
   EXPECT_EQ(fault.context.size(), kMaxContext);
@@ -154,9 +205,10 @@ TEST(ClusterEvent, Row10_KeyThatOccursTwiceIsInvalid) {
     return Reason(DecodeClusterEvent(ParsedJson(text).value(), kNow));
   };
   EXPECT_EQ(reason("\"subscriptionId\"", R"("event":{})"), "json");
-  for (const char* key : {"type", "reason", "message", "namespace", "lastTimestamp", "timestamp",
-                          "firstTimestamp", "involvedObject"}) {
-    EXPECT_EQ(reason("\"namespace\"", '"' + std::string(key) + "\":null"), "json") << key;
+  for (const char* key : {"type", "reason", "message", "namespace", "lastTimestamp", "eventTime",
+                          "timestamp", "firstTimestamp", "series", "involvedObject"}) {
+    const std::string member = '"' + std::string(key) + "\":null";
+    EXPECT_EQ(reason("\"namespace\"", member + "," + member), "json") << key;
   }
   for (const char* key : {"apiVersion", "kind", "name", "namespace", "uid"}) {
     EXPECT_EQ(reason("\"apiVersion\"", '"' + std::string(key) + "\":null"), "json") << key;

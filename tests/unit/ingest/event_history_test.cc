@@ -1,11 +1,14 @@
 #include "ingest/mcp/event_history.h"
 
+#include <algorithm>
 #include <chrono>
+#include <cstdint>
 #include <string>
 #include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <rapidcheck.h>
 
 #include "tests/unit/ingest/times.h"
 
@@ -41,67 +44,148 @@ std::vector<std::string> Names(const std::vector<ClusterEvent>& events) {
 
 TEST(EventHistoryPoll, TheFirstListIsOnlyTheBaseline) {
   EventHistory history;
-  EXPECT_THAT(history.TakeNew({Event("a", kNow - hours(1)), Event("b", kNow)}, kNow), IsEmpty());
-  EXPECT_THAT(history.TakeNew({Event("a", kNow - hours(1)), Event("b", kNow)}, kNow), IsEmpty());
+  EXPECT_THAT(history.TakeNew({Event("a", kNow - hours(1)), Event("b", kNow)}), IsEmpty());
+  EXPECT_THAT(history.TakeNew({Event("a", kNow - hours(1)), Event("b", kNow)}), IsEmpty());
 }
 
 TEST(EventHistoryPoll, WhatIsNewerIsNewsOnce) {
   EventHistory history;
-  history.TakeNew({Event("a", kNow)}, kNow);
+  history.TakeNew({Event("a", kNow)});
   const auto later = kNow + seconds(30);
-  EXPECT_THAT(Names(history.TakeNew({Event("a", kNow), Event("b", later)}, later)),
-              ElementsAre("b"));
-  EXPECT_THAT(history.TakeNew({Event("a", kNow), Event("b", later)}, later), IsEmpty());
+  EXPECT_THAT(Names(history.TakeNew({Event("a", kNow), Event("b", later)})), ElementsAre("b"));
+  EXPECT_THAT(history.TakeNew({Event("a", kNow), Event("b", later)}), IsEmpty());
 }
 
 TEST(EventHistoryPoll, WhatHappensAgainIsNewsAgain) {
   EventHistory history;
-  history.TakeNew({Event("a", kNow)}, kNow);
+  history.TakeNew({Event("a", kNow)});
   const auto later = kNow + minutes(5);
-  EXPECT_THAT(Names(history.TakeNew({Event("a", later)}, later)), ElementsAre("a"));
+  EXPECT_THAT(Names(history.TakeNew({Event("a", later)})), ElementsAre("a"));
 }
 
 TEST(EventHistoryPoll, AnotherEventOfTheSameSecondIsNews) {
   EventHistory history;
-  history.TakeNew({Event("a", kNow)}, kNow);
-  EXPECT_THAT(Names(history.TakeNew({Event("a", kNow), Event("b", kNow)}, kNow)), ElementsAre("b"));
+  history.TakeNew({Event("a", kNow)});
+  EXPECT_THAT(Names(history.TakeNew({Event("a", kNow), Event("b", kNow)})), ElementsAre("b"));
 }
 
-TEST(EventHistoryPoll, AnEventThatComesLateIsNewsAndAnOldOneIsNot) {
+TEST(EventHistoryPoll, AnEventOfANodeWhoseClockIsBehindIsNewOnce) {
+  for (const auto behind : {seconds(30), seconds(90), seconds(600), seconds(86'400)}) {
+    EventHistory history;
+    history.TakeNew({Event("a", kNow)});
+    const std::vector<ClusterEvent> list = {Event("a", kNow), Event("slow", kNow - behind)};
+    EXPECT_THAT(Names(history.TakeNew(list)), ElementsAre("slow")) << behind.count();
+    EXPECT_THAT(history.TakeNew(list), IsEmpty()) << behind.count();
+  }
+}
+
+TEST(EventHistoryPoll, ASeriesThatGoesOnIsNewWithEachCount) {
   EventHistory history;
-  history.TakeNew({Event("a", kNow)}, kNow);
-  EXPECT_THAT(Names(history.TakeNew(
-                  {Event("late", kNow - seconds(30)), Event("old", kNow - minutes(10))}, kNow)),
-              ElementsAre("late"));
+  ClusterEvent series = Event("a", kNow);
+  series.count = 1;
+  history.TakeNew({series});
+  for (int i = 0; i < 3; ++i) {
+    ++series.count;
+    EXPECT_THAT(Names(history.TakeNew({series})), ElementsAre("a"));
+    EXPECT_THAT(history.TakeNew({series}), IsEmpty());
+  }
+}
+
+TEST(EventHistoryPoll, AnEventThatOneListDoesNotShowIsNotNewInTheNext) {
+  EventHistory history;
+  history.TakeNew({Event("a", kNow), Event("b", kNow)});
+  history.TakeNew({Event("b", kNow)});
+  history.TakeNew({});
+  EXPECT_THAT(history.TakeNew({Event("a", kNow), Event("b", kNow)}), IsEmpty());
+}
+
+TEST(EventHistoryPoll, AnEntryThatIsListedTwiceIsOneEvent) {
+  EventHistory history;
+  history.TakeNew({});
+  EXPECT_THAT(Names(history.TakeNew({Event("a", kNow), Event("a", kNow)})), ElementsAre("a"));
+}
+
+// Lists are any part of what has happened so far, in any order; times are whatever clocks say.
+TEST(EventHistoryPoll, EveryEntryIsNewExactlyOnceWhateverOrderClocksAndCuts) {
+  const bool holds = rc::check("random lists", [] {
+    EventHistory history;
+    std::vector<ClusterEvent> all;
+    std::vector<int> taken;
+    const auto happen = [&](std::size_t count) {
+      for (std::size_t i = 0; i < count; ++i) {
+        const auto skew = *rc::gen::inRange(-86'400, 86'400);
+        const bool has_time = *rc::gen::inRange(0, 10) > 0;
+        const auto time = kNow + seconds(has_time ? skew : 0);
+        ClusterEvent event = Event("p" + std::to_string(*rc::gen::inRange(0, 4)),
+                                   has_time ? std::optional<WallTime>(time) : std::nullopt);
+        event.count = *rc::gen::inRange<std::uint64_t>(0, 4);
+        const auto same = [&](const ClusterEvent& other) {
+          return other.object == event.object && other.timestamp == event.timestamp &&
+                 other.count == event.count;
+        };
+        if (std::any_of(all.begin(), all.end(), same)) continue;
+        all.push_back(event);
+        taken.push_back(0);
+      }
+    };
+    const auto list = [&] {
+      std::vector<ClusterEvent> listed;
+      for (const ClusterEvent& event : all) {
+        if (*rc::gen::inRange(0, 4) > 0) listed.push_back(event);
+      }
+      std::reverse(listed.begin(), listed.begin() + static_cast<std::ptrdiff_t>(listed.size() / 2));
+      return listed;
+    };
+    const auto index = [&](const ClusterEvent& event) {
+      for (std::size_t i = 0; i < all.size(); ++i) {
+        if (all[i].object == event.object && all[i].timestamp == event.timestamp &&
+            all[i].count == event.count) {
+          return i;
+        }
+      }
+      return all.size();
+    };
+    happen(*rc::gen::inRange<std::size_t>(0, 10));
+    const std::vector<ClusterEvent> baseline = list();
+    RC_ASSERT(history.TakeNew(baseline).empty());
+    for (const ClusterEvent& event : baseline) taken[index(event)] = 1;
+    const int lists = *rc::gen::inRange(1, 8);
+    for (int i = 0; i <= lists; ++i) {
+      happen(*rc::gen::inRange<std::size_t>(0, 6));
+      for (const ClusterEvent& event : history.TakeNew(i == lists ? all : list())) {
+        ++taken[index(event)];
+      }
+    }
+    for (const int times : taken) RC_ASSERT(times == 1);
+  });
+  EXPECT_TRUE(holds);
 }
 
 TEST(EventHistoryPoll, AnEmptyBaselineIsOneAsWell) {
   EventHistory history;
-  EXPECT_THAT(history.TakeNew({}, kNow), IsEmpty());
-  EXPECT_THAT(Names(history.TakeNew({Event("a", kNow + seconds(1))}, kNow + seconds(1))),
-              ElementsAre("a"));
+  EXPECT_THAT(history.TakeNew({}), IsEmpty());
+  EXPECT_THAT(Names(history.TakeNew({Event("a", kNow + seconds(1))})), ElementsAre("a"));
 }
 
 TEST(EventHistoryPoll, AnEmptyBaselineHidesNothingOfAClusterWhoseClockIsSlow) {
   EventHistory history;
-  history.TakeNew({}, kNow);
-  EXPECT_THAT(Names(history.TakeNew({Event("a", kNow - hours(1))}, kNow + seconds(1))),
-              ElementsAre("a"));
+  history.TakeNew({});
+  EXPECT_THAT(Names(history.TakeNew({Event("a", kNow - hours(1))})), ElementsAre("a"));
 }
 
 TEST(EventHistoryPoll, Row24_AnEventFromTheFutureHidesNothing) {
   EventHistory history;
-  history.TakeNew({Event("future", kNow + hours(24))}, kNow);
+  history.TakeNew({Event("future", kNow + hours(24))});
   const auto later = kNow + seconds(30);
-  EXPECT_THAT(Names(history.TakeNew({Event("future", kNow + hours(24)), Event("a", later)}, later)),
+  EXPECT_THAT(Names(history.TakeNew({Event("future", kNow + hours(24)), Event("a", later)})),
               ElementsAre("a"));
 }
 
 TEST(EventHistoryPoll, EventsWithoutATimeAreToldApartByWhatTheySay) {
   EventHistory history;
-  history.TakeNew({Event("a", {})}, kNow);
-  EXPECT_THAT(Names(history.TakeNew({Event("a", {}), Event("b", {})}, kNow)), ElementsAre("b"));
-  EXPECT_THAT(history.TakeNew({Event("a", {}), Event("b", {})}, kNow), IsEmpty());
+  history.TakeNew({Event("a", {})});
+  EXPECT_THAT(Names(history.TakeNew({Event("a", {}), Event("b", {})})), ElementsAre("b"));
+  EXPECT_THAT(history.TakeNew({Event("a", {}), Event("b", {})}), IsEmpty());
 }
 
 TEST(EventHistoryPoll, ListsOfTenThousandEventsDoNotGrowIt) {
@@ -112,7 +196,7 @@ TEST(EventHistoryPoll, ListsOfTenThousandEventsDoNotGrowIt) {
   for (int i = 0; i < 20; ++i) {
     const auto at = kNow + minutes(i);
     for (ClusterEvent& event : list) event.timestamp = at;
-    news += history.TakeNew(list, at).size();
+    news += history.TakeNew(list).size();
   }
   EXPECT_EQ(news, 190'000u);
   EXPECT_LE(history.remembered(), 20'000u);
@@ -189,12 +273,27 @@ TEST(EventHistoryGap, AForgottenGapIsNoGap) {
   EXPECT_FALSE(history.HasGap());
 }
 
-TEST(FaultTypes, ReasonsThatAreKnownAreMapped) {
-  EXPECT_EQ(FaultTypeOf(Event("a", kNow, "BackOff")), "CrashLoop");
-  EXPECT_EQ(FaultTypeOf(Event("a", kNow, "NodeNotReady")), "NodeUnhealthy");
-  EXPECT_EQ(FaultTypeOf(Event("a", kNow, "ProgressDeadlineExceeded")), "DeploymentFailure");
-  EXPECT_EQ(FaultTypeOf(Event("a", kNow, "BackoffLimitExceeded")), "JobFailure");
-  EXPECT_EQ(FaultTypeOf(Event("a", kNow, "Unhealthy")), std::nullopt);
+TEST(EventHistoryGap, AKnownFaultOfANodeWhoseClockIsBehindIsMissedAsWell) {
+  EventHistory history;
+  history.OnGap(kNow - minutes(2));
+  EXPECT_THAT(Names(history.TakeMissed({Event("slow", kNow - minutes(2) - seconds(90)),
+                                        Event("noise", kNow - minutes(3), "Unhealthy"),
+                                        Event("before", kNow - minutes(20))},
+                                       kNow)),
+              ElementsAre("slow"));
+}
+
+TEST(EventHistoryGap, AFaultThatWasPushedShortlyBeforeTheGapIsNotMissed) {
+  EventHistory history;
+  Resource object;
+  object.kind = "Node";
+  object.name = "node-1";
+  history.OnPushed(object, kNow - minutes(4));
+  history.OnGap(kNow - minutes(2));
+  ClusterEvent listed = Event("node-1", kNow - minutes(4), "NodeNotReady");
+  listed.object.kind = "Node";
+  listed.namespace_ = "default";
+  EXPECT_THAT(history.TakeMissed({listed}, kNow), IsEmpty());
 }
 
 }  // namespace

@@ -233,6 +233,7 @@ TEST_F(McpHandshake, RefusedSubscriptionIsASubscriptionFailure) {
     } else {
       ReplyError(-32602, "too many subscriptions");
     }
+    Reply({{"tools", {{{"name", "events_subscribe"}}}}});
     EXPECT_EQ(Failure().error, ErrorClass::kSubscription);
     EXPECT_THAT(Failure().detail, ::testing::HasSubstr("too many subscriptions"));
     EXPECT_FALSE(Resumable());

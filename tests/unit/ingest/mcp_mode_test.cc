@@ -123,7 +123,8 @@ TEST_F(McpModeTest, AutoSaysWhatIsMissing) {
   Reply(Tools({"pods_list"}));
   EXPECT_EQ(Failure().error, ErrorClass::kSubscription);
   EXPECT_TRUE(Failure().retry_slowly);
-  EXPECT_THAT(Failure().detail, HasSubstr("neither events_subscribe nor events_list"));
+  EXPECT_THAT(Failure().detail, HasSubstr("no tool whose name ends in events_subscribe"));
+  EXPECT_THAT(Failure().detail, HasSubstr("no tool whose name ends in events_list"));
 }
 
 // --- events ---------------------------------------------------------------------------------
@@ -231,23 +232,14 @@ TEST_F(McpModeTest, OneFailedPollIsForgivenTheSecondEndsTheSession) {
 TEST_F(McpModeTest, AnUnansweredPollIsTriedAgainAtItsTime) {
   StartPolling();
   NextPoll();
-  Pass(seconds(10));
+  Pass(seconds(60));
   Timer();
   EXPECT_EQ(Count<ConnectionLost>(), 0u);
   EXPECT_EQ(session_->NextDeadline(), now_.mono + seconds(30));
   NextPoll();
-  Pass(seconds(10));
+  Pass(seconds(60));
   Timer();
   EXPECT_EQ(Failure().error, ErrorClass::kTimeout);
-}
-
-TEST_F(McpModeTest, AServerThatCannotListIsRetriedSlowly) {
-  Use(SourceMode::kPoll);
-  SetLevel();
-  ReplyError(-32602, "unknown tool \"events_list\"");
-  ReplyError(-32602, "unknown tool \"events_list\"");
-  EXPECT_EQ(Failure().error, ErrorClass::kSubscription);
-  EXPECT_TRUE(Failure().retry_slowly);
 }
 
 TEST_F(McpModeTest, AnAnswerThatIsNoListIsAFailedPoll) {
@@ -272,7 +264,7 @@ TEST_F(McpModeTest, AnAnswerWithoutAnyTextIsAFailedPoll) {
 TEST_F(McpModeTest, AHostileListIsCheckedLikeAnyEvent) {
   StartPolling();
   NextPoll();
-  ReplyTool("- {Reason: R, Type: Warning}\n");  // about nothing
+  ReplyTool("- {Reason: R, Type: Warning}\n");  // names no object
   EXPECT_THAT(Delivered(), ::testing::ElementsAre("invalid"));
 }
 

@@ -73,10 +73,40 @@ TEST_F(ToolResult, AnIdIsShortAndPlain) {
 }
 
 TEST_F(ToolResult, AnIdThatOnlyBeginsTheSameIsAnother) {
-  EXPECT_TRUE(NamesSubscription("sub-10, sub-1", "sub-1"));
-  EXPECT_TRUE(NamesSubscription("{\"id\":\"sub-1\"}", "sub-1"));
-  EXPECT_FALSE(NamesSubscription("sub-10", "sub-1"));
-  EXPECT_FALSE(NamesSubscription("my-sub-1", "sub-1"));
+  using enum SubscriptionState;
+  EXPECT_EQ(StateOfSubscription("sub-10, sub-1", "sub-1"), kActive);
+  EXPECT_EQ(StateOfSubscription("{\"id\":\"sub-1\"}", "sub-1"), kActive);
+  EXPECT_EQ(StateOfSubscription("sub-10", "sub-1"), kMissing);
+  EXPECT_EQ(StateOfSubscription("my-sub-1", "sub-1"), kMissing);
+}
+
+TEST_F(ToolResult, ADegradedSubscriptionIsListedAndDead) {
+  using enum SubscriptionState;
+  const auto state = [](std::string_view text) { return StateOfSubscription(text, "sub-1"); };
+  // As the servers write it, over several lines and beside other subscriptions.
+  const std::string other = R"({"subscriptionId": "sub-2", "filters": {}, "degraded": true})";
+  const std::string head = "# Active Subscriptions\n\n{\"subscriptions\": [" + other + ", ";
+  EXPECT_EQ(state(head + R"({"subscriptionId": "sub-1", "filters": {"a": 1}, "degraded": true}]})"),
+            kDegraded);
+  EXPECT_EQ(state(head + R"({"degraded":true,"filters":{},"subscriptionId":"sub-1"}]})"),
+            kDegraded);
+  EXPECT_EQ(state(head + R"({"subscriptionId": "sub-1", "degraded": false}]})"), kActive);
+  EXPECT_EQ(state(head + R"({"subscriptionId": "sub-1", "mode": "faults"}]})"), kActive);
+  EXPECT_EQ(state(R"([{"id": "sub-1", "status": "degraded"}])"), kDegraded);
+  EXPECT_EQ(state("- subscriptionId: sub-1\n  degraded: true\n"), kDegraded);
+  EXPECT_EQ(state("- subscriptionId: sub-1\n- subscriptionId: sub-2\n  degraded: true\n"), kActive);
+  EXPECT_EQ(state("# Subscriptions\n\n- degraded: true\n  subscriptionId: sub-1\n"), kDegraded);
+  EXPECT_EQ(state(R"({"subscriptionId":"sub-1","cluster":"prod-degraded","degraded":false})"),
+            kActive);
+  EXPECT_EQ(state(R"({"subscriptionId":"sub-1","degradedReason":null,"lastdegraded":true})"),
+            kActive);
+}
+
+// The search would otherwise take time in proportion to the square of the text.
+TEST_F(ToolResult, AHostileListOfSubscriptionsIsSearchedInABoundedWindow) {
+  std::string text;
+  while (text.size() < (std::size_t{8} << 20)) text += "sub-1 ";
+  EXPECT_EQ(StateOfSubscription(text, "sub-1"), SubscriptionState::kActive);
 }
 
 TEST_F(ToolResult, AToolThatFailsIsNotAToolThatIsNotThere) {

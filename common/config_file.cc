@@ -72,7 +72,8 @@ void ReadBlock(const std::string& path, const YAML::Node& block, ConfigFile::Val
   std::set<std::string> seen;
   for (const auto& entry : block) {
     if (!entry.first.IsScalar()) {
-      problems.push_back(PlaceOf(path, entry.first) + ": a key is no word; expected `key: value`");
+      problems.push_back(PlaceOf(path, entry.first) +
+                         ": key is not a plain string; expected `key: value`");
       continue;
     }
     const std::string& key = entry.first.Scalar();
@@ -115,7 +116,7 @@ ConfigFile ConfigFile::Read(const std::string& path, const std::string& section,
   file.usable_ = root.IsNull() || root.IsMap();
   if (root.IsNull()) return file;
   if (!root.IsMap()) {
-    problems.push_back(path + ":1: is no list of options; expected lines of `key: value`");
+    problems.push_back(path + ":1: not a YAML mapping; expected lines of `key: value`");
     return file;
   }
   ReadBlock(path, root, file.top_, problems, [&](const std::string& key, const YAML::Node& node) {

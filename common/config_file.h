@@ -33,7 +33,7 @@ class ConfigFile {
                          const std::vector<std::string>& blocks,
                          std::vector<std::string>& problems);
 
-  // False: there is no list of options to be had from it, as a problem says.
+  // False: there not a YAML mapping to be had from it, as a problem says.
   bool usable() const { return usable_; }
   // By key; null when the file says nothing.
   const Value* Find(const std::string& key) const;

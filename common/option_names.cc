@@ -33,6 +33,7 @@ std::vector<std::string> IngestOnlyKeys() {
           "circuit_breaker_policy",
           "max_attempts",
           "lease_ttl",
+          "list_timeout",
           "metrics_per_cluster"};
 }
 

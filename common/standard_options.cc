@@ -131,7 +131,7 @@ void DeclareCommonOptions(ConfigTable& table, const CommonDefaults& defaults, Co
   table.Check({"--metrics-port", "--health-port"}, [into]() -> std::optional<std::string> {
     if (into->metrics_port != into->health_port || into->metrics_port == 0) return std::nullopt;
     return "--health-port: " + std::to_string(into->health_port) +
-           " is the port of --metrics-port, too; expected another port, or 0 for a free one";
+           " is also the port of --metrics-port; expected another port, or 0 for a free one";
   });
   table.Check({"--metrics-port", "--health-port", "--bind-address", "--grpc-listen"},
               [into] { return WrongWithGrpcPort(*into); });

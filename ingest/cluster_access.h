@@ -17,7 +17,9 @@ struct ClusterAccess {
   Transport transport = Transport::kAuto;
   std::string token_file = {};  // empty: no token
   TlsFiles tls = {};
-  HttpHeaders headers = {};  // with every request; their values are secrets
+  HttpHeaders headers = {};         // with every request; their values are secrets
+  std::string subscribe_tool = {};  // names of these tools at this server; empty: by default
+  std::string events_tool = {};
 
   bool operator==(const ClusterAccess&) const = default;
 };

@@ -33,9 +33,8 @@ std::vector<ClusterConfig> ReadClusters(const std::string& path, const YAML::Nod
                                         std::vector<std::string>& problems) {
   std::vector<ClusterConfig> clusters;
   if (!list.IsSequence() || list.size() == 0 || list.size() > kMaxClusters) {
-    problems.push_back(
-        PlaceOf(path, list) +
-        ": clusters: is no such list; expected 1 to 20000 items with name and endpoint");
+    problems.push_back(PlaceOf(path, list) +
+                       ": clusters: not a list; expected 1 to 20000 items with name and endpoint");
     return clusters;
   }
   std::set<std::string> names;

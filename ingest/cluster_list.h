@@ -36,6 +36,8 @@ std::optional<std::string> WrongWithName(const std::string& name);
 //       client_cert_file: /etc/ssl/mcp-client.pem
 //       client_key_file: /etc/ssl/mcp-client.key
 //       headers: {X-Team: sre}     # at most 32, 8 KiB in all
+//       subscribe_tool: k8s_events_subscribe  # names of the tools, where a gateway renames them
+//       events_tool: k8s_events_list
 //       triage: true
 //       severity_threshold: warning
 //       namespaces: {allow: ["*"], deny: ["kube-*"]}

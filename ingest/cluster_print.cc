@@ -18,8 +18,8 @@ void Print(YAML::Emitter& out, const char* key, const std::string& value) {
   out << YAML::Key << key << YAML::Value << value;
 }
 
-void PrintFile(YAML::Emitter& out, const char* key, const std::string& path) {
-  if (!path.empty()) Print(out, key, path);
+void PrintIfSet(YAML::Emitter& out, const char* key, const std::string& value) {
+  if (!value.empty()) Print(out, key, value);
 }
 
 void Print(YAML::Emitter& out, const char* key, const NameRules& rules) {
@@ -33,9 +33,11 @@ void PrintAccess(YAML::Emitter& out, const ClusterAccess& access) {
   Print(out, "mode", std::string(ToString(access.mode)));
   Print(out, "transport", std::string(ToString(access.transport)));
   Print(out, "token_file", access.token_file);
-  PrintFile(out, "ca_file", access.tls.ca);
-  PrintFile(out, "client_cert_file", access.tls.certificate);
-  PrintFile(out, "client_key_file", access.tls.key);
+  PrintIfSet(out, "ca_file", access.tls.ca);
+  PrintIfSet(out, "client_cert_file", access.tls.certificate);
+  PrintIfSet(out, "client_key_file", access.tls.key);
+  PrintIfSet(out, "subscribe_tool", access.subscribe_tool);
+  PrintIfSet(out, "events_tool", access.events_tool);
   if (access.headers.empty()) return;
   out << YAML::Key << "headers" << YAML::Value << YAML::BeginMap;
   for (const auto& [name, value] : access.headers) Print(out, name.c_str(), kMask);

@@ -24,7 +24,7 @@ ClusterConfig ClusterReader::Read(const YAML::Node& item, const ClusterConfig& d
   cluster.name.clear();
   cluster.endpoint.clear();
   if (!item.IsMap()) {
-    Problem(item, "an item is no block; expected one with name and endpoint");
+    Problem(item, "item is not a mapping; expected keys name and endpoint");
     return cluster;
   }
   std::set<std::string> seen;
@@ -37,8 +37,8 @@ ClusterConfig ClusterReader::Read(const YAML::Node& item, const ClusterConfig& d
         !ReadFilter(key, entry.first, entry.second, cluster.filter)) {
       Unknown(key, entry.first,
               {"name", "endpoint", "mode", "transport", "token_file", "ca_file", "client_cert_file",
-               "client_key_file", "headers", "triage", "severity_threshold", "namespaces", "kinds",
-               "fault_types"});
+               "client_key_file", "headers", "subscribe_tool", "events_tool", "triage",
+               "severity_threshold", "namespaces", "kinds", "fault_types"});
     }
   }
   CheckWhole(item, seen, cluster);
@@ -103,6 +103,10 @@ bool ClusterReader::ReadAccess(const std::string& key, const YAML::Node& at,
     access.tls.key = PemFile(key, value, "PRIVATE KEY");
   } else if (key == "headers") {
     access.headers = Headers(value);
+  } else if (key == "subscribe_tool") {
+    access.subscribe_tool = Text(key, value);
+  } else if (key == "events_tool") {
+    access.events_tool = Text(key, value);
   } else {
     return false;
   }
@@ -136,7 +140,7 @@ bool ClusterReader::ReadFilter(const std::string& key, const YAML::Node& at,
 HttpHeaders ClusterReader::Headers(const YAML::Node& block) {
   HttpHeaders headers;
   if (!block.IsMap() || block.size() > kMaxHeaders) {
-    Problem(block, "headers: is no block of at most 32; expected {Name: value, ...}");
+    Problem(block, "headers: not a mapping of at most 32 entries; expected {Name: value, ...}");
     return headers;
   }
   std::size_t bytes = 0;

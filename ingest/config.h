@@ -42,6 +42,7 @@ struct IngestConfig {
   Duration sse_idle_timeout{};
   Duration sse_max_stream_age{};
   Duration poll_interval{};
+  Duration list_timeout{};
   bool backfill = true;
   bool metrics_per_cluster = true;
 

@@ -56,6 +56,11 @@ void DeclareStreams(ConfigTable& table, IngestConfig* config) {
                 .default_text = "30",
                 .help = "how often events are asked for where they are not pushed"},
                kRange, &config->poll_interval)
+      .Seconds({.flag = "--list-timeout",
+                .env = {"LIST_TIMEOUT_SECONDS"},
+                .default_text = "60",
+                .help = "time limit for the answer of events_list"},
+               kRange, &config->list_timeout)
       .Bool({.flag = "--backfill",
              .env = {"BACKFILL"},
              .default_text = "true",
@@ -186,10 +191,13 @@ ConnectionOptions IngestConfig::ConnectionTo(const ClusterConfig& cluster) const
           .tls = cluster.access.tls,
           .initial_delay = sse_reconnect_initial_delay,
           .max_delay = sse_reconnect_max_delay,
+          .list_timeout = list_timeout,
           .ping_interval = sse_ping_interval,
           .idle_timeout = sse_idle_timeout,
           .max_stream_age = sse_max_stream_age,
           .poll_interval = poll_interval,
+          .subscribe_tool = cluster.access.subscribe_tool,
+          .events_tool = cluster.access.events_tool,
           .backfill = backfill};
 }
 

@@ -339,7 +339,7 @@ grpc::Status AdminService::RerunIncident(grpc::ServerContext* context,
       return {grpc::StatusCode::FAILED_PRECONDITION,
               "incident " + rerun.incident_id + " of the same " +
                   std::string(ToString(loop_.scheduler().options().dedup_key)) +
-                  " waits or runs; expected none"};
+                  " is queued or running; cancel it, or retry after it ends"};
     case Result::kRejected:
       break;
   }

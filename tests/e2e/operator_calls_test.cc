@@ -165,7 +165,8 @@ TEST_F(OperatorCallsTest, AnIncidentThatHasEndedIsInvestigatedAgain) {
   EXPECT_EQ(system_->Admin().Status().circuit_breaker(), "open");
   rerun(bad, grpc::StatusCode::OK, &again);
   EXPECT_EQ(rerun(bad, grpc::StatusCode::FAILED_PRECONDITION, &none),
-            "incident " + again + " of the same resource waits or runs; expected none");
+            "incident " + again +
+                " of the same resource is queued or running; cancel it, or retry after it ends");
   EXPECT_EQ(rerun(again, grpc::StatusCode::FAILED_PRECONDITION, &none),
             "the incident is queued; expected one that has ended");
   EXPECT_THAT(Why("bad"), StartsWith("queued: Rerun: an operator had incident " + bad +

@@ -99,6 +99,7 @@ std::vector<OptionCase> IngestOptions() {
       {kIngest, "--mcp-token-file", "MCP_TOKEN_FILE", "\"\"", "/proc/sys/kernel/ostype",
        "/proc/sys/kernel/osrelease", "/proc/sys/kernel/hostname", "/no/such/token"},
       {kIngest, "--poll-interval", "POLL_INTERVAL_SECONDS", "30s", "1s", "2s", "3s", "0"},
+      {kIngest, "--list-timeout", "LIST_TIMEOUT_SECONDS", "1m", "1s", "2s", "3s", "0"},
       {kIngest, "--backfill", "BACKFILL", "true", "false", "true", "false", "perhaps"},
       {kIngest, "--sse-reconnect-initial-delay", "SSE_RECONNECT_INITIAL_DELAY_SECONDS", "1s", "2s",
        "3s", "4s", "1h"},

@@ -133,6 +133,7 @@ class CallingSession final : public EventSource {
   SourceActions Start(const Instant& now) override { return Change(session_.Start(now), now); }
   SourceActions Resume(const Instant& now) override { return Change(session_.Resume(now), now); }
   SourceActions Close(const Instant& now) override { return session_.Close(now); }
+  void OnListedEvents(EventList list) override { session_.OnListedEvents(std::move(list)); }
   SourceActions OnMessage(std::string_view text, MessageOrigin origin,
                           const Instant& now) override {
     for (const JsonRpcMessage& message : reader_.Read(text)) {
@@ -218,6 +219,7 @@ class FirstFailure final : public ConnectionListener {
   }
   void OnClosed(const std::string&) override {}
   void OnWarning(const std::string&, const SourceWarning&) override {}
+  void OnEntriesDropped(const std::string&, std::size_t) override {}
 
   std::future<std::string> Future() { return failure_.get_future(); }
 

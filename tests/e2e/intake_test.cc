@@ -112,6 +112,53 @@ TEST_F(IntakeTest, AutoPollsAServerThatPushesNothing) {
   EXPECT_TRUE(Eventually([&] { return Metric("events_received_total") == 1; }));
 }
 
+// v0.0.18 to v0.0.52 of kubernetes-mcp-server.
+TEST_F(IntakeTest, AListBehindASentenceWithoutACommentSignIsRead) {
+  Start({"--no-tool", "events_subscribe", "--plain-list"}, {"--poll-interval", "300ms"});
+  system_->AwaitSubscribed();
+  peer().Control("list-event", {{"name", "cart-0"}, {"reason", "BackOff"}});
+  EXPECT_TRUE(Eventually([&] {
+    return ingest().log().Has("Event received",
+                              {{"fault_type", "CrashLoop"}, {"severity", "critical"}});
+  }));
+}
+
+TEST_F(IntakeTest, ToolsThatAGatewayHasRenamedAreFound) {
+  Start({"--tool-prefix", "k8s_"}, {"--sse-ping-interval", "200ms"});
+  ExpectFaultsArrive();
+  EXPECT_EQ(Connection().mode(), "faults");
+  EXPECT_TRUE(Eventually([&] { return Calls("k8s_events_list_subscriptions") >= 2; }));
+}
+
+TEST_F(IntakeTest, ToolsThatAGatewayHasRenamedAreFoundInEachMode) {
+  for (const char* mode : {"faults", "events", "poll"}) {
+    system_->StartPeer({"--tool-prefix", "k8s_"});
+    system_->StartIngest({"--mcp-mode", mode, "--poll-interval", "300ms"});
+    system_->AwaitSubscribed();
+    EXPECT_EQ(Connection().mode(), mode);
+    ASSERT_EQ(system_->Stop(), "");
+    system_ = std::make_unique<System>();
+  }
+}
+
+// The server gives up its watch after some time without the Kubernetes API, and goes on listing the
+// subscription.
+TEST_F(IntakeTest, Row73_ADegradedSubscriptionIsRenewedAndBackfilled) {
+  for (const bool notified : {true, false}) {
+    Start({}, {"--sse-ping-interval", "300ms"});
+    ASSERT_TRUE(Eventually([&] { return peer().Subscribed() == 1; }));
+    peer().Control("degrade", {{"notify", notified}});
+    peer().Control("list-event", {{"name", "inside"}, {"reason", "BackOff"}});
+    EXPECT_TRUE(Eventually([&] { return Metric("events_backfilled_total") == 1; })) << notified;
+    EXPECT_EQ(Calls("events_unsubscribe"), 1u);
+    ASSERT_TRUE(Eventually([&] { return peer().Push(FaultCalled("after")) == 1; }));
+    ExpectReceivedOnce("after");
+    EXPECT_EQ(Metric("sse_connection_errors_total"), 0);
+    ASSERT_EQ(system_->Stop(), "");
+    system_ = std::make_unique<System>();
+  }
+}
+
 // One Node, about which each way in says another uid: none, its name, or its own.
 class OneObjectTest : public IntakeTest, public ::testing::WithParamInterface<std::string> {};
 

@@ -1,5 +1,9 @@
 // The released kubernetes-mcp-server, which pushes nothing: its events become reports all the same.
 
+#include <chrono>
+#include <cstdio>
+#include <ctime>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -8,6 +12,7 @@
 
 #include "tests/support/eventually.h"
 #include "tests/support/kubernetes_server.h"
+#include "tests/support/process_memory.h"
 #include "tests/support/system_test.h"
 
 namespace runner {
@@ -21,6 +26,15 @@ json EventAbout(const std::string& pod) {
           {"reason", "BackOff"},
           {"message", "Back-off restarting failed container"},
           {"involvedObject", {{"apiVersion", "v1"}, {"kind", "Pod"}, {"name", pod}}}};
+}
+
+// RFC 3339, by the clock of a node that is behind.
+std::string Ago(std::chrono::seconds behind) {
+  const std::time_t at =
+      std::chrono::system_clock::to_time_t(std::chrono::system_clock::now() - behind);
+  char text[32];
+  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", std::gmtime(&at));
+  return text;
 }
 
 // A version, and the transport that it is met over.
@@ -69,7 +83,8 @@ TEST_P(ReleasedServerTest, AWarningEventBecomesOneReportAndWhatWasThereBeforeDoe
   const v1::IncidentStatus incident = system_->AwaitFinished(std::size_t{1}).front();
   EXPECT_EQ(incident.status(), "success");
   EXPECT_EQ(incident.incident().resource().name(), "new-pod");
-  EXPECT_EQ(incident.incident().fault_type(), "BackOff");
+  EXPECT_EQ(incident.incident().fault_type(), "CrashLoop");
+  EXPECT_EQ(incident.incident().severity(), "critical");
   v1::IncidentStatus whole;
   ASSERT_TRUE(system_->Admin().Get(incident.incident().incident_id(), &whole).ok());
   EXPECT_THAT(whole.outcome().report(), ::testing::StartsWith("# new-pod"));
@@ -104,10 +119,124 @@ TEST_P(ReleasedServerTest, AServerThatComesBackIsPolledOnAndNothingIsTakenTwice)
 
 INSTANTIATE_TEST_SUITE_P(Versions, ReleasedServerTest,
                          ::testing::Values(std::pair("0.0.67", "streamable-http"),
-                                           std::pair("0.0.66", "sse")),
+                                           std::pair("0.0.66", "sse"),
+                                           std::pair("0.0.60", "streamable-http"),
+                                           std::pair("0.0.59", "streamable-http"),
+                                           std::pair("0.0.54", "streamable-http")),
                          [](const auto& test) {
-                           return test.param.second == "sse" ? "v0_0_66_over_sse" : "v0_0_67";
+                           const std::string version = test.param.first.substr(4);
+                           return "v" + version + (test.param.second == "sse" ? "_over_sse" : "");
                          });
+
+// Lists as large clusters have them: the rest is used, and the cluster stays subscribed.
+class UnkindListTest : public SystemTest {
+ protected:
+  void SetUp() override {
+    RUNNER_SKIP_IF_MISSING(KubernetesMcpServer::Missing("0.0.67"));
+    SystemTest::SetUp();
+    api_.emplace(system_->directory());
+    server_.emplace("0.0.67", *api_, system_->directory());
+  }
+  void TearDown() override {
+    server_.reset();
+    api_.reset();
+    SystemTest::TearDown();
+  }
+  ServiceProcess& StartIngest(const Words& flags = {}) {
+    Words all = {
+        "--mcp-endpoint", server_->endpoint(),    "--poll-interval", "300ms", "--global-queue-size",
+        "100000",         "--cluster-queue-size", "100000"};
+    all.insert(all.end(), flags.begin(), flags.end());
+    return system_->StartIngest(all);
+  }
+  double Metric(const std::string& name) { return system_->ingest().Metrics().Sum(name); }
+  // A new event is heard, with what the list holds beside it, and by one connection.
+  void ExpectHeard(const std::string& pod) {
+    EXPECT_TRUE(Eventually([&] {
+      return system_->ingest().log().Has(
+          "Event received", {{"resource", "Pod/shop/" + pod}, {"severity", "critical"}});
+    })) << pod;
+    EXPECT_EQ(Metric("sse_connections_active"), 1);
+    EXPECT_EQ(Metric("sse_connection_errors_total"), 0);
+  }
+  void ReportMemory(const std::string& what) {
+    const std::size_t peak = PeakResidentMemory(system_->ingest().process().pid());
+    std::printf("peak resident memory with %s: %zu MiB\n", what.c_str(), peak >> 20);
+    if (kSanitized) return;
+    EXPECT_LT(peak, std::size_t{192} << 20) << what;
+  }
+
+  std::optional<KubernetesApi> api_;
+  std::optional<KubernetesMcpServer> server_;
+};
+
+TEST_F(UnkindListTest, Row59_AnEventOf300KiBHidesNoOther) {
+  api_->Control("bulk", {{"count", 1}, {"messageBytes", 300 << 10}});
+  StartIngest();
+  system_->AwaitSubscribed();
+  api_->Control("bulk", {{"count", 1}, {"messageBytes", 300 << 10}});
+  api_->Add(EventAbout("new-pod"));
+  ExpectHeard("new-pod");
+  ASSERT_TRUE(Eventually([&] { return Metric("events_received_total") == 2; }));
+  EXPECT_EQ(Metric("list_entries_dropped_total"), 0);
+  EXPECT_TRUE(system_->ingest().log().Has("Event list truncated"));
+}
+
+TEST_F(UnkindListTest, Row59_AListOf21MiBHidesNothing) {
+  api_->Control("bulk", {{"count", 300}, {"messageBytes", 76'000}});
+  StartIngest();
+  system_->AwaitSubscribed();
+  api_->Add(EventAbout("new-pod"));
+  ExpectHeard("new-pod");
+  EXPECT_EQ(Metric("events_received_total"), 1) << "the first list is only the baseline";
+  ReportMemory("300 events of 76 KB");
+}
+
+TEST_F(UnkindListTest, Row59_OfFortyThousandEntriesTheFirstTenThousandAreUsed) {
+  api_->Add(EventAbout("early-pod"));
+  StartIngest({"--severity-threshold", "critical"});  // the others are counted only
+  system_->AwaitSubscribed();
+  api_->Add(EventAbout("new-pod"));
+  api_->Control("bulk", {{"count", 39'998}, {"messageBytes", 150}, {"reason", "Unhealthy"}});
+  ExpectHeard("new-pod");
+  ASSERT_TRUE(Eventually([&] { return Metric("list_entries_dropped_total") >= 30'000; }));
+  EXPECT_TRUE(Eventually([&] { return Metric("events_received_total") == 9'999; }));
+  EXPECT_EQ(static_cast<long>(Metric("list_entries_dropped_total")) % 30'000, 0);
+  ReportMemory("40,000 entries");
+}
+
+TEST_F(UnkindListTest, Row59_AListThatTakesElevenSecondsIsRead) {
+  api_->Control("delay", {{"ms", 11'000}});
+  StartIngest();
+  ASSERT_TRUE(
+      Eventually([&] { return Metric("sse_connections_active") == 1; }, std::chrono::seconds(60)));
+  api_->Add(EventAbout("new-pod"));
+  ASSERT_TRUE(
+      Eventually([&] { return Metric("events_received_total") == 1; }, std::chrono::seconds(60)));
+  EXPECT_EQ(Metric("sse_connection_errors_total"), 0);
+}
+
+TEST_F(UnkindListTest, AListThatTakesLongerThanItMayIsATimeout) {
+  api_->Control("delay", {{"ms", 5'000}});
+  StartIngest({"--list-timeout", "500ms"});
+  EXPECT_TRUE(Eventually([&] {
+    return system_->ingest().log().Has("SSE connection failed, retrying", {{"reason", "timeout"}});
+  }));
+}
+
+TEST_F(UnkindListTest, Row60_AnEventOfANodeWhoseClockIsBehindIsHeardOnce) {
+  StartIngest();
+  system_->AwaitSubscribed();
+  api_->Add(EventAbout("first-pod"));
+  ExpectHeard("first-pod");
+  json late = EventAbout("late-pod");
+  late["firstTimestamp"] = late["lastTimestamp"] = Ago(std::chrono::seconds(90));
+  api_->Add(late);
+  ExpectHeard("late-pod");
+  api_->Add(EventAbout("last-pod"));
+  ExpectHeard("last-pod");
+  EXPECT_EQ(Metric("events_received_total"), 3);
+}
 
 }  // namespace
 }  // namespace runner

@@ -334,6 +334,12 @@ TEST_F(KubeconfigTest, AnOptionalOneThatIsMissingIsNotThatOfTheOperatorEither) {
   EXPECT_EQ(Read(system_->Submit("b")), "of prod\n");
 }
 
+TEST_F(KubeconfigTest, AnOptionalOneThatCannotBeUsedIsAMistake) {
+  std::filesystem::create_directory(files_ / "prod.yaml");
+  Start({"--kubeconfig-dir", files_, "--kubeconfig-optional"});
+  EXPECT_EQ(system_->AwaitFinished(system_->Submit("a")).reason(), "kubeconfig_missing");
+}
+
 TEST_F(KubeconfigTest, AnAgentGetsAnotherOneIfThatIsConfigured) {
   Start({"--agent-env", "KUBECONFIG=" + (home_ / ".kube/config").string()});
   EXPECT_EQ(Read(system_->Submit("a")), "of the operator\n");

@@ -226,7 +226,8 @@ void IngestLink::OnResponse(const v1::IngestMessage& message) {
 std::string IngestLink::Explain(const grpc::Status& status) const {
   const std::string message = "--ingest-address " + address_ + ": " + status.error_message();
   const auto says = [&](const char* part) { return message.find(part) != std::string::npos; };
-  if (status.error_code() == grpc::StatusCode::UNIMPLEMENTED || says("http1.x")) {
+  if (status.error_code() == grpc::StatusCode::UNIMPLEMENTED || says("http1.x") ||
+      says("Failed parsing HTTP/2")) {
     return message + "; expected the gRPC address of runner-ingest (its --grpc-listen)";
   }
   if (says("DNS resolution failed")) return message + "; check the host name";

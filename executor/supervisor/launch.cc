@@ -1,5 +1,6 @@
 #include "executor/supervisor/launch.h"
 
+#include <cerrno>
 #include <chrono>
 #include <utility>
 #include <variant>
@@ -66,7 +67,9 @@ LaunchResult Launch(const AgentOptions& options, const std::vector<std::string>&
   }
   const KubeconfigLookup kubeconfig =
       FindKubeconfig(options.kubeconfig_dir, incident.event.cluster);
-  if (kubeconfig.error != 0 && !options.kubeconfig_optional) {
+  // Optional is a file that is not there. One that is there and cannot be used is a mistake.
+  const bool may_lack = options.kubeconfig_optional && kubeconfig.error == ENOENT;
+  if (kubeconfig.error != 0 && !may_lack) {
     result.failed_step = "find kubeconfig " + kubeconfig.path.string();
     result.failure = StartFailure::kKubeconfigMissing;
     result.error = kubeconfig.error;

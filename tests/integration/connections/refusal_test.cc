@@ -15,6 +15,7 @@ namespace runner::ingest {
 namespace {
 
 using ::testing::AllOf;
+using ::testing::AnyOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::StartsWith;
@@ -57,17 +58,19 @@ TEST_F(RefusalTest, AWrongPathNamesTheUrlTheStatusAndThePathOfTheServer) {
   StartServer();
   endpoint_ = "http://" + server_->address() + "/mpc?token=of-the-query";
   EXPECT_EQ(Told(),
-            "POST http://HOST/mpc answers 404 (the MCP endpoint is /mcp); check the path of the "
+            "POST http://HOST/mpc answers 404 (the MCP endpoint is /mcp); check the port and the "
+            "path of the "
             "endpoint, /mcp for kubernetes-mcp-server");
 }
 
 TEST_F(RefusalTest, BothTransportsAreNamedAndTheAdviceOnce) {
   StartServer();
   endpoint_ = "http://" + server_->address() + "/mpc";
-  EXPECT_EQ(Told(QuickOptions(), true),
-            "POST http://HOST/mpc answers 404 (the MCP endpoint is /mcp); as HTTP with SSE: GET "
-            "http://HOST/mpc answers 404 (the MCP endpoint is /mcp); check the path of the "
-            "endpoint, /mcp for kubernetes-mcp-server");
+  EXPECT_EQ(
+      Told(QuickOptions(), true),
+      "POST http://HOST/mpc answers 404 (the MCP endpoint is /mcp); as HTTP with SSE: GET "
+      "http://HOST/mpc answers 404 (the MCP endpoint is /mcp); check the port and the path of the "
+      "endpoint, /mcp for kubernetes-mcp-server");
 }
 
 TEST_F(RefusalTest, ARedirectNamesWhereItLeads) {
@@ -191,9 +194,13 @@ TEST_F(RefusalTest, AServerThatDoesNotAnswer) {
   ConnectionOptions options = QuickOptions();
   options.request_timeout = std::chrono::milliseconds(200);
   StartServerWithRules(R"({"match": {"rpc": "initialize"}, "steps": ["stall"]})");
-  EXPECT_EQ(Told(options),
-            "http://HOST/mcp: no answer within the time limit of a request; connected: check that "
-            "this is the port of the MCP server, and its log");
+  // The limits of libcurl and of the session end at the same time.
+  EXPECT_THAT(
+      Told(options),
+      AnyOf("http://HOST/mcp: no answer within the time limit of a request; connected: check that "
+            "this is the port of the MCP server, and its log",
+            "POST http://HOST/mcp: Operation timed out with 0 bytes received; the server accepted "
+            "the connection and does not answer: check the port and its log"));
 }
 
 TEST_F(RefusalTest, HttpsToAPortForHttp) {
@@ -201,10 +208,13 @@ TEST_F(RefusalTest, HttpsToAPortForHttp) {
   options.request_timeout = std::chrono::milliseconds(200);
   StartServer();  // waits for the end of what it takes for a head
   endpoint_ = "https://" + server_->address() + "/mcp";
-  EXPECT_EQ(Told(options),
-            "https://HOST/mcp: no answer within the time limit of a request; no connection, or no "
+  EXPECT_THAT(
+      Told(options),
+      AnyOf("https://HOST/mcp: no answer within the time limit of a request; no connection, or no "
             "TLS handshake: check the host, the port, http or https, and what may drop packets "
-            "(NetworkPolicy, firewall)");
+            "(NetworkPolicy, firewall)",
+            AllOf(StartsWith("POST https://HOST/mcp: "),
+                  HasSubstr("check the host and the port, and what may drop packets"))));
 }
 
 TEST_F(RefusalTest, APortThatSpeaksSomethingElse) {

@@ -140,7 +140,7 @@ void ConfigTable::Resolve(Row& row, const std::vector<Level>& levels,
     if (row.clear) row.clear();
     const bool list = static_cast<bool>(row.clear);
     for (std::size_t i = list ? 0 : given->values.size() - 1; i < given->values.size(); ++i) {
-      // Of a list the white space may be part of a value.
+      // In a list, white space may be part of a value.
       const std::string value(list ? given->values[i] : TrimBlank(given->values[i]));
       if (row.assign(value)) continue;
       problems.push_back(given->name + ": invalid value " + Describe(value, row.spec.secret) +

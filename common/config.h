@@ -66,7 +66,7 @@ struct ParseResult {
 // before the environment, the environment before the file, the file before the default; an
 // environment variable that is empty or blank counts as unset. White space around a value is
 // removed, as mounted files end in a newline; not in lists. Everything is checked before Parse
-// returns and all problems are told at once.
+// returns and all problems are printed together.
 //
 // Destinations belong to the caller and outlive the table; they are written by Parse only. A flag
 // that stands several times counts with its last value, except for lists. Not thread-safe.

@@ -90,8 +90,9 @@ struct Outcome {
   bool report_partial = false;     // it may be unfinished, since the run was no success
   bool report_truncated = false;   // `report` is not all of it
   std::uint64_t report_bytes = 0;  // size of the whole report, as the agent left it
-  // Of a failure or a timeout: the last line that the agent printed, to stderr if it printed there,
-  // without control characters, at most kMaxLastOutput bytes. Written by the agent: worth no trust.
+  // Only after a failure or a timeout: the last line that the agent printed, to stderr if it
+  // printed there, without control characters, at most kMaxLastOutput bytes. Written by the agent:
+  // worth no trust.
   std::string last_output;
   std::string workspace;
 };

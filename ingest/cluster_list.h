@@ -21,7 +21,7 @@ struct ClusterConfig {
   ClusterAccess access = {};
 };
 
-// What is wrong with a name, or nothing. Made to follow the name of an option.
+// Returns the error in a name, or nothing; the text follows the name of an option.
 std::optional<std::string> WrongWithName(const std::string& name);
 
 // The `clusters` of a configuration file, at most 20,000:

@@ -5,9 +5,9 @@
 
 namespace runner::executor {
 
-// The last line that an agent printed: of stderr, or of stdout where stderr has none. Of the logs
-// in the directory `workspace_fd` only regular files with one link are read, and no more than their
-// last 64 KiB: an agent may put anything in their place. Empty when there is no such line.
+// Returns the last line that an agent printed to stderr, or to stdout if stderr has none; empty if
+// neither has a line. Reads only regular files with one link in the directory `workspace_fd`, and
+// at most their last 64 KiB, because an agent may put anything in place of its logs.
 std::string LastOutput(int workspace_fd);
 
 // The last line of a text that shows anything, as valid UTF-8 on one line: escape sequences and

@@ -80,12 +80,12 @@ class DecisionRing {
   const OverflowPolicy overflow_policy_;
   std::deque<EventDecision> ring_;  // oldest first
   std::uint64_t forgotten_ = 0;     // before the first of the ring
-  // Of events that became an incident: their number since the beginning.
+  // Sequence numbers of the events that became an incident.
   std::unordered_map<std::string, std::uint64_t> by_incident_;
 };
 
-// The fate of the event in one sentence, with another one before it for an event that escalated or
-// is a rerun. Of one whose incident is open: where that stands now.
+// The fate of the event in one sentence, after another one if the event escalated or is a rerun. If
+// its incident is open: the current state of that incident.
 std::string Explain(const EventDecision& decision, const Scheduler& scheduler, const Instant& now);
 
 }  // namespace runner::ingest

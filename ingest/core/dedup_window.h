@@ -78,7 +78,7 @@ class DedupWindow {
     Duration window{};  // after the latest run; 0: none has ended yet
     MonoTime run_ended;
     std::string investigated_id;  // of the latest run
-    // Of the incidents investigated since the window was last over.
+    // The highest level investigated since the window last ended.
     Severity level = Severity::kDebug;
     MonoTime last_event;
     Ended::iterator ended;  // valid while not open

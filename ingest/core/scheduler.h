@@ -228,7 +228,7 @@ class Scheduler {
   std::optional<Admission> Rejected(ClusterIndex index, const Incident& incident,
                                     const Instant& now, Effects& effects);
   void Merge(IncidentRecord& record, const FaultEvent& event, Effects& effects);
-  // What has passed the checks is queued, and leased where possible.
+  // Queues an incident that passed the checks, and leases it if an executor has a free slot.
   Admission Queue(ClusterIndex index, Incident incident, const std::string& key, const Instant& now,
                   Effects& effects);
 

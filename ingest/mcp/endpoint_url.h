@@ -6,9 +6,8 @@
 
 namespace runner::ingest {
 
-// What is wrong with the URL of an MCP server that somebody configured, or nothing. Made to follow
-// the name of an option; shows no user and no query. White space around the URL is the caller's to
-// remove. Pure.
+// Returns the error in a configured URL of an MCP server, or nothing. The text follows the name of
+// an option, and shows neither user nor query. The caller removes white space around the URL. Pure.
 std::optional<std::string> WrongWithEndpoint(const std::string& endpoint);
 
 // What an SSE server tells as the place to post to (MCP 2024-11-05, "HTTP with SSE"), resolved

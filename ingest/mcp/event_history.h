@@ -14,8 +14,8 @@
 
 namespace runner::ingest {
 
-// What is remembered of a cluster's events beyond one session: which events of a list are new, and
-// since when events may have been missed.
+// Remembers a cluster's events beyond one session: which events of a list are new, and since when
+// events may have been missed.
 //
 // A list shows events without id and version. An event is the same as an earlier one if object,
 // type, reason, time and count are the same, and the beginning of the message that every list

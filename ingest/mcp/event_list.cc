@@ -27,7 +27,7 @@ constexpr std::size_t kMaxRawMessage = kMaxListedMessage + kMaxMember;
 // The YAML parser needs some 230 bytes for each bracket until it knows whether that begins a key.
 constexpr std::size_t kMaxEntry = std::size_t{512} << 10;
 constexpr std::size_t kMaxFlowList = std::size_t{256} << 10;
-// What the parser may be given of one list. A server that ignores the field selector lists events
+// Limits of the parser for one list. A server that ignores the field selector lists events
 // of type Normal as well.
 constexpr std::size_t kMaxParsedEntries = 5 * kMaxListedEvents;
 constexpr std::size_t kMaxParsedBytes = std::size_t{32} << 20;

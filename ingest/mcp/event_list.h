@@ -22,7 +22,7 @@ constexpr std::size_t kEagerMessage = 512;
 // that no event is lost and the memory of a list is bounded.
 constexpr std::size_t kMaxListedMessages = std::size_t{32} << 20;
 
-// What a list of events holds.
+// A list of events, parsed.
 struct EventList {
   bool is_list = false;              // false: the text is something else
   std::vector<ClusterEvent> events;  // of type Warning only

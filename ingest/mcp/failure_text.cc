@@ -73,7 +73,7 @@ std::string ErrorText(std::int64_t code, std::string_view message, const JsonIn&
   return text + ')';
 }
 
-// Of a body that is the reply to a request, or to none: the id does not matter.
+// The error of a JSON-RPC response, whatever its id.
 std::string ErrorIn(std::string_view body) {
   simdjson::dom::parser parser;
   simdjson::dom::element document;

@@ -14,7 +14,7 @@ struct JsonRpcResponse;
 // The texts by which an operator learns what was tried, what came back, and what to do next. One
 // line each, bounded. Pure.
 
-// Of the body of an answer with an error status: as much as is read, and as much as is shown.
+// Limits, in bytes, for the body of a response with an error status: read, and shown.
 constexpr std::size_t kMaxRefusalBody = std::size_t{4} << 10;
 constexpr std::size_t kMaxShownWords = 200;
 

@@ -73,7 +73,7 @@ void SetProxy(CURL* easy, const std::string& url) {
   // Both are set in any case: else libcurl would read the environment in its own way.
   SetOption(easy, CURLOPT_PROXY, proxy.c_str());
   SetOption(easy, CURLOPT_NOPROXY, "");
-  // Of a proxy that names no port; for others the defaults of libcurl are the usual ones.
+  // The default port of an HTTP proxy as in Go; for other proxies libcurl has the usual defaults.
   if (proxy.find("://") == std::string::npos || proxy.starts_with("http://")) {
     SetOption(easy, CURLOPT_PROXYPORT, 80L);
   }

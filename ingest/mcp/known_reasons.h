@@ -9,7 +9,7 @@ namespace runner::ingest {
 
 struct ClusterEvent;
 
-// What a server that pushes faults would make of a Kubernetes event.
+// The fault that a server which pushes faults reports for a Kubernetes event.
 struct KnownFault {
   std::string_view fault_type;
   Severity severity = Severity::kWarning;

@@ -173,7 +173,7 @@ void McpSession::OnEventList(const JsonRpcResponse& response, Purpose purpose, c
   OnRequestFailed(purpose, std::move(failure), now);
 }
 
-// What a list holds beyond the bounds of event_list.h.
+// Counts and logs the entries beyond the limits of event_list.h.
 void McpSession::NoteUnused(const EventList& list) {
   if (list.dropped > 0) actions_.push_back(EntriesDropped{list.dropped});
   const bool unused = list.dropped > 0 || list.truncated > 0;

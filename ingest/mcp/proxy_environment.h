@@ -29,7 +29,7 @@ using ProxyLookup = std::function<std::optional<std::string>(const char* name)>;
 // never reached through a proxy. Pure.
 std::string ProxyFor(const std::string& url, const ProxyLookup& environment);
 
-// What is wrong with that proxy, behind the name of the variable; or nothing. Shows no password.
+// Returns the error in that proxy, behind the name of the variable, or nothing. Shows no password.
 std::optional<std::string> WrongWithProxyFor(const std::string& url,
                                              const ProxyLookup& environment);
 

@@ -23,8 +23,8 @@ bool ToolFailed(const JsonRpcResponse& response);
 // Whether it failed because the server has no such tool.
 bool ToolUnknown(const JsonRpcResponse& response);
 
-// What a list of subscriptions says of one of them. Degraded: the server lists it and has given up
-// its watch, so nothing is pushed any more.
+// The state of one subscription in a list of them. Degraded: the server lists it but has given up
+// its watch, so it pushes nothing.
 enum class SubscriptionState { kMissing, kActive, kDegraded };
 SubscriptionState StateOfSubscription(std::string_view text, const std::string& subscription_id);
 

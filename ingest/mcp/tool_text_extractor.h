@@ -33,7 +33,7 @@ class ToolTextExtractor {
 
  private:
   enum class State { kValue, kString, kText, kSkip, kSkipString };
-  // What is known of the containers around the present byte, as deep as the path goes.
+  // The containers around the current byte, as deep as the path goes.
   static constexpr std::size_t kPathDepth = 4;  // {result: {content: [{text
   struct Level {
     bool is_object = false;

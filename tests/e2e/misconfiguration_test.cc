@@ -1,4 +1,4 @@
-// Mistakes that a new user makes, on the programs as they are: what each of them is told. A message
+// Mistakes of a new user, against the built programs, and the message that each prints. A message
 // names what is wrong, with its value, and says what is expected or what to do.
 // RUNNER_SHOW_MESSAGES=1 prints all of them.
 
@@ -95,7 +95,7 @@ struct Mistake {
 };
 
 const std::string kUrl = "; expected a URL such as http://host:8080/mcp";
-// What a sound configuration has beside the mistake.
+// The rest of a valid configuration.
 const Words kFree = {"--metrics-port=0", "--health-port=0", "--grpc-listen=127.0.0.1:0"};
 const Words kSound = {"--mcp-endpoint=http://127.0.0.1:1/mcp"};
 
@@ -422,7 +422,7 @@ TEST_F(MisconfigurationTest, EachMistakeIsNamedWithItsValueAndWhatToDo) {
   }
 }
 
-// What is no mistake: what a mounted file leaves behind the value.
+// A mounted file often ends in a newline.
 TEST_F(MisconfigurationTest, WhiteSpaceAroundAValueIsNoMistake) {
   const Environment blank = {{"K8S_CLUSTER_MCP_ENDPOINT", " http://a:8080/mcp\r\n"},
                              {"CLUSTER_NAME", "prod\n"},

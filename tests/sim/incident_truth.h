@@ -93,7 +93,7 @@ class IncidentTruth {
                   restored = 0, leases_restored = 0, requeued = 0, dequeued = 0, expired = 0,
                   evicted = 0, finished = 0;
   };
-  // What has ended.
+  // An incident that ended.
   struct Ended {
     std::string status;
     ingest::ClusterIndex cluster = 0;

@@ -35,7 +35,7 @@ class DedupRule {
     Severity level = Severity::kDebug;
   };
 
-  // An event of this key came. Who has the key, or nothing when the event is a new incident.
+  // Takes an event of this key. Returns its holder, or nothing when the event is a new incident.
   std::optional<Taken> OnEvent(const std::string& key, MonoTime now) {
     if (!keys_.contains(key) || options_.window == Duration::zero()) return std::nullopt;
     Key& known = keys_[key];

@@ -1,5 +1,5 @@
-// What an operator is told of a server that refuses or cannot be reached: what was tried, what came
-// back, and what to do.
+// The errors of a server that refuses or cannot be reached: each names the attempt, the response,
+// and the remedy.
 
 #include <chrono>
 #include <string>
@@ -22,8 +22,8 @@ using ::testing::StartsWith;
 
 class RefusalTest : public ConnectionTest {
  protected:
-  // The detail of the first failure, with HOST for the address of the server. Each is told of in
-  // docs/servers.md; they are printed so that they can be read.
+  // The detail of the first failure, with HOST for the address of the server. docs/servers.md lists
+  // each; they are printed so that they can be read.
   std::string Told(ConnectionOptions options = QuickOptions(), bool any_transport = false) {
     if (any_transport) {
       McpSessionOptions session;

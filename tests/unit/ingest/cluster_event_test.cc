@@ -132,7 +132,8 @@ TEST(ClusterEvent, TheNamespaceOfAListedEventCountsUnlessItsObjectMayHaveNone) {
     EXPECT_EQ(listed(kind, "default"), "default") << kind;
     EXPECT_EQ(listed(kind, "kube-system"), "kube-system") << kind;
   }
-  EXPECT_EQ(listed("Certificate", "shop"), "shop") << "nothing without a namespace is told there";
+  EXPECT_EQ(listed("Certificate", "shop"), "shop")
+      << "objects without a namespace are listed in default or kube-system only";
 }
 
 TEST(ClusterEvent, TheLatestTimeThatIsReadableCounts) {

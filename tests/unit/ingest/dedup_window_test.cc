@@ -29,7 +29,7 @@ class DedupWindowTest : public ::testing::Test {
     window_.OnRunEnded("key", id, severity, now_);
     return id;
   }
-  // Of the window that is open.
+  // The level of the open window.
   Severity Level() { return window_.OnEvent("key", now_)->level; }
   void Pass(Duration time) { now_ += time; }
 

@@ -1,4 +1,4 @@
-// What a refusal is told as.
+// The texts of refusals.
 
 #include "ingest/mcp/failure_text.h"
 

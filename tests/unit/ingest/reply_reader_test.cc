@@ -19,7 +19,7 @@ using ::testing::SizeIs;
 
 constexpr std::size_t kMaxRest = std::size_t{1} << 20;
 
-// What the extractor makes of a message.
+// The output of the extractor for one message.
 struct Extracted {
   std::string text;
   std::string rest;

@@ -1,12 +1,13 @@
 #include <csignal>
-#include <cstdio>
 #include <exception>
 #include <memory>
+#include <string>
 
 #include "common/call_guard.h"
 #include "common/grpc_endpoint.h"
 #include "common/health.h"
 #include "common/http_server.h"
+#include "common/log_queue.h"
 #include "common/signals.h"
 #include "common/tls_credentials.h"
 #include "executor/admin/admin_service.h"
@@ -53,7 +54,7 @@ int Run(const ExecutorConfig& config, const ConfigTable& table) {
                      {{"/metrics",
                        [&](const HttpRequest&) {
                          return HttpResponse{200, std::string(MetricsPage::kContentType),
-                                             ScrapeExecutor(inbox, loop, started)};
+                                             ScrapeExecutor(inbox, loop, started, logger)};
                        }}},
                      on_error);
   HttpServer health({.bind_address = config.common.bind_address,
@@ -87,6 +88,7 @@ int Run(const ExecutorConfig& config, const ConfigTable& table) {
 
   grpc.Shutdown(50ms);
   loop.LogDrained();
+  logger.Flush();
   return loop.exit_code();
 }
 
@@ -103,7 +105,7 @@ int main(int argc, char** argv) {
     SilenceGrpcLog();
     return Run(config, table);
   } catch (const std::exception& error) {
-    std::fprintf(stderr, "runner-executor: %s\n", error.what());
+    WriteToStderr(std::string("runner-executor: ") + error.what());
     return 1;
   }
 }

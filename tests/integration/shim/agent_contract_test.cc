@@ -230,6 +230,7 @@ TEST_F(AgentContract, Row49_ProgramThatCannotBeExecutedIsASpawnError) {
     options_.command = {program};
     ::testing::internal::CaptureStderr();
     const Outcome outcome = RunAgent({});
+    logger_.Flush();
     const std::string log = ::testing::internal::GetCapturedStderr();
     EXPECT_EQ(outcome.reason, "spawn_error") << program;
     EXPECT_EQ(outcome.exit_code, exit_code) << program;

@@ -199,7 +199,7 @@ void AgentRun::Sample() {
 }
 
 void AgentRun::MeasureWorkspace() {
-  if (!disk_walk_) disk_walk_.emplace(workspace_.Get());
+  if (!disk_walk_) disk_walk_.emplace(workspace_.Get(), ::getpid());
   const bool whole = disk_walk_->Continue(MonotonicNs() + kSliceNs);
   if (disk_walk_->bytes() > options_.workspace_limit) Stop(ShimStop::kWorkspaceLimit);
   if (whole) disk_walk_.reset();

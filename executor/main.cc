@@ -10,6 +10,7 @@
 #include "common/log_queue.h"
 #include "common/signals.h"
 #include "common/tls_credentials.h"
+#include "common/trickle.h"
 #include "executor/admin/admin_service.h"
 #include "executor/config.h"
 #include "executor/executor_loop.h"
@@ -69,15 +70,19 @@ int Run(const ExecutorConfig& config, const ConfigTable& table) {
       {{"grpc", grpc.address()}, {"metrics_port", metrics.port()}, {"health_port", health.port()}});
 
   loop.OnDrain(config.common.shutdown_timeout, [&] { inbox.Stop(); });
+  Trickle agent_signals;
   const auto on_signal = [&](int signal, pid_t sender) {
     if (signal == SIGCHLD) return loop.supervisor().ReapStrangers();
     if (signal == SIGHUP) {
       logger.Info("SIGHUP ignored, the configuration is read at start");
       return;
     }
-    // An agent of the same user may send it, to a group that it takes for its own. It is not heard.
+    // The filter of agents keeps them from that, where the kernel has it (SignalFilter).
     if (sender > 0 && DescendsFromThis(sender)) {
-      logger.Warn("Signal from an agent ignored", {{"signal", signal}, {"pid", sender}});
+      const auto held = agent_signals.Pass(clock.Now().mono, std::to_string(signal));
+      if (!held) return;
+      logger.Warn("Signal from an agent ignored",
+                  {{"signal", signal}, {"pid", sender}, {"lines_held_back", *held}});
     } else {
       loop.OnSignal(signal == SIGTERM ? "SIGTERM" : "SIGINT");
     }

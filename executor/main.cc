@@ -4,6 +4,7 @@
 #include <string>
 
 #include "common/call_guard.h"
+#include "common/descriptor_limit.h"
 #include "common/grpc_endpoint.h"
 #include "common/health.h"
 #include "common/http_server.h"
@@ -100,6 +101,7 @@ int Run(const ExecutorConfig& config, const ConfigTable& table) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  OpenStandardDescriptors();
   ExecutorConfig config;
   ConfigTable table = MakeConfigTable(&config, ProcessEnvironment());
   const auto parsed = table.Parse(argc, argv, ProcessEnvironment());

@@ -165,6 +165,7 @@ void Run(const IngestConfig& config, const ConfigTable& table, const ConfigWatch
 }  // namespace
 
 int main(int argc, char** argv) {
+  OpenStandardDescriptors();
   try {
     BlockSignals({SIGHUP});  // first of all: it asks for a reload, and must not end the process
     IngestConfig config;

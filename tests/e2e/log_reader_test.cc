@@ -112,6 +112,34 @@ TEST_F(LogReaderTest, Row62_AReaderThatGoesAwayStopsNoWork) {
   ExpectEndInTime();
 }
 
+TEST_F(LogReaderTest, Row62_AClosedStderrIsNobodyElsesDescriptor) {
+  const std::string port = std::to_string(FreePort());
+  ChildProcess::Command command;
+  command.argv = {"/bin/sh",
+                  "-c",
+                  "exec \"$0\" \"$@\" 2>&-",
+                  RUNNER_INGEST,
+                  "--mcp-endpoint",
+                  "http://127.0.0.1:9/mcp",
+                  "--bind-address",
+                  "127.0.0.1",
+                  "--metrics-port",
+                  "0",
+                  "--grpc-listen",
+                  "127.0.0.1:0",
+                  "--health-port",
+                  port};
+  command.directory = system_->directory();
+  command.stdout_file = command.stderr_file = system_->directory() / "closed.out";
+  ChildProcess process(command);
+  const std::string url = "http://127.0.0.1:" + port + "/healthz";
+  ASSERT_TRUE(Eventually([&] { return HttpGet(url).status == 200; }));
+  const auto fd = "/proc/" + std::to_string(process.pid()) + "/fd/2";
+  EXPECT_EQ(std::filesystem::read_symlink(fd), "/dev/null");
+  process.Terminate();
+  EXPECT_EQ(process.WaitForExit(5s), 0);
+}
+
 TEST_F(LogReaderTest, Row62_AMessageThatEndsAProgramDoesNotWaitForItsReader) {
   const auto fifo = system_->directory() / "refused.fifo";
   LogReader reader(fifo, system_->directory() / "refused.log");

@@ -11,6 +11,7 @@
 #include "common/build_info.h"
 #include "common/config_file.h"
 #include "common/config_values.h"
+#include "common/log_queue.h"
 #include "common/utf8.h"
 
 namespace runner {
@@ -33,11 +34,10 @@ EnvironmentLookup ProcessEnvironment() {
 std::optional<int> ParseResult::Report(std::string_view program) const {
   if (kind == kOk) return std::nullopt;
   std::fputs(text.c_str(), stdout);
-  if (!problems.empty()) {
-    std::fprintf(stderr, "%.*s: invalid configuration\n", static_cast<int>(program.size()),
-                 program.data());
-  }
-  for (const std::string& problem : problems) std::fprintf(stderr, "  %s\n", problem.c_str());
+  if (problems.empty()) return exit_code;
+  std::string list = std::string(program) + ": invalid configuration";
+  for (const std::string& problem : problems) list += "\n  " + problem;
+  WriteToStderr(list);
   return exit_code;
 }
 

@@ -1,48 +1,27 @@
 #include "common/config_file.h"
 
 #include <algorithm>
-#include <cerrno>
-#include <filesystem>
-#include <fstream>
 #include <optional>
 #include <set>
-#include <sstream>
-#include <system_error>
 #include <utility>
+#include <variant>
 
 #include <yaml-cpp/yaml.h>
 
 #include "common/config_values.h"
+#include "common/small_file.h"
 
 namespace runner {
 namespace {
 
 constexpr std::size_t kMaxKeys = 1'000;  // of one block
 
-std::string WhyUnreadable(const std::string& path) {
-  std::error_code error;
-  if (std::filesystem::is_directory(path, error)) return "it is a directory";
-  const std::ifstream file(path);
-  const int reason = errno;  // of the open
-  return file.is_open() ? "reading fails" : std::generic_category().message(reason);
-}
-
 std::optional<std::string> ReadText(const std::string& path, std::vector<std::string>& problems) {
-  std::error_code error;
-  const bool regular = std::filesystem::is_regular_file(path, error);
-  if (regular && std::filesystem::file_size(path, error) > ConfigFile::kMaxBytes) {
-    problems.push_back(path + ": is too large; expected at most 32 MiB");
-    return std::nullopt;
-  }
-  std::ifstream file(path);
-  std::ostringstream text;
-  if (file && file.peek() != std::ifstream::traits_type::eof()) text << file.rdbuf();
-  if (error || file.bad() || !file.is_open()) {
-    problems.push_back(path + ": cannot be read: " + WhyUnreadable(path) +
-                       "; expected a YAML file that this user can read");
-    return std::nullopt;
-  }
-  return text.str();
+  auto read = ReadSmallFile(path, ConfigFile::kMaxBytes);
+  if (auto* file = std::get_if<SmallFile>(&read)) return std::move(file->text);
+  problems.push_back(path + ": cannot be read: " + std::get<std::string>(read) +
+                     "; expected a YAML file that this user can read");
+  return std::nullopt;
 }
 
 // A value, or a list of values; nothing when it is neither.

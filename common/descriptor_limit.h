@@ -10,4 +10,8 @@ namespace runner {
 // starts others has to think of that.
 std::uint64_t RaiseDescriptorLimit();
 
+// Opens /dev/null in the place of each standard descriptor that is closed: else the next file or
+// connection gets its number, and what is meant for stderr.
+void OpenStandardDescriptors();
+
 }  // namespace runner

@@ -4,10 +4,9 @@
 #include <ctime>
 
 #include <nlohmann/json.hpp>
-#include <spdlog/logger.h>
-#include <spdlog/sinks/stdout_sinks.h>
 #include <unistd.h>
 
+#include "common/log_queue.h"
 #include "common/utf8.h"
 
 namespace runner {
@@ -40,20 +39,6 @@ std::string_view PaddedWord(LogLevel level) {
       return "ERROR";
   }
   return "ERROR";
-}
-
-spdlog::level::level_enum ToSpdlog(LogLevel level) {
-  switch (level) {
-    case LogLevel::kDebug:
-      return spdlog::level::debug;
-    case LogLevel::kInfo:
-      return spdlog::level::info;
-    case LogLevel::kWarn:
-      return spdlog::level::warn;
-    case LogLevel::kError:
-      return spdlog::level::err;
-  }
-  return spdlog::level::err;
 }
 
 // RFC 3339, UTC, milliseconds.
@@ -133,16 +118,29 @@ std::string FormatTextLine(WallTime time, LogLevel level, std::string_view logge
   return line;
 }
 
-Logger::Logger(LogLevel threshold, LogFormat format)
-    : sink_(std::make_shared<spdlog::logger>("runner",
-                                             std::make_shared<spdlog::sinks::stderr_sink_mt>())),
-      format_(format) {
-  if (format_ == LogFormat::kAuto) {
-    format_ = ::isatty(STDERR_FILENO) == 1 ? LogFormat::kText : LogFormat::kJson;
-  }
-  sink_->set_pattern("%v");
-  sink_->set_level(ToSpdlog(threshold));
+namespace {
+
+std::string FormatLine(LogFormat format, LogLevel level, std::string_view logger,
+                       std::string_view message, const LogFields& fields) {
+  const auto render = format == LogFormat::kText ? FormatTextLine : FormatJsonLine;
+  return render(std::chrono::system_clock::now(), level, logger, message, fields);
 }
+
+LogFormat Resolve(LogFormat format) {
+  if (format != LogFormat::kAuto) return format;
+  return ::isatty(STDERR_FILENO) == 1 ? LogFormat::kText : LogFormat::kJson;
+}
+
+}  // namespace
+
+Logger::Logger(LogLevel threshold, LogFormat format)
+    : threshold_(threshold),
+      format_(Resolve(format)),
+      queue_(std::make_shared<LogQueue>(STDERR_FILENO, LogQueue::Limits{},
+                                        [format = format_](std::uint64_t lost) {
+                                          return FormatLine(format, LogLevel::kWarn, "main",
+                                                            "Log lines dropped", {{"lines", lost}});
+                                        })) {}
 
 Logger Logger::Named(std::string_view name) const {
   Logger copy = *this;
@@ -151,15 +149,15 @@ Logger Logger::Named(std::string_view name) const {
 }
 
 void Logger::Log(LogLevel level, std::string_view message, const LogFields& fields) const {
-  const auto spdlog_level = ToSpdlog(level);
-  if (!sink_->should_log(spdlog_level)) return;
+  if (level < threshold_) return;
   try {
-    const auto format = format_ == LogFormat::kText ? FormatTextLine : FormatJsonLine;
-    const std::string line =
-        format(std::chrono::system_clock::now(), level, name_, message, fields);
-    sink_->log(spdlog_level, spdlog::string_view_t(line.data(), line.size()));
+    queue_->Push(FormatLine(format_, level, name_, message, fields));
   } catch (...) {  // out of memory: the line is lost, the program goes on
   }
 }
+
+void Logger::Flush() const { queue_->Flush(); }
+
+std::uint64_t Logger::lines_dropped() const { return queue_->dropped(); }
 
 }  // namespace runner

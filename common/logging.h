@@ -11,11 +11,9 @@
 
 #include "common/clock.h"
 
-namespace spdlog {
-class logger;
-}
-
 namespace runner {
+
+class LogQueue;
 
 enum class LogLevel { kDebug, kInfo, kWarn, kError };
 enum class LogFormat { kAuto, kJson, kText };  // auto: text when stderr is a terminal
@@ -47,13 +45,16 @@ std::string FormatJsonLine(WallTime time, LogLevel level, std::string_view logge
 std::string FormatTextLine(WallTime time, LogLevel level, std::string_view logger,
                            std::string_view message, const LogFields& fields);
 
-// Writes one line for each event to stderr. Cheap to copy; copies share the sink. Thread-safe.
-// Never throws: a log line that cannot be written is lost.
+// Writes one line for each event to stderr, through a LogQueue: no caller waits for the reader of
+// stderr. Cheap to copy; copies share the queue, and the last one that is destroyed waits until it
+// is written out (LogQueue::~LogQueue). Thread-safe. Never throws: a log line that cannot be
+// written is lost and counted.
 class Logger {
  public:
+  // Throws std::system_error when no thread can be started.
   Logger(LogLevel threshold, LogFormat format);
 
-  // The same sink under another name (the `logger` field).
+  // The same queue under another name (the `logger` field).
   Logger Named(std::string_view name) const;
 
   void Debug(std::string_view message, const LogFields& fields = {}) const {
@@ -70,9 +71,17 @@ class Logger {
   }
   void Log(LogLevel level, std::string_view message, const LogFields& fields) const;
 
+  // Returns when all lines are written, or nobody has read them for a second: for the end of the
+  // program, when gRPC may still keep copies of this logger.
+  void Flush() const;
+
+  // Lines that were not written, of this logger and those that share its queue.
+  std::uint64_t lines_dropped() const;
+
  private:
-  std::shared_ptr<spdlog::logger> sink_;
+  LogLevel threshold_;
   LogFormat format_;
+  std::shared_ptr<LogQueue> queue_;
   std::string name_ = "main";
 };
 

@@ -105,7 +105,8 @@ void AddProcessMetrics(MetricsPage& page) {
   gauge("process_threads", "Number of operating system threads in the process.", stat->threads);
 }
 
-void AddProgramMetrics(MetricsPage& page, std::string_view component, Duration uptime) {
+void AddProgramMetrics(MetricsPage& page, std::string_view component, Duration uptime,
+                       std::uint64_t log_lines_dropped) {
   const BuildInfo build = GetBuildInfo();
   page.Gauge("build_info", "What this program was built from; always 1.",
              {{"component", std::string(component)},
@@ -115,6 +116,8 @@ void AddProgramMetrics(MetricsPage& page, std::string_view component, Duration u
              1);
   page.Gauge("up", "1 while the program runs.", {}, 1);
   page.Gauge("uptime_seconds", "Time since the program started.", {}, ToSeconds(uptime));
+  page.Counter("log_lines_dropped_total", "Log lines that were not written.", {},
+               static_cast<double>(log_lines_dropped));
 }
 
 }  // namespace runner

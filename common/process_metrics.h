@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string_view>
 
 #include "common/clock.h"
@@ -11,7 +12,9 @@ namespace runner {
 // be read is left out.
 void AddProcessMetrics(MetricsPage& page);
 
-// Adds build_info, up and uptime_seconds of a program: component is `ingest` or `executor`.
-void AddProgramMetrics(MetricsPage& page, std::string_view component, Duration uptime);
+// Adds build_info, up, uptime_seconds and log_lines_dropped_total of a program: component is
+// `ingest` or `executor`.
+void AddProgramMetrics(MetricsPage& page, std::string_view component, Duration uptime,
+                       std::uint64_t log_lines_dropped);
 
 }  // namespace runner

@@ -8,6 +8,7 @@
 #include <variant>
 
 #include <limits.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/address.h"
@@ -158,9 +159,20 @@ std::optional<std::string> ResolveCommand(ExecutorConfig& config, const std::str
 }
 
 // The nearest directory that exists above the root must be one to write into.
+// Its owner may give a directory all permissions, which the spool does. Keeps errno.
+bool CanBeRepaired(const std::filesystem::path& directory) {
+  const int error = errno;
+  struct stat status{};
+  const bool is_owner =
+      error == EACCES && ::stat(directory.c_str(), &status) == 0 && status.st_uid == ::geteuid();
+  errno = error;
+  return is_owner;
+}
+
 std::optional<std::string> WrongWithWorkspaceRoot(const std::string& root) {
   std::error_code error;
-  std::filesystem::path path = std::filesystem::absolute(root, error);
+  const std::filesystem::path whole = std::filesystem::absolute(root, error);
+  std::filesystem::path path = whole;
   while (!error && path.has_relative_path() && !std::filesystem::exists(path, error) && !error) {
     path = path.parent_path();
   }
@@ -169,7 +181,7 @@ std::optional<std::string> WrongWithWorkspaceRoot(const std::string& root) {
     what = error.message();
   } else if (!std::filesystem::is_directory(path, error)) {
     what = path.string() + " is not a directory";
-  } else if (::access(path.c_str(), W_OK | X_OK) != 0) {
+  } else if (::access(path.c_str(), W_OK | X_OK) != 0 && !(path == whole && CanBeRepaired(path))) {
     what = path.string() + ": " + std::generic_category().message(errno);
   } else {
     return std::nullopt;

@@ -1,14 +1,17 @@
 #include <csignal>
-#include <cstdio>
 #include <exception>
 #include <memory>
+#include <string>
 
 #include "common/call_guard.h"
+#include "common/descriptor_limit.h"
 #include "common/grpc_endpoint.h"
 #include "common/health.h"
 #include "common/http_server.h"
+#include "common/log_queue.h"
 #include "common/signals.h"
 #include "common/tls_credentials.h"
+#include "common/trickle.h"
 #include "executor/admin/admin_service.h"
 #include "executor/config.h"
 #include "executor/executor_loop.h"
@@ -53,7 +56,7 @@ int Run(const ExecutorConfig& config, const ConfigTable& table) {
                      {{"/metrics",
                        [&](const HttpRequest&) {
                          return HttpResponse{200, std::string(MetricsPage::kContentType),
-                                             ScrapeExecutor(inbox, loop, started)};
+                                             ScrapeExecutor(inbox, loop, started, logger)};
                        }}},
                      on_error);
   HttpServer health({.bind_address = config.common.bind_address,
@@ -68,15 +71,19 @@ int Run(const ExecutorConfig& config, const ConfigTable& table) {
       {{"grpc", grpc.address()}, {"metrics_port", metrics.port()}, {"health_port", health.port()}});
 
   loop.OnDrain(config.common.shutdown_timeout, [&] { inbox.Stop(); });
+  Trickle agent_signals;
   const auto on_signal = [&](int signal, pid_t sender) {
     if (signal == SIGCHLD) return loop.supervisor().ReapStrangers();
     if (signal == SIGHUP) {
       logger.Info("SIGHUP ignored, the configuration is read at start");
       return;
     }
-    // An agent of the same user may send it, to a group that it takes for its own. It is not heard.
+    // The filter of agents keeps them from that, where the kernel has it (SignalFilter).
     if (sender > 0 && DescendsFromThis(sender)) {
-      logger.Warn("Signal from an agent ignored", {{"signal", signal}, {"pid", sender}});
+      const auto held = agent_signals.Pass(clock.Now().mono, std::to_string(signal));
+      if (!held) return;
+      logger.Warn("Signal from an agent ignored",
+                  {{"signal", signal}, {"pid", sender}, {"lines_held_back", *held}});
     } else {
       loop.OnSignal(signal == SIGTERM ? "SIGTERM" : "SIGINT");
     }
@@ -87,12 +94,14 @@ int Run(const ExecutorConfig& config, const ConfigTable& table) {
 
   grpc.Shutdown(50ms);
   loop.LogDrained();
+  logger.Flush();
   return loop.exit_code();
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
+  OpenStandardDescriptors();
   ExecutorConfig config;
   ConfigTable table = MakeConfigTable(&config, ProcessEnvironment());
   const auto parsed = table.Parse(argc, argv, ProcessEnvironment());
@@ -103,7 +112,7 @@ int main(int argc, char** argv) {
     SilenceGrpcLog();
     return Run(config, table);
   } catch (const std::exception& error) {
-    std::fprintf(stderr, "runner-executor: %s\n", error.what());
+    WriteToStderr(std::string("runner-executor: ") + error.what());
     return 1;
   }
 }

@@ -73,7 +73,8 @@ void AddExecutorMetrics(const MetricsSnapshot& snapshot, MetricsPage& page) {
              snapshot.tainted ? 1 : 0);
 }
 
-std::string ScrapeExecutor(Inbox& inbox, const ExecutorLoop& loop, MonoTime started) {
+std::string ScrapeExecutor(Inbox& inbox, const ExecutorLoop& loop, MonoTime started,
+                           const Logger& logger) {
   const auto question = [&loop] {
     const Supervisor& supervisor = loop.supervisor();
     return MetricsSnapshot{supervisor.counters(), loop.attached(), supervisor.tainted()};
@@ -81,7 +82,7 @@ std::string ScrapeExecutor(Inbox& inbox, const ExecutorLoop& loop, MonoTime star
   const auto snapshot = AskLoop<MetricsSnapshot>(inbox, question, kScrapePatience);
   if (!snapshot) throw std::runtime_error("the main loop does not answer");
   MetricsPage page;
-  AddProgramMetrics(page, "executor", inbox.Now().mono - started);
+  AddProgramMetrics(page, "executor", inbox.Now().mono - started, logger.lines_dropped());
   AddProcessMetrics(page);
   AddExecutorMetrics(*snapshot, page);
   return page.Text();

@@ -1,9 +1,9 @@
 #include <algorithm>
 #include <csignal>
 #include <cstdint>
-#include <cstdio>
 #include <exception>
 #include <memory>
+#include <string>
 
 #include "common/build_info.h"
 #include "common/call_guard.h"
@@ -11,6 +11,7 @@
 #include "common/grpc_endpoint.h"
 #include "common/health.h"
 #include "common/http_server.h"
+#include "common/log_queue.h"
 #include "common/signals.h"
 #include "common/tls_credentials.h"
 #include "ingest/admin/admin_service.h"
@@ -126,7 +127,7 @@ void Run(const IngestConfig& config, const ConfigTable& table, const ConfigWatch
                      {{"/metrics",
                        [&](const runner::HttpRequest&) {
                          return HttpResponse{200, std::string(MetricsPage::kContentType),
-                                             ScrapeIngest(inbox, loop, detail, started)};
+                                             ScrapeIngest(inbox, loop, detail, started, logger)};
                        }}},
                      on_error);
   HttpServer health(
@@ -158,11 +159,13 @@ void Run(const IngestConfig& config, const ConfigTable& table, const ConfigWatch
   grpc.Shutdown(500ms);
   connections.Join();
   loop.LogDrained();
+  logger.Flush();
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
+  OpenStandardDescriptors();
   try {
     BlockSignals({SIGHUP});  // first of all: it asks for a reload, and must not end the process
     IngestConfig config;
@@ -173,7 +176,7 @@ int main(int argc, char** argv) {
     Run(config, table, {argc, argv});
     return 0;
   } catch (const std::exception& error) {
-    std::fprintf(stderr, "runner-ingest: %s\n", error.what());
+    WriteToStderr(std::string("runner-ingest: ") + error.what());
     return 1;
   }
 }

@@ -217,7 +217,8 @@ void AddIngestMetrics(const MetricsSnapshot& snapshot, MetricsPage& page) {
   AddSelfChecks(snapshot, page);
 }
 
-std::string ScrapeIngest(Inbox& inbox, IngestLoop& loop, MetricsDetail detail, MonoTime started) {
+std::string ScrapeIngest(Inbox& inbox, IngestLoop& loop, MetricsDetail detail, MonoTime started,
+                         const Logger& logger) {
   const auto question = [&inbox, &loop, detail] {
     loop.CheckInvariants();
     return TakeSnapshot(loop, detail, inbox.Now());
@@ -225,7 +226,7 @@ std::string ScrapeIngest(Inbox& inbox, IngestLoop& loop, MetricsDetail detail, M
   const auto snapshot = AskLoop<MetricsSnapshot>(inbox, question, kScrapePatience);
   if (!snapshot) throw std::runtime_error("the main loop does not answer");
   MetricsPage page;
-  AddProgramMetrics(page, "ingest", inbox.Now().mono - started);
+  AddProgramMetrics(page, "ingest", inbox.Now().mono - started, logger.lines_dropped());
   AddProcessMetrics(page);
   AddIngestMetrics(*snapshot, page);
   return page.Text();

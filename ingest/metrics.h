@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "common/inbox.h"
+#include "common/logging.h"
 #include "common/metrics_page.h"
 #include "ingest/ingest_loop.h"
 
@@ -57,6 +58,7 @@ void AddIngestMetrics(const MetricsSnapshot& snapshot, MetricsPage& page);
 // The text of /metrics; any thread but the loop's. Checks the invariants first, so that a scrape
 // that shows them broken says so. Throws std::runtime_error when the loop does not answer within
 // the time that a scrape has (kScrapePatience).
-std::string ScrapeIngest(Inbox& inbox, IngestLoop& loop, MetricsDetail detail, MonoTime started);
+std::string ScrapeIngest(Inbox& inbox, IngestLoop& loop, MetricsDetail detail, MonoTime started,
+                         const Logger& logger);
 
 }  // namespace runner::ingest

@@ -118,12 +118,16 @@ int AgentRun::Start(int workspace_fd, OutputCapture& out, OutputCapture& err) {
   oom_score_.Raise();
   started_ = MonotonicNs();
   record_.started_at_ns = WallNs();
+  // The executor has started this process. If it has died since, the filter protects its reaper.
+  const pid_t executor = ::getppid();
+  const SignalFilter signal_filter(executor, ::getpgid(executor));
   agent_ = SpawnAgent({.argv = options_.agent_argv,
                        .envp = environment_,
                        .workspace_fd = workspace_fd,
                        .stdin_fd = input.Get(),
                        .stdout_fd = out_end.Get(),
-                       .stderr_fd = err_end.Get()});
+                       .stderr_fd = err_end.Get(),
+                       .signal_filter = signal_filter});
   oom_score_.Restore();
   return agent_.error;
 }
@@ -199,7 +203,7 @@ void AgentRun::Sample() {
 }
 
 void AgentRun::MeasureWorkspace() {
-  if (!disk_walk_) disk_walk_.emplace(workspace_.Get());
+  if (!disk_walk_) disk_walk_.emplace(workspace_.Get(), ::getpid());
   const bool whole = disk_walk_->Continue(MonotonicNs() + kSliceNs);
   if (disk_walk_->bytes() > options_.workspace_limit) Stop(ShimStop::kWorkspaceLimit);
   if (whole) disk_walk_.reset();

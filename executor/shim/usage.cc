@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <utility>
 #include <vector>
 
 #include <fcntl.h>
@@ -15,6 +16,7 @@
 
 #include "common/unique_fd.h"
 #include "executor/shim/clocks.h"
+#include "executor/workspace/directory.h"
 
 namespace runner::executor {
 namespace {
@@ -22,6 +24,7 @@ namespace {
 constexpr std::uint64_t kMaxEntries = 1'000'000;
 constexpr int kEntriesPerLook = 32;  // at the clock
 constexpr std::uint64_t kUnmeasurable = UINT64_MAX;
+constexpr mode_t kReadable = S_IRUSR | S_IXUSR;
 constexpr std::uint64_t kDiskReserve = 64 * 1024;
 
 struct ProcessUsage {
@@ -74,9 +77,8 @@ std::vector<ProcessUsage> AllProcesses() {
   return all;
 }
 
-}  // namespace
-
-std::uint64_t ResidentBytesBelow(pid_t root) {
+// All descendants of the process `root`, without itself.
+std::vector<ProcessUsage> ProcessesBelow(pid_t root) {
   std::vector<ProcessUsage> all = AllProcesses();
   const auto is_below = [&](pid_t pid) {
     const auto found = std::lower_bound(all.begin(), all.end(), pid,
@@ -93,34 +95,77 @@ std::uint64_t ResidentBytesBelow(pid_t root) {
       process.below = changed = true;
     }
   }
+  std::erase_if(all, [](const ProcessUsage& process) { return !process.below; });
+  return all;
+}
+
+}  // namespace
+
+std::uint64_t ResidentBytesBelow(pid_t root) {
   std::uint64_t pages = 0;
-  for (const ProcessUsage& process : all) {
-    if (process.below) pages += process.resident_pages;
-  }
+  for (const ProcessUsage& process : ProcessesBelow(root)) pages += process.resident_pages;
   return pages * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
 }
 
-DiskWalk::DiskWalk(int directory_fd) {
+DiskWalk::DiskWalk(int directory_fd, pid_t root) : root_(root) {
+  struct stat status{};
+  if (::fstat(directory_fd, &status) == 0) device_ = status.st_dev;
+  if ((status.st_mode & kReadable) != kReadable) ::fchmod(directory_fd, status.st_mode | kReadable);
   // A description of its own: reading a directory moves its offset.
-  Enter(directory_fd, ".");
+  Push(UniqueFd(::openat(directory_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)));
 }
 
 DiskWalk::~DiskWalk() {
   while (depth_ > 0) Leave();
+  if (open_files_ != nullptr) ::closedir(open_files_);
 }
 
 bool DiskWalk::Continue(std::int64_t deadline) {
-  for (int i = 1; depth_ > 0; ++i) {
-    DIR* const directory = levels_[depth_ - 1];
-    const dirent* const entry = ::readdir(directory);
-    if (entry == nullptr) {
-      Leave();
-    } else if (std::strcmp(entry->d_name, ".") != 0 && std::strcmp(entry->d_name, "..") != 0 &&
-               !Count(::dirfd(directory), entry->d_name)) {
-      bytes_ = kUnmeasurable;
-      return true;
-    }
-    if (i % kEntriesPerLook == 0 && MonotonicNs() >= deadline) return depth_ == 0;
+  for (int i = 1; Step(); ++i) {
+    if (i % kEntriesPerLook == 0 && MonotonicNs() >= deadline) return false;
+  }
+  return true;
+}
+
+bool DiskWalk::Step() {
+  if (bytes_ == kUnmeasurable) return false;
+  if (depth_ == 0) return root_ != 0 && StepOpenFiles();
+  DIR* const directory = levels_[depth_ - 1];
+  const dirent* const entry = ::readdir(directory);
+  if (entry == nullptr) {
+    Leave();
+  } else if (std::strcmp(entry->d_name, ".") != 0 && std::strcmp(entry->d_name, "..") != 0 &&
+             !Count(::dirfd(directory), entry->d_name)) {
+    bytes_ = kUnmeasurable;
+  }
+  return true;
+}
+
+bool DiskWalk::StepOpenFiles() {
+  if (!holders_listed_) {
+    for (const ProcessUsage& process : ProcessesBelow(root_)) holders_.push_back(process.pid);
+    holders_listed_ = true;
+    return true;
+  }
+  if (open_files_ == nullptr) {
+    if (holders_.empty()) return false;
+    char path[64];
+    std::snprintf(path, sizeof path, "/proc/%d/fd", static_cast<int>(holders_.back()));
+    holders_.pop_back();
+    open_files_ = ::opendir(path);
+    return true;
+  }
+  const dirent* const entry = ::readdir(open_files_);
+  if (entry == nullptr) {
+    ::closedir(open_files_);
+    open_files_ = nullptr;
+    return true;
+  }
+  struct stat status{};
+  if (entry->d_name[0] != '.' && ::fstatat(::dirfd(open_files_), entry->d_name, &status, 0) == 0 &&
+      S_ISREG(status.st_mode) && status.st_nlink == 0 && status.st_dev == device_ &&
+      links_.Add(status.st_dev, status.st_ino)) {
+    bytes_ += static_cast<std::uint64_t>(status.st_blocks) * 512;
   }
   return true;
 }
@@ -128,21 +173,27 @@ bool DiskWalk::Continue(std::int64_t deadline) {
 bool DiskWalk::Count(int directory_fd, const char* name) {
   struct stat status{};
   if (::fstatat(directory_fd, name, &status, AT_SYMLINK_NOFOLLOW) != 0) return true;
-  bytes_ += static_cast<std::uint64_t>(status.st_blocks) * 512;
   if (++entries_ > kMaxEntries) return false;
-  return !S_ISDIR(status.st_mode) || Enter(directory_fd, name);
+  const bool is_directory = S_ISDIR(status.st_mode);
+  if (is_directory || status.st_nlink <= 1 || links_.Add(status.st_dev, status.st_ino)) {
+    bytes_ += static_cast<std::uint64_t>(status.st_blocks) * 512;
+  }
+  return !is_directory || Enter(directory_fd, name);
 }
 
 bool DiskWalk::Enter(int directory_fd, const char* name) {
-  UniqueFd below(
-      ::openat(directory_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
-  if (!below) return true;
+  OpenResult below = OpenDirectory(directory_fd, name, kReadable);
+  if (!below.fd) return true;
   if (depth_ == kMaxDepth) return false;
-  DIR* const directory = ::fdopendir(below.Get());
-  if (directory == nullptr) return true;
-  (void)below.Release();
-  levels_[depth_++] = directory;
+  Push(std::move(below.fd));
   return true;
+}
+
+void DiskWalk::Push(UniqueFd fd) {
+  DIR* const directory = fd ? ::fdopendir(fd.Get()) : nullptr;
+  if (directory == nullptr) return;
+  (void)fd.Release();
+  levels_[depth_++] = directory;
 }
 
 void DiskWalk::Leave() { ::closedir(levels_[--depth_]); }

@@ -1,9 +1,13 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include <dirent.h>
 #include <sys/types.h>
+
+#include "common/unique_fd.h"
+#include "executor/workspace/tree_size.h"
 
 namespace runner::executor {
 
@@ -13,13 +17,17 @@ namespace runner::executor {
 // proc(5) says of each, so that pages shared between them count more than once.
 std::uint64_t ResidentBytesBelow(pid_t root);
 
-// Adds up the bytes of disk that the tree below a directory takes, a slice at a time. Links are
-// counted, not followed; what comes and goes meanwhile may be missed. A tree that has more than a
-// million entries or 128 levels is UINT64_MAX bytes: over every limit.
+// Adds up the bytes of disk that a run takes, a slice at a time: the tree below its workspace, and
+// files of that device that descendants of the process `root` hold open and that have no name any
+// more. Each file counts once, by its blocks; links are not followed, mounts not entered.
+// Directories that their owner may not read are made readable. Files that come and go meanwhile may
+// be missed, and so are files without a name that are mapped and not open, or open in a process
+// that this one may not look into. A tree that has more than a million entries or 128 levels is
+// UINT64_MAX bytes: over every limit.
 class DiskWalk {
  public:
-  // The descriptor stays the caller's.
-  explicit DiskWalk(int directory_fd);
+  // The descriptor stays the caller's. `root` 0: only the tree.
+  explicit DiskWalk(int directory_fd, pid_t root = 0);
   ~DiskWalk();
   DiskWalk(const DiskWalk&) = delete;
   DiskWalk& operator=(const DiskWalk&) = delete;
@@ -32,15 +40,25 @@ class DiskWalk {
  private:
   static constexpr int kMaxDepth = 128;
 
+  // One entry of the tree, or of a process. False when there is no more.
+  bool Step();
+  bool StepOpenFiles();
   // False when that would be too deep.
   bool Enter(int directory_fd, const char* name);
+  void Push(UniqueFd directory);
   bool Count(int directory_fd, const char* name);
   void Leave();
 
+  const pid_t root_;
+  dev_t device_ = 0;
   DIR* levels_[kMaxDepth] = {};  // the open ones, the deepest last
   int depth_ = 0;
   std::uint64_t entries_ = 0;
   std::uint64_t bytes_ = 0;
+  SeenLinks links_;
+  bool holders_listed_ = false;
+  std::vector<pid_t> holders_;  // descendants of root_ that are yet to be looked into
+  DIR* open_files_ = nullptr;   // of the one that is looked into
 };
 
 // How many processes the kernel has killed for want of memory in the cgroup of this process:

@@ -167,8 +167,7 @@ std::string EarlierRuns::NameOf(const std::filesystem::path& workspace) const {
 
 bool EarlierRuns::IsLocked(const std::string& workspace) const {
   if (!root_) return false;
-  const UniqueFd directory(::openat(root_.Get(), workspace.c_str(),
-                                    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+  const UniqueFd directory = OpenDirectory(root_.Get(), workspace.c_str(), S_IRUSR | S_IXUSR).fd;
   // Shared, so that two who only look do not take each other for a shim. Closing lets go of it.
   return directory && ::flock(directory.Get(), LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
 }

@@ -50,9 +50,10 @@ std::vector<std::string> ShimCommandLine(const AgentOptions& options, const Spoo
 }  // namespace
 
 LaunchResult Launch(const AgentOptions& options, const std::vector<std::string>& own_environment,
-                    const Spool& spool, const Lease& lease, const Incident& incident, WallTime now,
+                    Spool& spool, const Lease& lease, const Incident& incident, WallTime now,
                     std::optional<MonoTime> fence_at) {
   LaunchResult result;
+  spool.Ensure();
   auto created = Workspace::Create(options.workspace_root, lease.incident_id);
   if (const auto* failure = std::get_if<WorkspaceError>(&created)) {
     result.failed_step = failure->what;
@@ -84,7 +85,6 @@ LaunchResult Launch(const AgentOptions& options, const std::vector<std::string>&
        .timeout = options.timeout,
        .now = now},
       lease, incident);
-  spool.Ensure();
   auto shim =
       ShimProcess::Start(ShimCommandLine(options, spool, lease, workspace, fence_at), environment);
   if (const auto* failure = std::get_if<ShimStartError>(&shim)) {

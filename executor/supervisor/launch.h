@@ -27,7 +27,7 @@ struct LaunchResult {
 // `own_environment` is what the agent's environment is selected from; from `fence_at` on the shim
 // stops the agent unless it hears otherwise.
 LaunchResult Launch(const AgentOptions& options, const std::vector<std::string>& own_environment,
-                    const Spool& spool, const Lease& lease, const Incident& incident, WallTime now,
+                    Spool& spool, const Lease& lease, const Incident& incident, WallTime now,
                     std::optional<MonoTime> fence_at);
 
 }  // namespace runner::executor

@@ -1,7 +1,11 @@
 #include "executor/supervisor/spool.h"
 
+#include <cerrno>
 #include <charconv>
+#include <cstdint>
 #include <cstring>
+#include <ctime>
+#include <stdexcept>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -12,6 +16,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "executor/workspace/directory.h"
+#include "executor/workspace/remove_tree.h"
+#include "executor/workspace/retention.h"
 #include "executor/workspace/workspace.h"
 
 namespace runner::executor {
@@ -19,6 +26,10 @@ namespace {
 
 constexpr std::size_t kMaxRecordBytes = 64 * 1024;
 constexpr std::string_view kExtension = ".json";
+constexpr std::string_view kTemporary = ".tmp";
+constexpr std::int64_t kSecondsToWrite = 60;
+constexpr mode_t kFileMode = 0600;
+constexpr int kDirectory = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 
 // The lease that a file of the spool is named after: <incident-id>.<attempt>.json.
 std::optional<Lease> LeaseOf(const std::string& name) {
@@ -35,6 +46,18 @@ std::optional<Lease> LeaseOf(const std::string& name) {
   return lease;
 }
 
+std::string ErrorText(int error) { return std::generic_category().message(error); }
+
+// A shim writes its record to a temporary name. The time of the last change cannot be set.
+bool IsBeingWritten(int directory, const std::string& name) {
+  struct stat status{};
+  timespec now{};
+  return name.ends_with(kTemporary) &&
+         ::fstatat(directory, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+         S_ISREG(status.st_mode) && ::clock_gettime(CLOCK_REALTIME, &now) == 0 &&
+         now.tv_sec - status.st_ctim.tv_sec < kSecondsToWrite;
+}
+
 std::optional<ShimStop> ParseStop(std::string_view word) {
   for (const ShimStop stop : kShimStops) {
     if (word == ToWord(stop)) return stop;
@@ -45,29 +68,118 @@ std::optional<ShimStop> ParseStop(std::string_view word) {
 }  // namespace
 
 Spool::Spool(const std::filesystem::path& workspace_root)
-    : directory_(std::filesystem::absolute(workspace_root) / ".spool") {
-  std::filesystem::create_directories(directory_);
-  std::filesystem::permissions(directory_, std::filesystem::perms::owner_all);
+    : root_(std::filesystem::absolute(workspace_root)), directory_(root_ / kSpoolName) {
+  const std::string what = Repair();
+  if (what.empty()) return;
+  throw std::runtime_error("--workspace-root: \"" + root_.string() + "\" cannot be used: " + what +
+                           "; expected a directory that this user owns, or may write to");
 }
 
 bool Spool::Claim() {
   if (claim_) return true;
-  UniqueFd directory(::open(directory_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  UniqueFd directory(::open(directory_.c_str(), kDirectory));
   if (directory && ::flock(directory.Get(), LOCK_EX | LOCK_NB) == 0) claim_ = std::move(directory);
   return static_cast<bool>(claim_);
 }
 
-void Spool::Ensure() const { ::mkdir(directory_.c_str(), 0700); }
-
-std::vector<Lease> Spool::Leases() const {
-  std::vector<Lease> leases;
-  std::error_code error;
-  for (std::filesystem::directory_iterator entry(directory_, error), end; !error && entry != end;
-       entry.increment(error)) {
-    if (leases.size() == kMaxListed) break;
-    if (auto lease = LeaseOf(entry->path().filename().string())) leases.push_back(*lease);
+void Spool::Ensure() {
+  Repair();
+  if (!claim_) return;
+  struct stat claimed{};
+  struct stat named{};
+  if (::fstat(claim_.Get(), &claimed) == 0 && ::stat(directory_.c_str(), &named) == 0 &&
+      !IsSameFile(claimed, named)) {
+    claim_.Reset();
+    Claim();
   }
-  return leases;
+}
+
+std::vector<std::string> Spool::TakeRepairs() { return std::exchange(repairs_, {}); }
+
+std::string Spool::Repair() {
+  std::error_code error;
+  std::filesystem::create_directories(root_, error);
+  struct stat status{};
+  if (::stat(root_.c_str(), &status) != 0) {
+    return (error ? error : std::error_code(errno, std::generic_category())).message();
+  }
+  if (S_ISDIR(status.st_mode) && (status.st_mode & S_IRWXU) != S_IRWXU &&
+      ::chmod(root_.c_str(), (status.st_mode & 07777U) | S_IRWXU) == 0) {
+    repairs_.push_back("workspace root made accessible");
+  }
+  const UniqueFd root(::open(root_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!root || ::access(root_.c_str(), W_OK | X_OK) != 0) return ErrorText(errno);
+  return RepairSpool(root.Get());
+}
+
+std::string Spool::RepairSpool(int root) {
+  const std::string name(kSpoolName);
+  struct stat status{};
+  const bool exists = ::fstatat(root, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0;
+  if (exists && S_ISDIR(status.st_mode)) {
+    if ((status.st_mode & 0777U) == S_IRWXU) return {};
+    const mode_t mode = (status.st_mode & S_ISGID) | S_IRWXU;  // of the root, where it has one
+    if (::fchmodat(root, name.c_str(), mode, AT_SYMLINK_NOFOLLOW) == 0) {
+      // The group may have got permissions with those of a whole volume: no fault of an agent.
+      if ((status.st_mode & S_IRWXU) != S_IRWXU) repairs_.push_back(name + " made accessible");
+      return {};
+    }
+  }
+  if (exists) {
+    const std::string prefix(kSpoolAside);
+    MovedAside aside = MoveAside(root, name, prefix, kMaxAside);
+    if (aside.error == EEXIST) {
+      RemoveTree(root, prefix + std::to_string(kMaxAside));
+      aside = MoveAside(root, name, prefix, kMaxAside);
+    }
+    if (aside.error != 0)
+      return name + " is not usable and cannot be moved: " + ErrorText(aside.error);
+    repairs_.push_back(name + " moved to " + aside.name);
+  }
+  if (::mkdirat(root, name.c_str(), S_IRWXU) == 0 || errno == EEXIST) return {};
+  return name + ": " + ErrorText(errno);
+}
+
+Spool::Stock Spool::Records() {
+  Stock stock;
+  std::vector<std::string> strangers;
+  ForEachEntry(claim_.Get(), [&](const char* entry) {
+    const std::string name = entry;
+    const std::optional<Lease> lease = LeaseOf(name);
+    std::optional<ShimRecord> record;
+    if (lease) {
+      record = Load(*lease);
+      if (!record && ::fchmodat(claim_.Get(), entry, kFileMode, AT_SYMLINK_NOFOLLOW) == 0) {
+        record = Load(*lease);
+      }
+    }
+    if (record) {
+      stock.records.emplace_back(*lease, *record);
+    } else if (!IsBeingWritten(claim_.Get(), name)) {
+      strangers.push_back(name);
+    }
+    return stock.records.size() < kMaxListed && strangers.size() < kMaxMoved;
+  });
+  if (!strangers.empty()) stock.strangers = MoveStrangers(strangers);
+  return stock;
+}
+
+Spool::Strangers Spool::MoveStrangers(const std::vector<std::string>& names) const {
+  Strangers result;
+  const UniqueFd root(::open(root_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  // A directory of its own each time; when there are too many, the last one takes all that comes.
+  for (int n = 1; n <= kMaxAside; ++n) {
+    result.directory = std::string(kSpoolAside) + std::to_string(n);
+    if (::mkdirat(root.Get(), result.directory.c_str(), S_IRWXU) == 0) break;
+  }
+  const OpenResult aside = OpenDirectory(root.Get(), result.directory.c_str(), S_IRWXU);
+  for (const std::string& name : names) {
+    if (result.names.size() < Strangers::kMaxNamed) result.names.push_back(name);
+    const bool moved =
+        aside.fd && ::renameat(claim_.Get(), name.c_str(), aside.fd.Get(), name.c_str()) == 0;
+    ++(moved ? result.moved : result.failed);
+  }
+  return result;
 }
 
 std::filesystem::path Spool::FileOf(const Lease& lease) const {

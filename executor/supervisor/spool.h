@@ -1,8 +1,11 @@
 #pragma once
 
+#include <cstddef>
 #include <filesystem>
 #include <optional>
+#include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "common/incident.h"
@@ -12,22 +15,45 @@
 namespace runner::executor {
 
 // <workspace-root>/.spool: the records that shims have left and that nobody has acknowledged yet.
-// Not thread-safe.
+// Agents can reach it: an entry in its place is repaired or moved aside, to
+// <workspace-root>/.spool.bad-<n>, at most kMaxAside of them. Not thread-safe.
 class Spool {
  public:
-  // Makes the directory (0700) where it is missing. Throws std::filesystem::filesystem_error.
+  static constexpr int kMaxAside = 16;
+  // Entries of the spool that are looked at, or moved aside, in one call of Records.
+  static constexpr std::size_t kMaxListed = 10'000;
+  static constexpr std::size_t kMaxMoved = 100'000;
+
+  // Makes the root and the directory (0700) where they are missing, gives their owner every
+  // permission, and moves aside what is no directory. Throws std::runtime_error, with advice, when
+  // the root cannot be used.
   explicit Spool(const std::filesystem::path& workspace_root);
 
   // True for one process at a time: the one that may deliver what earlier ones have left. Held
   // until this object goes.
   bool Claim();
-  // Makes the directory again where an agent has removed it. A failure shows when it is written to.
-  void Ensure() const;
+  // Repairs again what an agent has spoilt. A failure shows when it is written to.
+  void Ensure();
+  // Repairs since the last call, for the log.
+  std::vector<std::string> TakeRepairs();
 
   std::filesystem::path FileOf(const Lease& lease) const;
-  // The leases of which there is a record, at most kMaxListed of them.
-  static constexpr std::size_t kMaxListed = 10'000;
-  std::vector<Lease> Leases() const;
+
+  // Entries that Records could not use.
+  struct Strangers {
+    std::size_t moved = 0;
+    std::size_t failed = 0;          // these stay
+    std::string directory;           // the new place, a name in the root
+    std::vector<std::string> names;  // the first kMaxNamed
+    static constexpr std::size_t kMaxNamed = 5;
+  };
+  struct Stock {
+    std::vector<std::pair<Lease, ShimRecord>> records;  // the first kMaxListed
+    Strangers strangers;
+  };
+  // All records, after Claim. Moves aside every other entry, but for what a shim may be about to
+  // write (a temporary file that is not a minute old).
+  Stock Records();
   // Nothing when there is no record of this lease, or none that can be read. The directory is in
   // the reach of agents: a record is worth no more than the proof that its shim ended as it should.
   std::optional<ShimRecord> Load(const Lease& lease) const;
@@ -35,7 +61,14 @@ class Spool {
   void Remove(const Lease& lease) const;
 
  private:
+  // Why the root cannot be used; empty: it can.
+  std::string Repair();
+  std::string RepairSpool(int root);
+  Strangers MoveStrangers(const std::vector<std::string>& names) const;
+
+  std::filesystem::path root_;       // absolute
   std::filesystem::path directory_;  // absolute
+  std::vector<std::string> repairs_;
   UniqueFd claim_;
 };
 

@@ -63,8 +63,10 @@ Supervisor::Supervisor(Inbox& inbox, AgentOptions options, Logger logger, RunLis
       logger_(std::move(logger)),
       listener_(listener),
       own_environment_(OwnEnvironment()),
-      earlier_runs_(std::filesystem::absolute(options_.workspace_root)),
-      spool_(options_.workspace_root) {}
+      spool_(options_.workspace_root),
+      earlier_runs_(std::filesystem::absolute(options_.workspace_root)) {
+  LogRepairs();
+}
 
 Supervisor::~Supervisor() {
   inbox_.Cancel(sweep_timer_);
@@ -95,6 +97,7 @@ void Supervisor::Start(const Lease& lease, const Incident& incident) {
     launched.error = EBUSY;
   } else {
     launched = Launch(options_, own_environment_, spool_, lease, incident, now.wall, fence_at_);
+    LogRepairs();
   }
   run.workspace = std::move(launched.workspace);
   if (run.workspace) run.info.workspace = run.workspace->path();
@@ -103,6 +106,11 @@ void Supervisor::Start(const Lease& lease, const Incident& incident) {
   } else {
     FailStart(run, launched.failed_step, launched.failure, launched.error);
   }
+}
+
+void Supervisor::LogRepairs() {
+  const std::vector<std::string> changes = spool_.TakeRepairs();
+  if (!changes.empty()) logger_.Warn("Workspace root repaired", {{"changes", changes}});
 }
 
 void Supervisor::Adopt(Run& run, ShimProcess shim) {

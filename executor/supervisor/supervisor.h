@@ -109,6 +109,7 @@ class Supervisor {
   struct Run;
 
   void Adopt(Run& run, ShimProcess shim);
+  void LogRepairs();
   void FailStart(Run& run, const std::string& step, StartFailure failure, int error);
   bool RunsIncident(const std::string& incident_id) const;
   void StopRun(Run& run, StopReason reason);
@@ -132,8 +133,8 @@ class Supervisor {
   const Logger logger_;
   RunListener& listener_;
   const std::vector<std::string> own_environment_;
+  Spool spool_;  // first: it makes the root accessible
   EarlierRuns earlier_runs_;
-  Spool spool_;
   const StrayProcesses strays_;
   std::map<Lease, std::unique_ptr<Run>> runs_;
   std::deque<RunInfo> finished_;  // newest first

@@ -18,25 +18,27 @@ std::vector<std::pair<Lease, Outcome>> Supervisor::Recover() {
     return recovered;
   }
   std::map<std::string, Lease> latest;  // by incident: the one that the workspace belongs to
-  const std::vector<Lease> leases = spool_.Leases();
-  for (const Lease& lease : leases) {
+  const Spool::Stock stock = spool_.Records();
+  if (const Spool::Strangers& strangers = stock.strangers; !strangers.names.empty()) {
+    logger_.Warn("Entries of the spool that are no results moved aside",
+                 {{"entries", strangers.moved},
+                  {"failed", strangers.failed},
+                  {"directory", strangers.directory},
+                  {"names", strangers.names}});
+  }
+  for (const auto& [lease, record] : stock.records) {
     Lease& last = latest[lease.incident_id];
     last = std::max(last, lease);
   }
-  for (const Lease& lease : leases) {
-    const std::optional<ShimRecord> record = spool_.Load(lease);
-    if (!record) {
-      logger_.Warn("Spooled result cannot be read", {{"file", spool_.FileOf(lease).string()}});
-      continue;
-    }
+  for (const auto& [lease, record] : stock.records) {
     std::optional<Workspace> workspace;
     if (latest.at(lease.incident_id) == lease) {
       workspace = Workspace::Open(options_.workspace_root, lease.incident_id);
     }
     RunEnd end;
     end.record = record;
-    end.contained = record->contained;
-    if (!record->contained) {
+    end.contained = record.contained;
+    if (!record.contained) {
       logger_.Error("An earlier run was not contained by its shim",
                     {{"incident_id", lease.incident_id}, {"attempt", lease.attempt}});
     }

@@ -6,6 +6,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <unistd.h>
 
 namespace runner::executor {
@@ -58,6 +59,26 @@ int ForEachEntry(int dir_fd, const std::function<bool(const char* name)>& visit)
   }
   ::closedir(directory);
   return error;
+}
+
+MovedAside MoveAside(int dir_fd, const std::string& name, const std::string& prefix, int most) {
+  for (int n = 1; n <= most; ++n) {
+    std::string target = prefix + std::to_string(n);
+    if (::renameat2(dir_fd, name.c_str(), dir_fd, target.c_str(), RENAME_NOREPLACE) == 0) {
+      return {std::move(target), 0};
+    }
+    if (errno == EINVAL) {
+      // Not every file system has the flag. Nobody else makes these names.
+      struct stat status{};
+      if (::fstatat(dir_fd, target.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0) continue;
+      if (::renameat(dir_fd, name.c_str(), dir_fd, target.c_str()) == 0) {
+        return {std::move(target), 0};
+      }
+    }
+    if (errno == ENOENT) return {};
+    if (errno != EEXIST) return {"", errno};
+  }
+  return {"", EEXIST};
 }
 
 }  // namespace runner::executor

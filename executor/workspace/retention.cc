@@ -24,6 +24,7 @@ namespace {
 constexpr std::string_view kRemoving = ".removing.";
 constexpr std::size_t kUuidSize = 36;
 constexpr std::size_t kMaxErrors = 16;
+constexpr std::size_t kMaxEntries = 1'000'000;  // of the root, looked at in one call
 constexpr Duration kStartOfRun = std::chrono::minutes(1);
 constexpr mode_t kReadable = S_IRUSR | S_IXUSR;
 
@@ -32,6 +33,18 @@ bool IsWorkspaceName(std::string_view name) {
   const std::string_view rest = name.substr(kUuidSize);
   return rest.empty() || (rest.size() > 1 && rest.front() == '.' &&
                           rest.find_first_not_of("0123456789", 1) == std::string_view::npos);
+}
+
+bool BeginsWithUuid(std::string_view name) { return IsLowerCaseUuid(name.substr(0, kUuidSize)); }
+
+// When an entry was made, where the file system knows.
+std::optional<std::pair<std::int64_t, std::uint32_t>> BornAt(int dir_fd, const char* name) {
+  struct statx status{};
+  if (::statx(dir_fd, name, AT_SYMLINK_NOFOLLOW, STATX_BTIME, &status) != 0 ||
+      (status.stx_mask & STATX_BTIME) == 0) {
+    return std::nullopt;
+  }
+  return std::pair(status.stx_btime.tv_sec, status.stx_btime.tv_nsec);
 }
 
 // A time set into the future by the agent would keep its workspace forever; the time of the last
@@ -45,13 +58,13 @@ WallTime ModifiedAt(const struct stat& status) {
                   std::chrono::nanoseconds(nanoseconds));
 }
 
-// A workspace that nobody runs in, and that stays so while it is locked.
+// A workspace that nobody runs in, and that stays so while it is locked; or another entry.
 struct IdleWorkspace {
   std::string name;
   bool finished = false;
   WallTime modified;
   std::uint64_t bytes = 0;
-  UniqueFd lock;
+  UniqueFd lock;  // none: it is no directory
 };
 
 class Retention {
@@ -65,10 +78,11 @@ class Retention {
     const int error = ForEachEntry(root_, [&](std::string_view name) {
       if (name.starts_with(kRemoving) && IsWorkspaceName(name.substr(kRemoving.size()))) {
         leftovers.emplace_back(name);
-      } else if (IsWorkspaceName(name) && !keep.contains(std::string(name.substr(0, kUuidSize)))) {
+      } else if (!keep.contains(std::string(name.substr(0, kUuidSize))) &&
+                 (IsWorkspaceName(name) || IsStranger(name))) {
         names.emplace_back(name);
       }
-      return true;
+      return names.size() < kMaxEntries;
     });
     Check("workspace root", "list", error);
     for (const std::string& name : leftovers) Check(name, "remove", RemoveTree(root_, name, stop_));
@@ -78,7 +92,7 @@ class Retention {
       if (IsStopped()) return std::move(result_);
       auto workspace = Lock(name);
       if (!workspace) continue;
-      workspace->bytes = TreeSize(workspace->lock.Get(), stop_);
+      if (workspace->lock) workspace->bytes = TreeSize(workspace->lock.Get(), links_, stop_);
       workspace->lock.Reset();
       if (IsStopped()) return std::move(result_);
       found.push_back(std::move(*workspace));
@@ -108,10 +122,28 @@ class Retention {
     }
   }
 
-  // None: it runs, is not a directory, or is neither finished nor old enough.
+  // Neither a workspace nor the executor's own, and made by an agent or since the executor is here.
+  bool IsStranger(std::string_view name) const {
+    if (name == kSpoolName || name == "lost+found") return false;
+    if (BeginsWithUuid(name) || name.starts_with(kSpoolAside)) return true;
+    const auto born = BornAt(root_, std::string(name).c_str());
+    return born && spool_born_ && *born > *spool_born_;
+  }
+
+  // A link, a file or the like.
+  std::optional<IdleWorkspace> FindOther(const std::string& name) const {
+    struct stat status{};
+    if (::fstatat(root_, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) return std::nullopt;
+    const WallTime modified = ModifiedAt(status);
+    return IdleWorkspace{name, modified < now_ - kStartOfRun, modified,
+                         static_cast<std::uint64_t>(status.st_blocks) * 512, UniqueFd()};
+  }
+
+  // None: it runs, is a mount, or is neither finished nor old enough.
   std::optional<IdleWorkspace> Lock(const std::string& name) {
     OpenResult opened = OpenDirectory(root_, name.c_str(), kReadable);
-    if (opened.error == ENOTDIR || opened.error == ENOENT) return std::nullopt;
+    if (opened.error == ENOTDIR) return FindOther(name);
+    if (opened.error == ENOENT || opened.error == EXDEV) return std::nullopt;
     if (!Check(name, "open", opened.error)) return std::nullopt;
     struct stat status{};
     const bool has_result =
@@ -135,6 +167,9 @@ class Retention {
     const std::string& name = measured.name;
     const auto workspace = Lock(name);
     if (!workspace || workspace->modified != measured.modified) return false;
+    // No attempt ever gets such a name, or is no directory: it cannot be somebody else's by now.
+    if (!workspace->lock || !IsWorkspaceName(name))
+      return Check(name, "remove", RemoveTree(root_, name, stop_));
     // A crash from here on leaves something that the next call knows for what it is, and a new
     // attempt can have the name.
     const std::string target = std::string(kRemoving) + name;
@@ -174,6 +209,9 @@ class Retention {
   const RetentionLimits limits_;
   const WallTime now_;
   const std::atomic<bool>* const stop_;
+  const std::optional<std::pair<std::int64_t, std::uint32_t>> spool_born_ =
+      BornAt(root_, std::string(kSpoolName).c_str());
+  SeenLinks links_;
   RetentionResult result_;
 };
 

@@ -6,11 +6,16 @@
 #include <filesystem>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "common/clock.h"
 
 namespace runner::executor {
+
+// Names of the spool in the workspace root, and of spools that cannot be used: a number follows.
+inline constexpr std::string_view kSpoolName = ".spool";
+inline constexpr std::string_view kSpoolAside = ".spool.bad-";
 
 // How much of the past stays under the workspace root. 0: that limit is off.
 struct RetentionLimits {
@@ -19,7 +24,7 @@ struct RetentionLimits {
 };
 
 struct RetentionResult {
-  std::size_t removed = 0;  // workspaces; leftovers of an earlier call are not counted
+  std::size_t removed = 0;  // entries; leftovers of an earlier call are not counted
   std::uint64_t bytes_removed = 0;
   std::uint64_t bytes_kept = 0;     // of the finished workspaces that are still there
   std::vector<std::string> errors;  // "name: what: why", the first 16
@@ -28,11 +33,16 @@ struct RetentionResult {
 // Removes finished workspaces in `root`, oldest first, until the limits are kept. A workspace is a
 // directory <incident-id> or <incident-id>.<n>, finished when it is the latter, or holds a regular
 // file result.json, or has been left alone for a minute; one that is not finished goes by age only.
-// Nothing else in the root is touched, nor what is locked (flock(2): its shim lives), nor any
-// attempt of an incident in `keep`.
+// Any other entry that begins with an incident id or with kSpoolAside (an agent has moved its
+// workspace, the executor a broken spool) goes as a workspace does. So does any entry at all that
+// was made after the spool was, by the times of birth that statx(2) reports.
 //
-// Age is that of result.json, else of the directory. Bytes are what the tree occupies on disk, of
-// its first 1,000,000 entries. A directory that its owner may not read is made readable for that.
+// Never touched: the spool, lost+found, what was there before the spool, mounts, what is locked
+// (flock(2): its shim lives), and any attempt of an incident in `keep`.
+//
+// Age is that of result.json, else of the entry. Bytes are what the tree occupies on disk, of its
+// first 1,000,000 entries, a file with several links once in the whole root. A directory that its
+// owner may not read is made readable for that.
 //
 // Blocks for as long as the file system takes. One call at a time per root; other threads may make
 // workspaces meanwhile, whose incident either is in `keep` or is not a minute old. Returns soon

@@ -1,6 +1,5 @@
 #include "executor/workspace/tree_size.h"
 
-#include <algorithm>
 #include <cstddef>
 #include <string>
 #include <utility>
@@ -23,7 +22,7 @@ constexpr int kDirectory = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 // `..`, and gives up when that is not the directory it came from.
 class TreeMeasure {
  public:
-  explicit TreeMeasure(const std::atomic<bool>* stop) : stop_(stop) {}
+  TreeMeasure(SeenLinks& links, const std::atomic<bool>* stop) : links_(links), stop_(stop) {}
 
   std::uint64_t Bytes(int top) {
     UniqueFd at(::openat(top, ".", kDirectory));
@@ -68,9 +67,8 @@ class TreeMeasure {
       if (S_ISDIR(status.st_mode)) {
         bytes_ += bytes;
         if (pending_ < kMaxPending) level.pending.emplace_back(name), ++pending_;
-      } else {
-        // A thousand links of one file must not push everybody else's reports out.
-        bytes_ += bytes / std::max<std::uint64_t>(status.st_nlink, 1);
+      } else if (status.st_nlink <= 1 || links_.Add(status.st_dev, status.st_ino)) {
+        bytes_ += bytes;
       }
       ++entries_;
       return !IsOver();
@@ -82,6 +80,7 @@ class TreeMeasure {
     return entries_ >= kMaxMeasured || (stop_ != nullptr && stop_->load(std::memory_order_relaxed));
   }
 
+  SeenLinks& links_;
   const std::atomic<bool>* const stop_;
   std::uint64_t bytes_ = 0;
   std::size_t entries_ = 0;
@@ -91,8 +90,8 @@ class TreeMeasure {
 
 }  // namespace
 
-std::uint64_t TreeSize(int directory_fd, const std::atomic<bool>* stop) {
-  return TreeMeasure(stop).Bytes(directory_fd);
+std::uint64_t TreeSize(int directory_fd, SeenLinks& links, const std::atomic<bool>* stop) {
+  return TreeMeasure(links, stop).Bytes(directory_fd);
 }
 
 }  // namespace runner::executor

@@ -5,9 +5,10 @@
 #include <utility>
 
 #include <fcntl.h>
-#include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "executor/workspace/directory.h"
 
 namespace runner::executor {
 namespace {
@@ -15,25 +16,6 @@ namespace {
 constexpr int kMaxEarlierAttempts = 10'000;
 constexpr mode_t kDirectoryMode = 0700;
 constexpr mode_t kFileMode = 0600;
-
-// Renames `name` to the first free `prefix<n>`. An errno; 0 also when there is no `name`.
-int SetAside(int root_fd, const std::string& name, const std::string& prefix) {
-  for (int n = 1; n <= kMaxEarlierAttempts; ++n) {
-    const std::string target = prefix + std::to_string(n);
-    if (::renameat2(root_fd, name.c_str(), root_fd, target.c_str(), RENAME_NOREPLACE) == 0) {
-      return 0;
-    }
-    if (errno == EINVAL) {
-      // Not every file system has the flag. Nobody else makes these names.
-      struct stat status{};
-      if (::fstatat(root_fd, target.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0) continue;
-      if (::renameat(root_fd, name.c_str(), root_fd, target.c_str()) == 0) return 0;
-    }
-    if (errno == ENOENT) return 0;
-    if (errno != EEXIST) return errno;
-  }
-  return EEXIST;
-}
 
 int WriteAll(int fd, std::string_view text) {
   while (!text.empty()) {
@@ -55,7 +37,8 @@ int CreateFile(int dir_fd, const char* name, std::string_view text) {
 int SetDirectoryAside(int dir_fd, const std::string& name) {
   struct stat status{};
   if (::fstatat(dir_fd, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) return 0;
-  return S_ISDIR(status.st_mode) ? SetAside(dir_fd, name, name + ".agent.") : 0;
+  if (!S_ISDIR(status.st_mode)) return 0;
+  return MoveAside(dir_fd, name, name + ".agent.", kMaxEarlierAttempts).error;
 }
 
 }  // namespace
@@ -69,9 +52,9 @@ std::variant<Workspace, WorkspaceError> Workspace::Create(const std::filesystem:
   if (error) return WorkspaceError{"create workspace root", error.value()};
   const UniqueFd root_fd(::open(base.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!root_fd) return WorkspaceError{"open workspace root", errno};
-  if (const int failed = SetAside(root_fd.Get(), incident_id, incident_id + "."); failed != 0) {
-    return WorkspaceError{"set earlier attempt aside", failed};
-  }
+  const MovedAside earlier =
+      MoveAside(root_fd.Get(), incident_id, incident_id + ".", kMaxEarlierAttempts);
+  if (earlier.error != 0) return WorkspaceError{"set earlier attempt aside", earlier.error};
   if (::mkdirat(root_fd.Get(), incident_id.c_str(), kDirectoryMode) != 0) {
     return WorkspaceError{"create workspace", errno};
   }

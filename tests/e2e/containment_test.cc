@@ -113,7 +113,7 @@ TEST_F(ContainmentTest,
   const auto first = system_->AwaitFinished(system_->Submit("web-0"));
   EXPECT_EQ(first.status(), "timeout") << first.reason();
   EXPECT_TRUE(first.outcome().contained());
-  EXPECT_THAT(system_->executor().log().With("Signal from an agent ignored", {}), SizeIs(1));
+  EXPECT_FALSE(system_->executor().log().Has("Signal from an agent ignored")) << "none arrives";
   EXPECT_EQ(system_->AwaitFinished(system_->Submit("web-1")).status(), "success");
   ExpectNothingLeft();
 }

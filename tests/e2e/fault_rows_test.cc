@@ -140,15 +140,11 @@ TEST_F(FaultRowsTest, Row37_ExecutorsThatAllReconnectAtOnceComeSpreadAndGetNothi
 }
 
 TEST_F(FaultRowsTest, Row38_AnIncidentThatKillsItsExecutorIsGivenUp) {
-  const std::string agent = system_->ScriptAgent(
-      "echo run >>" + Path("runs") + "\nuntil [ -e " + Path("told") +
-      " ]; do sleep 0.02; done\nkill -9 $(cat " + Path("pid") + ")\nsleep 60\n");
+  const std::string agent = system_->ScriptAgent("echo run >>" + Path("runs") + "\nsleep 60\n");
   system_->StartIngest({"--max-attempts", "3"});
   const std::string id = system_->Submit("a");
   for (int attempt = 1; attempt <= 3; ++attempt) {
-    std::filesystem::remove(Path("told"));
     ServiceProcess& executor = system_->StartExecutor({agent}, {"--agent-kill-grace", "1"});
-    WriteFile(Path("pid"), std::to_string(executor.process().pid()));
     // Started has been told when the result of the next question shows it.
     ASSERT_TRUE(Eventually([&] {
       v1::IncidentStatus incident;
@@ -156,8 +152,7 @@ TEST_F(FaultRowsTest, Row38_AnIncidentThatKillsItsExecutorIsGivenUp) {
              executor.log().Has("Agent started");
     }));
     ASSERT_TRUE(Eventually([&] { return Ingest("dispatch_latency_seconds_count") == 1; }));
-    WriteFile(Path("told"), "");
-    EXPECT_TRUE(executor.WaitForExit(20s));
+    executor.process().Kill();  // as if the incident had done so: agents cannot signal it
   }
   system_->StartExecutor({agent});
   const v1::IncidentStatus incident = system_->AwaitFinished(id);

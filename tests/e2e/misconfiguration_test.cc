@@ -189,7 +189,7 @@ std::vector<Mistake> Mistakes() {
       {"file is a directory",
        kIngest,
        {"--config=DIR/directory"},
-       {"DIR/directory: cannot be read: it is a directory", "; expected a YAML file"}},
+       {"DIR/directory: cannot be read: not a regular file but a directory", "; expected a YAML file"}},
       {"file not a YAML mapping",
        kIngest,
        file,

@@ -4,6 +4,7 @@
 //
 // "uncontained": waits for the file $TEST_GATE, leaves a process that its executor may not kill,
 // and ends. The file is set-uid root, the executor is not root's.
+// "signaller": sends the executor SIGTERM thousands of times, and goes on as the real one.
 // "descriptors": writes into $TEST_GATE which descriptors it was given, and goes on as the real
 // one.
 
@@ -13,6 +14,7 @@
 #include <string>
 
 #include <dirent.h>
+#include <signal.h>
 #include <unistd.h>
 
 namespace {
@@ -78,6 +80,7 @@ int main(int argc, char** argv) {
   const std::string name = std::getenv("RUNNER_RESOURCE_NAME");
   if (name == "uncontained") return LeaveUnkillable(argv[0], gate);
   if (name == "descriptors") WriteDescriptors(gate);
+  for (int i = 0; name == "signaller" && i < 20'000; ++i) ::kill(::getppid(), SIGTERM);
   ::execv((std::string(argv[0]) + "-real").c_str(), argv);
   return 1;
 }

@@ -102,6 +102,14 @@ TEST_F(TaintTest, Row43_ARunThatIsNotContainedDuringADrainInterruptsNoOther) {
   ExpectEnd(id, other);
 }
 
+TEST_F(StandInShimTest, Row68_SignalsThatNoFilterKeepsAwayAreIgnoredAndLoggedOnce) {
+  Start();
+  WriteFile(Path("done"), "");
+  EXPECT_EQ(system_->AwaitFinished(system_->Submit("signaller")).status(), "success");
+  EXPECT_THAT(system_->executor().log().With("Signal from an agent ignored"), SizeIs(1));
+  EXPECT_EQ(system_->executor().Health("/healthz").status, 200);
+}
+
 TEST_F(StandInShimTest, AShimIsGivenTheStandardDescriptorsAndItsSocket) {
   Start();
   WriteFile(Path("done"), "");

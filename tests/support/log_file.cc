@@ -1,6 +1,7 @@
 #include "tests/support/log_file.h"
 
 #include <algorithm>
+#include <chrono>
 
 #include "tests/support/eventually.h"
 #include "tests/support/temp_dir.h"
@@ -45,6 +46,13 @@ std::vector<std::string> LogFile::OtherLines() const {
 }
 
 std::vector<json> LogFile::With(std::string_view message, const json& fields) const {
+  std::vector<json> found;
+  Eventually([&] { return !(found = Find(message, fields)).empty(); },
+             std::chrono::milliseconds(500));
+  return found;
+}
+
+std::vector<json> LogFile::Find(std::string_view message, const json& fields) const {
   std::vector<json> found;
   for (const std::string& text : Text()) {
     // There may be hundreds of thousands of lines: most need not be read. Messages hold nothing

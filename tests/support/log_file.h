@@ -21,7 +21,8 @@ class LogFile {
   std::vector<nlohmann::json> Lines() const;
   // Every complete line that is not.
   std::vector<std::string> OtherLines() const;
-  // Lines with this message that hold every one of these fields.
+  // Lines with this message that hold every one of these fields. Programs write lines a little
+  // later than they do what the lines report: with none there, looks again for up to 500 ms.
   std::vector<nlohmann::json> With(std::string_view message,
                                    const nlohmann::json& fields = nlohmann::json::object()) const;
   bool Has(std::string_view message,
@@ -35,6 +36,7 @@ class LogFile {
 
  private:
   std::vector<std::string> Text() const;
+  std::vector<nlohmann::json> Find(std::string_view message, const nlohmann::json& fields) const;
 
   std::filesystem::path path_;
 };

@@ -16,7 +16,8 @@ namespace {
 
 ChildProcess::Command MakeCommand(const std::string& name, const std::filesystem::path& program,
                                   const std::vector<std::string>& flags, const Environment& extra,
-                                  const std::filesystem::path& directory) {
+                                  const std::filesystem::path& directory,
+                                  const std::filesystem::path& stderr_file) {
   ChildProcess::Command command;
   command.argv = {program.string(), "--bind-address=127.0.0.1", "--metrics-port=0",
                   "--health-port=0", "--log-format=json"};
@@ -24,7 +25,7 @@ ChildProcess::Command MakeCommand(const std::string& name, const std::filesystem
   for (const auto& [key, value] : extra) command.environment[key] = value;
   command.directory = directory;
   command.stdout_file = directory / (name + ".out");
-  command.stderr_file = directory / (name + ".log");
+  command.stderr_file = stderr_file.empty() ? directory / (name + ".log") : stderr_file;
   return command;
 }
 
@@ -32,11 +33,12 @@ ChildProcess::Command MakeCommand(const std::string& name, const std::filesystem
 
 ServiceProcess::ServiceProcess(std::string name, const std::filesystem::path& program,
                                const std::vector<std::string>& flags, const Environment& extra,
-                               const std::filesystem::path& directory)
+                               const std::filesystem::path& directory,
+                               const std::filesystem::path& stderr_file)
     : name_(std::move(name)),
       stdout_file_(directory / (name_ + ".out")),
       log_(directory / (name_ + ".log")),
-      process_(MakeCommand(name_, program, flags, extra, directory)) {
+      process_(MakeCommand(name_, program, flags, extra, directory, stderr_file)) {
   Eventually([this] { return log_.Has("Listening") || !process_.Running(); });
   const auto lines = log_.With("Listening");
   if (lines.empty()) {

@@ -17,10 +17,12 @@ class ServiceProcess {
  public:
   // Starts the program with flags and environment over the base one, on free ports unless the flags
   // say otherwise, and waits until it listens. Runs in `directory`; its log is <name>.log there.
-  // Throws std::runtime_error with the log when it does not come up.
+  // Throws std::runtime_error with the log when it does not come up. `stderr_file`: what it writes
+  // to, when somebody else writes the log from that.
   ServiceProcess(std::string name, const std::filesystem::path& program,
                  const std::vector<std::string>& flags, const Environment& extra,
-                 const std::filesystem::path& directory);
+                 const std::filesystem::path& directory,
+                 const std::filesystem::path& stderr_file = {});
 
   const std::string& name() const { return name_; }
   ChildProcess& process() { return process_; }

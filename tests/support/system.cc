@@ -93,8 +93,15 @@ ServiceProcess& System::StartExecutor(const Words& agent, const Words& flags,
 std::unique_ptr<ServiceProcess> System::Run(const std::string& name, const std::string& program,
                                             Words flags, const Environment& extra) {
   const std::string whole_name = name + "-" + std::to_string(++starts_);
+  std::filesystem::path stderr_file;
+  if (pipes_) {
+    stderr_file = directory() / (whole_name + ".fifo");
+    readers_[whole_name] =
+        std::make_unique<LogReader>(stderr_file, directory() / (whole_name + ".log"));
+  }
   if (network_ == nullptr) {
-    return std::make_unique<ServiceProcess>(whole_name, program, flags, extra, directory());
+    return std::make_unique<ServiceProcess>(whole_name, program, flags, extra, directory(),
+                                            stderr_file);
   }
   flags.insert(flags.begin(), "--bind-address=0.0.0.0");
   const auto wrapper = directory() / ("separate-" + name);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -9,6 +10,7 @@
 #include "tests/support/admin_client.h"
 #include "tests/support/fault_server.h"
 #include "tests/support/faultsim_process.h"
+#include "tests/support/log_reader.h"
 #include "tests/support/network.h"
 #include "tests/support/process_table.h"
 #include "tests/support/service_process.h"
@@ -30,6 +32,9 @@ class System {
   // From here on ingest and executors are started in network namespaces of their own, at this
   // network, which outlives them. Ingest first, with what permits it to be reached from there.
   void SpreadOver(Network& network) { network_ = &network; }
+  // From here on the logs of ingest and executors come through pipes.
+  void ReadLogsThroughPipes() { pipes_ = true; }
+  LogReader& ReaderOf(const ServiceProcess& service) { return *readers_.at(service.name()); }
   // How Admin() calls; in plain text unless this was said.
   void CallWith(std::shared_ptr<grpc::ChannelCredentials> credentials) {
     credentials_ = std::move(credentials);
@@ -105,6 +110,8 @@ class System {
 
   const TempDir directory_;
   Network* network_ = nullptr;  // null: all are in that of this process
+  bool pipes_ = false;
+  std::map<std::string, std::unique_ptr<LogReader>> readers_;  // by the name of the service
   std::shared_ptr<grpc::ChannelCredentials> credentials_;
   std::string ingest_address_ = "127.0.0.1:" + std::to_string(FreePort());
   int scripts_ = 0;

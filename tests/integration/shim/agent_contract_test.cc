@@ -24,6 +24,11 @@ bool HasLine(const std::string& text, const std::string& wanted) {
   return false;
 }
 
+TEST_F(AgentContract, Row68_NoWayToSignalTheExecutorSucceeds) {
+  EXPECT_EQ(RunAgent({"signal-executor", "once"}).status, RunStatus::kSuccess);
+  EXPECT_EQ(Stdout(), "signals sent by:\n");
+}
+
 TEST_F(AgentContract, ExitZeroIsSuccess) {
   const Outcome outcome = RunAgent({"exit", "0"});
   EXPECT_EQ(outcome.status, RunStatus::kSuccess);
@@ -230,6 +235,7 @@ TEST_F(AgentContract, Row49_ProgramThatCannotBeExecutedIsASpawnError) {
     options_.command = {program};
     ::testing::internal::CaptureStderr();
     const Outcome outcome = RunAgent({});
+    logger_.Flush();
     const std::string log = ::testing::internal::GetCapturedStderr();
     EXPECT_EQ(outcome.reason, "spawn_error") << program;
     EXPECT_EQ(outcome.exit_code, exit_code) << program;

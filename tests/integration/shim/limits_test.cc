@@ -52,6 +52,43 @@ TEST_F(Limits, Row50_AgentOverItsWorkspaceLimitIsStopped) {
   EXPECT_TRUE(outcome.contained);
 }
 
+// Agents that hide 16 MiB from a limit of 8 MiB.
+class HiddenFiles : public Limits, public testing::WithParamInterface<const char*> {};
+
+TEST_P(HiddenFiles, Row71_CountForTheWorkspaceLimit) {
+  options_.workspace_limit = 8 << 20;
+  options_.timeout = 20s;
+  options_.command = {"/bin/sh", "-c", std::string(GetParam()) + "\nexec sleep 20"};
+  Restart();
+  supervisor_->Start(LeaseOf(), SomeIncident());
+  EXPECT_EQ(AwaitOutcome().reason, "workspace_limit");
+  for (const char* hidden : {"", "output/d"}) {  // else only root can clean up
+    std::error_code ignored;
+    std::filesystem::permissions(Workspace() / hidden, std::filesystem::perms::owner_all, ignored);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Ways, HiddenFiles,
+    testing::Values(
+        "mkdir output/d && head -c 16777216 /dev/zero >output/d/f && chmod 0300 output/d",
+        "mkdir -p output/d/e && head -c 16777216 /dev/zero >output/d/e/f && chmod 0 output/d",
+        "head -c 16777216 /dev/zero >output/f && chmod 0 .",
+        "exec 9>output/f && rm output/f && head -c 16777216 /dev/zero >&9",
+        "exec 9>output/f && rm output/f && setsid sh -c 'head -c 16777216 /dev/zero >&9; sleep "
+        "20'"));
+
+TEST_F(Limits, Row71_LinksAndHolesCountByBlocksOnce) {
+  options_.workspace_limit = 8 << 20;
+  options_.timeout = 2500ms;  // more than two looks
+  options_.command = {"/bin/sh", "-c",
+                      "head -c 4194304 /dev/zero >output/f && for i in 1 2 3 4 5 6 7 8; do "
+                      "ln output/f output/l$i; done; truncate -s 10G output/hole\nexec sleep 20"};
+  Restart();
+  supervisor_->Start(LeaseOf(), SomeIncident());
+  EXPECT_EQ(AwaitOutcome().status, RunStatus::kTimeout);
+}
+
 TEST_F(Limits, Row50_AgentWithoutDescriptorsHarmsNobodyElse) {
   options_.timeout = 1s;
   StartAgent({"exhaust-descriptors"});

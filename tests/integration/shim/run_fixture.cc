@@ -69,8 +69,7 @@ Incident RunFixture::SomeIncident() {
 
 void RunFixture::Restart() {
   supervisor_.reset();
-  supervisor_ = std::make_unique<Supervisor>(*inbox_, options_,
-                                             Logger(LogLevel::kError, LogFormat::kJson), *this);
+  supervisor_ = std::make_unique<Supervisor>(*inbox_, options_, logger_, *this);
 }
 
 void RunFixture::StartAgent(const std::vector<std::string>& arguments, const Lease& lease) {

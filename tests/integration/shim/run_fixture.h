@@ -55,6 +55,7 @@ class RunFixture : public ::testing::Test, public RunListener {
   void OnRunStarted(const Lease& lease, pid_t pid, WallTime started_at) override;
   void OnRunFinished(const Lease& lease, const Outcome& outcome) override;
 
+  const Logger logger_{LogLevel::kError, LogFormat::kJson};
   SystemClock clock_;
   std::unique_ptr<Inbox> inbox_;
   std::filesystem::path root_;

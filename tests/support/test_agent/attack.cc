@@ -1,9 +1,16 @@
 #include <cstdio>
 #include <cstdlib>
+#include <functional>
+#include <map>
 #include <string>
 
+#include <fcntl.h>
+#include <linux/sockios.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "tests/support/test_agent/modes.h"
@@ -46,6 +53,78 @@ int KillExecutorGroup() {
   if (executor <= 1 || ::getpgid(executor) != executor) return 65;
   ::kill(-executor, SIGTERM);
   SleepOut();
+}
+
+// Every way to a signal for a process of the same user. The ways that succeed are printed
+// once. Then it goes on for ever, also by processes that end at once, unless `once` is given.
+int SignalExecutor(const std::string& once) {
+  const pid_t executor = ParentOf(::getppid());
+  if (executor <= 1) return 65;
+  int pipe[2];
+  if (::pipe(pipe) != 0) return 1;
+  const auto pidfd = static_cast<int>(::syscall(SYS_pidfd_open, executor, 0));
+  const auto queue = [&](long call, int signal) {
+    siginfo_t info{};
+    info.si_code = SI_QUEUE;
+    info.si_pid = 0;  // as if from outside
+    return call == SYS_rt_sigqueueinfo ? ::syscall(call, executor, signal, &info)
+                                       : ::syscall(call, executor, executor, signal, &info);
+  };
+  const auto own = [&](int signal) {
+    const f_owner_ex owner{F_OWNER_PID, executor};
+    if (::fcntl(pipe[0], F_SETOWN, executor) != 0 && ::fcntl(pipe[0], F_SETOWN_EX, &owner) != 0 &&
+        ::ioctl(pipe[0], FIOSETOWN, &executor) != 0) {
+      return -1;
+    }
+    ::fcntl(pipe[0], F_SETSIG, signal);
+    return ::fcntl(pipe[0], F_SETFL, O_ASYNC) == 0 && ::write(pipe[1], "x", 1) == 1 ? 0 : -1;
+  };
+  // By the 32-bit system call, in a child, as a kernel without these kills who tries.
+  const auto call_of_32_bits = [&](int signal) -> long {
+#if defined(__x86_64__)
+    const pid_t child = ::fork();
+    if (child == 0) {
+      constexpr long kKill = 37;
+      long result = kKill;
+      asm volatile("int $0x80" : "+a"(result) : "b"(executor), "c"(signal) : "memory");
+      ::_exit(result == 0 ? 0 : 1);
+    }
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -1;
+#else
+    static_cast<void>(signal);
+    return -1;
+#endif
+  };
+  const std::map<std::string, std::function<long(int)>> ways = {
+      {"32-bit", call_of_32_bits},
+      {"kill", [&](int signal) { return ::kill(executor, signal); }},
+      {"tkill", [&](int signal) { return ::syscall(SYS_tkill, executor, signal); }},
+      {"tgkill", [&](int signal) { return ::syscall(SYS_tgkill, executor, executor, signal); }},
+      {"sigqueue", [&](int signal) { return queue(SYS_rt_sigqueueinfo, signal); }},
+      {"tgsigqueue", [&](int signal) { return queue(SYS_rt_tgsigqueueinfo, signal); }},
+      {"pidfd",
+       [&](int signal) { return ::syscall(SYS_pidfd_send_signal, pidfd, signal, nullptr, 0); }},
+      {"owner", own}};
+  std::string succeeded;
+  for (const auto& [name, send] : ways) {
+    if (send(SIGTERM) == 0) succeeded += " " + name;
+  }
+  Say("signals sent by:" + succeeded + "\n");
+  if (!once.empty()) return 0;
+  for (;;) {
+    for (const auto& [name, send] : ways) {
+      for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGCHLD}) send(signal);
+    }
+    if (const pid_t child = ::fork(); child == 0) {
+      ::setsid();
+      ::kill(executor, SIGTERM);
+      ::_exit(0);
+    } else if (child > 0) {
+      ::waitpid(child, nullptr, 0);
+    }
+  }
 }
 
 // Leaves a record as a shim would, a process, and no shim.

@@ -60,7 +60,7 @@ Modes EndingModes(std::size_t number) {
   };
 }
 
-Modes LeavingModes(std::size_t number) {
+Modes LeavingModes(std::size_t number, const std::string& argument) {
   return {
       {"setsid-child", {LeaveSetsidChild, "leaves a child in a session of its own"}},
       {"daemon", {LeaveDaemon, "leaves a daemon: setsid, forked twice, deaf to SIGTERM"}},
@@ -73,6 +73,8 @@ Modes LeavingModes(std::size_t number) {
       {"end-traced", {EndTraced, "ends while a descendant traces it"}},
       {"kill-shim", {KillShim, "kills its shim and stays, with a daemon"}},
       {"kill-executor-group", {KillExecutorGroup, "SIGTERM to the group that the executor leads"}},
+      {"signal-executor",
+       {[=] { return SignalExecutor(argument); }, "signals its executor in every way, on and on"}},
       {"forge-record", {ForgeRecord, "leaves a record as a shim would, a process, and no shim"}},
       {"spoil-result", {SpoilResult, "makes directories where the result is to be written"}},
   };
@@ -113,7 +115,7 @@ int Run(const std::string& name, const std::vector<std::string>& arguments) {
   const std::string argument = arguments.empty() ? "" : arguments[0];
   Modes modes = ShowingModes(arguments);
   modes.merge(EndingModes(number));
-  modes.merge(LeavingModes(number));
+  modes.merge(LeavingModes(number, argument));
   modes.merge(UsingModes(number));
   modes.merge(ReportModes(number, argument, Number(arguments, 1)));
   if (name == "--help") {

@@ -32,6 +32,7 @@ int EndTraced();
 // --- attack whoever supervises ---
 int KillShim();
 int KillExecutorGroup();
+int SignalExecutor(const std::string& once);
 int ForgeRecord();
 int SpoilResult();
 

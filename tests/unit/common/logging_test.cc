@@ -74,9 +74,12 @@ TEST(TextLogTest, WritesListsInBrackets) {
 
 TEST(LoggerTest, WritesFromItsThresholdOnUnderItsName) {
   testing::internal::CaptureStderr();
-  const Logger logger = Logger(LogLevel::kWarn, LogFormat::kJson).Named("core");
-  logger.Info("quiet");
-  logger.Warn("loud {}", {{"k", "{0}"}});
+  {
+    const Logger logger = Logger(LogLevel::kWarn, LogFormat::kJson).Named("core");
+    logger.Info("quiet");
+    logger.Warn("loud {}", {{"k", "{0}"}});
+    EXPECT_EQ(logger.lines_dropped(), 0u);
+  }  // writes what waits
   const std::string out = testing::internal::GetCapturedStderr();
   ASSERT_EQ(std::count(out.begin(), out.end(), '\n'), 1);
   const auto line = nlohmann::json::parse(out);

@@ -34,12 +34,13 @@ TEST(ProcessMetricsTest, TellsTheStandardNumbersOfThisProcess) {
 
 TEST(ProcessMetricsTest, TellsWhatTheProgramIs) {
   MetricsPage page;
-  AddProgramMetrics(page, "ingest", std::chrono::milliseconds(1500));
+  AddProgramMetrics(page, "ingest", std::chrono::milliseconds(1500), 7);
   const std::string text = page.Text();
   EXPECT_THAT(
       text, testing::HasSubstr("kubernetes_mcp_runner_build_info{component=\"ingest\",version=\""));
   EXPECT_EQ(ValueOf(text, "kubernetes_mcp_runner_up"), 1);
   EXPECT_EQ(ValueOf(text, "kubernetes_mcp_runner_uptime_seconds"), 1.5);
+  EXPECT_EQ(ValueOf(text, "kubernetes_mcp_runner_log_lines_dropped_total"), 7);
 }
 
 }  // namespace

@@ -4,8 +4,12 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 
 #include "common/option_names.h"
+#include "common/unique_fd.h"
 #include "executor/config.h"
 #include "ingest/config.h"
 #include "tests/unit/config/config_fixture.h"
@@ -111,6 +115,40 @@ TEST_F(ConfigFileTest, AFileThatCannotBeReadIsAProblem) {
   environment_["CONFIG_FILE"] = path_ + "-missing";
   EXPECT_THAT(ParseIngest({"--mcp-endpoint", "http://a:1/mcp"}).problems,
               ElementsAre(HasSubstr("cannot be read")));
+}
+
+TEST_F(ConfigFileTest, Row69_OtherKindsOfFilesAreNotWaitedFor) {
+  const auto problems_of = [this](const std::string& path) {
+    environment_["CONFIG_FILE"] = path;
+    return ParseIngest({"--mcp-endpoint", "http://a:1/mcp"}).problems;
+  };
+  const auto says = [](const std::string& what) {
+    return ElementsAre(AllOf(HasSubstr("cannot be read: not a regular file but a " + what + ";"),
+                             HasSubstr("expected a YAML file that this user can read")));
+  };
+  ASSERT_EQ(::mkfifo(path_.c_str(), 0600), 0);
+  EXPECT_THAT(problems_of(path_), says("pipe"));
+  const std::string link = path_ + "-link";
+  std::filesystem::create_symlink(path_, link);
+  EXPECT_THAT(problems_of(link), says("pipe"));
+  std::filesystem::remove(link);
+  EXPECT_THAT(problems_of("/dev/zero"), says("device"));
+  EXPECT_THAT(problems_of("/dev/tty"), says("device"));
+  EXPECT_THAT(problems_of("/tmp"), says("directory"));
+  const UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
+  const std::string bound = path_ + "-s";
+  bound.copy(address.sun_path, sizeof address.sun_path - 1);
+  ASSERT_EQ(::bind(socket.Get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+  EXPECT_THAT(problems_of(bound), says("socket"));
+  std::filesystem::remove(bound);
+}
+
+TEST_F(ConfigFileTest, Row69_AHugeFileIsReadNoFurtherThanItsBound) {
+  WriteConfig("");
+  std::filesystem::resize_file(path_, std::uintmax_t{1} << 40);  // a hole
+  EXPECT_THAT(ParseIngest({"--mcp-endpoint", "http://a:1/mcp"}).problems,
+              ElementsAre(HasSubstr("larger than 32 MiB")));
 }
 
 TEST_F(ConfigFileTest, WhatIsNotYamlIsAProblem) {

@@ -58,6 +58,12 @@ class RetentionTest : public testing::Test {
     return Enforce({.max_age = hours(24), .max_bytes = 0}, keep);
   }
 
+  static bool KnowsBirth(const fs::path& path) {
+    struct statx status{};
+    return ::statx(AT_FDCWD, path.c_str(), 0, STATX_BTIME, &status) == 0 &&
+           (status.stx_mask & STATX_BTIME) != 0;
+  }
+
   std::vector<std::string> Names() const {
     std::vector<std::string> names;
     for (const auto& entry : fs::directory_iterator(root_.path())) {
@@ -168,6 +174,25 @@ TEST_F(RetentionTest, ManyLinksOfOneFileCountOnce) {
   EXPECT_LT(Enforce({}).bytes_kept, 2 * kBlob);
 }
 
+TEST_F(RetentionTest, Row71_LinksFromOneWorkspaceToAnotherCountOnce) {
+  MakeFinished(Id(1), hours(1));
+  MakeFinished(Id(2), hours(1), 0);
+  fs::create_hard_link(root_.path() / Id(1) / "output" / "blob",
+                       root_.path() / Id(2) / "output" / "link");
+  EXPECT_GE(Enforce({}).bytes_kept, kBlob);
+  EXPECT_LT(Enforce({}).bytes_kept, 2 * kBlob);
+}
+
+TEST_F(RetentionTest, Row71_LinksFromElsewhereHideNoBytes) {
+  const TemporaryDirectory outside;
+  MakeFinished(Id(1), hours(1));
+  for (int i = 0; i < 50; ++i) {
+    fs::create_hard_link(root_.path() / Id(1) / "output" / "blob",
+                         outside.path() / std::to_string(i));
+  }
+  EXPECT_GE(Enforce({}).bytes_kept, kBlob);
+}
+
 TEST_F(RetentionTest, BytesAreCountedInDeepAndForbiddenDirectories) {
   MakeFinished(Id(1), hours(1), 0);
   MakeNested(fs::path(Id(1)) / "output", 200);
@@ -207,28 +232,80 @@ TEST_F(RetentionTest, IncidentToBeKeptStaysWithItsAttempts) {
   EXPECT_EQ(Names(), (Strings{Id(1), Id(1) + ".1"}));
 }
 
-TEST_F(RetentionTest, OtherNamesAreNotTouched) {
-  const Strings others = {
-      ".spool",       ".removing.x",       "018F2D3C-7A10-7C4E-9B1E-000000000001",
-      "lost+found",   Id(1) + ".",         Id(1) + ".1x",
-      Id(1) + ".1.2", Id(1).substr(0, 35), Id(1) + "0"};
+TEST_F(RetentionTest, EntriesFromBeforeTheSpoolAreNotTouched) {
+  const Strings others = {".hidden", "018F2D3C-7A10-7C4E-9B1E-000000000001", "home",
+                          Id(1).substr(0, 35)};
   for (const std::string& name : others) MakeFinished(name, hours(25));
-  root_.Write(Id(2), "a file");
+  MakeFinished("lost+found", hours(25));
+  EXPECT_EQ(EnforceAge().removed, 0U) << "there is no spool";
+  MakeFinished(".spool", hours(25));
   const RetentionResult result = Enforce({.max_age = hours(24), .max_bytes = 1});
   EXPECT_EQ(result.removed, 0U);
   EXPECT_EQ(result.errors, Strings{});
-  EXPECT_EQ(Names().size(), others.size() + 1);
+  EXPECT_EQ(Names().size(), others.size() + 2);
 }
 
-TEST_F(RetentionTest, LinkNamedAsAWorkspaceIsLeftAlone) {
+TEST_F(RetentionTest, Row71_EntriesThatAgentsLeaveGoByAge) {
+  fs::create_directory(root_.path() / ".spool");
+  if (!KnowsBirth(root_.path() / ".spool")) GTEST_SKIP() << "no time of birth here";
+  const Strings strangers = {Id(1) + ".moved", Id(1) + ".", Id(1) + ".1x",
+                             Id(1) + "0",      "copy",      ".hidden",
+                             ".removing.x",    "a b",       std::string(255, 'n')};
+  for (const std::string& name : strangers) MakeFinished(name, hours(23));
+  MakeFinished("lost+found", hours(25));
+  EXPECT_EQ(EnforceAge().removed, 0U);
+  for (const std::string& name : strangers) {
+    SetAge(root_.path() / name / "result.json", hours(25));
+  }
+  const RetentionResult result = EnforceAge();
+  EXPECT_EQ(result.removed, strangers.size());
+  EXPECT_GE(result.bytes_removed, strangers.size() * kBlob);
+  EXPECT_EQ(result.errors, Strings{});
+  EXPECT_EQ(Names(), (Strings{".spool", "lost+found"}));
+}
+
+TEST_F(RetentionTest, Row71_AMovedWorkspaceGoesWhereNoTimeOfBirthIsKnown) {
+  MakeFinished(Id(1) + ".moved", hours(25));
+  MakeUnfinished(".spool.bad-1", hours(25));
+  EXPECT_EQ(EnforceAge().removed, 2U) << "without a spool there is none to compare with";
+  EXPECT_EQ(Names(), Strings{});
+}
+
+TEST_F(RetentionTest, Row71_FilesAndLinksGoByAgeAndBytesToo) {
+  const TemporaryDirectory outside;
+  outside.Write("precious", "x");
+  root_.Write(Id(1) + ".tar", std::string(2 * kBlob, 'x'));
+  SetAge(root_.path() / (Id(1) + ".tar"), hours(2));
+  fs::create_symlink(outside.path(), root_.path() / (Id(2) + ".link"));
+  SetAge(root_.path() / (Id(2) + ".link"), hours(25));
+  ASSERT_EQ(::mkfifo((root_.path() / (Id(3) + ".fifo")).c_str(), 0600), 0);
+  SetAge(root_.path() / (Id(3) + ".fifo"), hours(25));
+  MakeFinished(Id(4), hours(1));
+  const RetentionResult result = Enforce({.max_age = hours(24), .max_bytes = 3 * kBlob / 2});
+  EXPECT_EQ(result.removed, 3U);
+  EXPECT_EQ(result.errors, Strings{});
+  EXPECT_EQ(Names(), Strings{Id(4)});
+  EXPECT_EQ(outside.Read("precious"), "x");
+}
+
+TEST_F(RetentionTest, Row71_AMovedWorkspaceOfARunStays) {
+  MakeFinished(Id(1) + ".moved", hours(25));
+  EXPECT_EQ(EnforceAge({Id(1)}).removed, 0U) << "its incident runs";
+  const UniqueFd lock(::open((root_.path() / (Id(1) + ".moved")).c_str(), O_RDONLY | O_CLOEXEC));
+  ASSERT_EQ(::flock(lock.Get(), LOCK_EX), 0);
+  EXPECT_EQ(EnforceAge().removed, 0U) << "its shim lives";
+}
+
+TEST_F(RetentionTest, LinkNamedAsAWorkspaceGoesAndItsTargetStays) {
   const TemporaryDirectory outside;
   outside.Write("result.json", "{}");
   SetAge(outside.path() / "result.json", hours(25));
   fs::create_directory_symlink(outside.path(), root_.path() / Id(1));
+  SetAge(root_.path() / Id(1), hours(25));
   const RetentionResult result = Enforce({.max_age = hours(24), .max_bytes = 1});
-  EXPECT_EQ(Names(), Strings{Id(1)});
+  EXPECT_EQ(Names(), Strings{});
   EXPECT_EQ(outside.Read("result.json"), "{}");
-  EXPECT_EQ(result.removed, 0U);
+  EXPECT_EQ(result.removed, 1U);
   EXPECT_EQ(result.errors, Strings{});
 }
 
@@ -400,7 +477,8 @@ TEST_F(RetentionTest, MeasuringIsStoppedInTheMiddle) {
     root_.Write(fs::path(std::to_string(i)) / "blob", std::string(kBlob / 16, 'x'));
   }
   const std::atomic<bool> stop{true};
-  EXPECT_LT(TreeSize(root_.fd(), &stop), TreeSize(root_.fd()) / 2);
+  SeenLinks links;
+  EXPECT_LT(TreeSize(root_.fd(), links, &stop), TreeSize(root_.fd(), links) / 2);
 }
 
 }  // namespace

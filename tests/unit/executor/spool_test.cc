@@ -1,6 +1,10 @@
 #include "executor/supervisor/spool.h"
 
-#include <gtest/gtest.h>
+#include <filesystem>
+#include <string>
+
+#include <gmock/gmock.h>
+#include <sys/stat.h>
 
 #include "executor/shim/result.h"
 #include "tests/unit/executor/temporary_directory.h"
@@ -8,9 +12,13 @@
 namespace runner::executor {
 namespace {
 
+namespace fs = std::filesystem;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
 TEST(Spool, RecordSurvivesTheWayThroughTheFile) {
   const TemporaryDirectory root;
-  const Spool spool(root.path());
+  Spool spool(root.path());
   const Lease lease{"018f2d3c-7a10-7c4e-9b1e-0123456789ab", 3};
   ShimRecord record;
   lease.incident_id.copy(record.incident_id, sizeof record.incident_id - 1);
@@ -56,6 +64,146 @@ TEST(Spool, RecordSurvivesTheWayThroughTheFile) {
   spool.Remove(lease);
   EXPECT_FALSE(spool.Load(lease));
   spool.Remove(lease);
+}
+
+// A workspace root in the state in which a test, or an agent, has left it.
+class SpoolRepair : public ::testing::Test {
+ protected:
+  static constexpr const char* kId = "018f2d3c-7a10-7c4e-9b1e-0123456789ab";
+
+  static bool IsUsable(const fs::path& directory) {
+    return fs::symlink_status(directory).type() == fs::file_type::directory &&
+           (fs::status(directory).permissions() & fs::perms::owner_all) == fs::perms::owner_all;
+  }
+  void WriteRecord(const Spool& spool, std::uint32_t attempt) const {
+    ShimRecord record;
+    std::string(kId).copy(record.incident_id, sizeof record.incident_id - 1);
+    record.attempt = attempt;
+    record.contained = true;
+    ASSERT_TRUE(WriteResult(spool.FileOf({kId, attempt}).c_str(), record));
+  }
+
+  const TemporaryDirectory root_;
+  const fs::path spool_ = root_.path() / ".spool";
+};
+
+TEST_F(SpoolRepair, Row70_AFileInThePlaceOfTheSpoolIsMovedAside) {
+  root_.Write(".spool", "x");
+  Spool spool(root_.path());
+  EXPECT_TRUE(IsUsable(spool_));
+  EXPECT_EQ(root_.Read(".spool.bad-1"), "x");
+  EXPECT_THAT(spool.TakeRepairs(), ElementsAre(".spool moved to .spool.bad-1"));
+  EXPECT_THAT(spool.TakeRepairs(), IsEmpty());
+}
+
+TEST_F(SpoolRepair, Row70_LinksAndOtherKindsOfFilesAreMovedAsideToo) {
+  const TemporaryDirectory outside;
+  fs::create_directory_symlink(outside.path(), spool_);
+  Spool spool(root_.path());
+  EXPECT_TRUE(IsUsable(spool_));
+  fs::remove(spool_);
+  ASSERT_EQ(::mkfifo(spool_.c_str(), 0600), 0);
+  spool.Ensure();
+  EXPECT_TRUE(IsUsable(spool_));
+  EXPECT_THAT(spool.TakeRepairs(),
+              ElementsAre(".spool moved to .spool.bad-1", ".spool moved to .spool.bad-2"));
+  WriteRecord(spool, 1);
+  EXPECT_TRUE(fs::is_empty(outside.path()));
+}
+
+TEST_F(SpoolRepair, Row70_SpoolsThatWereMovedAsideAreBounded) {
+  for (int i = 0; i < Spool::kMaxAside + 3; ++i) {
+    fs::remove(spool_);
+    root_.Write(".spool", std::to_string(i));
+    const Spool spool(root_.path());
+  }
+  EXPECT_EQ(std::distance(fs::directory_iterator(root_.path()), fs::directory_iterator()),
+            Spool::kMaxAside + 1);
+  EXPECT_EQ(root_.Read(".spool.bad-16"), "18") << "the latest";
+}
+
+TEST_F(SpoolRepair, Row70_PermissionsThatAreMissingAreGiven) {
+  {
+    const Spool spool(root_.path());
+  }
+  fs::permissions(spool_, fs::perms::none);
+  fs::permissions(root_.path(), fs::perms::none);
+  Spool spool(root_.path());
+  EXPECT_TRUE(IsUsable(root_.path()));
+  EXPECT_TRUE(IsUsable(spool_));
+  EXPECT_THAT(spool.TakeRepairs(),
+              ElementsAre("workspace root made accessible", ".spool made accessible"));
+}
+
+TEST_F(SpoolRepair, PermissionsOfAGroupAreTakenAndNotReported) {
+  ASSERT_EQ(::chmod(root_.path().c_str(), 02770), 0);
+  {
+    const Spool spool(root_.path());
+  }
+  ASSERT_EQ(::chmod(spool_.c_str(), 02770), 0);  // as a volume with fsGroup is mounted
+  Spool spool(root_.path());
+  EXPECT_EQ(fs::status(spool_).permissions() & fs::perms::all, fs::perms::owner_all);
+  EXPECT_THAT(spool.TakeRepairs(), IsEmpty());
+}
+
+TEST_F(SpoolRepair, ARootMayBeALink) {
+  const fs::path link = root_.path().string() + "-link";
+  fs::create_directory_symlink(root_.path(), link);
+  Spool spool(link);
+  ASSERT_TRUE(spool.Claim());
+  root_.Write(".spool/stranger", "x");
+  EXPECT_EQ(spool.Records().strangers.moved, 1u);
+  fs::remove(link);
+}
+
+TEST_F(SpoolRepair, Row70_ARootThatCannotBeUsedIsAnErrorWithAdvice) {
+  root_.Write("file", "x");
+  try {
+    const Spool spool(root_.path() / "file");
+    FAIL();
+  } catch (const std::exception& error) {
+    EXPECT_EQ(error.what(), "--workspace-root: \"" + (root_.path() / "file").string() +
+                                "\" cannot be used: Not a directory; expected a directory that "
+                                "this user owns, or may write to");
+  }
+}
+
+TEST_F(SpoolRepair, TheClaimFollowsTheSpool) {
+  Spool spool(root_.path());
+  ASSERT_TRUE(spool.Claim());
+  fs::rename(spool_, root_.path() / "elsewhere");
+  spool.Ensure();
+  Spool other(root_.path());
+  EXPECT_FALSE(other.Claim());
+}
+
+TEST_F(SpoolRepair, Row70_EntriesThatAreNoRecordsAreMovedAsideAndRecordsStay) {
+  Spool spool(root_.path());
+  ASSERT_TRUE(spool.Claim());
+  WriteRecord(spool, 1);
+  WriteRecord(spool, 2);
+  fs::permissions(spool.FileOf({kId, 2}), fs::perms::none);  // its owner can change that
+  const std::string id = kId;
+  root_.Write(".spool/" + id + ".3.json", "garbage");
+  root_.Write(".spool/" + id + ".4.json", "");
+  root_.Write(".spool/" + id + ".5.json", std::string(1 << 20, ' '));
+  fs::create_directory(spool_ / (id + ".6.json"));
+  ASSERT_EQ(::mkfifo((spool_ / (id + ".7.json")).c_str(), 0600), 0);
+  fs::create_symlink(spool.FileOf({kId, 1}), spool_ / (id + ".8.json"));
+  fs::copy_file(spool.FileOf({kId, 1}), spool_ / (id + ".9.json"));  // of another attempt
+  for (const std::string& name : {std::string("strange\nname"), std::string(255, 'n'),
+                                  id + ".0x1.json", id + ".json", std::string("-rf")}) {
+    root_.Write(fs::path(".spool") / name, "x");
+  }
+  root_.Write(".spool/" + id + ".10.json.tmp", "a shim writes it");
+  const Spool::Stock stock = spool.Records();
+  EXPECT_EQ(stock.records.size(), 2u);
+  EXPECT_EQ(stock.strangers.moved, 12u);
+  EXPECT_EQ(stock.strangers.failed, 0u);
+  EXPECT_EQ(stock.strangers.directory, ".spool.bad-1");
+  EXPECT_EQ(stock.strangers.names.size(), 5u);
+  EXPECT_EQ(std::distance(fs::directory_iterator(spool_), fs::directory_iterator()), 3);
+  EXPECT_EQ(spool.Records().strangers.moved, 0u);
 }
 
 TEST(Spool, WhatIsNotARecordIsNotRead) {

@@ -1,11 +1,17 @@
 #include "executor/shim/usage.h"
 
+#include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <optional>
 #include <string>
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/fsuid.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/unique_fd.h"
@@ -18,11 +24,18 @@ namespace fs = std::filesystem;
 
 class UsageTest : public ::testing::Test {
  protected:
-  std::uint64_t DiskBytes() const {
+  // `root`: the process whose descendants may hold files that have no name.
+  std::uint64_t DiskBytes(pid_t root = 0) const {
     const UniqueFd fd(::open(directory_.path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    DiskWalk walk(fd.Get());
+    return DiskBytesOf(fd.Get(), root);
+  }
+  static std::uint64_t DiskBytesOf(int fd, pid_t root = 0) {
+    DiskWalk walk(fd, root);
     EXPECT_TRUE(walk.Continue(INT64_MAX));
     return walk.bytes();
+  }
+  void WriteMiB(const fs::path& name) const {
+    std::ofstream(directory_.path() / name) << std::string(1 << 20, 'x');
   }
   TemporaryDirectory directory_;
 };
@@ -40,6 +53,114 @@ TEST_F(UsageTest, ASparseFileTakesWhatItTakes) {
   std::ofstream(directory_.path() / "sparse") << "x";
   fs::resize_file(directory_.path() / "sparse", std::uintmax_t{1} << 33);
   EXPECT_LT(DiskBytes(), 1u << 20);
+}
+
+TEST_F(UsageTest, AFileWithManyNamesCountsOnce) {
+  fs::create_directories(directory_.path() / "a/b");
+  WriteMiB("a/file");
+  for (const char* name : {"link", "a/link", "a/b/link"}) {
+    fs::create_hard_link(directory_.path() / "a/file", directory_.path() / name);
+  }
+  EXPECT_GE(DiskBytes(), 1u << 20);
+  EXPECT_LT(DiskBytes(), 2u << 20);
+}
+
+// Root may read everything, so this looks as another user does.
+class AsNobody {
+ public:
+  AsNobody() : before_(::setfsuid(kNobody)) {}
+  ~AsNobody() { ::setfsuid(static_cast<uid_t>(before_)); }
+  static constexpr uid_t kNobody = 65534;
+
+ private:
+  const int before_;
+};
+
+TEST_F(UsageTest, Row71_DirectoriesThatTheirOwnerMayNotReadCount) {
+  const UniqueFd fd(::open(directory_.path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  const bool is_root = ::geteuid() == 0;
+  const auto with_mode = [&](const char* name, mode_t mode) {
+    const fs::path path = directory_.path() / name;
+    if (is_root) {
+      ASSERT_EQ(::chown(path.c_str(), AsNobody::kNobody, AsNobody::kNobody), 0);
+    }
+    ASSERT_EQ(::chmod(path.c_str(), mode), 0);
+  };
+  fs::create_directories(directory_.path() / "none/write/search/read");
+  WriteMiB("none/write/search/read/file");
+  with_mode("none/write/search/read", 0400);
+  with_mode("none/write/search", 0100);
+  with_mode("none/write", 0300);
+  with_mode("none", 0);
+  with_mode(".", 0);
+  {
+    std::optional<AsNobody> nobody;
+    if (is_root) nobody.emplace();
+    EXPECT_GE(DiskBytesOf(fd.Get()), 1u << 20);
+  }
+  with_mode(".", 0700);
+}
+
+// A child that holds what `open` opens, twice, until it is killed.
+class Holder {
+ public:
+  template <typename Open>
+  explicit Holder(Open open) {
+    int ready[2];
+    EXPECT_EQ(::pipe(ready), 0);
+    pid_ = ::fork();
+    if (pid_ == 0) {
+      const int fd = open();
+      const int again = ::dup(fd);
+      [[maybe_unused]] const auto wrote = ::write(ready[1], again >= 0 ? "+" : "-", 1);
+      ::alarm(60);
+      for (;;) ::pause();
+    }
+    char answer = 0;
+    EXPECT_EQ(::read(ready[0], &answer, 1), 1);
+    EXPECT_EQ(answer, '+');
+    ::close(ready[0]);
+    ::close(ready[1]);
+  }
+  ~Holder() {
+    ::kill(pid_, SIGKILL);
+    ::waitpid(pid_, nullptr, 0);
+  }
+
+ private:
+  pid_t pid_ = 0;
+};
+
+TEST_F(UsageTest, Row71_AFileWithoutANameThatIsOpenCountsOnce) {
+  WriteMiB("file");
+  const Holder holder(
+      [this] { return ::open((directory_.path() / "file").c_str(), O_RDWR | O_CLOEXEC); });
+  const std::uint64_t named = DiskBytes(::getpid());
+  EXPECT_LT(named, 2u << 20) << "it has a name yet";
+  fs::remove(directory_.path() / "file");
+  EXPECT_LT(DiskBytes(), 1u << 20);
+  EXPECT_GE(DiskBytes(::getpid()), 1u << 20);
+  EXPECT_LT(DiskBytes(::getpid()), 2u << 20);
+}
+
+TEST_F(UsageTest, Row71_AFileThatNeverHadANameCountsByItsBlocks) {
+  const Holder holder([this] {
+    const int fd = ::open(directory_.path().c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    if (::pwrite(fd, "x", 1, off_t{1} << 33) != 1) return -1;
+    const std::string mebibyte(1 << 20, 'x');
+    return ::pwrite(fd, mebibyte.data(), mebibyte.size(), 0) > 0 ? fd : -1;
+  });
+  EXPECT_GE(DiskBytes(::getpid()), 1u << 20);
+  EXPECT_LT(DiskBytes(::getpid()), 2u << 20);
+}
+
+TEST_F(UsageTest, AnOpenFileOfAnotherFileSystemIsNoneOfTheWorkspace) {
+  const Holder holder([] {
+    const int fd = ::memfd_create("elsewhere", MFD_CLOEXEC);
+    const std::string mebibyte(1 << 20, 'x');
+    return ::pwrite(fd, mebibyte.data(), mebibyte.size(), 0) > 0 ? fd : -1;
+  });
+  EXPECT_LT(DiskBytes(::getpid()), 1u << 20);
 }
 
 TEST_F(UsageTest, ATreeTooDeepToBeMeasuredIsOverEveryLimit) {

@@ -63,7 +63,7 @@ TEST_F(SweepTest, AFailureIsLoggedAndCountedAndKeepsNoOtherIncident) {
       },
       [] {},
   });
-  const std::string log = ::testing::internal::GetCapturedStderr();
+  const std::string log = house_.CapturedLog();
   EXPECT_EQ(house_.loop.sweeper_errors(), 1u);
   EXPECT_THAT(log, AllOf(HasSubstr(R"("level":"error","msg":"Queue sweep failed")"),
                          HasSubstr(R"("error":"the journal is torn")")));
@@ -92,7 +92,7 @@ TEST_F(SweepTest, TheNextSweepComesAtItsIntervalWhateverBecameOfThisOne) {
       },
       [&] { EXPECT_EQ(house_.loop.sweeper_errors(), 2u) << "the young one is old now"; },
   });
-  EXPECT_EQ(CountOf(::testing::internal::GetCapturedStderr(), "Queue sweep failed"), 2u);
+  EXPECT_EQ(CountOf(house_.CapturedLog(), "Queue sweep failed"), 2u);
   EXPECT_EQ(Expired(), 2u);
 }
 
@@ -111,7 +111,7 @@ TEST_F(SweepTest, FailuresWithoutEndFloodNeitherTheLogNorTheLoop) {
       [&] { house_.clock.Advance(1min); },
       [] {},
   });
-  EXPECT_EQ(CountOf(::testing::internal::GetCapturedStderr(), "Queue sweep failed"), 25u);
+  EXPECT_EQ(CountOf(house_.CapturedLog(), "Queue sweep failed"), 25u);
   EXPECT_EQ(Expired(), 25u);
 }
 
@@ -151,7 +151,7 @@ TEST(LoopEventsTest, WhatABackfillFoundIsKnownAsThatToTheScheduler) {
       },
       [&] { EXPECT_EQ(counters().queued, 2u); },
   });
-  ::testing::internal::GetCapturedStderr();
+  house.CapturedLog();
 }
 
 TEST(BrokenEquationsTest, EachNumberIsPartOfAnEquation) {
@@ -205,7 +205,7 @@ TEST(InvariantsTest, WhatIsBrokenIsCountedEachTimeAndLoggedOnceAMinute) {
   for (int i = 0; i < 3; ++i) house.loop.CheckInvariants();
   house.clock.Advance(1min);
   house.loop.CheckInvariants();
-  const std::string log = ::testing::internal::GetCapturedStderr();
+  const std::string log = house.CapturedLog();
   EXPECT_EQ(house.loop.invariant_violations(), 4u);
   EXPECT_EQ(CountOf(log, R"("level":"error","msg":"Invariant violated")"), 2u) << log;
   EXPECT_THAT(log, AllOf(HasSubstr(R"("cluster":"staging","invariant":"queue")"),

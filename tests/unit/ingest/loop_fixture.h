@@ -6,6 +6,8 @@
 #include <utility>
 #include <vector>
 
+#include <gtest/gtest.h>
+
 #include "ingest/ingest_loop.h"
 #include "ingest/metrics.h"
 #include "tests/unit/common/fake_clock.h"
@@ -52,8 +54,13 @@ class RecordingStreams final : public ExecutorStreams {
 // The loop of ingest with a clock, a journal and executors of the test.
 struct LoopFixture {
   explicit LoopFixture(std::vector<std::string> clusters, SchedulerOptions options = {})
-      : loop(With(std::move(options), clusters), inbox, journal, streams,
-             Logger(LogLevel::kInfo, LogFormat::kJson)) {}
+      : loop(With(std::move(options), clusters), inbox, journal, streams, logger) {}
+
+  // All lines since CaptureStderr.
+  std::string CapturedLog() const {
+    logger.Flush();
+    return ::testing::internal::GetCapturedStderr();
+  }
 
   static SchedulerOptions With(SchedulerOptions options, const std::vector<std::string>& clusters) {
     for (const std::string& name : clusters) options.clusters.push_back({name, {}});
@@ -91,6 +98,7 @@ struct LoopFixture {
   Inbox inbox{clock};
   BrittleJournal journal;
   RecordingStreams streams;
+  const Logger logger{LogLevel::kInfo, LogFormat::kJson};
   IngestLoop loop;
 };
 

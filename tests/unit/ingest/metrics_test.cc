@@ -25,7 +25,7 @@ class IngestMetricsTest : public ::testing::Test {
   void LiveABit() {
     ::testing::internal::CaptureStderr();
     house_.RunTurns({[&] { Connect(); }, [&] { Work(); }, [] {}});
-    ::testing::internal::GetCapturedStderr();
+    house_.CapturedLog();
   }
   void Connect() {
     for (const char* cluster : {"a", "b"}) house_.loop.OnSubscribed(cluster, {});
@@ -163,7 +163,8 @@ TEST_F(IngestMetricsTest, TheJournalTellsOfItsTroubles) {
 }
 
 TEST_F(IngestMetricsTest, AScrapeOfALoopThatDoesNotAnswerFailsInsteadOfWaiting) {
-  EXPECT_THROW(ScrapeIngest(house_.inbox, house_.loop, MetricsDetail::kPerCluster, MonoTime()),
+  EXPECT_THROW(ScrapeIngest(house_.inbox, house_.loop, MetricsDetail::kPerCluster, MonoTime(),
+                            Logger(LogLevel::kInfo, LogFormat::kJson)),
                std::runtime_error);
 }
 

@@ -109,7 +109,7 @@ TEST(MetricsDocs, TheTableOfTheExecutorIsWhatItShows) {
 
 TEST(MetricsDocs, TheTableOfBothIsWhatBothShow) {
   MetricsPage page;
-  AddProgramMetrics(page, "ingest", {});
+  AddProgramMetrics(page, "ingest", {}, 0);
   AddProcessMetrics(page);
   EXPECT_THAT(Documented("both"), ContainerEq(Shown(page)));
 }

@@ -158,7 +158,6 @@ std::optional<std::string> ResolveCommand(ExecutorConfig& config, const std::str
   return std::nullopt;
 }
 
-// The nearest directory that exists above the root must be one to write into.
 // Its owner may give a directory all permissions, which the spool does. Keeps errno.
 bool CanBeRepaired(const std::filesystem::path& directory) {
   const int error = errno;
@@ -169,6 +168,7 @@ bool CanBeRepaired(const std::filesystem::path& directory) {
   return is_owner;
 }
 
+// The nearest directory that exists above the root must be one to write into.
 std::optional<std::string> WrongWithWorkspaceRoot(const std::string& root) {
   std::error_code error;
   const std::filesystem::path whole = std::filesystem::absolute(root, error);

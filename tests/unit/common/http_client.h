@@ -1,38 +1,78 @@
 #pragma once
 
+#include <cerrno>
 #include <cstdint>
 #include <string>
+#include <utility>
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "common/unique_fd.h"
 
 namespace runner {
 
-// Sends one request to a server on loopback and returns all that it answers; empty when it cannot
-// connect.
-inline std::string AskHttp(std::uint16_t port, const std::string& method,
-                           const std::string& target) {
-  const UniqueFd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(port);
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  if (::connect(fd.Get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
-    return {};
-  }
-  const std::string request =
-      method + ' ' + target + " HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n";
-  if (::send(fd.Get(), request.data(), request.size(), MSG_NOSIGNAL) < 0) return {};
+// A connection to a server; none when it is refused. `host`: an IPv4 or IPv6 address. What is read
+// from it ends after 20 s.
+inline UniqueFd ConnectTo(std::uint16_t port, const std::string& host = "127.0.0.1") {
+  sockaddr_in6 ipv6{};
+  sockaddr_in ipv4{};
+  const bool is_ipv6 = ::inet_pton(AF_INET6, host.c_str(), &ipv6.sin6_addr) == 1;
+  ipv6.sin6_family = AF_INET6;
+  ipv6.sin6_port = htons(port);
+  ipv4.sin_family = AF_INET;
+  ipv4.sin_port = htons(port);
+  ::inet_pton(AF_INET, host.c_str(), &ipv4.sin_addr);
+  UniqueFd fd(::socket(is_ipv6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const int connected =
+      is_ipv6 ? ::connect(fd.Get(), reinterpret_cast<const sockaddr*>(&ipv6), sizeof ipv6)
+              : ::connect(fd.Get(), reinterpret_cast<const sockaddr*>(&ipv4), sizeof ipv4);
+  const timeval limit{20, 0};
+  ::setsockopt(fd.Get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+  return connected == 0 ? std::move(fd) : UniqueFd();
+}
+
+// This machine has the address ::1.
+inline bool HasIpv6Loopback() {
+  const UniqueFd fd(::socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in6 address{};
+  address.sin6_family = AF_INET6;
+  address.sin6_addr = in6addr_loopback;
+  return ::bind(fd.Get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+}
+
+inline void SendText(const UniqueFd& fd, const std::string& text) {
+  // A server that refuses may close before it has read all of it.
+  static_cast<void>(::send(fd.Get(), text.data(), text.size(), MSG_NOSIGNAL));
+}
+
+// What the server sends until it closes the connection.
+inline std::string ReadToEnd(const UniqueFd& fd) {
   std::string answer;
   char buffer[4096];
   for (ssize_t got; (got = ::read(fd.Get(), buffer, sizeof buffer)) > 0;) {
     answer.append(buffer, static_cast<std::size_t>(got));
   }
   return answer;
+}
+
+// Whether the server has closed the connection; waits for it no longer than reading does.
+inline bool IsClosed(const UniqueFd& fd) {
+  char byte;
+  const ssize_t got = ::recv(fd.Get(), &byte, 1, 0);
+  return got == 0 || (got < 0 && errno == ECONNRESET);
+}
+
+// Sends one request and returns all that the server answers; empty when it refuses connections.
+inline std::string AskHttp(std::uint16_t port, const std::string& method, const std::string& target,
+                           const std::string& host = "127.0.0.1") {
+  const UniqueFd fd = ConnectTo(port, host);
+  if (!fd) return {};
+  SendText(fd, method + ' ' + target + " HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n");
+  return ReadToEnd(fd);
 }
 
 }  // namespace runner

@@ -1,27 +1,30 @@
 #include "common/grpc_endpoint.h"
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
-#include <filesystem>
+#include <atomic>
+#include <functional>
+#include <future>
 #include <mutex>
 #include <stdexcept>
+#include <thread>
 #include <utility>
 
 #include <grpc/support/log.h>
-#include <grpcpp/ext/proto_server_reflection_plugin.h>
+#include <grpcpp/generic/async_generic_service.h>
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/impl/server_builder_option.h>
 #include <grpcpp/impl/server_builder_plugin.h>
 #include <grpcpp/impl/server_initializer.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
-#include <unistd.h>
+#include <grpcpp/impl/service_type.h>
+#include <grpcpp/resource_quota.h>
+#include <sys/resource.h>
 
 #include "common/address.h"
-#include "common/listen_problem.h"
+#include "common/inbox.h"
+#include "common/listener.h"
+#include "common/loop_probe.h"
+#include "common/reflection.h"
 #include "common/unique_fd.h"
 
 namespace runner {
@@ -36,8 +39,55 @@ constexpr int kKeepaliveTimeMs = 30'000;
 constexpr int kKeepaliveTimeoutMs = 10'000;
 // The shortest interval at which clients may ping.
 constexpr int kClientPingIntervalMs = 5'000;
-// Whoever connects and says nothing costs 27 KB, with gRPC's default for two minutes.
-constexpr int kHandshakeTimeoutMs = 10'000;
+// A connection that sends nothing costs 27 KB, with gRPC's default for two minutes.
+constexpr std::chrono::milliseconds kHandshakeTimeout = std::chrono::seconds(10);
+// A connection without calls. Clients connect again with their next call.
+constexpr int kConnectionIdleMs = 60'000;
+constexpr int kMaxStreams = 100;
+// Buffers and calls of all connections.
+constexpr std::size_t kMemoryQuotaBytes = 64 * 1024 * 1024;
+// Of synchronous calls.
+constexpr int kMaxThreads = 8;
+// gRPC parses what it has read before anything else, so this bounds how far a flood gets ahead.
+constexpr int kMaxReadBytes = 64 * 1024;
+constexpr std::size_t kMaxConnections = 1024;
+// Calls that exist at a time take about 13 KB each. The limit of streams does not hold against a
+// client that resets its streams, or never acknowledges the limit (gRPC 1.51).
+constexpr std::size_t kMaxCalls = 2'000;
+
+// Counts the calls that exist, from the moment in which they are read from a connection. gRPC calls
+// it from its threads.
+class CountedCalls final : public grpc::ContextAllocator {
+ public:
+  // `on_excess` runs for each call beyond kMaxCalls.
+  CountedCalls(std::shared_ptr<std::atomic<std::size_t>> calls, std::function<void()> on_excess)
+      : calls_(std::move(calls)), on_excess_(std::move(on_excess)) {}
+
+  grpc::CallbackServerContext* NewCallbackServerContext() override {
+    Count();
+    return new grpc::CallbackServerContext;
+  }
+  grpc::GenericCallbackServerContext* NewGenericCallbackServerContext() override {
+    Count();
+    return new grpc::GenericCallbackServerContext;
+  }
+  void Release(grpc::CallbackServerContext* context) override {
+    delete context;
+    calls_->fetch_sub(1, std::memory_order_relaxed);
+  }
+  void Release(grpc::GenericCallbackServerContext* context) override {
+    delete context;
+    calls_->fetch_sub(1, std::memory_order_relaxed);
+  }
+
+ private:
+  void Count() {
+    if (calls_->fetch_add(1, std::memory_order_relaxed) >= kMaxCalls) on_excess_();
+  }
+
+  const std::shared_ptr<std::atomic<std::size_t>> calls_;
+  const std::function<void()> on_excess_;
+};
 
 // Learns the names of the registered services, which only a plugin of the builder is told.
 class ServiceNames final : public grpc::ServerBuilderPlugin, public grpc::ServerBuilderOption {
@@ -59,41 +109,35 @@ class ServiceNames final : public grpc::ServerBuilderPlugin, public grpc::Server
   std::shared_ptr<std::vector<std::string>> names_;
 };
 
-[[noreturn]] void CannotListen(const std::string& address, const std::string& why) {
-  throw std::runtime_error(ListenProblem(kOption, address, why));
+ListenSockets Listen(const std::string& address) {
+  const std::optional<Address> parsed = ParseAddress(address);
+  if (!parsed) {
+    throw std::runtime_error(std::string(kOption) + ": cannot listen on " + address +
+                             ": not host:port or unix:/path");
+  }
+  return ListenOn(*parsed, kOption);
 }
 
-// gRPC removes whatever is in its way, also the socket of a server that runs: look before.
-void MakeRoomForSocket(const std::string& address, const std::string& path) {
-  const std::filesystem::path parent = std::filesystem::path(path).parent_path();
-  if (!std::filesystem::is_directory(parent)) {
-    CannotListen(address, "directory " + parent.string() +
-                              " does not exist; create it, or choose another path");
-  }
-  struct stat status{};
-  if (::lstat(path.c_str(), &status) != 0) return;
-  if (!S_ISSOCK(status.st_mode))
-    CannotListen(address, path + " exists and is not a socket; remove it, or choose another path");
-  sockaddr_un name{};
-  name.sun_family = AF_UNIX;
-  std::memcpy(name.sun_path, path.c_str(), std::min(path.size(), sizeof name.sun_path - 1));
-  const UniqueFd probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  if (!probe) CannotListen(address, std::strerror(errno));
-  const int connected =
-      ::connect(probe.Get(), reinterpret_cast<const sockaddr*>(&name), sizeof name);
-  if (connected == 0 || errno != ECONNREFUSED) {
-    CannotListen(address, "another server listens on " + path +
-                              "; choose another path, or stop that server");
-  }
-  if (::unlink(path.c_str()) != 0) CannotListen(address, std::strerror(errno));
+ConnectionTable::Limits ConnectionLimits() {
+  rlimit descriptors{};
+  ::getrlimit(RLIMIT_NOFILE, &descriptors);
+  const std::size_t most = std::clamp<std::size_t>(descriptors.rlim_cur / 8, 8, kMaxConnections);
+  // After the timeout gRPC has closed those that did not become HTTP/2.
+  return {.connections = most, .per_address = most * 3 / 4, .settled_after = kHandshakeTimeout};
 }
 
 void SetArguments(grpc::ServerBuilder& builder) {
   builder.SetMaxReceiveMessageSize(kMaxMessageBytes);
   builder.SetMaxSendMessageSize(kMaxMessageBytes);
-  // Without this a second server shares the port instead of being told that it is taken.
-  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
-  builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, kHandshakeTimeoutMs);
+  grpc::ResourceQuota quota("runner");
+  quota.Resize(kMemoryQuotaBytes);
+  quota.SetMaxThreads(kMaxThreads);
+  builder.SetResourceQuota(quota);
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kMaxStreams);
+  builder.AddChannelArgument(GRPC_ARG_TCP_MAX_READ_CHUNK_SIZE, kMaxReadBytes);
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_IDLE_MS, kConnectionIdleMs);
+  builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS,
+                             static_cast<int>(kHandshakeTimeout.count()));
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveTimeMs);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
@@ -107,43 +151,56 @@ class GrpcEndpoint::Impl {
  public:
   Impl(const std::string& address, const std::vector<grpc::Service*>& services,
        std::shared_ptr<grpc::ServerCredentials> tls)
-      : address_(address), names_(std::make_shared<std::vector<std::string>>()) {
-    const std::optional<Address> parsed = ParseAddress(address);
-    if (!parsed) CannotListen(address, "not host:port or unix:/path");
-    const bool is_socket = !parsed->unix_path.empty();
-    if (is_socket) MakeRoomForSocket(address, parsed->unix_path);
-
-    // Both are switches of the whole process and stay on.
+      : address_(address),
+        reflection_(NewReflectionService(names_)),
+        loop_(clock_),
+        probe_(loop_, clock_),
+        listener_(
+            loop_, Listen(address),
+            {.limits = ConnectionLimits(), .flooded = [this] { return *calls_ > kMaxCalls / 2; }},
+            [this](Listener::Id, UniqueFd fd) { HandOver(std::move(fd)); }) {
+    // A switch of the whole process, which stays on.
     grpc::EnableDefaultHealthCheckService(true);
-    grpc::reflection::InitProtoReflectionServerBuilderPlugin();
 
     grpc::ServerBuilder builder;
     SetArguments(builder);
-    int bound_port = 0;
-    const std::string uri = is_socket ? "unix:" + parsed->unix_path : address;
-    builder.AddListeningPort(
-        uri, tls && !is_socket ? std::move(tls) : grpc::InsecureServerCredentials(), &bound_port);
+    if (!tls || address.starts_with("unix:")) tls = grpc::InsecureServerCredentials();
+    // gRPC 1.51 stops listening for good when accept(2) fails once, and knows no limit of
+    // connections: it is handed those that are accepted here.
+    acceptor_ = builder.experimental().AddExternalConnectionAcceptor(
+        grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD, std::move(tls));
     for (grpc::Service* service : services) builder.RegisterService(service);
+    builder.RegisterService(reflection_.get());
     builder.SetOption(std::make_unique<ServiceNames>(names_));
+    builder.SetContextAllocator(
+        std::make_unique<CountedCalls>(calls_, [this] { listener_.OnFlood(); }));
     server_ = builder.BuildAndStart();
-    if (server_ == nullptr || bound_port == 0) {
-      if (is_socket) CannotListen(address, "check who may write to the directory of the socket");
-      throw std::runtime_error(
-          ListenProblem(kOption, parsed->host, parsed->port, "gRPC does not start"));
+    if (server_ == nullptr) {
+      throw std::runtime_error(std::string(kOption) + ": gRPC does not start on " + address);
     }
-    if (!is_socket) {
-      port_ = static_cast<std::uint16_t>(bound_port);
-      address_ = address.substr(0, address.rfind(':') + 1) + std::to_string(port_);
+    if (port() != 0) {
+      address_ = address.substr(0, address.rfind(':') + 1) + std::to_string(port());
     }
     SetServing(true);
+    thread_ = std::thread([this] { loop_.Run(); });
   }
 
-  ~Impl() { Shutdown(Duration::zero()); }
+  ~Impl() {
+    Shutdown(Duration::zero());
+    loop_.Stop();
+    if (thread_.joinable()) thread_.join();
+  }
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
 
-  std::uint16_t port() const { return port_; }
+  std::uint16_t port() const { return listener_.port(); }
   const std::string& address() const { return address_; }
+
+  std::optional<std::string> Failure() {
+    if (probe_.Stuck()) return "loop grpc does not answer";
+    if (const auto why = listener_.Failure()) return "gRPC listener does not accept: " + *why;
+    return std::nullopt;
+  }
 
   void SetServing(bool serving) {
     grpc::HealthCheckServiceInterface* health = server_->GetHealthCheckService();
@@ -153,6 +210,7 @@ class GrpcEndpoint::Impl {
 
   void Shutdown(Duration grace) {
     std::call_once(shutdown_, [&] {
+      StopListening();
       server_->GetHealthCheckService()->Shutdown();
       server_->Shutdown(std::chrono::system_clock::now() +
                         std::chrono::duration_cast<std::chrono::system_clock::duration>(grace));
@@ -160,10 +218,35 @@ class GrpcEndpoint::Impl {
   }
 
  private:
+  void HandOver(UniqueFd fd) {
+    grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters connection;
+    connection.fd = fd.Release();
+    acceptor_->HandleNewConnection(&connection);
+  }
+
+  // gRPC leaks a connection that it is handed during its shutdown: none may follow.
+  void StopListening() {
+    std::promise<void> stopped;
+    loop_.Post([&] {
+      listener_.StopListening();
+      stopped.set_value();
+    });
+    stopped.get_future().wait();
+  }
+
   std::string address_;
-  std::uint16_t port_ = 0;
-  const std::shared_ptr<std::vector<std::string>> names_;
+  const std::shared_ptr<std::vector<std::string>> names_ =
+      std::make_shared<std::vector<std::string>>();
+  const std::shared_ptr<std::atomic<std::size_t>> calls_ =
+      std::make_shared<std::atomic<std::size_t>>(0);
+  const std::unique_ptr<grpc::Service> reflection_;
+  const SystemClock clock_;
+  Inbox loop_;
+  LoopProbe probe_;
+  Listener listener_;
+  std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> acceptor_;
   std::unique_ptr<grpc::Server> server_;
+  std::thread thread_;
   std::once_flag shutdown_;
 };
 
@@ -174,6 +257,7 @@ GrpcEndpoint::GrpcEndpoint(const std::string& address, const std::vector<grpc::S
 GrpcEndpoint::~GrpcEndpoint() = default;
 
 std::uint16_t GrpcEndpoint::port() const { return impl_->port(); }
+std::optional<std::string> GrpcEndpoint::Failure() { return impl_->Failure(); }
 const std::string& GrpcEndpoint::address() const { return impl_->address(); }
 void GrpcEndpoint::SetServing(bool serving) { impl_->SetServing(serving); }
 void GrpcEndpoint::Shutdown(Duration grace) { impl_->Shutdown(grace); }

@@ -150,6 +150,7 @@ ListenSockets ListenOnSocketFile(const std::string& path, const std::string& opt
                  Message(errno) + "; check who may write to the directory of the socket");
   }
   ListenSockets listening;
+  listening.unix_path = path;
   listening.sockets.push_back(std::move(fd));
   return listening;
 }

@@ -13,6 +13,7 @@ namespace runner {
 struct ListenSockets {
   std::vector<UniqueFd> sockets;  // non-blocking
   std::uint16_t port = 0;         // that was bound; 0 for a Unix socket
+  std::string unix_path;          // of the file of a Unix socket
 };
 
 // Listens. `::` serves IPv4 and IPv6, every other address its own family. Port 0 picks a free one.

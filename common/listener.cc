@@ -10,6 +10,7 @@
 #include <poll.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 namespace runner {
 namespace {
@@ -50,9 +51,17 @@ Listener::Listener(Inbox& loop, ListenSockets sockets, const Options& options,
 }
 
 Listener::~Listener() {
-  for (const Inbox::TimerId timer : {resume_timer_, age_timer_, flood_timer_}) loop_.Cancel(timer);
-  for (const UniqueFd& socket : sockets_.sockets) loop_.Unwatch(socket.Get());
+  StopListening();
+  for (const Inbox::TimerId timer : {age_timer_, flood_timer_}) loop_.Cancel(timer);
   while (!open_.empty()) Cut(open_.begin()->first);
+}
+
+void Listener::StopListening() {
+  loop_.Cancel(resume_timer_);
+  for (const UniqueFd& socket : sockets_.sockets) loop_.Unwatch(socket.Get());
+  sockets_.sockets.clear();
+  if (!sockets_.unix_path.empty()) ::unlink(sockets_.unix_path.c_str());
+  sockets_.unix_path.clear();
 }
 
 void Listener::WatchSockets() {
@@ -173,19 +182,19 @@ std::optional<std::string> Listener::Failure() const {
   return std::generic_category().message(error_);
 }
 
-void Listener::OnFlood(std::function<bool()> over) {
-  if (flooded_.exchange(true, std::memory_order_relaxed)) return;
-  loop_.Post([this, over = std::move(over)] { CutBusiest(over); });
+void Listener::OnFlood() {
+  if (cutting_busiest_.exchange(true, std::memory_order_relaxed)) return;
+  loop_.Post([this] { CutBusiest(); });
 }
 
-void Listener::CutBusiest(const std::function<bool()>& over) {
+void Listener::CutBusiest() {
   flood_timer_ = Inbox::kNoTimer;
-  if (!over()) {
-    flooded_.store(false, std::memory_order_relaxed);
+  if (!options_.flooded()) {
+    cutting_busiest_.store(false, std::memory_order_relaxed);
     return;
   }
   for (const Id id : table_.Busiest([this](Id one) { return Received(one); })) Cut(id);
-  flood_timer_ = loop_.After(kFloodInterval, [this, over] { CutBusiest(over); });
+  flood_timer_ = loop_.After(kFloodInterval, [this] { CutBusiest(); });
 }
 
 }  // namespace runner

@@ -32,6 +32,8 @@ class Listener {
     Duration max_age = Duration::zero();
     // How long accept(2) may fail until the server counts as not accepting.
     Duration failure_after = std::chrono::seconds(10);
+    // Whether a flood goes on; on the loop thread.
+    std::function<bool()> flooded = {};
   };
   // Takes the connection over, which is non-blocking. On the loop thread; never blocks or throws.
   using OnConnection = std::function<void(Id, UniqueFd)>;
@@ -51,8 +53,12 @@ class Listener {
   // Why nothing has been accepted for `failure_after`, or nothing.
   std::optional<std::string> Failure() const EXCLUDES(mutex_);
 
-  // Cuts the connections that send most, now and every 100 ms until `over` is false.
-  void OnFlood(std::function<bool()> over);
+  // Cuts the connections that send most, now and every 100 ms while the flood goes on. Returns at
+  // once; cheap when called again.
+  void OnFlood();
+
+  // Closes the listening sockets, and removes the file of a Unix socket. Connections stay.
+  void StopListening();
 
  private:
   struct Connection {
@@ -66,11 +72,11 @@ class Listener {
   void Pause(int error);
   void Cut(Id id);
   void CutOld();
-  void CutBusiest(const std::function<bool()>& over);
+  void CutBusiest();
   std::uint64_t Received(Id id) const;
 
   Inbox& loop_;
-  const ListenSockets sockets_;
+  ListenSockets sockets_;
   const Options options_;
   const OnConnection on_connection_;
   ConnectionTable table_;
@@ -78,7 +84,7 @@ class Listener {
   Inbox::TimerId resume_timer_ = Inbox::kNoTimer;
   Inbox::TimerId age_timer_ = Inbox::kNoTimer;
   Inbox::TimerId flood_timer_ = Inbox::kNoTimer;
-  std::atomic<bool> flooded_{false};
+  std::atomic<bool> cutting_busiest_{false};
 
   mutable Mutex mutex_;
   int error_ GUARDED_BY(mutex_) = 0;  // of accept(2); 0: it works

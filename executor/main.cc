@@ -47,6 +47,7 @@ int Run(const ExecutorConfig& config, const ConfigTable& table) {
   };
   const HealthCheck shutdown = ShutdownCheck([&] { return loop.draining(); });
   LoopProbe probe(inbox, clock);
+  GrpcEndpoint grpc(config.common.grpc_listen, {&admin}, tls ? tls->ForServer() : nullptr);
   HttpServer metrics({.bind_address = config.common.bind_address,
                       .port = config.common.metrics_port,
                       .option = "--metrics-port"},
@@ -59,10 +60,11 @@ int Run(const ExecutorConfig& config, const ConfigTable& table) {
   HttpServer health({.bind_address = config.common.bind_address,
                      .port = config.common.health_port,
                      .option = "--health-port"},
-                    {{"/healthz", HealthHandler({shutdown, LoopCheck("executor", probe)})},
+                    {{"/healthz", HealthHandler({shutdown,
+                                                 LoopCheck("executor", probe),
+                                                 {"grpc", [&] { return grpc.Failure(); }}})},
                      {"/readyz", HealthHandler({AttachCheck(loop), shutdown})}},
                     on_error);
-  GrpcEndpoint grpc(config.common.grpc_listen, {&admin}, tls ? tls->ForServer() : nullptr);
   logger.Info(
       "Listening",
       {{"grpc", grpc.address()}, {"metrics_port", metrics.port()}, {"health_port", health.port()}});

@@ -136,16 +136,16 @@ TEST(ListenerTest, AConnectionThatIsTooOldIsClosed) {
 }
 
 TEST(ListenerTest, AFloodClosesTheConnectionsThatSendMost) {
-  AcceptingServer server(Listener::Options{});
+  std::atomic<bool> over = false;
+  AcceptingServer server({.flooded = [&] { return !over; }});
   const UniqueFd quiet = ConnectTo(server.port());
   const UniqueFd loud = ConnectTo(server.port());
   SendText(quiet, "hello");
   SendText(loud, std::string(20'000, 'x'));
   ASSERT_TRUE(Eventually([&] { return server.Open() == 2; }));
-  std::atomic<bool> over = true;
-  server.listener().OnFlood([&] { return over.load(); });
+  server.listener().OnFlood();
   EXPECT_TRUE(IsClosed(loud));
-  over = false;
+  over = true;
   EXPECT_EQ(server.Open(), 1u);
 }
 

@@ -2,13 +2,16 @@
 
 #include <algorithm>
 #include <atomic>
-#include <functional>
+#include <charconv>
 #include <future>
 #include <mutex>
 #include <stdexcept>
+#include <string_view>
 #include <thread>
 #include <utility>
 
+#include <grpc/grpc.h>
+#include <grpc/support/alloc.h>
 #include <grpc/support/log.h>
 #include <grpcpp/generic/async_generic_service.h>
 #include <grpcpp/grpcpp.h>
@@ -21,6 +24,7 @@
 #include <sys/resource.h>
 
 #include "common/address.h"
+#include "common/call_pool.h"
 #include "common/inbox.h"
 #include "common/listener.h"
 #include "common/loop_probe.h"
@@ -46,8 +50,6 @@ constexpr int kConnectionIdleMs = 60'000;
 constexpr int kMaxStreams = 100;
 // Buffers and calls of all connections.
 constexpr std::size_t kMemoryQuotaBytes = 64 * 1024 * 1024;
-// Of synchronous calls.
-constexpr int kMaxThreads = 8;
 // gRPC parses what it has read before anything else, so this bounds how far a flood gets ahead.
 constexpr int kMaxReadBytes = 64 * 1024;
 constexpr std::size_t kMaxConnections = 1024;
@@ -55,38 +57,78 @@ constexpr std::size_t kMaxConnections = 1024;
 // client that resets its streams, or never acknowledges the limit (gRPC 1.51).
 constexpr std::size_t kMaxCalls = 2'000;
 
-// Counts the calls that exist, from the moment in which they are read from a connection. gRPC calls
-// it from its threads.
+struct CallCounts {
+  std::atomic<std::uint64_t> begun{0};
+  std::atomic<std::uint64_t> ended{0};
+};
+
+// Counts the calls that have reached a handler. gRPC calls it from its threads.
 class CountedCalls final : public grpc::ContextAllocator {
  public:
-  // `on_excess` runs for each call beyond kMaxCalls.
-  CountedCalls(std::shared_ptr<std::atomic<std::size_t>> calls, std::function<void()> on_excess)
-      : calls_(std::move(calls)), on_excess_(std::move(on_excess)) {}
+  explicit CountedCalls(std::shared_ptr<CallCounts> counts) : counts_(std::move(counts)) {}
 
   grpc::CallbackServerContext* NewCallbackServerContext() override {
-    Count();
+    counts_->begun.fetch_add(1, std::memory_order_relaxed);
     return new grpc::CallbackServerContext;
   }
   grpc::GenericCallbackServerContext* NewGenericCallbackServerContext() override {
-    Count();
+    counts_->begun.fetch_add(1, std::memory_order_relaxed);
     return new grpc::GenericCallbackServerContext;
   }
   void Release(grpc::CallbackServerContext* context) override {
     delete context;
-    calls_->fetch_sub(1, std::memory_order_relaxed);
+    counts_->ended.fetch_add(1, std::memory_order_relaxed);
   }
   void Release(grpc::GenericCallbackServerContext* context) override {
     delete context;
-    calls_->fetch_sub(1, std::memory_order_relaxed);
+    counts_->ended.fetch_add(1, std::memory_order_relaxed);
   }
 
  private:
-  void Count() {
-    if (calls_->fetch_add(1, std::memory_order_relaxed) >= kMaxCalls) on_excess_();
+  const std::shared_ptr<CallCounts> counts_;
+};
+
+// The number of that name in the channelz data of gRPC (grpc/channelz/v1/channelz.proto, as JSON);
+// the last one, 0 when there is none.
+std::uint64_t ChannelzNumber(const std::string& json, std::string_view name) {
+  const std::string key = '"' + std::string(name) + "\":\"";
+  const std::size_t found = json.rfind(key);
+  std::uint64_t number = 0;
+  if (found == std::string::npos) return number;
+  std::from_chars(json.data() + found + key.size(), json.data() + json.size(), number);
+  return number;
+}
+
+std::string TakeText(char* text) {
+  const std::unique_ptr<char, decltype(&::gpr_free)> owned(text, &::gpr_free);
+  return text == nullptr ? "" : text;
+}
+
+// Tells from the calls of the server whether its clients flood it. Belongs to one thread.
+class FloodDetector {
+ public:
+  explicit FloodDetector(std::shared_ptr<CallCounts> counts) : counts_(std::move(counts)) {}
+
+  // The server that was started last in this process.
+  void Start() { server_ = ChannelzNumber(TakeText(::grpc_channelz_get_servers(0)), "serverId"); }
+
+  bool Flooded() {
+    const std::uint64_t ended = counts_->ended.load();
+    const std::uint64_t begun = counts_->begun.load();
+    // Calls whose first message has not come never reach a handler: few, unless that is the attack.
+    // Those that were reset without one are not told apart from those that wait.
+    const std::uint64_t started = ChannelzNumber(
+        TakeText(::grpc_channelz_get_server(static_cast<std::intptr_t>(server_))), "callsStarted");
+    const std::uint64_t unhandled = started - std::min(begun, started);
+    const bool waiting = unhandled > unhandled_ + kMaxCalls;
+    if (waiting) unhandled_ = unhandled;
+    return waiting || begun - ended > kMaxCalls;
   }
 
-  const std::shared_ptr<std::atomic<std::size_t>> calls_;
-  const std::function<void()> on_excess_;
+ private:
+  const std::shared_ptr<CallCounts> counts_;
+  std::uint64_t server_ = 0;
+  std::uint64_t unhandled_ = 0;  // when connections were last cut for them
 };
 
 // Learns the names of the registered services, which only a plugin of the builder is told.
@@ -131,7 +173,6 @@ void SetArguments(grpc::ServerBuilder& builder) {
   builder.SetMaxSendMessageSize(kMaxMessageBytes);
   grpc::ResourceQuota quota("runner");
   quota.Resize(kMemoryQuotaBytes);
-  quota.SetMaxThreads(kMaxThreads);
   builder.SetResourceQuota(quota);
   builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kMaxStreams);
   builder.AddChannelArgument(GRPC_ARG_TCP_MAX_READ_CHUNK_SIZE, kMaxReadBytes);
@@ -155,10 +196,9 @@ class GrpcEndpoint::Impl {
         reflection_(NewReflectionService(names_)),
         loop_(clock_),
         probe_(loop_, clock_),
-        listener_(
-            loop_, Listen(address),
-            {.limits = ConnectionLimits(), .flooded = [this] { return *calls_ > kMaxCalls / 2; }},
-            [this](Listener::Id, UniqueFd fd) { HandOver(std::move(fd)); }) {
+        listener_(loop_, Listen(address),
+                  {.limits = ConnectionLimits(), .flooded = [this] { return detector_.Flooded(); }},
+                  [this](Listener::Id, UniqueFd fd) { HandOver(std::move(fd)); }) {
     // A switch of the whole process, which stays on.
     grpc::EnableDefaultHealthCheckService(true);
 
@@ -172,8 +212,7 @@ class GrpcEndpoint::Impl {
     for (grpc::Service* service : services) builder.RegisterService(service);
     builder.RegisterService(reflection_.get());
     builder.SetOption(std::make_unique<ServiceNames>(names_));
-    builder.SetContextAllocator(
-        std::make_unique<CountedCalls>(calls_, [this] { listener_.OnFlood(); }));
+    builder.SetContextAllocator(std::make_unique<CountedCalls>(counts_));
     server_ = builder.BuildAndStart();
     if (server_ == nullptr) {
       throw std::runtime_error(std::string(kOption) + ": gRPC does not start on " + address);
@@ -181,6 +220,7 @@ class GrpcEndpoint::Impl {
     if (port() != 0) {
       address_ = address.substr(0, address.rfind(':') + 1) + std::to_string(port());
     }
+    detector_.Start();
     SetServing(true);
     thread_ = std::thread([this] { loop_.Run(); });
   }
@@ -218,14 +258,20 @@ class GrpcEndpoint::Impl {
   }
 
  private:
+  // gRPC goes on with the connection on the thread that hands it over, and reads from it for as
+  // long as it has data: not on the loop.
   void HandOver(UniqueFd fd) {
-    grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters connection;
-    connection.fd = fd.Release();
-    acceptor_->HandleNewConnection(&connection);
+    handing_over_.Run([this, owned = std::make_shared<UniqueFd>(std::move(fd))] {
+      if (stopping_) return;
+      grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters connection;
+      connection.fd = owned->Release();
+      acceptor_->HandleNewConnection(&connection);
+    });
   }
 
-  // gRPC leaks a connection that it is handed during its shutdown: none may follow.
+  // gRPC leaks a connection that it is handed after its shutdown.
   void StopListening() {
+    stopping_ = true;
     std::promise<void> stopped;
     loop_.Post([&] {
       listener_.StopListening();
@@ -237,8 +283,8 @@ class GrpcEndpoint::Impl {
   std::string address_;
   const std::shared_ptr<std::vector<std::string>> names_ =
       std::make_shared<std::vector<std::string>>();
-  const std::shared_ptr<std::atomic<std::size_t>> calls_ =
-      std::make_shared<std::atomic<std::size_t>>(0);
+  const std::shared_ptr<CallCounts> counts_ = std::make_shared<CallCounts>();
+  FloodDetector detector_{counts_};
   const std::unique_ptr<grpc::Service> reflection_;
   const SystemClock clock_;
   Inbox loop_;
@@ -246,6 +292,8 @@ class GrpcEndpoint::Impl {
   Listener listener_;
   std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> acceptor_;
   std::unique_ptr<grpc::Server> server_;
+  std::atomic<bool> stopping_{false};
+  CallPool handing_over_{2, kMaxConnections};
   std::thread thread_;
   std::once_flag shutdown_;
 };

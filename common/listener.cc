@@ -1,5 +1,6 @@
 #include "common/listener.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <system_error>
 #include <utility>
@@ -18,7 +19,7 @@ namespace {
 // Connections taken in one turn of the loop, so that the rest of the loop is served as well.
 constexpr int kMaxPerTurn = 64;
 constexpr Duration kRetryAfterShortage = std::chrono::milliseconds(100);
-constexpr Duration kFloodInterval = std::chrono::milliseconds(100);
+constexpr Duration kFloodInterval = std::chrono::milliseconds(20);
 
 // The bytes of the address; empty for a Unix socket.
 std::string KeyOf(const sockaddr_storage& name) {
@@ -77,7 +78,7 @@ void Listener::Accept(int listening) {
     UniqueFd fd(::accept4(listening, reinterpret_cast<sockaddr*>(&name), &size,
                           SOCK_CLOEXEC | SOCK_NONBLOCK));
     if (!fd && (errno == EINTR || errno == ECONNABORTED)) continue;
-    if (!fd && errno != EAGAIN) return Pause(errno);
+    if (!fd && errno != EAGAIN) return OnShortage(errno);
     {
       const MutexLock lock(mutex_);
       error_ = 0;
@@ -87,19 +88,24 @@ void Listener::Accept(int listening) {
   }
 }
 
-// The socket stays readable during the shortage: without a pause the loop would spin.
-void Listener::Pause(int error) {
+void Listener::OnShortage(int error) {
   {
     const MutexLock lock(mutex_);
     if (error_ == 0) failing_since_ = loop_.Now().mono;
     error_ = error;
   }
+  // The socket stays readable during the shortage: without a pause the loop would spin.
+  PauseAccepting(kRetryAfterShortage);
+}
+
+void Listener::PauseAccepting(Duration time) {
   for (const UniqueFd& socket : sockets_.sockets) loop_.Unwatch(socket.Get());
-  resume_timer_ = loop_.After(kRetryAfterShortage, [this] {
+  loop_.Cancel(resume_timer_);
+  resume_timer_ = loop_.After(time, [this] {
     resume_timer_ = Inbox::kNoTimer;
     WatchSockets();
     // Called also when nobody connects: accept(2) tells whether the shortage has passed.
-    Accept(sockets_.sockets.front().Get());
+    if (!sockets_.sockets.empty()) Accept(sockets_.sockets.front().Get());
   });
 }
 
@@ -118,11 +124,10 @@ void Listener::Admit(UniqueFd fd, const std::string& address) {
     if (*excess == id) return;
   }
   try {
-    // EPOLLHUP and EPOLLERR are always reported.
-    loop_.Watch(watched, 0, [this, id, watched](std::uint32_t) {
-      // The event may be that of an earlier connection with the same descriptor.
-      if (HasHungUp(watched)) Closed(id);
-    });
+    // EPOLLHUP and EPOLLERR are always reported; EPOLLIN once for what has arrived, as the server
+    // reads it.
+    const std::uint32_t traffic = options_.flooded && !address.empty() ? EPOLLIN | EPOLLET : 0;
+    loop_.Watch(watched, traffic, [this, id](std::uint32_t events) { OnEvents(id, events); });
   } catch (const std::system_error&) {
     return Cut(id);
   }
@@ -130,6 +135,20 @@ void Listener::Admit(UniqueFd fd, const std::string& address) {
     age_timer_ = loop_.At(now + options_.max_age, [this] { CutOld(); });
   }
   on_connection_(id, std::move(given));
+}
+
+void Listener::OnEvents(Id id, std::uint32_t events) {
+  const auto found = open_.find(id);
+  if (found == open_.end()) return;
+  // The event may be that of an earlier connection with the same descriptor.
+  if ((events & (EPOLLHUP | EPOLLERR)) != 0 && HasHungUp(found->second.fd.Get())) return Closed(id);
+  if ((events & EPOLLIN) == 0) return;
+  const std::uint64_t received = Received(id);
+  unchecked_ += received - std::min(found->second.received, received);
+  found->second.received = received;
+  if (unchecked_ < kTrafficStep) return;
+  unchecked_ = 0;
+  if (flood_timer_ == Inbox::kNoTimer) CutBusiest();
 }
 
 void Listener::Closed(Id id) {
@@ -182,18 +201,11 @@ std::optional<std::string> Listener::Failure() const {
   return std::generic_category().message(error_);
 }
 
-void Listener::OnFlood() {
-  if (cutting_busiest_.exchange(true, std::memory_order_relaxed)) return;
-  loop_.Post([this] { CutBusiest(); });
-}
-
 void Listener::CutBusiest() {
   flood_timer_ = Inbox::kNoTimer;
-  if (!options_.flooded()) {
-    cutting_busiest_.store(false, std::memory_order_relaxed);
-    return;
-  }
+  if (!options_.flooded()) return;
   for (const Id id : table_.Busiest([this](Id one) { return Received(one); })) Cut(id);
+  PauseAccepting(2 * kFloodInterval);
   flood_timer_ = loop_.After(kFloodInterval, [this] { CutBusiest(); });
 }
 

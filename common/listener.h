@@ -1,6 +1,5 @@
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -21,7 +20,7 @@ namespace runner {
 // memory has passed. A connection takes two descriptors: one for the server, one by which it is
 // watched and cut here.
 //
-// Threads: Failure and OnFlood may be called from any thread. Everything else belongs to the loop
+// Threads: Failure may be called from any thread. Everything else belongs to the loop
 // thread, or to the owner while the loop does not run. The loop outlives the listener.
 class Listener {
  public:
@@ -32,9 +31,12 @@ class Listener {
     Duration max_age = Duration::zero();
     // How long accept(2) may fail until the server counts as not accepting.
     Duration failure_after = std::chrono::seconds(10);
-    // Whether a flood goes on; on the loop thread.
+    // Whether what the connections send is more than the server bears; on the loop thread, after
+    // every kTrafficStep bytes. While it is, the connections that send most are cut, and none is
+    // accepted. Empty: traffic is not watched.
     std::function<bool()> flooded = {};
   };
+  static constexpr std::uint64_t kTrafficStep = 16 * 1024;
   // Takes the connection over, which is non-blocking. On the loop thread; never blocks or throws.
   using OnConnection = std::function<void(Id, UniqueFd)>;
 
@@ -53,10 +55,6 @@ class Listener {
   // Why nothing has been accepted for `failure_after`, or nothing.
   std::optional<std::string> Failure() const EXCLUDES(mutex_);
 
-  // Cuts the connections that send most, now and every 100 ms while the flood goes on. Returns at
-  // once; cheap when called again.
-  void OnFlood();
-
   // Closes the listening sockets, and removes the file of a Unix socket. Connections stay.
   void StopListening();
 
@@ -64,12 +62,15 @@ class Listener {
   struct Connection {
     UniqueFd fd;
     bool is_tcp;
+    std::uint64_t received = 0;  // as far as counted in unchecked_
   };
 
   void WatchSockets();
   void Accept(int listening);
   void Admit(UniqueFd fd, const std::string& address);
-  void Pause(int error);
+  void OnEvents(Id id, std::uint32_t events);
+  void OnShortage(int error);
+  void PauseAccepting(Duration time);
   void Cut(Id id);
   void CutOld();
   void CutBusiest();
@@ -84,7 +85,7 @@ class Listener {
   Inbox::TimerId resume_timer_ = Inbox::kNoTimer;
   Inbox::TimerId age_timer_ = Inbox::kNoTimer;
   Inbox::TimerId flood_timer_ = Inbox::kNoTimer;
-  std::atomic<bool> cutting_busiest_{false};
+  std::uint64_t unchecked_ = 0;  // bytes since `flooded` was asked
 
   mutable Mutex mutex_;
   int error_ GUARDED_BY(mutex_) = 0;  // of accept(2); 0: it works

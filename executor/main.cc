@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "common/call_guard.h"
+#include "common/descriptor_limit.h"
 #include "common/grpc_endpoint.h"
 #include "common/health.h"
 #include "common/http_server.h"
@@ -39,7 +40,10 @@ int Run(const ExecutorConfig& config, const ConfigTable& table) {
   Inbox inbox(clock);
   const std::unique_ptr<TlsCredentials> tls = MakeTls(clock, config.common.grpc_tls, logger);
   CallGuard guard(clock, config.common.grpc_token_file, logger);
-  ExecutorLoop loop(config.Executor(), config.Agent(), {guard, tls.get()}, inbox, logger);
+  AgentOptions agent = config.Agent();
+  agent.descriptor_limit = DescriptorLimit();
+  RaiseDescriptorLimit();
+  ExecutorLoop loop(config.Executor(), agent, {guard, tls.get()}, inbox, logger);
   AdminService admin(inbox, loop, guard);
   const MonoTime started = clock.Now().mono;
   const auto on_error = [&](std::string_view path, std::string_view what) {

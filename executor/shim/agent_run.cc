@@ -123,7 +123,8 @@ int AgentRun::Start(int workspace_fd, OutputCapture& out, OutputCapture& err) {
                        .workspace_fd = workspace_fd,
                        .stdin_fd = input.Get(),
                        .stdout_fd = out_end.Get(),
-                       .stderr_fd = err_end.Get()});
+                       .stderr_fd = err_end.Get(),
+                       .descriptor_limit = options_.descriptor_limit});
   oom_score_.Restore();
   return agent_.error;
 }

@@ -10,9 +10,8 @@
 
 namespace runner {
 
-// Runs the bodies of calls that may wait, which the threads of gRPC must not, on threads of its
-// own. They are started when they are needed, and end after 10 s without work. Thread-safe. Calls
-// end before the pool is destroyed.
+// Runs on threads of its own the bodies of calls that wait, which the threads of gRPC must not do.
+// The threads start when they are needed, and end after 10 s without work. Thread-safe.
 class CallPool {
  public:
   // At most `threads` calls run and `waiting` wait; more are refused.

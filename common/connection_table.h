@@ -35,20 +35,20 @@ class ConnectionTable {
   // Does nothing when there is no such connection.
   void Remove(Id id);
 
-  // The start of the oldest connection, and which it is.
+  // The oldest connection, and its start.
   struct Oldest {
     Id id;
     MonoTime since;
   };
   std::optional<Oldest> oldest() const;
 
-  // Call when the table has one connection more than it may have, after Add. The connection to be
-  // cut, if there are too many: of the address that has too many, otherwise of all; the one that
-  // has received least, and of those the oldest. It is the last one when nobody else may be cut.
+  // The connection to be cut, if the last Add made too many: among those of the address that has
+  // too many, otherwise among all, the one that has received least, and among equals the oldest.
+  // The last one itself is cut when no other may be.
   std::optional<Id> Excess(MonoTime now, const Received& received) const;
 
-  // Whose traffic since the last call is at least half of the mean, and at least kBusyBytes: the
-  // connections behind a flood.
+  // The connections behind a flood: each has received at least half of the mean, and at least
+  // kBusyBytes, since it was last returned here.
   std::vector<Id> Busiest(const Received& received);
   static constexpr std::uint64_t kBusyBytes = 4096;
 

@@ -21,13 +21,14 @@
 #include <grpcpp/impl/server_initializer.h>
 #include <grpcpp/impl/service_type.h>
 #include <grpcpp/resource_quota.h>
-#include <sys/resource.h>
 
 #include "common/address.h"
 #include "common/call_pool.h"
+#include "common/descriptor_limit.h"
 #include "common/inbox.h"
 #include "common/listener.h"
 #include "common/loop_probe.h"
+#include "common/mutex.h"
 #include "common/reflection.h"
 #include "common/unique_fd.h"
 
@@ -87,6 +88,9 @@ class CountedCalls final : public grpc::ContextAllocator {
  private:
   const std::shared_ptr<CallCounts> counts_;
 };
+
+// To hand a connection over to gRPC.
+constexpr Duration kHandOverTime = std::chrono::seconds(1);
 
 // The number of that name in the channelz data of gRPC (grpc/channelz/v1/channelz.proto, as JSON);
 // the last one, 0 when there is none.
@@ -161,9 +165,7 @@ ListenSockets Listen(const std::string& address) {
 }
 
 ConnectionTable::Limits ConnectionLimits() {
-  rlimit descriptors{};
-  ::getrlimit(RLIMIT_NOFILE, &descriptors);
-  const std::size_t most = std::clamp<std::size_t>(descriptors.rlim_cur / 8, 8, kMaxConnections);
+  const std::size_t most = std::clamp<std::size_t>(DescriptorLimit() / 8, 8, kMaxConnections);
   // After the timeout gRPC has closed those that did not become HTTP/2.
   return {.connections = most, .per_address = most * 3 / 4, .settled_after = kHandshakeTimeout};
 }
@@ -197,7 +199,8 @@ class GrpcEndpoint::Impl {
         loop_(clock_),
         probe_(loop_, clock_),
         listener_(loop_, Listen(address),
-                  {.limits = ConnectionLimits(), .flooded = [this] { return detector_.Flooded(); }},
+                  {.limits = ConnectionLimits(),
+                   .flooded = [this] { return detector_.Flooded() || HandOverIsStuck(); }},
                   [this](Listener::Id, UniqueFd fd) { HandOver(std::move(fd)); }) {
     // A switch of the whole process, which stays on.
     grpc::EnableDefaultHealthCheckService(true);
@@ -258,15 +261,29 @@ class GrpcEndpoint::Impl {
   }
 
  private:
-  // gRPC goes on with the connection on the thread that hands it over, and reads from it for as
-  // long as it has data: not on the loop.
+  // gRPC reads from the connection on the thread that hands it over, for as long as there is data:
+  // that is never the loop thread.
   void HandOver(UniqueFd fd) {
-    handing_over_.Run([this, owned = std::make_shared<UniqueFd>(std::move(fd))] {
+    const MutexLock lock(hand_over_mutex_);
+    if (waiting_++ == 0) progress_ = clock_.Now().mono;
+    const bool runs = handing_over_.Run([this, owned = std::make_shared<UniqueFd>(std::move(fd))] {
+      {
+        const MutexLock started(hand_over_mutex_);
+        --waiting_;
+        progress_ = clock_.Now().mono;
+      }
       if (stopping_) return;
       grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters connection;
       connection.fd = owned->Release();
       acceptor_->HandleNewConnection(&connection);
     });
+    if (!runs) --waiting_;  // no thread can be started: the connection is closed
+  }
+
+  // Connections that send without a pause keep the threads that hand over, also without calls.
+  bool HandOverIsStuck() {
+    const MutexLock lock(hand_over_mutex_);
+    return waiting_ > 0 && clock_.Now().mono - progress_ > kHandOverTime;
   }
 
   // gRPC leaks a connection that it is handed after its shutdown.
@@ -294,6 +311,9 @@ class GrpcEndpoint::Impl {
   std::unique_ptr<grpc::Server> server_;
   std::atomic<bool> stopping_{false};
   CallPool handing_over_{2, kMaxConnections};
+  Mutex hand_over_mutex_;
+  std::size_t waiting_ GUARDED_BY(hand_over_mutex_) = 0;
+  MonoTime progress_ GUARDED_BY(hand_over_mutex_);  // when one was last begun
   std::thread thread_;
   std::once_flag shutdown_;
 };

@@ -39,7 +39,8 @@ class GrpcEndpoint {
 
   // The port that was bound; 0 for a Unix socket.
   std::uint16_t port() const;
-  // Why the server does not accept connections, when it has not for 10 s; at once.
+  // The reason why the server has not accepted connections for 5 s; nothing when it does. Never
+  // waits.
   std::optional<std::string> Failure();
   // As clients dial it: the address with the port that was bound.
   const std::string& address() const;

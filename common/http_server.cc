@@ -6,6 +6,7 @@
 #include <stdexcept>
 #include <string>
 #include <thread>
+#include <unordered_map>
 #include <utility>
 
 #include <microhttpd.h>
@@ -109,13 +110,17 @@ class HttpServer::Impl {
     if (::MHD_get_timeout(daemon_.get(), &milliseconds) == MHD_YES) loop_.Post([this] { Serve(); });
   }
 
-  static void OnConnectionChange(void* self, MHD_Connection*, void** context,
-                                 MHD_ConnectionNotificationCode code) {
+  static void OnConnectionChange(void* self, MHD_Connection* connection, void**,
+                                 MHD_ConnectionNotificationCode code) noexcept {
     auto* server = static_cast<Impl*>(self);
     if (code == MHD_CONNECTION_NOTIFY_STARTED) {
-      *context = reinterpret_cast<void*>(server->adding_);
-    } else {
-      server->listener_.Closed(reinterpret_cast<Listener::Id>(*context));
+      try {
+        server->ids_[connection] = server->adding_;
+      } catch (...) {  // out of memory: the listener closes it when it is too old
+      }
+    } else if (const auto found = server->ids_.find(connection); found != server->ids_.end()) {
+      server->listener_.Closed(found->second);
+      server->ids_.erase(found);
     }
   }
 
@@ -177,8 +182,9 @@ class HttpServer::Impl {
   const SystemClock clock_;
   Inbox loop_;
   Listener listener_;
-  std::unique_ptr<MHD_Daemon, StopDaemon> daemon_;
   Listener::Id adding_ = 0;  // the connection that is being handed to the library
+  std::unordered_map<const MHD_Connection*, Listener::Id> ids_;
+  std::unique_ptr<MHD_Daemon, StopDaemon> daemon_;  // its end calls back
   std::thread thread_;
 };
 

@@ -18,6 +18,8 @@ namespace {
 
 // Connections taken in one turn of the loop, so that the rest of the loop is served as well.
 constexpr int kMaxPerTurn = 64;
+// Unix sockets do not count what they receive: each arrival counts as much.
+constexpr std::uint64_t kUnixArrivalBytes = 1024;
 constexpr Duration kRetryAfterShortage = std::chrono::milliseconds(100);
 constexpr Duration kFloodInterval = std::chrono::milliseconds(20);
 
@@ -126,7 +128,7 @@ void Listener::Admit(UniqueFd fd, const std::string& address) {
   try {
     // EPOLLHUP and EPOLLERR are always reported; EPOLLIN once for what has arrived, as the server
     // reads it.
-    const std::uint32_t traffic = options_.flooded && !address.empty() ? EPOLLIN | EPOLLET : 0;
+    const std::uint32_t traffic = options_.flooded ? EPOLLIN | EPOLLET : 0;
     loop_.Watch(watched, traffic, [this, id](std::uint32_t events) { OnEvents(id, events); });
   } catch (const std::system_error&) {
     return Cut(id);
@@ -143,7 +145,8 @@ void Listener::OnEvents(Id id, std::uint32_t events) {
   // The event may be that of an earlier connection with the same descriptor.
   if ((events & (EPOLLHUP | EPOLLERR)) != 0 && HasHungUp(found->second.fd.Get())) return Closed(id);
   if ((events & EPOLLIN) == 0) return;
-  const std::uint64_t received = Received(id);
+  const std::uint64_t received =
+      found->second.is_tcp ? Received(id) : found->second.received + kUnixArrivalBytes;
   unchecked_ += received - std::min(found->second.received, received);
   found->second.received = received;
   if (unchecked_ < kTrafficStep) return;
@@ -186,10 +189,11 @@ void Listener::CutOld() {
 }
 
 std::uint64_t Listener::Received(Id id) const {
+  const Connection& connection = open_.at(id);
+  if (!connection.is_tcp) return connection.received;
   tcp_info info{};
   socklen_t size = sizeof info;
-  const int fd = open_.at(id).fd.Get();
-  if (::getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0) return 0;
+  if (::getsockopt(connection.fd.Get(), IPPROTO_TCP, TCP_INFO, &info, &size) != 0) return 0;
   return info.tcpi_bytes_received;
 }
 

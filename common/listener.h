@@ -29,11 +29,11 @@ class Listener {
     ConnectionTable::Limits limits = {};
     // A connection that is older is cut; zero: none is.
     Duration max_age = Duration::zero();
-    // How long accept(2) may fail until the server counts as not accepting.
-    Duration failure_after = std::chrono::seconds(10);
-    // Whether what the connections send is more than the server bears; on the loop thread, after
-    // every kTrafficStep bytes. While it is, the connections that send most are cut, and none is
-    // accepted. Empty: traffic is not watched.
+    // The time for which accept(2) may fail before Failure reports it.
+    Duration failure_after = std::chrono::seconds(5);
+    // Returns true while clients send more than the server can serve; called on the loop thread,
+    // after every kTrafficStep bytes. Until it returns false the connections that send most are
+    // cut, and none is accepted. Empty: traffic is not watched.
     std::function<bool()> flooded = {};
   };
   static constexpr std::uint64_t kTrafficStep = 16 * 1024;
@@ -52,7 +52,7 @@ class Listener {
   // which is noticed here.
   void Closed(Id id);
 
-  // Why nothing has been accepted for `failure_after`, or nothing.
+  // The reason why accept(2) has failed for `failure_after`; nothing when it works.
   std::optional<std::string> Failure() const EXCLUDES(mutex_);
 
   // Closes the listening sockets, and removes the file of a Unix socket. Connections stay.
@@ -62,7 +62,7 @@ class Listener {
   struct Connection {
     UniqueFd fd;
     bool is_tcp;
-    std::uint64_t received = 0;  // as far as counted in unchecked_
+    std::uint64_t received = 0;  // as far as counted in unchecked_; of a Unix socket an estimate
   };
 
   void WatchSockets();

@@ -6,7 +6,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "tests/unit/common/http_client.h"
+#include "tests/support/tcp_client.h"
 
 namespace runner {
 namespace {

@@ -7,10 +7,10 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sys/resource.h>
 
 #include "tests/support/eventually.h"
-#include "tests/unit/common/http_client.h"
+#include "tests/support/tcp_client.h"
+#include "tests/unit/common/no_descriptors.h"
 
 namespace runner {
 namespace {
@@ -18,24 +18,6 @@ namespace {
 using support::Eventually;
 using testing::Optional;
 using testing::StartsWith;
-
-// No descriptor can be opened while it lives.
-class NoDescriptors {
- public:
-  NoDescriptors() {
-    ::getrlimit(RLIMIT_NOFILE, &before_);
-    const int lowest_free = ::dup(STDIN_FILENO);
-    ::close(lowest_free);
-    const rlimit none{static_cast<rlim_t>(lowest_free), before_.rlim_max};
-    ::setrlimit(RLIMIT_NOFILE, &none);
-  }
-  ~NoDescriptors() { ::setrlimit(RLIMIT_NOFILE, &before_); }
-  NoDescriptors(const NoDescriptors&) = delete;
-  NoDescriptors& operator=(const NoDescriptors&) = delete;
-
- private:
-  rlimit before_{};
-};
 
 // Accepts on a thread of its own and keeps what it gets.
 class AcceptingServer {
@@ -86,14 +68,9 @@ class AcceptingServer {
 TEST(ListenerTest, AcceptsAgainAfterAShortageOfDescriptors) {
   AcceptingServer server({.failure_after = Duration::zero()});
   UniqueFd waiting(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(server.port());
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   {
     const NoDescriptors shortage;
-    ASSERT_EQ(::connect(waiting.Get(), reinterpret_cast<const sockaddr*>(&address), sizeof address),
-              0);
+    ASSERT_TRUE(ConnectSocket(waiting, server.port()));
     EXPECT_TRUE(Eventually([&] { return server.listener().Failure().has_value(); }));
     EXPECT_THAT(server.listener().Failure(), Optional(StartsWith("Too many open files")));
     EXPECT_EQ(server.accepted(), 0u);

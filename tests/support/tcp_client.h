@@ -15,24 +15,29 @@
 
 namespace runner {
 
-// A connection to a server; none when it is refused. `host`: an IPv4 or IPv6 address. What is read
-// from it ends after 20 s.
-inline UniqueFd ConnectTo(std::uint16_t port, const std::string& host = "127.0.0.1") {
+// Connects a socket of the family of `host`, an IPv4 or IPv6 address.
+inline bool ConnectSocket(const UniqueFd& fd, std::uint16_t port,
+                          const std::string& host = "127.0.0.1") {
   sockaddr_in6 ipv6{};
+  if (::inet_pton(AF_INET6, host.c_str(), &ipv6.sin6_addr) == 1) {
+    ipv6.sin6_family = AF_INET6;
+    ipv6.sin6_port = htons(port);
+    return ::connect(fd.Get(), reinterpret_cast<const sockaddr*>(&ipv6), sizeof ipv6) == 0;
+  }
   sockaddr_in ipv4{};
-  const bool is_ipv6 = ::inet_pton(AF_INET6, host.c_str(), &ipv6.sin6_addr) == 1;
-  ipv6.sin6_family = AF_INET6;
-  ipv6.sin6_port = htons(port);
   ipv4.sin_family = AF_INET;
   ipv4.sin_port = htons(port);
   ::inet_pton(AF_INET, host.c_str(), &ipv4.sin_addr);
-  UniqueFd fd(::socket(is_ipv6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  const int connected =
-      is_ipv6 ? ::connect(fd.Get(), reinterpret_cast<const sockaddr*>(&ipv6), sizeof ipv6)
-              : ::connect(fd.Get(), reinterpret_cast<const sockaddr*>(&ipv4), sizeof ipv4);
+  return ::connect(fd.Get(), reinterpret_cast<const sockaddr*>(&ipv4), sizeof ipv4) == 0;
+}
+
+// A connection to a server; none when it is refused. What is read from it ends after 20 s.
+inline UniqueFd ConnectTo(std::uint16_t port, const std::string& host = "127.0.0.1") {
+  const int family = host.find(':') == std::string::npos ? AF_INET : AF_INET6;
+  UniqueFd fd(::socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0));
   const timeval limit{20, 0};
   ::setsockopt(fd.Get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-  return connected == 0 ? std::move(fd) : UniqueFd();
+  return ConnectSocket(fd, port, host) ? std::move(fd) : UniqueFd();
 }
 
 // This machine has the address ::1.
@@ -59,11 +64,14 @@ inline std::string ReadToEnd(const UniqueFd& fd) {
   return answer;
 }
 
-// Whether the server has closed the connection; waits for it no longer than reading does.
+// True when the server closes the connection. What it sends before is read.
 inline bool IsClosed(const UniqueFd& fd) {
-  char byte;
-  const ssize_t got = ::recv(fd.Get(), &byte, 1, 0);
-  return got == 0 || (got < 0 && errno == ECONNRESET);
+  char buffer[4096];
+  ssize_t got = 0;
+  do {
+    got = ::recv(fd.Get(), buffer, sizeof buffer, 0);
+  } while (got > 0);
+  return got == 0 || errno == ECONNRESET;
 }
 
 // Sends one request and returns all that the server answers; empty when it refuses connections.

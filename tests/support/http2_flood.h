@@ -22,17 +22,15 @@ class Http2Flood {
   // 127 bytes. Throws std::runtime_error when it cannot connect.
   Http2Flood(std::uint16_t port, const std::string& path, Kind kind);
 
-  // Sends that many streams; true when the server closes the connection before. Stops, with false,
-  // when the server has read nothing for 20 s.
-  bool Send(std::size_t streams);
-  std::size_t sent() const { return sent_; }
+  // Sends at most that many streams: ends when the server closes the connection, or has read
+  // nothing for 2 s. Returns how many were sent.
+  std::size_t Send(std::size_t streams);
 
  private:
   const UniqueFd fd_;
   const std::string head_;  // an encoded field section (RFC 7541)
   const Kind kind_;
   std::uint32_t next_stream_ = 1;
-  std::size_t sent_ = 0;
 };
 
 // The number of threads of a process; 0 when there is no such process.

@@ -262,8 +262,8 @@ TEST_P(FloodTest, Row64_FloodsAreCutAndOthersAreServed) {
   EXPECT_EQ(other.Health(""), kServing);
   const auto& [path, kind] = GetParam();
   Http2Flood flood(endpoint.port(), path, kind);
-  const bool cut = flood.Send(500'000);
-  EXPECT_TRUE(cut) << "the server took " << flood.sent() << " streams";
+  constexpr std::size_t kStreams = 500'000;
+  EXPECT_LT(flood.Send(kStreams), kStreams);
   EXPECT_EQ(other.Health(""), kServing);
   EXPECT_LT(ThreadsOfThisProcess(), 40);
 }

@@ -117,9 +117,9 @@ TEST(ListenerTest, AFloodClosesTheConnectionsThatSendMost) {
   AcceptingServer server({.flooded = [&] { return !over; }});
   const UniqueFd quiet = ConnectTo(server.port());
   const UniqueFd loud = ConnectTo(server.port());
+  ASSERT_TRUE(Eventually([&] { return server.Open() == 2; }));
   SendText(quiet, "hello");
   SendText(loud, std::string(20'000, 'x'));
-  ASSERT_TRUE(Eventually([&] { return server.Open() == 2; }));
   EXPECT_TRUE(IsClosed(loud));
   over = true;
   EXPECT_EQ(server.Open(), 1u);

@@ -29,6 +29,20 @@ using namespace support;
 using namespace std::chrono_literals;
 using Seconds = std::chrono::duration<double>;
 
+// How often the threads of a process have waited (proc(5), voluntary_ctxt_switches).
+std::size_t Wakeups(pid_t pid) {
+  std::size_t sum = 0;
+  const std::string tasks = "/proc/" + std::to_string(pid) + "/task";
+  for (const auto& task : std::filesystem::directory_iterator(tasks)) {
+    std::ifstream status(task.path() / "status");
+    for (std::string word; status >> word;) {
+      std::size_t count = 0;
+      if (word == "voluntary_ctxt_switches:" && status >> count) sum += count;
+    }
+  }
+  return sum;
+}
+
 class ListenersTest : public SystemTest {
  protected:
   void SetUp() override {
@@ -123,7 +137,14 @@ TEST_F(ListenersTest, Row64_EveryPortAcceptsAgainAfterAShortageOfDescriptors) {
     ASSERT_EQ(::prlimit(pid, RLIMIT_NOFILE, &shortage, nullptr), 0);
     std::vector<UniqueFd> waiting;
     for (const auto& [name, port] : Ports(*service)) waiting.push_back(ConnectTo(port));
+    // Every thread that has something to accept has run by then.
+    const std::size_t wakeups = Wakeups(pid);
+    EXPECT_TRUE(Eventually([&] { return Wakeups(pid) >= wakeups + 20; }));
     ASSERT_EQ(::prlimit(pid, RLIMIT_NOFILE, &before, nullptr), 0);
+    // The server of gRPC answers the preface of HTTP/2 with its settings.
+    SendText(waiting[0], "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+    char byte = 0;
+    EXPECT_EQ(::recv(waiting[0].Get(), &byte, 1, 0), 1) << service->name();
     SendText(waiting[1], "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n");
     EXPECT_THAT(ReadToEnd(waiting[1]), ::testing::StartsWith("HTTP/1.1 200")) << service->name();
     Probe(*service);

@@ -1,27 +1,35 @@
 #include "common/grpc_endpoint.h"
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
-#include <filesystem>
+#include <atomic>
+#include <charconv>
+#include <future>
 #include <mutex>
 #include <stdexcept>
+#include <string_view>
+#include <thread>
 #include <utility>
 
+#include <grpc/grpc.h>
+#include <grpc/support/alloc.h>
 #include <grpc/support/log.h>
-#include <grpcpp/ext/proto_server_reflection_plugin.h>
+#include <grpcpp/generic/async_generic_service.h>
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/impl/server_builder_option.h>
 #include <grpcpp/impl/server_builder_plugin.h>
 #include <grpcpp/impl/server_initializer.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
-#include <unistd.h>
+#include <grpcpp/impl/service_type.h>
+#include <grpcpp/resource_quota.h>
 
 #include "common/address.h"
-#include "common/listen_problem.h"
+#include "common/call_pool.h"
+#include "common/descriptor_limit.h"
+#include "common/inbox.h"
+#include "common/listener.h"
+#include "common/loop_probe.h"
+#include "common/mutex.h"
+#include "common/reflection.h"
 #include "common/unique_fd.h"
 
 namespace runner {
@@ -36,8 +44,96 @@ constexpr int kKeepaliveTimeMs = 30'000;
 constexpr int kKeepaliveTimeoutMs = 10'000;
 // The shortest interval at which clients may ping.
 constexpr int kClientPingIntervalMs = 5'000;
-// Whoever connects and says nothing costs 27 KB, with gRPC's default for two minutes.
-constexpr int kHandshakeTimeoutMs = 10'000;
+// A connection that sends nothing costs 27 KB, with gRPC's default for two minutes.
+constexpr std::chrono::milliseconds kHandshakeTimeout = std::chrono::seconds(10);
+// A connection without calls. Clients connect again with their next call.
+constexpr int kConnectionIdleMs = 60'000;
+constexpr int kMaxStreams = 100;
+// Buffers and calls of all connections.
+constexpr std::size_t kMemoryQuotaBytes = 64 * 1024 * 1024;
+// gRPC parses what it has read before anything else, so this bounds how far a flood gets ahead.
+constexpr int kMaxReadBytes = 64 * 1024;
+constexpr std::size_t kMaxConnections = 1024;
+// Calls that exist at a time take about 13 KB each. The limit of streams does not hold against a
+// client that resets its streams, or never acknowledges the limit (gRPC 1.51).
+constexpr std::size_t kMaxCalls = 2'000;
+
+struct CallCounts {
+  std::atomic<std::uint64_t> begun{0};
+  std::atomic<std::uint64_t> ended{0};
+};
+
+// Counts the calls that have reached a handler. gRPC calls it from its threads.
+class CountedCalls final : public grpc::ContextAllocator {
+ public:
+  explicit CountedCalls(std::shared_ptr<CallCounts> counts) : counts_(std::move(counts)) {}
+
+  grpc::CallbackServerContext* NewCallbackServerContext() override {
+    counts_->begun.fetch_add(1, std::memory_order_relaxed);
+    return new grpc::CallbackServerContext;
+  }
+  grpc::GenericCallbackServerContext* NewGenericCallbackServerContext() override {
+    counts_->begun.fetch_add(1, std::memory_order_relaxed);
+    return new grpc::GenericCallbackServerContext;
+  }
+  void Release(grpc::CallbackServerContext* context) override {
+    delete context;
+    counts_->ended.fetch_add(1, std::memory_order_relaxed);
+  }
+  void Release(grpc::GenericCallbackServerContext* context) override {
+    delete context;
+    counts_->ended.fetch_add(1, std::memory_order_relaxed);
+  }
+
+ private:
+  const std::shared_ptr<CallCounts> counts_;
+};
+
+// To hand a connection over to gRPC.
+constexpr Duration kHandOverTime = std::chrono::seconds(1);
+
+// The number of that name in the channelz data of gRPC (grpc/channelz/v1/channelz.proto, as JSON);
+// the last one, 0 when there is none.
+std::uint64_t ChannelzNumber(const std::string& json, std::string_view name) {
+  const std::string key = '"' + std::string(name) + "\":\"";
+  const std::size_t found = json.rfind(key);
+  std::uint64_t number = 0;
+  if (found == std::string::npos) return number;
+  std::from_chars(json.data() + found + key.size(), json.data() + json.size(), number);
+  return number;
+}
+
+std::string TakeText(char* text) {
+  const std::unique_ptr<char, decltype(&::gpr_free)> owned(text, &::gpr_free);
+  return text == nullptr ? "" : text;
+}
+
+// Tells from the calls of the server whether its clients flood it. Belongs to one thread.
+class FloodDetector {
+ public:
+  explicit FloodDetector(std::shared_ptr<CallCounts> counts) : counts_(std::move(counts)) {}
+
+  // The server that was started last in this process.
+  void Start() { server_ = ChannelzNumber(TakeText(::grpc_channelz_get_servers(0)), "serverId"); }
+
+  bool Flooded() {
+    const std::uint64_t ended = counts_->ended.load();
+    const std::uint64_t begun = counts_->begun.load();
+    // Calls whose first message has not come never reach a handler: few, unless that is the attack.
+    // Those that were reset without one are not told apart from those that wait.
+    const std::uint64_t started = ChannelzNumber(
+        TakeText(::grpc_channelz_get_server(static_cast<std::intptr_t>(server_))), "callsStarted");
+    const std::uint64_t unhandled = started - std::min(begun, started);
+    const bool waiting = unhandled > unhandled_ + kMaxCalls;
+    if (waiting) unhandled_ = unhandled;
+    return waiting || begun - ended > kMaxCalls;
+  }
+
+ private:
+  const std::shared_ptr<CallCounts> counts_;
+  std::uint64_t server_ = 0;
+  std::uint64_t unhandled_ = 0;  // when connections were last cut for them
+};
 
 // Learns the names of the registered services, which only a plugin of the builder is told.
 class ServiceNames final : public grpc::ServerBuilderPlugin, public grpc::ServerBuilderOption {
@@ -59,41 +155,32 @@ class ServiceNames final : public grpc::ServerBuilderPlugin, public grpc::Server
   std::shared_ptr<std::vector<std::string>> names_;
 };
 
-[[noreturn]] void CannotListen(const std::string& address, const std::string& why) {
-  throw std::runtime_error(ListenProblem(kOption, address, why));
+ListenSockets Listen(const std::string& address) {
+  const std::optional<Address> parsed = ParseAddress(address);
+  if (!parsed) {
+    throw std::runtime_error(std::string(kOption) + ": cannot listen on " + address +
+                             ": not host:port or unix:/path");
+  }
+  return ListenOn(*parsed, kOption);
 }
 
-// gRPC removes whatever is in its way, also the socket of a server that runs: look before.
-void MakeRoomForSocket(const std::string& address, const std::string& path) {
-  const std::filesystem::path parent = std::filesystem::path(path).parent_path();
-  if (!std::filesystem::is_directory(parent)) {
-    CannotListen(address, "directory " + parent.string() +
-                              " does not exist; create it, or choose another path");
-  }
-  struct stat status{};
-  if (::lstat(path.c_str(), &status) != 0) return;
-  if (!S_ISSOCK(status.st_mode))
-    CannotListen(address, path + " exists and is not a socket; remove it, or choose another path");
-  sockaddr_un name{};
-  name.sun_family = AF_UNIX;
-  std::memcpy(name.sun_path, path.c_str(), std::min(path.size(), sizeof name.sun_path - 1));
-  const UniqueFd probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  if (!probe) CannotListen(address, std::strerror(errno));
-  const int connected =
-      ::connect(probe.Get(), reinterpret_cast<const sockaddr*>(&name), sizeof name);
-  if (connected == 0 || errno != ECONNREFUSED) {
-    CannotListen(address, "another server listens on " + path +
-                              "; choose another path, or stop that server");
-  }
-  if (::unlink(path.c_str()) != 0) CannotListen(address, std::strerror(errno));
+ConnectionTable::Limits ConnectionLimits() {
+  const std::size_t most = std::clamp<std::size_t>(DescriptorLimit() / 8, 8, kMaxConnections);
+  // After the timeout gRPC has closed those that did not become HTTP/2.
+  return {.connections = most, .per_address = most * 3 / 4, .settled_after = kHandshakeTimeout};
 }
 
 void SetArguments(grpc::ServerBuilder& builder) {
   builder.SetMaxReceiveMessageSize(kMaxMessageBytes);
   builder.SetMaxSendMessageSize(kMaxMessageBytes);
-  // Without this a second server shares the port instead of being told that it is taken.
-  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
-  builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, kHandshakeTimeoutMs);
+  grpc::ResourceQuota quota("runner");
+  quota.Resize(kMemoryQuotaBytes);
+  builder.SetResourceQuota(quota);
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kMaxStreams);
+  builder.AddChannelArgument(GRPC_ARG_TCP_MAX_READ_CHUNK_SIZE, kMaxReadBytes);
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_IDLE_MS, kConnectionIdleMs);
+  builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS,
+                             static_cast<int>(kHandshakeTimeout.count()));
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveTimeMs);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
@@ -107,43 +194,56 @@ class GrpcEndpoint::Impl {
  public:
   Impl(const std::string& address, const std::vector<grpc::Service*>& services,
        std::shared_ptr<grpc::ServerCredentials> tls)
-      : address_(address), names_(std::make_shared<std::vector<std::string>>()) {
-    const std::optional<Address> parsed = ParseAddress(address);
-    if (!parsed) CannotListen(address, "not host:port or unix:/path");
-    const bool is_socket = !parsed->unix_path.empty();
-    if (is_socket) MakeRoomForSocket(address, parsed->unix_path);
-
-    // Both are switches of the whole process and stay on.
+      : address_(address),
+        reflection_(NewReflectionService(names_)),
+        loop_(clock_),
+        probe_(loop_, clock_),
+        listener_(loop_, Listen(address),
+                  {.limits = ConnectionLimits(),
+                   .flooded = [this] { return detector_.Flooded() || HandOverIsStuck(); }},
+                  [this](Listener::Id, UniqueFd fd) { HandOver(std::move(fd)); }) {
+    // A switch of the whole process, which stays on.
     grpc::EnableDefaultHealthCheckService(true);
-    grpc::reflection::InitProtoReflectionServerBuilderPlugin();
 
     grpc::ServerBuilder builder;
     SetArguments(builder);
-    int bound_port = 0;
-    const std::string uri = is_socket ? "unix:" + parsed->unix_path : address;
-    builder.AddListeningPort(
-        uri, tls && !is_socket ? std::move(tls) : grpc::InsecureServerCredentials(), &bound_port);
+    if (!tls || address.starts_with("unix:")) tls = grpc::InsecureServerCredentials();
+    // gRPC 1.51 stops listening for good when accept(2) fails once, and knows no limit of
+    // connections: it is handed those that are accepted here.
+    acceptor_ = builder.experimental().AddExternalConnectionAcceptor(
+        grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD, std::move(tls));
     for (grpc::Service* service : services) builder.RegisterService(service);
+    builder.RegisterService(reflection_.get());
     builder.SetOption(std::make_unique<ServiceNames>(names_));
+    builder.SetContextAllocator(std::make_unique<CountedCalls>(counts_));
     server_ = builder.BuildAndStart();
-    if (server_ == nullptr || bound_port == 0) {
-      if (is_socket) CannotListen(address, "check who may write to the directory of the socket");
-      throw std::runtime_error(
-          ListenProblem(kOption, parsed->host, parsed->port, "gRPC does not start"));
+    if (server_ == nullptr) {
+      throw std::runtime_error(std::string(kOption) + ": gRPC does not start on " + address);
     }
-    if (!is_socket) {
-      port_ = static_cast<std::uint16_t>(bound_port);
-      address_ = address.substr(0, address.rfind(':') + 1) + std::to_string(port_);
+    if (port() != 0) {
+      address_ = address.substr(0, address.rfind(':') + 1) + std::to_string(port());
     }
+    detector_.Start();
     SetServing(true);
+    thread_ = std::thread([this] { loop_.Run(); });
   }
 
-  ~Impl() { Shutdown(Duration::zero()); }
+  ~Impl() {
+    Shutdown(Duration::zero());
+    loop_.Stop();
+    if (thread_.joinable()) thread_.join();
+  }
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
 
-  std::uint16_t port() const { return port_; }
+  std::uint16_t port() const { return listener_.port(); }
   const std::string& address() const { return address_; }
+
+  std::optional<std::string> Failure() {
+    if (probe_.Stuck()) return "loop grpc does not answer";
+    if (const auto why = listener_.Failure()) return "gRPC listener does not accept: " + *why;
+    return std::nullopt;
+  }
 
   void SetServing(bool serving) {
     grpc::HealthCheckServiceInterface* health = server_->GetHealthCheckService();
@@ -153,6 +253,7 @@ class GrpcEndpoint::Impl {
 
   void Shutdown(Duration grace) {
     std::call_once(shutdown_, [&] {
+      StopListening();
       server_->GetHealthCheckService()->Shutdown();
       server_->Shutdown(std::chrono::system_clock::now() +
                         std::chrono::duration_cast<std::chrono::system_clock::duration>(grace));
@@ -160,10 +261,60 @@ class GrpcEndpoint::Impl {
   }
 
  private:
+  // gRPC reads from the connection on the thread that hands it over, for as long as there is data:
+  // that is never the loop thread.
+  void HandOver(UniqueFd fd) {
+    const MutexLock lock(hand_over_mutex_);
+    if (waiting_++ == 0) progress_ = clock_.Now().mono;
+    const bool runs = handing_over_.Run([this, owned = std::make_shared<UniqueFd>(std::move(fd))] {
+      {
+        const MutexLock started(hand_over_mutex_);
+        --waiting_;
+        progress_ = clock_.Now().mono;
+      }
+      if (stopping_) return;
+      grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters connection;
+      connection.fd = owned->Release();
+      acceptor_->HandleNewConnection(&connection);
+    });
+    if (!runs) --waiting_;  // no thread can be started: the connection is closed
+  }
+
+  // Connections that send without a pause keep the threads that hand over, also without calls.
+  bool HandOverIsStuck() {
+    const MutexLock lock(hand_over_mutex_);
+    return waiting_ > 0 && clock_.Now().mono - progress_ > kHandOverTime;
+  }
+
+  // gRPC leaks a connection that it is handed after its shutdown.
+  void StopListening() {
+    stopping_ = true;
+    std::promise<void> stopped;
+    loop_.Post([&] {
+      listener_.StopListening();
+      stopped.set_value();
+    });
+    stopped.get_future().wait();
+  }
+
   std::string address_;
-  std::uint16_t port_ = 0;
-  const std::shared_ptr<std::vector<std::string>> names_;
+  const std::shared_ptr<std::vector<std::string>> names_ =
+      std::make_shared<std::vector<std::string>>();
+  const std::shared_ptr<CallCounts> counts_ = std::make_shared<CallCounts>();
+  FloodDetector detector_{counts_};
+  const std::unique_ptr<grpc::Service> reflection_;
+  const SystemClock clock_;
+  Inbox loop_;
+  LoopProbe probe_;
+  Listener listener_;
+  std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> acceptor_;
   std::unique_ptr<grpc::Server> server_;
+  std::atomic<bool> stopping_{false};
+  CallPool handing_over_{2, kMaxConnections};
+  Mutex hand_over_mutex_;
+  std::size_t waiting_ GUARDED_BY(hand_over_mutex_) = 0;
+  MonoTime progress_ GUARDED_BY(hand_over_mutex_);  // when one was last begun
+  std::thread thread_;
   std::once_flag shutdown_;
 };
 
@@ -174,6 +325,7 @@ GrpcEndpoint::GrpcEndpoint(const std::string& address, const std::vector<grpc::S
 GrpcEndpoint::~GrpcEndpoint() = default;
 
 std::uint16_t GrpcEndpoint::port() const { return impl_->port(); }
+std::optional<std::string> GrpcEndpoint::Failure() { return impl_->Failure(); }
 const std::string& GrpcEndpoint::address() const { return impl_->address(); }
 void GrpcEndpoint::SetServing(bool serving) { impl_->SetServing(serving); }
 void GrpcEndpoint::Shutdown(Duration grace) { impl_->Shutdown(grace); }

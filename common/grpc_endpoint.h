@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,8 +17,13 @@ namespace runner {
 
 // A gRPC server on one address, with what every server of ours has: server reflection
 // and the health service (grpc.health.v1.Health), SERVING for "" and for every service. Serves from
-// construction on. Closes connections that are dead and permits the pings by which clients find out
-// the same. Thread-safe.
+// construction on. Closes connections that are dead, that do not become HTTP/2 within 10 s, or that
+// have no call for a minute, and permits the pings by which clients find out the same. Thread-safe.
+//
+// Bounds: 1,024 connections, or an eighth of the limit of descriptors when that is less (each takes
+// two), and three quarters of them for one address; 100 calls at a time on a connection. With more
+// than 2,000 calls in all, the connections that send most are cut. The services must be those of
+// the callback API: a synchronous one takes a thread for each call.
 class GrpcEndpoint {
  public:
   // `address` is host:port (port 0 picks a free one) or unix:/path; a socket file that nobody
@@ -33,6 +39,9 @@ class GrpcEndpoint {
 
   // The port that was bound; 0 for a Unix socket.
   std::uint16_t port() const;
+  // The reason why the server has not accepted connections for 5 s; nothing when it does. Never
+  // waits.
+  std::optional<std::string> Failure();
   // As clients dial it: the address with the port that was bound.
   const std::string& address() const;
 

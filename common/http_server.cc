@@ -1,91 +1,53 @@
 #include "common/http_server.h"
 
 #include <algorithm>
-#include <array>
 #include <exception>
+#include <memory>
 #include <stdexcept>
+#include <string>
 #include <thread>
+#include <unordered_map>
 #include <utility>
 
-#include <civetweb.h>
-#include <netdb.h>
-#include <sys/socket.h>
+#include <microhttpd.h>
+#include <sys/epoll.h>
 
-#include "common/listen_problem.h"
-#include "common/mutex.h"
+#include "common/inbox.h"
+#include "common/listener.h"
 #include "common/unique_fd.h"
 
 namespace runner {
 namespace {
 
-std::string ListeningPort(const HttpServer::Options& options) {
-  const bool ipv6 = options.bind_address.find(':') != std::string::npos;
-  const std::string host = ipv6 ? '[' + options.bind_address + ']' : options.bind_address;
-  return host + ':' + std::to_string(options.port);
-}
+// Of one connection: the head of the request and that of the response.
+constexpr std::size_t kConnectionBytes = 8 * 1024;
 
-// The library counts its users, but not safely between threads: servers are built and destroyed by
-// one thread, as main does.
-class LibraryUse {
- public:
-  LibraryUse() { ::mg_init_library(MG_FEATURES_DEFAULT); }
-  ~LibraryUse() { ::mg_exit_library(); }
-  LibraryUse(const LibraryUse&) = delete;
-  LibraryUse& operator=(const LibraryUse&) = delete;
+struct StopDaemon {
+  void operator()(MHD_Daemon* daemon) const { ::MHD_stop_daemon(daemon); }
 };
 
-void Send(mg_connection* connection, const HttpResponse& response, bool with_body,
-          const std::string& extra_header = {}) {
-  std::string out = "HTTP/1.1 " + std::to_string(response.status) + ' ' +
-                    ::mg_get_response_code_text(connection, response.status) +
-                    "\r\nContent-Type: " + response.content_type +
-                    "\r\nContent-Length: " + std::to_string(response.body.size()) +
-                    "\r\nCache-Control: no-store\r\nConnection: close\r\n" + extra_header + "\r\n";
-  if (with_body) out += response.body;
-  ::mg_write(connection, out.data(), out.size());
+void DeleteBody(void* body) { delete static_cast<std::string*>(body); }
+
+MHD_Result Send(MHD_Connection* connection, HttpResponse response, bool allow = false) {
+  auto body = std::make_unique<std::string>(std::move(response.body));
+  const std::unique_ptr<MHD_Response, decltype(&::MHD_destroy_response)> out(
+      ::MHD_create_response_from_buffer_with_free_callback_cls(body->size(), body->data(),
+                                                               &DeleteBody, body.get()),
+      &::MHD_destroy_response);
+  if (!out) return MHD_NO;
+  static_cast<void>(body.release());  // the response owns it
+  ::MHD_add_response_header(out.get(), "Content-Type", response.content_type.c_str());
+  ::MHD_add_response_header(out.get(), "Cache-Control", "no-store");
+  ::MHD_add_response_header(out.get(), "Connection", "close");
+  if (allow) ::MHD_add_response_header(out.get(), "Allow", "GET, HEAD");
+  return ::MHD_queue_response(connection, static_cast<unsigned>(response.status), out.get());
 }
 
-// Connects and hangs up.
-void KnockOnce(const std::string& host, std::uint16_t port) {
-  addrinfo hints{};
-  hints.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV;
-  hints.ai_socktype = SOCK_STREAM;
-  addrinfo* found = nullptr;
-  if (::getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &found) != 0) return;
-  const UniqueFd fd(::socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  // Whether it is let in does not matter: the attempt wakes the listener.
-  if (fd) static_cast<void>(::connect(fd.Get(), found->ai_addr, found->ai_addrlen));
-  ::freeaddrinfo(found);
+Listener::Options ListenerOptions(const HttpServer::Options& options) {
+  return {.limits = {.connections = options.max_connections,
+                     .per_address = options.max_connections * 3 / 4},
+          .max_age = options.max_connection_age};
 }
-
-// Knocks every few milliseconds for as long as it lives.
-class Knocker {
- public:
-  Knocker(std::string host, std::uint16_t port)
-      : thread_([this, host = std::move(host), port] {
-          const MutexLock lock(mutex_);
-          while (!stopped_) {
-            KnockOnce(host, port);
-            changed_.WaitFor(mutex_, std::chrono::milliseconds(5));
-          }
-        }) {}
-  ~Knocker() {
-    {
-      const MutexLock lock(mutex_);
-      stopped_ = true;
-    }
-    changed_.NotifyAll();
-    thread_.join();
-  }
-  Knocker(const Knocker&) = delete;
-  Knocker& operator=(const Knocker&) = delete;
-
- private:
-  Mutex mutex_;
-  Condition changed_;
-  bool stopped_ GUARDED_BY(mutex_) = false;
-  std::thread thread_;
-};
 
 }  // namespace
 
@@ -102,80 +64,105 @@ bool HttpRequest::HasQuery(std::string_view key) const {
 class HttpServer::Impl {
  public:
   Impl(const Options& options, std::map<std::string, HttpHandler> routes, OnError on_error)
-      : routes_(std::move(routes)), on_error_(std::move(on_error)) {
-    const std::string listening_port = ListeningPort(options);
-    const std::string threads = std::to_string(options.threads);
-    const std::string timeout = std::to_string(
-        std::chrono::duration_cast<std::chrono::milliseconds>(options.request_timeout).count());
-    // No document root: there is no file to serve.
-    std::array<const char*, 9> settings = {"listening_ports",
-                                           listening_port.c_str(),
-                                           "num_threads",
-                                           threads.c_str(),
-                                           "request_timeout_ms",
-                                           timeout.c_str(),
-                                           "enable_keep_alive",
-                                           "no",
-                                           nullptr};
-    mg_callbacks callbacks{};
-    callbacks.begin_request = &Impl::BeginRequest;
-    callbacks.log_message = &Impl::IgnoreMessage;
-    mg_init_data init{&callbacks, this, settings.data()};
-    unsigned code = 0;
-    std::array<char, 256> text{};
-    mg_error_data error{&code, text.data(), text.size()};
-    context_ = ::mg_start2(&init, &error);
-    if (context_ == nullptr) {
-      throw std::runtime_error(
-          ListenProblem(options.option, options.bind_address, options.port,
-                        std::string(text.data()) + "; choose another port, or an IPv4 address"));
-    }
-    mg_server_port bound{};
-    ::mg_get_server_ports(context_, 1, &bound);
-    port_ = static_cast<std::uint16_t>(bound.port);
-    host_ = options.bind_address == "0.0.0.0" ? "127.0.0.1"
-            : options.bind_address == "::"    ? "::1"
-                                              : options.bind_address;
+      : routes_(std::move(routes)),
+        on_error_(std::move(on_error)),
+        loop_(clock_),
+        listener_(loop_, ListenOn({options.bind_address, options.port, {}}, options.option),
+                  ListenerOptions(options),
+                  [this](Listener::Id id, UniqueFd fd) { Add(id, std::move(fd)); }) {
+    // No internal thread: the loop polls, and accepts for the library.
+    daemon_.reset(::MHD_start_daemon(
+        MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET, 0, nullptr, nullptr, &Impl::Answer, this,  //
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, kConnectionBytes,                                //
+        MHD_OPTION_URI_LOG_CALLBACK, &Impl::KeepTarget, nullptr,                             //
+        MHD_OPTION_NOTIFY_COMPLETED, &Impl::DropTarget, nullptr,                             //
+        MHD_OPTION_NOTIFY_CONNECTION, &Impl::OnConnectionChange, this, MHD_OPTION_END));
+    if (!daemon_) throw std::runtime_error("the HTTP server does not start");
+    const int epoll = ::MHD_get_daemon_info(daemon_.get(), MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
+    loop_.Watch(epoll, EPOLLIN, [this](std::uint32_t) { Serve(); });
+    thread_ = std::thread([this] { loop_.Run(); });
   }
 
-  // The library looks at its stop flag only every two seconds, or when a connection comes: one is
-  // made, again and again, until it has seen the flag.
   ~Impl() {
-    const Knocker knocker(host_, port_);
-    ::mg_stop(context_);
+    loop_.Stop();
+    thread_.join();
+    daemon_.reset();
   }
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
 
-  std::uint16_t port() const { return port_; }
+  std::uint16_t port() const { return listener_.port(); }
 
  private:
-  static int IgnoreMessage(const mg_connection*, const char*) { return 1; }
-
-  // What the library calls for each request. Not 0: the request is answered.
-  static int BeginRequest(mg_connection* connection) noexcept {
-    const mg_request_info* info = ::mg_get_request_info(connection);
-    try {
-      static_cast<Impl*>(info->user_data)->Serve(connection, *info);
-    } catch (...) {  // out of memory: the connection is closed without an answer
+  void Add(Listener::Id id, UniqueFd fd) {
+    const sockaddr nobody{AF_UNSPEC, {}};
+    adding_ = id;
+    // The library closes the descriptor also when it fails.
+    if (::MHD_add_connection(daemon_.get(), fd.Release(), &nobody, sizeof nobody) != MHD_YES) {
+      listener_.Closed(id);
     }
-    return 1;
   }
 
-  void Serve(mg_connection* connection, const mg_request_info& info) {
-    const std::string_view method = info.request_method;
-    const HttpRequest request{info.local_uri == nullptr ? "" : info.local_uri,
-                              info.query_string == nullptr ? "" : info.query_string};
-    const bool with_body = method != "HEAD";
+  void Serve() {
+    ::MHD_run(daemon_.get());
+    MHD_UNSIGNED_LONG_LONG milliseconds = 0;
+    // Connections have no timeout in the library, so this is about data that waits already.
+    if (::MHD_get_timeout(daemon_.get(), &milliseconds) == MHD_YES) loop_.Post([this] { Serve(); });
+  }
+
+  static void OnConnectionChange(void* self, MHD_Connection* connection, void**,
+                                 MHD_ConnectionNotificationCode code) noexcept {
+    auto* server = static_cast<Impl*>(self);
+    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+      try {
+        server->ids_[connection] = server->adding_;
+      } catch (...) {  // out of memory: the listener closes it when it is too old
+      }
+    } else if (const auto found = server->ids_.find(connection); found != server->ids_.end()) {
+      server->listener_.Closed(found->second);
+      server->ids_.erase(found);
+    }
+  }
+
+  // The library calls it with the target of a request, before it splits and decodes it.
+  static void* KeepTarget(void*, const char* target, MHD_Connection*) noexcept {
+    try {
+      return new std::string(target);
+    } catch (...) {
+      return nullptr;
+    }
+  }
+  static void DropTarget(void*, MHD_Connection*, void** context, MHD_RequestTerminationCode) {
+    delete static_cast<std::string*>(*context);
+    *context = nullptr;
+  }
+
+  // The library calls it once the head of a request is there. MHD_NO closes the connection without
+  // an answer.
+  static MHD_Result Answer(void* self, MHD_Connection* connection, const char*, const char* method,
+                           const char*, const char*, std::size_t*, void** context) noexcept {
+    if (*context == nullptr) return MHD_NO;
+    try {
+      return static_cast<Impl*>(self)->Respond(connection, method,
+                                               *static_cast<const std::string*>(*context));
+    } catch (...) {  // out of memory
+      return MHD_NO;
+    }
+  }
+
+  MHD_Result Respond(MHD_Connection* connection, std::string_view method,
+                     const std::string& target) {
+    const std::size_t mark = std::min(target.find('?'), target.size());
+    const HttpRequest request{target.substr(0, mark),
+                              target.substr(std::min(mark + 1, target.size()))};
     const auto route = routes_.find(request.path);
     if (route == routes_.end()) {
-      Send(connection, {.status = 404, .body = "not found\n"}, with_body);
-    } else if (method != "GET" && method != "HEAD") {
-      Send(connection, {.status = 405, .body = "method not allowed\n"}, with_body,
-           "Allow: GET, HEAD\r\n");
-    } else {
-      Send(connection, Handle(route->second, request), with_body);
+      return Send(connection, {.status = 404, .body = "not found\n"});
     }
+    if (method != "GET" && method != "HEAD") {
+      return Send(connection, {.status = 405, .body = "method not allowed\n"}, true);
+    }
+    return Send(connection, Handle(route->second, request));
   }
 
   HttpResponse Handle(const HttpHandler& handler, const HttpRequest& request) {
@@ -190,12 +177,15 @@ class HttpServer::Impl {
     return {.status = 500, .body = "internal error\n"};
   }
 
-  const LibraryUse library_;
   const std::map<std::string, HttpHandler> routes_;
   const OnError on_error_;
-  mg_context* context_ = nullptr;
-  std::uint16_t port_ = 0;
-  std::string host_;  // where a connection to ourselves goes
+  const SystemClock clock_;
+  Inbox loop_;
+  Listener listener_;
+  Listener::Id adding_ = 0;  // the connection that is being handed to the library
+  std::unordered_map<const MHD_Connection*, Listener::Id> ids_;
+  std::unique_ptr<MHD_Daemon, StopDaemon> daemon_;  // its end calls back
+  std::thread thread_;
 };
 
 HttpServer::HttpServer(const Options& options, std::map<std::string, HttpHandler> routes,

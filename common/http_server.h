@@ -13,7 +13,7 @@
 namespace runner {
 
 struct HttpRequest {
-  std::string path;   // decoded, without the query
+  std::string path;   // as sent, without the query
   std::string query;  // what follows the `?`, as sent
 
   // Whether the query has this key, with or without a value: `?verbose`, `?a=1&verbose=1`.
@@ -26,30 +26,33 @@ struct HttpResponse {
   std::string body;
 };
 
-// Runs on a thread of the server, several at a time.
+// Runs on the thread of the server.
 using HttpHandler = std::function<HttpResponse(const HttpRequest&)>;
 
 // A small HTTP/1.1 server for probes and scrapes: a fixed set of paths, GET and HEAD only (others
-// get 405), no files. Each request has a connection of its own.
+// get 405), no files. Each request has a connection of its own. A connection takes 8 KiB and two
+// descriptors; a request head beyond 8 KiB is refused. When there are too many connections, the one
+// that has sent least is closed.
 //
-// Threads: has its own; a client that is slow holds one of them until the request timeout. Handlers
-// must be thread-safe and outlive the server.
+// Threads: has one, which serves one request at a time; waiting for a client takes no thread.
+// Handlers must be thread-safe and outlive the server.
 class HttpServer {
  public:
   struct Options {
-    std::string bind_address = "127.0.0.1";  // an IPv4 or IPv6 address
+    std::string bind_address = "127.0.0.1";  // an IPv4 or IPv6 address; `::` serves both
     std::uint16_t port = 0;                  // 0 picks a free one
     std::string option = {};                 // what sets the port, for an error
-    int threads = 16;
-    Duration request_timeout = std::chrono::seconds(1);
+    std::size_t max_connections = 64;        // one address may have three quarters of them
+    // From accept(2) to the end of the response; then the connection is closed.
+    Duration max_connection_age = std::chrono::seconds(10);
   };
-  // A handler threw: the client got 500, this is for the log. Runs on a thread of the server.
+  // A handler threw: the client got 500, this is for the log. Runs on the thread of the server.
   using OnError = std::function<void(std::string_view path, std::string_view what)>;
 
   // Listens at once. Throws std::runtime_error when it cannot: the port is taken, the address is
   // not of this machine.
   HttpServer(const Options& options, std::map<std::string, HttpHandler> routes, OnError on_error);
-  // Waits for the requests that are being served.
+  // Waits for the handler that runs, and closes all connections.
   ~HttpServer();
   HttpServer(const HttpServer&) = delete;
   HttpServer& operator=(const HttpServer&) = delete;

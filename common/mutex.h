@@ -13,7 +13,9 @@
 #define RUNNER_THREAD_ANNOTATION(x)
 #endif
 
+#ifndef GUARDED_BY  // abseil has the same
 #define GUARDED_BY(mutex) RUNNER_THREAD_ANNOTATION(guarded_by(mutex))
+#endif
 #define REQUIRES(...) RUNNER_THREAD_ANNOTATION(requires_capability(__VA_ARGS__))
 #define EXCLUDES(...) RUNNER_THREAD_ANNOTATION(locks_excluded(__VA_ARGS__))
 #define ACQUIRE(...) RUNNER_THREAD_ANNOTATION(acquire_capability(__VA_ARGS__))

@@ -42,7 +42,10 @@ int Run(const ExecutorConfig& config, const ConfigTable& table) {
   Inbox inbox(clock);
   const std::unique_ptr<TlsCredentials> tls = MakeTls(clock, config.common.grpc_tls, logger);
   CallGuard guard(clock, config.common.grpc_token_file, logger);
-  ExecutorLoop loop(config.Executor(), config.Agent(), {guard, tls.get()}, inbox, logger);
+  AgentOptions agent = config.Agent();
+  agent.descriptor_limit = DescriptorLimit();
+  RaiseDescriptorLimit();
+  ExecutorLoop loop(config.Executor(), agent, {guard, tls.get()}, inbox, logger);
   AdminService admin(inbox, loop, guard);
   const MonoTime started = clock.Now().mono;
   const auto on_error = [&](std::string_view path, std::string_view what) {
@@ -50,6 +53,7 @@ int Run(const ExecutorConfig& config, const ConfigTable& table) {
   };
   const HealthCheck shutdown = ShutdownCheck([&] { return loop.draining(); });
   LoopProbe probe(inbox, clock);
+  GrpcEndpoint grpc(config.common.grpc_listen, {&admin}, tls ? tls->ForServer() : nullptr);
   HttpServer metrics({.bind_address = config.common.bind_address,
                       .port = config.common.metrics_port,
                       .option = "--metrics-port"},
@@ -62,10 +66,11 @@ int Run(const ExecutorConfig& config, const ConfigTable& table) {
   HttpServer health({.bind_address = config.common.bind_address,
                      .port = config.common.health_port,
                      .option = "--health-port"},
-                    {{"/healthz", HealthHandler({shutdown, LoopCheck("executor", probe)})},
+                    {{"/healthz", HealthHandler({shutdown,
+                                                 LoopCheck("executor", probe),
+                                                 {"grpc", [&] { return grpc.Failure(); }}})},
                      {"/readyz", HealthHandler({AttachCheck(loop), shutdown})}},
                     on_error);
-  GrpcEndpoint grpc(config.common.grpc_listen, {&admin}, tls ? tls->ForServer() : nullptr);
   logger.Info(
       "Listening",
       {{"grpc", grpc.address()}, {"metrics_port", metrics.port()}, {"health_port", health.port()}});

@@ -121,6 +121,8 @@ void Run(const IngestConfig& config, const ConfigTable& table, const ConfigWatch
   const HealthCheck shutdown = ShutdownCheck([&] { return loop.draining(); });
   LoopProbe probe(inbox, clock);
   LoopProbe connections_probe(connections.inbox(), clock);
+  GrpcEndpoint grpc(config.common.grpc_listen, {&dispatch, &admin},
+                    tls ? tls->ForServer() : nullptr);
   HttpServer metrics({.bind_address = config.common.bind_address,
                       .port = config.common.metrics_port,
                       .option = "--metrics-port"},
@@ -134,12 +136,12 @@ void Run(const IngestConfig& config, const ConfigTable& table, const ConfigWatch
       {.bind_address = config.common.bind_address,
        .port = config.common.health_port,
        .option = "--health-port"},
-      {{"/healthz", HealthHandler({shutdown, LoopCheck("ingest", probe),
-                                   ConnectionsCheck(loop, connections_probe)})},
+      {{"/healthz", HealthHandler({shutdown,
+                                   LoopCheck("ingest", probe),
+                                   ConnectionsCheck(loop, connections_probe),
+                                   {"grpc", [&] { return grpc.Failure(); }}})},
        {"/readyz", HealthHandler({SubscriptionCheck(loop), BreakerCheck(loop), shutdown})}},
       on_error);
-  GrpcEndpoint grpc(config.common.grpc_listen, {&dispatch, &admin},
-                    tls ? tls->ForServer() : nullptr);
   logger.Info(
       "Listening",
       {{"grpc", grpc.address()}, {"metrics_port", metrics.port()}, {"health_port", health.port()}});

@@ -15,7 +15,7 @@ forbid() {
   fi
 }
 
-io='grpc|curl/|civetweb|CivetServer|sqlite3|prometheus/'
+io='grpc|curl/|microhttpd|sqlite3|prometheus/'
 forbid "common knows nothing of the rest" 'ingest/|executor/|tools/|tests/' common
 forbid "ingest never includes executor" 'executor/|tools/|tests/' ingest
 forbid "executor never includes ingest" 'ingest/|tools/|tests/' executor

@@ -57,7 +57,7 @@ UniqueFd OpenLog(const std::string& workspace, v1::OutputStream stream) {
 }
 
 // Sends what there is. False when the caller has gone.
-bool SendRest(const UniqueFd& log, grpc::ServerWriter<v1::TailOutputResponse>& writer) {
+bool SendRest(const UniqueFd& log, BlockingWriter<v1::TailOutputResponse>& writer) {
   std::string chunk(kTailChunk, '\0');
   for (;;) {
     const ssize_t got = ::read(log.Get(), chunk.data(), chunk.size());
@@ -71,8 +71,25 @@ bool SendRest(const UniqueFd& log, grpc::ServerWriter<v1::TailOutputResponse>& w
 
 }  // namespace
 
-grpc::Status AdminService::GetStatus(grpc::ServerContext*, const v1::ExecutorAdminGetStatusRequest*,
-                                     v1::ExecutorAdminGetStatusResponse* response) {
+grpc::ServerUnaryReactor* AdminService::GetStatus(grpc::CallbackServerContext* context,
+                                                  const v1::ExecutorAdminGetStatusRequest*,
+                                                  v1::ExecutorAdminGetStatusResponse* response) {
+  return calls_.Answer(*context, [=, this] { return AnswerGetStatus(response); });
+}
+
+grpc::ServerUnaryReactor* AdminService::ListRuns(grpc::CallbackServerContext* context,
+                                                 const v1::ListRunsRequest*,
+                                                 v1::ListRunsResponse* response) {
+  return calls_.Answer(*context, [=, this] { return AnswerListRuns(response); });
+}
+
+grpc::ServerUnaryReactor* AdminService::CancelRun(grpc::CallbackServerContext* context,
+                                                  const v1::CancelRunRequest* request,
+                                                  v1::CancelRunResponse*) {
+  return calls_.Answer(*context, [=, this] { return AnswerCancelRun(*context, request); });
+}
+
+grpc::Status AdminService::AnswerGetStatus(v1::ExecutorAdminGetStatusResponse* response) {
   auto status = AskLoop<v1::ExecutorAdminGetStatusResponse>(
       inbox_, [this] { return Status(); }, kLoopTimeout);
   if (!status) return Busy();
@@ -105,8 +122,7 @@ v1::ExecutorAdminGetStatusResponse AdminService::Status() const {
   return status;
 }
 
-grpc::Status AdminService::ListRuns(grpc::ServerContext*, const v1::ListRunsRequest*,
-                                    v1::ListRunsResponse* response) {
+grpc::Status AdminService::AnswerListRuns(v1::ListRunsResponse* response) {
   auto list = AskLoop<v1::ListRunsResponse>(
       inbox_,
       [this] {
@@ -138,20 +154,29 @@ std::optional<std::optional<RunInfo>> AdminService::Find(const std::string& inci
       kLoopTimeout);
 }
 
-grpc::Status AdminService::TailOutput(grpc::ServerContext* context,
-                                      const v1::TailOutputRequest* request,
-                                      grpc::ServerWriter<v1::TailOutputResponse>* writer) {
+grpc::ServerWriteReactor<v1::TailOutputResponse>* AdminService::TailOutput(
+    grpc::CallbackServerContext* context, const v1::TailOutputRequest* request) {
+  auto* const writer = new BlockingWriter<v1::TailOutputResponse>;
   if (++tails_ > kMaxTails) {
     --tails_;
-    return {grpc::StatusCode::RESOURCE_EXHAUSTED, "too many calls of TailOutput"};
+    writer->End({grpc::StatusCode::RESOURCE_EXHAUSTED, "too many calls of TailOutput"});
+    return writer;
   }
-  grpc::Status status = Tail(*context, *request, *writer);
-  --tails_;
-  return status;
+  const bool runs = calls_.Run([=, this] {
+    const grpc::Status status = Tail(*context, *request, *writer);
+    --tails_;
+    writer->End(status);
+  });
+  if (!runs) {
+    --tails_;
+    writer->End(CallPool::Full());
+  }
+  return writer;
 }
 
-grpc::Status AdminService::Tail(grpc::ServerContext& context, const v1::TailOutputRequest& request,
-                                grpc::ServerWriter<v1::TailOutputResponse>& writer) {
+grpc::Status AdminService::Tail(const grpc::ServerContextBase& context,
+                                const v1::TailOutputRequest& request,
+                                BlockingWriter<v1::TailOutputResponse>& writer) {
   UniqueFd log;
   std::optional<std::uint32_t> attempt;  // the one that is followed to its end
   for (;;) {
@@ -171,9 +196,9 @@ grpc::Status AdminService::Tail(grpc::ServerContext& context, const v1::TailOutp
   }
 }
 
-grpc::Status AdminService::CancelRun(grpc::ServerContext* context,
-                                     const v1::CancelRunRequest* request, v1::CancelRunResponse*) {
-  if (grpc::Status refused = guard_.Check(*context); !refused.ok()) return refused;
+grpc::Status AdminService::AnswerCancelRun(const grpc::ServerContextBase& context,
+                                           const v1::CancelRunRequest* request) {
+  if (grpc::Status refused = guard_.Check(context); !refused.ok()) return refused;
   const auto stopped = AskLoop<bool>(
       inbox_,
       [this, incident_id = request->incident_id()] {

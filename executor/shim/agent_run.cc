@@ -127,6 +127,7 @@ int AgentRun::Start(int workspace_fd, OutputCapture& out, OutputCapture& err) {
                        .stdin_fd = input.Get(),
                        .stdout_fd = out_end.Get(),
                        .stderr_fd = err_end.Get(),
+                       .descriptor_limit = options_.descriptor_limit,
                        .signal_filter = signal_filter});
   oom_score_.Restore();
   return agent_.error;

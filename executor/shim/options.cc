@@ -50,6 +50,9 @@ std::optional<ShimOptions> With(ShimOptions options, const char* name, const cha
   } else if (is("--workspace-limit")) {
     number = ParseNumber(value, INT64_MAX);
     options.workspace_limit = number.value_or(0);
+  } else if (is("--descriptor-limit")) {
+    number = ParseNumber(value, INT64_MAX);
+    options.descriptor_limit = number.value_or(0);
   } else if (is("--stdin")) {
     options.stdin_incident = std::strcmp(value, "incident") == 0;
     if (!options.stdin_incident && std::strcmp(value, "null") != 0) return std::nullopt;

@@ -9,22 +9,23 @@ namespace runner::executor {
 struct ShimOptions {
   const char* incident_id = "";
   std::uint32_t attempt = 0;
-  const char* workspace = nullptr;    // directory, exists
-  const char* spool_file = nullptr;   // where the record is left; its directory exists
-  std::int64_t timeout_ms = 0;        // 0: no time limit
-  std::int64_t grace_ms = 0;          // from SIGTERM to SIGKILL
-  std::int64_t fence_at_ns = 0;       // monotonic clock; 0: there is no fence
-  std::uint64_t max_output = 0;       // bytes kept of each output stream
-  std::uint64_t memory_limit = 0;     // bytes resident in all processes together; 0: none
-  std::uint64_t workspace_limit = 0;  // bytes in the workspace; 0: none
-  bool stdin_incident = true;         // the agent reads incident.json, else /dev/null
-  char* const* agent_argv = nullptr;  // NULL-terminated, not empty; [0] is an absolute path
+  const char* workspace = nullptr;     // directory, exists
+  const char* spool_file = nullptr;    // where the record is left; its directory exists
+  std::int64_t timeout_ms = 0;         // 0: no time limit
+  std::int64_t grace_ms = 0;           // from SIGTERM to SIGKILL
+  std::int64_t fence_at_ns = 0;        // monotonic clock; 0: there is no fence
+  std::uint64_t max_output = 0;        // bytes kept of each output stream
+  std::uint64_t memory_limit = 0;      // bytes resident in all processes together; 0: none
+  std::uint64_t workspace_limit = 0;   // bytes in the workspace; 0: none
+  std::uint64_t descriptor_limit = 0;  // soft limit of the agent's open files; 0: that of the shim
+  bool stdin_incident = true;          // the agent reads incident.json, else /dev/null
+  char* const* agent_argv = nullptr;   // NULL-terminated, not empty; [0] is an absolute path
 };
 
 // Reads `--incident ID --attempt N --workspace DIR --spool FILE --timeout-ms N --grace-ms N
-// --fence-at-ns N --max-output BYTES --memory-limit BYTES --workspace-limit BYTES --stdin
-// incident|null -- PROGRAM ARG...`. Nothing when that is not what argv says: an option is unknown
-// or malformed, or a required one is missing.
+// --fence-at-ns N --max-output BYTES --memory-limit BYTES --workspace-limit BYTES
+// --descriptor-limit N --stdin incident|null -- PROGRAM ARG...`. Nothing when that is not what argv
+// says: an option is unknown or malformed, or a required one is missing.
 std::optional<ShimOptions> ParseShimOptions(int argc, char* const* argv);
 
 }  // namespace runner::executor

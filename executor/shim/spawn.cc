@@ -79,6 +79,12 @@ bool PrepareChild(const ChildPlan& plan) {
   ::umask(077);
   const rlimit no_core{0, 0};
   ::setrlimit(RLIMIT_CORE, &no_core);
+  // The executor has raised its own limit. Programs that use select(2) fail above 1,024.
+  rlimit files{};
+  if (request.descriptor_limit != 0 && ::getrlimit(RLIMIT_NOFILE, &files) == 0) {
+    files.rlim_cur = std::min<rlim_t>(request.descriptor_limit, files.rlim_max);
+    ::setrlimit(RLIMIT_NOFILE, &files);
+  }
   // Where the call is missing (before Linux 5.9), O_CLOEXEC on everything does the same.
   ::syscall(SYS_close_range, 3U, ~0U, 0U);
   // Where the kernel refuses, the executor itself ignores signals of agents.

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+
 #include <sys/types.h>
 
 #include "common/unique_fd.h"
@@ -34,6 +36,7 @@ struct SpawnRequest {
   int stdin_fd;
   int stdout_fd;
   int stderr_fd;
+  std::uint64_t descriptor_limit;  // soft limit of open files; 0: that of the caller
   const SignalFilter& signal_filter;
 };
 

@@ -17,6 +17,7 @@ struct AgentOptions {
   std::uint64_t max_output = 10 << 20;            // bytes kept of each of stdout and stderr
   std::uint64_t memory_limit = 0;                 // bytes resident in a run's tree; 0: none
   std::uint64_t workspace_limit = 0;              // bytes in a run's workspace; 0: none
+  std::uint64_t descriptor_limit = 0;             // soft limit of an agent's open files; 0: ours
   bool stdin_incident = true;                     // else /dev/null
   std::vector<std::string> env;                   // NAME (passed on) or NAME=VALUE
   std::string report_file;                        // relative to the workspace; empty: not required

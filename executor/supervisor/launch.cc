@@ -40,6 +40,8 @@ std::vector<std::string> ShimCommandLine(const AgentOptions& options, const Spoo
                                    std::to_string(options.memory_limit),
                                    "--workspace-limit",
                                    std::to_string(options.workspace_limit),
+                                   "--descriptor-limit",
+                                   std::to_string(options.descriptor_limit),
                                    "--stdin",
                                    options.stdin_incident ? "incident" : "null",
                                    "--"};

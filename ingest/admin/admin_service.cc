@@ -101,8 +101,71 @@ AdminService::AdminService(Inbox& inbox, IngestLoop& loop, CallGuard& guard, End
       endpoints_(std::move(endpoints)),
       started_(inbox.Now().mono) {}
 
-grpc::Status AdminService::GetStatus(grpc::ServerContext*, const v1::GetStatusRequest*,
-                                     v1::GetStatusResponse* response) {
+grpc::ServerUnaryReactor* AdminService::GetStatus(grpc::CallbackServerContext* context,
+                                                  const v1::GetStatusRequest* request,
+                                                  v1::GetStatusResponse* response) {
+  return calls_.Answer(*context, [=, this] { return AnswerGetStatus(context, request, response); });
+}
+
+grpc::ServerUnaryReactor* AdminService::ListClusters(grpc::CallbackServerContext* context,
+                                                     const v1::ListClustersRequest* request,
+                                                     v1::ListClustersResponse* response) {
+  return calls_.Answer(*context,
+                       [=, this] { return AnswerListClusters(context, request, response); });
+}
+
+grpc::ServerUnaryReactor* AdminService::ListIncidents(grpc::CallbackServerContext* context,
+                                                      const v1::ListIncidentsRequest* request,
+                                                      v1::ListIncidentsResponse* response) {
+  return calls_.Answer(*context,
+                       [=, this] { return AnswerListIncidents(context, request, response); });
+}
+
+grpc::ServerUnaryReactor* AdminService::GetIncident(grpc::CallbackServerContext* context,
+                                                    const v1::GetIncidentRequest* request,
+                                                    v1::GetIncidentResponse* response) {
+  return calls_.Answer(*context,
+                       [=, this] { return AnswerGetIncident(context, request, response); });
+}
+
+grpc::ServerUnaryReactor* AdminService::SubmitEvent(grpc::CallbackServerContext* context,
+                                                    const v1::SubmitEventRequest* request,
+                                                    v1::SubmitEventResponse* response) {
+  return calls_.Answer(*context,
+                       [=, this] { return AnswerSubmitEvent(context, request, response); });
+}
+
+grpc::ServerUnaryReactor* AdminService::ExplainEvent(grpc::CallbackServerContext* context,
+                                                     const v1::ExplainEventRequest* request,
+                                                     v1::ExplainEventResponse* response) {
+  return calls_.Answer(*context,
+                       [=, this] { return AnswerExplainEvent(context, request, response); });
+}
+
+grpc::ServerUnaryReactor* AdminService::CancelIncident(grpc::CallbackServerContext* context,
+                                                       const v1::CancelIncidentRequest* request,
+                                                       v1::CancelIncidentResponse* response) {
+  return calls_.Answer(*context,
+                       [=, this] { return AnswerCancelIncident(context, request, response); });
+}
+
+grpc::ServerUnaryReactor* AdminService::RerunIncident(grpc::CallbackServerContext* context,
+                                                      const v1::RerunIncidentRequest* request,
+                                                      v1::RerunIncidentResponse* response) {
+  return calls_.Answer(*context,
+                       [=, this] { return AnswerRerunIncident(context, request, response); });
+}
+
+grpc::ServerUnaryReactor* AdminService::ResetCircuitBreaker(
+    grpc::CallbackServerContext* context, const v1::ResetCircuitBreakerRequest* request,
+    v1::ResetCircuitBreakerResponse* response) {
+  return calls_.Answer(*context,
+                       [=, this] { return AnswerResetCircuitBreaker(context, request, response); });
+}
+
+grpc::Status AdminService::AnswerGetStatus(const grpc::ServerContextBase*,
+                                           const v1::GetStatusRequest*,
+                                           v1::GetStatusResponse* response) {
   auto status = AskLoop<v1::GetStatusResponse>(inbox_, [this] { return Status(); }, kPatience);
   if (!status) return Busy();
   *response = *std::move(status);
@@ -150,9 +213,9 @@ v1::GetStatusResponse AdminService::Status() const {
   return status;
 }
 
-grpc::Status AdminService::ListClusters(grpc::ServerContext*,
-                                        const v1::ListClustersRequest* request,
-                                        v1::ListClustersResponse* response) {
+grpc::Status AdminService::AnswerListClusters(const grpc::ServerContextBase*,
+                                              const v1::ListClustersRequest* request,
+                                              v1::ListClustersResponse* response) {
   using List = std::optional<v1::ListClustersResponse>;
   auto list = AskLoop<List>(
       inbox_,
@@ -175,9 +238,9 @@ grpc::Status AdminService::ListClusters(grpc::ServerContext*,
   return grpc::Status::OK;
 }
 
-grpc::Status AdminService::ListIncidents(grpc::ServerContext*,
-                                         const v1::ListIncidentsRequest* request,
-                                         v1::ListIncidentsResponse* response) {
+grpc::Status AdminService::AnswerListIncidents(const grpc::ServerContextBase*,
+                                               const v1::ListIncidentsRequest* request,
+                                               v1::ListIncidentsResponse* response) {
   if (!request->state().empty() && !ParseIncidentState(request->state())) {
     return {grpc::StatusCode::INVALID_ARGUMENT,
             "state is one of queued, offered, running, finished"};
@@ -203,8 +266,9 @@ grpc::Status AdminService::ListIncidents(grpc::ServerContext*,
   return grpc::Status::OK;
 }
 
-grpc::Status AdminService::GetIncident(grpc::ServerContext*, const v1::GetIncidentRequest* request,
-                                       v1::GetIncidentResponse* response) {
+grpc::Status AdminService::AnswerGetIncident(const grpc::ServerContextBase*,
+                                             const v1::GetIncidentRequest* request,
+                                             v1::GetIncidentResponse* response) {
   using Found = std::optional<v1::IncidentStatus>;
   const auto found = AskLoop<Found>(
       inbox_,
@@ -220,9 +284,9 @@ grpc::Status AdminService::GetIncident(grpc::ServerContext*, const v1::GetIncide
   return grpc::Status::OK;
 }
 
-grpc::Status AdminService::SubmitEvent(grpc::ServerContext* context,
-                                       const v1::SubmitEventRequest* request,
-                                       v1::SubmitEventResponse* response) {
+grpc::Status AdminService::AnswerSubmitEvent(const grpc::ServerContextBase* context,
+                                             const v1::SubmitEventRequest* request,
+                                             v1::SubmitEventResponse* response) {
   if (grpc::Status refused = guard_.Check(*context); !refused.ok()) return refused;
   const auto severity = request->severity().empty() ? std::optional(Severity::kWarning)
                                                     : ParseSeverity(request->severity());
@@ -260,9 +324,9 @@ grpc::Status AdminService::SubmitEvent(grpc::ServerContext* context,
   return grpc::Status::OK;
 }
 
-grpc::Status AdminService::ExplainEvent(grpc::ServerContext*,
-                                        const v1::ExplainEventRequest* request,
-                                        v1::ExplainEventResponse* response) {
+grpc::Status AdminService::AnswerExplainEvent(const grpc::ServerContextBase*,
+                                              const v1::ExplainEventRequest* request,
+                                              v1::ExplainEventResponse* response) {
   const DecisionRing::Query query{request->cluster(), request->fault_id(), request->incident_id(),
                                   FromProto(request->resource())};
   const std::uint32_t limit =
@@ -289,9 +353,9 @@ grpc::Status AdminService::ExplainEvent(grpc::ServerContext*,
   return grpc::Status::OK;
 }
 
-grpc::Status AdminService::CancelIncident(grpc::ServerContext* context,
-                                          const v1::CancelIncidentRequest* request,
-                                          v1::CancelIncidentResponse* response) {
+grpc::Status AdminService::AnswerCancelIncident(const grpc::ServerContextBase* context,
+                                                const v1::CancelIncidentRequest* request,
+                                                v1::CancelIncidentResponse* response) {
   if (grpc::Status refused = guard_.Check(*context); !refused.ok()) return refused;
   using Cancelled = Scheduler::Cancelled;
   const auto cancelled = AskLoop<Cancelled>(
@@ -307,9 +371,9 @@ grpc::Status AdminService::CancelIncident(grpc::ServerContext* context,
   return grpc::Status::OK;
 }
 
-grpc::Status AdminService::RerunIncident(grpc::ServerContext* context,
-                                         const v1::RerunIncidentRequest* request,
-                                         v1::RerunIncidentResponse* response) {
+grpc::Status AdminService::AnswerRerunIncident(const grpc::ServerContextBase* context,
+                                               const v1::RerunIncidentRequest* request,
+                                               v1::RerunIncidentResponse* response) {
   if (grpc::Status refused = guard_.Check(*context); !refused.ok()) return refused;
   using Answer = std::optional<Scheduler::Rerun>;  // nothing: ingest is shutting down
   const auto answer = AskLoop<Answer>(
@@ -347,9 +411,9 @@ grpc::Status AdminService::RerunIncident(grpc::ServerContext* context,
           "the queue is full; --cluster-queue-size and --global-queue-size are its bounds"};
 }
 
-grpc::Status AdminService::ResetCircuitBreaker(grpc::ServerContext* context,
-                                               const v1::ResetCircuitBreakerRequest*,
-                                               v1::ResetCircuitBreakerResponse* response) {
+grpc::Status AdminService::AnswerResetCircuitBreaker(const grpc::ServerContextBase* context,
+                                                     const v1::ResetCircuitBreakerRequest*,
+                                                     v1::ResetCircuitBreakerResponse* response) {
   if (grpc::Status refused = guard_.Check(*context); !refused.ok()) return refused;
   const auto before =
       AskLoop<CircuitBreaker::State>(inbox_, [this] { return loop_.ResetBreaker(); }, kPatience);

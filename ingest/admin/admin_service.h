@@ -5,15 +5,17 @@
 #include <utility>
 
 #include "common/call_guard.h"
+#include "common/call_pool.h"
 #include "common/inbox.h"
 #include "ingest/ingest_loop.h"
 #include "runner/v1/ingest_admin.grpc.pb.h"
 
 namespace runner::ingest {
 
-// Serves runner.v1.IngestAdmin. Every call asks the loop and waits for its answer on a thread of
-// gRPC; a loop that does not answer within a second makes the call UNAVAILABLE.
-class AdminService final : public v1::IngestAdmin::Service {
+// Serves runner.v1.IngestAdmin. Every call asks the loop and waits for its answer on a thread of a
+// pool: four run, 64 wait, more are refused. A loop that does not answer within a second makes the
+// call UNAVAILABLE.
+class AdminService final : public v1::IngestAdmin::CallbackService {
  public:
   using Endpoints = std::unordered_map<std::string, std::string>;  // by cluster
 
@@ -23,28 +25,63 @@ class AdminService final : public v1::IngestAdmin::Service {
   // Where the clusters that are configured from now on are reached. On the loop's thread.
   void SetEndpoints(Endpoints endpoints) { endpoints_ = std::move(endpoints); }
 
-  grpc::Status GetStatus(grpc::ServerContext* context, const v1::GetStatusRequest* request,
-                         v1::GetStatusResponse* response) override;
-  grpc::Status ListClusters(grpc::ServerContext* context, const v1::ListClustersRequest* request,
-                            v1::ListClustersResponse* response) override;
-  grpc::Status ListIncidents(grpc::ServerContext* context, const v1::ListIncidentsRequest* request,
-                             v1::ListIncidentsResponse* response) override;
-  grpc::Status GetIncident(grpc::ServerContext* context, const v1::GetIncidentRequest* request,
-                           v1::GetIncidentResponse* response) override;
-  grpc::Status SubmitEvent(grpc::ServerContext* context, const v1::SubmitEventRequest* request,
-                           v1::SubmitEventResponse* response) override;
-  grpc::Status ExplainEvent(grpc::ServerContext* context, const v1::ExplainEventRequest* request,
-                            v1::ExplainEventResponse* response) override;
-  grpc::Status CancelIncident(grpc::ServerContext* context,
-                              const v1::CancelIncidentRequest* request,
-                              v1::CancelIncidentResponse* response) override;
-  grpc::Status RerunIncident(grpc::ServerContext* context, const v1::RerunIncidentRequest* request,
-                             v1::RerunIncidentResponse* response) override;
-  grpc::Status ResetCircuitBreaker(grpc::ServerContext* context,
-                                   const v1::ResetCircuitBreakerRequest* request,
-                                   v1::ResetCircuitBreakerResponse* response) override;
+  grpc::ServerUnaryReactor* GetStatus(grpc::CallbackServerContext* context,
+                                      const v1::GetStatusRequest* request,
+                                      v1::GetStatusResponse* response) override;
+  grpc::ServerUnaryReactor* ListClusters(grpc::CallbackServerContext* context,
+                                         const v1::ListClustersRequest* request,
+                                         v1::ListClustersResponse* response) override;
+  grpc::ServerUnaryReactor* ListIncidents(grpc::CallbackServerContext* context,
+                                          const v1::ListIncidentsRequest* request,
+                                          v1::ListIncidentsResponse* response) override;
+  grpc::ServerUnaryReactor* GetIncident(grpc::CallbackServerContext* context,
+                                        const v1::GetIncidentRequest* request,
+                                        v1::GetIncidentResponse* response) override;
+  grpc::ServerUnaryReactor* SubmitEvent(grpc::CallbackServerContext* context,
+                                        const v1::SubmitEventRequest* request,
+                                        v1::SubmitEventResponse* response) override;
+  grpc::ServerUnaryReactor* ExplainEvent(grpc::CallbackServerContext* context,
+                                         const v1::ExplainEventRequest* request,
+                                         v1::ExplainEventResponse* response) override;
+  grpc::ServerUnaryReactor* CancelIncident(grpc::CallbackServerContext* context,
+                                           const v1::CancelIncidentRequest* request,
+                                           v1::CancelIncidentResponse* response) override;
+  grpc::ServerUnaryReactor* RerunIncident(grpc::CallbackServerContext* context,
+                                          const v1::RerunIncidentRequest* request,
+                                          v1::RerunIncidentResponse* response) override;
+  grpc::ServerUnaryReactor* ResetCircuitBreaker(grpc::CallbackServerContext* context,
+                                                const v1::ResetCircuitBreakerRequest* request,
+                                                v1::ResetCircuitBreakerResponse* response) override;
 
  private:
+  grpc::Status AnswerGetStatus(const grpc::ServerContextBase* context,
+                               const v1::GetStatusRequest* request,
+                               v1::GetStatusResponse* response);
+  grpc::Status AnswerListClusters(const grpc::ServerContextBase* context,
+                                  const v1::ListClustersRequest* request,
+                                  v1::ListClustersResponse* response);
+  grpc::Status AnswerListIncidents(const grpc::ServerContextBase* context,
+                                   const v1::ListIncidentsRequest* request,
+                                   v1::ListIncidentsResponse* response);
+  grpc::Status AnswerGetIncident(const grpc::ServerContextBase* context,
+                                 const v1::GetIncidentRequest* request,
+                                 v1::GetIncidentResponse* response);
+  grpc::Status AnswerSubmitEvent(const grpc::ServerContextBase* context,
+                                 const v1::SubmitEventRequest* request,
+                                 v1::SubmitEventResponse* response);
+  grpc::Status AnswerExplainEvent(const grpc::ServerContextBase* context,
+                                  const v1::ExplainEventRequest* request,
+                                  v1::ExplainEventResponse* response);
+  grpc::Status AnswerCancelIncident(const grpc::ServerContextBase* context,
+                                    const v1::CancelIncidentRequest* request,
+                                    v1::CancelIncidentResponse* response);
+  grpc::Status AnswerRerunIncident(const grpc::ServerContextBase* context,
+                                   const v1::RerunIncidentRequest* request,
+                                   v1::RerunIncidentResponse* response);
+  grpc::Status AnswerResetCircuitBreaker(const grpc::ServerContextBase* context,
+                                         const v1::ResetCircuitBreakerRequest* request,
+                                         v1::ResetCircuitBreakerResponse* response);
+
   v1::GetStatusResponse Status() const;
 
   Inbox& inbox_;
@@ -52,6 +89,7 @@ class AdminService final : public v1::IngestAdmin::Service {
   CallGuard& guard_;
   Endpoints endpoints_;  // the loop's
   const MonoTime started_;
+  CallPool calls_{4, 64};
 };
 
 }  // namespace runner::ingest

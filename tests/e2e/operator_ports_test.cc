@@ -115,10 +115,11 @@ TEST_F(OperatorPortsTest, VerboseListsEveryCheck) {
   const ServiceProcess& ingest = system_->ingest();
   const ServiceProcess& executor = system_->executor();
   EXPECT_EQ(ingest.Health("/healthz?verbose").body,
-            "[+]shutdown ok\n[+]ingest ok\n[+]connections ok\n");
+            "[+]shutdown ok\n[+]ingest ok\n[+]connections ok\n[+]grpc ok\n");
   EXPECT_EQ(ingest.Health("/readyz?verbose").body,
             "[-]mcp: no active SSE connections\n[+]breaker ok\n[+]shutdown ok\n");
-  EXPECT_EQ(executor.Health("/healthz?verbose").body, "[+]shutdown ok\n[+]executor ok\n");
+  EXPECT_EQ(executor.Health("/healthz?verbose").body,
+            "[+]shutdown ok\n[+]executor ok\n[+]grpc ok\n");
   EXPECT_EQ(executor.Health("/readyz?verbose").body, "[+]ingest ok\n[+]shutdown ok\n");
 }
 

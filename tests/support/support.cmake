@@ -8,7 +8,7 @@ runner_library(runner_test_support
                SOURCES ${support}/admin_client.cc ${support}/child_process.cc ${support}/counting.cc ${support}/descriptors.cc
                        ${support}/eventually.cc ${support}/fault_server.cc
                        ${support}/faultsim_process.cc ${support}/grpcurl.cc
-                       ${support}/http_request.cc ${support}/kubernetes_server.cc
+                       ${support}/http2_flood.cc ${support}/http_request.cc ${support}/kubernetes_server.cc
                        ${support}/log_file.cc ${support}/log_reader.cc ${support}/metrics_text.cc
                        ${support}/network.cc ${support}/node_peer.cc ${support}/process_table.cc ${support}/service_process.cc
                        ${support}/system.cc ${support}/system_test.cc ${support}/temp_dir.cc

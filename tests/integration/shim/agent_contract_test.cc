@@ -4,6 +4,7 @@
 #include <sstream>
 
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "tests/integration/shim/run_fixture.h"
@@ -76,6 +77,17 @@ TEST_F(AgentContract, EnvironmentHoldsOnlyWhatIsDocumented) {
   EXPECT_TRUE(HasLine(environment, "RUNNER_WORKSPACE=" + Workspace().string()));
   EXPECT_TRUE(HasLine(environment, "RUNNER_FAULT_TYPE=CrashLoop"));
   EXPECT_TRUE(HasLine(environment, "RUNNER_TIMEOUT_SECONDS=20"));
+}
+
+TEST_F(AgentContract, TheSoftLimitOfOpenFilesIsThatOfTheOptions) {
+  options_.command = {"/bin/sh", "-c", "ulimit -Sn; ulimit -Hn"};
+  options_.descriptor_limit = 200;
+  Restart();
+  rlimit own{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &own), 0);
+  RunAgent({});
+  EXPECT_EQ(Stdout().substr(0, 4), "200\n");
+  EXPECT_NE(Stdout(), "200\n200\n") << "the hard limit stays";
 }
 
 TEST_F(AgentContract, StdinIsTheIncident) {

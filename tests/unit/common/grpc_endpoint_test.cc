@@ -1,5 +1,6 @@
 #include "common/grpc_endpoint.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -14,10 +15,17 @@
 
 #include "common/unique_fd.h"
 #include "runner/v1/executor_admin.grpc.pb.h"
+#include "tests/support/eventually.h"
+#include "tests/support/http2_flood.h"
+#include "tests/support/tcp_client.h"
+#include "tests/unit/common/no_descriptors.h"
 
 namespace runner {
 namespace {
 
+using support::Eventually;
+using support::Http2Flood;
+using support::ThreadsOfThisProcess;
 using testing::HasSubstr;
 
 constexpr char kServing[] = "\x08\x01";     // HealthCheckResponse{status: SERVING}
@@ -110,7 +118,7 @@ class GrpcEndpointTest : public testing::Test {
     }
   }
 
-  v1::ExecutorAdmin::Service admin_;
+  v1::ExecutorAdmin::CallbackService admin_;
   std::string directory_;
 };
 
@@ -194,6 +202,81 @@ TEST_F(GrpcEndpointTest, ShutdownFreesTheAddress) {
   endpoint.Shutdown(std::chrono::seconds(1));
   EXPECT_EQ(FailureOf(endpoint.address()), "");
 }
+
+TEST_F(GrpcEndpointTest, ServesIpv4AndIpv6OnTheUnspecifiedIpv6Address) {
+  if (!HasIpv6Loopback()) GTEST_SKIP() << "this machine has no ::1";
+  const GrpcEndpoint endpoint("[::]:0", {&admin_});
+  const std::string port = std::to_string(endpoint.port());
+  EXPECT_EQ(endpoint.address(), "[::]:" + port);
+  EXPECT_EQ(RawClient("[::1]:" + port).Health(""), kServing);
+  EXPECT_EQ(RawClient("127.0.0.1:" + port).Health(""), kServing);
+}
+
+TEST_F(GrpcEndpointTest, TheSocketFileIsRemovedAtTheEnd) {
+  {
+    const GrpcEndpoint endpoint(SocketAddress(), {});
+  }
+  EXPECT_FALSE(std::filesystem::exists(SocketPath()));
+}
+
+TEST_F(GrpcEndpointTest, Row64_AcceptsAgainAfterAShortageOfDescriptors) {
+  GrpcEndpoint endpoint("127.0.0.1:0", {&admin_});
+  RawClient before(endpoint.address());
+  EXPECT_EQ(before.Health(""), kServing);
+  EXPECT_EQ(endpoint.Failure(), std::nullopt);
+  UniqueFd waiting(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  {
+    const NoDescriptors shortage;
+    ASSERT_TRUE(ConnectSocket(waiting, endpoint.port()));
+    EXPECT_TRUE(Eventually([&] { return endpoint.Failure().has_value(); }));
+    EXPECT_EQ(endpoint.Failure(), "gRPC listener does not accept: Too many open files");
+  }
+  EXPECT_TRUE(Eventually([&] { return !endpoint.Failure(); }));
+  // The server answers the preface of HTTP/2 with its settings.
+  SendText(waiting, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+  char byte = 0;
+  EXPECT_EQ(::recv(waiting.Get(), &byte, 1, 0), 1);
+}
+
+TEST_F(GrpcEndpointTest, Row64_SilentConnectionsMakeRoomForCalls) {
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  const rlimit usual{std::min<rlim_t>(1024, before.rlim_max), before.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &usual), 0);
+  {
+    const GrpcEndpoint endpoint("127.0.0.1:0", {&admin_});
+    std::vector<UniqueFd> silent;  // 96 of one address are kept
+    for (int i = 0; i < 300; ++i) silent.push_back(ConnectTo(endpoint.port()));
+    EXPECT_EQ(RawClient(endpoint.address()).Health(""), kServing);
+    for (int i = 0; i < 200; ++i) EXPECT_TRUE(IsClosed(silent[i])) << i;
+  }
+  ::setrlimit(RLIMIT_NOFILE, &before);
+}
+
+class FloodTest : public GrpcEndpointTest,
+                  public testing::WithParamInterface<std::pair<const char*, Http2Flood::Kind>> {};
+
+TEST_P(FloodTest, Row64_FloodsAreCutAndOthersAreServed) {
+  const GrpcEndpoint endpoint("127.0.0.1:0", {&admin_});
+  RawClient other(endpoint.address());
+  EXPECT_EQ(other.Health(""), kServing);
+  const auto& [path, kind] = GetParam();
+  Http2Flood flood(endpoint.port(), path, kind);
+  constexpr std::size_t kStreams = 500'000;
+  EXPECT_LT(flood.Send(kStreams), kStreams);
+  EXPECT_EQ(other.Health(""), kServing);
+  EXPECT_LT(ThreadsOfThisProcess(), 40);
+}
+
+constexpr const char* kReflection =
+    "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo";
+INSTANTIATE_TEST_SUITE_P(
+    Kinds, FloodTest,
+    testing::Values(std::pair("/x.Y/z", Http2Flood::Kind::kReset),
+                    std::pair(kReflection, Http2Flood::Kind::kReset),
+                    std::pair("/grpc.health.v1.Health/Check", Http2Flood::Kind::kReset),
+                    std::pair("/grpc.health.v1.Health/Watch", Http2Flood::Kind::kCallThenReset),
+                    std::pair("/grpc.health.v1.Health/Check", Http2Flood::Kind::kOpen)));
 
 }  // namespace
 }  // namespace runner

@@ -6,7 +6,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "tests/unit/common/http_client.h"
+#include "tests/support/tcp_client.h"
 
 namespace runner {
 namespace {
@@ -95,6 +95,124 @@ TEST(HttpServerEndTest, DestructorFreesThePort) {
     port = first.port();
   }
   EXPECT_EQ(AskHttp(port, "GET", "/"), "");
+}
+
+// Answers /ok on that address.
+HttpServer ServerOn(const std::string& host) {
+  HttpServer::Options options;
+  options.bind_address = host;
+  return HttpServer(options, {{"/ok", [](const HttpRequest&) { return HttpResponse{}; }}}, nullptr);
+}
+
+class HttpServerAddressTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (!HasIpv6Loopback()) GTEST_SKIP() << "this machine has no ::1";
+  }
+};
+
+TEST_F(HttpServerAddressTest, TheIpv6LoopbackServesIpv6) {
+  const HttpServer server = ServerOn("::1");
+  EXPECT_THAT(AskHttp(server.port(), "GET", "/ok", "::1"), StartsWith("HTTP/1.1 200"));
+  EXPECT_EQ(AskHttp(server.port(), "GET", "/ok", "127.0.0.1"), "");
+}
+
+TEST_F(HttpServerAddressTest, TheUnspecifiedIpv6AddressServesBoth) {
+  const HttpServer server = ServerOn("::");
+  EXPECT_THAT(AskHttp(server.port(), "GET", "/ok", "::1"), StartsWith("HTTP/1.1 200"));
+  EXPECT_THAT(AskHttp(server.port(), "GET", "/ok", "127.0.0.1"), StartsWith("HTTP/1.1 200"));
+}
+
+TEST_F(HttpServerAddressTest, TheUnspecifiedIpv4AddressServesIpv4Alone) {
+  const HttpServer server = ServerOn("0.0.0.0");
+  EXPECT_THAT(AskHttp(server.port(), "GET", "/ok", "127.0.0.1"), StartsWith("HTTP/1.1 200"));
+  EXPECT_EQ(AskHttp(server.port(), "GET", "/ok", "::1"), "");
+}
+
+TEST_F(HttpServerTest, ResponsesAreNotStored) {
+  EXPECT_THAT(Ask("GET", "/metrics"),
+              AllOf(HasSubstr("Cache-Control: no-store\r\n"), HasSubstr("Connection: close\r\n")));
+}
+
+TEST_F(HttpServerTest, APathIsNotDecoded) {
+  for (const char* target : {"/%6detrics", "/metrics%00", "/metrics%3Fx", "//metrics"}) {
+    EXPECT_THAT(Ask("GET", target), StartsWith("HTTP/1.1 404")) << target;
+  }
+}
+
+TEST_F(HttpServerTest, ALargeHeadIsRefused) {
+  const UniqueFd client = ConnectTo(server_.port());
+  SendText(client, "GET /metrics HTTP/1.1\r\nHost: x\r\nX-Large: " + std::string(100'000, 'x'));
+  EXPECT_THAT(ReadToEnd(client), Not(StartsWith("HTTP/1.1 2")));
+  EXPECT_THAT(Ask("GET", "/metrics"), StartsWith("HTTP/1.1 200"));
+}
+
+TEST_F(HttpServerTest, ALargeBodyIsNotRead) {
+  const UniqueFd client = ConnectTo(server_.port());
+  SendText(client, "POST /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 10000000000\r\n\r\n" +
+                       std::string(5'000, 'x'));
+  EXPECT_THAT(ReadToEnd(client), StartsWith("HTTP/1.1 405"));
+}
+
+TEST_F(HttpServerTest, GarbageAfterARequestIsNotServed) {
+  const UniqueFd client = ConnectTo(server_.port());
+  SendText(client, "GET /metrics?1 HTTP/1.1\r\nHost: x\r\n\r\n\x16\x03\x01 garbage\r\n\r\n");
+  EXPECT_THAT(ReadToEnd(client), EndsWith("query=1\n"));
+}
+
+TEST_F(HttpServerTest, GarbageIsRefused) {
+  for (const std::string text :
+       {"\x16\x03\x01\x02\r\n\r\n", "GET\r\n\r\n", "PRI * HTTP/2.0\r\n\r\n"}) {
+    const UniqueFd client = ConnectTo(server_.port());
+    SendText(client, text);
+    EXPECT_THAT(ReadToEnd(client), Not(StartsWith("HTTP/1.1 2"))) << text;
+  }
+  EXPECT_THAT(Ask("GET", "/metrics"), StartsWith("HTTP/1.1 200"));
+}
+
+TEST_F(HttpServerTest, Row64_SilentConnectionsMakeRoomForAProbe) {
+  std::vector<UniqueFd> silent;
+  for (int i = 0; i < 400; ++i) silent.push_back(ConnectTo(server_.port()));
+  EXPECT_THAT(Ask("GET", "/metrics"), StartsWith("HTTP/1.1 200"));
+  for (int i = 0; i < 300; ++i) EXPECT_TRUE(IsClosed(silent[i])) << i;
+}
+
+TEST_F(HttpServerTest, Row64_SlowHeadsMakeRoomForAProbe) {
+  std::vector<UniqueFd> slow;
+  for (int i = 0; i < 400; ++i) {
+    slow.push_back(ConnectTo(server_.port()));
+    SendText(slow.back(), "GET /met");
+  }
+  EXPECT_THAT(Ask("GET", "/metrics"), StartsWith("HTTP/1.1 200"));
+  for (int i = 0; i < 300; ++i) EXPECT_TRUE(IsClosed(slow[i])) << i;
+}
+
+TEST(HttpServerEndTest, AClientThatIsTooSlowIsClosed) {
+  HttpServer::Options options;
+  options.max_connection_age = std::chrono::milliseconds(50);
+  const HttpServer server(options, {}, nullptr);
+  const UniqueFd client = ConnectTo(server.port());
+  SendText(client, "GET /met");
+  EXPECT_TRUE(IsClosed(client));
+}
+
+TEST(HttpServerEndTest, StopsWhileClientsAreConnected) {
+  UniqueFd silent;
+  UniqueFd unread;
+  {
+    const HttpServer server(
+        {},
+        {{"/large",
+          [](const HttpRequest&) { return HttpResponse{.body = std::string(50'000'000, 'x')}; }}},
+        nullptr);
+    silent = ConnectTo(server.port());
+    unread = ConnectTo(server.port());
+    SendText(unread, "GET /large HTTP/1.1\r\nHost: x\r\n\r\n");
+    char byte;
+    ASSERT_EQ(::recv(unread.Get(), &byte, 1, MSG_PEEK), 1);
+  }
+  EXPECT_TRUE(IsClosed(silent));
+  EXPECT_LT(ReadToEnd(unread).size(), 50'000'000u);
 }
 
 TEST(HttpRequestTest, FindsKeysOfTheQuery) {

@@ -1,0 +1,95 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <unordered_map>
+
+#include "common/clock.h"
+#include "common/connection_table.h"
+#include "common/inbox.h"
+#include "common/listen.h"
+#include "common/mutex.h"
+#include "common/unique_fd.h"
+
+namespace runner {
+
+// Accepts the connections of one server on an event loop and hands them over. Keeps their number
+// within limits, cuts those that are too old, and accepts again after a shortage of descriptors or
+// memory has passed. A connection takes two descriptors: one for the server, one by which it is
+// watched and cut here.
+//
+// Threads: Failure may be called from any thread. Everything else belongs to the loop
+// thread, or to the owner while the loop does not run. The loop outlives the listener.
+class Listener {
+ public:
+  using Id = ConnectionTable::Id;
+  struct Options {
+    ConnectionTable::Limits limits = {};
+    // A connection that is older is cut; zero: none is.
+    Duration max_age = Duration::zero();
+    // The time for which accept(2) may fail before Failure reports it.
+    Duration failure_after = std::chrono::seconds(5);
+    // Returns true while clients send more than the server can serve; called on the loop thread,
+    // after every kTrafficStep bytes. Until it returns false the connections that send most are
+    // cut, and none is accepted. Empty: traffic is not watched.
+    std::function<bool()> flooded = {};
+  };
+  static constexpr std::uint64_t kTrafficStep = 16 * 1024;
+  // Takes the connection over, which is non-blocking. On the loop thread; never blocks or throws.
+  using OnConnection = std::function<void(Id, UniqueFd)>;
+
+  Listener(Inbox& loop, ListenSockets sockets, const Options& options, OnConnection on_connection);
+  ~Listener();
+  Listener(const Listener&) = delete;
+  Listener& operator=(const Listener&) = delete;
+
+  std::uint16_t port() const { return sockets_.port; }
+  std::size_t connections() const { return table_.size(); }
+
+  // The server has closed the connection. Only needed for servers that close without shutdown(2),
+  // which is noticed here.
+  void Closed(Id id);
+
+  // The reason why accept(2) has failed for `failure_after`; nothing when it works.
+  std::optional<std::string> Failure() const EXCLUDES(mutex_);
+
+  // Closes the listening sockets, and removes the file of a Unix socket. Connections stay.
+  void StopListening();
+
+ private:
+  struct Connection {
+    UniqueFd fd;
+    bool is_tcp;
+    std::uint64_t received = 0;  // as far as counted in unchecked_; of a Unix socket an estimate
+  };
+
+  void WatchSockets();
+  void Accept(int listening);
+  void Admit(UniqueFd fd, const std::string& address);
+  void OnEvents(Id id, std::uint32_t events);
+  void OnShortage(int error);
+  void PauseAccepting(Duration time);
+  void Cut(Id id);
+  void CutOld();
+  void CutBusiest();
+  std::uint64_t Received(Id id) const;
+
+  Inbox& loop_;
+  ListenSockets sockets_;
+  const Options options_;
+  const OnConnection on_connection_;
+  ConnectionTable table_;
+  std::unordered_map<Id, Connection> open_;
+  Inbox::TimerId resume_timer_ = Inbox::kNoTimer;
+  Inbox::TimerId age_timer_ = Inbox::kNoTimer;
+  Inbox::TimerId flood_timer_ = Inbox::kNoTimer;
+  std::uint64_t unchecked_ = 0;  // bytes since `flooded` was asked
+
+  mutable Mutex mutex_;
+  int error_ GUARDED_BY(mutex_) = 0;  // of accept(2); 0: it works
+  MonoTime failing_since_ GUARDED_BY(mutex_);
+};
+
+}  // namespace runner

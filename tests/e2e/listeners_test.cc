@@ -1,0 +1,236 @@
+// Every port of both programs beside peers that take connections and send nothing, too slowly, or
+// too much.
+
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <map>
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+
+#include "common/address.h"
+#include "common/unique_fd.h"
+#include "tests/support/eventually.h"
+#include "tests/support/http2_flood.h"
+#include "tests/support/process_memory.h"
+#include "tests/support/system_test.h"
+#include "tests/support/tcp_client.h"
+
+namespace runner {
+namespace {
+
+using namespace support;
+using namespace std::chrono_literals;
+using Seconds = std::chrono::duration<double>;
+
+// How often the threads of a process have waited (proc(5), voluntary_ctxt_switches).
+std::size_t Wakeups(pid_t pid) {
+  std::size_t sum = 0;
+  const std::string tasks = "/proc/" + std::to_string(pid) + "/task";
+  for (const auto& task : std::filesystem::directory_iterator(tasks)) {
+    std::ifstream status(task.path() / "status");
+    for (std::string word; status >> word;) {
+      std::size_t count = 0;
+      if (word == "voluntary_ctxt_switches:" && status >> count) sum += count;
+    }
+  }
+  return sum;
+}
+
+class ListenersTest : public SystemTest {
+ protected:
+  void SetUp() override {
+    SystemTest::SetUp();
+    if (system_) system_->StartWithoutPeer({system_->TestAgent(), "exit"});
+  }
+
+  static std::uint16_t GrpcPort(const ServiceProcess& service) {
+    return ParseAddress(service.grpc())->port;
+  }
+  static std::map<std::string, std::uint16_t> Ports(const ServiceProcess& service) {
+    return {{"health", static_cast<std::uint16_t>(service.health_port())},
+            {"metrics", static_cast<std::uint16_t>(service.metrics_port())},
+            {"grpc", GrpcPort(service)}};
+  }
+  // The longer of a probe and a scrape.
+  static Seconds Probe(const ServiceProcess& service) {
+    Seconds slowest{};
+    for (const int probe : {0, 1}) {
+      const auto began = std::chrono::steady_clock::now();
+      if (probe == 0) {
+        EXPECT_EQ(service.Health("/healthz").status, 200) << service.name();
+      } else {
+        EXPECT_FALSE(service.Scrape().empty()) << service.name();
+      }
+      slowest = std::max<Seconds>(slowest, std::chrono::steady_clock::now() - began);
+    }
+    return slowest;
+  }
+  void ExpectWorking() {
+    EXPECT_EQ(system_->AwaitFinished(system_->Submit("web-" + std::to_string(++runs_))).status(),
+              "success");
+  }
+
+  // The time within which a probe must be answered (kubelet's default), of a build that is slower.
+  static constexpr Seconds kProbeTime = kSanitized ? 3s : 1s;
+
+ private:
+  int runs_ = 0;
+};
+
+TEST_F(ListenersTest, Row64_FortySilentConnectionsASecondDelayNoProbe) {
+  constexpr auto kTime = 3s;
+  for (ServiceProcess* service : system_->services()) {
+    for (const auto& [name, port] : Ports(*service)) {
+      std::vector<UniqueFd> silent;
+      Seconds slowest{};
+      const auto began = std::chrono::steady_clock::now();
+      for (auto now = began; now - began < kTime; now = std::chrono::steady_clock::now()) {
+        while (silent.size() < static_cast<std::size_t>(40 * Seconds(now - began).count())) {
+          silent.push_back(ConnectTo(port));
+        }
+        slowest = std::max(slowest, Probe(*service));
+      }
+      std::cout << service->name() << ", " << name << ": " << silent.size()
+                << " silent connections, slowest probe " << slowest.count() << " s\n";
+      EXPECT_LT(slowest, kProbeTime) << service->name() << " " << name;
+    }
+  }
+  ExpectWorking();
+}
+
+TEST_F(ListenersTest, Row64_FourHundredConnectionsOnEveryPortDelayNoProbe) {
+  std::vector<UniqueFd> connections;
+  for (const std::string text : {"", "GET /heal", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"}) {
+    for (ServiceProcess* service : system_->services()) {
+      for (const auto& [name, port] : Ports(*service)) {
+        for (int i = 0; i < 400; ++i) {
+          connections.push_back(ConnectTo(port));
+          ASSERT_TRUE(connections.back()) << name;
+          SendText(connections.back(), text);
+        }
+      }
+      const Seconds took = Probe(*service);
+      std::cout << service->name() << ": a probe beside 1,200 connections that sent \""
+                << text.substr(0, 9) << "\" takes " << took.count() << " s\n";
+      EXPECT_LT(took, kProbeTime) << service->name();
+    }
+    connections.clear();
+  }
+  EXPECT_EQ(system_->Admin().Status().executors_size(), 1);
+  ExpectWorking();
+}
+
+// A program whose descriptors are used up accepts again when there are some.
+TEST_F(ListenersTest, Row64_EveryPortAcceptsAgainAfterAShortageOfDescriptors) {
+  for (ServiceProcess* service : system_->services()) {
+    const pid_t pid = service->process().pid();
+    rlimit before{};
+    ASSERT_EQ(::prlimit(pid, RLIMIT_NOFILE, nullptr, &before), 0);
+    const rlimit shortage{0, before.rlim_max};
+    ASSERT_EQ(::prlimit(pid, RLIMIT_NOFILE, &shortage, nullptr), 0);
+    std::vector<UniqueFd> waiting;
+    for (const auto& [name, port] : Ports(*service)) waiting.push_back(ConnectTo(port));
+    // Every thread that has something to accept has run by then.
+    const std::size_t wakeups = Wakeups(pid);
+    EXPECT_TRUE(Eventually([&] { return Wakeups(pid) >= wakeups + 20; }));
+    ASSERT_EQ(::prlimit(pid, RLIMIT_NOFILE, &before, nullptr), 0);
+    // The server of gRPC answers the preface of HTTP/2 with its settings.
+    SendText(waiting[0], "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+    char byte = 0;
+    EXPECT_EQ(::recv(waiting[0].Get(), &byte, 1, 0), 1) << service->name();
+    SendText(waiting[1], "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n");
+    EXPECT_THAT(ReadToEnd(waiting[1]), ::testing::StartsWith("HTTP/1.1 200")) << service->name();
+    Probe(*service);
+  }
+  EXPECT_EQ(system_->Admin().Status().executors_size(), 1);
+  ExpectWorking();
+}
+
+TEST_F(ListenersTest, Row64_FloodsOfStreamsAreBoundedInThreadsAndMemory) {
+  using Kind = Http2Flood::Kind;
+  const std::vector<std::pair<std::string, Kind>> floods = {
+      {"/x.Y/z", Kind::kReset},
+      {"/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", Kind::kReset},
+      {"/runner.v1.IngestAdmin/GetStatus", Kind::kCallThenReset},
+      {"/runner.v1.ExecutorAdmin/GetStatus", Kind::kCallThenReset},
+      {"/runner.v1.IngestAdmin/GetStatus", Kind::kOpen},
+      {"/runner.v1.Dispatcher/Attach", Kind::kReset}};
+  constexpr std::size_t kStreams = 500'000;
+  for (ServiceProcess* service : system_->services()) {
+    const pid_t pid = service->process().pid();
+    const std::size_t before = ResidentMemory(pid);
+    int threads = 0;
+    for (const auto& [path, kind] : floods) {
+      Http2Flood flood(GrpcPort(*service), path, kind);
+      EXPECT_LT(flood.Send(kStreams), kStreams) << path;
+      threads = std::max(threads, ThreadsOf(pid));
+    }
+    const std::size_t grown = PeakResidentMemory(pid) - before;
+    std::cout << service->name() << ": " << threads << " threads, " << grown / 1'000'000
+              << " MB more than before\n";
+    EXPECT_LE(threads, 32) << service->name();
+    if (!kSanitized) {
+      EXPECT_LT(grown, 300'000'000u) << service->name();
+    }
+    Probe(*service);
+  }
+  EXPECT_TRUE(Eventually([&] { return system_->Admin().Status().executors(0).attached(); }));
+  ExpectWorking();
+}
+
+TEST_F(ListenersTest, IdleProcessesHaveAtMostSixteenThreads) {
+  for (ServiceProcess* service : system_->services()) {
+    const pid_t pid = service->process().pid();
+    // Threads of a pool end after some seconds without work.
+    EXPECT_TRUE(Eventually([&] { return ThreadsOf(pid) <= 16; }))
+        << service->name() << ": " << ThreadsOf(pid);
+    std::cout << service->name() << ": " << ThreadsOf(pid) << " threads\n";
+  }
+}
+
+class DescriptorLimitTest : public SystemTest {
+ protected:
+  // Starts an executor with these limits of open files, and an agent that writes its own.
+  ServiceProcess& StartLimited(int soft, int hard) {
+    const auto wrapper = system_->directory() / "limited-executor";
+    std::ofstream(wrapper) << "#!/bin/sh\nulimit -Sn " << soft << " && ulimit -Hn " << hard
+                           << " && exec " RUNNER_EXECUTOR " \"$@\"\n";
+    std::filesystem::permissions(wrapper, std::filesystem::perms::owner_all);
+    system_->StartIngest();
+    ServiceProcess& executor =
+        system_->StartExecutor({system_->ScriptAgent("ulimit -Sn\n")}, {}, {}, wrapper);
+    system_->AwaitAttached();
+    return executor;
+  }
+  std::string RunAndRead() {
+    const v1::IncidentStatus done = system_->AwaitFinished(system_->Submit("web-0"));
+    EXPECT_EQ(done.status(), "success") << done.reason();
+    return ReadFile(system_->Workspace(done.incident().incident_id()) / "agent.stdout.log");
+  }
+};
+
+TEST_F(DescriptorLimitTest, TheExecutorRaisesItsOwnAndAgentsKeepTheOldOne) {
+  const ServiceProcess& executor = StartLimited(200, 2'000);
+  EXPECT_EQ(executor.Metrics().Sum("process_max_fds", {}), 2'000);
+  EXPECT_EQ(RunAndRead(), "200\n");
+}
+
+TEST_F(DescriptorLimitTest, Row64_AThousandIdleConnectionsEndNoRun) {
+  const ServiceProcess& executor = StartLimited(1'024, 1'024);
+  std::vector<UniqueFd> idle;
+  for (int i = 0; i < 1'009; ++i) {
+    idle.push_back(ConnectTo(ParseAddress(executor.grpc())->port));
+  }
+  EXPECT_EQ(RunAndRead(), "1024\n");
+  EXPECT_EQ(executor.Health("/healthz").status, 200);
+}
+
+}  // namespace
+}  // namespace runner

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "common/unique_fd.h"
+
+namespace runner::support {
+
+// A connection that begins HTTP/2 streams as fast as it can and reads nothing. It never
+// acknowledges the settings of the server.
+class Http2Flood {
+ public:
+  enum class Kind {
+    kReset,          // HEADERS, RST_STREAM (CVE-2023-44487)
+    kCallThenReset,  // HEADERS, an empty message, RST_STREAM
+    kOpen,           // HEADERS
+  };
+
+  // Connects to a gRPC server on 127.0.0.1. `path` of a call: "/package.Service/Method", at most
+  // 127 bytes. Throws std::runtime_error when it cannot connect.
+  Http2Flood(std::uint16_t port, const std::string& path, Kind kind);
+
+  // Sends at most that many streams: ends when the server closes the connection, or has read
+  // nothing for 2 s. Returns how many were sent.
+  std::size_t Send(std::size_t streams);
+
+ private:
+  const UniqueFd fd_;
+  const std::string head_;  // an encoded field section (RFC 7541)
+  const Kind kind_;
+  std::uint32_t next_stream_ = 1;
+};
+
+// The number of threads of a process; 0 when there is no such process.
+int ThreadsOf(int pid);
+int ThreadsOfThisProcess();
+
+}  // namespace runner::support

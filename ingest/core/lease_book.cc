@@ -9,12 +9,13 @@ std::size_t LeaseBook::Executor::FreeSlots() const {
   return std::min<std::size_t>(credits - offers, slots - leases.size());
 }
 
-LeaseBook::Attached LeaseBook::Attach(StreamId stream, const HelloInfo& hello) {
+LeaseBook::Attached LeaseBook::Attach(StreamId stream, const HelloInfo& hello, MonoTime now) {
   Attached result;
   Executor& executor = executors_[hello.executor_id];
   if (executor.attached()) {
     result.superseded = executor.stream;
     executor_of_stream_.erase(executor.stream);
+    to_beat_.erase({AliveDeadline(executor), hello.executor_id});
   }
   to_return_.erase({ReturnDeadline(executor), hello.executor_id});
   executor.id = hello.executor_id;
@@ -27,6 +28,8 @@ LeaseBook::Attached LeaseBook::Attach(StreamId stream, const HelloInfo& hello) {
   executor.stream = stream;
   executor.credits = 0;
   executor.offers = 0;
+  executor.alive_at = now;
+  to_beat_.emplace(AliveDeadline(executor), executor.id);
   executor_of_stream_[stream] = executor.id;
 
   std::map<std::string, std::uint32_t> unlisted = executor.leases;
@@ -71,9 +74,27 @@ std::vector<Lease> LeaseBook::Untaken(StreamId stream) const {
   return untaken;
 }
 
+void LeaseBook::KeepAlive(StreamId stream, MonoTime now) {
+  Executor* executor = Find(stream);
+  if (executor == nullptr) return;
+  to_beat_.erase({AliveDeadline(*executor), executor->id});
+  executor->alive_at = now;
+  to_beat_.emplace(AliveDeadline(*executor), executor->id);
+}
+
+std::vector<StreamId> LeaseBook::SilentBy(MonoTime now) const {
+  std::vector<StreamId> silent;
+  for (const auto& [deadline, executor_id] : to_beat_) {
+    if (now < deadline) break;
+    silent.push_back(executors_.at(executor_id).stream);
+  }
+  return silent;
+}
+
 void LeaseBook::Detach(StreamId stream, MonoTime now) {
   Executor* executor = Find(stream);
   if (executor == nullptr) return;
+  to_beat_.erase({AliveDeadline(*executor), executor->id});
   executor->stream = kNoStream;
   executor->detached_at = now;
   to_return_.emplace(ReturnDeadline(*executor), executor->id);
@@ -164,9 +185,8 @@ void LeaseBook::ForgetIdle() {
 
 std::optional<MonoTime> LeaseBook::NextDeadline() const {
   std::optional<MonoTime> next;
-  if (!to_return_.empty()) next = to_return_.begin()->first;
-  if (!to_accept_.empty() && (!next || to_accept_.begin()->first < *next)) {
-    next = to_accept_.begin()->first;
+  for (const auto* due : {&to_return_, &to_accept_, &to_beat_}) {
+    if (!due->empty() && (!next || due->begin()->first < *next)) next = due->begin()->first;
   }
   return next;
 }

@@ -32,7 +32,9 @@ struct HelloInfo {
 };
 
 struct LeaseLimits {
-  Duration lease_ttl = std::chrono::seconds(60);       // how long leases survive a broken stream
+  // How long an attached executor may send no keep-alive, and how long leases survive a broken
+  // stream.
+  Duration lease_ttl = std::chrono::seconds(60);
   Duration accept_timeout = std::chrono::seconds(10);  // from offer to Accepted
 };
 
@@ -54,6 +56,7 @@ class LeaseBook {
     Duration stop_budget{};
     bool draining = false;
     StreamId stream = kNoStream;  // kNoStream: detached, its leases wait for a Hello
+    MonoTime alive_at;            // its Hello or its latest Beat; while attached
     MonoTime detached_at;
     std::uint64_t credits = 0;                    // granted since Welcome
     std::uint64_t offers = 0;                     // made since Welcome
@@ -79,12 +82,18 @@ class LeaseBook {
 
   explicit LeaseBook(LeaseLimits limits) : limits_(limits) {}
 
-  Attached Attach(StreamId stream, const HelloInfo& hello);
+  Attached Attach(StreamId stream, const HelloInfo& hello, MonoTime now);
   // A lease of an earlier life of ingest: held by an executor that is away since `now`.
   void Restore(const std::string& executor_id, const Lease& lease, bool running, MonoTime now);
   // What the stream's executor was offered and has not taken, when it drains: after saying so it
   // takes nothing, and what it took before it has told before. Latest id first, as Lost.
   std::vector<Lease> Untaken(StreamId stream) const;
+  // The stream's executor has sent a Beat.
+  void KeepAlive(StreamId stream, MonoTime now);
+  // The streams of executors from which no Hello and no Beat came for the time to live, the longest
+  // silent first. Only Beats count: gRPC answers pings for a process that is stopped, and messages
+  // from before it was stopped still arrive.
+  std::vector<StreamId> SilentBy(MonoTime now) const;
   // The leases of the stream's executor wait for a Hello from now on.
   void Detach(StreamId stream, MonoTime now);
   void GrantCredits(StreamId stream, std::uint64_t total);
@@ -111,7 +120,7 @@ class LeaseBook {
   std::vector<Lost> LostBy(MonoTime now) const;
   // Forgets executors that are detached and hold nothing.
   void ForgetIdle();
-  // The next moment at which LostBy can tell something new.
+  // The next moment at which LostBy or SilentBy returns something new.
   std::optional<MonoTime> NextDeadline() const;
 
   // By executor id.
@@ -125,16 +134,20 @@ class LeaseBook {
   MonoTime ReturnDeadline(const Executor& executor) const {
     return executor.detached_at + limits_.lease_ttl;
   }
+  MonoTime AliveDeadline(const Executor& executor) const {
+    return executor.alive_at + limits_.lease_ttl;
+  }
 
   const LeaseLimits limits_;
   std::map<std::string, Executor> executors_;
   std::unordered_map<StreamId, std::string> executor_of_stream_;
   std::map<std::string, HeldLease> leases_;
-  // Leases offered to attached executors by the end of their time to be accepted, and executors
-  // that are away by the end of their time to come back: what is due is found without looking at
-  // all.
+  // Leases offered to attached executors by the end of their time to be accepted, executors that
+  // are away by the end of their time to come back, and attached executors by the end of their time
+  // to send a Beat: what is due is found without looking at all.
   std::set<std::pair<MonoTime, std::string>> to_accept_;
   std::set<std::pair<MonoTime, std::string>> to_return_;
+  std::set<std::pair<MonoTime, std::string>> to_beat_;
 };
 
 }  // namespace runner::ingest

@@ -65,7 +65,7 @@ Persist Scheduler::ChangeOf(const IncidentRecord& record) {
 
 void Scheduler::OnHello(StreamId stream, const HelloInfo& hello, const Instant& now,
                         Effects& effects) {
-  const LeaseBook::Attached attached = leases_.Attach(stream, hello);
+  const LeaseBook::Attached attached = leases_.Attach(stream, hello, now.mono);
   if (attached.superseded != kNoStream) effects.push_back(CloseSuperseded{attached.superseded});
   SendWelcome welcome{stream, {}};
   for (const Lease& lease : attached.kept) {
@@ -153,25 +153,41 @@ void Scheduler::OnResult(StreamId stream, const Lease& lease, const Outcome& out
   Dispatch(now, effects);
 }
 
-void Scheduler::OnBeat(StreamId stream, std::uint64_t seq, Effects& effects) {
-  if (leases_.OfStream(stream) != nullptr) effects.push_back(SendBeatAck{stream, seq});
+void Scheduler::OnBeat(StreamId stream, std::uint64_t seq, const Instant& now, Effects& effects) {
+  if (leases_.OfStream(stream) == nullptr) return;
+  leases_.KeepAlive(stream, now.mono);
+  effects.push_back(SendBeatAck{stream, seq});
 }
 
 void Scheduler::OnExecutorDraining(StreamId stream) { leases_.SetDraining(stream); }
 
 void Scheduler::OnStreamClosed(StreamId stream, const Instant& now, Effects& effects) {
+  Detach(stream, now, effects);
+  leases_.ForgetIdle();
+  Dispatch(now, effects);
+}
+
+void Scheduler::Detach(StreamId stream, const Instant& now, Effects& effects) {
   const std::vector<Lease> untaken = leases_.Untaken(stream);
   leases_.Detach(stream, now.mono);
   // Nobody comes back for them: neither a drain nor the next executor is to wait for their time to
   // live.
   for (const Lease& lease : untaken) Lost(lease, "lost", now, effects);
-  leases_.ForgetIdle();
-  Dispatch(now, effects);
 }
 
 // --- time -----------------------------------------------------------------------------------
 
+void Scheduler::DetachSilent(const Instant& now, Effects& effects) {
+  for (const StreamId stream : leases_.SilentBy(now.mono)) {
+    const LeaseBook::Executor& executor = *leases_.OfStream(stream);
+    effects.push_back(
+        CancelSilent{stream, executor.id, now.mono - executor.alive_at, executor.leases.size()});
+    Detach(stream, now, effects);
+  }
+}
+
 void Scheduler::OnTimer(const Instant& now, Effects& effects) {
+  DetachSilent(now, effects);
   for (const LeaseBook::Lost& lost : leases_.LostBy(now.mono)) {
     if (lost.ttl_expired) {
       ++clusters_[incidents_.Find(lost.lease.incident_id)->cluster].counters.leases_expired;

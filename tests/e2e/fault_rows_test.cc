@@ -66,6 +66,132 @@ TEST_F(FaultRowsTest, Row35_WhatAnExecutorThatNeverReadsWasOfferedIsRunElsewhere
   EXPECT_EQ(Ingest("events_requeued_total"), 2);
 }
 
+// Attaches and sends no keep-alive; it reads only when it is asked to.
+class SilentExecutor {
+ public:
+  SilentExecutor(const std::string& ingest, const std::string& id, std::uint32_t slots)
+      : stub_(v1::Dispatcher::NewStub(ChannelTo(ingest))), stream_(stub_->Attach(&context_)) {
+    v1::ExecutorMessage message;
+    message.mutable_hello()->set_executor_id(id);
+    message.mutable_hello()->set_slots(slots);
+    stream_->Write(message);
+    Grant(slots);
+  }
+  ~SilentExecutor() {
+    context_.TryCancel();
+    if (!finished_) stream_->Finish();
+  }
+
+  bool Grant(std::uint64_t total) {
+    v1::ExecutorMessage message;
+    message.mutable_credits()->set_total(total);
+    return stream_->Write(message);
+  }
+  // Of a lease that ingest does not know: it is answered with a Cancel of the same size.
+  bool Accept(const std::string& incident_id) {
+    v1::ExecutorMessage message;
+    message.mutable_accepted()->mutable_lease()->set_incident_id(incident_id);
+    message.mutable_accepted()->mutable_lease()->set_attempt(1);
+    return stream_->Write(message);
+  }
+  // Waits for ingest to end the call, at most as long as a test may take.
+  grpc::Status Finish() {
+    finished_ = true;
+    return stream_->Finish();
+  }
+
+ private:
+  std::unique_ptr<v1::Dispatcher::Stub> stub_;
+  struct Context : grpc::ClientContext {
+    Context() { set_deadline(std::chrono::system_clock::now() + 60s); }
+  } context_;
+  std::unique_ptr<grpc::ClientReaderWriter<v1::ExecutorMessage, v1::IngestMessage>> stream_;
+  bool finished_ = false;
+};
+
+TEST_F(FaultRowsTest, Row63_AnExecutorThatIsStoppedIsDetachedAndItsIncidentRunsElsewhere) {
+  const std::string agent = system_->ScriptAgent("echo $RUNNER_ATTEMPT >>" + Path("runs") +
+                                                 "\n[ $RUNNER_ATTEMPT = 2 ] || sleep 60\n");
+  system_->StartIngest({"--lease-ttl", "2"});
+  ServiceProcess& stuck = system_->StartExecutor({agent}, {"--executor-id", "stuck"});
+  system_->AwaitAttached();
+  const std::string id = system_->Submit("a");
+  system_->AwaitAgentStarted(id);
+  stuck.process().Signal(SIGSTOP);
+  EXPECT_TRUE(Eventually([this] { return Ingest("executors_connected") == 0; }));
+  EXPECT_TRUE(system_->ingest().log().Has("Executor detached after missing keep-alives",
+                                          {{"executor_id", "stuck"}}));
+  system_->StartExecutor({agent}, {"--executor-id", "other", "--workspace-root", Path("other")});
+  const v1::IncidentStatus incident = system_->AwaitFinished(id);
+  EXPECT_EQ(incident.status(), "success");
+  EXPECT_EQ(incident.attempt(), 2u);
+  EXPECT_EQ(Ingest("leases_expired_total"), 1);
+  stuck.process().Signal(SIGCONT);
+  // Its stream is gone; it attaches anew, and its run is dropped.
+  EXPECT_TRUE(Eventually([this] { return Ingest("executors_connected") == 2; }));
+  EXPECT_TRUE(Eventually([&] {
+    return stuck.log().Has("Agent finished", {{"incident_id", id}, {"status", "cancelled"}});
+  }));
+  EXPECT_EQ(Ingest("incidents_finished_total"), 1);
+  EXPECT_EQ(ReadFile(Path("runs")), "1\n2\n");
+}
+
+TEST_F(FaultRowsTest, Row63_AnExecutorThatIsStoppedForAMomentKeepsItsRun) {
+  const std::string agent =
+      system_->ScriptAgent("until [ -e " + Path("gate") + " ]; do sleep 0.02; done\n");
+  system_->StartIngest({"--lease-ttl", "3"});
+  ServiceProcess& stuck = system_->StartExecutor({agent});
+  system_->AwaitAttached();
+  const std::string id = system_->Submit("a");
+  system_->AwaitAgentStarted(id);
+  stuck.process().Signal(SIGSTOP);
+  ASSERT_TRUE(Eventually([this] { return Ingest("executors_connected") == 0; }));
+  stuck.process().Signal(SIGCONT);
+  ASSERT_TRUE(Eventually([this] { return Ingest("executors_connected") == 1; }));
+  WriteFile(Path("gate"), "");
+  EXPECT_EQ(system_->AwaitFinished(id).status(), "success");
+  EXPECT_EQ(Ingest("events_requeued_total"), 0);
+}
+
+TEST_F(FaultRowsTest, Row63_AnExecutorThatSendsAnythingButKeepAlivesIsDetached) {
+  system_->StartIngest({"--lease-ttl", "2"});
+  SilentExecutor rogue(system_->ingest_address(), "rogue", 1);
+  ASSERT_TRUE(Eventually([this] { return Ingest("executors_connected") == 1; }));
+  const std::string id = system_->Submit("a");
+  EXPECT_TRUE(Eventually([&] {
+    rogue.Grant(1);
+    return Ingest("executors_connected") == 0;
+  }));
+  system_->StartExecutor({system_->TestAgent(), "exit"});
+  EXPECT_EQ(system_->AwaitFinished(id).status(), "success");
+}
+
+TEST_F(FaultRowsTest, Row63_TheCallOfAnExecutorThatDoesNotReadIsCancelled) {
+  system_->StartIngest({"--lease-ttl", "2"});
+  SilentExecutor rogue(system_->ingest_address(), "rogue", 1);
+  ASSERT_TRUE(Eventually([this] { return Ingest("executors_connected") == 1; }));
+  // More than the windows of HTTP/2 hold.
+  const std::string id(200, 'x');
+  for (int i = 0; i < 5000 && rogue.Accept(id); ++i) {
+  }
+  EXPECT_NE(rogue.Finish().error_code(), grpc::StatusCode::DEADLINE_EXCEEDED)
+      << "ingest has not ended the call";
+  EXPECT_TRUE(Eventually([this] { return Ingest("executors_connected") == 0; }));
+}
+
+TEST_F(FaultRowsTest, Row63_ASupersededExecutorThatDoesNotReadIsCancelled) {
+  system_->StartIngest();
+  SilentExecutor rogue(system_->ingest_address(), "one", 1);
+  ASSERT_TRUE(Eventually([this] { return Ingest("executors_connected") == 1; }));
+  const std::string id(200, 'x');
+  for (int i = 0; i < 5000 && rogue.Accept(id); ++i) {
+  }
+  SilentExecutor next(system_->ingest_address(), "one", 1);
+  EXPECT_NE(rogue.Finish().error_code(), grpc::StatusCode::DEADLINE_EXCEEDED)
+      << "ingest has not ended the call";
+  EXPECT_EQ(Ingest("executors_connected"), 1);
+}
+
 TEST_F(FaultRowsTest, Row36_OfTwoExecutorsWithOneIdTheLastToAttachGoesOn) {
   const std::string agent =
       system_->ScriptAgent("until [ -e " + Path("gate") + " ]; do sleep 0.02; done\n");

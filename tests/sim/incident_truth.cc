@@ -199,6 +199,7 @@ void IncidentTruth::OnHello(StreamId stream, const ingest::HelloInfo& hello) {
     executor_of_.erase(executor.stream);
   }
   executor.stream = stream;
+  executor.alive_at = env_.Now();
   executor.slots = hello.slots;
   executor.credits = executor.offers = 0;
   executor.draining = false;
@@ -233,6 +234,8 @@ void IncidentTruth::OnMessage(StreamId stream, const UpMessage& message) {
     executor->credits = std::max(executor->credits, credits->total);
   } else if (std::holds_alternative<Draining>(message)) {
     executor->draining = true;
+  } else if (std::holds_alternative<Beat>(message)) {
+    executor->alive_at = env_.Now();
   }
   const Lease* lease = LeaseOf(message);
   if (lease == nullptr || !IsCurrent(stream, *lease)) return;

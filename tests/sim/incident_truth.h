@@ -118,6 +118,7 @@ class IncidentTruth {
   };
   struct Executor {
     ingest::StreamId stream = ingest::kNoStream;
+    MonoTime alive_at;  // its Hello or its latest Beat
     MonoTime detached_at;
     std::uint32_t slots = 0;
     std::uint64_t credits = 0;
@@ -130,6 +131,7 @@ class IncidentTruth {
 
   void Decided(const ingest::SendWelcome& welcome);
   void Decided(const ingest::CloseSuperseded& close);
+  void Decided(const ingest::CancelSilent& cancel);
   void Decided(const ingest::SendOffer& offer);
   void Decided(const ingest::SendRecorded& recorded);
   void Decided(const ingest::EventEscalated& escalated);

@@ -126,6 +126,11 @@ void IncidentTruth::CompareBreaker(const ingest::Scheduler& scheduler) const {
 }
 
 void IncidentTruth::CheckTimes() const {
+  for (const auto& [id, executor] : executors_) {
+    Expect(executor.stream == ingest::kNoStream ||
+               env_.Now() <= executor.alive_at + options_.leases.lease_ttl,
+           Invariant::kKeepAlive, [&] { return id + " is attached without keep-alives"; });
+  }
   for (const auto& [id, incident] : open_) {
     if (incident.state == State::kQueued) {
       Expect(Waited(incident) <= options_.max_queue_age + options_.queue_sweep_interval,

@@ -31,6 +31,15 @@ void IncidentTruth::Decided(const ingest::CloseSuperseded& close) {
   expected_close_ = ingest::kNoStream;
 }
 
+void IncidentTruth::Decided(const ingest::CancelSilent& cancel) {
+  const Executor* executor = Of(cancel.stream);
+  Expect(executor != nullptr && env_.Now() - executor->alive_at >= options_.leases.lease_ttl,
+         Invariant::kKeepAlive,
+         [&] { return "stream " + std::to_string(cancel.stream) + " is cancelled too early"; });
+  env_.transitions.Count("link", "attached", "detached", "silent");
+  OnClosed(cancel.stream);
+}
+
 void IncidentTruth::Decided(const ingest::SendWelcome& welcome) {
   std::vector<std::pair<Lease, bool>> decisions;
   decisions.reserve(welcome.decisions.size());

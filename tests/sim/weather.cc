@@ -8,12 +8,13 @@ namespace {
 
 constexpr auto kFaults = static_cast<std::size_t>(Fault::kCount);
 constexpr std::array<std::string_view, kFaults> kNames = {
-    "break-stream",     "stall-stream",    "crash-executor",  "drain-executor",  "twin-executor",
-    "rogue-executor",   "crash-ingest",    "drain-ingest",    "jump-wall-clock", "flood",
-    "bad-events",       "change-clusters", "cancel-incident", "reset-breaker",   "rerun-incident",
-    "repeat-message",   "slow-wire",       "refuse-dial",     "ignore-term",     "slow-containment",
-    "lose-containment", "lose-shim",       "fail-start",      "fail-agent",      "hang-agent",
-    "slow-disk"};
+    "break-stream",     "stall-stream",     "crash-executor", "drain-executor",
+    "freeze-executor",  "twin-executor",    "rogue-executor", "crash-ingest",
+    "drain-ingest",     "jump-wall-clock",  "flood",          "bad-events",
+    "change-clusters",  "cancel-incident",  "reset-breaker",  "rerun-incident",
+    "repeat-message",   "slow-wire",        "refuse-dial",    "ignore-term",
+    "slow-containment", "lose-containment", "lose-shim",      "fail-start",
+    "fail-agent",       "hang-agent",       "slow-disk"};
 
 // How rare a fault is at its strongest: the shortest mean interval in milliseconds.
 std::uint32_t ShortestInterval(Fault fault) {

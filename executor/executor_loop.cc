@@ -66,7 +66,9 @@ void ExecutorLoop::OnRunFinished(const Lease& lease, const Outcome& outcome) {
   if (next != waiting_.end()) {
     const auto [waiting, incident] = *next;
     waiting_.erase(next);
-    Run(waiting, incident);
+    if (!Run(waiting, incident)) {
+      EndUnstarted(waiting, RunStatus::kInterrupted, std::string(kShortage));
+    }
   }
   if (supervisor_.tainted()) {
     MustEnd(kExitTainted, "a run could not be contained");
@@ -179,6 +181,14 @@ void ExecutorLoop::OnOffer(const v1::Offer& offer) {
   if (!lease) return;
   const auto verdict = incident ? admission_.OnOffer(*lease) : Admission::Verdict::kNoSlot;
   v1::ExecutorMessage answer;
+  if (verdict == Admission::Verdict::kTake && !Run(*lease, *incident)) {
+    admission_.OnShortage(*lease);
+    *answer.mutable_rejected()->mutable_lease() = ToProto(*lease);
+    answer.mutable_rejected()->set_reason(std::string(kShortage));
+    link_.Send(std::move(answer));
+    SendCredits();
+    return;
+  }
   if (verdict == Admission::Verdict::kTake || verdict == Admission::Verdict::kHeld) {
     *answer.mutable_accepted()->mutable_lease() = ToProto(*lease);
   } else {
@@ -186,19 +196,16 @@ void ExecutorLoop::OnOffer(const v1::Offer& offer) {
     answer.mutable_rejected()->set_reason(std::string(ToString(verdict)));
   }
   link_.Send(std::move(answer));
-  if (verdict == Admission::Verdict::kTake) Run(*lease, *incident);
 }
 
-void ExecutorLoop::Run(const Lease& lease, const Incident& incident) {
+bool ExecutorLoop::Run(const Lease& lease, const Incident& incident) {
   const auto running = admission_.Running();
   const bool occupied = std::any_of(running.begin(), running.end(), [&](const Lease& other) {
     return other.incident_id == lease.incident_id && other != lease && !waiting_.contains(other);
   });
-  if (occupied) {
-    waiting_.emplace(lease, incident);
-  } else {
-    supervisor_.Start(lease, incident);
-  }
+  if (!occupied) return supervisor_.Start(lease, incident);
+  waiting_.emplace(lease, incident);
+  return true;
 }
 
 void ExecutorLoop::Stop(const Lease& lease, StopReason reason) {
@@ -217,6 +224,10 @@ void ExecutorLoop::StopAll(StopReason reason) {
 
 void ExecutorLoop::EndWaiting(const Lease& lease, RunStatus status, const std::string& reason) {
   waiting_.erase(lease);
+  EndUnstarted(lease, status, reason);
+}
+
+void ExecutorLoop::EndUnstarted(const Lease& lease, RunStatus status, const std::string& reason) {
   Outcome outcome;
   outcome.status = status;
   outcome.reason = reason;

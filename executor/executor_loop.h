@@ -74,7 +74,10 @@ class ExecutorLoop final : public RunListener, public IngestLinkListener {
   void MoveFence();
   void OnOffer(const v1::Offer& offer);
   void OnCancel(const v1::Cancel& cancel);
-  void Run(const Lease& lease, const Incident& incident);
+  // False: the executor is short of resources, and there is no run.
+  bool Run(const Lease& lease, const Incident& incident);
+  // Ends a lease that was taken and never ran.
+  void EndUnstarted(const Lease& lease, RunStatus status, const std::string& reason);
   void EndWaiting(const Lease& lease, RunStatus status, const std::string& reason);
   void Stop(const Lease& lease, StopReason reason);
   void StopAll(StopReason reason);

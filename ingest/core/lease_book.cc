@@ -5,7 +5,8 @@
 namespace runner::ingest {
 
 std::size_t LeaseBook::Executor::FreeSlots() const {
-  if (!attached() || draining || credits <= offers || leases.size() >= slots) return 0;
+  if (!attached() || draining || next_offer) return 0;
+  if (credits <= offers || leases.size() >= slots) return 0;
   return std::min<std::size_t>(credits - offers, slots - leases.size());
 }
 
@@ -28,6 +29,8 @@ LeaseBook::Attached LeaseBook::Attach(StreamId stream, const HelloInfo& hello, M
   executor.stream = stream;
   executor.credits = 0;
   executor.offers = 0;
+  ClearNextOffer(executor);
+  executor.offer_delay = Duration::zero();
   executor.alive_at = now;
   to_beat_.emplace(AliveDeadline(executor), executor.id);
   executor_of_stream_[stream] = executor.id;
@@ -95,6 +98,7 @@ void LeaseBook::Detach(StreamId stream, MonoTime now) {
   Executor* executor = Find(stream);
   if (executor == nullptr) return;
   to_beat_.erase({AliveDeadline(*executor), executor->id});
+  ClearNextOffer(*executor);
   executor->stream = kNoStream;
   executor->detached_at = now;
   to_return_.emplace(ReturnDeadline(*executor), executor->id);
@@ -156,6 +160,32 @@ void LeaseBook::Release(const std::string& incident_id) {
   leases_.erase(held);
 }
 
+void LeaseBook::SlowOffers(StreamId stream, MonoTime now) {
+  Executor* executor = Find(stream);
+  if (executor == nullptr) return;
+  executor->offer_delay =
+      std::clamp(2 * executor->offer_delay, limits_.min_offer_delay, limits_.max_offer_delay);
+  ClearNextOffer(*executor);
+  executor->next_offer = now + executor->offer_delay;
+  to_resume_.emplace(*executor->next_offer, executor->id);
+}
+
+void LeaseBook::ResetOfferDelay(StreamId stream) {
+  if (Executor* executor = Find(stream)) executor->offer_delay = Duration::zero();
+}
+
+void LeaseBook::ResumeOffers(MonoTime now) {
+  while (!to_resume_.empty() && to_resume_.begin()->first <= now) {
+    executors_.at(to_resume_.begin()->second).next_offer.reset();
+    to_resume_.erase(to_resume_.begin());
+  }
+}
+
+void LeaseBook::ClearNextOffer(Executor& executor) {
+  if (executor.next_offer) to_resume_.erase({*executor.next_offer, executor.id});
+  executor.next_offer.reset();
+}
+
 std::vector<LeaseBook::Lost> LeaseBook::LostBy(MonoTime now) const {
   std::vector<Lost> lost;
   for (const auto& [deadline, executor_id] : to_return_) {
@@ -185,7 +215,7 @@ void LeaseBook::ForgetIdle() {
 
 std::optional<MonoTime> LeaseBook::NextDeadline() const {
   std::optional<MonoTime> next;
-  for (const auto* due : {&to_return_, &to_accept_, &to_beat_}) {
+  for (const auto* due : {&to_return_, &to_accept_, &to_beat_, &to_resume_}) {
     if (!due->empty() && (!next || due->begin()->first < *next)) next = due->begin()->first;
   }
   return next;

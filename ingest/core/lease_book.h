@@ -36,6 +36,10 @@ struct LeaseLimits {
   // stream.
   Duration lease_ttl = std::chrono::seconds(60);
   Duration accept_timeout = std::chrono::seconds(10);  // from offer to Accepted
+  // After a rejection an executor is offered nothing for so long: doubled by each further one, back
+  // to the minimum once a run has started.
+  Duration min_offer_delay = std::chrono::seconds(1);
+  Duration max_offer_delay = std::chrono::minutes(1);
 };
 
 // Who holds which incident: executors, their streams, credits and leases.
@@ -60,6 +64,8 @@ class LeaseBook {
     MonoTime detached_at;
     std::uint64_t credits = 0;                    // granted since Welcome
     std::uint64_t offers = 0;                     // made since Welcome
+    Duration offer_delay{};                       // the latest; zero: no rejection since Hello
+    std::optional<MonoTime> next_offer;           // not before, after a rejection
     std::map<std::string, std::uint32_t> leases;  // incident id -> attempt
 
     bool attached() const { return stream != kNoStream; }
@@ -109,6 +115,13 @@ class LeaseBook {
   void Accept(const Lease& lease);
   void Release(const std::string& incident_id);
 
+  // The stream's executor has rejected an offer: it is offered nothing for a while.
+  void SlowOffers(StreamId stream, MonoTime now);
+  // A run has started on the stream's executor: the next rejection costs the minimum again.
+  void ResetOfferDelay(StreamId stream);
+  // Executors whose delay is over may be offered work again.
+  void ResumeOffers(MonoTime now);
+
   // Leases lost by `now`: not accepted in time, or waiting for a Hello beyond the time to live.
   // They are still held; the caller releases them. The latest id comes first: put back to the front
   // of the queue one by one, the oldest stands first again.
@@ -120,7 +133,8 @@ class LeaseBook {
   std::vector<Lost> LostBy(MonoTime now) const;
   // Forgets executors that are detached and hold nothing.
   void ForgetIdle();
-  // The next moment at which LostBy or SilentBy returns something new.
+  // The next moment at which LostBy or SilentBy returns something new, or ResumeOffers has an
+  // effect.
   std::optional<MonoTime> NextDeadline() const;
 
   // By executor id.
@@ -134,6 +148,7 @@ class LeaseBook {
   MonoTime ReturnDeadline(const Executor& executor) const {
     return executor.detached_at + limits_.lease_ttl;
   }
+  void ClearNextOffer(Executor& executor);
   MonoTime AliveDeadline(const Executor& executor) const {
     return executor.alive_at + limits_.lease_ttl;
   }
@@ -148,6 +163,8 @@ class LeaseBook {
   std::set<std::pair<MonoTime, std::string>> to_accept_;
   std::set<std::pair<MonoTime, std::string>> to_return_;
   std::set<std::pair<MonoTime, std::string>> to_beat_;
+  // Attached executors by the end of the delay of their offers.
+  std::set<std::pair<MonoTime, std::string>> to_resume_;
 };
 
 }  // namespace runner::ingest

@@ -109,7 +109,8 @@ void Scheduler::OnRejected(StreamId stream, const Lease& lease, const std::strin
   if (held == nullptr || held->state != LeaseBook::LeaseState::kOffered) return;
   IncidentRecord& record = *incidents_.Find(lease.incident_id);
   EndLease(record, false, std::nullopt, now, effects);
-  // No attempt, however often: each costs the executor one of its credits.
+  leases_.SlowOffers(stream, now.mono);
+  // No attempt, however often: no agent ran, and the next offer comes later each time.
   GiveBack(record, false, "rejected: " + reason, now, effects);
   Dispatch(now, effects);
 }
@@ -120,6 +121,7 @@ void Scheduler::OnStarted(StreamId stream, const Lease& lease, const Instant& no
   if (leases_.Current(stream, lease) == nullptr) return;
   IncidentRecord& record = *incidents_.Find(lease.incident_id);
   if (std::exchange(record.started, true)) return;
+  leases_.ResetOfferDelay(stream);
   const bool first = !std::exchange(record.ever_started, true);
   effects.push_back(ChangeOf(record));
   if (!first) return;
@@ -145,6 +147,9 @@ void Scheduler::OnResult(StreamId stream, const Lease& lease, const Outcome& out
   effects.push_back(SendRecorded{stream, lease});
   if (outcome.status != RunStatus::kInterrupted) {
     Finish(record, std::string(ToString(outcome.status)), outcome.reason, now, effects);
+  } else if (outcome.reason == kShortage && !record.started) {
+    leases_.SlowOffers(stream, now.mono);
+    GiveBack(record, false, std::string(kShortage), now, effects);
   } else {
     const bool last =
         outcome.reason == kExecutorLost ? CountLost(record) : CountInterrupted(record);
@@ -373,11 +378,15 @@ Scheduler::Hindrance Scheduler::WhyNothingIsLeased(MonoTime now) const {
   if (leases_.leases().size() >= options_.max_concurrent_agents) return Hindrance::kAllBusy;
   if (const auto next = rate_.NextDeadline(); next && now < *next) return Hindrance::kRunRate;
   if (leases_.MostFree() != nullptr) return Hindrance::kNone;
-  const auto& executors = leases_.executors();
-  const bool attached = std::any_of(executors.begin(), executors.end(), [](const auto& entry) {
-    return entry.second.attached() && !entry.second.draining;
-  });
-  return attached ? Hindrance::kNoFreeSlot : Hindrance::kNoExecutor;
+  bool attached = false;
+  bool slowed = false;
+  for (const auto& [id, executor] : leases_.executors()) {
+    attached = attached || (executor.attached() && !executor.draining);
+    slowed = slowed || executor.next_offer.has_value();
+  }
+  return slowed     ? Hindrance::kOffersDelayed
+         : attached ? Hindrance::kNoFreeSlot
+                    : Hindrance::kNoExecutor;
 }
 
 Scheduler::Hindrance Scheduler::WhyNotLeased(ClusterIndex cluster, MonoTime now) const {
@@ -388,6 +397,7 @@ Scheduler::Hindrance Scheduler::WhyNotLeased(ClusterIndex cluster, MonoTime now)
 
 void Scheduler::Dispatch(const Instant& now, Effects& effects) {
   rate_.Forget(now.mono);
+  leases_.ResumeOffers(now.mono);
   while (!turns_.empty() && WhyNothingIsLeased(now.mono) == Hindrance::kNone) {
     const ClusterIndex index = turns_.front();
     turns_.pop_front();

@@ -176,7 +176,8 @@ class Scheduler {
     kAllBusy,
     kRunRate,
     kNoExecutor,
-    kNoFreeSlot
+    kNoFreeSlot,
+    kOffersDelayed  // an executor has rejected an offer, and the next one is due later
   };
   Hindrance WhyNotLeased(ClusterIndex cluster, MonoTime now) const;
 

@@ -10,6 +10,7 @@
 
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include "runner/v1/dispatch.grpc.pb.h"
 #include "runner/v1/executor_admin.grpc.pb.h"
@@ -372,6 +373,43 @@ TEST_F(ExecutorProtocolTest, AnExecutorApartDoesNotAttachWhereItCannotBeFenced) 
   const auto said = executor->log().With("Not attached to ingest, retrying");
   ASSERT_EQ(said.size(), 1u);
   EXPECT_NE(said[0].at("error").get<std::string>().find("at least 26 s"), std::string::npos);
+  executor->Terminate();
+  EXPECT_EQ(executor->WaitForExit(std::chrono::seconds(15)), 0) << executor->log().Tail(20);
+}
+
+// No descriptor is left; then some are.
+TEST_F(ExecutorProtocolTest, Row65_AShortageRejectsTheOfferAndGivesTheCreditBack) {
+  std::promise<pid_t> pid;
+  ScriptedIngest ingest({[&](Stream& stream) {
+    EXPECT_TRUE(Await(stream, v1::ExecutorMessage::kHello));
+    SendWelcome(stream);
+    const auto credits = Await(stream, v1::ExecutorMessage::kCredits);
+    const pid_t executor = pid.get_future().get();
+    rlimit before{};
+    const rlimit none{3, 4096};
+    EXPECT_EQ(::prlimit(executor, RLIMIT_NOFILE, &none, &before), 0);
+    for (std::uint32_t attempt = 1; attempt <= 10; ++attempt) {
+      SendOffer(stream, attempt);
+      const auto rejected = Await(stream, v1::ExecutorMessage::kRejected);
+      if (!rejected) return grpc::Status::OK;
+      EXPECT_EQ(rejected->rejected().reason(), "shortage");
+      EXPECT_EQ(rejected->rejected().lease().attempt(), attempt);
+      const auto more = Await(stream, v1::ExecutorMessage::kCredits);
+      EXPECT_EQ(more->credits().total(), credits->credits().total() + attempt);
+    }
+    EXPECT_EQ(::prlimit(executor, RLIMIT_NOFILE, &before, nullptr), 0);
+    SendOffer(stream, 11);
+    EXPECT_TRUE(Await(stream, v1::ExecutorMessage::kAccepted));
+    const auto result = Await(stream, v1::ExecutorMessage::kResult);
+    if (result) EXPECT_EQ(result->result().outcome().status(), "success");
+    return grpc::Status::OK;
+  }});
+  const auto executor = Start(ingest, "exit 0");
+  pid.set_value(executor->process().pid());
+  EXPECT_TRUE(ingest.AwaitEnd()) << executor->log().Tail(20);
+  EXPECT_EQ(executor->Metrics().Sum("agents_spawned_total"), 1) << "a rejected offer is no run";
+  EXPECT_EQ(executor->log().With("Offer rejected, since the executor is short of resources").size(),
+            10u);
   executor->Terminate();
   EXPECT_EQ(executor->WaitForExit(std::chrono::seconds(15)), 0) << executor->log().Tail(20);
 }

@@ -11,6 +11,7 @@
 #include <gmock/gmock.h>
 #include <grpcpp/grpcpp.h>
 #include <signal.h>
+#include <sys/resource.h>
 
 #include "runner/v1/dispatch.grpc.pb.h"
 #include "tests/support/eventually.h"
@@ -190,6 +191,56 @@ TEST_F(FaultRowsTest, Row63_ASupersededExecutorThatDoesNotReadIsCancelled) {
   EXPECT_NE(rogue.Finish().error_code(), grpc::StatusCode::DEADLINE_EXCEEDED)
       << "ingest has not ended the call";
   EXPECT_EQ(Ingest("executors_connected"), 1);
+}
+
+TEST_F(FaultRowsTest, Row65_AnExecutorShortOfDescriptorsRequeuesAndRunsOnceThereAreSome) {
+  system_->StartIngest({"--circuit-breaker-threshold", "1"});
+  ServiceProcess& executor = system_->StartExecutor({system_->TestAgent(), "exit"});
+  system_->AwaitAttached();
+  rlimit before{};
+  const rlimit none{3, 4096};
+  ASSERT_EQ(::prlimit(executor.process().pid(), RLIMIT_NOFILE, &none, &before), 0);
+  const std::string id = system_->Submit("a");
+  EXPECT_TRUE(Eventually([this] { return Ingest("events_requeued_total") >= 2; }));
+  EXPECT_TRUE(system_->ingest().log().Has("Incident requeued",
+                                          {{"incident_id", id}, {"reason", "rejected: shortage"}}));
+  ASSERT_EQ(::prlimit(executor.process().pid(), RLIMIT_NOFILE, &before, nullptr), 0);
+  EXPECT_EQ(system_->AwaitFinished(id).status(), "success");
+  EXPECT_LE(Ingest("events_requeued_total"), 6) << "each rejection doubles the delay";
+  EXPECT_EQ(Ingest("circuit_breaker_state"), 0);
+  EXPECT_EQ(Ingest("incidents_finished_total"), 1);
+  EXPECT_EQ(executor.Metrics().Sum("agents_completed_total", {{"status", "failure"}}), 0);
+}
+
+// Rejects all that it is offered, as fast as it can.
+TEST_F(FaultRowsTest, Row67_AnExecutorThatRejectsEverythingIsSlowedDown) {
+  system_->StartIngest();
+  const auto stub = v1::Dispatcher::NewStub(ChannelTo(system_->ingest_address()));
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + 60s);
+  const auto stream = stub->Attach(&context);
+  v1::ExecutorMessage message;
+  message.mutable_hello()->set_executor_id("rogue");
+  message.mutable_hello()->set_slots(1000);
+  stream->Write(message);
+  message.mutable_credits()->set_total(1'000'000'000);
+  stream->Write(message);
+  const std::string id = system_->Submit("a");
+  // Offers come at once, after 1 s and after 2 s more; the clock of a timer never runs ahead.
+  const auto begin = std::chrono::steady_clock::now();
+  v1::IngestMessage heard;
+  for (int offers = 0; offers < 3 && stream->Read(&heard);) {
+    if (!heard.has_offer()) continue;
+    ++offers;
+    *message.mutable_rejected()->mutable_lease() = heard.offer().lease();
+    message.mutable_rejected()->set_reason("no");
+    stream->Write(message);
+  }
+  EXPECT_GE(std::chrono::steady_clock::now() - begin, 3s);
+  EXPECT_TRUE(heard.has_offer());
+  EXPECT_EQ(heard.offer().lease().incident_id(), id);
+  context.TryCancel();
+  stream->Finish();
 }
 
 TEST_F(FaultRowsTest, Row36_OfTwoExecutorsWithOneIdTheLastToAttachGoesOn) {

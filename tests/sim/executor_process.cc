@@ -173,7 +173,7 @@ void ExecutorProcess::RunFinished(const Lease& lease, const Outcome& outcome) {
   if (next != waiting_.end()) {
     const auto [waiting, cluster] = *next;
     waiting_.erase(next);
-    Run(waiting, cluster);
+    if (!Run(waiting, cluster)) EndUnstarted(waiting, RunStatus::kInterrupted, kShortage);
   }
   if (runs_.tainted()) {
     MustEnd();
@@ -216,6 +216,13 @@ void ExecutorProcess::Handle(const ingest::SendOffer& offer) {
   const Lease& lease = offer.lease;
   const Admission::Verdict verdict = admission_.OnOffer(lease);
   if (verdict != Admission::Verdict::kHeld && verdict != Admission::Verdict::kEnded) ++offers_;
+  if (verdict == Admission::Verdict::kTake && !Run(lease, offer.incident.event.cluster)) {
+    admission_.OnShortage(lease);
+    env_.transitions.Count("executor lease", "", "rejected", kShortage);
+    Send(Rejected{lease, std::string(kShortage)});
+    SendCredits();
+    return;
+  }
   if (verdict == Admission::Verdict::kTake || verdict == Admission::Verdict::kHeld) {
     Send(Accepted{lease});
   } else {
@@ -226,7 +233,6 @@ void ExecutorProcess::Handle(const ingest::SendOffer& offer) {
   env_.findings.Expect(!draining_, Invariant::kNothingAfterDraining,
                        [&] { return name_ + " took " + TextOf(lease) + " while it drains"; });
   env_.transitions.Count("executor lease", "", "running", "Offer");
-  Run(lease, offer.incident.event.cluster);
 }
 
 void ExecutorProcess::Handle(const ingest::SendRecorded& recorded) {
@@ -246,16 +252,14 @@ void ExecutorProcess::Handle(const ingest::SendCancel& cancel) {
 
 void ExecutorProcess::Handle(const ingest::SendDrain&) { admission_.OnStreamDrain(); }
 
-void ExecutorProcess::Run(const Lease& lease, const std::string& cluster) {
+bool ExecutorProcess::Run(const Lease& lease, const std::string& cluster) {
   const auto running = admission_.Running();
   const bool occupied = std::any_of(running.begin(), running.end(), [&](const Lease& other) {
     return other.incident_id == lease.incident_id && other != lease && !waiting_.contains(other);
   });
-  if (occupied) {
-    waiting_.emplace(lease, cluster);
-  } else {
-    runs_.Start(lease, cluster);
-  }
+  if (!occupied) return runs_.Start(lease, cluster);
+  waiting_.emplace(lease, cluster);
+  return true;
 }
 
 void ExecutorProcess::Stop(const Lease& lease, StopReason reason) {
@@ -272,9 +276,14 @@ void ExecutorProcess::StopAll(StopReason reason) {
 
 void ExecutorProcess::EndWaiting(const Lease& lease, StopReason reason) {
   waiting_.erase(lease);
+  const bool interrupted = reason == StopReason::kInterrupted;
+  EndUnstarted(lease, interrupted ? RunStatus::kInterrupted : RunStatus::kCancelled, "");
+}
+
+void ExecutorProcess::EndUnstarted(const Lease& lease, RunStatus status, std::string_view reason) {
   Outcome outcome;
-  outcome.status =
-      reason == StopReason::kInterrupted ? RunStatus::kInterrupted : RunStatus::kCancelled;
+  outcome.status = status;
+  outcome.reason = reason;
   outcome.contained = true;
   env_.transitions.Count("executor lease", "waiting", "result", ToString(outcome.status));
   truth_.NeverBegan(id_, lease, outcome.status);

@@ -88,7 +88,8 @@ class ExecutorProcess final : public ExecutorPort, private RunListener {
   void Handle(const ingest::SendCancel& cancel);
   void Handle(const ingest::SendDrain& drain);
   void Handle(const ingest::SendBeatAck&) {}
-  void Run(const Lease& lease, const std::string& cluster);
+  bool Run(const Lease& lease, const std::string& cluster);
+  void EndUnstarted(const Lease& lease, RunStatus status, std::string_view reason);
   void EndWaiting(const Lease& lease, executor::StopReason reason);
   void Stop(const Lease& lease, executor::StopReason reason);
   void StopAll(executor::StopReason reason);

@@ -28,6 +28,7 @@ enum class Invariant {
   kQueueAge,
   kLostInTime,
   kKeepAlive,
+  kOffersDelayed,
   kWorkConserving,
   kBooksAgree,
   kIntake,
@@ -69,6 +70,9 @@ inline constexpr std::array<InvariantText, static_cast<std::size_t>(Invariant::k
         {"queue-age", "over-age is never leased, expires in time, and nothing else does"},
         {"lost-in-time", "leases not accepted or not announced in time are lost"},
         {"keep-alive", "an executor is attached until no keep-alive came for the time to live"},
+        {"offers-delayed",
+         "after a rejection or a shortage an executor is offered nothing for 1 s, twice as long "
+         "each time up to 60 s, until a run has started"},
         {"work-conserving", "nothing waits that could run"},
         {"books-agree", "the scheduler's state is that of the model"},
         {"intake", "filter, duplicate, breaker, bounds: each event ends where it must"},

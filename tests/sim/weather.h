@@ -37,6 +37,7 @@ enum class Fault {
   kLoseContainment,
   kLoseShim,
   kFailStart,
+  kShortage,  // of the executor's machine, at the start of a run
   kFailAgent,
   kHangAgent,
   kSlowDisk,

@@ -46,7 +46,7 @@ Duration World::TimeToQuiet() const {
   }
   return options_.max_queue_age + options_.queue_sweep_interval + 2 * options_.leases.lease_ttl +
          options_.breaker.cooldown + 3 * (longest_run + seconds(5)) +
-         2 * (kShutdownTimeout + kLongestRestart) + seconds(90);
+         options_.leases.max_offer_delay + 2 * (kShutdownTimeout + kLongestRestart) + seconds(90);
 }
 
 void World::ReportUnrest() {

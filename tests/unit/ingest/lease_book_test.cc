@@ -206,6 +206,24 @@ TEST_F(LeaseBookTest, AKeepAliveOfAnEarlierStreamMeansNothing) {
   EXPECT_EQ(book_.NextDeadline(), std::nullopt);
 }
 
+TEST_F(LeaseBookTest, OffersResumeWhenTheirDelayIsOver) {
+  book_.Attach(1, Hello("e", 2), At(0));
+  book_.GrantCredits(1, 2);
+  book_.SlowOffers(1, At(0));
+  EXPECT_EQ(Free(1), 0u);
+  EXPECT_EQ(book_.NextDeadline(), At(1));
+  book_.ResumeOffers(At(0));
+  EXPECT_EQ(Free(1), 0u);
+  book_.ResumeOffers(At(1));
+  EXPECT_EQ(Free(1), 2u);
+  book_.SlowOffers(1, At(1));
+  book_.SlowOffers(1, At(2));
+  EXPECT_EQ(book_.NextDeadline(), At(6)) << "the latest rejection counts";
+  book_.Detach(1, At(3));
+  book_.ForgetIdle();
+  EXPECT_EQ(book_.NextDeadline(), std::nullopt);
+}
+
 TEST_F(LeaseBookTest, IdleDetachedExecutorsAreForgotten) {
   book_.Attach(1, Hello("idle", 1), At(0));
   book_.Attach(2, Hello("holds", 1), At(0));

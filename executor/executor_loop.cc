@@ -1,6 +1,7 @@
 #include "executor/executor_loop.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "common/build_info.h"
@@ -164,7 +165,8 @@ void ExecutorLoop::OnWelcome(const v1::Welcome& welcome) {
   for (const RunInfo& run : supervisor_.Runs()) {
     if (run.pid != 0 && !run.outcome) SendStarted(run.lease, run.pid, run.started_at);
   }
-  for (const auto& [lease, outcome] : admission_.results_waiting()) SendResult(lease, outcome);
+  last_result_sent_.reset();
+  SendWaitingResults();
   if (draining()) {
     v1::ExecutorMessage request;
     request.mutable_draining();
@@ -263,6 +265,7 @@ void ExecutorLoop::Forget(const Lease& lease) {
   if (!admission_.results_waiting().contains(lease)) return;
   admission_.OnRecorded(lease);
   supervisor_.Recorded(lease);
+  SendWaitingResults();
 }
 
 void ExecutorLoop::SendResult(const Lease& lease, const Outcome& outcome) {
@@ -270,6 +273,16 @@ void ExecutorLoop::SendResult(const Lease& lease, const Outcome& outcome) {
   *request.mutable_result()->mutable_lease() = ToProto(lease);
   *request.mutable_result()->mutable_outcome() = ToProto(outcome);
   link_.Send(std::move(request));
+}
+
+void ExecutorLoop::SendWaitingResults() {
+  const std::map<Lease, Outcome>& results = admission_.results_waiting();
+  auto next = last_result_sent_ ? results.upper_bound(*last_result_sent_) : results.begin();
+  for (auto sent = std::distance(results.begin(), next);
+       next != results.end() && sent < kMaxResultsSent; ++next, ++sent) {
+    SendResult(next->first, next->second);
+    last_result_sent_ = next->first;
+  }
 }
 
 void ExecutorLoop::SendCredits() {

@@ -8,13 +8,15 @@
 #include "common/mutex.h"
 #include "common/uuid.h"
 #include "common/wire.h"
+#include "common/wire_check.h"
 
 namespace runner::ingest {
 namespace {
 
-// Messages that may wait for one executor. Leases are bounded by credits and beats are answered one
-// by one, so only a peer that reads nothing gets here.
+// What may wait for one executor. Leases are bounded by credits and beats are answered one by one,
+// so only a peer that reads nothing gets here.
 constexpr std::size_t kMaxOutbound = 10'000;
+constexpr std::size_t kMaxOutboundBytes = std::size_t{32} << 20;  // 128 offers of the largest size
 
 // A drain waits this long at the most for executors that were told to stop.
 constexpr Duration kMaxStopBudget = std::chrono::hours(1);
@@ -62,10 +64,14 @@ class DispatchService::Stream final
   void Write(v1::IngestMessage message) {
     const MutexLock lock(mutex_);
     if (finished_ || closing_) return;
-    if (outbound_.size() >= kMaxOutbound) {
+    // One message always fits: a stream that has read everything can be offered any incident.
+    const std::size_t bytes = message.ByteSizeLong();
+    if (!outbound_.empty() &&
+        (outbound_.size() >= kMaxOutbound || outbound_bytes_ + bytes > kMaxOutboundBytes)) {
       CloseLocked({grpc::StatusCode::RESOURCE_EXHAUSTED, "the executor does not read"});
       return;
     }
+    outbound_bytes_ += bytes;
     outbound_.push_back(std::move(message));
     if (!std::exchange(writing_, true)) StartWrite(&outbound_.front());
   }
@@ -95,8 +101,12 @@ class DispatchService::Stream final
   }
   void OnWriteDone(bool ok) override {
     const MutexLock lock(mutex_);
+    outbound_bytes_ -= outbound_.front().ByteSizeLong();
     outbound_.pop_front();
-    if (!ok) outbound_.clear();
+    if (!ok) {
+      outbound_.clear();
+      outbound_bytes_ = 0;
+    }
     writing_ = !outbound_.empty();
     if (writing_) {
       StartWrite(&outbound_.front());
@@ -140,6 +150,7 @@ class DispatchService::Stream final
   Mutex mutex_;
   grpc::CallbackServerContext* context_ GUARDED_BY(mutex_);    // null once gRPC is done
   std::deque<v1::IngestMessage> outbound_ GUARDED_BY(mutex_);  // the front one is being written
+  std::size_t outbound_bytes_ GUARDED_BY(mutex_) = 0;
   bool writing_ GUARDED_BY(mutex_) = false;
   bool closing_ GUARDED_BY(mutex_) = false;
   bool finished_ GUARDED_BY(mutex_) = false;
@@ -183,6 +194,12 @@ grpc::ServerBidiReactor<v1::ExecutorMessage, v1::IngestMessage>* DispatchService
 void DispatchService::OnRequest(const std::shared_ptr<Stream>& stream,
                                 const v1::ExecutorMessage& request) {
   const StreamId id = stream->id();
+  if (const auto problem = WhyInvalid(request)) {
+    // The leases wait for a Hello, as after any stream that ends.
+    stream->Close({grpc::StatusCode::INVALID_ARGUMENT, *problem});
+    OnClosed(id);
+    return;
+  }
   if (request.has_hello()) {
     OnHello(stream, request.hello());
     return;
@@ -232,10 +249,6 @@ void DispatchService::OnRequest(const std::shared_ptr<Stream>& stream,
 void DispatchService::OnHello(const std::shared_ptr<Stream>& stream, const v1::Hello& hello) {
   // A stream attaches once: one that was superseded or detached cannot come back by another Hello.
   if (!stream->Greet()) return;
-  if (hello.executor_id().empty() || hello.executor_id().size() > 253 || hello.slots() == 0) {
-    stream->Close({grpc::StatusCode::INVALID_ARGUMENT, "Hello needs an executor_id and slots"});
-    return;
-  }
   HelloInfo info;
   info.executor_id = hello.executor_id();
   info.boot_id = hello.boot_id();

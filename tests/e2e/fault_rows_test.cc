@@ -15,6 +15,7 @@
 
 #include "runner/v1/dispatch.grpc.pb.h"
 #include "tests/support/eventually.h"
+#include "tests/support/process_memory.h"
 #include "tests/support/system_test.h"
 
 namespace runner {
@@ -80,7 +81,7 @@ class SilentExecutor {
   }
   ~SilentExecutor() {
     context_.TryCancel();
-    if (!finished_) stream_->Finish();
+    stream_->Finish();
   }
 
   bool Grant(std::uint64_t total) {
@@ -88,17 +89,15 @@ class SilentExecutor {
     message.mutable_credits()->set_total(total);
     return stream_->Write(message);
   }
-  // Of a lease that ingest does not know: it is answered with a Cancel of the same size.
-  bool Accept(const std::string& incident_id) {
+  // Accepts leases that ingest does not know, each of which is answered with a Cancel: more than
+  // the windows of HTTP/2 hold.
+  void FillWindow() {
     v1::ExecutorMessage message;
-    message.mutable_accepted()->mutable_lease()->set_incident_id(incident_id);
-    message.mutable_accepted()->mutable_lease()->set_attempt(1);
-    return stream_->Write(message);
-  }
-  // Waits for ingest to end the call, at most as long as a test may take.
-  grpc::Status Finish() {
-    finished_ = true;
-    return stream_->Finish();
+    v1::Lease& lease = *message.mutable_accepted()->mutable_lease();
+    lease.set_incident_id("01890000-0000-7000-8000-000000000001");
+    lease.set_attempt(1);
+    for (int i = 0; i < 5000 && stream_->Write(message); ++i) {
+    }
   }
 
  private:
@@ -107,7 +106,6 @@ class SilentExecutor {
     Context() { set_deadline(std::chrono::system_clock::now() + 60s); }
   } context_;
   std::unique_ptr<grpc::ClientReaderWriter<v1::ExecutorMessage, v1::IngestMessage>> stream_;
-  bool finished_ = false;
 };
 
 TEST_F(FaultRowsTest, Row63_AnExecutorThatIsStoppedIsDetachedAndItsIncidentRunsElsewhere) {
@@ -154,6 +152,25 @@ TEST_F(FaultRowsTest, Row63_AnExecutorThatIsStoppedForAMomentKeepsItsRun) {
   EXPECT_EQ(Ingest("events_requeued_total"), 0);
 }
 
+TEST_F(FaultRowsTest, Row63_AnIngestThatIsStoppedForAWhileKeepsTheRunsOfItsExecutors) {
+  const std::string agent =
+      system_->ScriptAgent("until [ -e " + Path("gate") + " ]; do sleep 0.02; done\n");
+  system_->StartIngest({"--lease-ttl", "1"});
+  ServiceProcess& executor = system_->StartExecutor({agent});
+  system_->AwaitAttached();
+  const std::string id = system_->Submit("a");
+  system_->AwaitAgentStarted(id);
+  system_->ingest().process().Signal(SIGSTOP);
+  // The executor gives the stream up when no keep-alive was answered for the time to live.
+  EXPECT_TRUE(Eventually([&] { return executor.log().Has("Not attached to ingest, retrying"); }));
+  system_->ingest().process().Signal(SIGCONT);
+  WriteFile(Path("gate"), "");
+  const v1::IncidentStatus incident = system_->AwaitFinished(id);
+  EXPECT_EQ(incident.status(), "success");
+  EXPECT_EQ(incident.attempt(), 1u);
+  EXPECT_EQ(Ingest("events_requeued_total"), 0);
+}
+
 TEST_F(FaultRowsTest, Row63_AnExecutorThatSendsAnythingButKeepAlivesIsDetached) {
   system_->StartIngest({"--lease-ttl", "2"});
   SilentExecutor rogue(system_->ingest_address(), "rogue", 1);
@@ -171,12 +188,8 @@ TEST_F(FaultRowsTest, Row63_TheCallOfAnExecutorThatDoesNotReadIsCancelled) {
   system_->StartIngest({"--lease-ttl", "2"});
   SilentExecutor rogue(system_->ingest_address(), "rogue", 1);
   ASSERT_TRUE(Eventually([this] { return Ingest("executors_connected") == 1; }));
-  // More than the windows of HTTP/2 hold.
-  const std::string id(200, 'x');
-  for (int i = 0; i < 5000 && rogue.Accept(id); ++i) {
-  }
-  EXPECT_NE(rogue.Finish().error_code(), grpc::StatusCode::DEADLINE_EXCEEDED)
-      << "ingest has not ended the call";
+  rogue.FillWindow();
+  EXPECT_TRUE(Eventually([&] { return !rogue.Grant(1); }, 30s)) << "ingest has not ended the call";
   EXPECT_TRUE(Eventually([this] { return Ingest("executors_connected") == 0; }));
 }
 
@@ -184,12 +197,9 @@ TEST_F(FaultRowsTest, Row63_ASupersededExecutorThatDoesNotReadIsCancelled) {
   system_->StartIngest();
   SilentExecutor rogue(system_->ingest_address(), "one", 1);
   ASSERT_TRUE(Eventually([this] { return Ingest("executors_connected") == 1; }));
-  const std::string id(200, 'x');
-  for (int i = 0; i < 5000 && rogue.Accept(id); ++i) {
-  }
+  rogue.FillWindow();
   SilentExecutor next(system_->ingest_address(), "one", 1);
-  EXPECT_NE(rogue.Finish().error_code(), grpc::StatusCode::DEADLINE_EXCEEDED)
-      << "ingest has not ended the call";
+  EXPECT_TRUE(Eventually([&] { return !rogue.Grant(1); }, 30s)) << "ingest has not ended the call";
   EXPECT_EQ(Ingest("executors_connected"), 1);
 }
 
@@ -198,8 +208,9 @@ TEST_F(FaultRowsTest, Row65_AnExecutorShortOfDescriptorsRequeuesAndRunsOnceThere
   ServiceProcess& executor = system_->StartExecutor({system_->TestAgent(), "exit"});
   system_->AwaitAttached();
   rlimit before{};
-  const rlimit none{3, 4096};
-  ASSERT_EQ(::prlimit(executor.process().pid(), RLIMIT_NOFILE, &none, &before), 0);
+  ASSERT_EQ(::prlimit(executor.process().pid(), RLIMIT_NOFILE, nullptr, &before), 0);
+  const rlimit none{3, before.rlim_max};
+  ASSERT_EQ(::prlimit(executor.process().pid(), RLIMIT_NOFILE, &none, nullptr), 0);
   const std::string id = system_->Submit("a");
   EXPECT_TRUE(Eventually([this] { return Ingest("events_requeued_total") >= 2; }));
   EXPECT_TRUE(system_->ingest().log().Has("Incident requeued",
@@ -210,6 +221,52 @@ TEST_F(FaultRowsTest, Row65_AnExecutorShortOfDescriptorsRequeuesAndRunsOnceThere
   EXPECT_EQ(Ingest("circuit_breaker_state"), 0);
   EXPECT_EQ(Ingest("incidents_finished_total"), 1);
   EXPECT_EQ(executor.Metrics().Sum("agents_completed_total", {{"status", "failure"}}), 0);
+}
+
+// What ingest answers to a stream of these messages.
+grpc::Status StatusAfter(const std::string& ingest, const std::vector<v1::ExecutorMessage>& sent) {
+  const auto stub = v1::Dispatcher::NewStub(ChannelTo(ingest));
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + 60s);
+  const auto stream = stub->Attach(&context);
+  for (const v1::ExecutorMessage& message : sent) {
+    if (!stream->Write(message)) break;
+  }
+  v1::IngestMessage heard;
+  while (stream->Read(&heard)) {
+  }
+  return stream->Finish();
+}
+
+TEST_F(FaultRowsTest, Row67_AnExecutorThatBreaksABoundLosesItsStream) {
+  system_->StartIngest();
+  const std::string megabytes(std::size_t{3} << 20, 'x');
+  v1::ExecutorMessage hello;
+  hello.mutable_hello()->set_executor_id("rogue");
+  hello.mutable_hello()->set_slots(1);
+  std::vector<v1::ExecutorMessage> bad(6, hello);
+  bad[0].mutable_hello()->set_executor_id(megabytes);
+  bad[1].mutable_hello()->set_version(megabytes);
+  bad[2].mutable_hello()->add_running()->set_incident_id(megabytes);
+  bad[3].mutable_accepted()->mutable_lease()->set_incident_id(megabytes);
+  bad[4].mutable_rejected()->set_reason(megabytes);
+  bad[5].mutable_result()->mutable_outcome()->set_workspace(megabytes);
+  const std::size_t before = PeakResidentMemory(system_->ingest().process().pid());
+  for (int round = 0; round < 5; ++round) {
+    for (std::size_t i = 0; i < bad.size(); ++i) {
+      // Without a Hello before it, and after one.
+      for (const auto& sent : {std::vector{bad[i]}, std::vector{hello, bad[i], bad[i], bad[i]}}) {
+        const grpc::Status status = StatusAfter(system_->ingest_address(), sent);
+        if (sent.size() > 1 && bad[i].has_hello()) continue;  // a second Hello means nothing
+        EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT) << i;
+        EXPECT_THAT(status.error_message(), ::testing::HasSubstr("; expected ")) << i;
+      }
+    }
+  }
+  if (!kSanitized) {
+    EXPECT_LT(PeakResidentMemory(system_->ingest().process().pid()) - before, 64u << 20);
+  }
+  EXPECT_TRUE(Eventually([this] { return Ingest("executors_connected") == 0; }));
 }
 
 // Rejects all that it is offered, as fast as it can.

@@ -45,7 +45,8 @@ class AdminService final : public v1::IngestAdmin::Service {
                                    v1::ResetCircuitBreakerResponse* response) override;
 
  private:
-  v1::GetStatusResponse Status() const;
+  v1::GetStatusResponse Status(ClusterIndex begin, std::uint32_t page_size) const;
+  v1::ListClustersResponse Clusters(ClusterIndex begin, std::uint32_t page_size) const;
 
   Inbox& inbox_;
   IngestLoop& loop_;

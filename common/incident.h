@@ -72,6 +72,10 @@ std::optional<RunStatus> ParseRunStatus(std::string_view word);
 // Why a run was interrupted whose executor died: it was no drain, and counts as a lost attempt.
 inline constexpr std::string_view kExecutorLost = "executor_lost";
 
+// Why an offer was rejected, or a run interrupted before its agent had started, whose executor was
+// short of descriptors, processes, memory or disk: no attempt, and no failure of the agent.
+inline constexpr std::string_view kShortage = "shortage";
+
 inline constexpr std::size_t kMaxLastOutput = 1024;
 
 // How one run of an agent ended.

@@ -7,6 +7,7 @@
 #include <google/protobuf/timestamp.pb.h>
 
 #include "common/utf8.h"
+#include "common/wire_check.h"
 #include "runner/v1/dispatch.pb.h"
 #include "runner/v1/incident.pb.h"
 
@@ -73,7 +74,7 @@ v1::Outcome ToProto(const Outcome& outcome) {
   *out.mutable_duration() = ToProto(outcome.duration);
   out.set_report(SanitizeUtf8(outcome.report));
   out.set_report_partial(outcome.report_partial);
-  out.set_workspace(SanitizeUtf8(outcome.workspace));
+  out.set_workspace(TruncateUtf8(SanitizeUtf8(outcome.workspace), kMaxWorkspacePath));
   out.set_started(outcome.started);
   out.set_report_truncated(outcome.report_truncated);
   out.set_report_bytes(outcome.report_bytes);

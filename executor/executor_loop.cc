@@ -1,6 +1,7 @@
 #include "executor/executor_loop.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "common/build_info.h"
@@ -66,7 +67,9 @@ void ExecutorLoop::OnRunFinished(const Lease& lease, const Outcome& outcome) {
   if (next != waiting_.end()) {
     const auto [waiting, incident] = *next;
     waiting_.erase(next);
-    Run(waiting, incident);
+    if (!Run(waiting, incident)) {
+      EndUnstarted(waiting, RunStatus::kInterrupted, std::string(kShortage));
+    }
   }
   if (supervisor_.tainted()) {
     MustEnd(kExitTainted, "a run could not be contained");
@@ -162,7 +165,8 @@ void ExecutorLoop::OnWelcome(const v1::Welcome& welcome) {
   for (const RunInfo& run : supervisor_.Runs()) {
     if (run.pid != 0 && !run.outcome) SendStarted(run.lease, run.pid, run.started_at);
   }
-  for (const auto& [lease, outcome] : admission_.results_waiting()) SendResult(lease, outcome);
+  last_result_sent_.reset();
+  SendWaitingResults();
   if (draining()) {
     v1::ExecutorMessage request;
     request.mutable_draining();
@@ -179,6 +183,14 @@ void ExecutorLoop::OnOffer(const v1::Offer& offer) {
   if (!lease) return;
   const auto verdict = incident ? admission_.OnOffer(*lease) : Admission::Verdict::kNoSlot;
   v1::ExecutorMessage answer;
+  if (verdict == Admission::Verdict::kTake && !Run(*lease, *incident)) {
+    admission_.OnShortage(*lease);
+    *answer.mutable_rejected()->mutable_lease() = ToProto(*lease);
+    answer.mutable_rejected()->set_reason(std::string(kShortage));
+    link_.Send(std::move(answer));
+    SendCredits();
+    return;
+  }
   if (verdict == Admission::Verdict::kTake || verdict == Admission::Verdict::kHeld) {
     *answer.mutable_accepted()->mutable_lease() = ToProto(*lease);
   } else {
@@ -186,19 +198,16 @@ void ExecutorLoop::OnOffer(const v1::Offer& offer) {
     answer.mutable_rejected()->set_reason(std::string(ToString(verdict)));
   }
   link_.Send(std::move(answer));
-  if (verdict == Admission::Verdict::kTake) Run(*lease, *incident);
 }
 
-void ExecutorLoop::Run(const Lease& lease, const Incident& incident) {
+bool ExecutorLoop::Run(const Lease& lease, const Incident& incident) {
   const auto running = admission_.Running();
   const bool occupied = std::any_of(running.begin(), running.end(), [&](const Lease& other) {
     return other.incident_id == lease.incident_id && other != lease && !waiting_.contains(other);
   });
-  if (occupied) {
-    waiting_.emplace(lease, incident);
-  } else {
-    supervisor_.Start(lease, incident);
-  }
+  if (!occupied) return supervisor_.Start(lease, incident);
+  waiting_.emplace(lease, incident);
+  return true;
 }
 
 void ExecutorLoop::Stop(const Lease& lease, StopReason reason) {
@@ -217,6 +226,10 @@ void ExecutorLoop::StopAll(StopReason reason) {
 
 void ExecutorLoop::EndWaiting(const Lease& lease, RunStatus status, const std::string& reason) {
   waiting_.erase(lease);
+  EndUnstarted(lease, status, reason);
+}
+
+void ExecutorLoop::EndUnstarted(const Lease& lease, RunStatus status, const std::string& reason) {
   Outcome outcome;
   outcome.status = status;
   outcome.reason = reason;
@@ -252,6 +265,7 @@ void ExecutorLoop::Forget(const Lease& lease) {
   if (!admission_.results_waiting().contains(lease)) return;
   admission_.OnRecorded(lease);
   supervisor_.Recorded(lease);
+  SendWaitingResults();
 }
 
 void ExecutorLoop::SendResult(const Lease& lease, const Outcome& outcome) {
@@ -259,6 +273,16 @@ void ExecutorLoop::SendResult(const Lease& lease, const Outcome& outcome) {
   *request.mutable_result()->mutable_lease() = ToProto(lease);
   *request.mutable_result()->mutable_outcome() = ToProto(outcome);
   link_.Send(std::move(request));
+}
+
+void ExecutorLoop::SendWaitingResults() {
+  const std::map<Lease, Outcome>& results = admission_.results_waiting();
+  auto next = last_result_sent_ ? results.upper_bound(*last_result_sent_) : results.begin();
+  for (auto sent = std::distance(results.begin(), next);
+       next != results.end() && sent < kMaxResultsSent; ++next, ++sent) {
+    SendResult(next->first, next->second);
+    last_result_sent_ = next->first;
+  }
 }
 
 void ExecutorLoop::SendCredits() {

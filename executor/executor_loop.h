@@ -52,6 +52,9 @@ class ExecutorLoop final : public RunListener, public IngestLinkListener {
   static constexpr Duration kContainmentBudget = std::chrono::seconds(5);
   static constexpr Duration kDeliveryBudget = std::chrono::seconds(2);
   static constexpr Duration kRetentionAfterRun = std::chrono::seconds(2);
+  // Of those of earlier streams and executors: each may have a report of 64 KiB, and a spool
+  // 10,000.
+  static constexpr std::ptrdiff_t kMaxResultsSent = 64;
   static constexpr int kExitTainted = 70;  // EX_SOFTWARE of sysexits.h
 
   void OnRunStarted(const Lease& lease, pid_t pid, WallTime started_at) override;
@@ -74,13 +77,18 @@ class ExecutorLoop final : public RunListener, public IngestLinkListener {
   void MoveFence();
   void OnOffer(const v1::Offer& offer);
   void OnCancel(const v1::Cancel& cancel);
-  void Run(const Lease& lease, const Incident& incident);
+  // False: the executor is short of resources, and there is no run.
+  bool Run(const Lease& lease, const Incident& incident);
+  // Ends a lease that was taken and never ran.
+  void EndUnstarted(const Lease& lease, RunStatus status, const std::string& reason);
   void EndWaiting(const Lease& lease, RunStatus status, const std::string& reason);
   void Stop(const Lease& lease, StopReason reason);
   void StopAll(StopReason reason);
   void Forget(const Lease& lease);
   void SendStarted(const Lease& lease, pid_t pid, WallTime started_at);
   void SendResult(const Lease& lease, const Outcome& outcome);
+  // Sends results that wait, so that at most kMaxResultsSent of them are not acknowledged.
+  void SendWaitingResults();
   void SendCredits();
   void MustEnd(int exit_code, const std::string& why);
   void Drain(const std::string& signal);
@@ -102,6 +110,7 @@ class ExecutorLoop final : public RunListener, public IngestLinkListener {
   std::optional<Duration> fence_;  // as the last Welcome has it
   int exit_code_ = 0;
   bool superseded_ = false;
+  std::optional<Lease> last_result_sent_;  // on this stream, by SendWaitingResults
 
   Inbox::TimerId retention_timer_ = Inbox::kNoTimer;
   MonoTime next_retention_;

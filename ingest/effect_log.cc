@@ -70,6 +70,11 @@ void EffectLog::operator()(const EventExpired& e) const {
                                        {"max_age", max_age}});
 }
 
+void EffectLog::operator()(const CancelSilent& e) const {
+  logger.Warn("Executor detached after missing keep-alives",
+              {{"executor_id", e.executor_id}, {"silence", e.silence}, {"leases", e.leases}});
+}
+
 void EffectLog::operator()(const IncidentLeased& e) const {
   logger.Info("Incident leased", IncidentFields(e.lease, e.cluster, e.executor_id, "leased", ""));
 }

@@ -22,6 +22,7 @@ struct EffectLog {
   void operator()(const EventQueued& e) const;
   void operator()(const QueueOverflowed& e) const;
   void operator()(const EventExpired& e) const;
+  void operator()(const CancelSilent& e) const;
   void operator()(const IncidentLeased& e) const;
   void operator()(const IncidentRequeued& e) const;
   void operator()(const IncidentFinished& e) const;

@@ -16,6 +16,7 @@ class ExecutorStreams {
   virtual void Send(const SendDrain& message) = 0;
   virtual void Send(const SendBeatAck& message) = 0;
   virtual void Send(const CloseSuperseded& message) = 0;
+  virtual void Send(const CancelSilent& message) = 0;
 };
 
 }  // namespace runner::ingest

@@ -12,11 +12,13 @@
 #include "common/mutex.h"
 #include "common/tls_credentials.h"
 #include "common/wire.h"
+#include "common/wire_check.h"
 
 namespace runner::executor {
 namespace {
 
 constexpr Duration kWelcomeTimeout = std::chrono::seconds(10);
+constexpr std::size_t kMaxUnanswered = 20'000;  // keep-alives; a day of them
 
 double Random01() {
   thread_local std::mt19937_64 engine(std::random_device{}());
@@ -201,6 +203,12 @@ void IngestLink::Dial() {
 }
 
 void IngestLink::OnResponse(const v1::IngestMessage& message) {
+  if (!refused_.empty()) return;  // the stream is being cancelled
+  if (const auto problem = WhyInvalid(message)) {
+    refused_ = "--ingest-address " + address_ + ": ingest has sent " + *problem;
+    stream_->Cancel();
+    return;
+  }
   if (message.has_welcome() && !attached()) {
     inbox_.Cancel(welcome_timer_);
     if (const auto why = listener_.WhyNotAttach(message.welcome())) {
@@ -213,6 +221,7 @@ void IngestLink::OnResponse(const v1::IngestMessage& message) {
     confirmed_at_ = dialled_at_;
     attached_.store(true, std::memory_order_relaxed);
     beat_interval_ = FromProto(message.welcome().beat_interval()).value_or(Duration::zero());
+    lease_ttl_ = FromProto(message.welcome().lease_ttl()).value_or(Duration::zero());
     if (beat_interval_ > Duration::zero()) {
       beat_timer_ = inbox_.After(beat_interval_, [this] { Beat(); });
     }
@@ -262,6 +271,14 @@ void IngestLink::OnDone(const grpc::Status& status) {
 }
 
 void IngestLink::Beat() {
+  // A TCP connection may live while nobody answers: another stream is tried, and nothing grows.
+  const bool silent = !unanswered_.empty() && lease_ttl_ > Duration::zero() &&
+                      inbox_.Now().mono - unanswered_.begin()->second >= lease_ttl_;
+  if (silent || unanswered_.size() >= kMaxUnanswered) {
+    refused_ = "--ingest-address " + address_ + ": ingest has not answered a keep-alive in time";
+    stream_->Cancel();
+    return;
+  }
   v1::ExecutorMessage request;
   request.mutable_beat()->set_seq(++beats_);
   unanswered_[beats_] = inbox_.Now().mono;

@@ -100,6 +100,7 @@ class IngestLink {
   MonoTime confirmed_at_;
   std::string refused_;  // why this stream was
   Duration beat_interval_{};
+  Duration lease_ttl_{};
   Inbox::TimerId retry_timer_ = Inbox::kNoTimer;
   Inbox::TimerId welcome_timer_ = Inbox::kNoTimer;
   Inbox::TimerId beat_timer_ = Inbox::kNoTimer;

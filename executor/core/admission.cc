@@ -20,8 +20,17 @@ void Admission::OnFinished(const Lease& lease, Outcome outcome) {
   if (attached_) ++credits_;
 }
 
+void Admission::OnShortage(const Lease& lease) {
+  if (running_.erase(lease) == 0) return;
+  RememberEnded(lease);
+  if (attached_) ++credits_;
+}
+
 void Admission::OnRecorded(const Lease& lease) {
-  if (results_.erase(lease) == 0) return;
+  if (results_.erase(lease) != 0) RememberEnded(lease);
+}
+
+void Admission::RememberEnded(const Lease& lease) {
   ended_.insert(lease);
   ended_order_.push_back(lease);
   if (ended_order_.size() <= kMaxEnded) return;

@@ -22,7 +22,7 @@ class Admission {
   enum class Verdict {
     kTake,
     kHeld,      // offered before: it runs, or its result waits
-    kEnded,     // offered before: it has ended, and its result is recorded
+    kEnded,     // offered before: it has ended, and its result is recorded, or it has none
     kDraining,  // takes nothing more
     kNoSlot,    // more offers than credits
   };
@@ -35,6 +35,9 @@ class Admission {
   }
   // The run is over; its result waits until it is recorded. A slot is free again.
   void OnFinished(const Lease& lease, Outcome outcome);
+  // The run of a lease that was taken could not begin, since the executor is short of resources: it
+  // has ended without a result, its slot is free again, and its credit is granted again.
+  void OnShortage(const Lease& lease);
   // The result need not be kept any more.
   void OnRecorded(const Lease& lease);
 
@@ -54,10 +57,12 @@ class Admission {
   std::uint64_t credits() const { return credits_; }
 
  private:
+  void RememberEnded(const Lease& lease);
+
   const std::uint32_t slots_;
   std::set<Lease> running_;
   std::map<Lease, Outcome> results_;
-  // The latest that were recorded: an offer that comes late must not run twice.
+  // The latest that have ended: an offer that comes late must not run twice.
   static constexpr std::size_t kMaxEnded = 1'000;
   std::set<Lease> ended_;
   std::deque<Lease> ended_order_;

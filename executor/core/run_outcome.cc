@@ -15,7 +15,8 @@ struct Verdict {
 bool IsDiskFull(int error) { return error == ENOSPC || error == EDQUOT; }
 
 Verdict JudgeStart(int error) {
-  return {RunStatus::kFailure, IsDiskFull(error) ? "disk_full" : "spawn_error"};
+  if (IsShortage(error)) return {RunStatus::kInterrupted, kShortage};
+  return {RunStatus::kFailure, "spawn_error"};
 }
 
 Verdict JudgeLost(const RunEnd& end) {
@@ -81,6 +82,21 @@ WallTime FromUnixNs(std::int64_t ns) {
 }
 
 }  // namespace
+
+bool IsShortage(int error) {
+  switch (error) {
+    case EAGAIN:  // processes
+    case EMFILE:
+    case ENFILE:
+    case ENOMEM:
+    case ENOBUFS:
+    case ENOSPC:
+    case EDQUOT:
+      return true;
+    default:
+      return false;
+  }
+}
 
 Outcome Judge(const RunEnd& end) {
   const Verdict verdict = end.record ? JudgeRecord(*end.record, end.report) : JudgeLost(end);

@@ -34,6 +34,10 @@ struct RunEnd {
   Duration duration{};
 };
 
+// Whether an errno says that the machine or the container is short of descriptors, processes,
+// memory or disk: nothing that an agent or its configuration has done.
+bool IsShortage(int error);
+
 // The one outcome of a run. An agent that was stopped for a reason has that status whatever it
 // exits with; one that ended by itself before it was told to stop has its own. `report` and
 // `workspace` are left empty.

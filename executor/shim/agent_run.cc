@@ -57,11 +57,7 @@ timespec UntilOrNow(std::int64_t deadline) {
 
 AgentRun::AgentRun(const ShimOptions& options, char* const* environment, int control_fd,
                    OomScore& oom_score)
-    : options_(options),
-      environment_(environment),
-      oom_score_(oom_score),
-      control_fd_(control_fd),
-      sigchld_(OpenSigchld()) {
+    : options_(options), environment_(environment), oom_score_(oom_score), control_fd_(control_fd) {
   std::snprintf(record_.incident_id, sizeof record_.incident_id, "%s", options.incident_id);
   record_.attempt = options.attempt;
 }
@@ -71,7 +67,8 @@ ShimRecord AgentRun::Run() {
   record_.started_at_ns = WallNs();
   workspace_.Reset(::open(options_.workspace, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   if (!workspace_ || ::flock(workspace_.Get(), LOCK_EX | LOCK_NB) != 0) {
-    record_.spawn_errno = errno;
+    // EAGAIN of anything else says that processes are short.
+    record_.spawn_errno = errno == EWOULDBLOCK ? EBUSY : errno;
     record_.exit_code = kExitNotExecutable;
     record_.contained = true;
     Finish();
@@ -103,6 +100,8 @@ int AgentRun::Start(int workspace_fd, OutputCapture& out, OutputCapture& err) {
   } else if (const int error = OpenIncident(workspace_fd, input); error != 0) {
     return error;
   }
+  // All signals are blocked: one that came before waits to be read.
+  if (input) sigchld_.Reset(OpenSigchld());
   int out_pipe[2];
   if (!input || !sigchld_ || ::pipe2(out_pipe, O_CLOEXEC) != 0) return errno;
   out_ = {UniqueFd(out_pipe[0]), &out};

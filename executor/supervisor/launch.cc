@@ -49,6 +49,17 @@ std::vector<std::string> ShimCommandLine(const AgentOptions& options, const Spoo
   return argv;
 }
 
+LaunchResult Failed(LaunchResult result, std::string step, int error) {
+  result.failed_step = std::move(step);
+  result.error = error;
+  result.shortage = IsShortage(error);
+  if (result.shortage && result.workspace) {
+    result.workspace->Discard();
+    result.workspace.reset();
+  }
+  return result;
+}
+
 }  // namespace
 
 LaunchResult Launch(const AgentOptions& options, const std::vector<std::string>& own_environment,
@@ -58,25 +69,20 @@ LaunchResult Launch(const AgentOptions& options, const std::vector<std::string>&
   spool.Ensure();
   auto created = Workspace::Create(options.workspace_root, lease.incident_id);
   if (const auto* failure = std::get_if<WorkspaceError>(&created)) {
-    result.failed_step = failure->what;
-    result.error = failure->error;
-    return result;
+    return Failed(std::move(result), failure->what, failure->error);
   }
   const Workspace& workspace = result.workspace.emplace(std::get<Workspace>(std::move(created)));
-  result.error = workspace.WriteIncident(IncidentDocument(lease, incident));
-  if (result.error != 0) {
-    result.failed_step = "write incident.json";
-    return result;
+  if (const int error = workspace.WriteIncident(IncidentDocument(lease, incident)); error != 0) {
+    return Failed(std::move(result), "write incident.json", error);
   }
   const KubeconfigLookup kubeconfig =
       FindKubeconfig(options.kubeconfig_dir, incident.event.cluster);
   // Optional is a file that is not there. One that is there and cannot be used is a mistake.
   const bool may_lack = options.kubeconfig_optional && kubeconfig.error == ENOENT;
   if (kubeconfig.error != 0 && !may_lack) {
-    result.failed_step = "find kubeconfig " + kubeconfig.path.string();
-    result.failure = StartFailure::kKubeconfigMissing;
-    result.error = kubeconfig.error;
-    return result;
+    if (!IsShortage(kubeconfig.error)) result.failure = StartFailure::kKubeconfigMissing;
+    return Failed(std::move(result), "find kubeconfig " + kubeconfig.path.string(),
+                  kubeconfig.error);
   }
   const std::vector<std::string> environment = BuildAgentEnvironment(
       {.own = own_environment,
@@ -90,6 +96,8 @@ LaunchResult Launch(const AgentOptions& options, const std::vector<std::string>&
   auto shim =
       ShimProcess::Start(ShimCommandLine(options, spool, lease, workspace, fence_at), environment);
   if (const auto* failure = std::get_if<ShimStartError>(&shim)) {
+    if (!failure->spawned) return Failed(std::move(result), failure->what, failure->error);
+    // The supervisor sweeps what it may have left.
     result.failed_step = failure->what;
     result.error = failure->error;
     return result;

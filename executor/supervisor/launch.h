@@ -21,6 +21,9 @@ struct LaunchResult {
   std::string failed_step;
   StartFailure failure = StartFailure::kSpawn;
   int error = 0;  // an errno
+  // Nothing of the run has ever existed, and its workspace was removed again: the executor is short
+  // of descriptors, processes, memory or disk.
+  bool shortage = false;
 };
 
 // Makes the workspace of a run, writes incident.json and starts the shim that starts the agent.

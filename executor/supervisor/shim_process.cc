@@ -82,7 +82,7 @@ std::variant<ShimProcess, ShimStartError> ShimProcess::Start(
   if (error != 0) return ShimStartError{"spawn runner-shim", error};
   UniqueFd pidfd(::pidfd_open(pid, 0));
   if (!pidfd) {
-    ShimStartError failure{"pidfd_open", errno};
+    ShimStartError failure{"pidfd_open", errno, true};
     // Its agent, if there is one by now, dies with it.
     ::kill(pid, SIGKILL);
     while (::waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {

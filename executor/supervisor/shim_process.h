@@ -16,7 +16,8 @@ namespace runner::executor {
 // Why a shim could not be started.
 struct ShimStartError {
   std::string what;
-  int error = 0;  // an errno
+  int error = 0;         // an errno
+  bool spawned = false;  // it ran for a moment, and may have left something
 };
 
 // What became of a shim. Only one that ended by itself with 0 has done all that is its duty.

@@ -79,8 +79,8 @@ Supervisor::~Supervisor() {
   }
 }
 
-void Supervisor::Start(const Lease& lease, const Incident& incident) {
-  if (runs_.contains(lease)) return;
+bool Supervisor::Start(const Lease& lease, const Incident& incident) {
+  if (runs_.contains(lease)) return true;
   const bool busy = RunsIncident(lease.incident_id);
   const Instant now = inbox_.Now();
   const auto added = runs_.emplace(lease, std::make_unique<Run>(now)).first;
@@ -89,7 +89,6 @@ void Supervisor::Start(const Lease& lease, const Incident& incident) {
   run.info.cluster = incident.event.cluster;
   run.info.started_at = now.wall;
   run.info.started_mono = now.mono;
-  counters_.Started(run.info.cluster);
 
   LaunchResult launched;
   if (busy) {
@@ -99,6 +98,16 @@ void Supervisor::Start(const Lease& lease, const Incident& incident) {
     launched = Launch(options_, own_environment_, spool_, lease, incident, now.wall, fence_at_);
     LogRepairs();
   }
+  if (launched.shortage) {
+    runs_.erase(added);
+    logger_.Warn("Offer rejected, since the executor is short of resources",
+                 {{"incident_id", lease.incident_id},
+                  {"cluster", incident.event.cluster},
+                  {"step", launched.failed_step},
+                  {"error", ErrorText(launched.error)}});
+    return false;
+  }
+  counters_.Started(run.info.cluster);
   run.workspace = std::move(launched.workspace);
   if (run.workspace) run.info.workspace = run.workspace->path();
   if (launched.shim) {
@@ -106,6 +115,7 @@ void Supervisor::Start(const Lease& lease, const Incident& incident) {
   } else {
     FailStart(run, launched.failed_step, launched.failure, launched.error);
   }
+  return true;
 }
 
 void Supervisor::LogRepairs() {

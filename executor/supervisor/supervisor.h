@@ -70,8 +70,9 @@ class Supervisor {
   Supervisor& operator=(const Supervisor&) = delete;
 
   // Begins a run. A lease that is active already is left alone; whatever keeps the agent from being
-  // started ends the run as failure, spawn_error.
-  void Start(const Lease& lease, const Incident& incident);
+  // started ends the run as failure, spawn_error. False: descriptors, processes, memory or disk are
+  // short, there is no run, and the listener hears nothing of it.
+  bool Start(const Lease& lease, const Incident& incident);
   // SIGTERM, after the grace SIGKILL. A run that is not active or is being stopped is left alone.
   void Stop(const Lease& lease, StopReason reason);
   // To be called after SIGCHLD: reaps who is not one of ours and has ended, as the first process of

@@ -3,11 +3,12 @@
 #include <cstdint>
 #include <string>
 
+#include "common/text_limits.h"
 #include "executor/core/run_outcome.h"
 
 namespace runner::executor {
 
-inline constexpr std::uint64_t kReportExcerptBytes = 64 * 1024;
+inline constexpr std::uint64_t kReportExcerptBytes = kMaxReport;
 
 // What an agent left as its report.
 struct Report {

@@ -60,9 +60,15 @@ std::variant<Workspace, WorkspaceError> Workspace::Create(const std::filesystem:
   }
   UniqueFd fd(::openat(root_fd.Get(), incident_id.c_str(),
                        O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-  if (!fd) return WorkspaceError{"open workspace", errno};
+  if (!fd) {
+    const WorkspaceError failure{"open workspace", errno};
+    ::unlinkat(root_fd.Get(), incident_id.c_str(), AT_REMOVEDIR);
+    return failure;
+  }
   if (::mkdirat(fd.Get(), "output", kDirectoryMode) != 0) {
-    return WorkspaceError{"create output directory", errno};
+    const WorkspaceError failure{"create output directory", errno};
+    ::unlinkat(root_fd.Get(), incident_id.c_str(), AT_REMOVEDIR);
+    return failure;
   }
   return Workspace(std::move(fd), base / incident_id);
 }
@@ -93,6 +99,12 @@ int Workspace::WriteResult(std::string_view document) const {
   if (error == 0 && ::renameat(fd(), kTemporary, fd(), kResult) != 0) error = errno;
   if (error != 0) ::unlinkat(fd(), kTemporary, 0);
   return error;
+}
+
+void Workspace::Discard() const {
+  ::unlinkat(fd(), "incident.json", 0);
+  ::unlinkat(fd(), "output", AT_REMOVEDIR);
+  ::rmdir(path_.c_str());
 }
 
 bool IsLowerCaseUuid(std::string_view text) {

@@ -36,6 +36,10 @@ class Workspace {
   // renamed to <name>.agent.<n>. An errno; 0 on success.
   int WriteResult(std::string_view document) const;
 
+  // Removes a workspace in which no agent was started: the directory is gone afterwards, unless
+  // something else is in it. It opens nothing.
+  void Discard() const;
+
   int fd() const { return fd_.Get(); }
   // Absolute.
   const std::filesystem::path& path() const { return path_; }

@@ -1,7 +1,9 @@
 #include "ingest/admin/admin_service.h"
 
 #include <algorithm>
+#include <charconv>
 #include <optional>
+#include <system_error>
 #include <utility>
 
 #include "common/ask_loop.h"
@@ -19,6 +21,52 @@ constexpr std::uint32_t kDefaultLimit = 100;
 constexpr std::uint32_t kMaxLimit = 1000;
 constexpr std::uint32_t kDefaultExplanations = 10;
 constexpr std::uint32_t kMaxExplanations = 100;
+
+// A gRPC message may have 4 MiB.
+constexpr std::size_t kMaxAnswerBytes = std::size_t{3} << 20;
+constexpr std::size_t kMaxExecutorsBytes = std::size_t{512} << 10;
+constexpr std::size_t kEntryOverhead = 8;  // tag and length of an entry of a list
+
+// Counts what a list holds, and whether one entry more is allowed.
+class PageLimit {
+ public:
+  PageLimit(std::uint32_t max_entries, std::size_t max_bytes)
+      : max_entries_(max_entries), max_bytes_(max_bytes) {}
+
+  // False: the entry belongs to the next page. The first one always fits.
+  bool Add(std::size_t bytes) {
+    if (entries_ != 0 && ((max_entries_ != 0 && entries_ >= max_entries_) ||
+                          bytes_ + bytes + kEntryOverhead > max_bytes_)) {
+      return false;
+    }
+    ++entries_;
+    bytes_ += bytes + kEntryOverhead;
+    return true;
+  }
+
+ private:
+  const std::uint32_t max_entries_;  // 0: any number
+  const std::size_t max_bytes_;
+  std::uint32_t entries_ = 0;
+  std::size_t bytes_ = 0;
+};
+
+// The index of the cluster that a page begins with: indexes are never reused, so a token stays
+// valid while clusters come and go. Nothing for what no answer has had.
+std::optional<ClusterIndex> ParsePageToken(const std::string& token) {
+  ClusterIndex begin = 0;
+  const char* const end = token.data() + token.size();
+  if (token.empty()) return begin;
+  const auto [rest, error] = std::from_chars(token.data(), end, begin);
+  if (error != std::errc{} || rest != end) return std::nullopt;
+  return begin;
+}
+
+grpc::Status NoPageToken(const std::string& token) {
+  return {grpc::StatusCode::INVALID_ARGUMENT,
+          "page_token: invalid value " + QuoteValue(token) +
+              "; expected the next_page_token of an earlier answer"};
+}
 
 grpc::Status Busy() { return {grpc::StatusCode::UNAVAILABLE, "ingest is busy or shutting down"}; }
 
@@ -164,21 +212,26 @@ grpc::ServerUnaryReactor* AdminService::ResetCircuitBreaker(
 }
 
 grpc::Status AdminService::AnswerGetStatus(const grpc::ServerContextBase*,
-                                           const v1::GetStatusRequest*,
+                                           const v1::GetStatusRequest* request,
                                            v1::GetStatusResponse* response) {
-  auto status = AskLoop<v1::GetStatusResponse>(inbox_, [this] { return Status(); }, kPatience);
+  const auto begin = ParsePageToken(request->page_token());
+  if (!begin) return NoPageToken(request->page_token());
+  auto status = AskLoop<v1::GetStatusResponse>(
+      inbox_, [this, begin, size = request->page_size()] { return Status(*begin, size); },
+      kPatience);
   if (!status) return Busy();
   *response = *std::move(status);
   return grpc::Status::OK;
 }
 
-v1::GetStatusResponse AdminService::Status() const {
+v1::GetStatusResponse AdminService::Status(ClusterIndex begin, std::uint32_t page_size) const {
   const Scheduler& scheduler = loop_.scheduler();
   v1::GetStatusResponse status;
   status.set_version(GetBuildInfo().version);
   *status.mutable_uptime() = ToProto(inbox_.Now().mono - started_);
   status.set_draining(scheduler.draining());
   std::uint64_t queued = 0;
+  PageLimit page(page_size, kMaxAnswerBytes);
   for (ClusterIndex i = 0; i < scheduler.cluster_count(); ++i) {
     const auto view = scheduler.View(i);
     // Sums are of all, also of those that were removed.
@@ -186,9 +239,9 @@ v1::GetStatusResponse AdminService::Status() const {
     for (const auto& [word, count] : view.counters.finished) {
       (*status.mutable_incidents_finished())[word] += count;
     }
-    if (!view.configured) continue;
+    if (!view.configured || i < begin || !status.next_page_token().empty()) continue;
     const ConnectionState& connection = loop_.connections().Of(i);
-    v1::ClusterStatus& cluster = *status.add_clusters();
+    v1::ClusterStatus cluster;
     cluster.set_name(view.name);
     cluster.set_endpoint(WithoutQuery(endpoints_.at(view.name)));
     cluster.set_connected(connection.subscribed);
@@ -196,12 +249,19 @@ v1::GetStatusResponse AdminService::Status() const {
     if (connection.last_event) *cluster.mutable_last_event_at() = ToProto(*connection.last_event);
     cluster.set_queued(view.depth);
     cluster.set_leased(view.leased);
+    if (page.Add(cluster.ByteSizeLong())) {
+      *status.add_clusters() = std::move(cluster);
+    } else {
+      status.set_next_page_token(std::to_string(i));
+    }
   }
   status.set_incidents_queued(queued);
   status.set_incidents_leased(scheduler.leases().leases().size());
   status.set_circuit_breaker(std::string(ToString(scheduler.breaker().state())));
+  if (begin != 0) return status;
+  PageLimit executors(0, kMaxExecutorsBytes);
   for (const auto& [id, known] : scheduler.leases().executors()) {
-    v1::ExecutorStatus& executor = *status.add_executors();
+    v1::ExecutorStatus executor;
     executor.set_executor_id(id);
     executor.set_version(known.version);
     executor.set_attached(known.attached());
@@ -209,6 +269,11 @@ v1::GetStatusResponse AdminService::Status() const {
     executor.set_draining(known.draining);
     executor.set_slots(known.slots);
     executor.set_busy(static_cast<std::uint32_t>(known.leases.size()));
+    if (executors.Add(executor.ByteSizeLong())) {
+      *status.add_executors() = std::move(executor);
+    } else {
+      status.set_executors_omitted(status.executors_omitted() + 1);
+    }
   }
   return status;
 }
@@ -216,19 +281,18 @@ v1::GetStatusResponse AdminService::Status() const {
 grpc::Status AdminService::AnswerListClusters(const grpc::ServerContextBase*,
                                               const v1::ListClustersRequest* request,
                                               v1::ListClustersResponse* response) {
+  const auto begin = ParsePageToken(request->page_token());
+  if (!begin) return NoPageToken(request->page_token());
   using List = std::optional<v1::ListClustersResponse>;
   auto list = AskLoop<List>(
       inbox_,
-      [this, wanted = request->cluster()]() -> List {
-        const Scheduler& scheduler = loop_.scheduler();
-        if (!wanted.empty() && !scheduler.ClusterOf(wanted)) return std::nullopt;
+      [this, begin, size = request->page_size(), wanted = request->cluster()]() -> List {
+        if (wanted.empty()) return Clusters(*begin, size);
+        const auto index = loop_.scheduler().ClusterOf(wanted);
+        if (!index) return std::nullopt;
         v1::ListClustersResponse found;
-        for (ClusterIndex i = 0; i < scheduler.cluster_count(); ++i) {
-          const auto view = scheduler.View(i);
-          if (!view.configured || (!wanted.empty() && view.name != wanted)) continue;
-          *found.add_clusters() = ToConnection(view.name, endpoints_.at(view.name),
-                                               loop_.connections().Of(i), inbox_.Now().mono);
-        }
+        *found.add_clusters() = ToConnection(wanted, endpoints_.at(wanted),
+                                             loop_.connections().Of(*index), inbox_.Now().mono);
         return found;
       },
       kPatience);
@@ -236,6 +300,24 @@ grpc::Status AdminService::AnswerListClusters(const grpc::ServerContextBase*,
   if (!*list) return NoSuchCluster(request->cluster());
   *response = **std::move(list);
   return grpc::Status::OK;
+}
+
+v1::ListClustersResponse AdminService::Clusters(ClusterIndex begin, std::uint32_t page_size) const {
+  const Scheduler& scheduler = loop_.scheduler();
+  v1::ListClustersResponse found;
+  PageLimit page(page_size, kMaxAnswerBytes);
+  for (ClusterIndex i = begin; i < scheduler.cluster_count(); ++i) {
+    const auto view = scheduler.View(i);
+    if (!view.configured) continue;
+    v1::ClusterConnection connection = ToConnection(view.name, endpoints_.at(view.name),
+                                                    loop_.connections().Of(i), inbox_.Now().mono);
+    if (!page.Add(connection.ByteSizeLong())) {
+      found.set_next_page_token(std::to_string(i));
+      break;
+    }
+    *found.add_clusters() = std::move(connection);
+  }
+  return found;
 }
 
 grpc::Status AdminService::AnswerListIncidents(const grpc::ServerContextBase*,
@@ -251,12 +333,18 @@ grpc::Status AdminService::AnswerListIncidents(const grpc::ServerContextBase*,
       inbox_,
       [this, cluster = request->cluster(), state = request->state(), limit] {
         v1::ListIncidentsResponse list;
+        PageLimit page(0, kMaxAnswerBytes);
         const auto wanted = [&](const IncidentRecord& record) {
           return (cluster.empty() || record.incident.event.cluster == cluster) &&
                  (state.empty() || ToString(record.state) == state);
         };
         for (const auto* record : loop_.scheduler().incidents().Newest(limit, wanted)) {
-          *list.add_incidents() = ToStatus(*record, false);
+          v1::IncidentStatus incident = ToStatus(*record, false);
+          if (!page.Add(incident.ByteSizeLong())) {
+            list.set_truncated(true);
+            break;
+          }
+          *list.add_incidents() = std::move(incident);
         }
         return list;
       },

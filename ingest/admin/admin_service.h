@@ -82,7 +82,8 @@ class AdminService final : public v1::IngestAdmin::CallbackService {
                                          const v1::ResetCircuitBreakerRequest* request,
                                          v1::ResetCircuitBreakerResponse* response);
 
-  v1::GetStatusResponse Status() const;
+  v1::GetStatusResponse Status(ClusterIndex begin, std::uint32_t page_size) const;
+  v1::ListClustersResponse Clusters(ClusterIndex begin, std::uint32_t page_size) const;
 
   Inbox& inbox_;
   IngestLoop& loop_;

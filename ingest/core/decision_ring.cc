@@ -226,6 +226,9 @@ std::string Text(Scheduler::Hindrance hindrance, const SchedulerOptions& options
       return "no executor is attached that takes work";
     case Hindrance::kNoFreeSlot:
       return "no executor has a free slot";
+    case Hindrance::kOffersDelayed:
+      return "an executor rejected its latest offer, and is offered the next one after a delay of "
+             "at most 60 s";
   }
   return "its turn comes next";
 }

@@ -57,6 +57,15 @@ struct CloseSuperseded {
   StreamId stream = kNoStream;
 };
 
+// No keep-alive came for `silence`: the executor counts as detached. Its call is cancelled, since a
+// peer that does not read never ends an ordinary close.
+struct CancelSilent {
+  StreamId stream = kNoStream;
+  std::string executor_id;
+  Duration silence{};
+  std::size_t leases = 0;  // that wait for its return
+};
+
 // For the log.
 struct EventReceived {
   std::string event_id;
@@ -128,9 +137,9 @@ struct BreakerChanged {
 
 using Effect =
     std::variant<Persist, SendWelcome, SendOffer, SendRecorded, SendCancel, SendDrain, SendBeatAck,
-                 CloseSuperseded, EventReceived, EventFiltered, EventEscalated, EventBreakerDropped,
-                 EventQueued, QueueOverflowed, EventExpired, IncidentLeased, IncidentRequeued,
-                 IncidentFinished, BreakerChanged>;
+                 CloseSuperseded, CancelSilent, EventReceived, EventFiltered, EventEscalated,
+                 EventBreakerDropped, EventQueued, QueueOverflowed, EventExpired, IncidentLeased,
+                 IncidentRequeued, IncidentFinished, BreakerChanged>;
 using Effects = std::vector<Effect>;
 
 }  // namespace runner::ingest

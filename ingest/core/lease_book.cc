@@ -5,16 +5,18 @@
 namespace runner::ingest {
 
 std::size_t LeaseBook::Executor::FreeSlots() const {
-  if (!attached() || draining || credits <= offers || leases.size() >= slots) return 0;
+  if (!attached() || draining || next_offer) return 0;
+  if (credits <= offers || leases.size() >= slots) return 0;
   return std::min<std::size_t>(credits - offers, slots - leases.size());
 }
 
-LeaseBook::Attached LeaseBook::Attach(StreamId stream, const HelloInfo& hello) {
+LeaseBook::Attached LeaseBook::Attach(StreamId stream, const HelloInfo& hello, MonoTime now) {
   Attached result;
   Executor& executor = executors_[hello.executor_id];
   if (executor.attached()) {
     result.superseded = executor.stream;
     executor_of_stream_.erase(executor.stream);
+    to_beat_.erase({AliveDeadline(executor), hello.executor_id});
   }
   to_return_.erase({ReturnDeadline(executor), hello.executor_id});
   executor.id = hello.executor_id;
@@ -27,6 +29,10 @@ LeaseBook::Attached LeaseBook::Attach(StreamId stream, const HelloInfo& hello) {
   executor.stream = stream;
   executor.credits = 0;
   executor.offers = 0;
+  ClearNextOffer(executor);
+  executor.offer_delay = Duration::zero();
+  executor.alive_at = now;
+  to_beat_.emplace(AliveDeadline(executor), executor.id);
   executor_of_stream_[stream] = executor.id;
 
   std::map<std::string, std::uint32_t> unlisted = executor.leases;
@@ -71,9 +77,28 @@ std::vector<Lease> LeaseBook::Untaken(StreamId stream) const {
   return untaken;
 }
 
+void LeaseBook::KeepAlive(StreamId stream, MonoTime now) {
+  Executor* executor = Find(stream);
+  if (executor == nullptr) return;
+  to_beat_.erase({AliveDeadline(*executor), executor->id});
+  executor->alive_at = now;
+  to_beat_.emplace(AliveDeadline(*executor), executor->id);
+}
+
+std::vector<StreamId> LeaseBook::SilentBy(MonoTime now) const {
+  std::vector<StreamId> silent;
+  for (const auto& [deadline, executor_id] : to_beat_) {
+    if (now < deadline) break;
+    silent.push_back(executors_.at(executor_id).stream);
+  }
+  return silent;
+}
+
 void LeaseBook::Detach(StreamId stream, MonoTime now) {
   Executor* executor = Find(stream);
   if (executor == nullptr) return;
+  to_beat_.erase({AliveDeadline(*executor), executor->id});
+  ClearNextOffer(*executor);
   executor->stream = kNoStream;
   executor->detached_at = now;
   to_return_.emplace(ReturnDeadline(*executor), executor->id);
@@ -135,6 +160,32 @@ void LeaseBook::Release(const std::string& incident_id) {
   leases_.erase(held);
 }
 
+void LeaseBook::SlowOffers(StreamId stream, MonoTime now) {
+  Executor* executor = Find(stream);
+  if (executor == nullptr) return;
+  executor->offer_delay =
+      std::clamp(2 * executor->offer_delay, limits_.min_offer_delay, limits_.max_offer_delay);
+  ClearNextOffer(*executor);
+  executor->next_offer = now + executor->offer_delay;
+  to_resume_.emplace(*executor->next_offer, executor->id);
+}
+
+void LeaseBook::ResetOfferDelay(StreamId stream) {
+  if (Executor* executor = Find(stream)) executor->offer_delay = Duration::zero();
+}
+
+void LeaseBook::ResumeOffers(MonoTime now) {
+  while (!to_resume_.empty() && to_resume_.begin()->first <= now) {
+    executors_.at(to_resume_.begin()->second).next_offer.reset();
+    to_resume_.erase(to_resume_.begin());
+  }
+}
+
+void LeaseBook::ClearNextOffer(Executor& executor) {
+  if (executor.next_offer) to_resume_.erase({*executor.next_offer, executor.id});
+  executor.next_offer.reset();
+}
+
 std::vector<LeaseBook::Lost> LeaseBook::LostBy(MonoTime now) const {
   std::vector<Lost> lost;
   for (const auto& [deadline, executor_id] : to_return_) {
@@ -164,9 +215,8 @@ void LeaseBook::ForgetIdle() {
 
 std::optional<MonoTime> LeaseBook::NextDeadline() const {
   std::optional<MonoTime> next;
-  if (!to_return_.empty()) next = to_return_.begin()->first;
-  if (!to_accept_.empty() && (!next || to_accept_.begin()->first < *next)) {
-    next = to_accept_.begin()->first;
+  for (const auto* due : {&to_return_, &to_accept_, &to_beat_, &to_resume_}) {
+    if (!due->empty() && (!next || due->begin()->first < *next)) next = due->begin()->first;
   }
   return next;
 }

@@ -32,8 +32,14 @@ struct HelloInfo {
 };
 
 struct LeaseLimits {
-  Duration lease_ttl = std::chrono::seconds(60);       // how long leases survive a broken stream
+  // How long an attached executor may send no keep-alive, and how long leases survive a broken
+  // stream.
+  Duration lease_ttl = std::chrono::seconds(60);
   Duration accept_timeout = std::chrono::seconds(10);  // from offer to Accepted
+  // After a rejection an executor is offered nothing for so long: doubled by each further one, back
+  // to the minimum once a run has started.
+  Duration min_offer_delay = std::chrono::seconds(1);
+  Duration max_offer_delay = std::chrono::minutes(1);
 };
 
 // Who holds which incident: executors, their streams, credits and leases.
@@ -54,9 +60,12 @@ class LeaseBook {
     Duration stop_budget{};
     bool draining = false;
     StreamId stream = kNoStream;  // kNoStream: detached, its leases wait for a Hello
+    MonoTime alive_at;            // its Hello or its latest Beat; while attached
     MonoTime detached_at;
     std::uint64_t credits = 0;                    // granted since Welcome
     std::uint64_t offers = 0;                     // made since Welcome
+    Duration offer_delay{};                       // the latest; zero: no rejection since Hello
+    std::optional<MonoTime> next_offer;           // not before, after a rejection
     std::map<std::string, std::uint32_t> leases;  // incident id -> attempt
 
     bool attached() const { return stream != kNoStream; }
@@ -79,12 +88,18 @@ class LeaseBook {
 
   explicit LeaseBook(LeaseLimits limits) : limits_(limits) {}
 
-  Attached Attach(StreamId stream, const HelloInfo& hello);
+  Attached Attach(StreamId stream, const HelloInfo& hello, MonoTime now);
   // A lease of an earlier life of ingest: held by an executor that is away since `now`.
   void Restore(const std::string& executor_id, const Lease& lease, bool running, MonoTime now);
   // What the stream's executor was offered and has not taken, when it drains: after saying so it
   // takes nothing, and what it took before it has told before. Latest id first, as Lost.
   std::vector<Lease> Untaken(StreamId stream) const;
+  // The stream's executor has sent a Beat.
+  void KeepAlive(StreamId stream, MonoTime now);
+  // The streams of executors from which no Hello and no Beat came for the time to live, the longest
+  // silent first. Only Beats count: gRPC answers pings for a process that is stopped, and messages
+  // from before it was stopped still arrive.
+  std::vector<StreamId> SilentBy(MonoTime now) const;
   // The leases of the stream's executor wait for a Hello from now on.
   void Detach(StreamId stream, MonoTime now);
   void GrantCredits(StreamId stream, std::uint64_t total);
@@ -100,6 +115,13 @@ class LeaseBook {
   void Accept(const Lease& lease);
   void Release(const std::string& incident_id);
 
+  // The stream's executor has rejected an offer: it is offered nothing for a while.
+  void SlowOffers(StreamId stream, MonoTime now);
+  // A run has started on the stream's executor: the next rejection costs the minimum again.
+  void ResetOfferDelay(StreamId stream);
+  // Executors whose delay is over may be offered work again.
+  void ResumeOffers(MonoTime now);
+
   // Leases lost by `now`: not accepted in time, or waiting for a Hello beyond the time to live.
   // They are still held; the caller releases them. The latest id comes first: put back to the front
   // of the queue one by one, the oldest stands first again.
@@ -111,7 +133,8 @@ class LeaseBook {
   std::vector<Lost> LostBy(MonoTime now) const;
   // Forgets executors that are detached and hold nothing.
   void ForgetIdle();
-  // The next moment at which LostBy can tell something new.
+  // The next moment at which LostBy or SilentBy returns something new, or ResumeOffers has an
+  // effect.
   std::optional<MonoTime> NextDeadline() const;
 
   // By executor id.
@@ -125,16 +148,23 @@ class LeaseBook {
   MonoTime ReturnDeadline(const Executor& executor) const {
     return executor.detached_at + limits_.lease_ttl;
   }
+  void ClearNextOffer(Executor& executor);
+  MonoTime AliveDeadline(const Executor& executor) const {
+    return executor.alive_at + limits_.lease_ttl;
+  }
 
   const LeaseLimits limits_;
   std::map<std::string, Executor> executors_;
   std::unordered_map<StreamId, std::string> executor_of_stream_;
   std::map<std::string, HeldLease> leases_;
-  // Leases offered to attached executors by the end of their time to be accepted, and executors
-  // that are away by the end of their time to come back: what is due is found without looking at
-  // all.
+  // Leases offered to attached executors by the end of their time to be accepted, executors that
+  // are away by the end of their time to come back, and attached executors by the end of their time
+  // to send a Beat: what is due is found without looking at all.
   std::set<std::pair<MonoTime, std::string>> to_accept_;
   std::set<std::pair<MonoTime, std::string>> to_return_;
+  std::set<std::pair<MonoTime, std::string>> to_beat_;
+  // Attached executors by the end of the delay of their offers.
+  std::set<std::pair<MonoTime, std::string>> to_resume_;
 };
 
 }  // namespace runner::ingest

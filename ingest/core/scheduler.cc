@@ -65,7 +65,7 @@ Persist Scheduler::ChangeOf(const IncidentRecord& record) {
 
 void Scheduler::OnHello(StreamId stream, const HelloInfo& hello, const Instant& now,
                         Effects& effects) {
-  const LeaseBook::Attached attached = leases_.Attach(stream, hello);
+  const LeaseBook::Attached attached = leases_.Attach(stream, hello, now.mono);
   if (attached.superseded != kNoStream) effects.push_back(CloseSuperseded{attached.superseded});
   SendWelcome welcome{stream, {}};
   for (const Lease& lease : attached.kept) {
@@ -109,7 +109,8 @@ void Scheduler::OnRejected(StreamId stream, const Lease& lease, const std::strin
   if (held == nullptr || held->state != LeaseBook::LeaseState::kOffered) return;
   IncidentRecord& record = *incidents_.Find(lease.incident_id);
   EndLease(record, false, std::nullopt, now, effects);
-  // No attempt, however often: each costs the executor one of its credits.
+  leases_.SlowOffers(stream, now.mono);
+  // No attempt, however often: no agent ran, and the next offer comes later each time.
   GiveBack(record, false, "rejected: " + reason, now, effects);
   Dispatch(now, effects);
 }
@@ -120,6 +121,7 @@ void Scheduler::OnStarted(StreamId stream, const Lease& lease, const Instant& no
   if (leases_.Current(stream, lease) == nullptr) return;
   IncidentRecord& record = *incidents_.Find(lease.incident_id);
   if (std::exchange(record.started, true)) return;
+  leases_.ResetOfferDelay(stream);
   const bool first = !std::exchange(record.ever_started, true);
   effects.push_back(ChangeOf(record));
   if (!first) return;
@@ -145,6 +147,9 @@ void Scheduler::OnResult(StreamId stream, const Lease& lease, const Outcome& out
   effects.push_back(SendRecorded{stream, lease});
   if (outcome.status != RunStatus::kInterrupted) {
     Finish(record, std::string(ToString(outcome.status)), outcome.reason, now, effects);
+  } else if (outcome.reason == kShortage && !record.started) {
+    leases_.SlowOffers(stream, now.mono);
+    GiveBack(record, false, std::string(kShortage), now, effects);
   } else {
     const bool last =
         outcome.reason == kExecutorLost ? CountLost(record) : CountInterrupted(record);
@@ -153,25 +158,41 @@ void Scheduler::OnResult(StreamId stream, const Lease& lease, const Outcome& out
   Dispatch(now, effects);
 }
 
-void Scheduler::OnBeat(StreamId stream, std::uint64_t seq, Effects& effects) {
-  if (leases_.OfStream(stream) != nullptr) effects.push_back(SendBeatAck{stream, seq});
+void Scheduler::OnBeat(StreamId stream, std::uint64_t seq, const Instant& now, Effects& effects) {
+  if (leases_.OfStream(stream) == nullptr) return;
+  leases_.KeepAlive(stream, now.mono);
+  effects.push_back(SendBeatAck{stream, seq});
 }
 
 void Scheduler::OnExecutorDraining(StreamId stream) { leases_.SetDraining(stream); }
 
 void Scheduler::OnStreamClosed(StreamId stream, const Instant& now, Effects& effects) {
+  Detach(stream, now, effects);
+  leases_.ForgetIdle();
+  Dispatch(now, effects);
+}
+
+void Scheduler::Detach(StreamId stream, const Instant& now, Effects& effects) {
   const std::vector<Lease> untaken = leases_.Untaken(stream);
   leases_.Detach(stream, now.mono);
   // Nobody comes back for them: neither a drain nor the next executor is to wait for their time to
   // live.
   for (const Lease& lease : untaken) Lost(lease, "lost", now, effects);
-  leases_.ForgetIdle();
-  Dispatch(now, effects);
 }
 
 // --- time -----------------------------------------------------------------------------------
 
+void Scheduler::DetachSilent(const Instant& now, Effects& effects) {
+  for (const StreamId stream : leases_.SilentBy(now.mono)) {
+    const LeaseBook::Executor& executor = *leases_.OfStream(stream);
+    effects.push_back(
+        CancelSilent{stream, executor.id, now.mono - executor.alive_at, executor.leases.size()});
+    Detach(stream, now, effects);
+  }
+}
+
 void Scheduler::OnTimer(const Instant& now, Effects& effects) {
+  DetachSilent(now, effects);
   for (const LeaseBook::Lost& lost : leases_.LostBy(now.mono)) {
     if (lost.ttl_expired) {
       ++clusters_[incidents_.Find(lost.lease.incident_id)->cluster].counters.leases_expired;
@@ -357,11 +378,15 @@ Scheduler::Hindrance Scheduler::WhyNothingIsLeased(MonoTime now) const {
   if (leases_.leases().size() >= options_.max_concurrent_agents) return Hindrance::kAllBusy;
   if (const auto next = rate_.NextDeadline(); next && now < *next) return Hindrance::kRunRate;
   if (leases_.MostFree() != nullptr) return Hindrance::kNone;
-  const auto& executors = leases_.executors();
-  const bool attached = std::any_of(executors.begin(), executors.end(), [](const auto& entry) {
-    return entry.second.attached() && !entry.second.draining;
-  });
-  return attached ? Hindrance::kNoFreeSlot : Hindrance::kNoExecutor;
+  bool attached = false;
+  bool slowed = false;
+  for (const auto& [id, executor] : leases_.executors()) {
+    attached = attached || (executor.attached() && !executor.draining);
+    slowed = slowed || executor.next_offer.has_value();
+  }
+  return slowed     ? Hindrance::kOffersDelayed
+         : attached ? Hindrance::kNoFreeSlot
+                    : Hindrance::kNoExecutor;
 }
 
 Scheduler::Hindrance Scheduler::WhyNotLeased(ClusterIndex cluster, MonoTime now) const {
@@ -372,6 +397,7 @@ Scheduler::Hindrance Scheduler::WhyNotLeased(ClusterIndex cluster, MonoTime now)
 
 void Scheduler::Dispatch(const Instant& now, Effects& effects) {
   rate_.Forget(now.mono);
+  leases_.ResumeOffers(now.mono);
   while (!turns_.empty() && WhyNothingIsLeased(now.mono) == Hindrance::kNone) {
     const ClusterIndex index = turns_.front();
     turns_.pop_front();

@@ -119,7 +119,7 @@ class Scheduler {
   void OnStarted(StreamId stream, const Lease& lease, const Instant& now, Effects& effects);
   void OnResult(StreamId stream, const Lease& lease, const Outcome& outcome, const Instant& now,
                 Effects& effects);
-  void OnBeat(StreamId stream, std::uint64_t seq, Effects& effects);
+  void OnBeat(StreamId stream, std::uint64_t seq, const Instant& now, Effects& effects);
   void OnExecutorDraining(StreamId stream);
   void OnStreamClosed(StreamId stream, const Instant& now, Effects& effects);
 
@@ -176,7 +176,8 @@ class Scheduler {
     kAllBusy,
     kRunRate,
     kNoExecutor,
-    kNoFreeSlot
+    kNoFreeSlot,
+    kOffersDelayed  // an executor has rejected an offer, and the next one is due later
   };
   Hindrance WhyNotLeased(ClusterIndex cluster, MonoTime now) const;
 
@@ -235,6 +236,10 @@ class Scheduler {
   static Persist ChangeOf(const IncidentRecord& record);
   void RestoreOne(RestoredIncident restored, ClusterIndex index, const Instant& now);
   void Lost(const Lease& lease, const std::string& reason, const Instant& now, Effects& effects);
+  // The leases of the stream's executor wait for its return, unless none can come.
+  void Detach(StreamId stream, const Instant& now, Effects& effects);
+  // Detaches every executor from which no keep-alive came for the time to live.
+  void DetachSilent(const Instant& now, Effects& effects);
   // Its lease came to no result: it waits again, unless this attempt was the last.
   void GiveBack(IncidentRecord& record, bool last, const std::string& reason, const Instant& now,
                 Effects& effects);

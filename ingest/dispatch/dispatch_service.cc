@@ -8,17 +8,22 @@
 #include "common/mutex.h"
 #include "common/uuid.h"
 #include "common/wire.h"
+#include "common/wire_check.h"
 
 namespace runner::ingest {
 namespace {
 
-// Messages that may wait for one executor. Leases are bounded by credits and beats are answered one
-// by one, so only a peer that reads nothing gets here.
+// What may wait for one executor. Leases are bounded by credits and beats are answered one by one,
+// so only a peer that reads nothing gets here.
 constexpr std::size_t kMaxOutbound = 10'000;
+constexpr std::size_t kMaxOutboundBytes = std::size_t{32} << 20;  // 128 offers of the largest size
 
 // A drain waits this long at the most for executors that were told to stop.
 constexpr Duration kMaxStopBudget = std::chrono::hours(1);
 constexpr Duration kHelloTimeout = std::chrono::seconds(10);
+// A stream that is closed has this long to write what is queued, then its call is cancelled: the
+// write to a peer that does not read never completes.
+constexpr Duration kCloseTimeout = std::chrono::seconds(5);
 
 std::vector<Lease> Leases(const google::protobuf::RepeatedPtrField<v1::Lease>& messages) {
   std::vector<Lease> leases;
@@ -36,9 +41,12 @@ class DispatchService::Stream final
     : public grpc::ServerBidiReactor<v1::ExecutorMessage, v1::IngestMessage>,
       public std::enable_shared_from_this<Stream> {
  public:
-  Stream(DispatchService& service, StreamId id) : service_(service), id_(id) {}
+  Stream(DispatchService& service, grpc::CallbackServerContext& context, StreamId id)
+      : service_(service), id_(id), context_(&context) {}
 
   StreamId id() const { return id_; }
+  // Whether this is the first Hello of the stream. Loop thread.
+  bool Greet() { return !std::exchange(greeted_, true); }
 
   void Begin() {
     self_ = shared_from_this();
@@ -56,10 +64,14 @@ class DispatchService::Stream final
   void Write(v1::IngestMessage message) {
     const MutexLock lock(mutex_);
     if (finished_ || closing_) return;
-    if (outbound_.size() >= kMaxOutbound) {
+    // One message always fits: a stream that has read everything can be offered any incident.
+    const std::size_t bytes = message.ByteSizeLong();
+    if (!outbound_.empty() &&
+        (outbound_.size() >= kMaxOutbound || outbound_bytes_ + bytes > kMaxOutboundBytes)) {
       CloseLocked({grpc::StatusCode::RESOURCE_EXHAUSTED, "the executor does not read"});
       return;
     }
+    outbound_bytes_ += bytes;
     outbound_.push_back(std::move(message));
     if (!std::exchange(writing_, true)) StartWrite(&outbound_.front());
   }
@@ -67,6 +79,14 @@ class DispatchService::Stream final
   void Close(grpc::Status status) {
     const MutexLock lock(mutex_);
     CloseLocked(std::move(status));
+  }
+  // At once: nothing that is queued is written any more.
+  void Cancel(grpc::Status status) {
+    const MutexLock lock(mutex_);
+    if (!std::exchange(closing_, true)) status_ = std::move(status);
+    // The write that is under way fails, and with it the stream ends.
+    if (context_ != nullptr) context_->TryCancel();
+    if (!writing_) FinishLocked();
   }
 
   void OnReadDone(bool ok) override {
@@ -81,8 +101,12 @@ class DispatchService::Stream final
   }
   void OnWriteDone(bool ok) override {
     const MutexLock lock(mutex_);
+    outbound_bytes_ -= outbound_.front().ByteSizeLong();
     outbound_.pop_front();
-    if (!ok) outbound_.clear();
+    if (!ok) {
+      outbound_.clear();
+      outbound_bytes_ = 0;
+    }
     writing_ = !outbound_.empty();
     if (writing_) {
       StartWrite(&outbound_.front());
@@ -93,6 +117,8 @@ class DispatchService::Stream final
   void OnCancel() override { End(); }
   void OnDone() override {
     const std::shared_ptr<Stream> self = std::move(self_);  // destroyed at the end of this scope
+    const MutexLock lock(mutex_);
+    context_ = nullptr;  // gRPC destroys it when this returns
   }
 
  private:
@@ -101,8 +127,15 @@ class DispatchService::Stream final
     Close(grpc::Status::OK);
   }
   void CloseLocked(grpc::Status status) REQUIRES(mutex_) {
-    if (!std::exchange(closing_, true)) status_ = std::move(status);
+    const bool first = !std::exchange(closing_, true);
+    if (first) status_ = std::move(status);
     if (!writing_) FinishLocked();
+    if (!first) return;
+    service_.inbox_.Post([&inbox = service_.inbox_, weak = weak_from_this()] {
+      inbox.After(kCloseTimeout, [weak] {
+        if (const auto stream = weak.lock()) stream->Cancel(grpc::Status::CANCELLED);
+      });
+    });
   }
   void FinishLocked() REQUIRES(mutex_) {
     if (!std::exchange(finished_, true)) Finish(status_);
@@ -112,9 +145,12 @@ class DispatchService::Stream final
   const StreamId id_;
   v1::ExecutorMessage request_;  // between OnReadDone and ReadNext it belongs to the loop
   std::shared_ptr<Stream> self_;
+  bool greeted_ = false;  // loop thread
 
   Mutex mutex_;
+  grpc::CallbackServerContext* context_ GUARDED_BY(mutex_);    // null once gRPC is done
   std::deque<v1::IngestMessage> outbound_ GUARDED_BY(mutex_);  // the front one is being written
+  std::size_t outbound_bytes_ GUARDED_BY(mutex_) = 0;
   bool writing_ GUARDED_BY(mutex_) = false;
   bool closing_ GUARDED_BY(mutex_) = false;
   bool finished_ GUARDED_BY(mutex_) = false;
@@ -137,7 +173,7 @@ void DispatchService::CloseStreams() {
 
 grpc::ServerBidiReactor<v1::ExecutorMessage, v1::IngestMessage>* DispatchService::Attach(
     grpc::CallbackServerContext* context) {
-  const auto stream = std::make_shared<Stream>(*this, ++last_stream_);
+  const auto stream = std::make_shared<Stream>(*this, *context, ++last_stream_);
   if (grpc::Status refused = guard_.Check(*context); !refused.ok()) {
     stream->Refuse(std::move(refused));
     return stream.get();
@@ -158,6 +194,12 @@ grpc::ServerBidiReactor<v1::ExecutorMessage, v1::IngestMessage>* DispatchService
 void DispatchService::OnRequest(const std::shared_ptr<Stream>& stream,
                                 const v1::ExecutorMessage& request) {
   const StreamId id = stream->id();
+  if (const auto problem = WhyInvalid(request)) {
+    // The leases wait for a Hello, as after any stream that ends.
+    stream->Close({grpc::StatusCode::INVALID_ARGUMENT, *problem});
+    OnClosed(id);
+    return;
+  }
   if (request.has_hello()) {
     OnHello(stream, request.hello());
     return;
@@ -193,7 +235,7 @@ void DispatchService::OnRequest(const std::shared_ptr<Stream>& stream,
         break;
       }
       case v1::ExecutorMessage::kBeat:
-        scheduler.OnBeat(id, request.beat().seq(), effects);
+        scheduler.OnBeat(id, request.beat().seq(), now, effects);
         break;
       case v1::ExecutorMessage::kDraining:
         scheduler.OnExecutorDraining(id);
@@ -205,11 +247,8 @@ void DispatchService::OnRequest(const std::shared_ptr<Stream>& stream,
 }
 
 void DispatchService::OnHello(const std::shared_ptr<Stream>& stream, const v1::Hello& hello) {
-  if (streams_.contains(stream->id())) return;
-  if (hello.executor_id().empty() || hello.executor_id().size() > 253 || hello.slots() == 0) {
-    stream->Close({grpc::StatusCode::INVALID_ARGUMENT, "Hello needs an executor_id and slots"});
-    return;
-  }
+  // A stream attaches once: one that was superseded or detached cannot come back by another Hello.
+  if (!stream->Greet()) return;
   HelloInfo info;
   info.executor_id = hello.executor_id();
   info.boot_id = hello.boot_id();
@@ -291,6 +330,13 @@ void DispatchService::Send(const CloseSuperseded& message) {
   const auto found = streams_.find(message.stream);
   if (found == streams_.end()) return;
   found->second->Close({grpc::StatusCode::ABORTED, "superseded"});
+  streams_.erase(found);
+}
+
+void DispatchService::Send(const CancelSilent& message) {
+  const auto found = streams_.find(message.stream);
+  if (found == streams_.end()) return;
+  found->second->Cancel({grpc::StatusCode::UNAVAILABLE, "no keep-alive in time"});
   streams_.erase(found);
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <memory>
 #include <unordered_map>
@@ -23,6 +24,11 @@ class DispatchService final : public v1::Dispatcher::CallbackService, public Exe
     Duration beat_interval = std::chrono::seconds(5);
     Duration lease_ttl = std::chrono::seconds(60);
   };
+  // With a short time to live keep-alives come more often: three may be lost before an executor
+  // counts as silent.
+  static Timing TimingOf(Duration lease_ttl) {
+    return {std::min<Duration>(std::chrono::seconds(5), lease_ttl / 4), lease_ttl};
+  }
 
   // `guard` is asked about each executor that attaches.
   DispatchService(Inbox& inbox, CallGuard& guard, Timing timing);
@@ -30,7 +36,8 @@ class DispatchService final : public v1::Dispatcher::CallbackService, public Exe
 
   // To be called once, before the server starts.
   void Serve(IngestLoop& loop) { loop_ = &loop; }
-  // Ends every stream after what is queued for it was written. On the loop thread, or after it.
+  // Ends every stream after what is queued for it was written, or, where the executor does not
+  // read, when the server is shut down. On the loop thread, or after it.
   void CloseStreams();
 
   grpc::ServerBidiReactor<v1::ExecutorMessage, v1::IngestMessage>* Attach(
@@ -43,6 +50,7 @@ class DispatchService final : public v1::Dispatcher::CallbackService, public Exe
   void Send(const SendDrain& message) override;
   void Send(const SendBeatAck& message) override;
   void Send(const CloseSuperseded& message) override;
+  void Send(const CancelSilent& message) override;
 
  private:
   class Stream;

@@ -117,7 +117,11 @@ void ClusterConnection::Exchange::OnDone(const std::optional<ConnectionFailure>&
 
 ClusterConnection::PostExchange::PostExchange(ClusterConnection& connection, PostId post,
                                               HttpHeaders headers, bool lists_events)
-    : Exchange(connection), post_(post), headers_(std::move(headers)), lists_events_(lists_events) {
+    : Exchange(connection),
+      post_(post),
+      headers_(std::move(headers)),
+      lists_events_(lists_events),
+      buffered_(connection.http_.budget(), [this] { GiveWay(); }) {
   ExpectStream();
 }
 
@@ -129,6 +133,7 @@ void ClusterConnection::PostExchange::OnAnswer(const HttpHead& head) {
 void ClusterConnection::PostExchange::OnBytes(std::string_view bytes) {
   if (is_stream_) {
     parser_->Put(bytes);
+    buffered_.Set(parser_->buffered() + reply_.buffered());
     if (!resumed_ || connection_.source_->Awaits(post_)) return;
     // The reply has come, and nothing else is to be had from a stream that may have no end.
     const auto own = connection_.posts_.find(post_);
@@ -138,7 +143,14 @@ void ClusterConnection::PostExchange::OnBytes(std::string_view bytes) {
     connection_.posts_.erase(own);
   } else {
     reply_.Put(bytes);
+    buffered_.Set(reply_.buffered());
   }
+}
+
+void ClusterConnection::PostExchange::GiveWay() {
+  gave_way_ = oversize_ = true;
+  reply_.Drop();
+  parser_->DropEvent();
 }
 
 void ClusterConnection::PostExchange::OnEnd(const std::optional<ConnectionFailure>& failure) {
@@ -152,8 +164,12 @@ void ClusterConnection::PostExchange::OnEnd(const std::optional<ConnectionFailur
   connection.posts_.erase(own);
   const ConnectionFailure too_large{
       ErrorClass::kProtocol,
-      "the answer is over the limit of 16 MiB; check that this is an MCP server", std::nullopt,
-      false};
+      std::string(gave_way_
+                      ? "the answers under way were over the limit of 64 MiB in total, and this "
+                        "was the largest"
+                      : "the answer is over the limit of 16 MiB") +
+          "; check that this is an MCP server",
+      std::nullopt, false};
   connection.Perform(connection.source_->OnPostDone(
       post, !failure && oversize_ ? std::optional(too_large) : failure, connection.inbox_.Now()));
 }
@@ -220,7 +236,11 @@ ClusterConnection::StreamExchange::StreamExchange(ClusterConnection& connection,
                          connection_.source_->OnEndlessLine(connection_.inbox_.Now()));
                    },
                .on_data = carries_replies ? [this](std::string_view bytes) { reply_->Put(bytes); }
-                                          : std::function<void(std::string_view)>()}) {
+                                          : std::function<void(std::string_view)>()}),
+      buffered_(connection.http_.budget(), [this] {
+        parser_.DropEvent();
+        if (reply_) reply_->Drop();
+      }) {
   if (carries_replies) reply_.emplace(kMaxReply);
 }
 
@@ -233,6 +253,7 @@ void ClusterConnection::StreamExchange::OnBytes(std::string_view bytes) {
   if (!is_stream_) return;
   parser_.Put(bytes);
   if (!Current()) return;
+  buffered_.Set(parser_.buffered() + (reply_ ? reply_->buffered() : 0));
   const StreamPulse pulse{parser_.comments(), parser_.events(), parser_.mid_event(),
                           parser_.last_event_id()};
   connection_.Perform(connection_.source_->OnPulse(pulse, connection_.inbox_.Now()));

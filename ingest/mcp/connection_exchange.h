@@ -79,6 +79,7 @@ class ClusterConnection::PostExchange final : public Exchange {
 
  private:
   void ExpectStream();
+  void GiveWay();
   void Tell(ReplyReader::Reply reply);
   // False when there is nothing to go on with.
   bool GoOn();
@@ -92,6 +93,8 @@ class ClusterConnection::PostExchange final : public Exchange {
   bool resumed_ = false;  // this is the GET on which the stream of the answer goes on
   bool oversize_ = false;
   ReplyReader reply_{kMaxReply};
+  bool gave_way_ = false;  // it held more than others, and all of them too much
+  BufferBudget::Account buffered_;
 };
 
 // The GET on which notifications come.
@@ -112,6 +115,7 @@ class ClusterConnection::StreamExchange final : public Exchange {
   std::optional<ReplyReader> reply_;
   SseParser parser_;
   bool is_stream_ = false;
+  BufferBudget::Account buffered_;
 };
 
 class ClusterConnection::DeleteExchange final : public Exchange {

@@ -248,6 +248,11 @@ class EventListReader::Impl {
     }
   }
 
+  std::size_t buffered() const {
+    return message_bytes_ + list_.events.capacity() * (sizeof(ClusterEvent) + kEagerMessage) +
+           line_.capacity() + entry_.capacity();
+  }
+
   EventList Finish() {
     EndLine();
     EndEntry();
@@ -502,6 +507,8 @@ EventListReader::EventListReader(EventListReader&&) noexcept = default;
 EventListReader& EventListReader::operator=(EventListReader&&) noexcept = default;
 
 void EventListReader::Put(std::string_view text) { impl_->Put(text); }
+
+std::size_t EventListReader::buffered() const { return impl_->buffered(); }
 
 EventList EventListReader::Finish() {
   EventList list = impl_->Finish();

@@ -58,6 +58,8 @@ class EventListReader {
 
   // The next bytes of the text, cut anywhere.
   void Put(std::string_view text);
+  // Bytes of memory that hold long messages, events and the entry under way, by estimate.
+  std::size_t buffered() const;
   // The end of the text. The next byte begins another list.
   EventList Finish();
 

@@ -1,20 +1,15 @@
 #pragma once
 
-#include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
 
 #include "common/incident.h"
+#include "common/text_limits.h"
 #include "ingest/mcp/json_in.h"
 
 namespace runner::ingest {
-
-// Bounds on what a server may say, in bytes. Longer text is cut and ends with a marker.
-constexpr std::size_t kMaxName = 253;  // a Kubernetes object name (RFC 1123 subdomain)
-constexpr std::size_t kMaxUid = 128;
-constexpr std::size_t kMaxContext = std::size_t{256} << 10;
 
 // Why a message is not a fault event. `severity` is set when it could be told.
 struct InvalidEvent {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "common/inbox.h"
+#include "ingest/mcp/buffer_budget.h"
 #include "ingest/mcp/http_request.h"
 
 namespace runner::ingest {
@@ -36,6 +37,8 @@ class HttpClient {
   // The handler hears nothing more. Unknown ids are ignored.
   void Cancel(RequestId id);
   bool Paused() const { return paused_(); }
+  // Of what all handlers keep of answers that are not complete.
+  const std::shared_ptr<BufferBudget>& budget() const { return budget_; }
   // Reads on where `paused` had stopped it.
   void Resume();
   // No connection was begun yet: a name is being looked up, which holds a thread of libcurl.
@@ -61,6 +64,7 @@ class HttpClient {
 
   Inbox& inbox_;
   const std::function<bool()> paused_;
+  const std::shared_ptr<BufferBudget> budget_ = std::make_shared<BufferBudget>();
   // libcurl looks through all connections to a host for the one that it closes: those that come and
   // go would be looked for among all streams.
   std::unique_ptr<Multi> streams_;

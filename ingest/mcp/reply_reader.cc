@@ -7,6 +7,11 @@ void ReplyReader::OnText(std::string_view text) {
   list_->Put(text);
 }
 
+void ReplyReader::Drop() {
+  extractor_.Drop();
+  list_.reset();
+}
+
 ReplyReader::Reply ReplyReader::Take() {
   Reply reply;
   reply.oversize = extractor_.overflow();

@@ -27,6 +27,10 @@ class ReplyReader {
   ReplyReader& operator=(const ReplyReader&) = delete;
 
   void Put(std::string_view bytes) { extractor_.Put(bytes); }
+  // Bytes of memory that hold the message under way, without small change.
+  std::size_t buffered() const { return extractor_.buffered() + (list_ ? list_->buffered() : 0); }
+  // Frees them: the message is lost, as one over its bound.
+  void Drop();
   // The message is whole; the next byte begins another.
   Reply Take();
 

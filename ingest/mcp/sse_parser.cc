@@ -11,6 +11,9 @@ constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 // What a long line has grown a buffer to is given back: there may be thousands of streams.
 constexpr std::size_t kKeptCapacity = std::size_t{16} << 10;
 
+// An assignment of {} would keep the capacity.
+void Free(std::string& text) { std::string().swap(text); }
+
 }  // namespace
 
 SseParser::SseParser(Handlers handlers, SseLimits limits)
@@ -45,6 +48,16 @@ bool SseParser::mid_event() const {
   return field_seen_ || line_too_long_ || in_data_line_ || !line_.empty();
 }
 
+void SseParser::DropEvent() {
+  if (!mid_event()) return;
+  event_too_long_ = true;
+  if (!line_.empty()) {
+    line_too_long_ = true;
+    skipped_ += line_.size();
+  }
+  for (std::string* text : {&line_, &data_, &type_}) Free(*text);
+}
+
 // True if line_ holds the beginning of a data line whose value has begun.
 bool SseParser::BeginDataLine() {
   constexpr std::string_view kData = "data:";
@@ -74,7 +87,7 @@ void SseParser::TakeLinePart(std::string_view part) {
   if (line_.size() + part.size() > limits_.max_line) {
     line_too_long_ = true;
     skipped_ = line_.size();
-    line_ = {};
+    Free(line_);
   }
   if (!line_too_long_) {
     line_.append(part);
@@ -133,7 +146,9 @@ void SseParser::Field(std::string_view name, std::string_view value) {
   } else if (name == "event") {
     type_ = value;
   } else if (name == "id") {
-    if (value.find('\0') == std::string_view::npos) id_ = value;
+    if (value.size() > limits_.max_id || value.find('\0') != std::string_view::npos) return;
+    id_ = value;
+    id_changed_ = true;
   } else if (name == "retry") {
     const bool digits = !value.empty() && std::all_of(value.begin(), value.end(),
                                                       [](char c) { return c >= '0' && c <= '9'; });
@@ -146,16 +161,16 @@ void SseParser::Field(std::string_view name, std::string_view value) {
 }
 
 void SseParser::Dispatch() {
-  last_event_id_ = id_;
+  // A blank line by itself costs nothing: a stream may consist of them.
+  if (std::exchange(id_changed_, false)) last_event_id_ = id_;
   field_seen_ = false;
-  SseEvent event{std::move(type_), std::move(data_), last_event_id_};
-  type_.clear();
-  data_.clear();
+  SseEvent event{std::exchange(type_, {}), std::exchange(data_, {}), {}};
   const bool has_data = std::exchange(has_data_, false);
   if (std::exchange(event_too_long_, false)) {
     handlers_.on_oversize();
   } else if (has_data) {
     ++events_;
+    event.last_event_id = last_event_id_;
     handlers_.on_event(std::move(event));
   }
 }

@@ -22,6 +22,9 @@ struct SseEvent {
 struct SseLimits {
   std::size_t max_line = std::size_t{1} << 20;   // bytes of one line
   std::size_t max_event = std::size_t{4} << 20;  // bytes of the data of one event
+  // Bytes of an id. Servers refuse a Last-Event-ID header of twice this, so a longer id is of no
+  // use.
+  std::size_t max_id = std::size_t{4} << 10;
 };
 
 // Parses an event stream as the WHATWG HTML standard describes it (section 9.2.6, "Interpreting an
@@ -30,7 +33,7 @@ struct SseLimits {
 //
 // Memory is bounded: an event over a limit is dropped and reported, a line over its limit is
 // skipped to its end, and the stream goes on. A line that is longer than an event may be is told as
-// endless, once.
+// endless, once. An id over its limit is ignored, as the standard ignores one with a NUL.
 //
 // Not thread-safe. The callbacks run inside Put and must not call it.
 class SseParser {
@@ -57,6 +60,10 @@ class SseParser {
   std::uint64_t events() const { return events_; }
   // Whether bytes of an event have come, and not the blank line at its end.
   bool mid_event() const;
+  // Bytes of memory that hold the event under way.
+  std::size_t buffered() const { return line_.capacity() + data_.capacity() + type_.capacity(); }
+  // Frees them: the event under way is dropped and reported as one over a limit. Not inside Put.
+  void DropEvent();
 
  private:
   void TakeLinePart(std::string_view part);
@@ -80,7 +87,8 @@ class SseParser {
   std::string data_;
   bool has_data_ = false;
   bool event_too_long_ = false;
-  std::string id_;  // sticks from event to event
+  std::string id_;           // sticks from event to event
+  bool id_changed_ = false;  // it is not yet last_event_id_
   std::string last_event_id_;
   std::uint64_t comments_ = 0;
   std::uint64_t events_ = 0;

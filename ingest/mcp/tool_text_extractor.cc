@@ -61,9 +61,7 @@ void ToolTextExtractor::Put(std::string_view bytes) {
 
 void ToolTextExtractor::Keep(std::string_view bytes) {
   if (overflow_ || rest_.size() + bytes.size() > max_rest_) {
-    overflow_ = true;
-    rest_ = {};
-    return;
+    return Drop();
   }
   rest_.append(bytes);
 }

@@ -28,6 +28,13 @@ class ToolTextExtractor {
   void Put(std::string_view bytes);
   // True if the rest of the message is over its bound.
   bool overflow() const { return overflow_; }
+  // Bytes of memory that hold the rest.
+  std::size_t buffered() const { return rest_.capacity(); }
+  // Frees them: the message is lost, as one over the bound.
+  void Drop() {
+    overflow_ = true;
+    std::string().swap(rest_);  // an assignment of {} would keep the capacity
+  }
   // The rest; the next byte begins another message.
   std::string Take();
 

@@ -11,6 +11,7 @@
 #include <nlohmann/json.hpp>
 
 #include "grpc/health/v1/health.grpc.pb.h"
+#include "runner/v1/ingest_admin.grpc.pb.h"
 #include "tests/support/eventually.h"
 #include "tests/support/grpcurl.h"
 #include "tests/support/system_test.h"
@@ -48,6 +49,73 @@ std::string Health(const std::string& address, const std::string& service) {
   const grpc::Status status = stub->Check(&context, request, &response);
   if (!status.ok()) return "error " + std::to_string(status.error_code());
   return HealthCheckResponse::ServingStatus_Name(response.status());
+}
+
+using AdminPagesTest = SystemTest;
+
+// All clusters that the pages of an answer have, in order.
+template <typename Response, typename Call>
+Words AllPages(Call call, std::uint32_t page_size, int* pages) {
+  Words names;
+  std::string token;
+  do {
+    Response response;
+    const grpc::Status status = call(page_size, token, &response);
+    EXPECT_TRUE(status.ok()) << status.error_message();
+    for (const auto& cluster : response.clusters()) names.push_back(cluster.name());
+    token = status.ok() ? response.next_page_token() : "";
+    ++*pages;
+  } while (!token.empty() && *pages < 100);
+  return names;
+}
+
+TEST_F(AdminPagesTest, MoreClustersThanOneAnswerHoldsComeInPages) {
+  // 2,000 endpoints of 2,000 bytes each: more than the 4 MiB of a message.
+  Endpoints endpoints;
+  Words expected;
+  for (int i = 0; i < 2000; ++i) {
+    expected.push_back("c" + std::to_string(i));
+    endpoints.emplace_back(expected.back(), "http://127.0.0.1:9/" + std::string(2000, 'p'));
+  }
+  system_->StartIngestAt(endpoints);
+  const auto stub = v1::IngestAdmin::NewStub(ChannelTo(system_->ingest_address()));
+  const auto status = [&](std::uint32_t size, const std::string& token,
+                          v1::GetStatusResponse* response) {
+    grpc::ClientContext context;
+    Limit(context);
+    v1::GetStatusRequest request;
+    request.set_page_size(size);
+    request.set_page_token(token);
+    return stub->GetStatus(&context, request, response);
+  };
+  const auto clusters = [&](std::uint32_t size, const std::string& token,
+                            v1::ListClustersResponse* response) {
+    grpc::ClientContext context;
+    Limit(context);
+    v1::ListClustersRequest request;
+    request.set_page_size(size);
+    request.set_page_token(token);
+    return stub->ListClusters(&context, request, response);
+  };
+  int pages = 0;
+  EXPECT_EQ(AllPages<v1::GetStatusResponse>(status, 0, &pages), expected);
+  EXPECT_GE(pages, 2);
+  pages = 0;
+  EXPECT_EQ(AllPages<v1::ListClustersResponse>(clusters, 0, &pages), expected);
+  EXPECT_GE(pages, 2);
+  pages = 0;
+  EXPECT_EQ(AllPages<v1::ListClustersResponse>(clusters, 200, &pages), expected);
+  EXPECT_EQ(pages, 10);
+  for (const char* token : {"x", "-1", "1x", "99999999999999999999999", " 1"}) {
+    v1::ListClustersResponse response;
+    EXPECT_EQ(clusters(0, token, &response).error_code(), grpc::StatusCode::INVALID_ARGUMENT)
+        << token;
+    v1::GetStatusResponse other;
+    EXPECT_EQ(status(0, token, &other).error_code(), grpc::StatusCode::INVALID_ARGUMENT) << token;
+  }
+  v1::ListClustersResponse beyond;
+  EXPECT_TRUE(clusters(0, "5000", &beyond).ok());
+  EXPECT_EQ(beyond.clusters_size(), 0);
 }
 
 TEST_F(AdminTest, HealthIsServedForTheServerAndEachService) {

@@ -10,6 +10,7 @@
 
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include "runner/v1/dispatch.grpc.pb.h"
 #include "runner/v1/executor_admin.grpc.pb.h"
@@ -372,6 +373,154 @@ TEST_F(ExecutorProtocolTest, AnExecutorApartDoesNotAttachWhereItCannotBeFenced) 
   const auto said = executor->log().With("Not attached to ingest, retrying");
   ASSERT_EQ(said.size(), 1u);
   EXPECT_NE(said[0].at("error").get<std::string>().find("at least 26 s"), std::string::npos);
+  executor->Terminate();
+  EXPECT_EQ(executor->WaitForExit(std::chrono::seconds(15)), 0) << executor->log().Tail(20);
+}
+
+TEST_F(ExecutorProtocolTest, Row67_AnIngestThatBreaksABoundIsLeftAndDialledAgain) {
+  v1::IngestMessage fast;
+  fast.mutable_welcome()->mutable_beat_interval()->set_nanos(1);
+  fast.mutable_welcome()->mutable_lease_ttl()->set_seconds(60);
+  v1::IngestMessage long_reason;
+  *long_reason.mutable_cancel()->mutable_lease() = Attempt(1);
+  long_reason.mutable_cancel()->set_reason(std::string(std::size_t{2} << 20, 'r'));
+  v1::IngestMessage path;
+  path.mutable_recorded()->mutable_lease()->set_incident_id("../../etc");
+  const auto breaking = [](const v1::IngestMessage& message, bool welcome_first) {
+    return [message, welcome_first](Stream& stream) {
+      EXPECT_TRUE(Await(stream, v1::ExecutorMessage::kHello));
+      if (welcome_first) SendWelcome(stream);
+      stream.Write(message);
+      v1::ExecutorMessage rest;
+      while (stream.Read(&rest)) {
+      }
+      return grpc::Status::CANCELLED;
+    };
+  };
+  ScriptedIngest ingest({breaking(fast, false), breaking(long_reason, true), breaking(path, true),
+                         [](Stream& stream) {
+                           EXPECT_TRUE(Await(stream, v1::ExecutorMessage::kHello));
+                           SendWelcome(stream);
+                           EXPECT_TRUE(Await(stream, v1::ExecutorMessage::kCredits));
+                           return grpc::Status::OK;
+                         }});
+  const auto executor = Start(ingest, "exit 0");
+  EXPECT_TRUE(ingest.AwaitEnd()) << executor->log().Tail(20);
+  const std::string log = executor->log().Tail(50);
+  for (const char* field : {"welcome.beat_interval: 1e-09 s", "cancel.reason: 2097152 bytes",
+                            "recorded.lease.incident_id: 9 bytes"}) {
+    EXPECT_NE(log.find(field), std::string::npos) << field << log;
+  }
+  executor->Terminate();
+  EXPECT_EQ(executor->WaitForExit(std::chrono::seconds(15)), 0);
+}
+
+// Its stream stays open, and nothing is answered on it.
+TEST_F(ExecutorProtocolTest, Row63_AnIngestThatAnswersNoKeepAliveIsDialledAgain) {
+  ScriptedIngest ingest({[](Stream& stream) {
+                           EXPECT_TRUE(Await(stream, v1::ExecutorMessage::kHello));
+                           v1::IngestMessage welcome;
+                           welcome.mutable_welcome()->mutable_beat_interval()->set_nanos(
+                               200'000'000);
+                           welcome.mutable_welcome()->mutable_lease_ttl()->set_seconds(1);
+                           stream.Write(welcome);
+                           EXPECT_TRUE(Await(stream, v1::ExecutorMessage::kBeat));
+                           v1::ExecutorMessage rest;
+                           while (stream.Read(&rest)) {
+                           }
+                           return grpc::Status::CANCELLED;
+                         },
+                         [](Stream& stream) {
+                           EXPECT_TRUE(Await(stream, v1::ExecutorMessage::kHello));
+                           return grpc::Status::OK;
+                         }});
+  const auto executor = Start(ingest, "exit 0");
+  EXPECT_TRUE(ingest.AwaitEnd()) << executor->log().Tail(20);
+  EXPECT_NE(executor->log().Tail(20).find("has not answered a keep-alive in time"),
+            std::string::npos);
+  executor->Terminate();
+  EXPECT_EQ(executor->WaitForExit(std::chrono::seconds(15)), 0);
+}
+
+TEST_F(ExecutorProtocolTest, Row67_ResultsThatWaitAreSentSoManyAtATime) {
+  constexpr std::uint32_t kRuns = 100;
+  constexpr std::uint32_t kAtATime = 64;
+  const auto recorded = [](Stream& stream, const v1::ExecutorMessage& result) {
+    v1::IngestMessage message;
+    *message.mutable_recorded()->mutable_lease() = result.result().lease();
+    stream.Write(message);
+  };
+  ScriptedIngest ingest({[&](Stream& stream) {
+                           EXPECT_TRUE(Await(stream, v1::ExecutorMessage::kHello));
+                           SendWelcome(stream);
+                           EXPECT_TRUE(Await(stream, v1::ExecutorMessage::kCredits));
+                           for (std::uint32_t attempt = 1; attempt <= kRuns; ++attempt) {
+                             SendOffer(stream, attempt);
+                             EXPECT_TRUE(Await(stream, v1::ExecutorMessage::kResult));
+                           }
+                           return grpc::Status(grpc::StatusCode::UNAVAILABLE, "restarted");
+                         },
+                         [&](Stream& stream) {
+                           EXPECT_TRUE(Await(stream, v1::ExecutorMessage::kHello));
+                           SendWelcome(stream);
+                           std::deque<v1::ExecutorMessage> held;
+                           // Credits follow the results that are sent at once.
+                           v1::ExecutorMessage message;
+                           while (stream.Read(&message) && !message.has_credits()) {
+                             if (message.has_result()) held.push_back(message);
+                           }
+                           EXPECT_EQ(held.size(), kAtATime);
+                           for (std::uint32_t delivered = 0; delivered < kRuns; ++delivered) {
+                             if (held.empty()) {
+                               const auto next = Await(stream, v1::ExecutorMessage::kResult);
+                               if (!next) return grpc::Status::CANCELLED;
+                               held.push_back(*next);
+                             }
+                             recorded(stream, held.front());
+                             held.pop_front();
+                           }
+                           return grpc::Status::OK;
+                         }});
+  const auto executor = Start(ingest, "exit 0");
+  EXPECT_TRUE(ingest.AwaitEnd()) << executor->log().Tail(20);
+  executor->Terminate();
+  EXPECT_EQ(executor->WaitForExit(std::chrono::seconds(15)), 0);
+}
+
+// No descriptor is left; then some are.
+TEST_F(ExecutorProtocolTest, Row65_AShortageRejectsTheOfferAndGivesTheCreditBack) {
+  std::promise<pid_t> pid;
+  ScriptedIngest ingest({[&](Stream& stream) {
+    EXPECT_TRUE(Await(stream, v1::ExecutorMessage::kHello));
+    SendWelcome(stream);
+    const auto credits = Await(stream, v1::ExecutorMessage::kCredits);
+    const pid_t executor = pid.get_future().get();
+    rlimit before{};
+    EXPECT_EQ(::prlimit(executor, RLIMIT_NOFILE, nullptr, &before), 0);
+    const rlimit none{3, before.rlim_max};
+    EXPECT_EQ(::prlimit(executor, RLIMIT_NOFILE, &none, nullptr), 0);
+    for (std::uint32_t attempt = 1; attempt <= 10; ++attempt) {
+      SendOffer(stream, attempt);
+      const auto rejected = Await(stream, v1::ExecutorMessage::kRejected);
+      if (!rejected) return grpc::Status::OK;
+      EXPECT_EQ(rejected->rejected().reason(), "shortage");
+      EXPECT_EQ(rejected->rejected().lease().attempt(), attempt);
+      const auto more = Await(stream, v1::ExecutorMessage::kCredits);
+      EXPECT_EQ(more->credits().total(), credits->credits().total() + attempt);
+    }
+    EXPECT_EQ(::prlimit(executor, RLIMIT_NOFILE, &before, nullptr), 0);
+    SendOffer(stream, 11);
+    EXPECT_TRUE(Await(stream, v1::ExecutorMessage::kAccepted));
+    const auto result = Await(stream, v1::ExecutorMessage::kResult);
+    EXPECT_TRUE(result && result->result().outcome().status() == "success");
+    return grpc::Status::OK;
+  }});
+  const auto executor = Start(ingest, "exit 0");
+  pid.set_value(executor->process().pid());
+  EXPECT_TRUE(ingest.AwaitEnd()) << executor->log().Tail(20);
+  EXPECT_EQ(executor->Metrics().Sum("agents_spawned_total"), 1) << "a rejected offer is no run";
+  EXPECT_EQ(executor->log().With("Offer rejected, since the executor is short of resources").size(),
+            10u);
   executor->Terminate();
   EXPECT_EQ(executor->WaitForExit(std::chrono::seconds(15)), 0) << executor->log().Tail(20);
 }

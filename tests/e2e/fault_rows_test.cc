@@ -11,9 +11,11 @@
 #include <gmock/gmock.h>
 #include <grpcpp/grpcpp.h>
 #include <signal.h>
+#include <sys/resource.h>
 
 #include "runner/v1/dispatch.grpc.pb.h"
 #include "tests/support/eventually.h"
+#include "tests/support/process_memory.h"
 #include "tests/support/system_test.h"
 
 namespace runner {
@@ -64,6 +66,238 @@ TEST_F(FaultRowsTest, Row35_WhatAnExecutorThatNeverReadsWasOfferedIsRunElsewhere
   EXPECT_TRUE(Eventually(
       [this] { return Ingest("incidents_finished_total", {{"status", "success"}}) == 3; }, 30s));
   EXPECT_EQ(Ingest("events_requeued_total"), 2);
+}
+
+// Attaches and sends no keep-alive; it reads only when it is asked to.
+class SilentExecutor {
+ public:
+  SilentExecutor(const std::string& ingest, const std::string& id, std::uint32_t slots)
+      : stub_(v1::Dispatcher::NewStub(ChannelTo(ingest))), stream_(stub_->Attach(&context_)) {
+    v1::ExecutorMessage message;
+    message.mutable_hello()->set_executor_id(id);
+    message.mutable_hello()->set_slots(slots);
+    stream_->Write(message);
+    Grant(slots);
+  }
+  ~SilentExecutor() {
+    context_.TryCancel();
+    stream_->Finish();
+  }
+
+  bool Grant(std::uint64_t total) {
+    v1::ExecutorMessage message;
+    message.mutable_credits()->set_total(total);
+    return stream_->Write(message);
+  }
+  // Accepts leases that ingest does not know, each of which is answered with a Cancel: more than
+  // the windows of HTTP/2 hold.
+  void FillWindow() {
+    v1::ExecutorMessage message;
+    v1::Lease& lease = *message.mutable_accepted()->mutable_lease();
+    lease.set_incident_id("01890000-0000-7000-8000-000000000001");
+    lease.set_attempt(1);
+    for (int i = 0; i < 5000 && stream_->Write(message); ++i) {
+    }
+  }
+
+ private:
+  std::unique_ptr<v1::Dispatcher::Stub> stub_;
+  struct Context : grpc::ClientContext {
+    Context() { set_deadline(std::chrono::system_clock::now() + 60s); }
+  } context_;
+  std::unique_ptr<grpc::ClientReaderWriter<v1::ExecutorMessage, v1::IngestMessage>> stream_;
+};
+
+TEST_F(FaultRowsTest, Row63_AnExecutorThatIsStoppedIsDetachedAndItsIncidentRunsElsewhere) {
+  const std::string agent = system_->ScriptAgent("echo $RUNNER_ATTEMPT >>" + Path("runs") +
+                                                 "\n[ $RUNNER_ATTEMPT = 2 ] || sleep 60\n");
+  system_->StartIngest({"--lease-ttl", "2"});
+  ServiceProcess& stuck = system_->StartExecutor({agent}, {"--executor-id", "stuck"});
+  system_->AwaitAttached();
+  const std::string id = system_->Submit("a");
+  system_->AwaitAgentStarted(id);
+  stuck.process().Signal(SIGSTOP);
+  EXPECT_TRUE(Eventually([this] { return Ingest("executors_connected") == 0; }));
+  EXPECT_TRUE(system_->ingest().log().Has("Executor detached after missing keep-alives",
+                                          {{"executor_id", "stuck"}}));
+  system_->StartExecutor({agent}, {"--executor-id", "other", "--workspace-root", Path("other")});
+  const v1::IncidentStatus incident = system_->AwaitFinished(id);
+  EXPECT_EQ(incident.status(), "success");
+  EXPECT_EQ(incident.attempt(), 2u);
+  EXPECT_EQ(Ingest("leases_expired_total"), 1);
+  stuck.process().Signal(SIGCONT);
+  // Its stream is gone; it attaches anew, and its run is dropped.
+  EXPECT_TRUE(Eventually([this] { return Ingest("executors_connected") == 2; }));
+  EXPECT_TRUE(Eventually([&] {
+    return stuck.log().Has("Agent finished", {{"incident_id", id}, {"status", "cancelled"}});
+  }));
+  EXPECT_EQ(Ingest("incidents_finished_total"), 1);
+  EXPECT_EQ(ReadFile(Path("runs")), "1\n2\n");
+}
+
+TEST_F(FaultRowsTest, Row63_AnExecutorThatIsStoppedForAMomentKeepsItsRun) {
+  const std::string agent =
+      system_->ScriptAgent("until [ -e " + Path("gate") + " ]; do sleep 0.02; done\n");
+  system_->StartIngest({"--lease-ttl", "3"});
+  ServiceProcess& stuck = system_->StartExecutor({agent});
+  system_->AwaitAttached();
+  const std::string id = system_->Submit("a");
+  system_->AwaitAgentStarted(id);
+  stuck.process().Signal(SIGSTOP);
+  ASSERT_TRUE(Eventually([this] { return Ingest("executors_connected") == 0; }));
+  stuck.process().Signal(SIGCONT);
+  ASSERT_TRUE(Eventually([this] { return Ingest("executors_connected") == 1; }));
+  WriteFile(Path("gate"), "");
+  EXPECT_EQ(system_->AwaitFinished(id).status(), "success");
+  EXPECT_EQ(Ingest("events_requeued_total"), 0);
+}
+
+TEST_F(FaultRowsTest, Row63_AnIngestThatIsStoppedForAWhileKeepsTheRunsOfItsExecutors) {
+  const std::string agent =
+      system_->ScriptAgent("until [ -e " + Path("gate") + " ]; do sleep 0.02; done\n");
+  system_->StartIngest({"--lease-ttl", "1"});
+  ServiceProcess& executor = system_->StartExecutor({agent});
+  system_->AwaitAttached();
+  const std::string id = system_->Submit("a");
+  system_->AwaitAgentStarted(id);
+  system_->ingest().process().Signal(SIGSTOP);
+  // The executor gives the stream up when no keep-alive was answered for the time to live.
+  EXPECT_TRUE(Eventually([&] { return executor.log().Has("Not attached to ingest, retrying"); }));
+  system_->ingest().process().Signal(SIGCONT);
+  WriteFile(Path("gate"), "");
+  const v1::IncidentStatus incident = system_->AwaitFinished(id);
+  EXPECT_EQ(incident.status(), "success");
+  EXPECT_EQ(incident.attempt(), 1u);
+  EXPECT_EQ(Ingest("events_requeued_total"), 0);
+}
+
+TEST_F(FaultRowsTest, Row63_AnExecutorThatSendsAnythingButKeepAlivesIsDetached) {
+  system_->StartIngest({"--lease-ttl", "2"});
+  SilentExecutor rogue(system_->ingest_address(), "rogue", 1);
+  ASSERT_TRUE(Eventually([this] { return Ingest("executors_connected") == 1; }));
+  const std::string id = system_->Submit("a");
+  EXPECT_TRUE(Eventually([&] {
+    rogue.Grant(1);
+    return Ingest("executors_connected") == 0;
+  }));
+  system_->StartExecutor({system_->TestAgent(), "exit"});
+  EXPECT_EQ(system_->AwaitFinished(id).status(), "success");
+}
+
+TEST_F(FaultRowsTest, Row63_TheCallOfAnExecutorThatDoesNotReadIsCancelled) {
+  system_->StartIngest({"--lease-ttl", "2"});
+  SilentExecutor rogue(system_->ingest_address(), "rogue", 1);
+  ASSERT_TRUE(Eventually([this] { return Ingest("executors_connected") == 1; }));
+  rogue.FillWindow();
+  EXPECT_TRUE(Eventually([&] { return !rogue.Grant(1); }, 30s)) << "ingest has not ended the call";
+  EXPECT_TRUE(Eventually([this] { return Ingest("executors_connected") == 0; }));
+}
+
+TEST_F(FaultRowsTest, Row63_ASupersededExecutorThatDoesNotReadIsCancelled) {
+  system_->StartIngest();
+  SilentExecutor rogue(system_->ingest_address(), "one", 1);
+  ASSERT_TRUE(Eventually([this] { return Ingest("executors_connected") == 1; }));
+  rogue.FillWindow();
+  SilentExecutor next(system_->ingest_address(), "one", 1);
+  EXPECT_TRUE(Eventually([&] { return !rogue.Grant(1); }, 30s)) << "ingest has not ended the call";
+  EXPECT_EQ(Ingest("executors_connected"), 1);
+}
+
+TEST_F(FaultRowsTest, Row65_AnExecutorShortOfDescriptorsRequeuesAndRunsOnceThereAreSome) {
+  system_->StartIngest({"--circuit-breaker-threshold", "1"});
+  ServiceProcess& executor = system_->StartExecutor({system_->TestAgent(), "exit"});
+  system_->AwaitAttached();
+  rlimit before{};
+  ASSERT_EQ(::prlimit(executor.process().pid(), RLIMIT_NOFILE, nullptr, &before), 0);
+  const rlimit none{3, before.rlim_max};
+  ASSERT_EQ(::prlimit(executor.process().pid(), RLIMIT_NOFILE, &none, nullptr), 0);
+  const std::string id = system_->Submit("a");
+  EXPECT_TRUE(Eventually([this] { return Ingest("events_requeued_total") >= 2; }));
+  EXPECT_TRUE(system_->ingest().log().Has("Incident requeued",
+                                          {{"incident_id", id}, {"reason", "rejected: shortage"}}));
+  ASSERT_EQ(::prlimit(executor.process().pid(), RLIMIT_NOFILE, &before, nullptr), 0);
+  EXPECT_EQ(system_->AwaitFinished(id).status(), "success");
+  EXPECT_LE(Ingest("events_requeued_total"), 6) << "each rejection doubles the delay";
+  EXPECT_EQ(Ingest("circuit_breaker_state"), 0);
+  EXPECT_EQ(Ingest("incidents_finished_total"), 1);
+  EXPECT_EQ(executor.Metrics().Sum("agents_completed_total", {{"status", "failure"}}), 0);
+}
+
+// What ingest answers to a stream of these messages.
+grpc::Status StatusAfter(const std::string& ingest, const std::vector<v1::ExecutorMessage>& sent) {
+  const auto stub = v1::Dispatcher::NewStub(ChannelTo(ingest));
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + 60s);
+  const auto stream = stub->Attach(&context);
+  for (const v1::ExecutorMessage& message : sent) {
+    if (!stream->Write(message)) break;
+  }
+  v1::IngestMessage heard;
+  while (stream->Read(&heard)) {
+  }
+  return stream->Finish();
+}
+
+TEST_F(FaultRowsTest, Row67_AnExecutorThatBreaksABoundLosesItsStream) {
+  system_->StartIngest();
+  const std::string megabytes(std::size_t{3} << 20, 'x');
+  v1::ExecutorMessage hello;
+  hello.mutable_hello()->set_executor_id("rogue");
+  hello.mutable_hello()->set_slots(1);
+  std::vector<v1::ExecutorMessage> bad(6, hello);
+  bad[0].mutable_hello()->set_executor_id(megabytes);
+  bad[1].mutable_hello()->set_version(megabytes);
+  bad[2].mutable_hello()->add_running()->set_incident_id(megabytes);
+  bad[3].mutable_accepted()->mutable_lease()->set_incident_id(megabytes);
+  bad[4].mutable_rejected()->set_reason(megabytes);
+  bad[5].mutable_result()->mutable_outcome()->set_workspace(megabytes);
+  const std::size_t before = PeakResidentMemory(system_->ingest().process().pid());
+  for (int round = 0; round < 5; ++round) {
+    for (std::size_t i = 0; i < bad.size(); ++i) {
+      // Without a Hello before it, and after one.
+      for (const auto& sent : {std::vector{bad[i]}, std::vector{hello, bad[i], bad[i], bad[i]}}) {
+        const grpc::Status status = StatusAfter(system_->ingest_address(), sent);
+        if (sent.size() > 1 && bad[i].has_hello()) continue;  // a second Hello means nothing
+        EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT) << i;
+        EXPECT_THAT(status.error_message(), ::testing::HasSubstr("; expected ")) << i;
+      }
+    }
+  }
+  if (!kSanitized) {
+    EXPECT_LT(PeakResidentMemory(system_->ingest().process().pid()) - before, 64u << 20);
+  }
+  EXPECT_TRUE(Eventually([this] { return Ingest("executors_connected") == 0; }));
+}
+
+// Rejects all that it is offered, as fast as it can.
+TEST_F(FaultRowsTest, Row67_AnExecutorThatRejectsEverythingIsSlowedDown) {
+  system_->StartIngest();
+  const auto stub = v1::Dispatcher::NewStub(ChannelTo(system_->ingest_address()));
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + 60s);
+  const auto stream = stub->Attach(&context);
+  v1::ExecutorMessage message;
+  message.mutable_hello()->set_executor_id("rogue");
+  message.mutable_hello()->set_slots(1000);
+  stream->Write(message);
+  message.mutable_credits()->set_total(1'000'000'000);
+  stream->Write(message);
+  const std::string id = system_->Submit("a");
+  // Offers come at once, after 1 s and after 2 s more; the clock of a timer never runs ahead.
+  const auto begin = std::chrono::steady_clock::now();
+  v1::IngestMessage heard;
+  for (int offers = 0; offers < 3 && stream->Read(&heard);) {
+    if (!heard.has_offer()) continue;
+    ++offers;
+    *message.mutable_rejected()->mutable_lease() = heard.offer().lease();
+    message.mutable_rejected()->set_reason("no");
+    stream->Write(message);
+  }
+  EXPECT_GE(std::chrono::steady_clock::now() - begin, 3s);
+  EXPECT_TRUE(heard.has_offer());
+  EXPECT_EQ(heard.offer().lease().incident_id(), id);
+  context.TryCancel();
+  stream->Finish();
 }
 
 TEST_F(FaultRowsTest, Row36_OfTwoExecutorsWithOneIdTheLastToAttachGoesOn) {

@@ -42,6 +42,35 @@ std::int64_t ExecutorProcess::OpenCredits() const {
   return static_cast<std::int64_t>(admission_.credits()) - offers_;
 }
 
+// --- the process ----------------------------------------------------------------------------
+
+void ExecutorProcess::Freeze(Duration time) {
+  if (std::exchange(frozen_, true)) return;
+  env_.Tell(name_, [] { return std::string("is frozen"); });
+  thaw_timer_ = env_.events.After(this, time, [this] { Thaw(); });
+}
+
+void ExecutorProcess::Thaw() {
+  if (!std::exchange(frozen_, false)) return;
+  env_.Tell(name_, [] { return std::string("goes on"); });
+  env_.events.Cancel(thaw_timer_);
+  for (; !deferred_.empty(); deferred_.pop_front()) deferred_.front()();
+}
+
+void ExecutorProcess::RunOrDefer(std::function<void()> action) {
+  if (!frozen_) return action();
+  deferred_.push_back(std::move(action));
+}
+
+void ExecutorProcess::Arm(EventQueue::Id& timer, Duration delay, std::function<void()> action) {
+  timer = env_.events.After(this, delay, [this, &timer, action = std::move(action)]() mutable {
+    if (!frozen_) return action();
+    // Due, and not earlier than what came before the process goes on.
+    const Duration rest = thaw_timer_.first - env_.Now();
+    Arm(timer, rest, std::move(action));
+  });
+}
+
 // --- the link -------------------------------------------------------------------------------
 
 void ExecutorProcess::Dial() {
@@ -60,10 +89,10 @@ void ExecutorProcess::Dial() {
   env_.Tell(name_,
             [&] { return "dials " + std::to_string(stream_) + ": " + TextOf(UpMessage(hello)); });
   network_.SendUp(stream_, std::move(hello));
-  welcome_timer_ = env_.events.After(this, kWelcomeTimeout, [this] {
+  Arm(welcome_timer_, kWelcomeTimeout, [this] {
     const StreamId silent = stream_;
     network_.LeaveByExecutor(silent);
-    OnEnded(silent, false);
+    Detached(silent, false);
   });
 }
 
@@ -75,10 +104,10 @@ void ExecutorProcess::Send(UpMessage message) {
 
 void ExecutorProcess::Beat() {
   Send(sim::Beat{++beats_});
-  beat_timer_ = env_.events.After(this, options_.beat_interval, [this] { Beat(); });
+  Arm(beat_timer_, options_.beat_interval, [this] { Beat(); });
 }
 
-void ExecutorProcess::OnMessage(StreamId stream, const DownMessage& message) {
+void ExecutorProcess::Hear(StreamId stream, const DownMessage& message) {
   if (stream != stream_) return;
   env_.Tell(name_, [&] { return "hears " + TextOf(message); });
   const bool welcome = std::holds_alternative<ingest::SendWelcome>(message);
@@ -87,14 +116,14 @@ void ExecutorProcess::OnMessage(StreamId stream, const DownMessage& message) {
     env_.events.Cancel(welcome_timer_);
     env_.transitions.Count("link", "dialling", "attached", "Welcome");
     backoff_.Reset();
-    beat_timer_ = env_.events.After(this, options_.beat_interval, [this] { Beat(); });
+    Arm(beat_timer_, options_.beat_interval, [this] { Beat(); });
   }
   if (!attached_) return;
   std::visit([this](const auto& one) { Handle(one); }, message);
   if (env_.Strikes(Fault::kRepeatMessage)) CheckRepeat(message);
 }
 
-void ExecutorProcess::OnEnded(StreamId stream, bool superseded) {
+void ExecutorProcess::Detached(StreamId stream, bool superseded) {
   if (stream != stream_) return;
   env_.Tell(name_, [&] { return std::string(superseded ? "is superseded" : "is detached"); });
   env_.events.Cancel(welcome_timer_);
@@ -105,7 +134,7 @@ void ExecutorProcess::OnEnded(StreamId stream, bool superseded) {
                          superseded ? "superseded" : "ended");
   closing_ = closing_ || superseded;
   const Duration delay = backoff_.Next(env_.random.Unit());
-  if (!closing_) retry_timer_ = env_.events.After(this, delay, [this] { Dial(); });
+  if (!closing_) Arm(retry_timer_, delay, [this] { Dial(); });
   if (was_attached) {
     admission_.OnStreamEnded();
     if (superseded) {
@@ -125,18 +154,16 @@ void ExecutorProcess::Close() {
     return;
   }
   if (attached_) network_.CloseByExecutor(stream_);
-  env_.events.After(this, attached_ ? kGoodbyeBudget : Duration::zero(), [this] {
+  Arm(close_timer_, attached_ ? kGoodbyeBudget : Duration::zero(), [this] {
     const StreamId left = stream_;
     network_.LeaveByExecutor(left);
-    if (left != ingest::kNoStream) OnEnded(left, false);
+    if (left != ingest::kNoStream) Detached(left, false);
   });
 }
 
 // --- runs -----------------------------------------------------------------------------------
 
-void ExecutorProcess::OnRunStarted(const Lease& lease) { Send(Started{lease}); }
-
-void ExecutorProcess::OnRunFinished(const Lease& lease, const Outcome& outcome) {
+void ExecutorProcess::RunFinished(const Lease& lease, const Outcome& outcome) {
   env_.transitions.Count("executor lease", "running", "result", ToString(outcome.status));
   admission_.OnFinished(lease, outcome);
   SendResult(lease, outcome);
@@ -146,7 +173,7 @@ void ExecutorProcess::OnRunFinished(const Lease& lease, const Outcome& outcome) 
   if (next != waiting_.end()) {
     const auto [waiting, cluster] = *next;
     waiting_.erase(next);
-    Run(waiting, cluster);
+    if (!Run(waiting, cluster)) EndUnstarted(waiting, RunStatus::kInterrupted, kShortage);
   }
   if (runs_.tainted()) {
     MustEnd();
@@ -189,6 +216,13 @@ void ExecutorProcess::Handle(const ingest::SendOffer& offer) {
   const Lease& lease = offer.lease;
   const Admission::Verdict verdict = admission_.OnOffer(lease);
   if (verdict != Admission::Verdict::kHeld && verdict != Admission::Verdict::kEnded) ++offers_;
+  if (verdict == Admission::Verdict::kTake && !Run(lease, offer.incident.event.cluster)) {
+    admission_.OnShortage(lease);
+    env_.transitions.Count("executor lease", "", "rejected", kShortage);
+    Send(Rejected{lease, std::string(kShortage)});
+    SendCredits();
+    return;
+  }
   if (verdict == Admission::Verdict::kTake || verdict == Admission::Verdict::kHeld) {
     Send(Accepted{lease});
   } else {
@@ -199,7 +233,6 @@ void ExecutorProcess::Handle(const ingest::SendOffer& offer) {
   env_.findings.Expect(!draining_, Invariant::kNothingAfterDraining,
                        [&] { return name_ + " took " + TextOf(lease) + " while it drains"; });
   env_.transitions.Count("executor lease", "", "running", "Offer");
-  Run(lease, offer.incident.event.cluster);
 }
 
 void ExecutorProcess::Handle(const ingest::SendRecorded& recorded) {
@@ -219,16 +252,14 @@ void ExecutorProcess::Handle(const ingest::SendCancel& cancel) {
 
 void ExecutorProcess::Handle(const ingest::SendDrain&) { admission_.OnStreamDrain(); }
 
-void ExecutorProcess::Run(const Lease& lease, const std::string& cluster) {
+bool ExecutorProcess::Run(const Lease& lease, const std::string& cluster) {
   const auto running = admission_.Running();
   const bool occupied = std::any_of(running.begin(), running.end(), [&](const Lease& other) {
     return other.incident_id == lease.incident_id && other != lease && !waiting_.contains(other);
   });
-  if (occupied) {
-    waiting_.emplace(lease, cluster);
-  } else {
-    runs_.Start(lease, cluster);
-  }
+  if (!occupied) return runs_.Start(lease, cluster);
+  waiting_.emplace(lease, cluster);
+  return true;
 }
 
 void ExecutorProcess::Stop(const Lease& lease, StopReason reason) {
@@ -245,9 +276,14 @@ void ExecutorProcess::StopAll(StopReason reason) {
 
 void ExecutorProcess::EndWaiting(const Lease& lease, StopReason reason) {
   waiting_.erase(lease);
+  const bool interrupted = reason == StopReason::kInterrupted;
+  EndUnstarted(lease, interrupted ? RunStatus::kInterrupted : RunStatus::kCancelled, "");
+}
+
+void ExecutorProcess::EndUnstarted(const Lease& lease, RunStatus status, std::string_view reason) {
   Outcome outcome;
-  outcome.status =
-      reason == StopReason::kInterrupted ? RunStatus::kInterrupted : RunStatus::kCancelled;
+  outcome.status = status;
+  outcome.reason = reason;
   outcome.contained = true;
   env_.transitions.Count("executor lease", "waiting", "result", ToString(outcome.status));
   truth_.NeverBegan(id_, lease, outcome.status);
@@ -271,6 +307,7 @@ void ExecutorProcess::MustEnd() {
 }
 
 void ExecutorProcess::Drain(Duration timeout) {
+  if (frozen_) return;
   if (std::exchange(draining_, true)) {
     if (interrupting_) runs_.KillAll();
     InterruptRuns();
@@ -279,7 +316,7 @@ void ExecutorProcess::Drain(Duration timeout) {
   env_.Tell(name_, [] { return std::string("drains"); });
   admission_.BeginDrain();
   Send(Draining{});
-  drain_timer_ = env_.events.After(this, timeout, [this] { InterruptRuns(); });
+  Arm(drain_timer_, timeout, [this] { InterruptRuns(); });
   AdvanceDrain();
 }
 
@@ -295,7 +332,7 @@ void ExecutorProcess::AdvanceDrain() {
   if (admission_.results_waiting().empty() || superseded_) {
     FinishDrain();
   } else if (!std::exchange(delivering_, true)) {
-    delivery_timer_ = env_.events.After(this, kDeliveryBudget, [this] { FinishDrain(); });
+    Arm(delivery_timer_, kDeliveryBudget, [this] { FinishDrain(); });
   }
 }
 

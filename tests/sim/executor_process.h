@@ -1,5 +1,6 @@
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <map>
 #include <string>
@@ -33,8 +34,13 @@ class ExecutorProcess final : public ExecutorPort, private RunListener {
   ExecutorProcess(const ExecutorProcess&) = delete;
   ExecutorProcess& operator=(const ExecutorProcess&) = delete;
 
-  // A signal. The second one interrupts, the third one kills.
+  // A signal. The second one interrupts, the third one kills. One that is frozen ignores it.
   void Drain(Duration timeout);
+  // Nothing of the process runs for a while, as after SIGSTOP: its streams stay open, its shims go
+  // on.
+  void Freeze(Duration time);
+  void Thaw();
+  bool frozen() const { return frozen_; }
 
   ProcessId id() const { return id_; }
   const Options& options() const { return options_; }
@@ -49,11 +55,27 @@ class ExecutorProcess final : public ExecutorPort, private RunListener {
   std::int64_t OpenCredits() const;
 
  private:
-  void OnMessage(StreamId stream, const DownMessage& message) override;
-  void OnEnded(StreamId stream, bool superseded) override;
-  void OnRunStarted(const Lease& lease) override;
-  void OnRunFinished(const Lease& lease, const Outcome& outcome) override;
+  void OnMessage(StreamId stream, const DownMessage& message) override {
+    RunOrDefer([this, stream, message] { Hear(stream, message); });
+  }
+  void OnEnded(StreamId stream, bool superseded) override {
+    RunOrDefer([this, stream, superseded] { Detached(stream, superseded); });
+  }
+  void OnRunStarted(const Lease& lease) override {
+    RunOrDefer([this, lease] { Send(Started{lease}); });
+  }
+  void OnRunFinished(const Lease& lease, const Outcome& outcome) override {
+    RunOrDefer([this, lease, outcome] { RunFinished(lease, outcome); });
+  }
+  void Hear(StreamId stream, const DownMessage& message);
+  void Detached(StreamId stream, bool superseded);
+  void RunFinished(const Lease& lease, const Outcome& outcome);
 
+  // Runs `action` after `delay`, or later, once the process is not frozen. `timer` can be cancelled
+  // until then.
+  void Arm(EventQueue::Id& timer, Duration delay, std::function<void()> action);
+  // Runs `action` now, or once the process is not frozen.
+  void RunOrDefer(std::function<void()> action);
   // The link.
   void Dial();
   void Beat();
@@ -66,7 +88,8 @@ class ExecutorProcess final : public ExecutorPort, private RunListener {
   void Handle(const ingest::SendCancel& cancel);
   void Handle(const ingest::SendDrain& drain);
   void Handle(const ingest::SendBeatAck&) {}
-  void Run(const Lease& lease, const std::string& cluster);
+  bool Run(const Lease& lease, const std::string& cluster);
+  void EndUnstarted(const Lease& lease, RunStatus status, std::string_view reason);
   void EndWaiting(const Lease& lease, executor::StopReason reason);
   void Stop(const Lease& lease, executor::StopReason reason);
   void StopAll(executor::StopReason reason);
@@ -100,7 +123,11 @@ class ExecutorProcess final : public ExecutorPort, private RunListener {
   bool closing_ = false;
   FullJitterBackoff backoff_;
   std::uint64_t beats_ = 0;
-  EventQueue::Id retry_timer_, welcome_timer_, beat_timer_, drain_timer_, delivery_timer_;
+  EventQueue::Id retry_timer_, welcome_timer_, beat_timer_, drain_timer_, delivery_timer_,
+      close_timer_, thaw_timer_;
+
+  bool frozen_ = false;
+  std::deque<std::function<void()>> deferred_;  // what comes while it is frozen
 
   bool draining_ = false;
   bool must_end_ = false;

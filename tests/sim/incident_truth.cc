@@ -21,7 +21,14 @@ IncidentTruth::IncidentTruth(Environment& env, const RunTruth& runs,
   }
 }
 
-std::size_t IncidentTruth::Executor::Free() const {
+void IncidentTruth::Executor::Reject(MonoTime now) {
+  // 1 s, 2 s, 4 s ... 32 s, 60 s.
+  next_offer = now + std::min(std::chrono::seconds(1 << std::min(rejections++, 6)),
+                              std::chrono::seconds(60));
+}
+
+std::size_t IncidentTruth::Executor::Free(MonoTime now) const {
+  if (now < next_offer) return 0;
   if (stream == ingest::kNoStream || draining || offers >= credits || leases >= slots) return 0;
   return std::min<std::size_t>(credits - offers, slots - leases);
 }
@@ -183,7 +190,7 @@ void IncidentTruth::BeginInput() {
   cancel_state_.reset();
   result_of_.reset();
   result_status_.reset();
-  result_ran_ = result_lost_ = rejected_ = false;
+  result_ran_ = result_lost_ = rejected_ = shortage_ = false;
   requeued_.clear();
   expected_decisions_.clear();
   expected_close_ = ingest::kNoStream;
@@ -199,6 +206,9 @@ void IncidentTruth::OnHello(StreamId stream, const ingest::HelloInfo& hello) {
     executor_of_.erase(executor.stream);
   }
   executor.stream = stream;
+  executor.alive_at = env_.Now();
+  executor.rejections = 0;
+  executor.next_offer = {};
   executor.slots = hello.slots;
   executor.credits = executor.offers = 0;
   executor.draining = false;
@@ -233,20 +243,27 @@ void IncidentTruth::OnMessage(StreamId stream, const UpMessage& message) {
     executor->credits = std::max(executor->credits, credits->total);
   } else if (std::holds_alternative<Draining>(message)) {
     executor->draining = true;
+  } else if (std::holds_alternative<Beat>(message)) {
+    executor->alive_at = env_.Now();
   }
   const Lease* lease = LeaseOf(message);
   if (lease == nullptr || !IsCurrent(stream, *lease)) return;
   Open& held = *Held(*lease);
   rejected_ = std::holds_alternative<Rejected>(message);
+  if (rejected_ && held.state == State::kOffered) executor->Reject(env_.Now());
   if (std::holds_alternative<Accepted>(message)) Accept(held);
   if (std::holds_alternative<Started>(message)) {
     Accept(held);
+    if (!held.started) executor->rejections = 0;
     held.started = held.ever_started = true;
   } else if (const auto* result = std::get_if<Result>(&message)) {
     result_of_ = result->lease;
     result_status_ = result->outcome.status;
     result_lost_ = result->outcome.reason == kExecutorLost;
     result_ran_ = result->outcome.started || *result_status_ <= RunStatus::kTimeout;
+    shortage_ = *result_status_ == RunStatus::kInterrupted && result->outcome.reason == kShortage &&
+                !held.started && !result_ran_;
+    if (shortage_) executor->Reject(env_.Now());
     Accept(held);  // what has ended was taken
     breaker_.Ended(result->lease.incident_id, result->outcome.status, env_.Now());
     if (!rogues_.contains(held.executor)) {

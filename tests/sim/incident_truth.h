@@ -118,18 +118,23 @@ class IncidentTruth {
   };
   struct Executor {
     ingest::StreamId stream = ingest::kNoStream;
+    MonoTime alive_at;  // its Hello or its latest Beat
     MonoTime detached_at;
     std::uint32_t slots = 0;
     std::uint64_t credits = 0;
     std::uint64_t offers = 0;
     std::size_t leases = 0;
     bool draining = false;
+    int rejections = 0;   // since its Hello or the latest start of a run
+    MonoTime next_offer;  // not before
     // As many offers as it may be made.
-    std::size_t Free() const;
+    std::size_t Free(MonoTime now) const;
+    void Reject(MonoTime now);
   };
 
   void Decided(const ingest::SendWelcome& welcome);
   void Decided(const ingest::CloseSuperseded& close);
+  void Decided(const ingest::CancelSilent& cancel);
   void Decided(const ingest::SendOffer& offer);
   void Decided(const ingest::SendRecorded& recorded);
   void Decided(const ingest::EventEscalated& escalated);
@@ -202,16 +207,17 @@ class IncidentTruth {
   bool draining_ = false;
 
   // Of the present input.
-  std::optional<Fate> fate_;                              // of an event or a rerun
-  ingest::Scheduler::Rerun rerun_;                        // what must be answered
-  bool escalated_ = false;                                // as was decided
-  std::string cancel_;                                    // the incident that an operator names
-  std::optional<State> cancel_state_;                     // of it; nothing: it is not open
-  std::optional<Lease> result_of_;                        // a Result with a current lease
-  std::optional<RunStatus> result_status_;                // of it
-  bool result_ran_ = false;                               // of it: an agent had started
-  bool result_lost_ = false;                              // of it: its executor died
-  bool rejected_ = false;                                 // a Rejected with a current lease
+  std::optional<Fate> fate_;                // of an event or a rerun
+  ingest::Scheduler::Rerun rerun_;          // what must be answered
+  bool escalated_ = false;                  // as was decided
+  std::string cancel_;                      // the incident that an operator names
+  std::optional<State> cancel_state_;       // of it; nothing: it is not open
+  std::optional<Lease> result_of_;          // a Result with a current lease
+  std::optional<RunStatus> result_status_;  // of it
+  bool result_ran_ = false;                 // of it: an agent had started
+  bool result_lost_ = false;                // of it: its executor died
+  bool shortage_ = false;  // of it: its executor was short of resources, before an agent started
+  bool rejected_ = false;  // a Rejected with a current lease
   std::map<ingest::ClusterIndex, std::string> requeued_;  // the latest of each cluster
   std::vector<std::pair<Lease, bool>> expected_decisions_;
   ingest::StreamId expected_close_ = ingest::kNoStream;

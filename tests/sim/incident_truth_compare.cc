@@ -104,7 +104,9 @@ void IncidentTruth::CompareExecutors(const ingest::Scheduler& scheduler) const {
                       executor.slots == found->second.slots &&
                       (!executor.attached() || (executor.credits == found->second.credits &&
                                                 executor.offers == found->second.offers &&
-                                                executor.draining == found->second.draining));
+                                                executor.draining == found->second.draining &&
+                                                (env_.Now() >= found->second.next_offer ||
+                                                 executor.next_offer == found->second.next_offer)));
     Expect(same, Invariant::kBooksAgree, [&] { return "executor " + id + " is in another state"; });
     // Only one that lies can attach with more leases than slots; it is offered nothing then.
     const bool fits =
@@ -126,6 +128,11 @@ void IncidentTruth::CompareBreaker(const ingest::Scheduler& scheduler) const {
 }
 
 void IncidentTruth::CheckTimes() const {
+  for (const auto& [id, executor] : executors_) {
+    Expect(executor.stream == ingest::kNoStream ||
+               env_.Now() <= executor.alive_at + options_.leases.lease_ttl,
+           Invariant::kKeepAlive, [&] { return id + " is attached without keep-alives"; });
+  }
   for (const auto& [id, incident] : open_) {
     if (incident.state == State::kQueued) {
       Expect(Waited(incident) <= options_.max_queue_age + options_.queue_sweep_interval,
@@ -147,7 +154,8 @@ void IncidentTruth::CheckWork() const {
   std::size_t leased = 0;
   std::size_t free = 0;
   for (const Cluster& cluster : clusters_) leased += cluster.leased;
-  for (const auto& [id, executor] : executors_) free += executor.Free();
+  // An executor that was slowed down may be offered something from the next moment on.
+  for (const auto& [id, executor] : executors_) free += executor.Free(env_.Now() - Duration(1));
   if (draining_ || free == 0 || leased >= options_.max_concurrent_agents) return;
   // A place in the hour is given back by a moment, not by an input: it counts from the next one.
   if (!breaker_.AdmitsLease() || !rate_.Admits(env_.Now() - Duration(1))) return;

@@ -31,6 +31,15 @@ void IncidentTruth::Decided(const ingest::CloseSuperseded& close) {
   expected_close_ = ingest::kNoStream;
 }
 
+void IncidentTruth::Decided(const ingest::CancelSilent& cancel) {
+  const Executor* executor = Of(cancel.stream);
+  Expect(executor != nullptr && env_.Now() - executor->alive_at >= options_.leases.lease_ttl,
+         Invariant::kKeepAlive,
+         [&] { return "stream " + std::to_string(cancel.stream) + " is cancelled too early"; });
+  env_.transitions.Count("link", "attached", "detached", "silent");
+  OnClosed(cancel.stream);
+}
+
 void IncidentTruth::Decided(const ingest::SendWelcome& welcome) {
   std::vector<std::pair<Lease, bool>> decisions;
   decisions.reserve(welcome.decisions.size());
@@ -119,7 +128,8 @@ void IncidentTruth::CheckLimits(const ingest::SendOffer& offer, const Cluster& c
   Expect(executor != nullptr, Invariant::kLimits, [&] { return text() + " on no stream"; });
   if (executor == nullptr) return;
   Expect(!executor->draining, Invariant::kNothingAfterDraining, text);
-  Expect(executor->Free() > 0 || executor->draining, Invariant::kLimits,
+  Expect(executor->next_offer <= env_.Now(), Invariant::kOffersDelayed, text);
+  Expect(executor->Free(env_.Now()) > 0 || executor->draining, Invariant::kLimits,
          [&] { return text() + " without a credit or a slot"; });
   std::size_t leased = 0;
   for (const Cluster& one : clusters_) leased += one.leased;
@@ -128,7 +138,7 @@ void IncidentTruth::CheckLimits(const ingest::SendOffer& offer, const Cluster& c
   Expect(cluster.leased < options_.max_agents_per_cluster, Invariant::kLimits,
          [&] { return text() + " beyond max-agents-per-cluster"; });
   for (const auto& [id, other] : executors_) {
-    Expect(other.Free() <= executor->Free(), Invariant::kLimits,
+    Expect(other.Free(env_.Now()) <= executor->Free(env_.Now()), Invariant::kLimits,
            [&] { return text() + ": " + id + " has more free slots"; });
   }
 }
@@ -145,7 +155,7 @@ void IncidentTruth::Decided(const ingest::SendRecorded& recorded) {
 }
 
 bool IncidentTruth::CountRelease(Open& incident) const {
-  if (rejected_) return false;
+  if (rejected_ || shortage_) return false;
   if (!incident.started && !result_ran_) return ++incident.unstarted >= options_.max_unstarted;
   if (result_of_ && !result_lost_) return ++incident.interrupted >= options_.max_interruptions;
   return ++incident.lost >= options_.max_attempts;

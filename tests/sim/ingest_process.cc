@@ -182,7 +182,7 @@ void IngestProcess::Feed(StreamId stream, const UpMessage& message, ingest::Effe
   } else if (const auto* result = std::get_if<Result>(&message)) {
     scheduler_.OnResult(stream, result->lease, result->outcome, Now(), effects);
   } else if (const auto* beat = std::get_if<Beat>(&message)) {
-    scheduler_.OnBeat(stream, beat->seq, effects);
+    scheduler_.OnBeat(stream, beat->seq, Now(), effects);
   } else if (std::holds_alternative<Draining>(message)) {
     scheduler_.OnExecutorDraining(stream);
   }
@@ -233,6 +233,10 @@ void IngestProcess::CarryOut(const ingest::Effect& effect) {
   if (const auto* close = std::get_if<ingest::CloseSuperseded>(&effect)) {
     env_.Tell(kName, [&] { return "closes superseded stream " + std::to_string(close->stream); });
     if (streams_.erase(close->stream) != 0) network_.CloseByIngest(close->stream, true);
+  }
+  if (const auto* silent = std::get_if<ingest::CancelSilent>(&effect)) {
+    env_.Tell(kName, [&] { return "cancels silent stream " + std::to_string(silent->stream); });
+    if (streams_.erase(silent->stream) != 0) network_.CloseByIngest(silent->stream, false);
   }
   if (std::holds_alternative<ingest::EventQueued>(effect) ||
       std::holds_alternative<ingest::IncidentRequeued>(effect) ||

@@ -65,6 +65,7 @@ UpMessage RogueExecutor::Anything() {
       result.outcome.status =
           static_cast<RunStatus>(std::min<std::size_t>(env_.random.Below(7), 4));
       if (env_.random.Chance(50)) result.outcome.reason = kExecutorLost;
+      if (env_.random.Chance(50)) result.outcome.reason = kShortage;
       return result;
   }
 }

@@ -33,16 +33,23 @@ void SimulatedRuns::Schedule(const Lease& lease, Run& run, Duration delay, Metho
   run.next = env_.events.After(this, delay, [this, lease, method] { (this->*method)(lease); });
 }
 
-void SimulatedRuns::Start(const Lease& lease, const std::string& cluster) {
-  const auto [added, is_new] = runs_.try_emplace(lease);
-  if (!is_new) return;
+bool SimulatedRuns::Start(const Lease& lease, const std::string& cluster) {
+  if (runs_.contains(lease)) return true;
+  const bool shortage = env_.Strikes(Fault::kShortage);
+  if (shortage && env_.random.Chance(500)) return false;
+  const auto added = runs_.try_emplace(lease).first;
   Run& run = added->second;
   run.cluster = cluster;
   run.obeys_term = !env_.Strikes(Fault::kIgnoreTerm);
   run.end.record.emplace();
   counters_.Started(cluster);
   truth_.Began(process_, lease);
-  if (env_.Strikes(Fault::kFailStart)) {
+  if (shortage) {  // that only the shim meets
+    run.phase = Phase::kContaining;
+    run.end.record->spawn_errno = EAGAIN;
+    run.fate = RunStatus::kInterrupted;
+    Schedule(lease, run, milliseconds(1), &SimulatedRuns::OnContained);
+  } else if (env_.Strikes(Fault::kFailStart)) {
     run.phase = Phase::kContaining;
     run.end.record.reset();
     run.end.started = false;
@@ -52,6 +59,7 @@ void SimulatedRuns::Start(const Lease& lease, const std::string& cluster) {
     const Duration start = env_.random.Between(milliseconds(1), milliseconds(50));
     Schedule(lease, run, start, &SimulatedRuns::OnStarted);
   }
+  return true;
 }
 
 void SimulatedRuns::OnStarted(const Lease& lease) {
@@ -84,6 +92,7 @@ Duration SimulatedRuns::UntilStopped(const Run& run) {
 void SimulatedRuns::Stop(const Lease& lease, StopReason reason) {
   const auto found = runs_.find(lease);
   if (found == runs_.end() || found->second.stop || !found->second.end.started) return;
+  if (found->second.end.record && found->second.end.record->spawn_errno != 0) return;
   Run& run = found->second;
   run.stop = reason;
   run.end.stop_requested = reason;
@@ -135,7 +144,7 @@ void SimulatedRuns::OnExit(const Lease& lease) {
 void SimulatedRuns::OnContained(const Lease& lease) {
   Run run = std::move(runs_.at(lease));
   runs_.erase(lease);
-  if (run.end.record && env_.Strikes(Fault::kLoseShim)) {
+  if (run.end.record && run.end.record->spawn_errno == 0 && env_.Strikes(Fault::kLoseShim)) {
     run.end.record.reset();
     run.fate = !run.stop                             ? RunStatus::kFailure
                : *run.stop == StopReason::kCancelled ? RunStatus::kCancelled

@@ -41,7 +41,8 @@ class SimulatedRuns {
   SimulatedRuns(const SimulatedRuns&) = delete;
   SimulatedRuns& operator=(const SimulatedRuns&) = delete;
 
-  void Start(const Lease& lease, const std::string& cluster);
+  // False: a shortage, there is no run.
+  bool Start(const Lease& lease, const std::string& cluster);
   void Stop(const Lease& lease, executor::StopReason reason);
   void KillAll();
 

@@ -8,18 +8,20 @@ namespace {
 
 constexpr auto kFaults = static_cast<std::size_t>(Fault::kCount);
 constexpr std::array<std::string_view, kFaults> kNames = {
-    "break-stream",     "stall-stream",    "crash-executor",  "drain-executor",  "twin-executor",
-    "rogue-executor",   "crash-ingest",    "drain-ingest",    "jump-wall-clock", "flood",
-    "bad-events",       "change-clusters", "cancel-incident", "reset-breaker",   "rerun-incident",
-    "repeat-message",   "slow-wire",       "refuse-dial",     "ignore-term",     "slow-containment",
-    "lose-containment", "lose-shim",       "fail-start",      "fail-agent",      "hang-agent",
-    "slow-disk"};
+    "break-stream",     "stall-stream",     "crash-executor", "drain-executor",
+    "freeze-executor",  "twin-executor",    "rogue-executor", "crash-ingest",
+    "drain-ingest",     "jump-wall-clock",  "flood",          "bad-events",
+    "change-clusters",  "cancel-incident",  "reset-breaker",  "rerun-incident",
+    "repeat-message",   "slow-wire",        "refuse-dial",    "ignore-term",
+    "slow-containment", "lose-containment", "lose-shim",      "fail-start",
+    "shortage",         "fail-agent",       "hang-agent",     "slow-disk"};
 
 // How rare a fault is at its strongest: the shortest mean interval in milliseconds.
 std::uint32_t ShortestInterval(Fault fault) {
   switch (fault) {
     case Fault::kCrashIngest:
     case Fault::kDrainIngest:
+    case Fault::kFreezeExecutor:
       return 20'000;
     case Fault::kResetBreaker:
       return 5'000;
@@ -35,7 +37,9 @@ std::uint32_t ShortestInterval(Fault fault) {
 }
 
 std::uint32_t HighestChance(Fault fault) {
-  return fault == Fault::kLoseContainment || fault == Fault::kLoseShim ? 50 : 600;
+  if (fault == Fault::kLoseContainment || fault == Fault::kLoseShim) return 50;
+  // A run that cannot start teaches nothing of what comes after.
+  return fault == Fault::kShortage ? 100 : 600;
 }
 
 }  // namespace

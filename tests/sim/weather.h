@@ -16,8 +16,9 @@ enum class Fault {
   kStallStream,
   kCrashExecutor,
   kDrainExecutor,
-  kTwinExecutor,   // a second process with the same executor id
-  kRogueExecutor,  // a peer that says anything
+  kFreezeExecutor,  // it is stopped, and its streams stay open
+  kTwinExecutor,    // a second process with the same executor id
+  kRogueExecutor,   // a peer that says anything
   kCrashIngest,
   kDrainIngest,
   kJumpWallClock,
@@ -36,6 +37,7 @@ enum class Fault {
   kLoseContainment,
   kLoseShim,
   kFailStart,
+  kShortage,  // of the executor's machine, at the start of a run
   kFailAgent,
   kHangAgent,
   kSlowDisk,

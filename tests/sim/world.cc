@@ -14,7 +14,8 @@ using std::chrono::seconds;
 
 constexpr std::size_t kMostHosts = 6;
 constexpr std::size_t kMostRogues = 3;
-constexpr std::size_t kMostClusters = 4;  // the fewest runs of an hour: each is probed
+constexpr Duration kLongestFreeze = seconds(150);  // twice the longest time to live, and more
+constexpr std::size_t kMostClusters = 4;           // the fewest runs of an hour: each is probed
 
 seconds DrawSeconds(Random& random, std::size_t low, std::size_t high) {
   return seconds(random.Between(low, high));
@@ -131,6 +132,11 @@ void World::Forecast() {
   Suffer(Fault::kDrainExecutor, [this] {
     if (ExecutorProcess* process = AnyExecutor()) {
       process->Drain(env_.random.Between(Duration::zero(), kShutdownTimeout));
+    }
+  });
+  Suffer(Fault::kFreezeExecutor, [this] {
+    if (ExecutorProcess* process = AnyExecutor()) {
+      process->Freeze(env_.random.Between(seconds(1), kLongestFreeze));
     }
   });
   Suffer(Fault::kTwinExecutor, [this] { AddTwin(); });

@@ -43,7 +43,8 @@ class World {
 
   // How long until nothing of the storm is under way, nor counts against a limit.
   Duration TimeToRest() const {
-    return options_.max_runs_per_hour == 0 ? std::chrono::seconds(30) : ingest::RunRate::kPeriod;
+    // A stream may be stalled for 40 s: Network::Stall.
+    return options_.max_runs_per_hour == 0 ? std::chrono::seconds(45) : ingest::RunRate::kPeriod;
   }
   std::size_t clusters() const { return clusters_.size(); }
   // All that there ever were are configured again.

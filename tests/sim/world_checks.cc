@@ -16,6 +16,7 @@ void World::BecomeCalm() {
   for (std::size_t i = 0; i < hosts_.size(); ++i) {
     // What has no host any more must not come back as another one.
     if (!hosts_[i].restarts && hosts_[i].process) StopExecutor(i);
+    if (hosts_[i].process) hosts_[i].process->Thaw();
   }
 }
 
@@ -43,9 +44,9 @@ Duration World::TimeToQuiet() const {
     longest_run =
         std::max(longest_run, host.options.runs.agent_timeout + host.options.runs.kill_grace);
   }
-  return options_.max_queue_age + options_.queue_sweep_interval + options_.leases.lease_ttl +
+  return options_.max_queue_age + options_.queue_sweep_interval + 2 * options_.leases.lease_ttl +
          options_.breaker.cooldown + 3 * (longest_run + seconds(5)) +
-         2 * (kShutdownTimeout + kLongestRestart) + seconds(90);
+         options_.leases.max_offer_delay + 2 * (kShutdownTimeout + kLongestRestart) + seconds(90);
 }
 
 void World::ReportUnrest() {
@@ -104,11 +105,13 @@ void World::CheckExecutor(const ExecutorProcess& process) {
   const auto slots = static_cast<std::int64_t>(process.options().slots);
   const std::size_t live = runs_.LiveOf(process.id());
   const bool tainted = process.runs().tainted();
+  // It learns of the end of a run once it goes on.
+  const bool behind = process.frozen();
   Findings& findings = env_.findings;
-  findings.Expect(tainted || live + process.waiting() == static_cast<std::size_t>(running),
-                  Invariant::kContainedFirst, [&] {
-                    return process.name() + ": slots are taken for other runs than those that live";
-                  });
+  findings.Expect(
+      tainted || behind || live + process.waiting() == static_cast<std::size_t>(running),
+      Invariant::kContainedFirst,
+      [&] { return process.name() + ": slots are taken for other runs than those that live"; });
   findings.Expect(running <= slots, Invariant::kLimits,
                   [&] { return process.name() + " runs more than it has slots"; });
   const bool counts = process.attached() && !tainted;

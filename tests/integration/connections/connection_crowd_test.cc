@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <condition_variable>
+#include <fstream>
 #include <functional>
 #include <future>
 #include <memory>
@@ -17,6 +18,7 @@
 #include "ingest/mcp/connection_thread.h"
 #include "ingest/mcp/mcp_session_factory.h"
 #include "tests/integration/connections/connection_fixture.h"
+#include "tests/integration/connections/resident_memory.h"
 
 namespace runner::ingest {
 namespace {
@@ -204,6 +206,34 @@ TEST_F(ConnectionCrowdTest, Row72_ServersThatSwallowConnectionsDelayNoHealthyOne
   connections_.reset();
   EXPECT_EQ(crowd_.subscribed.size(), 3u);
   EXPECT_TRUE(crowd_.failed.empty());
+}
+
+// Each stays below the limit of one answer.
+TEST_F(ConnectionCrowdTest, Row66_ServersThatSendMuchAtATimeHoldNoMoreThanTheLimitOfAll) {
+  OnServer([&] {
+    server_.Follow(
+        faultsim::ParseScript(R"({"rules": [{"match": {"path": "/c/hostile-*"}, "steps": [
+      {"send": "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n{\"result\":\""},
+      {"fill": {"bytes": 15000000}}, {"wait": 500}, "close"]}]})"));
+  });
+  std::vector<std::string> names;
+  for (int i = 0; i < 20; ++i) names.push_back("hostile-" + std::to_string(i));
+  names.push_back("z-healthy");
+  std::ofstream("/proc/self/clear_refs") << 5;  // the peak begins here: proc(5)
+  const std::size_t before = ResidentMemory();
+  Connect(names, seconds(60), seconds(60));
+  EXPECT_TRUE(crowd_.Await([&] { return crowd_.failed.size() == 20; }));
+  EXPECT_TRUE(crowd_.Await([&] { return crowd_.subscribed.contains("z-healthy"); }));
+  const std::size_t peak = support::PeakResidentMemory(::getpid());
+  connections_.reset();
+  // An answer that grows is copied, so that one of 15 MB takes 45 MB for a moment.
+  if (!support::kSanitized) {
+    EXPECT_LT(peak - before, std::size_t{160} << 20);
+  }
+  EXPECT_FALSE(crowd_.failed.contains("z-healthy"));
+  EXPECT_TRUE(std::any_of(crowd_.failures.begin(), crowd_.failures.end(), [](const auto& failure) {
+    return failure.detail.find("64 MiB in total") != std::string::npos;
+  }));
 }
 
 }  // namespace

@@ -97,17 +97,20 @@ TEST_F(Limits, Row50_AgentWithoutDescriptorsHarmsNobodyElse) {
   EXPECT_FALSE(supervisor_->tainted());
 }
 
-TEST_F(Limits, Row50_NoProcessesLeftFailsThatRunAndTheExecutorGoesOn) {
+TEST_F(Limits, Row65_NoProcessesLeftIsAShortageAndTheExecutorGoesOn) {
   const auto cgroup = LimitedCgroup::Make("pids", "pids.max", "30");
   if (!cgroup) GTEST_SKIP() << LimitedCgroup::Reason();
   options_.timeout = 2s;
   StartAgent({"exhaust-processes", "1000"});
   AwaitOutput("out of processes");
   Lease other{"018f2d3c-7a10-7c4e-9b1e-aaaaaaaaaaaa", 1};
-  supervisor_->Start(other, SomeIncident());
-  const Outcome refused = AwaitOutcome(other);
-  EXPECT_EQ(refused.reason, "spawn_error");
-  EXPECT_FALSE(refused.started);
+  // Either the shim cannot be started, or it cannot start the agent.
+  if (supervisor_->Start(other, SomeIncident())) {
+    const Outcome refused = AwaitOutcome(other);
+    EXPECT_EQ(refused.status, RunStatus::kInterrupted);
+    EXPECT_EQ(refused.reason, "shortage");
+    EXPECT_FALSE(refused.started);
+  }
   const Outcome outcome = AwaitOutcome();
   EXPECT_EQ(outcome.status, RunStatus::kTimeout);
   EXPECT_TRUE(outcome.contained);
@@ -179,12 +182,49 @@ TEST_F(FullDisk, Row52_FullDiskTruncatesTheLogAndNotTheRun) {
   EXPECT_LT(Stdout().size(), 5u << 20);
 }
 
-TEST_F(FullDisk, Row52_RunThatCannotEvenBeginFailsWithDiskFull) {
+// With one descriptor more each time, until all of a start succeeds: each step meets the limit
+// once.
+TEST_F(Limits, Row65_DescriptorsShortAtAnyStepOfTheStartAreAShortage) {
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  bool succeeded = false;
+  int refused = 0;
+  options_.command = {RUNNER_TEST_AGENT, "exit", "0"};
+  Restart();
+  for (rlim_t limit = 3; !succeeded && limit < 200; ++limit) {
+    std::filesystem::remove_all(Workspace());
+    const rlimit less{limit, before.rlim_max};
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &less), 0);
+    const bool began = supervisor_->Start(LeaseOf(), SomeIncident());
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+    EXPECT_EQ(supervisor_->active(), began ? 1u : 0u);
+    EXPECT_EQ(std::filesystem::exists(Workspace()), began) << limit;
+    if (!began && ++refused) continue;
+    const Outcome outcome = AwaitOutcome();
+    succeeded = outcome.status == RunStatus::kSuccess;
+    if (!succeeded) {
+      EXPECT_EQ(outcome.status, RunStatus::kInterrupted) << limit << " " << outcome.reason;
+      EXPECT_EQ(outcome.reason, "shortage") << limit;
+    }
+    finished_.clear();
+  }
+  EXPECT_TRUE(succeeded);
+  EXPECT_GT(refused, 3);
+}
+
+TEST_F(FullDisk, Row65_RunThatCannotEvenBeginIsAShortage) {
   std::ofstream fill(root_ / "fill");
   const std::string chunk(64 * 1024, 'x');
   while (fill << chunk << std::flush) {
   }
-  EXPECT_EQ(RunAgent({"exit", "0"}).reason, "disk_full");
+  options_.command = {RUNNER_TEST_AGENT, "exit", "0"};
+  Restart();
+  EXPECT_FALSE(supervisor_->Start(LeaseOf(), SomeIncident()));
+  EXPECT_EQ(supervisor_->active(), 0u);
+  EXPECT_FALSE(std::filesystem::exists(Workspace()));
+  std::filesystem::remove(root_ / "fill");
+  finished_.clear();
+  EXPECT_EQ(RunAgent({"exit", "0"}).status, RunStatus::kSuccess);
 }
 
 }  // namespace

@@ -189,7 +189,7 @@ TEST(Admission, CreditsOutAndRunsNeverExceedTheSlots) {
     std::uint32_t last = 0;
     for (int step = 0; step < 50; ++step) {
       const auto running = admission.Running();
-      switch (random() % 4) {
+      switch (random() % 5) {
         case 0:
           if (!attached) admission.OnWelcome();
           if (!std::exchange(attached, true)) offers = 0;
@@ -203,6 +203,9 @@ TEST(Admission, CreditsOutAndRunsNeverExceedTheSlots) {
         case 2:
           if (!running.empty()) admission.OnFinished(running[random() % running.size()], {});
           break;
+        case 3:
+          if (!running.empty()) admission.OnShortage(running[random() % running.size()]);
+          break;
         default:
           if (random() % 5 == 0) {
             admission.OnStreamEnded();
@@ -215,6 +218,21 @@ TEST(Admission, CreditsOutAndRunsNeverExceedTheSlots) {
       }
     }
   }
+}
+
+TEST(Admission, Row65_AShortageGivesTheCreditBackAndLeavesNoResult) {
+  Admission admission(1);
+  admission.OnWelcome();
+  for (std::uint32_t attempt = 1; attempt <= 10; ++attempt) {
+    ASSERT_EQ(admission.OnOffer({"i", attempt}), Verdict::kTake);
+    admission.OnShortage({"i", attempt});
+    EXPECT_FALSE(admission.IsRunning({"i", attempt}));
+    EXPECT_EQ(admission.credits(), attempt + 1);
+    EXPECT_EQ(admission.OnOffer({"i", attempt}), Verdict::kEnded) << "the offer comes twice";
+  }
+  EXPECT_TRUE(admission.results_waiting().empty());
+  admission.OnShortage({"i", 99});
+  EXPECT_EQ(admission.credits(), 11u) << "one that does not run gives nothing back";
 }
 
 TEST(Admission, VerdictsHaveWords) {

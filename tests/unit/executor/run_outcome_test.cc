@@ -109,16 +109,21 @@ TEST(Judge, AMissingKubeconfigIsAFailureOfItsOwn) {
   EXPECT_FALSE(Judge(end).started);
 }
 
-TEST(Judge, FullDiskAtTheStartIsNamed) {
-  for (const int error : {ENOSPC, EDQUOT}) {
+TEST(Judge, Row65_AShortageAtTheStartIsNoFailure) {
+  for (const int error : {EAGAIN, EMFILE, ENFILE, ENOMEM, ENOBUFS, ENOSPC, EDQUOT}) {
     RunEnd end;
     end.started = false;
     end.start_errno = error;
-    EXPECT_EQ(Judge(end).status, RunStatus::kFailure);
-    EXPECT_EQ(Judge(end).reason, "disk_full");
     ShimRecord record = Exited(126);
     record.spawn_errno = error;
-    EXPECT_EQ(Judge(EndedWith(record)).reason, "disk_full");
+    for (const Outcome& outcome : {Judge(end), Judge(EndedWith(record))}) {
+      EXPECT_EQ(outcome.status, RunStatus::kInterrupted) << error;
+      EXPECT_EQ(outcome.reason, "shortage") << error;
+      EXPECT_FALSE(outcome.started) << error;
+    }
+  }
+  for (const int error : {ENOENT, EACCES, ENOEXEC, E2BIG, EBUSY, EIO, EROFS}) {
+    EXPECT_FALSE(IsShortage(error)) << error;
   }
 }
 

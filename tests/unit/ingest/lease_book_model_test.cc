@@ -94,7 +94,7 @@ class Pair {
       hello.running.push_back(one.lease);
     }
     hello.results_waiting.push_back({"nobody", 1});
-    const auto attached = book_.Attach(++stream_, hello);
+    const auto attached = book_.Attach(++stream_, hello, now_);
     RC_ASSERT(std::set<Lease>(attached.kept.begin(), attached.kept.end()) == kept);
     RC_ASSERT(std::set<Lease>(attached.lost.begin(), attached.lost.end()) == lost);
     RC_ASSERT(attached.dropped == std::vector<Lease>{(Lease{"nobody", 1})});

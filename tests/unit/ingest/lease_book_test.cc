@@ -38,7 +38,7 @@ class LeaseBookTest : public ::testing::Test {
 };
 
 TEST_F(LeaseBookTest, FreeSlotsNeedSlotsAndCredits) {
-  book_.Attach(1, Hello("e", 2));
+  book_.Attach(1, Hello("e", 2), At(0));
   EXPECT_EQ(Free(1), 0u);
   EXPECT_EQ(book_.MostFree(), nullptr);
   book_.GrantCredits(1, 1);
@@ -54,7 +54,7 @@ TEST_F(LeaseBookTest, FreeSlotsNeedSlotsAndCredits) {
 }
 
 TEST_F(LeaseBookTest, CreditsAreATotalAndNeverShrink) {
-  book_.Attach(1, Hello("e", 5));
+  book_.Attach(1, Hello("e", 5), At(0));
   book_.GrantCredits(1, 2);
   Offer({"a", 1});
   book_.GrantCredits(1, 2);
@@ -64,7 +64,7 @@ TEST_F(LeaseBookTest, CreditsAreATotalAndNeverShrink) {
 }
 
 TEST_F(LeaseBookTest, ReleasedSlotNeedsANewCredit) {
-  book_.Attach(1, Hello("e", 1));
+  book_.Attach(1, Hello("e", 1), At(0));
   book_.GrantCredits(1, 1);
   Offer({"a", 1});
   book_.Release("a");
@@ -85,8 +85,8 @@ TEST_F(LeaseBookTest, UnknownStreamsChangeNothing) {
 }
 
 TEST_F(LeaseBookTest, CurrentNeedsAttemptAndHolder) {
-  book_.Attach(1, Hello("e", 1));
-  book_.Attach(2, Hello("f", 1));
+  book_.Attach(1, Hello("e", 1), At(0));
+  book_.Attach(2, Hello("f", 1), At(0));
   book_.GrantCredits(1, 1);
   Offer({"a", 3});
   EXPECT_NE(book_.Current(1, {"a", 3}), nullptr);
@@ -96,13 +96,14 @@ TEST_F(LeaseBookTest, CurrentNeedsAttemptAndHolder) {
 }
 
 TEST_F(LeaseBookTest, HelloSettlesEveryLease) {
-  book_.Attach(1, Hello("e", 3));
+  book_.Attach(1, Hello("e", 3), At(0));
   book_.GrantCredits(1, 3);
   Offer({"kept", 1});
   Offer({"lost", 1});
   Offer({"newer", 2});
   book_.Detach(1, At(5));
-  const auto attached = book_.Attach(2, Hello("e", 3, {{"kept", 1}, {"newer", 1}, {"unknown", 4}}));
+  const auto attached =
+      book_.Attach(2, Hello("e", 3, {{"kept", 1}, {"newer", 1}, {"unknown", 4}}), At(0));
   EXPECT_EQ(attached.superseded, kNoStream);
   EXPECT_THAT(attached.kept, ElementsAre(Lease{"kept", 1}));
   EXPECT_THAT(attached.dropped, ElementsAre(Lease{"newer", 1}, Lease{"unknown", 4}));
@@ -111,34 +112,34 @@ TEST_F(LeaseBookTest, HelloSettlesEveryLease) {
 }
 
 TEST_F(LeaseBookTest, LeaseOfAnotherExecutorIsDropped) {
-  book_.Attach(1, Hello("e", 1));
+  book_.Attach(1, Hello("e", 1), At(0));
   book_.GrantCredits(1, 1);
   Offer({"a", 1});
-  const auto attached = book_.Attach(2, Hello("f", 1, {{"a", 1}}));
+  const auto attached = book_.Attach(2, Hello("f", 1, {{"a", 1}}), At(0));
   EXPECT_THAT(attached.dropped, ElementsAre(Lease{"a", 1}));
   EXPECT_EQ(book_.leases().at("a").executor_id, "e");
 }
 
 TEST_F(LeaseBookTest, SecondStreamSupersedesAndTheFirstMeansNothingMore) {
-  book_.Attach(1, Hello("e", 1));
-  EXPECT_EQ(book_.Attach(2, Hello("e", 1)).superseded, 1u);
+  book_.Attach(1, Hello("e", 1), At(0));
+  EXPECT_EQ(book_.Attach(2, Hello("e", 1), At(0)).superseded, 1u);
   EXPECT_EQ(book_.OfStream(1), nullptr);
   book_.Detach(1, At(0));
   EXPECT_TRUE(book_.executors().at("e").attached());
 }
 
 TEST_F(LeaseBookTest, FewerSlotsThanRunsGiveNoFreeSlot) {
-  book_.Attach(1, Hello("e", 2));
+  book_.Attach(1, Hello("e", 2), At(0));
   book_.GrantCredits(1, 2);
   Offer({"a", 1});
   Offer({"b", 1});
-  book_.Attach(2, Hello("e", 1, {{"a", 1}, {"b", 1}}));
+  book_.Attach(2, Hello("e", 1, {{"a", 1}, {"b", 1}}), At(0));
   book_.GrantCredits(2, 5);
   EXPECT_EQ(Free(2), 0u);
 }
 
 TEST_F(LeaseBookTest, LostByAcceptTimeout) {
-  book_.Attach(1, Hello("e", 2));
+  book_.Attach(1, Hello("e", 2), At(0));
   book_.GrantCredits(1, 2);
   Offer({"a", 1}, 0);
   Offer({"b", 1}, 4);
@@ -153,7 +154,7 @@ TEST_F(LeaseBookTest, LostByAcceptTimeout) {
 }
 
 TEST_F(LeaseBookTest, LostByTimeToLive) {
-  book_.Attach(1, Hello("e", 1));
+  book_.Attach(1, Hello("e", 1), At(0));
   book_.GrantCredits(1, 1);
   Offer({"a", 1}, 0);
   book_.Detach(1, At(5));
@@ -165,7 +166,7 @@ TEST_F(LeaseBookTest, LostByTimeToLive) {
 }
 
 TEST_F(LeaseBookTest, WhoIsAwayIsNotAskedToAccept) {
-  book_.Attach(1, Hello("e", 1));
+  book_.Attach(1, Hello("e", 1), At(0));
   book_.GrantCredits(1, 1);
   Offer({"a", 1}, 0);
   book_.Detach(1, At(5));
@@ -176,15 +177,57 @@ TEST_F(LeaseBookTest, ARestoredLeaseWaitsForItsExecutor) {
   book_.Restore("e", {"a", 3}, true, At(0));
   EXPECT_EQ(book_.NextDeadline(), At(60));
   EXPECT_EQ(book_.LostBy(At(60)).size(), 1u);
-  const auto attached = book_.Attach(1, Hello("e", 1, {{"a", 3}}));
+  const auto attached = book_.Attach(1, Hello("e", 1, {{"a", 3}}), At(0));
   EXPECT_THAT(attached.kept, ElementsAre(Lease{"a", 3}));
+  EXPECT_EQ(book_.NextDeadline(), At(60)) << "its first keep-alive";
+}
+
+TEST_F(LeaseBookTest, SilentWithoutKeepAliveForTheTimeToLive) {
+  book_.Attach(1, Hello("e", 1), At(0));
+  book_.Attach(2, Hello("f", 1), At(3));
+  EXPECT_EQ(book_.NextDeadline(), At(60));
+  EXPECT_THAT(book_.SilentBy(At(59)), IsEmpty());
+  book_.KeepAlive(1, At(40));
+  EXPECT_EQ(book_.NextDeadline(), At(63));
+  EXPECT_THAT(book_.SilentBy(At(63)), ElementsAre(2u));
+  EXPECT_THAT(book_.SilentBy(At(100)), ElementsAre(2u, 1u)) << "the longest silent first";
+}
+
+TEST_F(LeaseBookTest, AKeepAliveOfAnEarlierStreamMeansNothing) {
+  book_.Attach(1, Hello("e", 1), At(0));
+  book_.Attach(2, Hello("e", 1), At(10));
+  book_.KeepAlive(1, At(50));
+  EXPECT_THAT(book_.SilentBy(At(69)), IsEmpty());
+  EXPECT_THAT(book_.SilentBy(At(70)), ElementsAre(2u));
+  book_.Detach(2, At(70));
+  book_.KeepAlive(2, At(71));
+  EXPECT_THAT(book_.SilentBy(At(1000)), IsEmpty()) << "one that is detached is not silent";
+  book_.ForgetIdle();
+  EXPECT_EQ(book_.NextDeadline(), std::nullopt);
+}
+
+TEST_F(LeaseBookTest, OffersResumeWhenTheirDelayIsOver) {
+  book_.Attach(1, Hello("e", 2), At(0));
+  book_.GrantCredits(1, 2);
+  book_.SlowOffers(1, At(0));
+  EXPECT_EQ(Free(1), 0u);
+  EXPECT_EQ(book_.NextDeadline(), At(1));
+  book_.ResumeOffers(At(0));
+  EXPECT_EQ(Free(1), 0u);
+  book_.ResumeOffers(At(1));
+  EXPECT_EQ(Free(1), 2u);
+  book_.SlowOffers(1, At(1));
+  book_.SlowOffers(1, At(2));
+  EXPECT_EQ(book_.NextDeadline(), At(6)) << "the latest rejection counts";
+  book_.Detach(1, At(3));
+  book_.ForgetIdle();
   EXPECT_EQ(book_.NextDeadline(), std::nullopt);
 }
 
 TEST_F(LeaseBookTest, IdleDetachedExecutorsAreForgotten) {
-  book_.Attach(1, Hello("idle", 1));
-  book_.Attach(2, Hello("holds", 1));
-  book_.Attach(3, Hello("here", 1));
+  book_.Attach(1, Hello("idle", 1), At(0));
+  book_.Attach(2, Hello("holds", 1), At(0));
+  book_.Attach(3, Hello("here", 1), At(0));
   book_.GrantCredits(2, 1);
   Offer({"a", 1});
   book_.Detach(1, At(0));

@@ -47,6 +47,7 @@ class RecordingStreams final : public ExecutorStreams {
   void Send(const SendDrain&) override {}
   void Send(const SendBeatAck&) override {}
   void Send(const CloseSuperseded&) override {}
+  void Send(const CancelSilent&) override {}
 
   Lease offer;
 };

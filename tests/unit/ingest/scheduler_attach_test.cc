@@ -203,6 +203,83 @@ TEST_F(SchedulerAttach, BeatIsAnsweredOnlyOnAKnownStream) {
   EXPECT_TRUE(driver_.effects().empty());
 }
 
+TEST_F(SchedulerAttach, Row63_AnExecutorWithoutKeepAlivesIsDetachedAfterTheTimeToLive) {
+  Run1();
+  driver_.Pass(seconds(20));
+  driver_.Beat(1, 1);
+  driver_.Silence(1);
+  driver_.Pass(seconds(60) - milliseconds(1));
+  driver_.Timer();
+  EXPECT_TRUE(driver_.effects().empty());
+  driver_.Pass(milliseconds(1));
+  EXPECT_EQ(driver_.scheduler().NextDeadline(), driver_.now().mono);
+  driver_.Timer();
+  const CancelSilent cancel = driver_.Only<CancelSilent>();
+  EXPECT_EQ(cancel.stream, 1u);
+  EXPECT_EQ(cancel.executor_id, "e");
+  EXPECT_EQ(cancel.silence, seconds(60));
+  EXPECT_EQ(cancel.leases, 1u);
+  EXPECT_FALSE(driver_.scheduler().leases().executors().at("e").attached());
+  EXPECT_EQ(State(), IncidentState::kRunning) << "it waits for a Hello, as after a broken stream";
+  driver_.PassWithTimers(seconds(60));
+  EXPECT_EQ(driver_.Only<IncidentRequeued>().reason, "lease_expired");
+  EXPECT_TRUE(driver_.scheduler().leases().executors().empty()) << "nothing is left to wait for";
+}
+
+TEST_F(SchedulerAttach, Row63_NoOtherMessageStandsInForAKeepAlive) {
+  Run1();
+  driver_.Silence(1);
+  for (int i = 0; i < 6; ++i) {
+    driver_.Pass(seconds(10));
+    driver_.Credits(1, 1);
+    driver_.Accept(1, lease_);
+    driver_.Started(1, lease_);
+  }
+  driver_.Timer();
+  EXPECT_EQ(driver_.Count<CancelSilent>(), 1u);
+}
+
+TEST_F(SchedulerAttach, Row63_WhatASilentExecutorSendsLateChangesNothing) {
+  Run1();
+  driver_.Silence(1);
+  driver_.PassWithTimers(seconds(60));
+  ASSERT_EQ(driver_.Count<CancelSilent>(), 1u);
+  driver_.Result(1, lease_);
+  driver_.Started(1, lease_);
+  driver_.Credits(1, 5);
+  driver_.Beat(1, 7);
+  EXPECT_EQ(driver_.Count<SendBeatAck>(), 0u);
+  driver_.StreamClosed(1);
+  EXPECT_TRUE(driver_.effects().empty());
+  EXPECT_EQ(State(), IncidentState::kRunning);
+  driver_.Hello(2, HelloWith(lease_));
+  EXPECT_TRUE(driver_.Only<SendWelcome>().decisions.at(0).keep) << "its run goes on";
+  EXPECT_EQ(driver_.Count<CloseSuperseded>(), 0u);
+  driver_.Result(2, lease_);
+  EXPECT_EQ(driver_.Record(lease_.incident_id).status, "success");
+}
+
+TEST_F(SchedulerAttach, Row63_ASilentExecutorThatDrainsLosesWhatItHasNotTaken) {
+  driver_.Attach(1, "e", 1);
+  lease_ = {driver_.Queue(), 1};
+  driver_.Accept(1, lease_);
+  driver_.Draining(1);
+  driver_.Silence(1);
+  driver_.PassWithTimers(seconds(60));
+  EXPECT_EQ(driver_.Count<CancelSilent>(), 1u);
+  EXPECT_EQ(driver_.Count<IncidentRequeued>(), 0u) << "it took this one";
+}
+
+TEST_F(SchedulerAttach, Row63_ASilentExecutorWithoutLeasesIsForgotten) {
+  driver_.Attach(1, "e", 1);
+  driver_.Attach(2, "f", 1);
+  driver_.Silence(1);
+  driver_.PassWithTimers(minutes(10));
+  EXPECT_EQ(driver_.Only<CancelSilent>().executor_id, "e");
+  EXPECT_FALSE(driver_.scheduler().leases().executors().contains("e"));
+  EXPECT_TRUE(driver_.scheduler().leases().executors().at("f").attached());
+}
+
 TEST_F(SchedulerAttach, NextDeadlineIsTheEarliestOfAll) {
   SchedulerOptions options = OptionsFor(3);
   options.queue_sweep_interval = seconds(30);

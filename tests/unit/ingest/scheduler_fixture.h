@@ -82,7 +82,7 @@ class SchedulerDriver {
     Step([&] { scheduler_.OnResult(stream, lease, outcome, now_, effects_); });
   }
   void Beat(StreamId stream, std::uint64_t seq) {
-    Step([&] { scheduler_.OnBeat(stream, seq, effects_); });
+    Step([&] { scheduler_.OnBeat(stream, seq, now_, effects_); });
   }
   void Draining(StreamId stream) {
     Step([&] { scheduler_.OnExecutorDraining(stream); });
@@ -105,7 +105,10 @@ class SchedulerDriver {
   void CancelRunning() {
     Step([&] { scheduler_.CancelRunning("shutdown", effects_); });
   }
+  // Executors send keep-alives, so that a test may let hours pass; those of this stream stop.
+  void Silence(StreamId stream) { silent_.insert(stream); }
   void Timer() {
+    KeepAlive();
     Effects swept;
     if (scheduler_.BeginSweep(now_)) {
       for (bool more = true; more;) {
@@ -233,6 +236,11 @@ class SchedulerDriver {
   }
 
  private:
+  void KeepAlive() {
+    for (const auto& [id, executor] : scheduler_.leases().executors()) {
+      if (executor.attached() && !silent_.contains(executor.stream)) Beat(executor.stream, 0);
+    }
+  }
   template <typename Input>
   std::invoke_result_t<Input> Step(Input input) {
     effects_.clear();
@@ -267,6 +275,7 @@ class SchedulerDriver {
   std::uint64_t last_id_ = 0;
   std::set<Lease> offered_;
   std::set<std::string> finished_;
+  std::set<StreamId> silent_;
 };
 
 // With neither duplicates nor circuit breaker: a test that is about those turns them on.

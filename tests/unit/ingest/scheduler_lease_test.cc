@@ -298,12 +298,119 @@ TEST_F(SchedulerLease, AnIncidentThatNeverComesToItsStartIsGivenUp) {
   EXPECT_EQ(driver.Only<SendOffer>().lease.incident_id, behind);
 }
 
-TEST_F(SchedulerLease, RejectionsAreNoAttempts) {
-  SchedulerDriver driver(OptionsFor(1));
+SchedulerOptions OptionsForHours() {
+  SchedulerOptions options = OptionsFor(1);
+  options.max_queue_age = minutes(600);
+  options.breaker.threshold = 1;
+  return options;
+}
+
+// Lets time pass until something is offered; how many seconds.
+int AwaitOffer(SchedulerDriver& driver) {
+  int waited = 0;
+  for (driver.PassWithTimers(Duration::zero()); driver.Count<SendOffer>() == 0 && waited < 1000;
+       ++waited) {
+    driver.PassWithTimers(seconds(1));
+  }
+  return waited;
+}
+
+TEST_F(SchedulerLease, Row65_RejectionsAreNoAttempts) {
+  SchedulerDriver driver(OptionsForHours());
   const std::string id = driver.Queue();
   driver.Attach(kStream, "e", 20);
-  for (std::uint32_t attempt = 1; attempt <= 15; ++attempt) driver.Reject(kStream, {id, attempt});
+  for (std::uint32_t attempt = 1; attempt <= 15; ++attempt) {
+    driver.Reject(kStream, {id, attempt});
+    AwaitOffer(driver);
+  }
   EXPECT_EQ(driver.Record(id).state, IncidentState::kOffered);
+}
+
+TEST_F(SchedulerLease, Row67_ARejectingExecutorIsOfferedTheNextAfterADelayThatDoubles) {
+  SchedulerDriver driver(OptionsForHours());
+  const std::string id = driver.Queue();
+  driver.Attach(kStream, "e", 20);
+  std::vector<int> delays;
+  for (std::uint32_t attempt = 1; attempt <= 9; ++attempt) {
+    driver.Reject(kStream, {id, attempt});
+    EXPECT_EQ(driver.Count<SendOffer>(), 0u);
+    driver.Credits(kStream, 1000);
+    EXPECT_EQ(driver.Count<SendOffer>(), 0u) << "credits change nothing";
+    EXPECT_EQ(driver.scheduler().WhyNotLeased(0, driver.now().mono),
+              Scheduler::Hindrance::kOffersDelayed);
+    delays.push_back(AwaitOffer(driver));
+  }
+  EXPECT_THAT(delays, ElementsAre(1, 2, 4, 8, 16, 32, 60, 60, 60));
+}
+
+TEST_F(SchedulerLease, Row65_ARunThatStartsResetsTheDelay) {
+  SchedulerDriver driver(OptionsForHours());
+  driver.Attach(kStream, "e", 20);
+  const std::string id = driver.Queue();
+  for (std::uint32_t attempt = 1; attempt <= 4; ++attempt) {
+    driver.Reject(kStream, {id, attempt});
+    AwaitOffer(driver);
+  }
+  driver.Started(kStream, {id, 5});
+  driver.Result(kStream, {id, 5}, RunStatus::kSuccess);
+  const std::string next = driver.Queue();
+  driver.Reject(kStream, {next, 1});
+  driver.PassWithTimers(seconds(1));
+  EXPECT_EQ(driver.Only<SendOffer>().lease, (Lease{next, 2}));
+}
+
+TEST_F(SchedulerLease, Row65_AHelloResetsTheDelay) {
+  SchedulerDriver driver(OptionsForHours());
+  driver.Attach(kStream, "e", 20);
+  const std::string id = driver.Queue();
+  driver.Reject(kStream, {id, 1});
+  driver.StreamClosed(kStream);
+  EXPECT_EQ(driver.Count<SendOffer>(), 0u);
+  driver.Attach(2, "e", 20);
+  EXPECT_EQ(driver.Only<SendOffer>().lease, (Lease{id, 2}));
+}
+
+TEST_F(SchedulerLease, Row65_AnotherExecutorTakesWhatOneRejects) {
+  SchedulerDriver driver(OptionsForHours());
+  driver.Attach(1, "short", 20);
+  driver.Attach(2, "fit", 1);
+  const std::string id = driver.Queue();
+  driver.Reject(1, {id, 1});
+  EXPECT_EQ(driver.Only<SendOffer>().stream, 2u);
+}
+
+TEST_F(SchedulerLease, Row65_AShortageAfterAcceptedIsNeitherAttemptNorFailure) {
+  SchedulerDriver driver(OptionsForHours());
+  const std::string id = driver.Queue();
+  driver.Attach(kStream, "e", 100);
+  Outcome outcome;
+  outcome.status = RunStatus::kInterrupted;
+  outcome.reason = kShortage;
+  for (std::uint32_t attempt = 1; attempt <= 30; ++attempt) {
+    driver.Accept(kStream, {id, attempt});
+    driver.Result(kStream, {id, attempt}, outcome);
+    EXPECT_EQ(driver.Only<IncidentRequeued>().reason, "shortage");
+    EXPECT_EQ(driver.Only<SendRecorded>().lease.attempt, attempt);
+    EXPECT_EQ(driver.Count<SendOffer>(), 0u) << "it is slowed down as by a rejection";
+    AwaitOffer(driver);
+  }
+  EXPECT_EQ(driver.scheduler().breaker().failures(), 0u);
+  EXPECT_EQ(driver.Record(id).state, IncidentState::kOffered);
+}
+
+// Of an executor that says so of a run that has started: that would cost an agent each time.
+TEST_F(SchedulerLease, Row65_AShortageAfterTheStartCountsAsAnInterruption) {
+  SchedulerDriver driver(OptionsForHours());
+  const std::string id = driver.Queue();
+  driver.Attach(kStream, "e", 100);
+  Outcome outcome;
+  outcome.status = RunStatus::kInterrupted;
+  outcome.reason = kShortage;
+  for (std::uint32_t attempt = 1; attempt <= 10; ++attempt) {
+    driver.Started(kStream, {id, attempt});
+    driver.Result(kStream, {id, attempt}, outcome);
+  }
+  EXPECT_EQ(driver.Record(id).reason, "attempts_exhausted");
 }
 
 TEST_F(SchedulerLease, InterruptedBeforeItsStartIsNoAttempt) {

@@ -354,6 +354,7 @@ TEST(SchedulerRate, DoesNotCountWhatNeverRan) {
   driver.Queue();
   driver.Reject(kStream, driver.Only<SendOffer>().lease);
   driver.Credits(kStream, 2);
+  driver.PassWithTimers(minutes(1));
   EXPECT_EQ(driver.Count<SendOffer>(), 1u);
 }
 

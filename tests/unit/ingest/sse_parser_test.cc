@@ -112,6 +112,43 @@ TEST(SseParser, IdWithNulIsIgnored) {
   EXPECT_THAT(Events("id: 1\nid: 2\0003\ndata: a\n\n"s), ElementsAre(SseEvent{"", "a", "1"}));
 }
 
+TEST(SseParser, Row66_AnIdOverItsLimitIsIgnored) {
+  const std::string longest(4096, 'i');
+  const std::string too_long(4097, 'i');
+  const std::string megabyte((1 << 20) - 100, 'i');
+  EXPECT_EQ(Parse({"id: " + longest + "\ndata: a\n\n"}).last_event_id, longest);
+  for (const std::string& id : {too_long, megabyte}) {
+    EXPECT_EQ(Parse({"id: 1\ndata: a\n\nid: " + id + "\ndata: b\n\n"}).last_event_id, "1");
+    EXPECT_EQ(Parse({"id: " + id + std::string(1000, '\n')}).last_event_id, "");
+  }
+}
+
+TEST(SseParser, Row66_AnEventThatIsDroppedFreesItsMemoryAndTheStreamGoesOn) {
+  for (const char* begin : {"data: ", "event: ", "data: a\ndata: ", "other: "}) {
+    std::vector<std::string> data;
+    std::size_t oversize = 0;
+    SseParser parser({.on_event = [&](const SseEvent& event) { data.push_back(event.data); },
+                      .on_retry = [](std::chrono::milliseconds) {},
+                      .on_oversize = [&] { ++oversize; }});
+    parser.Put(begin);
+    parser.Put(std::string(500'000, 'x'));
+    EXPECT_GE(parser.buffered(), 500'000u);
+    parser.DropEvent();
+    EXPECT_LT(parser.buffered(), 1'000u);
+    parser.Put("yyy\ndata: z\n\ndata: next\n\n");
+    EXPECT_EQ(oversize, 1u) << begin;
+    EXPECT_THAT(data, ElementsAre("next")) << begin;
+    parser.DropEvent();  // between events there is none
+    parser.Put("data: last\n\n");
+    EXPECT_THAT(data, ElementsAre("next", "last"));
+  }
+}
+
+TEST(SseParser, Row66_BlankLinesKeepTheId) {
+  const SseRecord record = Parse({"id: 1\ndata: a\n\n" + std::string(1000, '\n') + "data: b\n\n"});
+  EXPECT_THAT(record.events, ElementsAre(SseEvent{"", "a", "1"}, SseEvent{"", "b", "1"}));
+}
+
 TEST(SseParser, NulInDataIsData) { EXPECT_THAT(Data("data: a\0b\n\n"s), ElementsAre("a\0b"s)); }
 
 TEST(SseParser, LastEventIdIsThatOfTheLastCompleteEvent) {

@@ -82,7 +82,8 @@ std::string_view AdviceForTls(std::string_view text) {
   const auto says = [text](std::string_view words) {
     return text.find(words) != std::string_view::npos;
   };
-  if (says("wrong version number") || says("packet length too long")) {
+  // SSL_ERROR_SYSCALL: the server has closed the connection instead of an answer to the handshake.
+  if (says("wrong version number") || says("packet length too long") || says("SSL_ERROR_SYSCALL")) {
     return "this port does not speak TLS: check the port, and http or https";
   }
   if (says("local issuer") || says("self-signed") || says("self signed")) {

@@ -110,6 +110,8 @@ TEST(HttpFailure, EachHasItsAdvice) {
       {CURLE_UNSUPPORTED_PROTOCOL, "Received HTTP/0.9 when not allowed", 0, "HTTP/1.1"},
       {CURLE_SSL_CONNECT_ERROR, "error:0A00010B:SSL routines::wrong version number", 0,
        "does not speak TLS"},
+      {CURLE_SSL_CONNECT_ERROR, "OpenSSL SSL_connect: SSL_ERROR_SYSCALL in connection to x:1", 0,
+       "does not speak TLS"},
       {CURLE_PEER_FAILED_VERIFICATION,
        "SSL certificate problem: unable to get local issuer certificate", 0, "ca_file"},
       {CURLE_PEER_FAILED_VERIFICATION, "SSL certificate problem: self-signed certificate", 0,

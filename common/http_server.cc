@@ -19,7 +19,7 @@
 namespace runner {
 namespace {
 
-// Of one connection: the head of the request and that of the response.
+// Memory of one connection, for the head of the request and that of the response.
 constexpr std::size_t kConnectionBytes = 8 * 1024;
 
 struct StopDaemon {

@@ -30,7 +30,7 @@ std::string InSeconds(Duration duration) {
   return text;
 }
 
-// Checks one field after the other and keeps the first problem. What the peer sent is not repeated:
+// Checks one field after the other and keeps the first problem. The text does not repeat the value:
 // it may be long.
 class Checker {
  public:

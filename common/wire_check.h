@@ -12,7 +12,7 @@ class ExecutorMessage;
 class IngestMessage;
 }  // namespace runner::v1
 
-// The bounds of the dispatch protocol. What a peer sends is checked before anything is made of it:
+// The bounds of the dispatch protocol. Each message is checked before it is used:
 // every string and list has a bound in bytes or entries, lengths of time have a range, and ids are
 // lower-case UUIDs, since the executor makes directories of them. gRPC bounds a message at 4 MiB.
 namespace runner {

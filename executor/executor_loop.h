@@ -52,7 +52,7 @@ class ExecutorLoop final : public RunListener, public IngestLinkListener {
   static constexpr Duration kContainmentBudget = std::chrono::seconds(5);
   static constexpr Duration kDeliveryBudget = std::chrono::seconds(2);
   static constexpr Duration kRetentionAfterRun = std::chrono::seconds(2);
-  // Of those of earlier streams and executors: each may have a report of 64 KiB, and a spool
+  // Limits results of earlier streams and executors: each may have a report of 64 KiB, and a spool
   // 10,000.
   static constexpr std::ptrdiff_t kMaxResultsSent = 64;
   static constexpr int kExitTainted = 70;  // EX_SOFTWARE of sysexits.h

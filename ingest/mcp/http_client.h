@@ -37,7 +37,7 @@ class HttpClient {
   // The handler hears nothing more. Unknown ids are ignored.
   void Cancel(RequestId id);
   bool Paused() const { return paused_(); }
-  // Of what all handlers keep of answers that are not complete.
+  // The budget of the incomplete answers that all handlers keep.
   const std::shared_ptr<BufferBudget>& budget() const { return budget_; }
   // Reads on where `paused` had stopped it.
   void Resume();

@@ -31,7 +31,7 @@ inline bool ConnectSocket(const UniqueFd& fd, std::uint16_t port,
   return ::connect(fd.Get(), reinterpret_cast<const sockaddr*>(&ipv4), sizeof ipv4) == 0;
 }
 
-// A connection to a server; none when it is refused. What is read from it ends after 20 s.
+// A connection to a server; none when it is refused. Reads time out after 20 s.
 inline UniqueFd ConnectTo(std::uint16_t port, const std::string& host = "127.0.0.1") {
   const int family = host.find(':') == std::string::npos ? AF_INET : AF_INET6;
   UniqueFd fd(::socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0));
@@ -54,7 +54,7 @@ inline void SendText(const UniqueFd& fd, const std::string& text) {
   static_cast<void>(::send(fd.Get(), text.data(), text.size(), MSG_NOSIGNAL));
 }
 
-// What the server sends until it closes the connection.
+// Returns all bytes that the server sends until it closes the connection.
 inline std::string ReadToEnd(const UniqueFd& fd) {
   std::string answer;
   char buffer[4096];
@@ -64,7 +64,7 @@ inline std::string ReadToEnd(const UniqueFd& fd) {
   return answer;
 }
 
-// True when the server closes the connection. What it sends before is read.
+// True when the server closes the connection. Reads what it sends before.
 inline bool IsClosed(const UniqueFd& fd) {
   char buffer[4096];
   ssize_t got = 0;

@@ -56,7 +56,7 @@ int KillExecutorGroup() {
 }
 
 // Every way to a signal for a process of the same user. The ways that succeed are printed
-// once. Then it goes on for ever, also by processes that end at once, unless `once` is given.
+// once. Then it goes on without end, also by processes that end at once, unless `once` is given.
 int SignalExecutor(const std::string& once) {
   const pid_t executor = ParentOf(::getppid());
   if (executor <= 1) return 65;

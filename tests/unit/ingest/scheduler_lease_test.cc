@@ -398,7 +398,7 @@ TEST_F(SchedulerLease, Row65_AShortageAfterAcceptedIsNeitherAttemptNorFailure) {
   EXPECT_EQ(driver.Record(id).state, IncidentState::kOffered);
 }
 
-// Of an executor that says so of a run that has started: that would cost an agent each time.
+// A shortage reported after the agent has started costs an attempt: an agent ran.
 TEST_F(SchedulerLease, Row65_AShortageAfterTheStartCountsAsAnInterruption) {
   SchedulerDriver driver(OptionsForHours());
   const std::string id = driver.Queue();

@@ -48,7 +48,7 @@ std::string FormatTextLine(WallTime time, LogLevel level, std::string_view logge
 // Writes one line for each event to stderr, through a LogQueue: no caller waits for the reader of
 // stderr. Cheap to copy; copies share the queue, and the last one that is destroyed waits until it
 // is written out (LogQueue::~LogQueue). Thread-safe. Never throws: a log line that cannot be
-// written is lost and counted.
+// written is lost and counted; for want of memory it is lost uncounted.
 class Logger {
  public:
   // Throws std::system_error when no thread can be started.

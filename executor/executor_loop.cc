@@ -1,7 +1,6 @@
 #include "executor/executor_loop.h"
 
 #include <algorithm>
-#include <iterator>
 #include <utility>
 
 #include "common/build_info.h"
@@ -110,10 +109,12 @@ void ExecutorLoop::OnMessage(const v1::IngestMessage& message) {
       break;
     case v1::IngestMessage::kRecorded:
       if (const auto lease = FromProto(message.recorded().lease())) Forget(*lease);
+      SendWaitingResults();
       AdvanceDrain();
       break;
     case v1::IngestMessage::kCancel:
       OnCancel(message.cancel());
+      SendWaitingResults();
       AdvanceDrain();
       break;
     case v1::IngestMessage::kDrain:
@@ -155,6 +156,8 @@ void ExecutorLoop::OnWelcome(const v1::Welcome& welcome) {
   fence_ = FenceOf(welcome);
   MoveFence();
   admission_.OnWelcome();  // before anything grants a credit: those of the stream before are void
+  last_result_sent_.reset();
+  unacknowledged_.clear();
   for (const v1::Decision& decision : welcome.decisions()) {
     const auto lease = FromProto(decision.lease());
     if (!lease || decision.verdict() != v1::Decision::VERDICT_DROP) continue;
@@ -165,7 +168,6 @@ void ExecutorLoop::OnWelcome(const v1::Welcome& welcome) {
   for (const RunInfo& run : supervisor_.Runs()) {
     if (run.pid != 0 && !run.outcome) SendStarted(run.lease, run.pid, run.started_at);
   }
-  last_result_sent_.reset();
   SendWaitingResults();
   if (draining()) {
     v1::ExecutorMessage request;
@@ -265,7 +267,7 @@ void ExecutorLoop::Forget(const Lease& lease) {
   if (!admission_.results_waiting().contains(lease)) return;
   admission_.OnRecorded(lease);
   supervisor_.Recorded(lease);
-  SendWaitingResults();
+  unacknowledged_.erase(lease);
 }
 
 void ExecutorLoop::SendResult(const Lease& lease, const Outcome& outcome) {
@@ -273,15 +275,15 @@ void ExecutorLoop::SendResult(const Lease& lease, const Outcome& outcome) {
   *request.mutable_result()->mutable_lease() = ToProto(lease);
   *request.mutable_result()->mutable_outcome() = ToProto(outcome);
   link_.Send(std::move(request));
+  unacknowledged_.insert(lease);
 }
 
 void ExecutorLoop::SendWaitingResults() {
   const std::map<Lease, Outcome>& results = admission_.results_waiting();
   auto next = last_result_sent_ ? results.upper_bound(*last_result_sent_) : results.begin();
-  for (auto sent = std::distance(results.begin(), next);
-       next != results.end() && sent < kMaxResultsSent; ++next, ++sent) {
-    SendResult(next->first, next->second);
+  for (; next != results.end() && unacknowledged_.size() < kMaxUnacknowledged; ++next) {
     last_result_sent_ = next->first;
+    if (!unacknowledged_.contains(next->first)) SendResult(next->first, next->second);
   }
 }
 

@@ -1,9 +1,11 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -52,9 +54,9 @@ class ExecutorLoop final : public RunListener, public IngestLinkListener {
   static constexpr Duration kContainmentBudget = std::chrono::seconds(5);
   static constexpr Duration kDeliveryBudget = std::chrono::seconds(2);
   static constexpr Duration kRetentionAfterRun = std::chrono::seconds(2);
-  // Limits results of earlier streams and executors: each may have a report of 64 KiB, and a spool
-  // 10,000.
-  static constexpr std::ptrdiff_t kMaxResultsSent = 64;
+  // Results of earlier streams and executors are sent while fewer are unacknowledged: each may have
+  // a report of 64 KiB, and a spool 10,000.
+  static constexpr std::size_t kMaxUnacknowledged = 64;
   static constexpr int kExitTainted = 70;  // EX_SOFTWARE of sysexits.h
 
   void OnRunStarted(const Lease& lease, pid_t pid, WallTime started_at) override;
@@ -87,7 +89,7 @@ class ExecutorLoop final : public RunListener, public IngestLinkListener {
   void Forget(const Lease& lease);
   void SendStarted(const Lease& lease, pid_t pid, WallTime started_at);
   void SendResult(const Lease& lease, const Outcome& outcome);
-  // Sends results that wait, so that at most kMaxResultsSent of them are not acknowledged.
+  // Sends results that wait while fewer than kMaxUnacknowledged are on their way.
   void SendWaitingResults();
   void SendCredits();
   void MustEnd(int exit_code, const std::string& why);
@@ -110,6 +112,7 @@ class ExecutorLoop final : public RunListener, public IngestLinkListener {
   std::optional<Duration> fence_;  // as the last Welcome has it
   int exit_code_ = 0;
   bool superseded_ = false;
+  std::set<Lease> unacknowledged_;         // whose results were sent on this stream
   std::optional<Lease> last_result_sent_;  // on this stream, by SendWaitingResults
 
   Inbox::TimerId retention_timer_ = Inbox::kNoTimer;

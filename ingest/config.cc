@@ -122,8 +122,8 @@ void DeclareDispatch(ConfigTable& table, IngestConfig* config) {
       .Seconds({.flag = "--lease-ttl",
                 .env = {"LEASE_TTL_SECONDS"},
                 .default_text = "60",
-                .help = "how long an executor may send no keep-alive before it is detached, and be "
-                        "away before its incidents are queued again"},
+                .help = "how long an executor may send no keep-alive before it is detached, and "
+                        "stay detached before its incidents are queued again"},
                {std::chrono::seconds(1), std::chrono::hours(24)}, &config->lease_ttl);
 }
 

@@ -379,10 +379,13 @@ Scheduler::Hindrance Scheduler::WhyNothingIsLeased(MonoTime now) const {
   if (const auto next = rate_.NextDeadline(); next && now < *next) return Hindrance::kRunRate;
   if (leases_.MostFree() != nullptr) return Hindrance::kNone;
   bool attached = false;
-  bool slowed = false;
+  bool slowed = false;  // an executor that has a free slot
   for (const auto& [id, executor] : leases_.executors()) {
-    attached = attached || (executor.attached() && !executor.draining);
-    slowed = slowed || executor.next_offer.has_value();
+    if (!executor.attached() || executor.draining) continue;
+    attached = true;
+    const bool has_slot =
+        executor.credits > executor.offers && executor.leases.size() < executor.slots;
+    slowed = slowed || (has_slot && executor.next_offer);
   }
   return slowed     ? Hindrance::kOffersDelayed
          : attached ? Hindrance::kNoFreeSlot

@@ -222,6 +222,7 @@ TEST_F(FullDisk, Row65_RunThatCannotEvenBeginIsAShortage) {
   EXPECT_FALSE(supervisor_->Start(LeaseOf(), SomeIncident()));
   EXPECT_EQ(supervisor_->active(), 0u);
   EXPECT_FALSE(std::filesystem::exists(Workspace()));
+  fill.close();  // else it keeps its blocks
   std::filesystem::remove(root_ / "fill");
   finished_.clear();
   EXPECT_EQ(RunAgent({"exit", "0"}).status, RunStatus::kSuccess);

@@ -1,5 +1,6 @@
 #include "common/log_queue.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <deque>
 #include <limits>
@@ -186,7 +187,13 @@ void WriteToStderr(std::string_view text) noexcept {
     LogQueue::Limits limits;
     limits.bytes = std::numeric_limits<std::size_t>::max();
     LogQueue queue(STDERR_FILENO, limits, [](std::uint64_t) { return std::string(); });
-    queue.Push(std::string(text));
+    // After a line that nobody reads, Flush returns at once.
+    for (std::size_t begin = 0; begin <= text.size();) {
+      const std::size_t end = std::min(text.find('\n', begin), text.size());
+      queue.Push(std::string(text.substr(begin, end - begin)));
+      queue.Flush();
+      begin = end + 1;
+    }
   } catch (...) {  // no thread: the message is worth the wait
     WriteAll(STDERR_FILENO, text);
     WriteAll(STDERR_FILENO, "\n");

@@ -52,8 +52,8 @@ class LogQueue {
   std::thread thread_;
 };
 
-// Writes a text to stderr, and waits no longer than a LogQueue at its end for somebody to read it:
-// for messages from outside the time of a Logger.
+// Writes a text to stderr, and waits for its reader as long as each line of it is written within
+// the patience of a LogQueue: for messages from outside the time of a Logger.
 void WriteToStderr(std::string_view text) noexcept;
 
 }  // namespace runner

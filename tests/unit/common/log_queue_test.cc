@@ -1,7 +1,10 @@
 #include "common/log_queue.h"
 
+#include <algorithm>
+#include <atomic>
 #include <optional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <fcntl.h>
@@ -221,6 +224,30 @@ TEST(LogQueueTest, AStoppedTerminalHoldsLinesUntilItGoesOn) {
   const auto lines = ReadLines(screen.Get(), 11);
   ASSERT_THAT(lines, SizeIs(11));
   EXPECT_EQ(lines.back(), "lost 90");
+}
+
+TEST(LogQueueTest, StderrWaitsForASlowReader) {
+  Pipe pipe;
+  ::fcntl(pipe.out.Get(), F_SETFL, 0);
+  std::string text = "problems";
+  for (int i = 0; i < 32; ++i) text += '\n' + std::string(1023, 'x');
+  std::atomic<std::size_t> read = 0;
+  std::thread reader([&] {  // a kilobyte each 100 ms
+    char some[1024];
+    for (ssize_t got; (got = ::read(pipe.out.Get(), some, sizeof some)) > 0;) {
+      read += static_cast<std::size_t>(got);
+      std::this_thread::sleep_for(100ms);
+    }
+  });
+  const UniqueFd before(::dup(STDERR_FILENO));
+  ::dup2(pipe.in.Get(), STDERR_FILENO);
+  pipe.in.Reset();
+  WriteToStderr(text);
+  const std::size_t read_by_then = read;
+  ::dup2(before.Get(), STDERR_FILENO);
+  reader.join();
+  EXPECT_GE(read_by_then + 4096 + 1024, text.size()) << "the pipe holds the rest";
+  EXPECT_EQ(read, text.size() + 1);
 }
 
 }  // namespace

@@ -37,8 +37,7 @@ std::optional<ConnectionTable::Id> ConnectionTable::Excess(MonoTime now,
   for (const auto& [id, connection] : connections_) {
     if (id == newest) continue;
     if (address_full && connection.address != last.address) continue;
-    // A Unix socket does not count what it receives.
-    if (connection.address.empty() || now - connection.since > limits_.settled_after) continue;
+    if (now - connection.since > limits_.settled_after) continue;
     const std::uint64_t bytes = received(id);
     if (excess && bytes >= least) continue;
     excess = id;

@@ -75,10 +75,17 @@ TEST_F(ConnectionTableTest, SettledConnectionsStayAndTheNewOneGoes) {
   EXPECT_THAT(Excess(), Optional(newest));
 }
 
-TEST_F(ConnectionTableTest, ConnectionsWithoutAnAddressStayAndTheNewOneGoes) {
-  for (int i = 0; i < 3; ++i) Add("");
+TEST_F(ConnectionTableTest, ConnectionsWithoutAnAddressMakeRoomUntilTheyAreSettled) {
+  const auto first = Add("");
+  Add("");
+  Add("");
+  const auto fourth = Add("");
+  EXPECT_THAT(Excess(), Optional(first));
+  table_.Remove(first);
+  now_ += seconds(11);
   const auto newest = Add("");
   EXPECT_THAT(Excess(), Optional(newest));
+  EXPECT_GT(newest, fourth);
 }
 
 TEST_F(ConnectionTableTest, RemovedConnectionsCountNoMore) {

@@ -253,6 +253,30 @@ TEST_F(GrpcEndpointTest, Row64_SilentConnectionsMakeRoomForCalls) {
   ::setrlimit(RLIMIT_NOFILE, &before);
 }
 
+TEST_F(GrpcEndpointTest, Row64_SilentConnectionsOnAUnixSocketMakeRoomForCalls) {
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  const rlimit usual{std::min<rlim_t>(1024, before.rlim_max), before.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &usual), 0);
+  {
+    const GrpcEndpoint endpoint(SocketAddress(), {&admin_});
+    sockaddr_un name{};
+    name.sun_family = AF_UNIX;
+    SocketPath().copy(name.sun_path, sizeof name.sun_path - 1);
+    std::vector<UniqueFd> silent;  // 128 are kept
+    for (int i = 0; i < 300; ++i) {
+      silent.emplace_back(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+      ASSERT_EQ(
+          ::connect(silent.back().Get(), reinterpret_cast<const sockaddr*>(&name), sizeof name), 0);
+    }
+    EXPECT_TRUE(IsClosed(silent.front()));
+    char byte = 0;
+    EXPECT_NE(::recv(silent.back().Get(), &byte, 1, MSG_DONTWAIT), 0) << "the newest one is closed";
+    EXPECT_EQ(RawClient(SocketAddress()).Health(""), kServing);
+  }
+  ::setrlimit(RLIMIT_NOFILE, &before);
+}
+
 class FloodTest : public GrpcEndpointTest,
                   public testing::WithParamInterface<std::pair<const char*, Http2Flood::Kind>> {};
 

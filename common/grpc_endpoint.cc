@@ -201,7 +201,7 @@ class GrpcEndpoint::Impl {
         listener_(loop_, Listen(address),
                   {.limits = ConnectionLimits(),
                    .flooded = [this] { return detector_.Flooded() || HandOverIsStuck(); }},
-                  [this](Listener::Id, UniqueFd fd) { HandOver(std::move(fd)); }) {
+                  [this](Listener::Id, UniqueFd& fd) { return HandOver(fd); }) {
     // A switch of the whole process, which stays on.
     grpc::EnableDefaultHealthCheckService(true);
 
@@ -262,11 +262,12 @@ class GrpcEndpoint::Impl {
 
  private:
   // gRPC reads from the connection on the thread that hands it over, for as long as there is data:
-  // that is never the loop thread.
-  void HandOver(UniqueFd fd) {
+  // that is never the loop thread. False when no thread can be started.
+  bool HandOver(UniqueFd& fd) {
     const MutexLock lock(hand_over_mutex_);
     if (waiting_++ == 0) progress_ = clock_.Now().mono;
-    const bool runs = handing_over_.Run([this, owned = std::make_shared<UniqueFd>(std::move(fd))] {
+    const auto owned = std::make_shared<UniqueFd>(std::move(fd));
+    const bool runs = handing_over_.Run([this, owned] {
       {
         const MutexLock started(hand_over_mutex_);
         --waiting_;
@@ -277,7 +278,11 @@ class GrpcEndpoint::Impl {
       connection.fd = owned->Release();
       acceptor_->HandleNewConnection(&connection);
     });
-    if (!runs) --waiting_;  // no thread can be started: the connection is closed
+    if (!runs) {
+      --waiting_;
+      fd = std::move(*owned);
+    }
+    return runs;
   }
 
   // Connections that send without a pause keep the threads that hand over, also without calls.

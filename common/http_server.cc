@@ -69,7 +69,7 @@ class HttpServer::Impl {
         loop_(clock_),
         listener_(loop_, ListenOn({options.bind_address, options.port, {}}, options.option),
                   ListenerOptions(options),
-                  [this](Listener::Id id, UniqueFd fd) { Add(id, std::move(fd)); }) {
+                  [this](Listener::Id id, UniqueFd& fd) { return Add(id, fd); }) {
     // No internal thread: the loop polls, and accepts for the library.
     daemon_.reset(::MHD_start_daemon(
         MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET, 0, nullptr, nullptr, &Impl::Answer, this,  //
@@ -94,13 +94,14 @@ class HttpServer::Impl {
   std::uint16_t port() const { return listener_.port(); }
 
  private:
-  void Add(Listener::Id id, UniqueFd fd) {
+  bool Add(Listener::Id id, UniqueFd& fd) {
     const sockaddr nobody{AF_UNSPEC, {}};
     adding_ = id;
     // The library closes the descriptor also when it fails.
     if (::MHD_add_connection(daemon_.get(), fd.Release(), &nobody, sizeof nobody) != MHD_YES) {
       listener_.Closed(id);
     }
+    return true;
   }
 
   void Serve() {

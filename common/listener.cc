@@ -75,18 +75,27 @@ void Listener::WatchSockets() {
 
 void Listener::Accept(int listening) {
   for (int i = 0; i < kMaxPerTurn; ++i) {
+    // Without both of its descriptors a connection stays in the queue of the kernel.
+    UniqueFd given(::fcntl(listening, F_DUPFD_CLOEXEC, 0));
+    if (!given) return OnShortage(errno);
     sockaddr_storage name{};
     socklen_t size = sizeof name;
     UniqueFd fd(::accept4(listening, reinterpret_cast<sockaddr*>(&name), &size,
                           SOCK_CLOEXEC | SOCK_NONBLOCK));
     if (!fd && (errno == EINTR || errno == ECONNABORTED)) continue;
     if (!fd && errno != EAGAIN) return OnShortage(errno);
+    if (fd && ::dup3(fd.Get(), given.Get(), O_CLOEXEC) < 0) return OnShortage(errno);
+    const bool more = static_cast<bool>(fd);
+    if (more) {
+      if (const int error = Admit(std::move(fd), std::move(given), KeyOf(name)); error != 0) {
+        return OnShortage(error);
+      }
+    }
     {
       const MutexLock lock(mutex_);
       error_ = 0;
     }
-    if (!fd) return;
-    Admit(std::move(fd), KeyOf(name));
+    if (!more) return;
   }
 }
 
@@ -105,38 +114,59 @@ void Listener::PauseAccepting(Duration time) {
   loop_.Cancel(resume_timer_);
   resume_timer_ = loop_.After(time, [this] {
     resume_timer_ = Inbox::kNoTimer;
-    WatchSockets();
-    // Called also when nobody connects: accept(2) tells whether the shortage has passed.
-    if (!sockets_.sockets.empty()) Accept(sockets_.sockets.front().Get());
+    Resume();
   });
 }
 
-void Listener::Admit(UniqueFd fd, const std::string& address) {
+void Listener::Resume() {
+  if (refused_) {
+    auto [id, fd] = std::exchange(refused_, std::nullopt).value();
+    const bool open = open_.find(id) != open_.end();
+    if (const int error = open ? HandOver(id, std::move(fd)) : 0; error != 0) {
+      return OnShortage(error);
+    }
+  }
+  try {
+    WatchSockets();
+  } catch (const std::system_error& error) {  // epoll has no memory or no room
+    return OnShortage(error.code().value());
+  }
+  // Called also when nobody connects: accept(2) tells whether the shortage has passed.
+  if (!sockets_.sockets.empty()) Accept(sockets_.sockets.front().Get());
+}
+
+// Takes the two descriptors of a connection. Returns the error of a shortage, or 0.
+int Listener::Admit(UniqueFd fd, UniqueFd given, const std::string& address) {
   // Replies are small, and are not held back.
   const int on = 1;
   if (!address.empty()) ::setsockopt(fd.Get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  UniqueFd given(::fcntl(fd.Get(), F_DUPFD_CLOEXEC, 0));
-  if (!given) return;
   const MonoTime now = loop_.Now().mono;
   const Id id = table_.Add(now, address);
   const int watched = fd.Get();
   open_.emplace(id, Connection{std::move(fd), !address.empty()});
   if (const auto excess = table_.Excess(now, [this](Id one) { return Received(one); })) {
     Cut(*excess);
-    if (*excess == id) return;
+    if (*excess == id) return 0;
   }
   try {
     // EPOLLHUP and EPOLLERR are always reported; EPOLLIN once for what has arrived, as the server
     // reads it.
     const std::uint32_t traffic = options_.flooded ? EPOLLIN | EPOLLET : 0;
     loop_.Watch(watched, traffic, [this, id](std::uint32_t events) { OnEvents(id, events); });
-  } catch (const std::system_error&) {
-    return Cut(id);
+  } catch (const std::system_error& error) {
+    Cut(id);
+    return error.code().value();
   }
   if (options_.max_age != Duration::zero() && age_timer_ == Inbox::kNoTimer) {
     age_timer_ = loop_.At(now + options_.max_age, [this] { CutOld(); });
   }
-  on_connection_(id, std::move(given));
+  return HandOver(id, std::move(given));
+}
+
+int Listener::HandOver(Id id, UniqueFd fd) {
+  if (on_connection_(id, fd)) return 0;
+  refused_.emplace(id, std::move(fd));
+  return EAGAIN;  // as pthread_create(3) reports it
 }
 
 void Listener::OnEvents(Id id, std::uint32_t events) {

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <utility>
 
 #include "common/clock.h"
 #include "common/connection_table.h"
@@ -37,8 +38,10 @@ class Listener {
     std::function<bool()> flooded = {};
   };
   static constexpr std::uint64_t kTrafficStep = 16 * 1024;
-  // Takes the connection over, which is non-blocking. On the loop thread; never blocks or throws.
-  using OnConnection = std::function<void(Id, UniqueFd)>;
+  // Takes the connection over, which is non-blocking. Leaves the descriptor and returns false when
+  // the server is short of threads or memory: it is called again with the same connection, and no
+  // other is accepted meanwhile. On the loop thread; never blocks or throws.
+  using OnConnection = std::function<bool(Id, UniqueFd&)>;
 
   Listener(Inbox& loop, ListenSockets sockets, const Options& options, OnConnection on_connection);
   ~Listener();
@@ -52,7 +55,11 @@ class Listener {
   // which is noticed here.
   void Closed(Id id);
 
-  // The reason why accept(2) has failed for `failure_after`; nothing when it works.
+  // Closes the connection, also for the server.
+  void Cut(Id id);
+
+  // The reason why connections have not been accepted, or not been taken over by the server, for
+  // `failure_after`; nothing when they are.
   std::optional<std::string> Failure() const EXCLUDES(mutex_);
 
   // Closes the listening sockets, and removes the file of a Unix socket. Connections stay.
@@ -66,12 +73,13 @@ class Listener {
   };
 
   void WatchSockets();
+  void Resume();
   void Accept(int listening);
-  void Admit(UniqueFd fd, const std::string& address);
+  int Admit(UniqueFd fd, UniqueFd given, const std::string& address);
+  int HandOver(Id id, UniqueFd fd);
   void OnEvents(Id id, std::uint32_t events);
   void OnShortage(int error);
   void PauseAccepting(Duration time);
-  void Cut(Id id);
   void CutOld();
   void CutBusiest();
   std::uint64_t Received(Id id) const;
@@ -82,13 +90,14 @@ class Listener {
   const OnConnection on_connection_;
   ConnectionTable table_;
   std::unordered_map<Id, Connection> open_;
+  std::optional<std::pair<Id, UniqueFd>> refused_;  // the server has not taken it over yet
   Inbox::TimerId resume_timer_ = Inbox::kNoTimer;
   Inbox::TimerId age_timer_ = Inbox::kNoTimer;
   Inbox::TimerId flood_timer_ = Inbox::kNoTimer;
   std::uint64_t unchecked_ = 0;  // bytes since `flooded` was asked
 
   mutable Mutex mutex_;
-  int error_ GUARDED_BY(mutex_) = 0;  // of accept(2); 0: it works
+  int error_ GUARDED_BY(mutex_) = 0;  // why connections are not accepted; 0: they are
   MonoTime failing_since_ GUARDED_BY(mutex_);
 };
 

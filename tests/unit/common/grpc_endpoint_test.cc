@@ -277,6 +277,25 @@ TEST_F(GrpcEndpointTest, Row64_SilentConnectionsOnAUnixSocketMakeRoomForCalls) {
   ::setrlimit(RLIMIT_NOFILE, &before);
 }
 
+TEST_F(GrpcEndpointTest, Row64_AcceptsAgainAfterAShortageOfThreads) {
+  GrpcEndpoint endpoint("127.0.0.1:0", {&admin_});
+  pthread_attr_t usual, huge;
+  ASSERT_EQ(::pthread_getattr_default_np(&usual), 0);
+  ASSERT_EQ(::pthread_getattr_default_np(&huge), 0);
+  ASSERT_EQ(::pthread_attr_setstacksize(&huge, std::size_t{1} << 47), 0);
+  // The address space does not hold the stack of another thread.
+  ASSERT_EQ(::pthread_setattr_default_np(&huge), 0);
+  const UniqueFd waiting = ConnectTo(endpoint.port());
+  EXPECT_TRUE(Eventually([&] { return endpoint.Failure().has_value(); }, std::chrono::seconds(10)));
+  EXPECT_EQ(endpoint.Failure(), "gRPC listener does not accept: Resource temporarily unavailable");
+  ASSERT_EQ(::pthread_setattr_default_np(&usual), 0);
+  EXPECT_TRUE(Eventually([&] { return !endpoint.Failure(); }));
+  // The server answers the preface of HTTP/2 with its settings.
+  SendText(waiting, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+  char byte = 0;
+  EXPECT_EQ(::recv(waiting.Get(), &byte, 1, 0), 1);
+}
+
 class FloodTest : public GrpcEndpointTest,
                   public testing::WithParamInterface<std::pair<const char*, Http2Flood::Kind>> {};
 

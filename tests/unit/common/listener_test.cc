@@ -7,10 +7,30 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/epoll.h>
+#include <sys/syscall.h>
 
 #include "tests/support/eventually.h"
 #include "tests/support/tcp_client.h"
 #include "tests/unit/common/no_descriptors.h"
+
+namespace {
+
+std::atomic<bool> epoll_is_full = false;
+std::atomic<int> descriptors_unwatched = 0;
+
+}  // namespace
+
+// Stands in for that of the C library: the limit of epoll(7), max_user_watches, belongs to the
+// whole machine.
+extern "C" int epoll_ctl(int epoll, int operation, int fd, epoll_event* event) noexcept {
+  if (operation == EPOLL_CTL_ADD && epoll_is_full) {
+    errno = ENOSPC;
+    return -1;
+  }
+  if (operation == EPOLL_CTL_DEL) ++descriptors_unwatched;
+  return static_cast<int>(::syscall(SYS_epoll_ctl, epoll, operation, fd, event));
+}
 
 namespace runner {
 namespace {
@@ -25,9 +45,11 @@ class AcceptingServer {
   explicit AcceptingServer(const Listener::Options& options, Address address = {"127.0.0.1", 0, {}})
       : loop_(clock_),
         listener_(loop_, ListenOn(address, ""), options,
-                  [this](Listener::Id, UniqueFd fd) {
+                  [this](Listener::Id, UniqueFd& fd) {
                     const MutexLock lock(mutex_);
+                    if (refuses_) return false;
                     accepted_.push_back(std::move(fd));
+                    return true;
                   }),
         thread_([this] { loop_.Run(); }) {}
   ~AcceptingServer() {
@@ -49,6 +71,10 @@ class AcceptingServer {
     loop_.Post([&] { open.set_value(listener_.connections()); });
     return open.get_future().get();
   }
+  void Refuse(bool refuse) {
+    const MutexLock lock(mutex_);
+    refuses_ = refuse;
+  }
   // As gRPC closes a connection.
   void ShutDown(std::size_t index) {
     const MutexLock lock(mutex_);
@@ -60,6 +86,7 @@ class AcceptingServer {
   const SystemClock clock_;
   Mutex mutex_;
   std::vector<UniqueFd> accepted_ GUARDED_BY(mutex_);
+  bool refuses_ GUARDED_BY(mutex_) = false;
   Inbox loop_;
   Listener listener_;
   std::thread thread_;
@@ -83,7 +110,64 @@ TEST(ListenerTest, AShortFailureIsNotReported) {
   AcceptingServer server({.failure_after = std::chrono::hours(1)});
   UniqueFd waiting(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   const NoDescriptors shortage;
+  const int before = descriptors_unwatched;
+  ASSERT_TRUE(ConnectSocket(waiting, server.port()));
+  ASSERT_TRUE(Eventually([&] { return descriptors_unwatched > before; })) << "accepting pauses";
   EXPECT_EQ(server.listener().Failure(), std::nullopt);
+}
+
+TEST(ListenerTest, OneFreeDescriptorIsAShortage) {
+  AcceptingServer server({.failure_after = Duration::zero()});
+  UniqueFd waiting(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  {
+    const NoDescriptors shortage(1);
+    ASSERT_TRUE(ConnectSocket(waiting, server.port()));
+    EXPECT_TRUE(Eventually([&] { return server.listener().Failure().has_value(); },
+                           std::chrono::seconds(5)));
+    EXPECT_EQ(server.accepted(), 0u);
+  }
+  EXPECT_TRUE(Eventually([&] { return server.accepted() == 1; }, std::chrono::seconds(5)));
+  EXPECT_TRUE(Eventually([&] { return !server.listener().Failure(); }));
+}
+
+TEST(ListenerTest, AcceptsAgainAfterEpollWasFull) {
+  AcceptingServer server({.failure_after = Duration::zero()});
+  UniqueFd waiting(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  {
+    const NoDescriptors shortage;
+    ASSERT_TRUE(ConnectSocket(waiting, server.port()));
+    ASSERT_TRUE(Eventually([&] { return server.listener().Failure().has_value(); }));
+    epoll_is_full = true;
+  }
+  EXPECT_TRUE(Eventually(
+      [&] { return server.listener().Failure().value_or("").starts_with("No space left"); }));
+  epoll_is_full = false;
+  EXPECT_TRUE(Eventually([&] { return server.accepted() == 1; }));
+  EXPECT_TRUE(Eventually([&] { return !server.listener().Failure(); }));
+}
+
+TEST(ListenerTest, AConnectionThatCannotBeWatchedIsReported) {
+  AcceptingServer server({.failure_after = Duration::zero()});
+  epoll_is_full = true;
+  const UniqueFd client = ConnectTo(server.port());
+  EXPECT_TRUE(
+      Eventually([&] { return server.listener().Failure().has_value(); }, std::chrono::seconds(5)));
+  epoll_is_full = false;
+  EXPECT_TRUE(IsClosed(client));
+  EXPECT_TRUE(Eventually([&] { return !server.listener().Failure(); }));
+}
+
+TEST(ListenerTest, AConnectionWaitsUntilTheServerCanTakeIt) {
+  AcceptingServer server({.failure_after = Duration::zero()});
+  server.Refuse(true);
+  const UniqueFd gone = ConnectTo(server.port());
+  ASSERT_TRUE(
+      Eventually([&] { return server.listener().Failure().has_value(); }, std::chrono::seconds(5)));
+  ::shutdown(gone.Get(), SHUT_RDWR);
+  const UniqueFd waiting = ConnectTo(server.port());
+  server.Refuse(false);
+  EXPECT_TRUE(Eventually([&] { return server.accepted() >= 1; }, std::chrono::seconds(5)));
+  EXPECT_TRUE(Eventually([&] { return !server.listener().Failure(); }));
 }
 
 TEST(ListenerTest, SilentConnectionsAreClosedToMakeRoom) {

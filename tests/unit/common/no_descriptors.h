@@ -5,14 +5,14 @@
 
 namespace runner {
 
-// This process cannot open a descriptor while it lives.
+// This process cannot open more than `spare` descriptors (0 or 1) while it lives.
 class NoDescriptors {
  public:
-  NoDescriptors() {
+  explicit NoDescriptors(int spare = 0) {
     ::getrlimit(RLIMIT_NOFILE, &before_);
     const int lowest_free = ::dup(STDIN_FILENO);
     ::close(lowest_free);
-    const rlimit none{static_cast<rlim_t>(lowest_free), before_.rlim_max};
+    const rlimit none{static_cast<rlim_t>(lowest_free + spare), before_.rlim_max};
     ::setrlimit(RLIMIT_NOFILE, &none);
   }
   ~NoDescriptors() { ::setrlimit(RLIMIT_NOFILE, &before_); }

@@ -64,7 +64,8 @@ bool HttpRequest::HasQuery(std::string_view key) const {
 class HttpServer::Impl {
  public:
   Impl(const Options& options, std::map<std::string, HttpHandler> routes, OnError on_error)
-      : routes_(std::move(routes)),
+      : max_head_age_(options.max_head_age),
+        routes_(std::move(routes)),
         on_error_(std::move(on_error)),
         loop_(clock_),
         listener_(loop_, ListenOn({options.bind_address, options.port, {}}, options.option),
@@ -100,8 +101,25 @@ class HttpServer::Impl {
     // The library closes the descriptor also when it fails.
     if (::MHD_add_connection(daemon_.get(), fd.Release(), &nobody, sizeof nobody) != MHD_YES) {
       listener_.Closed(id);
+      return true;
     }
+    without_head_.emplace(id, loop_.Now().mono);
+    if (head_timer_ == Inbox::kNoTimer) CutSlowHeads();
     return true;
+  }
+
+  void CutSlowHeads() {
+    head_timer_ = Inbox::kNoTimer;
+    const MonoTime now = loop_.Now().mono;
+    while (!without_head_.empty()) {
+      const auto [id, since] = *without_head_.begin();
+      if (since + max_head_age_ > now) {
+        head_timer_ = loop_.At(since + max_head_age_, [this] { CutSlowHeads(); });
+        return;
+      }
+      without_head_.erase(id);
+      listener_.Cut(id);
+    }
   }
 
   void Serve() {
@@ -120,6 +138,7 @@ class HttpServer::Impl {
       } catch (...) {  // out of memory: the listener closes it when it is too old
       }
     } else if (const auto found = server->ids_.find(connection); found != server->ids_.end()) {
+      server->without_head_.erase(found->second);
       server->listener_.Closed(found->second);
       server->ids_.erase(found);
     }
@@ -143,9 +162,12 @@ class HttpServer::Impl {
   static MHD_Result Answer(void* self, MHD_Connection* connection, const char*, const char* method,
                            const char*, const char*, std::size_t*, void** context) noexcept {
     if (*context == nullptr) return MHD_NO;
+    auto* server = static_cast<Impl*>(self);
+    if (const auto found = server->ids_.find(connection); found != server->ids_.end()) {
+      server->without_head_.erase(found->second);
+    }
     try {
-      return static_cast<Impl*>(self)->Respond(connection, method,
-                                               *static_cast<const std::string*>(*context));
+      return server->Respond(connection, method, *static_cast<const std::string*>(*context));
     } catch (...) {  // out of memory
       return MHD_NO;
     }
@@ -178,6 +200,7 @@ class HttpServer::Impl {
     return {.status = 500, .body = "internal error\n"};
   }
 
+  const Duration max_head_age_;
   const std::map<std::string, HttpHandler> routes_;
   const OnError on_error_;
   const SystemClock clock_;
@@ -185,6 +208,8 @@ class HttpServer::Impl {
   Listener listener_;
   Listener::Id adding_ = 0;  // the connection that is being handed to the library
   std::unordered_map<const MHD_Connection*, Listener::Id> ids_;
+  std::map<Listener::Id, MonoTime> without_head_;  // and when they were accepted, oldest first
+  Inbox::TimerId head_timer_ = Inbox::kNoTimer;
   std::unique_ptr<MHD_Daemon, StopDaemon> daemon_;  // its end calls back
   std::thread thread_;
 };

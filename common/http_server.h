@@ -43,8 +43,10 @@ class HttpServer {
     std::uint16_t port = 0;                  // 0 picks a free one
     std::string option = {};                 // what sets the port, for an error
     std::size_t max_connections = 64;        // one address may have three quarters of them
-    // From accept(2) to the end of the response; then the connection is closed.
-    Duration max_connection_age = std::chrono::seconds(10);
+    // From accept(2) to the end of the head of the request; then the connection is closed.
+    Duration max_head_age = std::chrono::seconds(10);
+    // From accept(2) to the end of the response: large scrapes over slow links take time.
+    Duration max_connection_age = std::chrono::seconds(60);
   };
   // A handler threw: the client got 500, this is for the log. Runs on the thread of the server.
   using OnError = std::function<void(std::string_view path, std::string_view what)>;

@@ -189,11 +189,29 @@ TEST_F(HttpServerTest, Row64_SlowHeadsMakeRoomForAProbe) {
 
 TEST(HttpServerEndTest, AClientThatIsTooSlowIsClosed) {
   HttpServer::Options options;
-  options.max_connection_age = std::chrono::milliseconds(50);
+  options.max_head_age = std::chrono::milliseconds(50);
   const HttpServer server(options, {}, nullptr);
   const UniqueFd client = ConnectTo(server.port());
   SendText(client, "GET /met");
   EXPECT_TRUE(IsClosed(client));
+}
+
+TEST(HttpServerEndTest, ASlowReaderGetsTheWholeResponse) {
+  HttpServer::Options options;
+  options.max_head_age = std::chrono::milliseconds(50);
+  const std::size_t size = 50'000'000;
+  const HttpServer server(
+      options,
+      {{"/large",
+        [=](const HttpRequest&) { return HttpResponse{.body = std::string(size, 'x')}; }}},
+      nullptr);
+  const UniqueFd slow = ConnectTo(server.port());
+  SendText(slow, "GET /large HTTP/1.1\r\nHost: x\r\n\r\n");
+  char byte;
+  ASSERT_EQ(::recv(slow.Get(), &byte, 1, MSG_PEEK), 1);
+  const UniqueFd silent = ConnectTo(server.port());
+  EXPECT_TRUE(IsClosed(silent)) << "the time for a request has passed for both";
+  EXPECT_GT(ReadToEnd(slow).size(), size);
 }
 
 TEST(HttpServerEndTest, StopsWhileClientsAreConnected) {

@@ -2,9 +2,11 @@
 
 #include <cerrno>
 #include <charconv>
+#include <csignal>
 #include <cstdint>
 #include <cstring>
 #include <ctime>
+#include <limits>
 #include <stdexcept>
 #include <string>
 #include <system_error>
@@ -28,6 +30,8 @@ constexpr std::size_t kMaxRecordBytes = 64 * 1024;
 constexpr std::string_view kExtension = ".json";
 constexpr std::string_view kTemporary = ".tmp";
 constexpr std::int64_t kSecondsToWrite = 60;
+constexpr std::int32_t kMaxExitCode = 255;
+constexpr std::int32_t kMaxErrno = 4095;  // MAX_ERRNO of Linux
 constexpr mode_t kFileMode = 0600;
 constexpr int kDirectory = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 
@@ -63,6 +67,21 @@ std::optional<ShimStop> ParseStop(std::string_view word) {
     if (word == ToWord(stop)) return stop;
   }
   return std::nullopt;
+}
+
+// False: no integer from min to max. The library would convert it, and ingest refuses a result with
+// a negative time.
+template <typename T>
+bool ReadNumber(const nlohmann::json& document, const char* key, T& out, T min = 0,
+                T max = std::numeric_limits<T>::max()) {
+  const nlohmann::json& value = document.at(key);
+  const auto read = [&](auto number) {
+    if (std::cmp_less(number, min) || std::cmp_greater(number, max)) return false;
+    out = static_cast<T>(number);
+    return true;
+  };
+  if (value.is_number_unsigned()) return read(value.get<std::uint64_t>());
+  return value.is_number_integer() && read(value.get<std::int64_t>());
 }
 
 }  // namespace
@@ -216,23 +235,25 @@ std::optional<ShimRecord> ParseShimRecord(std::string_view document) try {
   if (id.size() >= sizeof record.incident_id || !stopped) return std::nullopt;
   std::memcpy(record.incident_id, id.data(), id.size());
   record.stopped = *stopped;
-  json.at("attempt").get_to(record.attempt);
-  json.at("exit_code").get_to(record.exit_code);
-  json.at("signal").get_to(record.signal);
-  json.at("spawn_errno").get_to(record.spawn_errno);
-  json.at("log_errno").get_to(record.log_errno);
-  json.at("orphans_killed").get_to(record.orphans_killed);
   json.at("timed_out").get_to(record.timed_out);
   json.at("oom").get_to(record.oom);
   json.at("disk_full").get_to(record.disk_full);
   json.at("contained").get_to(record.contained);
-  json.at("started_at_ns").get_to(record.started_at_ns);
-  json.at("finished_at_ns").get_to(record.finished_at_ns);
-  json.at("duration_ns").get_to(record.duration_ns);
-  json.at("stdout_bytes").get_to(record.out.bytes);
-  json.at("stdout_dropped_bytes").get_to(record.out.dropped_bytes);
-  json.at("stderr_bytes").get_to(record.err.bytes);
-  json.at("stderr_dropped_bytes").get_to(record.err.dropped_bytes);
+  const bool in_range =
+      ReadNumber(json, "attempt", record.attempt) &&
+      ReadNumber(json, "exit_code", record.exit_code, ShimRecord::kNoExitCode, kMaxExitCode) &&
+      ReadNumber(json, "signal", record.signal, 0, NSIG - 1) &&
+      ReadNumber(json, "spawn_errno", record.spawn_errno, 0, kMaxErrno) &&
+      ReadNumber(json, "log_errno", record.log_errno, 0, kMaxErrno) &&
+      ReadNumber(json, "orphans_killed", record.orphans_killed) &&
+      ReadNumber(json, "started_at_ns", record.started_at_ns) &&
+      ReadNumber(json, "finished_at_ns", record.finished_at_ns) &&
+      ReadNumber(json, "duration_ns", record.duration_ns) &&
+      ReadNumber(json, "stdout_bytes", record.out.bytes) &&
+      ReadNumber(json, "stdout_dropped_bytes", record.out.dropped_bytes) &&
+      ReadNumber(json, "stderr_bytes", record.err.bytes) &&
+      ReadNumber(json, "stderr_dropped_bytes", record.err.dropped_bytes);
+  if (!in_range) return std::nullopt;
   return record;
 } catch (const nlohmann::json::exception&) {
   return std::nullopt;

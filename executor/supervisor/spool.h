@@ -72,7 +72,8 @@ class Spool {
   UniqueFd claim_;
 };
 
-// The record of a document as a shim writes it; nothing when it is not one.
+// The record of a document as a shim writes it; nothing when it is not one, or a number in it is
+// out of range.
 std::optional<ShimRecord> ParseShimRecord(std::string_view document);
 
 }  // namespace runner::executor

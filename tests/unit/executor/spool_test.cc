@@ -2,6 +2,8 @@
 
 #include <filesystem>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include <gmock/gmock.h>
 #include <sys/stat.h>
@@ -210,6 +212,49 @@ TEST(Spool, WhatIsNotARecordIsNotRead) {
   for (const char* text : {"", "{}", "[]", "{\"incident_id\":1}", "null"}) {
     EXPECT_FALSE(ParseShimRecord(text)) << text;
   }
+}
+
+class SpoolNumbers : public ::testing::Test {
+ protected:
+  // The document of a sound record with another value for one field.
+  static std::string With(const std::string& field, const std::string& value) {
+    const TemporaryDirectory directory;
+    ShimRecord record;
+    std::string("018f2d3c-7a10-7c4e-9b1e-0123456789ab").copy(record.incident_id, 36);
+    EXPECT_TRUE(WriteResult((directory.path() / "record").c_str(), record));
+    std::string document = directory.Read("record");
+    const std::size_t at = document.find("\"" + field + "\":") + field.size() + 3;
+    EXPECT_LT(at, document.size()) << field;
+    document.replace(at, document.find_first_of(",}", at) - at, value);
+    return document;
+  }
+};
+
+TEST_F(SpoolNumbers, Row70_ARecordWithANumberOutOfRangeIsNoRecord) {
+  const std::string above_int64 = "9223372036854775808";
+  const std::pair<const char*, std::vector<std::string>> cases[] = {
+      {"attempt", {"-1", "4294967296", "1.5"}},
+      {"exit_code", {"-2", "256", "4294967296", "1.0"}},
+      {"signal", {"-1", "65", "4294967305"}},
+      {"spawn_errno", {"-1", "4096"}},
+      {"log_errno", {"-1", "4096"}},
+      {"orphans_killed", {"-1", "4294967296"}},
+      {"started_at_ns", {"-1", above_int64, "1e300", "true"}},
+      {"finished_at_ns", {"-1", above_int64, "1e300", "\"1\""}},
+      {"duration_ns", {"-1", above_int64, "1e300", "null"}},
+      {"stdout_bytes", {"-1", "18446744073709551616"}},
+      {"stdout_dropped_bytes", {"-1", "0.5"}},
+      {"stderr_bytes", {"-1", "true"}},
+      {"stderr_dropped_bytes", {"-1", "1e3"}},
+  };
+  for (const auto& [field, values] : cases) {
+    EXPECT_TRUE(ParseShimRecord(With(field, "0"))) << field;
+    for (const std::string& value : values) {
+      EXPECT_FALSE(ParseShimRecord(With(field, value))) << field << " " << value;
+    }
+  }
+  EXPECT_TRUE(ParseShimRecord(With("duration_ns", "9223372036854775807")));
+  EXPECT_TRUE(ParseShimRecord(With("exit_code", "-1")));
 }
 
 }  // namespace

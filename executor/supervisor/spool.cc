@@ -162,22 +162,26 @@ std::string Spool::RepairSpool(int root) {
 Spool::Stock Spool::Records() {
   Stock stock;
   std::vector<std::string> strangers;
-  ForEachEntry(claim_.Get(), [&](const char* entry) {
+  stock.list_errno = ForEachEntry(claim_.Get(), [&](const char* entry) {
     const std::string name = entry;
     const std::optional<Lease> lease = LeaseOf(name);
-    std::optional<ShimRecord> record;
+    Loaded loaded;
     if (lease) {
-      record = Load(*lease);
-      if (!record && ::fchmodat(claim_.Get(), entry, kFileMode, AT_SYMLINK_NOFOLLOW) == 0) {
-        record = Load(*lease);
+      loaded = TryLoad(*lease);
+      if (loaded.error == EACCES &&
+          ::fchmodat(claim_.Get(), entry, kFileMode, AT_SYMLINK_NOFOLLOW) == 0) {
+        loaded = TryLoad(*lease);
       }
     }
-    if (record) {
-      stock.records.emplace_back(*lease, *record);
+    if (loaded.record) {
+      stock.records.emplace_back(*lease, *loaded.record);
+    } else if (loaded.error != 0) {
+      ++stock.unreadable;
     } else if (!IsBeingWritten(claim_.Get(), name)) {
       strangers.push_back(name);
     }
-    return stock.records.size() < kMaxListed && strangers.size() < kMaxMoved;
+    return stock.records.size() < kMaxListed && stock.unreadable < kMaxMoved &&
+           strangers.size() < kMaxMoved;
   });
   if (!strangers.empty()) stock.strangers = MoveStrangers(strangers);
   return stock;
@@ -205,21 +209,28 @@ std::filesystem::path Spool::FileOf(const Lease& lease) const {
   return directory_ / (lease.incident_id + "." + std::to_string(lease.attempt) + ".json");
 }
 
-std::optional<ShimRecord> Spool::Load(const Lease& lease) const {
+std::optional<ShimRecord> Spool::Load(const Lease& lease) const { return TryLoad(lease).record; }
+
+Spool::Loaded Spool::TryLoad(const Lease& lease) const {
   // Whatever stands there under this name: nothing is waited for, and nothing large is read.
   const UniqueFd file(
       ::open(FileOf(lease).c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+  if (!file) {
+    const bool wrong_type = errno == ELOOP || errno == ENXIO || errno == ENODEV;
+    return {std::nullopt, wrong_type ? 0 : errno};
+  }
   struct stat status{};
-  if (!file || ::fstat(file.Get(), &status) != 0 || !S_ISREG(status.st_mode)) return std::nullopt;
+  if (::fstat(file.Get(), &status) != 0) return {std::nullopt, errno};
+  if (!S_ISREG(status.st_mode)) return {};
   std::string text(kMaxRecordBytes, '\0');
   const ssize_t got = ::read(file.Get(), text.data(), text.size());
-  if (got <= 0) return std::nullopt;
+  if (got < 0) return {std::nullopt, errno};
   text.resize(static_cast<std::size_t>(got));
   std::optional<ShimRecord> record = ParseShimRecord(text);
   if (record && (record->incident_id != lease.incident_id || record->attempt != lease.attempt)) {
-    return std::nullopt;
+    return {};
   }
-  return record;
+  return {record, 0};
 }
 
 void Spool::Remove(const Lease& lease) const {

@@ -1,13 +1,17 @@
 #include "executor/supervisor/spool.h"
 
+#include <cerrno>
 #include <filesystem>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
+#include "common/unique_fd.h"
 #include "executor/shim/result.h"
 #include "tests/unit/executor/temporary_directory.h"
 
@@ -198,14 +202,56 @@ TEST_F(SpoolRepair, Row70_EntriesThatAreNoRecordsAreMovedAsideAndRecordsStay) {
     root_.Write(fs::path(".spool") / name, "x");
   }
   root_.Write(".spool/" + id + ".10.json.tmp", "a shim writes it");
+  ASSERT_EQ(::mknod((spool_ / (id + ".11.json")).c_str(), S_IFSOCK | 0600, 0), 0);
   const Spool::Stock stock = spool.Records();
   EXPECT_EQ(stock.records.size(), 2u);
-  EXPECT_EQ(stock.strangers.moved, 12u);
+  EXPECT_EQ(stock.unreadable, 0u);
+  EXPECT_EQ(stock.strangers.moved, 13u);
   EXPECT_EQ(stock.strangers.failed, 0u);
   EXPECT_EQ(stock.strangers.directory, ".spool.bad-1");
   EXPECT_EQ(stock.strangers.names.size(), 5u);
   EXPECT_EQ(std::distance(fs::directory_iterator(spool_), fs::directory_iterator()), 3);
   EXPECT_EQ(spool.Records().strangers.moved, 0u);
+}
+
+// The soft limit of descriptors leaves `free` of them until the object goes.
+class FewDescriptors {
+ public:
+  explicit FewDescriptors(rlim_t free) {
+    EXPECT_EQ(::getrlimit(RLIMIT_NOFILE, &before_), 0);
+    const UniqueFd lowest(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+    const rlimit few{static_cast<rlim_t>(lowest.Get()) + free, before_.rlim_max};
+    EXPECT_EQ(::setrlimit(RLIMIT_NOFILE, &few), 0);
+  }
+  ~FewDescriptors() { ::setrlimit(RLIMIT_NOFILE, &before_); }
+  FewDescriptors(const FewDescriptors&) = delete;
+  FewDescriptors& operator=(const FewDescriptors&) = delete;
+
+ private:
+  rlimit before_{};
+};
+
+TEST_F(SpoolRepair, Row70_RecordsThatCannotBeReadForWantOfDescriptorsStay) {
+  Spool spool(root_.path());
+  ASSERT_TRUE(spool.Claim());
+  WriteRecord(spool, 1);
+  WriteRecord(spool, 2);
+  {
+    const FewDescriptors few(1);  // for the list of the spool
+    const Spool::Stock stock = spool.Records();
+    EXPECT_THAT(stock.records, IsEmpty());
+    EXPECT_THAT(stock.strangers.names, IsEmpty());
+    EXPECT_EQ(stock.unreadable, 2u);
+    EXPECT_EQ(stock.list_errno, 0);
+  }
+  {
+    const FewDescriptors none(0);
+    EXPECT_EQ(spool.Records().list_errno, EMFILE);
+  }
+  const Spool::Stock stock = spool.Records();
+  EXPECT_EQ(stock.records.size(), 2u);
+  EXPECT_EQ(stock.unreadable, 0u);
+  EXPECT_FALSE(fs::exists(root_.path() / ".spool.bad-1"));
 }
 
 TEST(Spool, WhatIsNotARecordIsNotRead) {

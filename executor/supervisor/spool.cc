@@ -18,8 +18,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/uuid.h"
 #include "executor/workspace/directory.h"
-#include "executor/workspace/remove_tree.h"
 #include "executor/workspace/retention.h"
 #include "executor/workspace/workspace.h"
 
@@ -146,10 +146,10 @@ std::string Spool::RepairSpool(int root) {
   }
   if (exists) {
     const std::string prefix(kSpoolAside);
-    MovedAside aside = MoveAside(root, name, prefix, kMaxAside);
+    MovedAside aside = MoveAside(root, name, prefix, kMaxSpoolsAside);
     if (aside.error == EEXIST) {
-      RemoveTree(root, prefix + std::to_string(kMaxAside));
-      aside = MoveAside(root, name, prefix, kMaxAside);
+      aside.name = prefix + UuidGenerator().Next(std::chrono::system_clock::now());
+      aside.error = ::renameat(root, name.c_str(), root, aside.name.c_str()) == 0 ? 0 : errno;
     }
     if (aside.error != 0)
       return name + " is not usable and cannot be moved: " + ErrorText(aside.error);
@@ -191,7 +191,7 @@ Spool::Strangers Spool::MoveStrangers(const std::vector<std::string>& names) con
   Strangers result;
   const UniqueFd root(::open(root_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   // A directory of its own each time; when there are too many, the last one takes all that comes.
-  for (int n = 1; n <= kMaxAside; ++n) {
+  for (int n = 1; n <= kMaxSpoolsAside; ++n) {
     result.directory = std::string(kSpoolAside) + std::to_string(n);
     if (::mkdirat(root.Get(), result.directory.c_str(), S_IRWXU) == 0) break;
   }

@@ -16,10 +16,10 @@ namespace runner::executor {
 
 // <workspace-root>/.spool: the records that shims have left and that nobody has acknowledged yet.
 // Agents can reach it: an entry in its place is repaired or moved aside, to
-// <workspace-root>/.spool.bad-<n>, at most kMaxAside of them. Not thread-safe.
+// <workspace-root>/.spool.bad-<n>. Only retention removes what is moved aside: agents decide how
+// long that takes. Not thread-safe.
 class Spool {
  public:
-  static constexpr int kMaxAside = 16;
   // Entries of the spool that are looked at, or moved aside, in one call of Records.
   static constexpr std::size_t kMaxListed = 10'000;
   static constexpr std::size_t kMaxMoved = 100'000;

@@ -37,6 +37,8 @@ bool IsWorkspaceName(std::string_view name) {
 
 bool BeginsWithUuid(std::string_view name) { return IsLowerCaseUuid(name.substr(0, kUuidSize)); }
 
+bool IsSpoolAside(std::string_view name) { return name.starts_with(kSpoolAside); }
+
 // When an entry was made, where the file system knows.
 std::optional<std::pair<std::int64_t, std::uint32_t>> BornAt(int dir_fd, const char* name) {
   struct statx status{};
@@ -107,10 +109,16 @@ class Retention {
       return std::tie(a.modified, a.name) < std::tie(b.modified, b.name);
     });
     std::uint64_t total = 0;
-    for (const IdleWorkspace& each : found) total += each.finished ? each.bytes : 0;
+    std::size_t spools = 0;  // that were moved aside
+    for (const IdleWorkspace& each : found) {
+      total += each.finished ? each.bytes : 0;
+      spools += IsSpoolAside(each.name);
+    }
     for (const IdleWorkspace& each : found) {
       const bool over = each.finished && limits_.max_bytes != 0 && total > limits_.max_bytes;
-      const bool goes = !IsStopped() && (over || IsExpired(each.modified));
+      const bool crowded = IsSpoolAside(each.name) && spools > kMaxSpoolsAside;
+      const bool goes = !IsStopped() && (over || crowded || IsExpired(each.modified));
+      if (goes && IsSpoolAside(each.name)) --spools;
       // Also when it fails: others must not go for the one that cannot be removed.
       if (goes && each.finished) total -= each.bytes;
       if (goes && Remove(each)) {
@@ -125,7 +133,7 @@ class Retention {
   // Neither a workspace nor the executor's own, and made by an agent or since the executor is here.
   bool IsStranger(std::string_view name) const {
     if (name == kSpoolName || name == "lost+found") return false;
-    if (BeginsWithUuid(name) || name.starts_with(kSpoolAside)) return true;
+    if (BeginsWithUuid(name) || IsSpoolAside(name)) return true;
     const auto born = BornAt(root_, std::string(name).c_str());
     return born && spool_born_ && *born > *spool_born_;
   }

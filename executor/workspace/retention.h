@@ -13,9 +13,11 @@
 
 namespace runner::executor {
 
-// Names of the spool in the workspace root, and of spools that cannot be used: a number follows.
+// Names of the spool in the workspace root, and of spools that cannot be used: a number follows, or
+// a UUID when kMaxSpoolsAside numbers are taken.
 inline constexpr std::string_view kSpoolName = ".spool";
 inline constexpr std::string_view kSpoolAside = ".spool.bad-";
+inline constexpr int kMaxSpoolsAside = 16;
 
 // How much of the past stays under the workspace root. 0: that limit is off.
 struct RetentionLimits {
@@ -34,7 +36,8 @@ struct RetentionResult {
 // directory <incident-id> or <incident-id>.<n>, finished when it is the latter, or holds a regular
 // file result.json, or has been left alone for a minute; one that is not finished goes by age only.
 // Any other entry that begins with an incident id or with kSpoolAside (an agent has moved its
-// workspace, the executor a broken spool) goes as a workspace does. So does any entry at all that
+// workspace, the executor a broken spool) goes as a workspace does. The oldest broken spools beyond
+// kMaxSpoolsAside go whatever their age. So does, by the limits, any entry at all that
 // was made after the spool was, by the times of birth that statx(2) reports.
 //
 // Never touched: the spool, lost+found, what was there before the spool, mounts, what is locked

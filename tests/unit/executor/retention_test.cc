@@ -271,6 +271,20 @@ TEST_F(RetentionTest, Row71_AMovedWorkspaceGoesWhereNoTimeOfBirthIsKnown) {
   EXPECT_EQ(Names(), Strings{});
 }
 
+TEST_F(RetentionTest, Row70_SpoolsMovedAsideAreBoundedWhateverTheirAge) {
+  Strings kept;
+  for (int n = 1; n <= 20; ++n) {
+    const std::string suffix = n > kMaxSpoolsAside ? Id(n % 10) : std::to_string(n);
+    MakeFinished(".spool.bad-" + suffix, hours(n));
+    if (n <= kMaxSpoolsAside) kept.push_back(".spool.bad-" + suffix);
+  }
+  MakeFinished(Id(1), hours(23));
+  kept.push_back(Id(1));
+  std::sort(kept.begin(), kept.end());
+  EXPECT_EQ(EnforceAge().removed, 4U);
+  EXPECT_EQ(Names(), kept);
+}
+
 TEST_F(RetentionTest, Row71_FilesAndLinksGoByAgeAndBytesToo) {
   const TemporaryDirectory outside;
   outside.Write("precious", "x");

@@ -4,9 +4,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "common/clock.h"
@@ -25,11 +27,16 @@ struct RetentionLimits {
   std::uint64_t max_bytes = 0;  // of all finished workspaces together
 };
 
+// When an entry was made: seconds and nanoseconds since the epoch, as statx(2) reports them.
+using BirthTime = std::pair<std::int64_t, std::uint32_t>;
+
 struct RetentionResult {
   std::size_t removed = 0;  // entries; leftovers of an earlier call are not counted
   std::uint64_t bytes_removed = 0;
   std::uint64_t bytes_kept = 0;     // of the finished workspaces that are still there
   std::vector<std::string> errors;  // "name: what: why", the first 16
+  // Of the oldest spool; nothing: not known. The next call needs it: agents can replace the spool.
+  std::optional<BirthTime> spool_born;
 };
 
 // Removes finished workspaces in `root`, oldest first, until the limits are kept. A workspace is a
@@ -38,7 +45,7 @@ struct RetentionResult {
 // Any other entry that begins with an incident id or with kSpoolAside (an agent has moved its
 // workspace, the executor a broken spool) goes as a workspace does. The oldest broken spools beyond
 // kMaxSpoolsAside go whatever their age. So does, by the limits, any entry at all that
-// was made after the spool was, by the times of birth that statx(2) reports.
+// was made after the oldest spool that is known: the spool, broken ones, or `spool_born`.
 //
 // Never touched: the spool, lost+found, what was there before the spool, mounts, what is locked
 // (flock(2): its shim lives), and any attempt of an incident in `keep`.
@@ -52,6 +59,7 @@ struct RetentionResult {
 // after `stop` has become true.
 RetentionResult EnforceRetention(const std::filesystem::path& root, const RetentionLimits& limits,
                                  WallTime now, const std::set<std::string>& keep,
-                                 const std::atomic<bool>* stop = nullptr);
+                                 const std::atomic<bool>* stop = nullptr,
+                                 std::optional<BirthTime> spool_born = std::nullopt);
 
 }  // namespace runner::executor

@@ -2,9 +2,11 @@
 
 #include <cerrno>
 #include <charconv>
+#include <csignal>
 #include <cstdint>
 #include <cstring>
 #include <ctime>
+#include <limits>
 #include <stdexcept>
 #include <string>
 #include <system_error>
@@ -16,8 +18,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/uuid.h"
 #include "executor/workspace/directory.h"
-#include "executor/workspace/remove_tree.h"
 #include "executor/workspace/retention.h"
 #include "executor/workspace/workspace.h"
 
@@ -28,6 +30,8 @@ constexpr std::size_t kMaxRecordBytes = 64 * 1024;
 constexpr std::string_view kExtension = ".json";
 constexpr std::string_view kTemporary = ".tmp";
 constexpr std::int64_t kSecondsToWrite = 60;
+constexpr std::int32_t kMaxExitCode = 255;
+constexpr std::int32_t kMaxErrno = 4095;  // MAX_ERRNO of Linux
 constexpr mode_t kFileMode = 0600;
 constexpr int kDirectory = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 
@@ -63,6 +67,21 @@ std::optional<ShimStop> ParseStop(std::string_view word) {
     if (word == ToWord(stop)) return stop;
   }
   return std::nullopt;
+}
+
+// False: no integer from min to max. The library would convert it, and ingest refuses a result with
+// a negative time.
+template <typename T>
+bool ReadNumber(const nlohmann::json& document, const char* key, T& out, T min = 0,
+                T max = std::numeric_limits<T>::max()) {
+  const nlohmann::json& value = document.at(key);
+  const auto read = [&](auto number) {
+    if (std::cmp_less(number, min) || std::cmp_greater(number, max)) return false;
+    out = static_cast<T>(number);
+    return true;
+  };
+  if (value.is_number_unsigned()) return read(value.get<std::uint64_t>());
+  return value.is_number_integer() && read(value.get<std::int64_t>());
 }
 
 }  // namespace
@@ -127,10 +146,10 @@ std::string Spool::RepairSpool(int root) {
   }
   if (exists) {
     const std::string prefix(kSpoolAside);
-    MovedAside aside = MoveAside(root, name, prefix, kMaxAside);
+    MovedAside aside = MoveAside(root, name, prefix, kMaxSpoolsAside);
     if (aside.error == EEXIST) {
-      RemoveTree(root, prefix + std::to_string(kMaxAside));
-      aside = MoveAside(root, name, prefix, kMaxAside);
+      aside.name = prefix + UuidGenerator().Next(std::chrono::system_clock::now());
+      aside.error = ::renameat(root, name.c_str(), root, aside.name.c_str()) == 0 ? 0 : errno;
     }
     if (aside.error != 0)
       return name + " is not usable and cannot be moved: " + ErrorText(aside.error);
@@ -143,22 +162,26 @@ std::string Spool::RepairSpool(int root) {
 Spool::Stock Spool::Records() {
   Stock stock;
   std::vector<std::string> strangers;
-  ForEachEntry(claim_.Get(), [&](const char* entry) {
+  stock.list_errno = ForEachEntry(claim_.Get(), [&](const char* entry) {
     const std::string name = entry;
     const std::optional<Lease> lease = LeaseOf(name);
-    std::optional<ShimRecord> record;
+    Loaded loaded;
     if (lease) {
-      record = Load(*lease);
-      if (!record && ::fchmodat(claim_.Get(), entry, kFileMode, AT_SYMLINK_NOFOLLOW) == 0) {
-        record = Load(*lease);
+      loaded = TryLoad(*lease);
+      if (loaded.error == EACCES &&
+          ::fchmodat(claim_.Get(), entry, kFileMode, AT_SYMLINK_NOFOLLOW) == 0) {
+        loaded = TryLoad(*lease);
       }
     }
-    if (record) {
-      stock.records.emplace_back(*lease, *record);
+    if (loaded.record) {
+      stock.records.emplace_back(*lease, *loaded.record);
+    } else if (loaded.error != 0) {
+      ++stock.unreadable;
     } else if (!IsBeingWritten(claim_.Get(), name)) {
       strangers.push_back(name);
     }
-    return stock.records.size() < kMaxListed && strangers.size() < kMaxMoved;
+    return stock.records.size() < kMaxListed && stock.unreadable < kMaxMoved &&
+           strangers.size() < kMaxMoved;
   });
   if (!strangers.empty()) stock.strangers = MoveStrangers(strangers);
   return stock;
@@ -168,7 +191,7 @@ Spool::Strangers Spool::MoveStrangers(const std::vector<std::string>& names) con
   Strangers result;
   const UniqueFd root(::open(root_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   // A directory of its own each time; when there are too many, the last one takes all that comes.
-  for (int n = 1; n <= kMaxAside; ++n) {
+  for (int n = 1; n <= kMaxSpoolsAside; ++n) {
     result.directory = std::string(kSpoolAside) + std::to_string(n);
     if (::mkdirat(root.Get(), result.directory.c_str(), S_IRWXU) == 0) break;
   }
@@ -186,21 +209,28 @@ std::filesystem::path Spool::FileOf(const Lease& lease) const {
   return directory_ / (lease.incident_id + "." + std::to_string(lease.attempt) + ".json");
 }
 
-std::optional<ShimRecord> Spool::Load(const Lease& lease) const {
+std::optional<ShimRecord> Spool::Load(const Lease& lease) const { return TryLoad(lease).record; }
+
+Spool::Loaded Spool::TryLoad(const Lease& lease) const {
   // Whatever stands there under this name: nothing is waited for, and nothing large is read.
   const UniqueFd file(
       ::open(FileOf(lease).c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+  if (!file) {
+    const bool wrong_type = errno == ELOOP || errno == ENXIO || errno == ENODEV;
+    return {std::nullopt, wrong_type ? 0 : errno};
+  }
   struct stat status{};
-  if (!file || ::fstat(file.Get(), &status) != 0 || !S_ISREG(status.st_mode)) return std::nullopt;
+  if (::fstat(file.Get(), &status) != 0) return {std::nullopt, errno};
+  if (!S_ISREG(status.st_mode)) return {};
   std::string text(kMaxRecordBytes, '\0');
   const ssize_t got = ::read(file.Get(), text.data(), text.size());
-  if (got <= 0) return std::nullopt;
+  if (got < 0) return {std::nullopt, errno};
   text.resize(static_cast<std::size_t>(got));
   std::optional<ShimRecord> record = ParseShimRecord(text);
   if (record && (record->incident_id != lease.incident_id || record->attempt != lease.attempt)) {
-    return std::nullopt;
+    return {};
   }
-  return record;
+  return {record, 0};
 }
 
 void Spool::Remove(const Lease& lease) const {
@@ -216,23 +246,25 @@ std::optional<ShimRecord> ParseShimRecord(std::string_view document) try {
   if (id.size() >= sizeof record.incident_id || !stopped) return std::nullopt;
   std::memcpy(record.incident_id, id.data(), id.size());
   record.stopped = *stopped;
-  json.at("attempt").get_to(record.attempt);
-  json.at("exit_code").get_to(record.exit_code);
-  json.at("signal").get_to(record.signal);
-  json.at("spawn_errno").get_to(record.spawn_errno);
-  json.at("log_errno").get_to(record.log_errno);
-  json.at("orphans_killed").get_to(record.orphans_killed);
   json.at("timed_out").get_to(record.timed_out);
   json.at("oom").get_to(record.oom);
   json.at("disk_full").get_to(record.disk_full);
   json.at("contained").get_to(record.contained);
-  json.at("started_at_ns").get_to(record.started_at_ns);
-  json.at("finished_at_ns").get_to(record.finished_at_ns);
-  json.at("duration_ns").get_to(record.duration_ns);
-  json.at("stdout_bytes").get_to(record.out.bytes);
-  json.at("stdout_dropped_bytes").get_to(record.out.dropped_bytes);
-  json.at("stderr_bytes").get_to(record.err.bytes);
-  json.at("stderr_dropped_bytes").get_to(record.err.dropped_bytes);
+  const bool in_range =
+      ReadNumber(json, "attempt", record.attempt) &&
+      ReadNumber(json, "exit_code", record.exit_code, ShimRecord::kNoExitCode, kMaxExitCode) &&
+      ReadNumber(json, "signal", record.signal, 0, NSIG - 1) &&
+      ReadNumber(json, "spawn_errno", record.spawn_errno, 0, kMaxErrno) &&
+      ReadNumber(json, "log_errno", record.log_errno, 0, kMaxErrno) &&
+      ReadNumber(json, "orphans_killed", record.orphans_killed) &&
+      ReadNumber(json, "started_at_ns", record.started_at_ns) &&
+      ReadNumber(json, "finished_at_ns", record.finished_at_ns) &&
+      ReadNumber(json, "duration_ns", record.duration_ns) &&
+      ReadNumber(json, "stdout_bytes", record.out.bytes) &&
+      ReadNumber(json, "stdout_dropped_bytes", record.out.dropped_bytes) &&
+      ReadNumber(json, "stderr_bytes", record.err.bytes) &&
+      ReadNumber(json, "stderr_dropped_bytes", record.err.dropped_bytes);
+  if (!in_range) return std::nullopt;
   return record;
 } catch (const nlohmann::json::exception&) {
   return std::nullopt;

@@ -16,10 +16,10 @@ namespace runner::executor {
 
 // <workspace-root>/.spool: the records that shims have left and that nobody has acknowledged yet.
 // Agents can reach it: an entry in its place is repaired or moved aside, to
-// <workspace-root>/.spool.bad-<n>, at most kMaxAside of them. Not thread-safe.
+// <workspace-root>/.spool.bad-<n>. Only retention removes what is moved aside: agents decide how
+// long that takes. Not thread-safe.
 class Spool {
  public:
-  static constexpr int kMaxAside = 16;
   // Entries of the spool that are looked at, or moved aside, in one call of Records.
   static constexpr std::size_t kMaxListed = 10'000;
   static constexpr std::size_t kMaxMoved = 100'000;
@@ -49,10 +49,13 @@ class Spool {
   };
   struct Stock {
     std::vector<std::pair<Lease, ShimRecord>> records;  // the first kMaxListed
+    std::size_t unreadable = 0;                         // may be records, and stay
+    int list_errno = 0;  // not 0: the spool could not be listed to its end
     Strangers strangers;
   };
   // All records, after Claim. Moves aside every other entry, but for what a shim may be about to
-  // write (a temporary file that is not a minute old).
+  // write (a temporary file that is not a minute old), and what cannot be read now (such as for
+  // want of descriptors): the next call tries that again.
   Stock Records();
   // Nothing when there is no record of this lease, or none that can be read. The directory is in
   // the reach of agents: a record is worth no more than the proof that its shim ended as it should.
@@ -64,6 +67,12 @@ class Spool {
   // Why the root cannot be used; empty: it can.
   std::string Repair();
   std::string RepairSpool(int root);
+  // A record, or the errno for which the file could not be read. Neither: it holds no record.
+  struct Loaded {
+    std::optional<ShimRecord> record;
+    int error = 0;
+  };
+  Loaded TryLoad(const Lease& lease) const;
   Strangers MoveStrangers(const std::vector<std::string>& names) const;
 
   std::filesystem::path root_;       // absolute
@@ -72,7 +81,8 @@ class Spool {
   UniqueFd claim_;
 };
 
-// The record of a document as a shim writes it; nothing when it is not one.
+// The record of a document as a shim writes it; nothing when it is not one, or a number in it is
+// out of range.
 std::optional<ShimRecord> ParseShimRecord(std::string_view document);
 
 }  // namespace runner::executor

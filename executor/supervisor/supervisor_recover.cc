@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <string>
+#include <system_error>
 
 #include "executor/supervisor/settlement.h"
 #include "executor/supervisor/supervisor.h"
@@ -19,12 +20,17 @@ std::vector<std::pair<Lease, Outcome>> Supervisor::Recover() {
   }
   std::map<std::string, Lease> latest;  // by incident: the one that the workspace belongs to
   const Spool::Stock stock = spool_.Records();
-  if (const Spool::Strangers& strangers = stock.strangers; !strangers.names.empty()) {
-    logger_.Warn("Entries of the spool that are no results moved aside",
-                 {{"entries", strangers.moved},
-                  {"failed", strangers.failed},
-                  {"directory", strangers.directory},
-                  {"names", strangers.names}});
+  if (stock.list_errno != 0) {
+    logger_.Error("Spool could not be read",
+                  {{"error", std::generic_category().message(stock.list_errno)}});
+  }
+  const Spool::Strangers& strangers = stock.strangers;
+  if (!strangers.names.empty() || stock.unreadable != 0) {
+    logger_.Warn("Unusable spool entries moved aside", {{"entries", strangers.moved},
+                                                        {"failed", strangers.failed},
+                                                        {"unreadable", stock.unreadable},
+                                                        {"directory", strangers.directory},
+                                                        {"names", strangers.names}});
   }
   for (const auto& [lease, record] : stock.records) {
     Lease& last = latest[lease.incident_id];

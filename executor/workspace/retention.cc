@@ -37,14 +37,16 @@ bool IsWorkspaceName(std::string_view name) {
 
 bool BeginsWithUuid(std::string_view name) { return IsLowerCaseUuid(name.substr(0, kUuidSize)); }
 
+bool IsSpoolAside(std::string_view name) { return name.starts_with(kSpoolAside); }
+
 // When an entry was made, where the file system knows.
-std::optional<std::pair<std::int64_t, std::uint32_t>> BornAt(int dir_fd, const char* name) {
+std::optional<BirthTime> BornAt(int dir_fd, const char* name) {
   struct statx status{};
   if (::statx(dir_fd, name, AT_SYMLINK_NOFOLLOW, STATX_BTIME, &status) != 0 ||
       (status.stx_mask & STATX_BTIME) == 0) {
     return std::nullopt;
   }
-  return std::pair(status.stx_btime.tv_sec, status.stx_btime.tv_nsec);
+  return BirthTime(status.stx_btime.tv_sec, status.stx_btime.tv_nsec);
 }
 
 // A time set into the future by the agent would keep its workspace forever; the time of the last
@@ -69,10 +71,13 @@ struct IdleWorkspace {
 
 class Retention {
  public:
-  Retention(int root, const RetentionLimits& limits, WallTime now, const std::atomic<bool>* stop)
-      : root_(root), limits_(limits), now_(now), stop_(stop) {}
+  Retention(int root, const RetentionLimits& limits, WallTime now, const std::atomic<bool>* stop,
+            std::optional<BirthTime> spool_born)
+      : root_(root), limits_(limits), now_(now), stop_(stop), spool_born_(spool_born) {}
 
   RetentionResult Run(const std::set<std::string>& keep) {
+    FindOldestSpool();
+    result_.spool_born = spool_born_;
     std::vector<std::string> leftovers;
     std::vector<std::string> names;
     const int error = ForEachEntry(root_, [&](std::string_view name) {
@@ -102,15 +107,31 @@ class Retention {
   }
 
  private:
+  void FindOldestSpool() {
+    const int error = ForEachEntry(root_, [&](const char* name) {
+      if (name != kSpoolName && !IsSpoolAside(name)) return true;
+      const auto born = BornAt(root_, name);
+      if (born && (!spool_born_ || *born < *spool_born_)) spool_born_ = born;
+      return true;
+    });
+    Check("workspace root", "list", error);
+  }
+
   void RemoveOldest(std::vector<IdleWorkspace> found) {
     std::sort(found.begin(), found.end(), [](const IdleWorkspace& a, const IdleWorkspace& b) {
       return std::tie(a.modified, a.name) < std::tie(b.modified, b.name);
     });
     std::uint64_t total = 0;
-    for (const IdleWorkspace& each : found) total += each.finished ? each.bytes : 0;
+    std::size_t spools = 0;  // that were moved aside
+    for (const IdleWorkspace& each : found) {
+      total += each.finished ? each.bytes : 0;
+      spools += IsSpoolAside(each.name);
+    }
     for (const IdleWorkspace& each : found) {
       const bool over = each.finished && limits_.max_bytes != 0 && total > limits_.max_bytes;
-      const bool goes = !IsStopped() && (over || IsExpired(each.modified));
+      const bool crowded = IsSpoolAside(each.name) && spools > kMaxSpoolsAside;
+      const bool goes = !IsStopped() && (over || crowded || IsExpired(each.modified));
+      if (goes && IsSpoolAside(each.name)) --spools;
       // Also when it fails: others must not go for the one that cannot be removed.
       if (goes && each.finished) total -= each.bytes;
       if (goes && Remove(each)) {
@@ -125,7 +146,7 @@ class Retention {
   // Neither a workspace nor the executor's own, and made by an agent or since the executor is here.
   bool IsStranger(std::string_view name) const {
     if (name == kSpoolName || name == "lost+found") return false;
-    if (BeginsWithUuid(name) || name.starts_with(kSpoolAside)) return true;
+    if (BeginsWithUuid(name) || IsSpoolAside(name)) return true;
     const auto born = BornAt(root_, std::string(name).c_str());
     return born && spool_born_ && *born > *spool_born_;
   }
@@ -209,8 +230,7 @@ class Retention {
   const RetentionLimits limits_;
   const WallTime now_;
   const std::atomic<bool>* const stop_;
-  const std::optional<std::pair<std::int64_t, std::uint32_t>> spool_born_ =
-      BornAt(root_, std::string(kSpoolName).c_str());
+  std::optional<BirthTime> spool_born_;  // of the oldest
   SeenLinks links_;
   RetentionResult result_;
 };
@@ -219,10 +239,12 @@ class Retention {
 
 RetentionResult EnforceRetention(const std::filesystem::path& root, const RetentionLimits& limits,
                                  WallTime now, const std::set<std::string>& keep,
-                                 const std::atomic<bool>* stop) {
+                                 const std::atomic<bool>* stop,
+                                 std::optional<BirthTime> spool_born) {
   const UniqueFd fd(::open(root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (fd) return Retention(fd.Get(), limits, now, stop).Run(keep);
+  if (fd) return Retention(fd.Get(), limits, now, stop, spool_born).Run(keep);
   RetentionResult result;  // without a root there is nothing to keep or remove
+  result.spool_born = spool_born;
   const int error = errno;
   if (error != ENOENT) {
     result.errors.push_back("workspace root: open: " + std::generic_category().message(error));

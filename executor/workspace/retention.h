@@ -4,18 +4,22 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "common/clock.h"
 
 namespace runner::executor {
 
-// Names of the spool in the workspace root, and of spools that cannot be used: a number follows.
+// Names of the spool in the workspace root, and of spools that cannot be used: a number follows, or
+// a UUID when kMaxSpoolsAside numbers are taken.
 inline constexpr std::string_view kSpoolName = ".spool";
 inline constexpr std::string_view kSpoolAside = ".spool.bad-";
+inline constexpr int kMaxSpoolsAside = 16;
 
 // How much of the past stays under the workspace root. 0: that limit is off.
 struct RetentionLimits {
@@ -23,19 +27,25 @@ struct RetentionLimits {
   std::uint64_t max_bytes = 0;  // of all finished workspaces together
 };
 
+// When an entry was made: seconds and nanoseconds since the epoch, as statx(2) reports them.
+using BirthTime = std::pair<std::int64_t, std::uint32_t>;
+
 struct RetentionResult {
   std::size_t removed = 0;  // entries; leftovers of an earlier call are not counted
   std::uint64_t bytes_removed = 0;
   std::uint64_t bytes_kept = 0;     // of the finished workspaces that are still there
   std::vector<std::string> errors;  // "name: what: why", the first 16
+  // Of the oldest spool; nothing: not known. The next call needs it: agents can replace the spool.
+  std::optional<BirthTime> spool_born;
 };
 
 // Removes finished workspaces in `root`, oldest first, until the limits are kept. A workspace is a
 // directory <incident-id> or <incident-id>.<n>, finished when it is the latter, or holds a regular
 // file result.json, or has been left alone for a minute; one that is not finished goes by age only.
 // Any other entry that begins with an incident id or with kSpoolAside (an agent has moved its
-// workspace, the executor a broken spool) goes as a workspace does. So does any entry at all that
-// was made after the spool was, by the times of birth that statx(2) reports.
+// workspace, the executor a broken spool) goes as a workspace does. The oldest broken spools beyond
+// kMaxSpoolsAside go whatever their age. So does, by the limits, any entry at all that
+// was made after the oldest spool that is known: the spool, broken ones, or `spool_born`.
 //
 // Never touched: the spool, lost+found, what was there before the spool, mounts, what is locked
 // (flock(2): its shim lives), and any attempt of an incident in `keep`.
@@ -49,6 +59,7 @@ struct RetentionResult {
 // after `stop` has become true.
 RetentionResult EnforceRetention(const std::filesystem::path& root, const RetentionLimits& limits,
                                  WallTime now, const std::set<std::string>& keep,
-                                 const std::atomic<bool>* stop = nullptr);
+                                 const std::atomic<bool>* stop = nullptr,
+                                 std::optional<BirthTime> spool_born = std::nullopt);
 
 }  // namespace runner::executor

@@ -38,8 +38,10 @@ void RetentionThread::Run() {
   }
 }
 
-void RetentionThread::Carry(const Order& order) const {
-  const RetentionResult result = EnforceRetention(root_, limits_, order.now, order.keep, &stop_);
+void RetentionThread::Carry(const Order& order) {
+  const RetentionResult result =
+      EnforceRetention(root_, limits_, order.now, order.keep, &stop_, spool_born_);
+  spool_born_ = result.spool_born;
   if (result.removed != 0) {
     logger_.Info("Finished workspaces removed", {{"workspaces", result.removed},
                                                  {"bytes_removed", result.bytes_removed},

@@ -35,11 +35,12 @@ class RetentionThread {
   };
 
   void Run();
-  void Carry(const Order& order) const;
+  void Carry(const Order& order);
 
   const std::filesystem::path root_;
   const RetentionLimits limits_;
   const Logger logger_;
+  std::optional<BirthTime> spool_born_;  // of thread_
   std::atomic<bool> stop_{false};
   Mutex mutex_;
   Condition changed_;

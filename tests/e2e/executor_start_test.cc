@@ -77,7 +77,7 @@ TEST_F(ExecutorStartTest, Row70_TenThousandEntriesThatAreNoResultsAreOneLine) {
   ServiceProcess& executor = system_->StartExecutor({"/bin/true"});
   system_->AwaitAttached();
   ExpectToWork("web-0");
-  const auto lines = executor.log().With("Entries of the spool that are no results moved aside");
+  const auto lines = executor.log().With("Unusable spool entries moved aside");
   ASSERT_THAT(lines, SizeIs(1));
   EXPECT_EQ(lines[0].at("entries"), kEntries);
   EXPECT_LT(WarningsOf(executor), 10u);
@@ -85,7 +85,7 @@ TEST_F(ExecutorStartTest, Row70_TenThousandEntriesThatAreNoResultsAreOneLine) {
   executor.WaitForExit(kPatience);
   ServiceProcess& next = system_->StartExecutor({"/bin/true"});
   system_->AwaitAttached();
-  EXPECT_FALSE(next.log().Has("Entries of the spool that are no results moved aside"));
+  EXPECT_FALSE(next.log().Has("Unusable spool entries moved aside"));
 }
 
 }  // namespace

@@ -64,6 +64,23 @@ class RetentionTest : public testing::Test {
            (status.stx_mask & STATX_BTIME) != 0;
   }
 
+  // Returns when an entry that is made from then on is younger than this one: file systems take the
+  // time of birth from a coarse clock.
+  void AwaitLaterBirth(const fs::path& name) const {
+    const auto born = [&](const fs::path& path) {
+      struct statx status{};
+      ::statx(AT_FDCWD, path.c_str(), 0, STATX_BTIME, &status);
+      return std::pair(status.stx_btime.tv_sec, status.stx_btime.tv_nsec);
+    };
+    const fs::path probe = root_.path() / ".probe";
+    if (!KnowsBirth(root_.path() / name)) return;
+    do {
+      fs::remove(probe);
+      fs::create_directory(probe);
+    } while (born(probe) <= born(root_.path() / name));
+    fs::remove(probe);
+  }
+
   std::vector<std::string> Names() const {
     std::vector<std::string> names;
     for (const auto& entry : fs::directory_iterator(root_.path())) {
@@ -264,11 +281,58 @@ TEST_F(RetentionTest, Row71_EntriesThatAgentsLeaveGoByAge) {
   EXPECT_EQ(Names(), (Strings{".spool", "lost+found"}));
 }
 
+TEST_F(RetentionTest, Row71_EntriesOlderThanAReplacedSpoolGoByAge) {
+  MakeFinished("home", hours(25));
+  AwaitLaterBirth("home");
+  fs::create_directory(root_.path() / ".spool");
+  if (!KnowsBirth(root_.path() / ".spool")) GTEST_SKIP() << "no time of birth here";
+  const RetentionResult first = EnforceAge();
+  AwaitLaterBirth(".spool");
+  MakeFinished("junk", hours(25));
+  AwaitLaterBirth("junk");
+  fs::remove(root_.path() / ".spool");
+  fs::create_directory(root_.path() / ".spool");
+  const RetentionResult second = EnforceRetention(
+      root_.path(), {.max_age = hours(24), .max_bytes = 0}, kNow, {}, nullptr, first.spool_born);
+  EXPECT_EQ(Names(), (Strings{".spool", "home"}));
+  EXPECT_EQ(second.spool_born, first.spool_born);
+}
+
+// Also by an executor that has started since.
+TEST_F(RetentionTest, Row71_EntriesYoungerThanASpoolMovedAsideGoByAge) {
+  MakeFinished("home", hours(25));
+  AwaitLaterBirth("home");
+  fs::create_directory(root_.path() / ".spool");
+  if (!KnowsBirth(root_.path() / ".spool")) GTEST_SKIP() << "no time of birth here";
+  AwaitLaterBirth(".spool");
+  MakeFinished("junk", hours(25));
+  AwaitLaterBirth("junk");
+  fs::rename(root_.path() / ".spool", root_.path() / ".spool.bad-1");
+  SetAge(root_.path() / ".spool.bad-1", hours(1));
+  fs::create_directory(root_.path() / ".spool");
+  EnforceAge();
+  EXPECT_EQ(Names(), (Strings{".spool", ".spool.bad-1", "home"}));
+}
+
 TEST_F(RetentionTest, Row71_AMovedWorkspaceGoesWhereNoTimeOfBirthIsKnown) {
   MakeFinished(Id(1) + ".moved", hours(25));
   MakeUnfinished(".spool.bad-1", hours(25));
   EXPECT_EQ(EnforceAge().removed, 2U) << "without a spool there is none to compare with";
   EXPECT_EQ(Names(), Strings{});
+}
+
+TEST_F(RetentionTest, Row70_SpoolsMovedAsideAreBoundedWhateverTheirAge) {
+  Strings kept;
+  for (int n = 1; n <= 20; ++n) {
+    const std::string suffix = n > kMaxSpoolsAside ? Id(n % 10) : std::to_string(n);
+    MakeFinished(".spool.bad-" + suffix, hours(n));
+    if (n <= kMaxSpoolsAside) kept.push_back(".spool.bad-" + suffix);
+  }
+  MakeFinished(Id(1), hours(23));
+  kept.push_back(Id(1));
+  std::sort(kept.begin(), kept.end());
+  EXPECT_EQ(EnforceAge().removed, 4U);
+  EXPECT_EQ(Names(), kept);
 }
 
 TEST_F(RetentionTest, Row71_FilesAndLinksGoByAgeAndBytesToo) {

@@ -1,12 +1,20 @@
 #include "executor/supervisor/spool.h"
 
+#include <cerrno>
 #include <filesystem>
+#include <set>
 #include <string>
+#include <utility>
+#include <vector>
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
+#include "common/unique_fd.h"
 #include "executor/shim/result.h"
+#include "executor/workspace/retention.h"
 #include "tests/unit/executor/temporary_directory.h"
 
 namespace runner::executor {
@@ -111,15 +119,22 @@ TEST_F(SpoolRepair, Row70_LinksAndOtherKindsOfFilesAreMovedAsideToo) {
   EXPECT_TRUE(fs::is_empty(outside.path()));
 }
 
-TEST_F(SpoolRepair, Row70_SpoolsThatWereMovedAsideAreBounded) {
-  for (int i = 0; i < Spool::kMaxAside + 3; ++i) {
+// An agent may have filled them, and a removal would take the loop that repairs the spool too long.
+TEST_F(SpoolRepair, Row70_SpoolsThatWereMovedAsideAreNotRemovedByARepair) {
+  Spool spool(root_.path());
+  for (int i = 0; i < kMaxSpoolsAside + 3; ++i) {
     fs::remove(spool_);
     root_.Write(".spool", std::to_string(i));
-    const Spool spool(root_.path());
+    spool.Ensure();
+    EXPECT_TRUE(IsUsable(spool_));
   }
-  EXPECT_EQ(std::distance(fs::directory_iterator(root_.path()), fs::directory_iterator()),
-            Spool::kMaxAside + 1);
-  EXPECT_EQ(root_.Read(".spool.bad-16"), "18") << "the latest";
+  std::set<std::string> names;
+  for (const std::string& change : spool.TakeRepairs()) {
+    names.insert(change.substr(change.rfind(' ') + 1));
+  }
+  EXPECT_EQ(names.size(), kMaxSpoolsAside + 3u);
+  for (const std::string& name : names) EXPECT_TRUE(fs::exists(root_.path() / name)) << name;
+  EXPECT_EQ(root_.Read(".spool.bad-16"), "15");
 }
 
 TEST_F(SpoolRepair, Row70_PermissionsThatAreMissingAreGiven) {
@@ -196,9 +211,11 @@ TEST_F(SpoolRepair, Row70_EntriesThatAreNoRecordsAreMovedAsideAndRecordsStay) {
     root_.Write(fs::path(".spool") / name, "x");
   }
   root_.Write(".spool/" + id + ".10.json.tmp", "a shim writes it");
+  ASSERT_EQ(::mknod((spool_ / (id + ".11.json")).c_str(), S_IFSOCK | 0600, 0), 0);
   const Spool::Stock stock = spool.Records();
   EXPECT_EQ(stock.records.size(), 2u);
-  EXPECT_EQ(stock.strangers.moved, 12u);
+  EXPECT_EQ(stock.unreadable, 0u);
+  EXPECT_EQ(stock.strangers.moved, 13u);
   EXPECT_EQ(stock.strangers.failed, 0u);
   EXPECT_EQ(stock.strangers.directory, ".spool.bad-1");
   EXPECT_EQ(stock.strangers.names.size(), 5u);
@@ -206,10 +223,93 @@ TEST_F(SpoolRepair, Row70_EntriesThatAreNoRecordsAreMovedAsideAndRecordsStay) {
   EXPECT_EQ(spool.Records().strangers.moved, 0u);
 }
 
+// The soft limit of descriptors leaves `free` of them until the object goes.
+class FewDescriptors {
+ public:
+  explicit FewDescriptors(rlim_t free) {
+    EXPECT_EQ(::getrlimit(RLIMIT_NOFILE, &before_), 0);
+    const UniqueFd lowest(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+    const rlimit few{static_cast<rlim_t>(lowest.Get()) + free, before_.rlim_max};
+    EXPECT_EQ(::setrlimit(RLIMIT_NOFILE, &few), 0);
+  }
+  ~FewDescriptors() { ::setrlimit(RLIMIT_NOFILE, &before_); }
+  FewDescriptors(const FewDescriptors&) = delete;
+  FewDescriptors& operator=(const FewDescriptors&) = delete;
+
+ private:
+  rlimit before_{};
+};
+
+TEST_F(SpoolRepair, Row70_RecordsThatCannotBeReadForWantOfDescriptorsStay) {
+  Spool spool(root_.path());
+  ASSERT_TRUE(spool.Claim());
+  WriteRecord(spool, 1);
+  WriteRecord(spool, 2);
+  {
+    const FewDescriptors few(1);  // for the list of the spool
+    const Spool::Stock stock = spool.Records();
+    EXPECT_THAT(stock.records, IsEmpty());
+    EXPECT_THAT(stock.strangers.names, IsEmpty());
+    EXPECT_EQ(stock.unreadable, 2u);
+    EXPECT_EQ(stock.list_errno, 0);
+  }
+  {
+    const FewDescriptors none(0);
+    EXPECT_EQ(spool.Records().list_errno, EMFILE);
+  }
+  const Spool::Stock stock = spool.Records();
+  EXPECT_EQ(stock.records.size(), 2u);
+  EXPECT_EQ(stock.unreadable, 0u);
+  EXPECT_FALSE(fs::exists(root_.path() / ".spool.bad-1"));
+}
+
 TEST(Spool, WhatIsNotARecordIsNotRead) {
   for (const char* text : {"", "{}", "[]", "{\"incident_id\":1}", "null"}) {
     EXPECT_FALSE(ParseShimRecord(text)) << text;
   }
+}
+
+class SpoolNumbers : public ::testing::Test {
+ protected:
+  // The document of a sound record with another value for one field.
+  static std::string With(const std::string& field, const std::string& value) {
+    const TemporaryDirectory directory;
+    ShimRecord record;
+    std::string("018f2d3c-7a10-7c4e-9b1e-0123456789ab").copy(record.incident_id, 36);
+    EXPECT_TRUE(WriteResult((directory.path() / "record").c_str(), record));
+    std::string document = directory.Read("record");
+    const std::size_t at = document.find("\"" + field + "\":") + field.size() + 3;
+    EXPECT_LT(at, document.size()) << field;
+    document.replace(at, document.find_first_of(",}", at) - at, value);
+    return document;
+  }
+};
+
+TEST_F(SpoolNumbers, Row70_ARecordWithANumberOutOfRangeIsNoRecord) {
+  const std::string above_int64 = "9223372036854775808";
+  const std::pair<const char*, std::vector<std::string>> cases[] = {
+      {"attempt", {"-1", "4294967296", "1.5"}},
+      {"exit_code", {"-2", "256", "4294967296", "1.0"}},
+      {"signal", {"-1", "65", "4294967305"}},
+      {"spawn_errno", {"-1", "4096"}},
+      {"log_errno", {"-1", "4096"}},
+      {"orphans_killed", {"-1", "4294967296"}},
+      {"started_at_ns", {"-1", above_int64, "1e300", "true"}},
+      {"finished_at_ns", {"-1", above_int64, "1e300", "\"1\""}},
+      {"duration_ns", {"-1", above_int64, "1e300", "null"}},
+      {"stdout_bytes", {"-1", "18446744073709551616"}},
+      {"stdout_dropped_bytes", {"-1", "0.5"}},
+      {"stderr_bytes", {"-1", "true"}},
+      {"stderr_dropped_bytes", {"-1", "1e3"}},
+  };
+  for (const auto& [field, values] : cases) {
+    EXPECT_TRUE(ParseShimRecord(With(field, "0"))) << field;
+    for (const std::string& value : values) {
+      EXPECT_FALSE(ParseShimRecord(With(field, value))) << field << " " << value;
+    }
+  }
+  EXPECT_TRUE(ParseShimRecord(With("duration_ns", "9223372036854775807")));
+  EXPECT_TRUE(ParseShimRecord(With("exit_code", "-1")));
 }
 
 }  // namespace

@@ -43,11 +43,11 @@ struct RetentionResult {
 // directory <incident-id> or <incident-id>.<n>, finished when it is the latter, or holds a regular
 // file result.json, or has been left alone for a minute; one that is not finished goes by age only.
 // Any other entry that begins with an incident id or with kSpoolAside (an agent has moved its
-// workspace, the executor a broken spool) goes as a workspace does. The oldest broken spools beyond
-// kMaxSpoolsAside go whatever their age. So does, by the limits, any entry at all that
-// was made after the oldest spool that is known: the spool, broken ones, or `spool_born`.
+// workspace, the executor a broken spool) goes as a workspace does. So does any entry at all that
+// was made after the oldest spool that is known: the spool, broken ones, or `spool_born`. The
+// oldest broken spools beyond kMaxSpoolsAside go whatever their age.
 //
-// Never touched: the spool, lost+found, what was there before the spool, mounts, what is locked
+// Never touched: the spool, lost+found, what was there before that spool, mounts, what is locked
 // (flock(2): its shim lives), and any attempt of an incident in `keep`.
 //
 // Age is that of result.json, else of the entry. Bytes are what the tree occupies on disk, of its

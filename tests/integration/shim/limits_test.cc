@@ -10,6 +10,7 @@
 
 #include "tests/integration/shim/cgroup.h"
 #include "tests/integration/shim/run_fixture.h"
+#include "tests/unit/common/no_descriptors.h"
 
 namespace runner::executor {
 namespace {
@@ -185,6 +186,7 @@ TEST_F(FullDisk, Row52_FullDiskTruncatesTheLogAndNotTheRun) {
 // With one descriptor more each time, until all of a start succeeds: each step meets the limit
 // once.
 TEST_F(Limits, Row65_DescriptorsShortAtAnyStepOfTheStartAreAShortage) {
+  RUNNER_SKIP_IF_CHECKS_NEED_DESCRIPTORS();
   rlimit before{};
   ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
   bool succeeded = false;

@@ -220,6 +220,7 @@ TEST_F(GrpcEndpointTest, TheSocketFileIsRemovedAtTheEnd) {
 }
 
 TEST_F(GrpcEndpointTest, Row64_AcceptsAgainAfterAShortageOfDescriptors) {
+  RUNNER_SKIP_IF_CHECKS_NEED_DESCRIPTORS();
   GrpcEndpoint endpoint("127.0.0.1:0", {&admin_});
   RawClient before(endpoint.address());
   EXPECT_EQ(before.Health(""), kServing);

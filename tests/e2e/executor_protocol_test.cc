@@ -16,6 +16,7 @@
 #include "runner/v1/executor_admin.grpc.pb.h"
 #include "tests/support/child_process.h"
 #include "tests/support/eventually.h"
+#include "tests/support/sanitizers.h"
 #include "tests/support/service_process.h"
 #include "tests/support/system.h"
 #include "tests/support/temp_dir.h"
@@ -489,6 +490,7 @@ TEST_F(ExecutorProtocolTest, Row67_ResultsThatWaitAreSentSoManyAtATime) {
 
 // No descriptor is left; then some are.
 TEST_F(ExecutorProtocolTest, Row65_AShortageRejectsTheOfferAndGivesTheCreditBack) {
+  RUNNER_SKIP_IF_CHECKS_NEED_DESCRIPTORS();
   std::promise<pid_t> pid;
   ScriptedIngest ingest({[&](Stream& stream) {
     EXPECT_TRUE(Await(stream, v1::ExecutorMessage::kHello));

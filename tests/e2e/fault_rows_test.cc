@@ -16,6 +16,7 @@
 #include "runner/v1/dispatch.grpc.pb.h"
 #include "tests/support/eventually.h"
 #include "tests/support/process_memory.h"
+#include "tests/support/sanitizers.h"
 #include "tests/support/system_test.h"
 
 namespace runner {
@@ -204,6 +205,7 @@ TEST_F(FaultRowsTest, Row63_ASupersededExecutorThatDoesNotReadIsCancelled) {
 }
 
 TEST_F(FaultRowsTest, Row65_AnExecutorShortOfDescriptorsRequeuesAndRunsOnceThereAreSome) {
+  RUNNER_SKIP_IF_CHECKS_NEED_DESCRIPTORS();
   system_->StartIngest({"--circuit-breaker-threshold", "1"});
   ServiceProcess& executor = system_->StartExecutor({system_->TestAgent(), "exit"});
   system_->AwaitAttached();

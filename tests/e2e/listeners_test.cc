@@ -19,6 +19,7 @@
 #include "tests/support/eventually.h"
 #include "tests/support/http2_flood.h"
 #include "tests/support/process_memory.h"
+#include "tests/support/sanitizers.h"
 #include "tests/support/system_test.h"
 #include "tests/support/tcp_client.h"
 
@@ -129,6 +130,7 @@ TEST_F(ListenersTest, Row64_FourHundredConnectionsOnEveryPortDelayNoProbe) {
 
 // A program whose descriptors are used up accepts again when there are some.
 TEST_F(ListenersTest, Row64_EveryPortAcceptsAgainAfterAShortageOfDescriptors) {
+  RUNNER_SKIP_IF_CHECKS_NEED_DESCRIPTORS();
   for (ServiceProcess* service : system_->services()) {
     const pid_t pid = service->process().pid();
     rlimit before{};

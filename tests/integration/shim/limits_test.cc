@@ -10,7 +10,7 @@
 
 #include "tests/integration/shim/cgroup.h"
 #include "tests/integration/shim/run_fixture.h"
-#include "tests/unit/common/no_descriptors.h"
+#include "tests/support/sanitizers.h"
 
 namespace runner::executor {
 namespace {

@@ -1,19 +1,9 @@
 #pragma once
 
-#include <gtest/gtest.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
-// UndefinedBehaviorSanitizer takes an object for invalid when it has no descriptor for its pipe.
-#if defined(__has_feature)
-#if __has_feature(undefined_behavior_sanitizer)
-#define RUNNER_SKIP_IF_CHECKS_NEED_DESCRIPTORS() \
-  GTEST_SKIP() << "UndefinedBehaviorSanitizer looks at memory through a pipe of its own"
-#endif
-#endif
-#ifndef RUNNER_SKIP_IF_CHECKS_NEED_DESCRIPTORS
-#define RUNNER_SKIP_IF_CHECKS_NEED_DESCRIPTORS() static_cast<void>(0)
-#endif
+#include "tests/support/sanitizers.h"
 
 namespace runner {
 

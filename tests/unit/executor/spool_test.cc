@@ -15,7 +15,7 @@
 #include "common/unique_fd.h"
 #include "executor/shim/result.h"
 #include "executor/workspace/retention.h"
-#include "tests/unit/common/no_descriptors.h"
+#include "tests/support/sanitizers.h"
 #include "tests/unit/executor/temporary_directory.h"
 
 namespace runner::executor {

@@ -162,10 +162,10 @@ void LeaseBook::Release(const std::string& incident_id) {
 
 void LeaseBook::SlowOffers(StreamId stream, MonoTime now) {
   Executor* executor = Find(stream);
-  // Further rejections during a delay are of offers that were made before it.
-  if (executor == nullptr || executor->next_offer) return;
+  if (executor == nullptr) return;
   executor->offer_delay =
       std::clamp(2 * executor->offer_delay, limits_.min_offer_delay, limits_.max_offer_delay);
+  ClearNextOffer(*executor);
   executor->next_offer = now + executor->offer_delay;
   to_resume_.emplace(*executor->next_offer, executor->id);
 }

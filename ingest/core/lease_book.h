@@ -115,8 +115,7 @@ class LeaseBook {
   void Accept(const Lease& lease);
   void Release(const std::string& incident_id);
 
-  // The stream's executor has rejected an offer: it is offered nothing for a while. Rejections of
-  // several offers that were made together count as one.
+  // The stream's executor has rejected an offer: it is offered nothing for a while.
   void SlowOffers(StreamId stream, MonoTime now);
   // A run has started on the stream's executor: the next rejection costs the minimum again.
   void ResetOfferDelay(StreamId stream);

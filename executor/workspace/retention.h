@@ -35,7 +35,7 @@ struct RetentionResult {
   std::uint64_t bytes_removed = 0;
   std::uint64_t bytes_kept = 0;     // of the finished workspaces that are still there
   std::vector<std::string> errors;  // "name: what: why", the first 16
-  // Of the oldest spool; nothing: not known. The next call needs it: agents can replace the spool.
+  // The birth of the oldest spool, if known. The next call needs it: agents can replace the spool.
   std::optional<BirthTime> spool_born;
 };
 

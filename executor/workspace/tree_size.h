@@ -14,7 +14,7 @@ namespace runner::executor {
 // counted with every link.
 class SeenLinks {
  public:
-  // True when the file is to be counted: it has not been, or cannot be remembered.
+  // Returns true if the file was not counted yet, or cannot be remembered.
   bool Add(dev_t device, ino_t inode) {
     return seen_.size() >= kMax ? !seen_.contains({device, inode})
                                 : seen_.insert({device, inode}).second;

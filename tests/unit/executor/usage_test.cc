@@ -111,7 +111,7 @@ class Holder {
     EXPECT_EQ(::pipe(ready), 0);
     pid_ = ::fork();
     if (pid_ == 0) {
-      // What the test has inherited may be without a name, too.
+      // Files that the test has inherited may have no name either.
       ::dup2(ready[1], STDOUT_FILENO);
       ::syscall(SYS_close_range, 3U, ~0U, 0U);
       const int fd = open();

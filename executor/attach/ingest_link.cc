@@ -233,7 +233,7 @@ void IngestLink::OnResponse(const v1::IngestMessage& message) {
 
 // An ingest that refuses our certificate, or the lack of one, hangs up without a word.
 std::string IngestLink::Explain(const grpc::Status& status) const {
-  const std::string message = "--ingest-address " + address_ + ": " + status.error_message();
+  std::string message = "--ingest-address " + address_ + ": " + status.error_message();
   const auto says = [&](const char* part) { return message.find(part) != std::string::npos; };
   if (status.error_code() == grpc::StatusCode::UNIMPLEMENTED || says("http1.x") ||
       says("Failed parsing HTTP/2")) {

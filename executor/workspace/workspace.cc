@@ -61,12 +61,12 @@ std::variant<Workspace, WorkspaceError> Workspace::Create(const std::filesystem:
   UniqueFd fd(::openat(root_fd.Get(), incident_id.c_str(),
                        O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   if (!fd) {
-    const WorkspaceError failure{"open workspace", errno};
+    WorkspaceError failure{"open workspace", errno};
     ::unlinkat(root_fd.Get(), incident_id.c_str(), AT_REMOVEDIR);
     return failure;
   }
   if (::mkdirat(fd.Get(), "output", kDirectoryMode) != 0) {
-    const WorkspaceError failure{"create output directory", errno};
+    WorkspaceError failure{"create output directory", errno};
     ::unlinkat(root_fd.Get(), incident_id.c_str(), AT_REMOVEDIR);
     return failure;
   }

@@ -125,11 +125,13 @@ class IncidentTruth {
     std::uint64_t offers = 0;
     std::size_t leases = 0;
     bool draining = false;
-    int rejections = 0;   // since its Hello or the latest start of a run
-    MonoTime next_offer;  // not before
+    int delays = 0;                         // since the latest start of a run
+    MonoTime delayed_at = MonoTime::min();  // the latest
+    MonoTime next_offer;                    // not before
     // As many offers as it may be made.
     std::size_t Free(MonoTime now) const;
-    void Reject(MonoTime now);
+    // It has rejected an offer. Offers from before a delay belong to that delay.
+    void Reject(MonoTime offered_at, MonoTime now);
   };
 
   void Decided(const ingest::SendWelcome& welcome);

@@ -51,6 +51,8 @@ class IncidentTruth {
   void OnCancel(ingest::Scheduler::Cancelled answer) const;
   void OnRerun(const ingest::Scheduler::Rerun& answer);
   void OnEffects(const ingest::Effects& effects);
+  // The timer of ingest has run: what was due at this moment is done.
+  void CheckKeepAlives() const;
   // The state of the scheduler is this one, and no limit or time is passed. After every step.
   void Compare(const ingest::Scheduler& scheduler) const;
 

@@ -97,7 +97,8 @@ void Run(const IngestConfig& config, const ConfigTable& table, const ConfigWatch
   Inbox inbox(clock, kMostWaiting);
   const std::unique_ptr<TlsCredentials> tls = MakeTls(clock, config.common.grpc_tls, logger);
   CallGuard guard(clock, config.common.grpc_token_file, logger);
-  DispatchService dispatch(inbox, guard, DispatchService::TimingOf(config.lease_ttl));
+  DispatchService dispatch(inbox, guard, DispatchService::TimingOf(config.lease_ttl),
+                           logger.Named("dispatch"));
   VolatileJournal journal;
   IngestLoop loop(config.Scheduling(), inbox, journal, dispatch, logger.Named("ingest"));
   dispatch.Serve(loop);

@@ -17,6 +17,8 @@ LeaseBook::Attached LeaseBook::Attach(StreamId stream, const HelloInfo& hello, M
     result.superseded = executor.stream;
     executor_of_stream_.erase(executor.stream);
     to_beat_.erase({AliveDeadline(executor), hello.executor_id});
+  } else if (ReturnDeadline(executor) <= now) {
+    ClearOfferDelay(executor);
   }
   to_return_.erase({ReturnDeadline(executor), hello.executor_id});
   executor.id = hello.executor_id;
@@ -29,8 +31,6 @@ LeaseBook::Attached LeaseBook::Attach(StreamId stream, const HelloInfo& hello, M
   executor.stream = stream;
   executor.credits = 0;
   executor.offers = 0;
-  ClearNextOffer(executor);
-  executor.offer_delay = Duration::zero();
   executor.alive_at = now;
   to_beat_.emplace(AliveDeadline(executor), executor.id);
   executor_of_stream_[stream] = executor.id;
@@ -98,7 +98,6 @@ void LeaseBook::Detach(StreamId stream, MonoTime now) {
   Executor* executor = Find(stream);
   if (executor == nullptr) return;
   to_beat_.erase({AliveDeadline(*executor), executor->id});
-  ClearNextOffer(*executor);
   executor->stream = kNoStream;
   executor->detached_at = now;
   to_return_.emplace(ReturnDeadline(*executor), executor->id);
@@ -160,12 +159,13 @@ void LeaseBook::Release(const std::string& incident_id) {
   leases_.erase(held);
 }
 
-void LeaseBook::SlowOffers(StreamId stream, MonoTime now) {
+void LeaseBook::SlowOffers(StreamId stream, MonoTime offered_at, MonoTime now) {
   Executor* executor = Find(stream);
-  if (executor == nullptr) return;
+  if (executor == nullptr || (executor->slowed_at && offered_at <= *executor->slowed_at)) return;
   executor->offer_delay =
       std::clamp(2 * executor->offer_delay, limits_.min_offer_delay, limits_.max_offer_delay);
   ClearNextOffer(*executor);
+  executor->slowed_at = now;
   executor->next_offer = now + executor->offer_delay;
   to_resume_.emplace(*executor->next_offer, executor->id);
 }
@@ -186,6 +186,12 @@ void LeaseBook::ClearNextOffer(Executor& executor) {
   executor.next_offer.reset();
 }
 
+void LeaseBook::ClearOfferDelay(Executor& executor) {
+  ClearNextOffer(executor);
+  executor.offer_delay = Duration::zero();
+  executor.slowed_at.reset();
+}
+
 std::vector<LeaseBook::Lost> LeaseBook::LostBy(MonoTime now) const {
   std::vector<Lost> lost;
   for (const auto& [deadline, executor_id] : to_return_) {
@@ -204,13 +210,22 @@ std::vector<LeaseBook::Lost> LeaseBook::LostBy(MonoTime now) const {
   return lost;
 }
 
-void LeaseBook::ForgetIdle() {
-  std::erase_if(executors_, [this](const auto& entry) {
-    const Executor& executor = entry.second;
-    if (executor.attached() || !executor.leases.empty()) return false;
-    to_return_.erase({ReturnDeadline(executor), executor.id});
-    return true;
-  });
+void LeaseBook::ForgetIdle(MonoTime now) {
+  // Those that left last come first.
+  std::vector<std::string> idle;
+  for (auto away = to_return_.rbegin(); away != to_return_.rend(); ++away) {
+    if (executors_.at(away->second).leases.empty()) idle.push_back(away->second);
+  }
+  std::size_t remembered = 0;
+  for (const std::string& id : idle) {
+    Executor& executor = executors_.at(id);
+    const bool delayed = executor.offer_delay > Duration::zero() || executor.next_offer;
+    const bool remember = delayed && now < ReturnDeadline(executor);
+    if (remember && remembered++ < limits_.max_remembered) continue;
+    ClearNextOffer(executor);
+    to_return_.erase({ReturnDeadline(executor), id});
+    executors_.erase(id);
+  }
 }
 
 std::optional<MonoTime> LeaseBook::NextDeadline() const {

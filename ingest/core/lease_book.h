@@ -36,10 +36,12 @@ struct LeaseLimits {
   // stream.
   Duration lease_ttl = std::chrono::seconds(60);
   Duration accept_timeout = std::chrono::seconds(10);  // from offer to Accepted
-  // After a rejection an executor is offered nothing for so long: doubled by each further one, back
-  // to the minimum once a run has started.
+  // After a rejection an executor is offered nothing for so long: doubled by each rejection of a
+  // later offer, back to the minimum once a run has started.
   Duration min_offer_delay = std::chrono::seconds(1);
   Duration max_offer_delay = std::chrono::minutes(1);
+  // Detached executors without leases whose delay is remembered for `lease_ttl`.
+  std::size_t max_remembered = 100;
 };
 
 // Who holds which incident: executors, their streams, credits and leases.
@@ -64,7 +66,8 @@ class LeaseBook {
     MonoTime detached_at;
     std::uint64_t credits = 0;                    // granted since Welcome
     std::uint64_t offers = 0;                     // made since Welcome
-    Duration offer_delay{};                       // the latest; zero: no rejection since Hello
+    Duration offer_delay{};                       // the latest; zero: none since a run started
+    std::optional<MonoTime> slowed_at;            // when the latest delay began
     std::optional<MonoTime> next_offer;           // not before, after a rejection
     std::map<std::string, std::uint32_t> leases;  // incident id -> attempt
 
@@ -115,8 +118,10 @@ class LeaseBook {
   void Accept(const Lease& lease);
   void Release(const std::string& incident_id);
 
-  // The stream's executor has rejected an offer: it is offered nothing for a while.
-  void SlowOffers(StreamId stream, MonoTime now);
+  // The stream's executor has rejected an offer from `offered_at`: it is offered nothing for a
+  // while. Offers from before the latest delay change nothing: rejections of several offers that
+  // were outstanding together count once. A Hello keeps the delay.
+  void SlowOffers(StreamId stream, MonoTime offered_at, MonoTime now);
   // A run has started on the stream's executor: the next rejection costs the minimum again.
   void ResetOfferDelay(StreamId stream);
   // Executors whose delay is over may be offered work again.
@@ -131,8 +136,9 @@ class LeaseBook {
     bool ttl_expired = false;
   };
   std::vector<Lost> LostBy(MonoTime now) const;
-  // Forgets executors that are detached and hold nothing.
-  void ForgetIdle();
+  // Forgets executors that are detached and hold nothing. One whose offers are delayed is
+  // remembered for the time to live, or until more than `max_remembered` left after it.
+  void ForgetIdle(MonoTime now);
   // The next moment at which LostBy or SilentBy returns something new, or ResumeOffers has an
   // effect.
   std::optional<MonoTime> NextDeadline() const;
@@ -149,6 +155,7 @@ class LeaseBook {
     return executor.detached_at + limits_.lease_ttl;
   }
   void ClearNextOffer(Executor& executor);
+  void ClearOfferDelay(Executor& executor);
   MonoTime AliveDeadline(const Executor& executor) const {
     return executor.alive_at + limits_.lease_ttl;
   }
@@ -163,7 +170,7 @@ class LeaseBook {
   std::set<std::pair<MonoTime, std::string>> to_accept_;
   std::set<std::pair<MonoTime, std::string>> to_return_;
   std::set<std::pair<MonoTime, std::string>> to_beat_;
-  // Attached executors by the end of the delay of their offers.
+  // Executors by the end of the delay of their offers.
   std::set<std::pair<MonoTime, std::string>> to_resume_;
 };
 

@@ -109,7 +109,7 @@ void Scheduler::OnRejected(StreamId stream, const Lease& lease, const std::strin
   if (held == nullptr || held->state != LeaseBook::LeaseState::kOffered) return;
   IncidentRecord& record = *incidents_.Find(lease.incident_id);
   EndLease(record, false, std::nullopt, now, effects);
-  leases_.SlowOffers(stream, now.mono);
+  leases_.SlowOffers(stream, record.offered_at, now.mono);
   // No attempt, however often: no agent ran, and the next offer comes later each time.
   GiveBack(record, false, "rejected: " + reason, now, effects);
   Dispatch(now, effects);
@@ -148,7 +148,7 @@ void Scheduler::OnResult(StreamId stream, const Lease& lease, const Outcome& out
   if (outcome.status != RunStatus::kInterrupted) {
     Finish(record, std::string(ToString(outcome.status)), outcome.reason, now, effects);
   } else if (outcome.reason == kShortage && !record.started) {
-    leases_.SlowOffers(stream, now.mono);
+    leases_.SlowOffers(stream, record.offered_at, now.mono);
     GiveBack(record, false, std::string(kShortage), now, effects);
   } else {
     const bool last =
@@ -168,7 +168,7 @@ void Scheduler::OnExecutorDraining(StreamId stream) { leases_.SetDraining(stream
 
 void Scheduler::OnStreamClosed(StreamId stream, const Instant& now, Effects& effects) {
   Detach(stream, now, effects);
-  leases_.ForgetIdle();
+  leases_.ForgetIdle(now.mono);
   Dispatch(now, effects);
 }
 
@@ -201,7 +201,7 @@ void Scheduler::OnTimer(const Instant& now, Effects& effects) {
     }
     Lost(lost.lease, lost.ttl_expired ? "lease_expired" : "accept_timeout", now, effects);
   }
-  leases_.ForgetIdle();
+  leases_.ForgetIdle(now.mono);
   rate_.Forget(now.mono);
   if (breaker_.OnTimer(now.mono)) TellBreaker(effects);
   Dispatch(now, effects);

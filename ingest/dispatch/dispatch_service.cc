@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <iterator>
 #include <optional>
 #include <utility>
 
@@ -9,6 +10,7 @@
 #include "common/uuid.h"
 #include "common/wire.h"
 #include "common/wire_check.h"
+#include "ingest/core/stream_budget.h"
 
 namespace runner::ingest {
 namespace {
@@ -24,6 +26,12 @@ constexpr Duration kHelloTimeout = std::chrono::seconds(10);
 // A stream that is closed has this long to write what is queued, then its call is cancelled: the
 // write to a peer that does not read never completes.
 constexpr Duration kCloseTimeout = std::chrono::seconds(5);
+// One line tells of all streams that exceeded the budget in this time.
+constexpr Duration kExhaustedLogInterval = std::chrono::seconds(10);
+
+constexpr const char* kTooManyStreams = "too many executor streams; retry later";
+constexpr const char* kTooManyBytes =
+    "the messages of all executors take too much memory; retry later";
 
 std::vector<Lease> Leases(const google::protobuf::RepeatedPtrField<v1::Lease>& messages) {
   std::vector<Lease> leases;
@@ -35,6 +43,31 @@ std::vector<Lease> Leases(const google::protobuf::RepeatedPtrField<v1::Lease>& m
 
 }  // namespace
 
+// The budget of all streams. Thread-safe.
+class DispatchService::Budget {
+ public:
+  bool Open(StreamId stream) {
+    const MutexLock lock(mutex_);
+    return budget_.Open(stream);
+  }
+  void Close(StreamId stream) {
+    const MutexLock lock(mutex_);
+    budget_.Close(stream);
+  }
+  bool Take(StreamId stream, std::size_t bytes) {
+    const MutexLock lock(mutex_);
+    return budget_.Take(stream, bytes);
+  }
+  void Give(StreamId stream, std::size_t bytes) {
+    const MutexLock lock(mutex_);
+    budget_.Give(stream, bytes);
+  }
+
+ private:
+  Mutex mutex_;
+  StreamBudget budget_ GUARDED_BY(mutex_);
+};
+
 // One executor's stream. gRPC's threads and the loop thread meet under the mutex; the object lives
 // until gRPC is done with it and nobody holds it.
 class DispatchService::Stream final
@@ -42,7 +75,11 @@ class DispatchService::Stream final
       public std::enable_shared_from_this<Stream> {
  public:
   Stream(DispatchService& service, grpc::CallbackServerContext& context, StreamId id)
-      : service_(service), id_(id), context_(&context) {}
+      : service_(service),
+        budget_(service.budget_),
+        id_(id),
+        peer_(context.peer()),
+        context_(&context) {}
 
   StreamId id() const { return id_; }
   // Whether this is the first Hello of the stream. Loop thread.
@@ -68,12 +105,18 @@ class DispatchService::Stream final
     const std::size_t bytes = message.ByteSizeLong();
     if (!outbound_.empty() &&
         (outbound_.size() >= kMaxOutbound || outbound_bytes_ + bytes > kMaxOutboundBytes)) {
-      CloseLocked({grpc::StatusCode::RESOURCE_EXHAUSTED, "the executor does not read"});
+      ExhaustLocked("the executor does not read");
+      return;
+    }
+    // gRPC holds the bytes of the message that is being written, beside the message.
+    const std::size_t held = bytes + message.SpaceUsedLong();
+    if (!budget_->Take(id_, held)) {
+      ExhaustLocked(kTooManyBytes);
       return;
     }
     outbound_bytes_ += bytes;
-    outbound_.push_back(std::move(message));
-    if (!std::exchange(writing_, true)) StartWrite(&outbound_.front());
+    outbound_.push_back({std::move(message), bytes, held});
+    if (!std::exchange(writing_, true)) StartWrite(&outbound_.front().message);
   }
   // After what is queued was written.
   void Close(grpc::Status status) {
@@ -94,22 +137,27 @@ class DispatchService::Stream final
       End();
       return;
     }
-    service_.inbox_.Post([this, self = shared_from_this()] {
+    const std::size_t held = request_.SpaceUsedLong();
+    if (!budget_->Take(id_, held)) {
+      request_.Clear();
+      const MutexLock lock(mutex_);
+      ExhaustLocked(kTooManyBytes);
+      return;
+    }
+    service_.inbox_.Post([this, self = shared_from_this(), held] {
       service_.OnRequest(self, request_);
+      request_.Clear();  // a stream at rest holds no message
+      budget_->Give(id_, held);
       ReadNext();
     });
   }
   void OnWriteDone(bool ok) override {
     const MutexLock lock(mutex_);
-    outbound_bytes_ -= outbound_.front().ByteSizeLong();
-    outbound_.pop_front();
-    if (!ok) {
-      outbound_.clear();
-      outbound_bytes_ = 0;
-    }
+    PopLocked(outbound_.begin());
+    if (!ok) DropLocked();
     writing_ = !outbound_.empty();
     if (writing_) {
-      StartWrite(&outbound_.front());
+      StartWrite(&outbound_.front().message);
     } else if (closing_) {
       FinishLocked();
     }
@@ -119,9 +167,17 @@ class DispatchService::Stream final
     const std::shared_ptr<Stream> self = std::move(self_);  // destroyed at the end of this scope
     const MutexLock lock(mutex_);
     context_ = nullptr;  // gRPC destroys it when this returns
+    outbound_.clear();
+    budget_->Close(id_);
   }
 
  private:
+  struct Outbound {
+    v1::IngestMessage message;
+    std::size_t bytes = 0;  // on the wire
+    std::size_t held = 0;   // of the budget
+  };
+
   void End() {
     service_.inbox_.Post([&service = service_, id = id_] { service.OnClosed(id); });
     Close(grpc::Status::OK);
@@ -137,19 +193,36 @@ class DispatchService::Stream final
       });
     });
   }
+  // Ends the stream at once: of what is queued only the message that is being written is kept.
+  void ExhaustLocked(const char* why) REQUIRES(mutex_) {
+    if (closing_) return;
+    while (outbound_.size() > (writing_ ? 1 : 0)) PopLocked(std::prev(outbound_.end()));
+    service_.Exhausted(id_, peer_, why);
+    CloseLocked({grpc::StatusCode::RESOURCE_EXHAUSTED, why});
+  }
+  void PopLocked(std::deque<Outbound>::iterator one) REQUIRES(mutex_) {
+    outbound_bytes_ -= one->bytes;
+    budget_->Give(id_, one->held);
+    outbound_.erase(one);
+  }
+  void DropLocked() REQUIRES(mutex_) {
+    while (!outbound_.empty()) PopLocked(outbound_.begin());
+  }
   void FinishLocked() REQUIRES(mutex_) {
     if (!std::exchange(finished_, true)) Finish(status_);
   }
 
   DispatchService& service_;
+  const std::shared_ptr<Budget> budget_;  // gRPC may be done with the stream after the service is
   const StreamId id_;
+  const std::string peer_;
   v1::ExecutorMessage request_;  // between OnReadDone and ReadNext it belongs to the loop
   std::shared_ptr<Stream> self_;
   bool greeted_ = false;  // loop thread
 
   Mutex mutex_;
-  grpc::CallbackServerContext* context_ GUARDED_BY(mutex_);    // null once gRPC is done
-  std::deque<v1::IngestMessage> outbound_ GUARDED_BY(mutex_);  // the front one is being written
+  grpc::CallbackServerContext* context_ GUARDED_BY(mutex_);  // null once gRPC is done
+  std::deque<Outbound> outbound_ GUARDED_BY(mutex_);         // the front one is being written
   std::size_t outbound_bytes_ GUARDED_BY(mutex_) = 0;
   bool writing_ GUARDED_BY(mutex_) = false;
   bool closing_ GUARDED_BY(mutex_) = false;
@@ -157,10 +230,12 @@ class DispatchService::Stream final
   grpc::Status status_ GUARDED_BY(mutex_);
 };
 
-DispatchService::DispatchService(Inbox& inbox, CallGuard& guard, Timing timing)
+DispatchService::DispatchService(Inbox& inbox, CallGuard& guard, Timing timing, Logger logger)
     : inbox_(inbox),
       guard_(guard),
       timing_(timing),
+      logger_(std::move(logger)),
+      budget_(std::make_shared<Budget>()),
       ingest_id_(UuidGenerator().Next(inbox.Now().wall)) {}
 
 DispatchService::~DispatchService() = default;
@@ -176,6 +251,11 @@ grpc::ServerBidiReactor<v1::ExecutorMessage, v1::IngestMessage>* DispatchService
   const auto stream = std::make_shared<Stream>(*this, *context, ++last_stream_);
   if (grpc::Status refused = guard_.Check(*context); !refused.ok()) {
     stream->Refuse(std::move(refused));
+    return stream.get();
+  }
+  if (!budget_->Open(stream->id())) {
+    Exhausted(stream->id(), context->peer(), kTooManyStreams);
+    stream->Refuse({grpc::StatusCode::RESOURCE_EXHAUSTED, kTooManyStreams});
     return stream.get();
   }
   stream->Begin();
@@ -270,6 +350,22 @@ void DispatchService::OnClosed(StreamId stream) {
   loop_->Step([&](Scheduler& scheduler, const Instant& now, Effects& effects) {
     scheduler.OnStreamClosed(stream, now, effects);
   });
+}
+
+void DispatchService::Exhausted(StreamId stream, std::string peer, std::string why) {
+  inbox_.Post([this, stream, peer = std::move(peer), why = std::move(why)] {
+    LogExhausted(peer, why);
+    OnClosed(stream);
+  });
+}
+
+void DispatchService::LogExhausted(const std::string& peer, const std::string& why) {
+  ++exhausted_;
+  const MonoTime now = inbox_.Now().mono;
+  if (last_log_ && now - *last_log_ < kExhaustedLogInterval) return;
+  last_log_ = now;
+  logger_.Warn("Executor streams ended at their bound",
+               {{"streams", std::exchange(exhausted_, 0)}, {"peer", peer}, {"error", why}});
 }
 
 // --- to executors -----------------------------------------------------------------------------

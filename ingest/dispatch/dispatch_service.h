@@ -2,11 +2,15 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstdint>
 #include <memory>
+#include <optional>
+#include <string>
 #include <unordered_map>
 
 #include "common/call_guard.h"
 #include "common/inbox.h"
+#include "common/logging.h"
 #include "ingest/executor_streams.h"
 #include "ingest/ingest_loop.h"
 #include "runner/v1/dispatch.grpc.pb.h"
@@ -17,7 +21,8 @@ namespace runner::ingest {
 // post; the loop decides and answers through ExecutorStreams.
 //
 // A stream is read on only after the loop has handled the message before, so an executor that
-// floods is slowed down by its own stream.
+// floods is slowed down by its own stream. All streams together are bounded (StreamBudget): the
+// stream that exceeds the bound ends with RESOURCE_EXHAUSTED.
 class DispatchService final : public v1::Dispatcher::CallbackService, public ExecutorStreams {
  public:
   struct Timing {
@@ -31,7 +36,7 @@ class DispatchService final : public v1::Dispatcher::CallbackService, public Exe
   }
 
   // `guard` is asked about each executor that attaches.
-  DispatchService(Inbox& inbox, CallGuard& guard, Timing timing);
+  DispatchService(Inbox& inbox, CallGuard& guard, Timing timing, Logger logger);
   ~DispatchService() override;
 
   // To be called once, before the server starts.
@@ -53,20 +58,28 @@ class DispatchService final : public v1::Dispatcher::CallbackService, public Exe
   void Send(const CancelSilent& message) override;
 
  private:
+  class Budget;
   class Stream;
 
   void OnRequest(const std::shared_ptr<Stream>& stream, const v1::ExecutorMessage& request);
   void OnHello(const std::shared_ptr<Stream>& stream, const v1::Hello& hello);
   void OnClosed(StreamId stream);
+  // The stream has exceeded the budget, or was refused for it. Any thread.
+  void Exhausted(StreamId stream, std::string peer, std::string why);
+  void LogExhausted(const std::string& peer, const std::string& why);
   void Write(StreamId stream, v1::IngestMessage message);
 
   Inbox& inbox_;
   CallGuard& guard_;
   const Timing timing_;
+  const Logger logger_;
+  const std::shared_ptr<Budget> budget_;
   const std::string ingest_id_;
   IngestLoop* loop_ = nullptr;
   std::atomic<StreamId> last_stream_{kNoStream};
   std::unordered_map<StreamId, std::shared_ptr<Stream>> streams_;  // attached; loop thread
+  std::optional<MonoTime> last_log_;  // of exhausted streams; loop thread
+  std::uint64_t exhausted_ = 0;       // since last_log_; loop thread
 };
 
 }  // namespace runner::ingest

@@ -1,7 +1,9 @@
+#include <chrono>
 #include <deque>
 #include <filesystem>
 #include <functional>
 #include <future>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -109,6 +111,12 @@ void SendCancel(Stream& stream, std::uint32_t attempt, const std::string& reason
   v1::IngestMessage message;
   *message.mutable_cancel()->mutable_lease() = Attempt(attempt);
   message.mutable_cancel()->set_reason(reason);
+  stream.Write(message);
+}
+
+void SendRecorded(Stream& stream, std::uint32_t attempt) {
+  v1::IngestMessage message;
+  *message.mutable_recorded()->mutable_lease() = Attempt(attempt);
   stream.Write(message);
 }
 
@@ -483,6 +491,123 @@ TEST_F(ExecutorProtocolTest, Row67_ResultsThatWaitAreSentSoManyAtATime) {
                            return grpc::Status::OK;
                          }});
   const auto executor = Start(ingest, "exit 0");
+  EXPECT_TRUE(ingest.AwaitEnd()) << executor->log().Tail(20);
+  executor->Terminate();
+  EXPECT_EQ(executor->WaitForExit(std::chrono::seconds(15)), 0);
+}
+
+// The result of a run that ends while as many results as may be are on their way goes ahead of
+// those that wait, and is not sent again when their turn comes.
+TEST_F(ExecutorProtocolTest, Row67_EachResultThatWaitsIsSentOnceOnAStream) {
+  constexpr std::uint32_t kRuns = 70;
+  constexpr std::uint32_t kAtATime = 64;
+  std::map<std::uint32_t, int> sent;  // of the second stream, by attempt
+  ScriptedIngest ingest({[&](Stream& stream) {
+                           EXPECT_TRUE(Await(stream, v1::ExecutorMessage::kHello));
+                           SendWelcome(stream);
+                           EXPECT_TRUE(Await(stream, v1::ExecutorMessage::kCredits));
+                           for (std::uint32_t attempt = 1; attempt <= kRuns; ++attempt) {
+                             SendOffer(stream, attempt);
+                             EXPECT_TRUE(Await(stream, v1::ExecutorMessage::kResult));
+                           }
+                           return grpc::Status(grpc::StatusCode::UNAVAILABLE, "restarted");
+                         },
+                         [&](Stream& stream) {
+                           EXPECT_TRUE(Await(stream, v1::ExecutorMessage::kHello));
+                           SendWelcome(stream);
+                           std::deque<std::uint32_t> held;
+                           const auto next_result = [&] {
+                             const auto result = Await(stream, v1::ExecutorMessage::kResult);
+                             if (!result) return false;
+                             held.push_back(result->result().lease().attempt());
+                             ++sent[held.back()];
+                             return true;
+                           };
+                           while (held.size() < kAtATime && next_result()) {
+                           }
+                           SendOffer(stream, kRuns + 1);
+                           if (!next_result()) return grpc::Status::CANCELLED;
+                           EXPECT_EQ(held.back(), kRuns + 1);
+                           for (std::uint32_t delivered = 0; delivered <= kRuns; ++delivered) {
+                             if (held.empty() && !next_result()) return grpc::Status::CANCELLED;
+                             SendRecorded(stream, held.front());
+                             held.pop_front();
+                           }
+                           // Its result comes after all that was sent before.
+                           SendOffer(stream, kRuns + 2);
+                           EXPECT_TRUE(next_result());
+                           EXPECT_EQ(held.back(), kRuns + 2);
+                           return grpc::Status::OK;
+                         }});
+  const auto executor = Start(ingest, "exit 0");
+  EXPECT_TRUE(ingest.AwaitEnd()) << executor->log().Tail(20);
+  EXPECT_EQ(sent.size(), kRuns + 2);
+  for (const auto& [attempt, times] : sent) EXPECT_EQ(times, 1) << attempt;
+  executor->Terminate();
+  EXPECT_EQ(executor->WaitForExit(std::chrono::seconds(15)), 0);
+}
+
+// How an executor and ingest lose each other, with keep-alives of 0.2 s, and 12 s for a lease: with
+// this grace the fence is 1.5 s after the latest keep-alive that was answered.
+class FenceTest : public ExecutorProtocolTest {
+ protected:
+  using Clock = std::chrono::steady_clock;
+  static constexpr std::chrono::milliseconds kFence{1500};
+
+  // Answers keep-alives for a while; when the latest that it answered had come.
+  static Clock::time_point AnswerBeats(Stream& stream, Clock::duration time) {
+    const auto end = Clock::now() + time;
+    auto latest = Clock::now();
+    v1::ExecutorMessage message;
+    while (Clock::now() < end && stream.Read(&message)) {
+      EXPECT_FALSE(message.has_result()) << "the run has ended though ingest answers";
+      if (!message.has_beat()) continue;
+      latest = Clock::now();
+      v1::IngestMessage answer;
+      answer.mutable_beat_ack()->set_seq(message.beat().seq());
+      stream.Write(answer);
+    }
+    return latest;
+  }
+  static void Begin(Stream& stream) {
+    EXPECT_TRUE(Await(stream, v1::ExecutorMessage::kHello));
+    v1::IngestMessage message;
+    message.mutable_welcome()->mutable_beat_interval()->set_nanos(200'000'000);
+    message.mutable_welcome()->mutable_lease_ttl()->set_seconds(12);
+    stream.Write(message);
+    EXPECT_TRUE(Await(stream, v1::ExecutorMessage::kCredits));
+    SendOffer(stream, 1);
+  }
+};
+
+TEST_F(FenceTest, ARunEndsOnceNoKeepAliveWasAnsweredForTheFence) {
+  ScriptedIngest ingest({[](Stream& stream) {
+    Begin(stream);
+    const auto answered = AnswerBeats(stream, 2 * kFence);
+    const auto result = Await(stream, v1::ExecutorMessage::kResult);
+    const auto took = Clock::now() - answered;
+    EXPECT_TRUE(result && result->result().outcome().reason() == "fenced");
+    EXPECT_GE(took, kFence - std::chrono::milliseconds(500));
+    EXPECT_LT(took, kFence + std::chrono::seconds(5)) << "with the time to stop it";
+    return grpc::Status::OK;
+  }});
+  const auto executor = Start(ingest, "exec sleep 60", "0.5", "false");
+  EXPECT_TRUE(ingest.AwaitEnd()) << executor->log().Tail(20);
+  executor->Terminate();
+  EXPECT_EQ(executor->WaitForExit(std::chrono::seconds(15)), 0);
+}
+
+TEST_F(FenceTest, ASidecarHasNone) {
+  ScriptedIngest ingest({[](Stream& stream) {
+    Begin(stream);
+    v1::ExecutorMessage message;
+    const auto end = Clock::now() + 3 * kFence;
+    while (Clock::now() < end && stream.Read(&message)) EXPECT_FALSE(message.has_result());
+    SendCancel(stream, 1);
+    EXPECT_TRUE(Await(stream, v1::ExecutorMessage::kResult)) << "it ran until then";
+    return grpc::Status::OK;
+  }});
+  const auto executor = Start(ingest, "exec sleep 60");
   EXPECT_TRUE(ingest.AwaitEnd()) << executor->log().Tail(20);
   executor->Terminate();
   EXPECT_EQ(executor->WaitForExit(std::chrono::seconds(15)), 0);

@@ -1,11 +1,15 @@
 // Rows of tests/faults.md about executors, with the real programs.
 
+#include <atomic>
 #include <chrono>
+#include <cstdio>
+#include <deque>
 #include <iostream>
 #include <map>
 #include <memory>
 #include <set>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <gmock/gmock.h>
@@ -269,6 +273,86 @@ TEST_F(FaultRowsTest, Row67_AnExecutorThatBreaksABoundLosesItsStream) {
     EXPECT_LT(PeakResidentMemory(system_->ingest().process().pid()) - before, 64u << 20);
   }
   EXPECT_TRUE(Eventually([this] { return Ingest("executors_connected") == 0; }));
+}
+
+// Attaches with as many leases as a Hello may list, and never reads the answer.
+class HoardingExecutor {
+ public:
+  HoardingExecutor(const std::shared_ptr<grpc::Channel>& channel, int number)
+      : stub_(v1::Dispatcher::NewStub(channel)) {
+    context_.set_deadline(std::chrono::system_clock::now() + 120s);
+    stream_ = stub_->Attach(&context_);
+    v1::ExecutorMessage message;
+    v1::Hello& hello = *message.mutable_hello();
+    hello.set_executor_id("rogue-" + std::to_string(number));
+    hello.set_slots(1);
+    char id[37];
+    for (unsigned i = 0; i < 11'000; ++i) {
+      std::snprintf(id, sizeof id, "01890000-0000-7000-8000-%012x", i);
+      hello.add_running()->set_incident_id(id);
+      hello.add_results_waiting()->set_incident_id(id);
+    }
+    stream_->Write(message);
+  }
+  // What ingest answers in the end.
+  grpc::Status Finish() {
+    v1::IngestMessage heard;
+    while (stream_->Read(&heard)) {
+    }
+    return stream_->Finish();
+  }
+  void Cancel() { context_.TryCancel(); }
+
+ private:
+  std::unique_ptr<v1::Dispatcher::Stub> stub_;
+  grpc::ClientContext context_;
+  std::unique_ptr<grpc::ClientReaderWriter<v1::ExecutorMessage, v1::IngestMessage>> stream_;
+};
+
+TEST_F(FaultRowsTest, Row67_TheStreamsOfAllExecutorsTogetherAreBounded) {
+  system_->StartIngest();
+  system_->StartExecutor({system_->ScriptAgent("exit 0\n")});
+  system_->AwaitAttached();
+  std::deque<HoardingExecutor> rogues;
+  std::shared_ptr<grpc::Channel> channel;
+  for (int i = 0; i < 120; ++i) {
+    if (i % 40 == 0) channel = ChannelTo(system_->ingest_address());
+    rogues.emplace_back(channel, i);
+  }
+  // It takes them one by one.
+  ASSERT_TRUE(Eventually(
+      [this] { return system_->ingest().log().Has("Executor streams ended at their bound"); },
+      60s));
+  // Calls of operators wait behind what was read before.
+  std::string id;
+  int calls = 0;
+  const auto submitted = [&] {
+    try {
+      id = system_->Submit("a" + std::to_string(++calls));
+      return true;
+    } catch (const std::exception&) {
+      return false;
+    }
+  };
+  ASSERT_TRUE(Eventually(submitted, 60s));
+  EXPECT_EQ(system_->AwaitFinished(id).status(), "success");
+  const std::size_t peak = PeakResidentMemory(system_->ingest().process().pid());
+  std::cout << "ingest held " << (peak >> 20) << " MiB at most\n";
+  if (!kSanitized) {
+    EXPECT_LT(peak, 300u << 20) << "the base manifest has 512 MiB for all that it does";
+  }
+  std::atomic<std::size_t> exhausted{0};
+  std::vector<std::thread> readers;
+  for (HoardingExecutor& rogue : rogues) {
+    readers.emplace_back([&] {
+      if (rogue.Finish().error_code() == grpc::StatusCode::RESOURCE_EXHAUSTED) ++exhausted;
+    });
+  }
+  EXPECT_TRUE(Eventually([&] { return exhausted >= 20; }));
+  for (HoardingExecutor& rogue : rogues) rogue.Cancel();
+  for (std::thread& reader : readers) reader.join();
+  EXPECT_TRUE(Eventually([this] { return Ingest("executors_connected") == 1; }, 60s));
+  EXPECT_EQ(system_->AwaitFinished(system_->Submit("b")).status(), "success");
 }
 
 // Rejects all that it is offered, as fast as it can.

@@ -21,10 +21,12 @@ IncidentTruth::IncidentTruth(Environment& env, const RunTruth& runs,
   }
 }
 
-void IncidentTruth::Executor::Reject(MonoTime now) {
+void IncidentTruth::Executor::Reject(MonoTime offered_at, MonoTime now) {
+  if (offered_at <= delayed_at) return;
+  delayed_at = now;
   // 1 s, 2 s, 4 s ... 32 s, 60 s.
-  next_offer = now + std::min(std::chrono::seconds(1 << std::min(rejections++, 6)),
-                              std::chrono::seconds(60));
+  next_offer =
+      now + std::min(std::chrono::seconds(1 << std::min(delays++, 6)), std::chrono::seconds(60));
 }
 
 std::size_t IncidentTruth::Executor::Free(MonoTime now) const {
@@ -207,8 +209,11 @@ void IncidentTruth::OnHello(StreamId stream, const ingest::HelloInfo& hello) {
   }
   executor.stream = stream;
   executor.alive_at = env_.Now();
-  executor.rejections = 0;
-  executor.next_offer = {};
+  if (was_away && env_.Now() >= executor.detached_at + options_.leases.lease_ttl) {
+    executor.delays = 0;
+    executor.delayed_at = MonoTime::min();
+    executor.next_offer = {};
+  }
   executor.slots = hello.slots;
   executor.credits = executor.offers = 0;
   executor.draining = false;
@@ -250,11 +255,11 @@ void IncidentTruth::OnMessage(StreamId stream, const UpMessage& message) {
   if (lease == nullptr || !IsCurrent(stream, *lease)) return;
   Open& held = *Held(*lease);
   rejected_ = std::holds_alternative<Rejected>(message);
-  if (rejected_ && held.state == State::kOffered) executor->Reject(env_.Now());
+  if (rejected_ && held.state == State::kOffered) executor->Reject(held.since, env_.Now());
   if (std::holds_alternative<Accepted>(message)) Accept(held);
   if (std::holds_alternative<Started>(message)) {
     Accept(held);
-    if (!held.started) executor->rejections = 0;
+    if (!held.started) executor->delays = 0;
     held.started = held.ever_started = true;
   } else if (const auto* result = std::get_if<Result>(&message)) {
     result_of_ = result->lease;
@@ -263,7 +268,7 @@ void IncidentTruth::OnMessage(StreamId stream, const UpMessage& message) {
     result_ran_ = result->outcome.started || *result_status_ <= RunStatus::kTimeout;
     shortage_ = *result_status_ == RunStatus::kInterrupted && result->outcome.reason == kShortage &&
                 !held.started && !result_ran_;
-    if (shortage_) executor->Reject(env_.Now());
+    if (shortage_) executor->Reject(held.since, env_.Now());
     Accept(held);  // what has ended was taken
     breaker_.Ended(result->lease.incident_id, result->outcome.status, env_.Now());
     if (!rogues_.contains(held.executor)) {

@@ -51,6 +51,8 @@ class IncidentTruth {
   void OnCancel(ingest::Scheduler::Cancelled answer) const;
   void OnRerun(const ingest::Scheduler::Rerun& answer);
   void OnEffects(const ingest::Effects& effects);
+  // The timer of ingest has run: what was due at this moment is done.
+  void CheckKeepAlives() const;
   // The state of the scheduler is this one, and no limit or time is passed. After every step.
   void Compare(const ingest::Scheduler& scheduler) const;
 
@@ -125,11 +127,13 @@ class IncidentTruth {
     std::uint64_t offers = 0;
     std::size_t leases = 0;
     bool draining = false;
-    int rejections = 0;   // since its Hello or the latest start of a run
-    MonoTime next_offer;  // not before
+    int delays = 0;                         // since the latest start of a run
+    MonoTime delayed_at = MonoTime::min();  // the latest
+    MonoTime next_offer;                    // not before
     // As many offers as it may be made.
     std::size_t Free(MonoTime now) const;
-    void Reject(MonoTime now);
+    // It has rejected an offer. Offers from before a delay belong to that delay.
+    void Reject(MonoTime offered_at, MonoTime now);
   };
 
   void Decided(const ingest::SendWelcome& welcome);

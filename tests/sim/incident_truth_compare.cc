@@ -104,9 +104,7 @@ void IncidentTruth::CompareExecutors(const ingest::Scheduler& scheduler) const {
                       executor.slots == found->second.slots &&
                       (!executor.attached() || (executor.credits == found->second.credits &&
                                                 executor.offers == found->second.offers &&
-                                                executor.draining == found->second.draining &&
-                                                (env_.Now() >= found->second.next_offer ||
-                                                 executor.next_offer == found->second.next_offer)));
+                                                executor.draining == found->second.draining));
     Expect(same, Invariant::kBooksAgree, [&] { return "executor " + id + " is in another state"; });
     // Only one that lies can attach with more leases than slots; it is offered nothing then.
     const bool fits =
@@ -125,6 +123,14 @@ void IncidentTruth::CompareBreaker(const ingest::Scheduler& scheduler) const {
          });
   Expect(breaker_.state() != BreakerRule::State::kOpen || env_.Now() <= breaker_.until(),
          Invariant::kBreaker, [] { return std::string("the breaker stays open too long"); });
+}
+
+void IncidentTruth::CheckKeepAlives() const {
+  for (const auto& [id, executor] : executors_) {
+    Expect(executor.stream == ingest::kNoStream ||
+               env_.Now() < executor.alive_at + options_.leases.lease_ttl,
+           Invariant::kKeepAlive, [&] { return id + " is due to be detached as silent"; });
+  }
 }
 
 void IncidentTruth::CheckTimes() const {

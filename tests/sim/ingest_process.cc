@@ -259,6 +259,7 @@ void IngestProcess::OnTimer() {
     Sweep();
   }
   Step([&](ingest::Effects& effects) { scheduler_.OnTimer(Now(), effects); });
+  truth_.CheckKeepAlives();
 }
 
 void IngestProcess::Sweep() {

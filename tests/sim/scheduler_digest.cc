@@ -57,6 +57,7 @@ void Add(Digest& digest, const ingest::LeaseBook& book) {
     digest.Add(std::uint64_t{executor.draining});
     digest.Add(executor.detached_at);
     digest.Add(executor.offer_delay);
+    digest.Add(executor.slowed_at.value_or(MonoTime::min()));
     digest.Add(executor.next_offer.value_or(MonoTime::max()));
     digest.Add(executor.leases);
   }

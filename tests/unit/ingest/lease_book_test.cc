@@ -202,25 +202,29 @@ TEST_F(LeaseBookTest, AKeepAliveOfAnEarlierStreamMeansNothing) {
   book_.Detach(2, At(70));
   book_.KeepAlive(2, At(71));
   EXPECT_THAT(book_.SilentBy(At(1000)), IsEmpty()) << "one that is detached is not silent";
-  book_.ForgetIdle();
+  book_.ForgetIdle(At(71));
   EXPECT_EQ(book_.NextDeadline(), std::nullopt);
 }
 
 TEST_F(LeaseBookTest, OffersResumeWhenTheirDelayIsOver) {
   book_.Attach(1, Hello("e", 2), At(0));
   book_.GrantCredits(1, 2);
-  book_.SlowOffers(1, At(0));
+  book_.SlowOffers(1, At(0), At(0));
   EXPECT_EQ(Free(1), 0u);
   EXPECT_EQ(book_.NextDeadline(), At(1));
   book_.ResumeOffers(At(0));
   EXPECT_EQ(Free(1), 0u);
   book_.ResumeOffers(At(1));
   EXPECT_EQ(Free(1), 2u);
-  book_.SlowOffers(1, At(1));
-  book_.SlowOffers(1, At(2));
-  EXPECT_EQ(book_.NextDeadline(), At(6)) << "the latest rejection counts";
-  book_.Detach(1, At(3));
-  book_.ForgetIdle();
+  book_.SlowOffers(1, At(1), At(1));
+  EXPECT_EQ(book_.NextDeadline(), At(3)) << "twice as long";
+  book_.SlowOffers(1, At(1), At(2));
+  EXPECT_EQ(book_.NextDeadline(), At(3)) << "a rejection of an offer from before the delay";
+  book_.Detach(1, At(2));
+  book_.ForgetIdle(At(2));
+  EXPECT_EQ(book_.executors().size(), 1u) << "remembered for its delay";
+  book_.ForgetIdle(At(62));
+  EXPECT_TRUE(book_.executors().empty());
   EXPECT_EQ(book_.NextDeadline(), std::nullopt);
 }
 
@@ -232,7 +236,7 @@ TEST_F(LeaseBookTest, IdleDetachedExecutorsAreForgotten) {
   Offer({"a", 1});
   book_.Detach(1, At(0));
   book_.Detach(2, At(0));
-  book_.ForgetIdle();
+  book_.ForgetIdle(At(0));
   EXPECT_EQ(book_.executors().size(), 2u);
   EXPECT_FALSE(book_.executors().contains("idle"));
 }

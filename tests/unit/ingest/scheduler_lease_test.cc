@@ -359,15 +359,116 @@ TEST_F(SchedulerLease, Row65_ARunThatStartsResetsTheDelay) {
   EXPECT_EQ(driver.Only<SendOffer>().lease, (Lease{next, 2}));
 }
 
-TEST_F(SchedulerLease, Row65_AHelloResetsTheDelay) {
+// With as many offers outstanding as there are slots.
+SchedulerOptions OptionsForBursts() {
+  SchedulerOptions options = OptionsForHours();
+  options.max_concurrent_agents = options.max_agents_per_cluster = 8;
+  return options;
+}
+
+TEST_F(SchedulerLease, Row67_ABurstOfRejectionsCountsOnce) {
+  SchedulerDriver driver(OptionsForBursts());
+  driver.Attach(kStream, "e", 8);
+  for (int i = 0; i < 8; ++i) driver.Queue();
+  std::vector<int> delays;
+  for (int burst = 1; burst <= 3; ++burst) {
+    for (const auto& [id, held] : std::map(driver.scheduler().leases().leases())) {
+      driver.Reject(kStream, held.lease);
+      EXPECT_EQ(driver.Count<SendOffer>(), 0u);
+    }
+    driver.Credits(kStream, 1000);
+    delays.push_back(AwaitOffer(driver));
+    EXPECT_EQ(driver.Count<SendOffer>(), 8u);
+  }
+  EXPECT_THAT(delays, ElementsAre(1, 2, 4));
+}
+
+TEST_F(SchedulerLease, Row67_ALateRejectionOfAnEarlierOfferChangesNoDelay) {
+  SchedulerDriver driver(OptionsForBursts());
+  driver.Attach(kStream, "e", 2);
+  const std::string early = driver.Queue();
+  const std::string late = driver.Queue();
+  driver.Reject(kStream, {early, 1});
+  driver.Credits(kStream, 1000);
+  EXPECT_EQ(AwaitOffer(driver), 1);
+  driver.Reject(kStream, {late, 1});
+  EXPECT_EQ(driver.Only<SendOffer>().lease, (Lease{late, 2})) << "the delay was over";
+  driver.Reject(kStream, {late, 2});
+  EXPECT_EQ(AwaitOffer(driver), 2);
+}
+
+TEST_F(SchedulerLease, Row67_AHelloKeepsTheDelay) {
   SchedulerDriver driver(OptionsForHours());
   driver.Attach(kStream, "e", 20);
   const std::string id = driver.Queue();
-  driver.Reject(kStream, {id, 1});
+  std::vector<int> delays;
+  for (std::uint32_t attempt = 1; attempt <= 4; ++attempt) {
+    const StreamId stream = attempt;
+    driver.Reject(stream, {id, attempt});
+    driver.StreamClosed(stream);
+    EXPECT_EQ(driver.Count<SendOffer>(), 0u);
+    driver.Attach(stream + 1, "e", 20);
+    EXPECT_EQ(driver.Count<SendOffer>(), 0u) << "it attached again to be offered more";
+    delays.push_back(AwaitOffer(driver));
+  }
+  EXPECT_THAT(delays, ElementsAre(1, 2, 4, 8));
+  driver.Reject(5, {id, 5});
+  driver.Attach(6, "e", 20);
+  EXPECT_EQ(driver.Count<SendOffer>(), 0u) << "in the place of its earlier stream";
+  EXPECT_EQ(AwaitOffer(driver), 16);
+}
+
+TEST_F(SchedulerLease, Row67_TheDelayIsForgottenWithTheExecutor) {
+  SchedulerDriver driver(OptionsForHours());
+  driver.Attach(kStream, "e", 20);
+  const std::string id = driver.Queue();
+  for (std::uint32_t attempt = 1; attempt <= 9; ++attempt) {
+    driver.Reject(kStream, {id, attempt});
+    AwaitOffer(driver);
+  }
+  driver.Reject(kStream, {id, 10});
   driver.StreamClosed(kStream);
-  EXPECT_EQ(driver.Count<SendOffer>(), 0u);
+  driver.PassWithTimers(seconds(60));
+  EXPECT_TRUE(driver.scheduler().leases().executors().empty());
   driver.Attach(2, "e", 20);
-  EXPECT_EQ(driver.Only<SendOffer>().lease, (Lease{id, 2}));
+  EXPECT_EQ(driver.Only<SendOffer>().lease, (Lease{id, 11}));
+  driver.Reject(2, {id, 11});
+  EXPECT_EQ(AwaitOffer(driver), 1);
+}
+
+TEST_F(SchedulerLease, Row67_TheDelaysOfThoseThatLeftLastAreRemembered) {
+  SchedulerOptions options = OptionsForHours();
+  options.leases.max_remembered = 3;
+  SchedulerDriver driver(options);
+  const std::string id = driver.Queue();
+  for (std::uint32_t i = 1; i <= 10; ++i) {
+    driver.Attach(i, "e" + std::to_string(i), 1);
+    driver.Reject(i, {id, i});
+    driver.StreamClosed(i);
+    driver.Pass(milliseconds(1));
+    EXPECT_LE(driver.scheduler().leases().executors().size(), 3u);
+  }
+  driver.Attach(11, "e10", 1);
+  EXPECT_EQ(driver.Count<SendOffer>(), 0u);
+  driver.Attach(12, "e7", 1);
+  EXPECT_EQ(driver.Count<SendOffer>(), 1u);
+}
+
+TEST_F(SchedulerLease, OffersAreDelayedOnlyIfAnExecutorWithAFreeSlotIs) {
+  SchedulerDriver driver(OptionsForBursts());
+  driver.Attach(kStream, "e", 2);
+  const std::string runs = driver.Queue();
+  driver.Accept(kStream, {runs, 1});
+  const std::string rejected = driver.Queue();
+  const auto why = [&] { return driver.scheduler().WhyNotLeased(0, driver.now().mono); };
+  driver.Reject(kStream, {rejected, 1});
+  EXPECT_EQ(why(), Scheduler::Hindrance::kNoFreeSlot) << "no credit: its delay hinders nothing";
+  driver.Credits(kStream, 3);
+  EXPECT_EQ(why(), Scheduler::Hindrance::kOffersDelayed);
+  driver.Draining(kStream);
+  EXPECT_EQ(why(), Scheduler::Hindrance::kNoExecutor);
+  driver.Attach(2, "other", 0);
+  EXPECT_EQ(why(), Scheduler::Hindrance::kNoFreeSlot) << "the one that drains is delayed, not this";
 }
 
 TEST_F(SchedulerLease, Row65_AnotherExecutorTakesWhatOneRejects) {

@@ -198,6 +198,7 @@ void Scheduler::OnTimer(const Instant& now, Effects& effects) {
       ++clusters_[incidents_.Find(lost.lease.incident_id)->cluster].counters.leases_expired;
     } else {
       effects.push_back(SendCancel{lost.stream, lost.lease, "accept_timeout"});
+      leases_.SlowOffers(lost.stream, now.mono);
     }
     Lost(lost.lease, lost.ttl_expired ? "lease_expired" : "accept_timeout", now, effects);
   }

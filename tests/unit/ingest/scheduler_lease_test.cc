@@ -231,6 +231,19 @@ TEST_F(SchedulerLease, NotAcceptedInTimeIsCancelledAndQueuedAgain) {
   EXPECT_EQ(driver_.Only<SendCancel>().reason, "stale");
 }
 
+TEST_F(SchedulerLease, Row63_AnExecutorThatAcceptsNothingLeavesTheOffersToAnother) {
+  SchedulerDriver driver(OptionsFor(1));
+  driver.Attach(kStream, "stuck", 50);
+  driver.Attach(2, "works", 1);
+  const std::string id = driver.Queue();
+  ASSERT_EQ(driver.Only<SendOffer>().stream, kStream) << "it has the most free slots";
+  driver.Pass(seconds(10));
+  driver.Timer();
+  EXPECT_EQ(driver.Only<IncidentRequeued>().reason, "accept_timeout");
+  EXPECT_EQ(driver.Only<SendOffer>().stream, 2u);
+  EXPECT_EQ(driver.Only<SendOffer>().lease, (Lease{id, 2}));
+}
+
 TEST_F(SchedulerLease, AcceptedHasNoTimeLimit) {
   Lease1();
   driver_.Accept(kStream, lease_);

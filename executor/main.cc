@@ -7,6 +7,7 @@
 #include "common/descriptor_limit.h"
 #include "common/grpc_endpoint.h"
 #include "common/health.h"
+#include "common/heap.h"
 #include "common/http_server.h"
 #include "common/log_queue.h"
 #include "common/signals.h"
@@ -107,6 +108,7 @@ int Run(const ExecutorConfig& config, const ConfigTable& table) {
 
 int main(int argc, char** argv) {
   OpenStandardDescriptors();
+  ReturnFreedMemory();
   ExecutorConfig config;
   ConfigTable table = MakeConfigTable(&config, ProcessEnvironment());
   const auto parsed = table.Parse(argc, argv, ProcessEnvironment());

@@ -10,6 +10,7 @@
 #include "common/descriptor_limit.h"
 #include "common/grpc_endpoint.h"
 #include "common/health.h"
+#include "common/heap.h"
 #include "common/http_server.h"
 #include "common/log_queue.h"
 #include "common/signals.h"
@@ -169,6 +170,7 @@ void Run(const IngestConfig& config, const ConfigTable& table, const ConfigWatch
 
 int main(int argc, char** argv) {
   OpenStandardDescriptors();
+  ReturnFreedMemory();
   try {
     BlockSignals({SIGHUP});  // first of all: it asks for a reload, and must not end the process
     IngestConfig config;

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "common/ask_loop.h"
+#include "common/heap.h"
 #include "common/process_metrics.h"
 
 namespace runner::ingest {
@@ -157,6 +158,21 @@ void AddSelfChecks(const MetricsSnapshot& snapshot, MetricsPage& page) {
           snapshot.invariant_violations);
 }
 
+std::string Scrape(Inbox& inbox, IngestLoop& loop, MetricsDetail detail, MonoTime started,
+                   const Logger& logger) {
+  const auto question = [&inbox, &loop, detail] {
+    loop.CheckInvariants();
+    return TakeSnapshot(loop, detail, inbox.Now());
+  };
+  const auto snapshot = AskLoop<MetricsSnapshot>(inbox, question, kScrapePatience);
+  if (!snapshot) throw std::runtime_error("the main loop does not answer");
+  MetricsPage page;
+  AddProgramMetrics(page, "ingest", inbox.Now().mono - started, logger.lines_dropped());
+  AddProcessMetrics(page);
+  AddIngestMetrics(*snapshot, page);
+  return page.Text();
+}
+
 }  // namespace
 
 void MetricsSnapshot::Cluster::Add(const Scheduler::ClusterView& view,
@@ -219,17 +235,11 @@ void AddIngestMetrics(const MetricsSnapshot& snapshot, MetricsPage& page) {
 
 std::string ScrapeIngest(Inbox& inbox, IngestLoop& loop, MetricsDetail detail, MonoTime started,
                          const Logger& logger) {
-  const auto question = [&inbox, &loop, detail] {
-    loop.CheckInvariants();
-    return TakeSnapshot(loop, detail, inbox.Now());
-  };
-  const auto snapshot = AskLoop<MetricsSnapshot>(inbox, question, kScrapePatience);
-  if (!snapshot) throw std::runtime_error("the main loop does not answer");
-  MetricsPage page;
-  AddProgramMetrics(page, "ingest", inbox.Now().mono - started, logger.lines_dropped());
-  AddProcessMetrics(page);
-  AddIngestMetrics(*snapshot, page);
-  return page.Text();
+  // The snapshot and the page of many clusters take ten times as much, in two arenas.
+  constexpr std::size_t kLarge = 1'000'000;
+  std::string text = Scrape(inbox, loop, detail, started, logger);
+  if (text.size() > kLarge) TrimHeap();
+  return text;
 }
 
 }  // namespace runner::ingest

@@ -36,8 +36,8 @@ struct LeaseLimits {
   // stream.
   Duration lease_ttl = std::chrono::seconds(60);
   Duration accept_timeout = std::chrono::seconds(10);  // from offer to Accepted
-  // After a rejection an executor is offered nothing for so long: doubled by each rejection of a
-  // later offer, back to the minimum once a run has started.
+  // After a rejection, or an offer that was not accepted in time, an executor is offered nothing
+  // for so long: doubled by each one of a later offer, back to the minimum once a run has started.
   Duration min_offer_delay = std::chrono::seconds(1);
   Duration max_offer_delay = std::chrono::minutes(1);
   // Detached executors without leases whose delay is remembered for `lease_ttl`.

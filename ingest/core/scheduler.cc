@@ -198,7 +198,8 @@ void Scheduler::OnTimer(const Instant& now, Effects& effects) {
       ++clusters_[incidents_.Find(lost.lease.incident_id)->cluster].counters.leases_expired;
     } else {
       effects.push_back(SendCancel{lost.stream, lost.lease, "accept_timeout"});
-      leases_.SlowOffers(lost.stream, now.mono);
+      const MonoTime offered_at = incidents_.Find(lost.lease.incident_id)->offered_at;
+      leases_.SlowOffers(lost.stream, offered_at, now.mono);
     }
     Lost(lost.lease, lost.ttl_expired ? "lease_expired" : "accept_timeout", now, effects);
   }

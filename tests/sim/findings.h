@@ -71,8 +71,9 @@ inline constexpr std::array<InvariantText, static_cast<std::size_t>(Invariant::k
         {"lost-in-time", "leases not accepted or not announced in time are lost"},
         {"keep-alive", "an executor is attached until no keep-alive came for the time to live"},
         {"offers-delayed",
-         "after a rejection or a shortage an executor is offered nothing for 1 s, twice as long "
-         "for each later offer up to 60 s, until a run has started, also after a Hello"},
+         "after a rejection, a shortage or an offer that was not accepted in time an executor is "
+         "offered nothing for 1 s, twice as long for each later offer up to 60 s, until a run has "
+         "started, also after a Hello"},
         {"work-conserving", "nothing waits that could run"},
         {"books-agree", "the scheduler's state is that of the model"},
         {"intake", "filter, duplicate, breaker, bounds: each event ends where it must"},

@@ -141,6 +141,7 @@ class IncidentTruth {
   void Decided(const ingest::CancelSilent& cancel);
   void Decided(const ingest::SendOffer& offer);
   void Decided(const ingest::SendRecorded& recorded);
+  void Decided(const ingest::SendCancel& cancel);
   void Decided(const ingest::EventEscalated& escalated);
   void Decided(const ingest::EventQueued& queued);
   void Decided(const ingest::IncidentLeased& leased);

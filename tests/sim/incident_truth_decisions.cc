@@ -154,6 +154,14 @@ void IncidentTruth::Decided(const ingest::SendRecorded& recorded) {
          [&] { return TextOf(recorded.lease) + " is recorded, but its result is stale"; });
 }
 
+// An offer that is not accepted in time counts as one that is rejected.
+void IncidentTruth::Decided(const ingest::SendCancel& cancel) {
+  Executor* executor = Of(cancel.stream);
+  const Open* incident = Held(cancel.lease);
+  if (cancel.reason != "accept_timeout" || executor == nullptr || incident == nullptr) return;
+  executor->Reject(incident->since, env_.Now());
+}
+
 bool IncidentTruth::CountRelease(Open& incident) const {
   if (rejected_ || shortage_) return false;
   if (!incident.started && !result_ran_) return ++incident.unstarted >= options_.max_unstarted;

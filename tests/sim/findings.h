@@ -71,7 +71,8 @@ inline constexpr std::array<InvariantText, static_cast<std::size_t>(Invariant::k
         {"lost-in-time", "leases not accepted or not announced in time are lost"},
         {"keep-alive", "an executor is attached until no keep-alive came for the time to live"},
         {"offers-delayed",
-         "after a rejection or a shortage an executor is offered nothing for 1 s, twice as long "
+         "after a rejection, a shortage or an offer that it does not accept in time an executor is "
+         "offered nothing for 1 s, twice as long "
          "each time up to 60 s, until a run has started"},
         {"work-conserving", "nothing waits that could run"},
         {"books-agree", "the scheduler's state is that of the model"},

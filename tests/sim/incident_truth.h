@@ -132,6 +132,7 @@ class IncidentTruth {
     void Reject(MonoTime now);
   };
 
+  void Decided(const ingest::SendCancel& cancel);
   void Decided(const ingest::SendWelcome& welcome);
   void Decided(const ingest::CloseSuperseded& close);
   void Decided(const ingest::CancelSilent& cancel);

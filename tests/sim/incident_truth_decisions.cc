@@ -40,6 +40,18 @@ void IncidentTruth::Decided(const ingest::CancelSilent& cancel) {
   OnClosed(cancel.stream);
 }
 
+void IncidentTruth::Decided(const ingest::SendCancel& cancel) {
+  if (cancel.reason != "accept_timeout") return;
+  const Open* incident = Held(cancel.lease);
+  Executor* executor = Of(cancel.stream);
+  const bool late = incident != nullptr && executor != nullptr &&
+                    incident->state == State::kOffered &&
+                    env_.Now() >= incident->since + options_.leases.accept_timeout;
+  Expect(late, Invariant::kLostInTime,
+         [&] { return TextOf(cancel.lease) + " is taken back too early"; });
+  if (late) executor->Reject(env_.Now());
+}
+
 void IncidentTruth::Decided(const ingest::SendWelcome& welcome) {
   std::vector<std::pair<Lease, bool>> decisions;
   decisions.reserve(welcome.decisions.size());

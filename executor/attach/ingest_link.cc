@@ -19,6 +19,9 @@ namespace {
 
 constexpr Duration kWelcomeTimeout = std::chrono::seconds(10);
 constexpr std::size_t kMaxUnanswered = 20'000;  // keep-alives; a day of them
+// Messages that may wait for ingest to read: more than results can wait, each of which is sent once
+// a stream. All others are small, so this bounds the bytes as well.
+constexpr std::size_t kMaxOutbound = 2 * kMaxLeasesListed;
 
 double Random01() {
   thread_local std::mt19937_64 engine(std::random_device{}());
@@ -70,11 +73,14 @@ class IngestLink::Stream final
     Write(std::move(hello));
     StartCall();
   }
-  void Write(v1::ExecutorMessage message) {
+  // False when too much waits already: ingest does not read.
+  bool Write(v1::ExecutorMessage message) {
     const MutexLock lock(mutex_);
-    if (ended_ || closing_) return;
+    if (ended_ || closing_) return true;
+    if (outbound_.size() >= kMaxOutbound) return false;
     outbound_.push_back(std::move(message));
     if (!std::exchange(writing_, true)) StartWrite(&outbound_.front());
+    return true;
   }
   void Close() {
     const MutexLock lock(mutex_);
@@ -170,7 +176,14 @@ IngestLink::~IngestLink() {
 void IngestLink::Start() { Dial(); }
 
 void IngestLink::Send(v1::ExecutorMessage message) {
-  if (stream_ && attached()) stream_->Write(std::move(message));
+  if (!stream_ || !attached() || !refused_.empty()) return;
+  if (!stream_->Write(std::move(message))) Leave("ingest does not read");
+}
+
+// The stream ends, and another is dialled.
+void IngestLink::Leave(const std::string& why) {
+  refused_ = "--ingest-address " + address_ + ": " + why;
+  stream_->Cancel();
 }
 
 void IngestLink::Close(Duration limit, std::function<void()> closed) {
@@ -205,8 +218,7 @@ void IngestLink::Dial() {
 void IngestLink::OnResponse(const v1::IngestMessage& message) {
   if (!refused_.empty()) return;  // the stream is being cancelled
   if (const auto problem = WhyInvalid(message)) {
-    refused_ = "--ingest-address " + address_ + ": ingest has sent " + *problem;
-    stream_->Cancel();
+    Leave("ingest has sent " + *problem);
     return;
   }
   if (message.has_welcome() && !attached()) {
@@ -275,8 +287,7 @@ void IngestLink::Beat() {
   const bool silent = !unanswered_.empty() && lease_ttl_ > Duration::zero() &&
                       inbox_.Now().mono - unanswered_.begin()->second >= lease_ttl_;
   if (silent || unanswered_.size() >= kMaxUnanswered) {
-    refused_ = "--ingest-address " + address_ + ": ingest has not answered a keep-alive in time";
-    stream_->Cancel();
+    Leave("ingest has not answered a keep-alive in time");
     return;
   }
   v1::ExecutorMessage request;

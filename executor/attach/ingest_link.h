@@ -77,6 +77,7 @@ class IngestLink {
 
   std::string Explain(const grpc::Status& status) const;
   void Dial();
+  void Leave(const std::string& why);
   void OnResponse(const v1::IngestMessage& message);
   void OnDone(const grpc::Status& status);
   void Beat();

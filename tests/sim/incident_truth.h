@@ -136,12 +136,12 @@ class IncidentTruth {
     void Reject(MonoTime offered_at, MonoTime now);
   };
 
+  void Decided(const ingest::SendCancel& cancel);
   void Decided(const ingest::SendWelcome& welcome);
   void Decided(const ingest::CloseSuperseded& close);
   void Decided(const ingest::CancelSilent& cancel);
   void Decided(const ingest::SendOffer& offer);
   void Decided(const ingest::SendRecorded& recorded);
-  void Decided(const ingest::SendCancel& cancel);
   void Decided(const ingest::EventEscalated& escalated);
   void Decided(const ingest::EventQueued& queued);
   void Decided(const ingest::IncidentLeased& leased);

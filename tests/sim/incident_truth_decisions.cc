@@ -40,6 +40,18 @@ void IncidentTruth::Decided(const ingest::CancelSilent& cancel) {
   OnClosed(cancel.stream);
 }
 
+void IncidentTruth::Decided(const ingest::SendCancel& cancel) {
+  if (cancel.reason != "accept_timeout") return;
+  const Open* incident = Held(cancel.lease);
+  Executor* executor = Of(cancel.stream);
+  const bool late = incident != nullptr && executor != nullptr &&
+                    incident->state == State::kOffered &&
+                    env_.Now() >= incident->since + options_.leases.accept_timeout;
+  Expect(late, Invariant::kLostInTime,
+         [&] { return TextOf(cancel.lease) + " is taken back too early"; });
+  if (late) executor->Reject(incident->since, env_.Now());
+}
+
 void IncidentTruth::Decided(const ingest::SendWelcome& welcome) {
   std::vector<std::pair<Lease, bool>> decisions;
   decisions.reserve(welcome.decisions.size());
@@ -152,14 +164,6 @@ void IncidentTruth::Decided(const ingest::SendRecorded& recorded) {
   const bool current = result_of_ == recorded.lease;
   Expect(current || ended_.contains(recorded.lease.incident_id), Invariant::kStaleChangesNothing,
          [&] { return TextOf(recorded.lease) + " is recorded, but its result is stale"; });
-}
-
-// An offer that is not accepted in time counts as one that is rejected.
-void IncidentTruth::Decided(const ingest::SendCancel& cancel) {
-  Executor* executor = Of(cancel.stream);
-  const Open* incident = Held(cancel.lease);
-  if (cancel.reason != "accept_timeout" || executor == nullptr || incident == nullptr) return;
-  executor->Reject(incident->since, env_.Now());
 }
 
 bool IncidentTruth::CountRelease(Open& incident) const {

@@ -21,32 +21,22 @@ namespace {
 
 // Memory of one connection, for the head of the request and that of the response.
 constexpr std::size_t kConnectionBytes = 8 * 1024;
-constexpr std::size_t kBlockBytes = 32 * 1024;  // of a body, handed to the library at a time
 constexpr int kMethodNotAllowed = 405;
 
 struct StopDaemon {
   void operator()(MHD_Daemon* daemon) const { ::MHD_stop_daemon(daemon); }
 };
 
-// Empty once it is given up.
-using Body = std::shared_ptr<std::string>;
+void DeleteBody(void* body) { delete static_cast<std::string*>(body); }
 
-ssize_t ReadBody(void* body, std::uint64_t at, char* into, std::size_t most) {
-  const std::string& text = **static_cast<const Body*>(body);
-  if (at >= text.size()) return MHD_CONTENT_READER_END_WITH_ERROR;
-  return static_cast<ssize_t>(text.copy(into, most, at));
-}
-
-void DeleteBody(void* body) { delete static_cast<Body*>(body); }
-
-MHD_Result Send(MHD_Connection* connection, const HttpResponse& response, const Body& body) {
-  auto owned = std::make_unique<Body>(body);
+MHD_Result Send(MHD_Connection* connection, HttpResponse response) {
+  auto body = std::make_unique<std::string>(std::move(response.body));
   const std::unique_ptr<MHD_Response, decltype(&::MHD_destroy_response)> out(
-      ::MHD_create_response_from_callback(body->size(), kBlockBytes, &ReadBody, owned.get(),
-                                          &DeleteBody),
+      ::MHD_create_response_from_buffer_with_free_callback_cls(body->size(), body->data(),
+                                                               &DeleteBody, body.get()),
       &::MHD_destroy_response);
   if (!out) return MHD_NO;
-  static_cast<void>(owned.release());  // the response owns it
+  static_cast<void>(body.release());  // the response owns it
   ::MHD_add_response_header(out.get(), "Content-Type", response.content_type.c_str());
   ::MHD_add_response_header(out.get(), "Cache-Control", "no-store");
   ::MHD_add_response_header(out.get(), "Connection", "close");
@@ -184,9 +174,8 @@ class HttpServer::Impl {
     try {
       HttpResponse response =
           server->ResponseTo(method, *static_cast<const std::string*>(*context));
-      const auto body = std::make_shared<std::string>(std::move(response.body));
-      server->MakeRoom(found->second, body);
-      return Send(connection, response, body);
+      server->MakeRoom(found->second, response.body.size());
+      return Send(connection, std::move(response));
     } catch (...) {  // out of memory
       return MHD_NO;
     }
@@ -204,24 +193,21 @@ class HttpServer::Impl {
     return Handle(route->second, request);
   }
 
-  // Each body is kept until its client has read it, which a client may put off.
-  void MakeRoom(Listener::Id id, const Body& body) {
+  // Each response is kept until its client has read it, which a client may put off.
+  void MakeRoom(Listener::Id id, std::size_t bytes) {
     ForgetResponse(id);
-    while (!responses_.empty() && response_bytes_ + body->size() > max_response_bytes_) {
+    while (!responses_.empty() && response_bytes_ + bytes > max_response_bytes_) {
       const Listener::Id oldest = responses_.begin()->first;
-      const Body given_up = responses_.begin()->second;
       ForgetResponse(oldest);
       listener_.Cut(oldest);
-      // The library lets go of it only in a later turn.
-      std::string().swap(*given_up);
     }
-    responses_.emplace(id, body);
-    response_bytes_ += body->size();
+    responses_.emplace(id, bytes);
+    response_bytes_ += bytes;
   }
   void ForgetResponse(Listener::Id id) {
     const auto found = responses_.find(id);
     if (found == responses_.end()) return;
-    response_bytes_ -= found->second->size();
+    response_bytes_ -= found->second;
     responses_.erase(found);
   }
 
@@ -248,7 +234,7 @@ class HttpServer::Impl {
   std::unordered_map<const MHD_Connection*, Listener::Id> ids_;
   std::map<Listener::Id, MonoTime> without_head_;  // and when they were accepted, oldest first
   Inbox::TimerId head_timer_ = Inbox::kNoTimer;
-  std::map<Listener::Id, Body> responses_;  // that are being sent
+  std::map<Listener::Id, std::size_t> responses_;  // that are being sent, and their bytes
   std::size_t response_bytes_ = 0;
   std::unique_ptr<MHD_Daemon, StopDaemon> daemon_;  // its end calls back
   std::thread thread_;

@@ -21,7 +21,6 @@ namespace {
 
 // Memory of one connection, for the head of the request and that of the response.
 constexpr std::size_t kConnectionBytes = 8 * 1024;
-constexpr int kMethodNotAllowed = 405;
 
 struct StopDaemon {
   void operator()(MHD_Daemon* daemon) const { ::MHD_stop_daemon(daemon); }
@@ -29,7 +28,7 @@ struct StopDaemon {
 
 void DeleteBody(void* body) { delete static_cast<std::string*>(body); }
 
-MHD_Result Send(MHD_Connection* connection, HttpResponse response) {
+MHD_Result Send(MHD_Connection* connection, HttpResponse response, bool allow = false) {
   auto body = std::make_unique<std::string>(std::move(response.body));
   const std::unique_ptr<MHD_Response, decltype(&::MHD_destroy_response)> out(
       ::MHD_create_response_from_buffer_with_free_callback_cls(body->size(), body->data(),
@@ -40,9 +39,7 @@ MHD_Result Send(MHD_Connection* connection, HttpResponse response) {
   ::MHD_add_response_header(out.get(), "Content-Type", response.content_type.c_str());
   ::MHD_add_response_header(out.get(), "Cache-Control", "no-store");
   ::MHD_add_response_header(out.get(), "Connection", "close");
-  if (response.status == kMethodNotAllowed) {
-    ::MHD_add_response_header(out.get(), "Allow", "GET, HEAD");
-  }
+  if (allow) ::MHD_add_response_header(out.get(), "Allow", "GET, HEAD");
   return ::MHD_queue_response(connection, static_cast<unsigned>(response.status), out.get());
 }
 
@@ -68,7 +65,6 @@ class HttpServer::Impl {
  public:
   Impl(const Options& options, std::map<std::string, HttpHandler> routes, OnError on_error)
       : max_head_age_(options.max_head_age),
-        max_response_bytes_(options.max_response_bytes),
         routes_(std::move(routes)),
         on_error_(std::move(on_error)),
         loop_(clock_),
@@ -143,7 +139,6 @@ class HttpServer::Impl {
       }
     } else if (const auto found = server->ids_.find(connection); found != server->ids_.end()) {
       server->without_head_.erase(found->second);
-      server->ForgetResponse(found->second);
       server->listener_.Closed(found->second);
       server->ids_.erase(found);
     }
@@ -168,47 +163,29 @@ class HttpServer::Impl {
                            const char*, const char*, std::size_t*, void** context) noexcept {
     if (*context == nullptr) return MHD_NO;
     auto* server = static_cast<Impl*>(self);
-    const auto found = server->ids_.find(connection);
-    if (found == server->ids_.end()) return MHD_NO;
-    server->without_head_.erase(found->second);
+    if (const auto found = server->ids_.find(connection); found != server->ids_.end()) {
+      server->without_head_.erase(found->second);
+    }
     try {
-      HttpResponse response =
-          server->ResponseTo(method, *static_cast<const std::string*>(*context));
-      server->MakeRoom(found->second, response.body.size());
-      return Send(connection, std::move(response));
+      return server->Respond(connection, method, *static_cast<const std::string*>(*context));
     } catch (...) {  // out of memory
       return MHD_NO;
     }
   }
 
-  HttpResponse ResponseTo(std::string_view method, const std::string& target) {
+  MHD_Result Respond(MHD_Connection* connection, std::string_view method,
+                     const std::string& target) {
     const std::size_t mark = std::min(target.find('?'), target.size());
     const HttpRequest request{target.substr(0, mark),
                               target.substr(std::min(mark + 1, target.size()))};
     const auto route = routes_.find(request.path);
-    if (route == routes_.end()) return {.status = 404, .body = "not found\n"};
+    if (route == routes_.end()) {
+      return Send(connection, {.status = 404, .body = "not found\n"});
+    }
     if (method != "GET" && method != "HEAD") {
-      return {.status = kMethodNotAllowed, .body = "method not allowed\n"};
+      return Send(connection, {.status = 405, .body = "method not allowed\n"}, true);
     }
-    return Handle(route->second, request);
-  }
-
-  // Each response is kept until its client has read it, which a client may put off.
-  void MakeRoom(Listener::Id id, std::size_t bytes) {
-    ForgetResponse(id);
-    while (!responses_.empty() && response_bytes_ + bytes > max_response_bytes_) {
-      const Listener::Id oldest = responses_.begin()->first;
-      ForgetResponse(oldest);
-      listener_.Cut(oldest);
-    }
-    responses_.emplace(id, bytes);
-    response_bytes_ += bytes;
-  }
-  void ForgetResponse(Listener::Id id) {
-    const auto found = responses_.find(id);
-    if (found == responses_.end()) return;
-    response_bytes_ -= found->second;
-    responses_.erase(found);
+    return Send(connection, Handle(route->second, request));
   }
 
   HttpResponse Handle(const HttpHandler& handler, const HttpRequest& request) {
@@ -224,7 +201,6 @@ class HttpServer::Impl {
   }
 
   const Duration max_head_age_;
-  const std::size_t max_response_bytes_;
   const std::map<std::string, HttpHandler> routes_;
   const OnError on_error_;
   const SystemClock clock_;
@@ -234,8 +210,6 @@ class HttpServer::Impl {
   std::unordered_map<const MHD_Connection*, Listener::Id> ids_;
   std::map<Listener::Id, MonoTime> without_head_;  // and when they were accepted, oldest first
   Inbox::TimerId head_timer_ = Inbox::kNoTimer;
-  std::map<Listener::Id, std::size_t> responses_;  // that are being sent, and their bytes
-  std::size_t response_bytes_ = 0;
   std::unique_ptr<MHD_Daemon, StopDaemon> daemon_;  // its end calls back
   std::thread thread_;
 };

@@ -1,7 +1,7 @@
 // Meets runner-ingest and runner-executor with peers, agents and files that mean harm, and prints for each
 // scenario what that costs. README.md has the figures.
 //
-//   node bench/hostile.mjs build/release/bin [SCENARIO...]
+//   tests/peers/node bench/hostile.mjs build/release/bin [SCENARIO...]
 //
 // As root, and where /sys/fs/cgroup/memory can be written, the programs run as user 65532 within the limits of
 // the base manifest's containers: "exit SIGKILL" means that one exceeded its memory.

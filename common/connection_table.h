@@ -37,7 +37,7 @@ class ConnectionTable {
 
   // The oldest connection, and its start.
   struct Oldest {
-    Id id;
+    Id id = 0;
     MonoTime since;
   };
   std::optional<Oldest> oldest() const;

@@ -3,6 +3,8 @@
 #include <memory>
 #include <string>
 
+#include <sys/prctl.h>
+
 #include "common/call_guard.h"
 #include "common/descriptor_limit.h"
 #include "common/grpc_endpoint.h"
@@ -84,7 +86,7 @@ int Run(const ExecutorConfig& config, const ConfigTable& table) {
       logger.Info("SIGHUP ignored, the configuration is read at start");
       return;
     }
-    // The filter of agents keeps them from that, where the kernel has it (SignalFilter).
+    // The filter of agents keeps them from that, where the kernel has it (SyscallFilter).
     if (sender > 0 && DescendsFromThis(sender)) {
       const auto held = agent_signals.Pass(clock.Now().mono, std::to_string(signal));
       if (!held) return;
@@ -107,6 +109,9 @@ int Run(const ExecutorConfig& config, const ConfigTable& table) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  // Agents of the same user may then neither trace this process nor use its memory, descriptors and
+  // files of proc(5). It also leaves no core dump, which would hold the keys.
+  ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
   OpenStandardDescriptors();
   ReturnFreedMemory();
   ExecutorConfig config;

@@ -119,7 +119,7 @@ int AgentRun::Start(int workspace_fd, OutputCapture& out, OutputCapture& err) {
   record_.started_at_ns = WallNs();
   // The executor has started this process. If it has died since, the filter protects its reaper.
   const pid_t executor = ::getppid();
-  const SignalFilter signal_filter(executor, ::getpgid(executor));
+  const SyscallFilter syscall_filter(executor, ::getpgid(executor), ::getpid());
   agent_ = SpawnAgent({.argv = options_.agent_argv,
                        .envp = environment_,
                        .workspace_fd = workspace_fd,
@@ -127,7 +127,7 @@ int AgentRun::Start(int workspace_fd, OutputCapture& out, OutputCapture& err) {
                        .stdout_fd = out_end.Get(),
                        .stderr_fd = err_end.Get(),
                        .descriptor_limit = options_.descriptor_limit,
-                       .signal_filter = signal_filter});
+                       .syscall_filter = syscall_filter});
   oom_score_.Restore();
   return agent_.error;
 }

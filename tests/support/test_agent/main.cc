@@ -75,6 +75,7 @@ Modes LeavingModes(std::size_t number, const std::string& argument) {
       {"kill-executor-group", {KillExecutorGroup, "SIGTERM to the group that the executor leads"}},
       {"signal-executor",
        {[=] { return SignalExecutor(argument); }, "signals its executor in every way, on and on"}},
+      {"look-into-executor", {LookIntoExecutor, "traces, reads and writes its executor"}},
       {"forge-record", {ForgeRecord, "leaves a record as a shim would, a process, and no shim"}},
       {"spoil-result", {SpoilResult, "makes directories where the result is to be written"}},
   };

@@ -33,6 +33,7 @@ int EndTraced();
 int KillShim();
 int KillExecutorGroup();
 int SignalExecutor(const std::string& once);
+int LookIntoExecutor();
 int ForgeRecord();
 int SpoilResult();
 

@@ -82,16 +82,15 @@ int Run(const ExecutorConfig& config, const ConfigTable& table) {
   Trickle agent_signals;
   const auto on_signal = [&](int signal, pid_t sender) {
     if (signal == SIGCHLD) return loop.supervisor().ReapStrangers();
-    if (signal == SIGHUP) {
-      logger.Info("SIGHUP ignored, the configuration is read at start");
-      return;
-    }
-    // The filter of agents keeps them from that, where the kernel has it (SyscallFilter).
-    if (sender > 0 && DescendsFromThis(sender)) {
+    // The filter of agents keeps them from most of that, where the kernel has it (SyscallFilter).
+    if (sender > 0 && ChildAbove(sender) != 0) {
+      loop.supervisor().StopSender(sender);
       const auto held = agent_signals.Pass(clock.Now().mono, std::to_string(signal));
       if (!held) return;
       logger.Warn("Signal from an agent ignored",
                   {{"signal", signal}, {"pid", sender}, {"lines_held_back", *held}});
+    } else if (signal == SIGHUP) {
+      logger.Info("SIGHUP ignored, the configuration is read at start");
     } else {
       loop.OnSignal(signal == SIGTERM ? "SIGTERM" : "SIGINT");
     }

@@ -1,5 +1,6 @@
 #include "executor/shim/syscall_filter.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
@@ -47,8 +48,9 @@ struct SyscallFilter::Calls {
 };
 
 // Of a group that is none, or that is not seen from here, only -1 is left, which is all processes.
-SyscallFilter::SyscallFilter(pid_t executor, pid_t group, pid_t shim)
-    : executor_(executor), group_(group > 1 ? group : 1), shim_(shim) {
+SyscallFilter::SyscallFilter(pid_t executor, pid_t group, pid_t shim, const pid_t* threads,
+                             std::size_t count)
+    : group_(group > 1 ? group : 1), shim_(shim) {
 #if defined(__x86_64__) || defined(__aarch64__)
   constexpr Calls kNative = {SYS_kill,
                              SYS_tkill,
@@ -89,7 +91,11 @@ SyscallFilter::SyscallFilter(pid_t executor, pid_t group, pid_t shim)
   Add(Return(kMissing));
 #endif
   AddCalls(kNative);
+  AddExecutor(executor, threads, std::min(count, kMaxThreads));
 #else
+  static_cast<void>(executor);
+  static_cast<void>(threads);
+  static_cast<void>(count);
   Add(Return(SECCOMP_RET_ALLOW));
 #endif
 }
@@ -143,7 +149,17 @@ void SyscallFilter::Deny(unsigned value) {
 }
 
 void SyscallFilter::DenyExecutor() {
-  Deny(static_cast<unsigned>(executor_));
+  if (jumps_ == kMaxJumps) std::abort();
+  to_executor_[jumps_++] = size_;
+  Add(BPF_STMT(BPF_JMP | BPF_JA, 0));
+}
+
+void SyscallFilter::AddExecutor(pid_t executor, const pid_t* threads, std::size_t count) {
+  for (std::size_t i = 0; i < jumps_; ++i) {
+    code_[to_executor_[i]].k = static_cast<unsigned>(size_ - to_executor_[i] - 1);
+  }
+  Deny(static_cast<unsigned>(executor));
+  for (std::size_t i = 0; i < count; ++i) Deny(static_cast<unsigned>(threads[i]));
   Add(Return(SECCOMP_RET_ALLOW));
 }
 

@@ -16,7 +16,10 @@ namespace runner::executor {
 // tgkill(2), rt_sigqueueinfo(2) and rt_tgsigqueueinfo(2) fail with EPERM. So does every way to have
 // the kernel send a signal elsewhere: F_SETOWN to the executor or its group, F_SETOWN_EX,
 // FIOSETOWN, SIOCSPGRP. pidfd_send_signal(2) fails with ENOSYS, as a descriptor does not show whose
-// it is; programs fall back to kill(2). Not covered: tkill(2) to threads other than the first one.
+// it is; programs fall back to kill(2).
+//
+// The id of any thread of the executor works like its process id, so those are denied as well. Not
+// covered: threads that begin later, or that are beyond kMaxThreads.
 //
 // Limits: prlimit64(2) that sets a limit fails with EPERM, unless the process id is 0 (itself).
 // Programs use that in setrlimit(2).
@@ -29,14 +32,17 @@ namespace runner::executor {
 // other machines it lets everything pass.
 class SyscallFilter {
  public:
-  // `group`: of the executor.
-  SyscallFilter(pid_t executor, pid_t group, pid_t shim);
+  static constexpr std::size_t kMaxThreads = 256;
+
+  // `group`: of the executor. `threads`: `count` ids of its threads, of which kMaxThreads are used.
+  SyscallFilter(pid_t executor, pid_t group, pid_t shim, const pid_t* threads, std::size_t count);
   // Filters the calling thread from now on, and what it starts. Needs PR_SET_NO_NEW_PRIVS. Only
   // system calls. False when the kernel refuses.
   bool Install() const;
 
  private:
-  static constexpr std::size_t kMax = 512;
+  static constexpr std::size_t kMax = 512 + 2 * kMaxThreads;
+  static constexpr std::size_t kMaxJumps = 64;
 
   struct Calls;  // the numbers of one architecture
   void Add(const sock_filter& instruction);
@@ -47,8 +53,10 @@ class SyscallFilter {
   void End(unsigned short begin);
   // EPERM when what was loaded last is the value.
   void Deny(unsigned value);
-  // EPERM when what was loaded last is the executor, else the call is allowed.
+  // EPERM when what was loaded last is the executor or a thread of it, else the call is allowed.
   void DenyExecutor();
+  // What DenyExecutor jumps to.
+  void AddExecutor(pid_t executor, const pid_t* threads, std::size_t count);
   void DenySignals(unsigned number);
   void DenyOwner(unsigned number);
   void DenyLimits(unsigned number);
@@ -56,11 +64,12 @@ class SyscallFilter {
   // `user`: the first argument that makes the second one a user.
   void DenyPriority(unsigned number, unsigned user);
 
-  const pid_t executor_;
   const pid_t group_;
   const pid_t shim_;
   sock_filter code_[kMax] = {};
   unsigned short size_ = 0;
+  unsigned short to_executor_[kMaxJumps] = {};  // where those jumps are
+  std::size_t jumps_ = 0;
 };
 
 }  // namespace runner::executor

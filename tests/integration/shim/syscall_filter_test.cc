@@ -4,8 +4,13 @@
 
 #include <cerrno>
 #include <functional>
+#include <future>
+#include <iterator>
 #include <map>
+#include <numeric>
 #include <string>
+#include <thread>
+#include <vector>
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -19,6 +24,8 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "executor/shim/children.h"
 
 namespace runner::executor {
 namespace {
@@ -112,7 +119,9 @@ class SyscallFilterTest : public testing::Test {
 
   // What `succeeded` returns in a filtered child.
   std::string Filtered(const std::function<std::string()>& succeeded) const {
-    const SyscallFilter filter(::getpid(), ::getpgrp(), shim_);
+    pid_t threads[SyscallFilter::kMaxThreads];
+    const std::size_t count = ListThreads(::getpid(), threads, std::size(threads));
+    const SyscallFilter filter(::getpid(), ::getpgrp(), shim_, threads, count);
     int out[2];
     if (::pipe(out) != 0) return "no pipe";
     const pid_t child = ::fork();
@@ -154,6 +163,35 @@ class SyscallFilterTest : public testing::Test {
 TEST_F(SyscallFilterTest, Row68_NoSignalReachesTheExecutor) {
   const pid_t executor = ::getpid();
   EXPECT_EQ(Filtered([&] { return Succeeding(Signals(), executor); }), "");
+}
+
+TEST_F(SyscallFilterTest, Row68_AThreadOfTheExecutorStandsForIt) {
+  std::promise<pid_t> id;
+  std::promise<void> end;
+  std::thread thread([&] {
+    id.set_value(::gettid());
+    end.get_future().wait();
+  });
+  const pid_t other = id.get_future().get();
+  EXPECT_EQ(Filtered([&] { return Succeeding(Signals(), other); }), "");
+  EXPECT_EQ(Filtered([&] { return Succeeding(Scheduling(), other); }), "");
+  end.set_value();
+  thread.join();
+}
+
+TEST_F(SyscallFilterTest, AsManyThreadsAsThereMayBeFit) {
+  std::vector<pid_t> threads(2 * SyscallFilter::kMaxThreads);
+  std::iota(threads.begin(), threads.end(), 1'000'000'000);
+  const SyscallFilter filter(::getpid(), ::getpgrp(), shim_, threads.data(), threads.size());
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    if (!filter.Install()) ::_exit(1);
+    ::_exit(::kill(threads[SyscallFilter::kMaxThreads - 1], 0) == -1 && errno == EPERM ? 0 : 2);
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  EXPECT_EQ(status, 0);
 }
 
 TEST_F(SyscallFilterTest, Row68_LimitsOfOtherProcessesCannotBeSet) {

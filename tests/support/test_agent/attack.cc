@@ -4,7 +4,9 @@
 #include <functional>
 #include <map>
 #include <string>
+#include <vector>
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <linux/sockios.h>
 #include <signal.h>
@@ -37,6 +39,17 @@ pid_t ParentOf(pid_t pid) {
   return parent;
 }
 
+std::vector<pid_t> ThreadsOf(pid_t process) {
+  std::vector<pid_t> threads;
+  DIR* const entries = ::opendir(("/proc/" + std::to_string(process) + "/task").c_str());
+  if (entries == nullptr) return threads;
+  while (const dirent* entry = ::readdir(entries)) {
+    if (entry->d_name[0] != '.') threads.push_back(std::atoi(entry->d_name));
+  }
+  ::closedir(entries);
+  return threads;
+}
+
 }  // namespace
 
 int KillShim() {
@@ -59,7 +72,8 @@ int KillExecutorGroup() {
 }
 
 // Every way to a signal for a process of the same user. The ways that succeed are printed
-// once. Then it goes on without end, also by processes that end at once, unless `once` is given.
+// once. With `once` it tries the threads of the executor as well. Without, it goes on without end,
+// also by processes that end at once.
 int SignalExecutor(const std::string& once) {
   const pid_t executor = ParentOf(::getppid());
   if (executor <= 1) return 65;
@@ -113,6 +127,9 @@ int SignalExecutor(const std::string& once) {
   std::string succeeded;
   for (const auto& [name, send] : ways) {
     if (send(SIGTERM) == 0) succeeded += " " + name;
+  }
+  for (const pid_t thread : ThreadsOf(executor)) {
+    if (!once.empty() && ::kill(thread, SIGTERM) == 0) succeeded += " thread";
   }
   Say("signals sent by:" + succeeded + "\n");
   if (!once.empty()) return 0;

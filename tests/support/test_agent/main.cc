@@ -87,6 +87,8 @@ Modes UsingModes(std::size_t number) {
       {"flood-binary", {[=] { return Flood(number, true); }, "the same with every byte there is"}},
       {"memory", {[=] { return TouchMemory(number); }, "touches N MiB and stays"}},
       {"fill", {[=] { return FillWorkspace(number); }, "writes N bytes into output/fill, stays"}},
+      {"map-removed",
+       {[=] { return MapRemoved(number); }, "maps N MiB of a file that it removes, stays"}},
       {"exhaust-descriptors", {ExhaustDescriptors, "opens files until it may not, stays"}},
       {"exhaust-processes",
        {[=] { return ExhaustProcesses(number); }, "forks N, or until it may not, and stays"}},

@@ -9,6 +9,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "executor/shim/children.h"
 #include "executor/supervisor/launch.h"
 #include "executor/supervisor/settlement.h"
 #include "executor/workspace/workspace.h"
@@ -40,6 +41,18 @@ AgentOptions Checked(AgentOptions options) {
     throw std::system_error(errno, std::generic_category(), options.shim_path.string());
   }
   return options;
+}
+
+ShimCommand CommandOf(StopReason reason) {
+  switch (reason) {
+    case StopReason::kCancelled:
+      return ShimCommand::kStopCancelled;
+    case StopReason::kInterrupted:
+      return ShimCommand::kStopInterrupted;
+    case StopReason::kSignalledExecutor:
+      return ShimCommand::kStopSignalled;
+  }
+  return ShimCommand::kStopCancelled;
 }
 
 std::string ErrorText(int error) { return std::generic_category().message(error); }
@@ -165,19 +178,31 @@ void Supervisor::StopAll(StopReason reason) {
 
 void Supervisor::StopRun(Run& run, StopReason reason) {
   if (!run.shim || !run.state.OnStop(reason)) return;
-  run.shim->Send(reason == StopReason::kCancelled ? ShimCommand::kStopCancelled
-                                                  : ShimCommand::kStopInterrupted);
+  run.shim->Send(CommandOf(reason));
   ArmWatchdog(run, options_.kill_grace + kStopOverhead);
 }
 
 void Supervisor::KillAll() {
+  for (const auto& [lease, run] : runs_) KillRun(*run, StopReason::kInterrupted);
+}
+
+void Supervisor::KillRun(Run& run, StopReason reason) {
+  // Once, as to say it again would only put off the watchdog.
+  if (!run.shim || !run.state.OnKill()) return;
+  StopRun(run, reason);
+  run.shim->Send(ShimCommand::kKill);
+  ArmWatchdog(run, kStopOverhead);
+}
+
+// Without a grace: while the agent goes on, its signals hide those of an operator.
+bool Supervisor::StopSender(pid_t sender) {
+  const pid_t shim = ChildAbove(sender);
   for (const auto& [lease, run] : runs_) {
-    // Once, as to say it again would only put off the watchdog.
-    if (!run->shim || !run->state.OnKill()) continue;
-    StopRun(*run, StopReason::kInterrupted);
-    run->shim->Send(ShimCommand::kKill);
-    ArmWatchdog(*run, kStopOverhead);
+    if (shim == 0 || !run->shim || run->shim->pid() != shim) continue;
+    KillRun(*run, StopReason::kSignalledExecutor);
+    return true;
   }
+  return false;
 }
 
 void Supervisor::MoveFence(MonoTime fence_at) {

@@ -75,6 +75,9 @@ class Supervisor {
   bool Start(const Lease& lease, const Incident& incident);
   // SIGTERM, after the grace SIGKILL. A run that is not active or is being stopped is left alone.
   void Stop(const Lease& lease, StopReason reason);
+  // To be called when a process has signalled this one. If it is of a run, that run is killed, and
+  // fails as signalled_executor. False: it is below none of the shims.
+  bool StopSender(pid_t sender);
   // To be called after SIGCHLD: reaps who is not one of ours and has ended, as the first process of
   // a container has to.
   void ReapStrangers();
@@ -114,6 +117,7 @@ class Supervisor {
   void FailStart(Run& run, const std::string& step, StartFailure failure, int error);
   bool RunsIncident(const std::string& incident_id) const;
   void StopRun(Run& run, StopReason reason);
+  void KillRun(Run& run, StopReason reason);
   void ArmWatchdog(Run& run, Duration delay);
   void KillShim(const Lease& lease);
 

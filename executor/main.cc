@@ -100,9 +100,9 @@ int Run(const ExecutorConfig& config, const ConfigTable& table) {
   inbox.Run();
 
   grpc.Shutdown(50ms);
-  loop.LogDrained();
+  loop.executor().LogDrained();
   logger.Flush();
-  return loop.exit_code();
+  return loop.executor().exit_code();
 }
 
 }  // namespace

@@ -205,14 +205,23 @@ bool Supervisor::StopSender(pid_t sender) {
   return false;
 }
 
-void Supervisor::MoveFence(MonoTime fence_at) {
-  fence_at_ = fence_at;
+void Supervisor::ExtendLeases(MonoTime deadline) {
+  fence_at_ = deadline;
   for (const auto& [lease, run] : runs_) {
-    if (run->shim) run->shim->SendBeat(fence_at);
+    if (run->shim) run->shim->SendBeat(deadline);
   }
 }
 
-void Supervisor::Recorded(const Lease& lease) { spool_.Remove(lease); }
+void Supervisor::ForgetResult(const Lease& lease) { spool_.Remove(lease); }
+
+std::vector<StartedRun> Supervisor::Started() const {
+  std::vector<StartedRun> started;
+  for (const auto& [lease, run] : runs_) {
+    const RunInfo& info = run->info;
+    if (info.pid != 0 && !info.outcome) started.push_back({lease, info.pid, info.started_at});
+  }
+  return started;
+}
 
 std::vector<RunInfo> Supervisor::Runs() const {
   std::vector<RunInfo> all;
@@ -273,7 +282,7 @@ void Supervisor::OnStarted(Run& run, const ShimNotice& notice) {
                                  {"cluster", run.info.cluster},
                                  {"pid", run.info.pid},
                                  {"workspace", run.info.workspace}});
-  listener_.OnRunStarted(run.info.lease, run.info.pid, run.info.started_at);
+  listener_.OnRunStarted({run.info.lease, run.info.pid, run.info.started_at});
 }
 
 void Supervisor::OnShimExit(const Lease& lease) {

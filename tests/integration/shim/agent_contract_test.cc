@@ -289,7 +289,7 @@ TEST_F(AgentContract, ResultStaysInTheSpoolUntilItIsRecorded) {
   ASSERT_TRUE(record);
   EXPECT_STREQ(record->incident_id, kIncidentId);
   EXPECT_EQ(record->exit_code, 5);
-  supervisor_->Recorded(LeaseOf());
+  supervisor_->ForgetResult(LeaseOf());
   EXPECT_FALSE(fs::exists(SpoolFile()));
 }
 

@@ -113,9 +113,9 @@ TEST_F(Stopping, LostExecutorEndsTheAgentAndLeavesTheRecord) {
 
 TEST_F(Stopping, RunIsInterruptedAtTheFenceAlsoOneThatBeginsLater) {
   StartAgent({"obey-term"});
-  supervisor_->MoveFence(inbox_->Now().mono + 60s);
+  supervisor_->ExtendLeases(inbox_->Now().mono + 60s);
   AwaitOutput("ready");
-  supervisor_->MoveFence(inbox_->Now().mono + 300ms);
+  supervisor_->ExtendLeases(inbox_->Now().mono + 300ms);
   Lease later{"018f2d3c-7a10-7c4e-9b1e-aaaaaaaaaaaa", 1};
   supervisor_->Start(later, SomeIncident());
   for (const Lease& lease : {LeaseOf(), later}) {

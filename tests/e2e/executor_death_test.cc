@@ -219,15 +219,16 @@ class ExecutorDeathLoop : public ExecutorDeathTest,
       system_->StartExecutor({agent_}, flags_);
     }
   }
-  // Every shim, and whether a process of its run lives.
-  static std::map<pid_t, bool> Shims() {
+  // Every shim of this system, and whether a process of its run lives.
+  std::map<pid_t, bool> Shims() const {
+    const std::string workspaces = "--workspace " + system_->directory().string() + "/";
     const std::vector<ProcessEntry> all = AllProcesses();
     std::map<pid_t, bool> shims;
     for (const ProcessEntry& process : all) {
       // A dead one that is not reaped yet has no command line.
-      if (process.command_line.find("runner-shim --incident") != std::string::npos) {
-        shims[process.pid] = false;
-      }
+      const bool ours = process.command_line.find("runner-shim --incident") != std::string::npos &&
+                        process.command_line.find(workspaces) != std::string::npos;
+      if (ours) shims[process.pid] = false;
     }
     for (const ProcessEntry& process : all) {
       if (shims.contains(process.parent)) shims[process.parent] = true;

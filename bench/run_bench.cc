@@ -178,7 +178,7 @@ class Runs : public RunListener {
     supervisor_.Start({incident.id, 1}, incident);
   }
 
-  void OnRunStarted(const Lease&, pid_t, WallTime) override { run_.told_started = MonotonicNs(); }
+  void OnRunStarted(const StartedRun&) override { run_.told_started = MonotonicNs(); }
   void OnRunFinished(const Lease& lease, const Outcome& outcome) override {
     run_.told_finished = MonotonicNs();
     if (outcome.status != RunStatus::kSuccess || !outcome.contained) {
@@ -188,7 +188,7 @@ class Runs : public RunListener {
     inbox_.Post([this, lease] {
       const Done done = std::move(done_);
       done(run_);
-      supervisor_.Recorded(lease);
+      supervisor_.ForgetResult(lease);
       std::filesystem::remove_all(run_.workspace);
     });
   }

@@ -40,7 +40,7 @@ class World {
           return "incident-" + std::to_string(++last_id_);
         }) {
     for (std::size_t i = 0; i < waiting; ++i) Add();
-    HelloInfo hello;
+    dispatch::Hello hello;
     hello.executor_id = "executor";
     hello.slots = 1;
     Effects effects;
@@ -83,7 +83,9 @@ class World {
  private:
   void TakeOffer(const Effects& effects) {
     for (const Effect& effect : effects) {
-      if (const auto* offer = std::get_if<SendOffer>(&effect)) running_ = offer->lease;
+      const auto* to = std::get_if<ToExecutor>(&effect);
+      if (to == nullptr) continue;
+      if (const auto* offer = std::get_if<dispatch::Offer>(&to->message)) running_ = offer->lease;
     }
   }
 

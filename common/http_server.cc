@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <exception>
+#include <iterator>
+#include <list>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -21,30 +23,12 @@ namespace {
 
 // Memory of one connection, for the head of the request and that of the response.
 constexpr std::size_t kConnectionBytes = 8 * 1024;
-constexpr int kMethodNotAllowed = 405;
+// Of a body, copied at a time.
+constexpr std::size_t kBlockBytes = 32 * 1024;
 
 struct StopDaemon {
   void operator()(MHD_Daemon* daemon) const { ::MHD_stop_daemon(daemon); }
 };
-
-void DeleteBody(void* body) { delete static_cast<std::string*>(body); }
-
-MHD_Result Send(MHD_Connection* connection, HttpResponse response) {
-  auto body = std::make_unique<std::string>(std::move(response.body));
-  const std::unique_ptr<MHD_Response, decltype(&::MHD_destroy_response)> out(
-      ::MHD_create_response_from_buffer_with_free_callback_cls(body->size(), body->data(),
-                                                               &DeleteBody, body.get()),
-      &::MHD_destroy_response);
-  if (!out) return MHD_NO;
-  static_cast<void>(body.release());  // the response owns it
-  ::MHD_add_response_header(out.get(), "Content-Type", response.content_type.c_str());
-  ::MHD_add_response_header(out.get(), "Cache-Control", "no-store");
-  ::MHD_add_response_header(out.get(), "Connection", "close");
-  if (response.status == kMethodNotAllowed) {
-    ::MHD_add_response_header(out.get(), "Allow", "GET, HEAD");
-  }
-  return ::MHD_queue_response(connection, static_cast<unsigned>(response.status), out.get());
-}
 
 }  // namespace
 
@@ -62,7 +46,7 @@ class HttpServer::Impl {
  public:
   Impl(const Options& options, std::map<std::string, HttpHandler> routes, OnError on_error)
       : max_head_age_(options.max_head_age),
-        max_response_bytes_(options.max_response_bytes),
+        max_body_bytes_(options.max_body_bytes),
         routes_(std::move(routes)),
         on_error_(std::move(on_error)),
         loop_(clock_),
@@ -140,7 +124,6 @@ class HttpServer::Impl {
       }
     } else if (const auto found = server->ids_.find(connection); found != server->ids_.end()) {
       server->without_head_.erase(found->second);
-      server->ForgetResponse(found->second);
       server->listener_.Closed(found->second);
       server->ids_.erase(found);
     }
@@ -165,47 +148,82 @@ class HttpServer::Impl {
                            const char*, const char*, std::size_t*, void** context) noexcept {
     if (*context == nullptr) return MHD_NO;
     auto* server = static_cast<Impl*>(self);
-    const auto found = server->ids_.find(connection);
-    if (found == server->ids_.end()) return MHD_NO;
-    server->without_head_.erase(found->second);
+    if (const auto found = server->ids_.find(connection); found != server->ids_.end()) {
+      server->without_head_.erase(found->second);
+    }
     try {
-      HttpResponse response =
-          server->ResponseTo(method, *static_cast<const std::string*>(*context));
-      server->MakeRoom(found->second, response.body.size());
-      return Send(connection, std::move(response));
+      return server->Respond(connection, method, *static_cast<const std::string*>(*context));
     } catch (...) {  // out of memory
       return MHD_NO;
     }
   }
 
-  HttpResponse ResponseTo(std::string_view method, const std::string& target) {
+  // A body that is being sent.
+  struct Body {
+    Impl* server;
+    Listener::Id connection;
+    std::string text;
+    std::list<Body>::iterator self = {};
+  };
+
+  MHD_Result Send(MHD_Connection* connection, HttpResponse response, bool allow = false) {
+    const auto found = ids_.find(connection);
+    const Listener::Id id = found == ids_.end() ? 0 : found->second;
+    const auto body = bodies_.insert(bodies_.end(), {this, id, std::move(response.body)});
+    body->self = body;
+    body_bytes_ += body->text.size();
+    BoundBodies();
+    const std::unique_ptr<MHD_Response, decltype(&::MHD_destroy_response)> out(
+        ::MHD_create_response_from_callback(body->text.size(), kBlockBytes, &Impl::ReadBody, &*body,
+                                            &Impl::EndBody),
+        &::MHD_destroy_response);
+    if (!out) {
+      EndBody(&*body);
+      return MHD_NO;
+    }
+    ::MHD_add_response_header(out.get(), "Content-Type", response.content_type.c_str());
+    ::MHD_add_response_header(out.get(), "Cache-Control", "no-store");
+    ::MHD_add_response_header(out.get(), "Connection", "close");
+    if (allow) ::MHD_add_response_header(out.get(), "Allow", "GET, HEAD");
+    return ::MHD_queue_response(connection, static_cast<unsigned>(response.status), out.get());
+  }
+
+  // Cuts the connections whose responses have been sent for the longest time; the latest stays.
+  void BoundBodies() {
+    for (auto oldest = bodies_.begin(); body_bytes_ > max_body_bytes_; ++oldest) {
+      if (std::next(oldest) == bodies_.end()) return;
+      if (oldest->text.empty()) continue;
+      body_bytes_ -= oldest->text.size();
+      std::string().swap(oldest->text);  // the library keeps the body until it sees the end
+      listener_.Cut(oldest->connection);
+    }
+  }
+
+  // The library calls it for bytes from `position` on.
+  static ssize_t ReadBody(void* body, std::uint64_t position, char* buffer, std::size_t size) {
+    const std::string& text = static_cast<const Body*>(body)->text;
+    if (position >= text.size()) return MHD_CONTENT_READER_END_WITH_ERROR;  // it was cut
+    return static_cast<ssize_t>(text.copy(buffer, size, position));
+  }
+  static void EndBody(void* ended) {
+    auto* body = static_cast<Body*>(ended);
+    body->server->body_bytes_ -= body->text.size();
+    body->server->bodies_.erase(body->self);
+  }
+
+  MHD_Result Respond(MHD_Connection* connection, std::string_view method,
+                     const std::string& target) {
     const std::size_t mark = std::min(target.find('?'), target.size());
     const HttpRequest request{target.substr(0, mark),
                               target.substr(std::min(mark + 1, target.size()))};
     const auto route = routes_.find(request.path);
-    if (route == routes_.end()) return {.status = 404, .body = "not found\n"};
+    if (route == routes_.end()) {
+      return Send(connection, {.status = 404, .body = "not found\n"});
+    }
     if (method != "GET" && method != "HEAD") {
-      return {.status = kMethodNotAllowed, .body = "method not allowed\n"};
+      return Send(connection, {.status = 405, .body = "method not allowed\n"}, true);
     }
-    return Handle(route->second, request);
-  }
-
-  // Each response is kept until its client has read it, which a client may put off.
-  void MakeRoom(Listener::Id id, std::size_t bytes) {
-    ForgetResponse(id);
-    while (!responses_.empty() && response_bytes_ + bytes > max_response_bytes_) {
-      const Listener::Id oldest = responses_.begin()->first;
-      ForgetResponse(oldest);
-      listener_.Cut(oldest);
-    }
-    responses_.emplace(id, bytes);
-    response_bytes_ += bytes;
-  }
-  void ForgetResponse(Listener::Id id) {
-    const auto found = responses_.find(id);
-    if (found == responses_.end()) return;
-    response_bytes_ -= found->second;
-    responses_.erase(found);
+    return Send(connection, Handle(route->second, request));
   }
 
   HttpResponse Handle(const HttpHandler& handler, const HttpRequest& request) {
@@ -221,7 +239,7 @@ class HttpServer::Impl {
   }
 
   const Duration max_head_age_;
-  const std::size_t max_response_bytes_;
+  const std::size_t max_body_bytes_;
   const std::map<std::string, HttpHandler> routes_;
   const OnError on_error_;
   const SystemClock clock_;
@@ -231,8 +249,8 @@ class HttpServer::Impl {
   std::unordered_map<const MHD_Connection*, Listener::Id> ids_;
   std::map<Listener::Id, MonoTime> without_head_;  // and when they were accepted, oldest first
   Inbox::TimerId head_timer_ = Inbox::kNoTimer;
-  std::map<Listener::Id, std::size_t> responses_;  // that are being sent, and their bytes
-  std::size_t response_bytes_ = 0;
+  std::list<Body> bodies_;  // oldest first
+  std::size_t body_bytes_ = 0;
   std::unique_ptr<MHD_Daemon, StopDaemon> daemon_;  // its end calls back
   std::thread thread_;
 };

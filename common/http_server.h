@@ -48,8 +48,8 @@ class HttpServer {
     Duration max_head_age = std::chrono::seconds(10);
     // From accept(2) to the end of the response: large scrapes over slow links take time.
     Duration max_connection_age = std::chrono::seconds(60);
-    // Of responses that are being sent: above it the oldest of them is cut. One always fits.
-    std::size_t max_response_bytes = std::size_t{64} << 20;
+    // Of all responses that are being sent: beyond it the oldest are cut, but never the latest.
+    std::size_t max_body_bytes = 64 * 1024 * 1024;
   };
   // A handler threw: the client got 500, this is for the log. Runs on the thread of the server.
   using OnError = std::function<void(std::string_view path, std::string_view what)>;

@@ -11,6 +11,7 @@
 
 #include "common/clock.h"
 #include "common/mutex.h"
+#include "common/timers.h"
 #include "common/unique_fd.h"
 
 namespace runner {
@@ -25,12 +26,9 @@ namespace runner {
 // The capacity is a soft bound for sheddable input: producers that can wait ask Full() before they
 // post and stop reading while it says so; the callback of OnRoom tells them when to go on. Control
 // messages are posted regardless: their number is bounded by the protocols that produce them.
-class Inbox {
+class Inbox final : public Timers {
  public:
-  using Task = std::function<void()>;
   using FdHandler = std::function<void(std::uint32_t epoll_events)>;
-  using TimerId = std::uint64_t;
-  static constexpr TimerId kNoTimer = 0;
 
   // Throws std::system_error when epoll or eventfd cannot be had.
   explicit Inbox(const Clock& clock, std::size_t capacity = 4096);
@@ -38,7 +36,7 @@ class Inbox {
   Inbox(const Inbox&) = delete;
   Inbox& operator=(const Inbox&) = delete;
 
-  void Post(Task task);
+  void Post(Task task) override;
   bool Full() const { return pending_.load(std::memory_order_relaxed) >= capacity_; }
   // `room` runs on the loop thread, once each time the inbox was full and has emptied.
   // Set before Run.
@@ -48,21 +46,15 @@ class Inbox {
   void Run();
   void Stop();
 
-  // Runs `task` once, not before `at`. Ids are never reused. Cancelling a timer that has fired or
-  // was cancelled does nothing.
-  TimerId At(MonoTime at, Task task);
-  TimerId After(Duration delay, Task task) {
-    return At(clock_.Now().mono + delay, std::move(task));
-  }
-  void Cancel(TimerId id);
+  TimerId At(MonoTime at, Task task) override;
+  void Cancel(TimerId id) override;
+  Instant Now() const override { return clock_.Now(); }
 
   // Calls `handler` whenever epoll reports `events` (EPOLLIN ...) for `fd`; level-triggered.
   // Watching a watched fd replaces events and handler. The caller keeps the ownership of the fd and
   // unwatches it before closing it. Throws std::system_error when the kernel refuses.
   void Watch(int fd, std::uint32_t events, FdHandler handler);
   void Unwatch(int fd);
-
-  Instant Now() const { return clock_.Now(); }
 
  private:
   void RunPosted();

@@ -149,15 +149,19 @@ Logger Logger::Named(std::string_view name) const {
 }
 
 void Logger::Log(LogLevel level, std::string_view message, const LogFields& fields) const {
-  if (level < threshold_) return;
+  if (queue_ == nullptr || level < threshold_) return;
   try {
     queue_->Push(FormatLine(format_, level, name_, message, fields));
   } catch (...) {  // out of memory: the line is lost, the program goes on
   }
 }
 
-void Logger::Flush() const { queue_->Flush(); }
+void Logger::Flush() const {
+  if (queue_ != nullptr) queue_->Flush();
+}
 
-std::uint64_t Logger::lines_dropped() const { return queue_->dropped(); }
+std::uint64_t Logger::lines_dropped() const {
+  return queue_ == nullptr ? 0 : queue_->dropped();
+}
 
 }  // namespace runner

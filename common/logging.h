@@ -51,6 +51,8 @@ std::string FormatTextLine(WallTime time, LogLevel level, std::string_view logge
 // written is lost and counted; for want of memory it is lost uncounted.
 class Logger {
  public:
+  // Writes nothing.
+  Logger() = default;
   // Throws std::system_error when no thread can be started.
   Logger(LogLevel threshold, LogFormat format);
 
@@ -79,9 +81,9 @@ class Logger {
   std::uint64_t lines_dropped() const;
 
  private:
-  LogLevel threshold_;
-  LogFormat format_;
-  std::shared_ptr<LogQueue> queue_;
+  LogLevel threshold_ = LogLevel::kDebug;
+  LogFormat format_ = LogFormat::kJson;
+  std::shared_ptr<LogQueue> queue_;  // null: nothing is written
   std::string name_ = "main";
 };
 

@@ -2,6 +2,7 @@
 
 #include <optional>
 
+#include "common/dispatch.h"
 #include "common/incident.h"
 
 namespace google::protobuf {
@@ -10,7 +11,9 @@ class Timestamp;
 }  // namespace google::protobuf
 
 namespace runner::v1 {
+class ExecutorMessage;
 class Incident;
+class IngestMessage;
 class Lease;
 class Outcome;
 class Resource;
@@ -27,6 +30,8 @@ v1::Lease ToProto(const Lease& lease);
 v1::Outcome ToProto(const Outcome& outcome);
 google::protobuf::Timestamp ToProto(WallTime time);
 google::protobuf::Duration ToProto(Duration duration);
+v1::ExecutorMessage ToProto(const dispatch::ExecutorMessage& message);
+v1::IngestMessage ToProto(const dispatch::IngestMessage& message);
 
 // Empty for what no sound peer sends: an unknown severity or status, no incident id, a time that
 // does not exist or that WallTime cannot hold. A time that is missing is the epoch, a missing
@@ -37,5 +42,8 @@ std::optional<Lease> FromProto(const v1::Lease& lease);
 std::optional<Outcome> FromProto(const v1::Outcome& outcome);
 std::optional<WallTime> FromProto(const google::protobuf::Timestamp& time);
 std::optional<Duration> FromProto(const google::protobuf::Duration& duration);
+// Also empty for a message of a kind that is not known here.
+std::optional<dispatch::ExecutorMessage> FromProto(const v1::ExecutorMessage& message);
+std::optional<dispatch::IngestMessage> FromProto(const v1::IngestMessage& message);
 
 }  // namespace runner

@@ -3,6 +3,8 @@
 #include <memory>
 #include <string>
 
+#include <sys/prctl.h>
+
 #include "common/call_guard.h"
 #include "common/descriptor_limit.h"
 #include "common/grpc_endpoint.h"
@@ -85,16 +87,15 @@ int Run(const ExecutorConfig& config, const ConfigTable& table) {
   Trickle agent_signals;
   const auto on_signal = [&](int signal, pid_t sender) {
     if (signal == SIGCHLD) return loop.supervisor().ReapStrangers();
-    if (signal == SIGHUP) {
-      logger.Info("SIGHUP ignored, the configuration is read at start");
-      return;
-    }
-    // The filter of agents keeps them from that, where the kernel has it (SignalFilter).
-    if (sender > 0 && DescendsFromThis(sender)) {
+    // The filter of agents keeps them from most of that, where the kernel has it (SyscallFilter).
+    if (sender > 0 && ChildAbove(sender) != 0) {
+      loop.supervisor().StopSender(sender);
       const auto held = agent_signals.Pass(clock.Now().mono, std::to_string(signal));
       if (!held) return;
       logger.Warn("Signal from an agent ignored",
                   {{"signal", signal}, {"pid", sender}, {"lines_held_back", *held}});
+    } else if (signal == SIGHUP) {
+      logger.Info("SIGHUP ignored, the configuration is read at start");
     } else {
       loop.OnSignal(signal == SIGTERM ? "SIGTERM" : "SIGINT");
     }
@@ -104,14 +105,17 @@ int Run(const ExecutorConfig& config, const ConfigTable& table) {
   inbox.Run();
 
   grpc.Shutdown(50ms);
-  loop.LogDrained();
+  loop.executor().LogDrained();
   logger.Flush();
-  return loop.exit_code();
+  return loop.executor().exit_code();
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
+  // Agents of the same user may then neither trace this process nor use its memory, descriptors and
+  // files of proc(5). It also leaves no core dump, which would hold the keys.
+  ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
   OpenStandardDescriptors();
   ReturnFreedMemory();
   ExecutorConfig config;

@@ -1,5 +1,6 @@
 #include "ingest/config.h"
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <vector>
@@ -169,6 +170,8 @@ SchedulerOptions IngestConfig::Scheduling() const {
   options.max_runs_per_hour = max_runs_per_hour;
   options.max_attempts = max_attempts;
   options.leases.lease_ttl = lease_ttl;
+  // With a short time to live keep-alives come more often.
+  options.leases.keep_alive_interval = std::min<Duration>(std::chrono::seconds(5), lease_ttl / 4);
   return options;
 }
 

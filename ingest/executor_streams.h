@@ -1,6 +1,7 @@
 #pragma once
 
-#include "ingest/core/effects.h"
+#include "common/dispatch.h"
+#include "ingest/core/lease_book.h"
 
 namespace runner::ingest {
 
@@ -9,14 +10,11 @@ namespace runner::ingest {
 class ExecutorStreams {
  public:
   virtual ~ExecutorStreams() = default;
-  virtual void Send(const SendWelcome& message) = 0;
-  virtual void Send(const SendOffer& message) = 0;
-  virtual void Send(const SendRecorded& message) = 0;
-  virtual void Send(const SendCancel& message) = 0;
-  virtual void Send(const SendDrain& message) = 0;
-  virtual void Send(const SendBeatAck& message) = 0;
-  virtual void Send(const CloseSuperseded& message) = 0;
-  virtual void Send(const CancelSilent& message) = 0;
+  virtual void Send(StreamId stream, const dispatch::IngestMessage& message) = 0;
+  // Another stream of the same executor has taken over: it is told so, after what was sent.
+  virtual void CloseSuperseded(StreamId stream) = 0;
+  // At once, since the executor does not answer.
+  virtual void CancelSilent(StreamId stream) = 0;
 };
 
 }  // namespace runner::ingest

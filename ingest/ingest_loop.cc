@@ -1,12 +1,13 @@
 #include "ingest/ingest_loop.h"
 
+#include <algorithm>
 #include <csignal>
 #include <exception>
 #include <utility>
 #include <variant>
 
 #include "ingest/core/invariants.h"
-#include "ingest/effect_log.h"
+#include "ingest/fact_log.h"
 
 namespace runner::ingest {
 namespace {
@@ -16,18 +17,22 @@ constexpr int kRepeatsLogged = 10;
 constexpr int kRepeatsCounted = 100;
 constexpr int kMostSweepFailures = 10;  // of one sweep
 constexpr Duration kCheckInterval = std::chrono::minutes(1);
+// A drain waits this long at the most for executors that were told to stop.
+constexpr Duration kMaxStopBudget = std::chrono::hours(1);
 
 }  // namespace
 
-IngestLoop::IngestLoop(const SchedulerOptions& options, Inbox& inbox, IncidentJournal& journal,
-                       ExecutorStreams& executors, Logger logger)
-    : inbox_(inbox),
+IngestLoop::IngestLoop(const SchedulerOptions& options, Timers& timers, IncidentJournal& journal,
+                       ExecutorStreams& executors, Scheduler::NewId new_id, Logger logger,
+                       StepObserver* observer)
+    : timers_(timers),
       executors_(executors),
       logger_(std::move(logger)),
-      scheduler_(options, [this](WallTime now) { return ids_.Next(now); }),
+      observer_(observer),
+      scheduler_(options, std::move(new_id)),
       journal_(journal),
       gate_(journal),
-      connections_(options.clusters.size(), inbox.Now().mono),
+      connections_(options.clusters.size(), timers.Now().mono),
       decisions_(options),
       overflow_policy_(options.overflow_policy),
       max_queue_age_(options.max_queue_age),
@@ -40,15 +45,15 @@ IngestLoop::IngestLoop(const SchedulerOptions& options, Inbox& inbox, IncidentJo
 
 IngestLoop::~IngestLoop() {
   journal_.OnCommit(nullptr);
-  inbox_.Cancel(timer_);
-  inbox_.Cancel(drain_timer_);
+  timers_.Cancel(timer_);
+  timers_.Cancel(drain_timer_);
 }
 
 // --- clusters -------------------------------------------------------------------------------
 
 bool IngestLoop::SetClusters(const std::vector<ClusterOptions>& clusters) {
   if (!scheduler_.SetClusters(clusters)) return false;
-  const MonoTime now = inbox_.Now().mono;
+  const MonoTime now = timers_.Now().mono;
   connections_.Grow(scheduler_.cluster_count(), now);
   // Told here and not by the connection: what that still tells is of no configured cluster.
   for (ClusterIndex i = 0; i < scheduler_.cluster_count(); ++i) {
@@ -62,9 +67,9 @@ bool IngestLoop::SetClusters(const std::vector<ClusterOptions>& clusters) {
 
 template <typename Report>
 void IngestLoop::PostFor(const std::string& cluster, Report report) {
-  inbox_.Post([this, cluster, report = std::move(report)]() mutable {
+  timers_.Post([this, cluster, report = std::move(report)]() mutable {
     if (const auto index = scheduler_.ClusterOf(cluster)) {
-      report(*index, inbox_.Now());
+      report(*index, timers_.Now());
       subscribed_.store(connections_.subscribed(), std::memory_order_relaxed);
     }
   });
@@ -146,7 +151,7 @@ void IngestLoop::OnEntriesDropped(const std::string& cluster, std::size_t count)
 }
 
 bool IngestLoop::MayLog(const std::string& cluster, const std::string& cause) {
-  const MonoTime now = inbox_.Now().mono;
+  const MonoTime now = timers_.Now().mono;
   const auto [entry, first] = limited_.try_emplace({cluster, cause}, now);
   if (!first && now - entry->second < std::chrono::minutes(1)) return false;
   entry->second = now;
@@ -173,45 +178,57 @@ void IngestLoop::Restore() {
 }
 
 void IngestLoop::AfterStep(Effects effects) {
+  if (observer_ != nullptr) observer_->AfterStep(effects);
   CarryOut(gate_.Pass(std::move(effects)));
   RearmTimer();
   AdvanceDrain();
 }
 
 void IngestLoop::CarryOut(const Effects& effects) {
-  for (const Effect& effect : effects) CarryOut(effect);
+  for (const Effect& effect : effects) {
+    if (observer_ != nullptr) observer_->OnCarriedOut(effect);
+    std::visit([this](const auto& one) { CarryOut(one); }, effect);
+  }
 }
 
-void IngestLoop::CarryOut(const Effect& effect) {
-  decisions_.OnEffect(effect);
-  std::visit(
-      [this](const auto& one) {
-        if constexpr (requires { executors_.Send(one); }) executors_.Send(one);
-      },
-      effect);
-  std::visit(EffectLog{logger_, overflow_policy_, max_queue_age_, breaker_cooldown_}, effect);
-  if (const auto* changed = std::get_if<BreakerChanged>(&effect)) {
+void IngestLoop::CarryOut(const ToExecutor& to) { executors_.Send(to.stream, to.message); }
+
+void IngestLoop::CarryOut(const CloseSuperseded& close) {
+  executors_.CloseSuperseded(close.stream);
+}
+
+void IngestLoop::CarryOut(const CancelSilent& cancel) {
+  logger_.Warn("Executor detached after missing keep-alives", {{"executor_id", cancel.executor_id},
+                                                               {"silence", cancel.silence},
+                                                               {"leases", cancel.leases}});
+  executors_.CancelSilent(cancel.stream);
+}
+
+void IngestLoop::CarryOut(const Fact& fact) {
+  decisions_.OnFact(fact);
+  std::visit(FactLog{logger_, overflow_policy_, max_queue_age_, breaker_cooldown_}, fact);
+  if (const auto* changed = std::get_if<BreakerChanged>(&fact)) {
     breaker_open_.store(changed->state == CircuitBreaker::State::kOpen, std::memory_order_relaxed);
   }
   if (!draining()) return;
-  if (const auto* finished = std::get_if<IncidentFinished>(&effect)) {
+  if (const auto* finished = std::get_if<IncidentFinished>(&fact)) {
     drain_completed_ += finished->ran && finished->reason != "attempts_exhausted" ? 1 : 0;
   }
-  if (const auto* requeued = std::get_if<IncidentRequeued>(&effect)) {
+  if (const auto* requeued = std::get_if<IncidentRequeued>(&fact)) {
     drain_interrupted_ += requeued->reason == "interrupted" ? 1 : 0;
   }
 }
 
 void IngestLoop::RearmTimer() {
-  inbox_.Cancel(timer_);
-  timer_ = Inbox::kNoTimer;
+  timers_.Cancel(timer_);
+  timer_ = Timers::kNoTimer;
   const auto deadline = scheduler_.NextDeadline();
   if (!deadline) return;
-  timer_ = inbox_.At(*deadline, [this] { OnTimer(); });
+  timer_ = timers_.At(*deadline, [this] { OnTimer(); });
 }
 
 void IngestLoop::OnTimer() {
-  if (scheduler_.BeginSweep(inbox_.Now())) {
+  if (scheduler_.BeginSweep(timers_.Now())) {
     RearmTimer();  // whatever becomes of this sweep, the next one comes
     Sweep();
   }
@@ -233,7 +250,7 @@ void IngestLoop::Sweep() {
       logger_.Error("Queue sweep failed", {{"error", error.what()}});
     }
   }
-  const MonoTime now = inbox_.Now().mono;
+  const MonoTime now = timers_.Now().mono;
   if (next_check_ && now < *next_check_) return;  // a sweep is to cost no more than what expires
   next_check_ = now + kCheckInterval;
   CheckInvariants();
@@ -247,6 +264,57 @@ void IngestLoop::CheckInvariants() {
         "Invariant violated",
         {{"cluster", broken.cluster}, {"invariant", broken.name}, {"error", broken.detail}});
   }
+}
+
+// --- executors ------------------------------------------------------------------------------
+
+namespace {
+
+// What each message is to the scheduler. A kind that is added does not compile until it is here.
+struct Heard {
+  Scheduler& scheduler;
+  StreamId stream;
+  const Instant& now;
+  Effects& effects;
+
+  void operator()(const dispatch::Hello& hello) const {
+    dispatch::Hello bounded = hello;
+    bounded.stop_budget = std::clamp(hello.stop_budget, Duration::zero(), kMaxStopBudget);
+    scheduler.OnHello(stream, bounded, now, effects);
+  }
+  void operator()(const dispatch::Credits& credits) const {
+    scheduler.OnCredits(stream, credits.total, now, effects);
+  }
+  void operator()(const dispatch::Accepted& accepted) const {
+    scheduler.OnAccepted(stream, accepted.lease, effects);
+  }
+  void operator()(const dispatch::Rejected& rejected) const {
+    scheduler.OnRejected(stream, rejected.lease, rejected.reason, now, effects);
+  }
+  void operator()(const dispatch::Started& started) const {
+    scheduler.OnStarted(stream, started.lease, now, effects);
+  }
+  void operator()(const dispatch::Result& result) const {
+    scheduler.OnResult(stream, result.lease, result.outcome, now, effects);
+  }
+  void operator()(const dispatch::KeepAlive& keep_alive) const {
+    scheduler.OnBeat(stream, keep_alive.seq, now, effects);
+  }
+  void operator()(const dispatch::Draining&) const { scheduler.OnExecutorDraining(stream); }
+};
+
+}  // namespace
+
+void IngestLoop::OnMessage(StreamId stream, const dispatch::ExecutorMessage& message) {
+  Step([&](Scheduler& scheduler, const Instant& now, Effects& effects) {
+    std::visit(Heard{scheduler, stream, now, effects}, message);
+  });
+}
+
+void IngestLoop::OnStreamClosed(StreamId stream) {
+  Step([&](Scheduler& scheduler, const Instant& now, Effects& effects) {
+    scheduler.OnStreamClosed(stream, now, effects);
+  });
 }
 
 // --- operators ------------------------------------------------------------------------------
@@ -287,12 +355,12 @@ void IngestLoop::Drain(int signal, Duration timeout, std::function<void()> done)
     CancelRunning();
     return;
   }
-  drain_began_ = inbox_.Now().mono;
+  drain_began_ = timers_.Now().mono;
   drained_ = std::move(done);
   logger_.Info("Shutting down gracefully", {{"signal", signal == SIGTERM ? "SIGTERM" : "SIGINT"},
                                             {"in_flight_agents", scheduler_.SidecarLeases()},
                                             {"shutdown_timeout", timeout}});
-  drain_timer_ = inbox_.After(timeout, [this] { CancelRunning(); });
+  drain_timer_ = timers_.After(timeout, [this] { CancelRunning(); });
   Step([](Scheduler& s, const Instant&, Effects& effects) { s.BeginDrain(effects); });
 }
 
@@ -303,19 +371,19 @@ void IngestLoop::AdvanceDrain() {
 
 void IngestLoop::CancelRunning() {
   if (!drained_ || std::exchange(cancelled_, true)) return;
-  inbox_.Cancel(drain_timer_);
-  drain_timer_ = inbox_.After(scheduler_.LargestStopBudget(), [this] { FinishDrain(); });
+  timers_.Cancel(drain_timer_);
+  drain_timer_ = timers_.After(scheduler_.LargestStopBudget(), [this] { FinishDrain(); });
   Step(
       [](Scheduler& s, const Instant&, Effects& effects) { s.CancelRunning("shutdown", effects); });
 }
 
 void IngestLoop::FinishDrain() {
-  inbox_.Cancel(drain_timer_);
+  timers_.Cancel(drain_timer_);
   if (const auto done = std::exchange(drained_, nullptr)) done();
 }
 
 void IngestLoop::LogDrained() const {
-  logger_.Info("Shutdown complete", {{"duration", inbox_.Now().mono - drain_began_},
+  logger_.Info("Shutdown complete", {{"duration", timers_.Now().mono - drain_began_},
                                      {"agents_completed", drain_completed_},
                                      {"agents_interrupted", drain_interrupted_}});
 }

@@ -10,30 +10,44 @@
 #include <utility>
 #include <vector>
 
-#include "common/inbox.h"
+#include "common/dispatch.h"
 #include "common/logging.h"
-#include "common/uuid.h"
+#include "common/timers.h"
 #include "ingest/core/commit_gate.h"
 #include "ingest/core/connection_board.h"
 #include "ingest/core/decision_ring.h"
 #include "ingest/core/incident_journal.h"
 #include "ingest/core/scheduler.h"
 #include "ingest/executor_streams.h"
-#include "ingest/mcp/cluster_connection.h"
+#include "ingest/mcp/connection_listener.h"
 
 namespace runner::ingest {
+
+// Sees the steps of a loop: for the simulator, which holds each decision against its model.
+class StepObserver {
+ public:
+  virtual void BeforeStep() = 0;
+  // What was decided, before any of it is carried out.
+  virtual void AfterStep(const Effects& effects) = 0;
+  // What is carried out now.
+  virtual void OnCarriedOut(const Effect& effect) = 0;
+
+ protected:
+  ~StepObserver() = default;
+};
 
 // The one loop that owns all state of ingest. It feeds the scheduler what the connections, the
 // executors and the operators say, and carries out what the scheduler decides: messages to
 // executors, log lines, the timer.
 //
 // Threads: the methods of ConnectionListener, `draining` and `breaker_open` may be called from any
-// thread; all else belongs to the thread of the inbox.
+// thread; all else belongs to the thread of the loop.
 class IngestLoop final : public ConnectionListener {
  public:
-  // `journal` and `executors` outlive the loop.
-  IngestLoop(const SchedulerOptions& options, Inbox& inbox, IncidentJournal& journal,
-             ExecutorStreams& executors, Logger logger);
+  // What is referred to outlives the loop. `new_id`: as in Scheduler. `observer` may be null.
+  IngestLoop(const SchedulerOptions& options, Timers& timers, IncidentJournal& journal,
+             ExecutorStreams& executors, Scheduler::NewId new_id, Logger logger,
+             StepObserver* observer = nullptr);
   ~IngestLoop() override;
 
   // Takes over what the journal knows from an earlier life. To be called once, before any input.
@@ -44,7 +58,8 @@ class IngestLoop final : public ConnectionListener {
   template <typename Input>
   auto Step(Input input) {
     Effects effects;
-    const Instant now = inbox_.Now();
+    const Instant now = timers_.Now();
+    if (observer_ != nullptr) observer_->BeforeStep();
     if constexpr (std::is_void_v<decltype(input(scheduler_, now, effects))>) {
       input(scheduler_, now, effects);
       AfterStep(std::move(effects));
@@ -57,6 +72,10 @@ class IngestLoop final : public ConnectionListener {
 
   // Other clusters from now on: Scheduler::SetClusters. Their connections are not touched.
   bool SetClusters(const std::vector<ClusterOptions>& clusters);
+
+  // From an executor. The first message of a stream is a Hello, and there is no other one.
+  void OnMessage(StreamId stream, const dispatch::ExecutorMessage& message);
+  void OnStreamClosed(StreamId stream);
 
   // From operators: as in Scheduler, with a line in the log. The state that the breaker had.
   Scheduler::Cancelled Cancel(const std::string& incident_id);
@@ -101,7 +120,12 @@ class IngestLoop final : public ConnectionListener {
  private:
   void AfterStep(Effects effects);
   void CarryOut(const Effects& effects);
-  void CarryOut(const Effect& effect);
+  // One for each kind: a kind that is added does not compile until it is carried out.
+  void CarryOut(const Persist&) {}  // CommitGate has taken it
+  void CarryOut(const ToExecutor& to);
+  void CarryOut(const CloseSuperseded& close);
+  void CarryOut(const CancelSilent& cancel);
+  void CarryOut(const Fact& fact);
   void AdvanceDrain();
   void RearmTimer();
   void OnTimer();
@@ -116,10 +140,10 @@ class IngestLoop final : public ConnectionListener {
   template <typename Report>
   void PostFor(const std::string& cluster, Report report);
 
-  Inbox& inbox_;
+  Timers& timers_;
   ExecutorStreams& executors_;
   const Logger logger_;
-  UuidGenerator ids_;
+  StepObserver* const observer_;
   Scheduler scheduler_;
   IncidentJournal& journal_;
   CommitGate gate_;
@@ -128,7 +152,7 @@ class IngestLoop final : public ConnectionListener {
   const OverflowPolicy overflow_policy_;
   const Duration max_queue_age_;
   const Duration breaker_cooldown_;
-  Inbox::TimerId timer_ = Inbox::kNoTimer;
+  Timers::TimerId timer_ = Timers::kNoTimer;
   std::map<std::pair<std::string, std::string>, MonoTime> limited_;  // cluster, cause
   std::uint64_t sweeper_errors_ = 0;
   std::optional<MonoTime> next_check_;  // by a sweep
@@ -138,7 +162,7 @@ class IngestLoop final : public ConnectionListener {
   std::atomic<bool> breaker_open_{false};
   std::atomic<std::size_t> subscribed_{0};
   MonoTime drain_began_;
-  Inbox::TimerId drain_timer_ = Inbox::kNoTimer;
+  Timers::TimerId drain_timer_ = Timers::kNoTimer;
   bool cancelled_ = false;
   std::function<void()> drained_;
   std::uint64_t drain_completed_ = 0;

@@ -15,6 +15,7 @@
 #include "common/log_queue.h"
 #include "common/signals.h"
 #include "common/tls_credentials.h"
+#include "common/uuid.h"
 #include "ingest/admin/admin_service.h"
 #include "ingest/cluster_reload.h"
 #include "ingest/config.h"
@@ -98,10 +99,12 @@ void Run(const IngestConfig& config, const ConfigTable& table, const ConfigWatch
   Inbox inbox(clock, kMostWaiting);
   const std::unique_ptr<TlsCredentials> tls = MakeTls(clock, config.common.grpc_tls, logger);
   CallGuard guard(clock, config.common.grpc_token_file, logger);
-  DispatchService dispatch(inbox, guard, DispatchService::TimingOf(config.lease_ttl),
-                           logger.Named("dispatch"));
+  DispatchService dispatch(inbox, guard, logger.Named("dispatch"));
   VolatileJournal journal;
-  IngestLoop loop(config.Scheduling(), inbox, journal, dispatch, logger.Named("ingest"));
+  UuidGenerator ids;
+  IngestLoop loop(
+      config.Scheduling(), inbox, journal, dispatch, [&](WallTime now) { return ids.Next(now); },
+      logger.Named("ingest"));
   dispatch.Serve(loop);
   AdminService admin(inbox, loop, guard, Endpoints(config.clusters));
   ConnectionThread connections(clock, config.Connections(), loop,

@@ -1,20 +1,19 @@
 // Executors and an ingest that mean harm.
 
-import { MB, next, sleep } from './program.mjs';
-import { RogueExecutor, incident, rogueIngest, submit } from './grpc.mjs';
+import { MB, eventually, next, sleep } from './program.mjs';
+import { RogueExecutor, executorAttached, incident, rogueIngest, submit } from './grpc.mjs';
 
 const state = async (program) =>
   program.running ? `/healthz ${await program.health()}` : `exit ${await program.exited}`;
 const huge = 'x'.repeat(3.9 * MB);
 
-// Sends `message(i)` without reading what comes back.
+// Sends `message(i)` without reading what comes back, as long as ingest reads.
 async function flood(ingest, rogue, count, message) {
   let sent = 0;
-  rogue.stream.setMaxListeners(0);
-  for (; sent < count && !rogue.closed && ingest.running; ++sent) {
-    const bytes = message(sent);
-    const free = Promise.race([next(rogue.stream, 'drain'), next(rogue.stream, 'close'), sleep(2000)]);
-    if (!rogue.send(bytes)) await free;
+  for (let reads = true; sent < count && reads && !rogue.closed && ingest.running; ++sent) {
+    if (!rogue.send(message(sent))) {
+      reads = await Promise.race([next(rogue.stream, 'drain'), sleep(3000).then(() => 'none')]) !== 'none';
+    }
     await sleep(0);
   }
   await sleep(2000);
@@ -27,8 +26,8 @@ async function leaseIds(scene) {
   const rogue = new RogueExecutor(ingest, { reads: false });
   const accepted = (lease) => [[3, [[1, lease]]]];
   const sent = await flood(ingest, rogue, 300, (i) => accepted([[1, `${i}${huge.slice(8)}`], [2, 1]]));
-  const stream = rogue.closed ? 'closed' : 'open';
-  const result = `${sent} lease ids of 3.9 MB sent: peak ${ingest.peak} MB, stream ${stream}, ${await state(ingest)}`;
+  const attached = ingest.running && (await executorAttached(ingest)) ? 'attached' : 'detached';
+  const result = `${sent} lease ids of 3.9 MB sent: peak ${ingest.peak} MB, ${attached}, ${await state(ingest)}`;
   rogue.end();
   return result;
 }
@@ -45,14 +44,14 @@ async function results(scene) {
     rogue.grant(1);
   };
   const rogues = [];
-  let submitted = 0;
-  for (; submitted < 250 && ingest.running; ++submitted) {
-    if (rogues.length < 20 && (rogues.at(-1)?.closed ?? true)) {
+  for (let i = 0; i < 250 && ingest.running; ++i) {
+    if (rogues.at(-1)?.closed ?? true) {
+      if (rogues.length === 20) break;
       rogues.push(new RogueExecutor(ingest, { onOffer }));
       await sleep(100);
     }
-    const id = await submit(ingest, `pod-${submitted}`);
-    for (let i = 0; i < 20 && id && (await incident(ingest, id)).state !== 'finished'; ++i) await sleep(20);
+    const id = await submit(ingest, `pod-${i}`);
+    await eventually(async () => rogues.at(-1).closed || (await incident(ingest, id)).state === 'finished', 2000);
   }
   const offers = rogues.reduce((sum, rogue) => sum + rogue.offers, 0);
   const result = `${offers} results with 3.8 MB of reason and workspace, ${rogues.length} streams: ` +

@@ -91,6 +91,20 @@ export async function scrape(scene) {
   );
 }
 
+// 40 clients ask for /metrics and read nothing of the answer.
+export async function slow_scrapes(scene) {
+  const ingest = await many(scene);
+  await sleep(5000);
+  for (const socket of scene.connect(ingest.ports.metrics_port, 40)) {
+    socket.pause();
+    socket.write('GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n');
+  }
+  for (const end = Date.now() + duration; Date.now() < end && ingest.running; ) await sleep(500);
+  if (!ingest.running) return `peak ${ingest.peak} MB; exit ${await ingest.exited}`;
+  const { status } = await ingest.get('/metrics', { port: ingest.ports.metrics_port });
+  return `peak ${ingest.peak} MB, /metrics afterwards ${status || 'no answer'}; ${await ingest.terminate(60_000)}`;
+}
+
 export async function pages(scene) {
   const ingest = await many(scene);
   await sleep(5000);

@@ -99,7 +99,7 @@ grpc::Status AdminService::AnswerGetStatus(v1::ExecutorAdminGetStatusResponse* r
 
 v1::ExecutorAdminGetStatusResponse AdminService::Status() const {
   const ExecutorOptions& options = loop_.options();
-  const Admission& admission = loop_.admission();
+  const Admission& admission = loop_.executor().admission();
   v1::ExecutorAdminGetStatusResponse status;
   status.set_version(GetBuildInfo().version);
   *status.mutable_uptime() = ToProto(inbox_.Now().mono - started_);

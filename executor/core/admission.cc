@@ -20,7 +20,7 @@ void Admission::OnFinished(const Lease& lease, Outcome outcome) {
   if (attached_) ++credits_;
 }
 
-void Admission::OnShortage(const Lease& lease) {
+void Admission::OnNotStarted(const Lease& lease) {
   if (running_.erase(lease) == 0) return;
   RememberEnded(lease);
   if (attached_) ++credits_;

@@ -35,9 +35,9 @@ class Admission {
   }
   // The run is over; its result waits until it is recorded. A slot is free again.
   void OnFinished(const Lease& lease, Outcome outcome);
-  // The run of a lease that was taken could not begin, since the executor is short of resources: it
-  // has ended without a result, its slot is free again, and its credit is granted again.
-  void OnShortage(const Lease& lease);
+  // The run of a lease that was taken has not begun, and is rejected after all: there is no result,
+  // its slot is free again, and its credit is granted again.
+  void OnNotStarted(const Lease& lease);
   // The result need not be kept any more.
   void OnRecorded(const Lease& lease);
 

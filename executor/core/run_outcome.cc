@@ -73,6 +73,8 @@ Verdict JudgeRecord(const ShimRecord& record, ReportVerdict report) {
       return {RunStatus::kFailure, "workspace_limit"};
     case ShimStop::kFenced:
       return {RunStatus::kInterrupted, "fenced"};
+    case ShimStop::kSignalledExecutor:
+      return {RunStatus::kFailure, "signalled_executor"};
   }
   return {RunStatus::kFailure, "shim_lost"};
 }

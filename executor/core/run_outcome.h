@@ -9,7 +9,7 @@
 namespace runner::executor {
 
 // Why the executor stops a run.
-enum class StopReason { kCancelled, kInterrupted };
+enum class StopReason { kCancelled, kInterrupted, kSignalledExecutor };
 
 // What was found where the agent was to leave its report.
 enum class ReportVerdict { kNotRequired, kGood, kMissing, kTooSmall, kInvalid };

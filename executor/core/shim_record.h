@@ -13,6 +13,7 @@ enum class ShimStop : std::uint32_t {
   kMemoryLimit,
   kWorkspaceLimit,
   kFenced,
+  kSignalledExecutor,
 };
 
 // The word of a cause in the spool.
@@ -32,13 +33,15 @@ constexpr const char* ToWord(ShimStop stop) {
       return "workspace_limit";
     case ShimStop::kFenced:
       return "fenced";
+    case ShimStop::kSignalledExecutor:
+      return "signalled_executor";
   }
   return "none";
 }
 inline constexpr ShimStop kShimStops[] = {ShimStop::kNone,        ShimStop::kCancelled,
                                           ShimStop::kInterrupted, ShimStop::kExecutorLost,
                                           ShimStop::kMemoryLimit, ShimStop::kWorkspaceLimit,
-                                          ShimStop::kFenced};
+                                          ShimStop::kFenced,      ShimStop::kSignalledExecutor};
 
 // What was read from one output stream of the agent, and how much of it is not in the log.
 struct StreamCount {

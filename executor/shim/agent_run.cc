@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "executor/shim/children.h"
 #include "executor/shim/clocks.h"
 #include "executor/shim/usage.h"
 
@@ -119,7 +120,9 @@ int AgentRun::Start(int workspace_fd, OutputCapture& out, OutputCapture& err) {
   record_.started_at_ns = WallNs();
   // The executor has started this process. If it has died since, the filter protects its reaper.
   const pid_t executor = ::getppid();
-  const SignalFilter signal_filter(executor, ::getpgid(executor));
+  pid_t threads[SyscallFilter::kMaxThreads];
+  const std::size_t count = ListThreads(executor, threads, std::size(threads));
+  const SyscallFilter syscall_filter(executor, ::getpgid(executor), ::getpid(), threads, count);
   agent_ = SpawnAgent({.argv = options_.agent_argv,
                        .envp = environment_,
                        .workspace_fd = workspace_fd,
@@ -127,7 +130,7 @@ int AgentRun::Start(int workspace_fd, OutputCapture& out, OutputCapture& err) {
                        .stdout_fd = out_end.Get(),
                        .stderr_fd = err_end.Get(),
                        .descriptor_limit = options_.descriptor_limit,
-                       .signal_filter = signal_filter});
+                       .syscall_filter = syscall_filter});
   oom_score_.Restore();
   return agent_.error;
 }
@@ -241,6 +244,8 @@ void AgentRun::Obey(const ShimRequest& request) {
       return Stop(ShimStop::kCancelled);
     case ShimCommand::kStopInterrupted:
       return Stop(ShimStop::kInterrupted);
+    case ShimCommand::kStopSignalled:
+      return Stop(ShimStop::kSignalledExecutor);
     case ShimCommand::kKill:
       deadlines_->Hurry(MonotonicNs());
       return ActOnDeadline();

@@ -99,16 +99,27 @@ bool ForEachChild(VisitChild visit, void* context) {
   return ForEachEntry("/proc", visit_process) && readable;
 }
 
-bool DescendsFromThis(pid_t pid) {
+pid_t ChildAbove(pid_t pid) {
   const pid_t self = ::getpid();
   // Bounded, as the parents change while they are looked at.
   for (int generation = 0; generation < 1000 && pid > 1; ++generation) {
+    const pid_t below = pid;
     char number[16];
     std::snprintf(number, sizeof number, "%d", pid);
-    if (ReadParent(number, pid) != Listing::kRead) return false;
-    if (pid == self) return true;
+    if (ReadParent(number, pid) != Listing::kRead) return 0;
+    if (pid == self) return below;
   }
-  return false;
+  return 0;
+}
+
+std::size_t ListThreads(pid_t process, pid_t* ids, std::size_t max) {
+  char path[64];
+  std::snprintf(path, sizeof path, "/proc/%d/task", process);
+  std::size_t count = 0;
+  ForEachEntry(path, [&](const char* thread) {
+    if (count < max) ids[count++] = std::atoi(thread);
+  });
+  return count;
 }
 
 }  // namespace runner::executor

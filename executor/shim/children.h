@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstddef>
+
 #include <sys/types.h>
 
 namespace runner::executor {
@@ -13,8 +15,12 @@ namespace runner::executor {
 using VisitChild = void (*)(pid_t child, void* context);
 bool ForEachChild(VisitChild visit, void* context);
 
-// Whether the process is below this one: a child, a child of a child and so on. False for one that
-// is gone.
-bool DescendsFromThis(pid_t pid);
+// The child of this process that the process is, or descends from: a child of a child and so on. 0
+// for one that is gone, or not below this one.
+pid_t ChildAbove(pid_t pid);
+
+// The ids of the threads that the process has, up to `max`. Returns how many; 0 when they cannot be
+// read.
+std::size_t ListThreads(pid_t process, pid_t* ids, std::size_t max);
 
 }  // namespace runner::executor

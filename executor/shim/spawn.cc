@@ -88,7 +88,7 @@ bool PrepareChild(const ChildPlan& plan) {
   // Where the call is missing (before Linux 5.9), O_CLOEXEC on everything does the same.
   ::syscall(SYS_close_range, 3U, ~0U, 0U);
   // Where the kernel refuses, the executor itself ignores signals of agents.
-  request.signal_filter.Install();
+  request.syscall_filter.Install();
   sigset_t none;
   ::sigemptyset(&none);
   return ::sigprocmask(SIG_SETMASK, &none, nullptr) == 0;

@@ -5,7 +5,7 @@
 #include <sys/types.h>
 
 #include "common/unique_fd.h"
-#include "executor/shim/signal_filter.h"
+#include "executor/shim/syscall_filter.h"
 
 namespace runner::executor {
 
@@ -37,7 +37,7 @@ struct SpawnRequest {
   int stdout_fd;
   int stderr_fd;
   std::uint64_t descriptor_limit;  // soft limit of open files; 0: that of the caller
-  const SignalFilter& signal_filter;
+  const SyscallFilter& syscall_filter;
 };
 
 // A started agent, or why there is none.
@@ -48,11 +48,11 @@ struct SpawnedAgent {
 };
 
 // Starts the program as leader of a session of its own, with default signal dispositions, an empty
-// signal mask, umask 077, no core dumps, no descriptors but 0, 1 and 2, the signal
-// filter (best effort), and SIGKILL as the signal it gets when the shim dies. Returns when the
-// program has been executed (or could not be), as the child shares the memory of the caller until
-// then: clone(2) with CLONE_VM and CLONE_VFORK. The caller must be single-threaded, have all
-// signals blocked, be a child subreaper, and reap the pid.
+// signal mask, umask 077, no core dumps, no descriptors but 0, 1 and 2, the filter of system calls
+// (best effort), and SIGKILL as the signal it gets when the shim dies. Returns when the program has
+// been executed (or could not be), as the child shares the memory of the caller until then:
+// clone(2) with CLONE_VM and CLONE_VFORK. The caller must be single-threaded, have all signals
+// blocked, be a child subreaper, and reap the pid.
 SpawnedAgent SpawnAgent(const SpawnRequest& request);
 
 }  // namespace runner::executor

@@ -12,6 +12,7 @@
 #include <limits.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "common/unique_fd.h"
@@ -23,6 +24,7 @@ namespace {
 
 constexpr std::uint64_t kMaxEntries = 1'000'000;
 constexpr int kEntriesPerLook = 32;  // at the clock
+constexpr std::size_t kMaxMapped = 100'000;
 constexpr std::uint64_t kUnmeasurable = UINT64_MAX;
 constexpr mode_t kReadable = S_IRUSR | S_IXUSR;
 constexpr std::uint64_t kDiskReserve = 64 * 1024;
@@ -118,6 +120,7 @@ DiskWalk::DiskWalk(int directory_fd, pid_t root) : root_(root) {
 DiskWalk::~DiskWalk() {
   while (depth_ > 0) Leave();
   if (open_files_ != nullptr) ::closedir(open_files_);
+  if (mappings_ != nullptr) std::fclose(mappings_);
 }
 
 bool DiskWalk::Continue(std::int64_t deadline) {
@@ -129,7 +132,7 @@ bool DiskWalk::Continue(std::int64_t deadline) {
 
 bool DiskWalk::Step() {
   if (bytes_ == kUnmeasurable) return false;
-  if (depth_ == 0) return root_ != 0 && StepOpenFiles();
+  if (depth_ == 0) return root_ != 0 && StepHolders();
   DIR* const directory = levels_[depth_ - 1];
   const dirent* const entry = ::readdir(directory);
   if (entry == nullptr) {
@@ -141,33 +144,95 @@ bool DiskWalk::Step() {
   return true;
 }
 
-bool DiskWalk::StepOpenFiles() {
+bool DiskWalk::StepHolders() {
   if (!holders_listed_) {
     for (const ProcessUsage& process : ProcessesBelow(root_)) holders_.push_back(process.pid);
     holders_listed_ = true;
-    return true;
-  }
-  if (open_files_ == nullptr) {
-    if (holders_.empty()) return false;
+  } else if (open_files_ != nullptr) {
+    StepOpenFile();
+  } else if (mappings_ != nullptr) {
+    StepMapping();
+  } else if (next_holder_ < 2 * holders_.size()) {
+    // All open files first, as their blocks are known.
+    const bool open = next_holder_ < holders_.size();
+    holder_ = holders_[next_holder_++ % holders_.size()];
     char path[64];
-    std::snprintf(path, sizeof path, "/proc/%d/fd", static_cast<int>(holders_.back()));
-    holders_.pop_back();
-    open_files_ = ::opendir(path);
-    return true;
+    std::snprintf(path, sizeof path, "/proc/%d/%s", holder_, open ? "fd" : "maps");
+    if (open) {
+      open_files_ = ::opendir(path);
+    } else {
+      mappings_ = std::fopen(path, "re");
+    }
+  } else {
+    return false;
   }
+  return true;
+}
+
+void DiskWalk::StepOpenFile() {
   const dirent* const entry = ::readdir(open_files_);
   if (entry == nullptr) {
     ::closedir(open_files_);
     open_files_ = nullptr;
-    return true;
+    return;
   }
   struct stat status{};
-  if (entry->d_name[0] != '.' && ::fstatat(::dirfd(open_files_), entry->d_name, &status, 0) == 0 &&
-      S_ISREG(status.st_mode) && status.st_nlink == 0 && status.st_dev == device_ &&
+  if (entry->d_name[0] != '.' && ::fstatat(::dirfd(open_files_), entry->d_name, &status, 0) == 0) {
+    CountRemoved(status);
+  }
+}
+
+// "BEGIN-END ACCESS OFFSET MAJOR:MINOR INODE PATH" (proc_pid_maps(5)), all but the inode in
+// hexadecimal. The path ends in " (deleted)" for a file without a name, or because it is so called.
+void DiskWalk::StepMapping() {
+  static char line[4 * PATH_MAX + 256];  // in a path, a newline takes four bytes
+  if (std::fgets(line, sizeof line, mappings_) == nullptr) {
+    std::fclose(mappings_);
+    mappings_ = nullptr;
+    return;
+  }
+  constexpr const char* kDeleted = " (deleted)\n";
+  const std::size_t length = std::strlen(line);
+  const std::size_t suffix = std::strlen(kDeleted);
+  if (length < suffix || std::strcmp(line + length - suffix, kDeleted) != 0) return;
+  line[length - 1] = '\0';
+  unsigned long begin = 0;
+  unsigned long end = 0;
+  unsigned long long offset = 0;
+  unsigned major = 0;
+  unsigned minor = 0;
+  unsigned long long inode = 0;
+  int path = 0;
+  if (std::sscanf(line, "%lx-%lx %*s %llx %x:%x %llu %n", &begin, &end, &offset, &major, &minor,
+                  &inode, &path) != 6) {
+    return;
+  }
+  char file[96];
+  std::snprintf(file, sizeof file, "/proc/%d/map_files/%lx-%lx", holder_, begin, end);
+  struct stat status{};
+  if (::stat(file, &status) == 0) return CountRemoved(status);
+  if (makedev(major, minor) != device_) return;
+  const bool named =
+      ::stat(line + path, &status) == 0 && status.st_dev == device_ && status.st_ino == inode;
+  if (!named) CountMapped(inode, offset + (end - begin));
+}
+
+void DiskWalk::CountRemoved(const struct stat& status) {
+  if (S_ISREG(status.st_mode) && status.st_nlink == 0 && status.st_dev == device_ &&
       links_.Add(status.st_dev, status.st_ino)) {
     bytes_ += static_cast<std::uint64_t>(status.st_blocks) * 512;
   }
-  return true;
+}
+
+void DiskWalk::CountMapped(ino_t inode, std::uint64_t bytes) {
+  const auto known = mapped_.find(inode);
+  if (known == mapped_.end() && (mapped_.size() >= kMaxMapped || !links_.Add(device_, inode))) {
+    return;
+  }
+  std::uint64_t& counted = mapped_[inode];
+  if (bytes <= counted) return;
+  bytes_ += bytes - counted;
+  counted = bytes;
 }
 
 bool DiskWalk::Count(int directory_fd, const char* name) {

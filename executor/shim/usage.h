@@ -1,9 +1,13 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <cstdio>
+#include <unordered_map>
 #include <vector>
 
 #include <dirent.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 
 #include "common/unique_fd.h"
@@ -18,12 +22,15 @@ namespace runner::executor {
 std::uint64_t ResidentBytesBelow(pid_t root);
 
 // Adds up the bytes of disk that a run takes, a slice at a time: the tree below its workspace, and
-// files of that device that descendants of the process `root` hold open and that have no name any
-// more. Each file counts once, by its blocks; links are not followed, mounts not entered.
-// Directories that their owner may not read are made readable. Files that come and go meanwhile may
-// be missed, and so are files without a name that are mapped and not open, or open in a process
-// that this one may not look into. A tree that has more than a million entries or 128 levels is
-// UINT64_MAX bytes: over every limit.
+// files of that device that descendants of the process `root` hold open or mapped and that have no
+// name any more. Each file counts once, by its blocks; links are not followed, mounts not entered.
+// Directories that their owner may not read are made readable. Of a file that is mapped and not
+// open, only a process with CAP_SYS_ADMIN or CAP_CHECKPOINT_RESTORE sees the blocks; for others it
+// counts up to the highest offset that is mapped.
+//
+// Files that come and go meanwhile may be missed, and so are files without a name that only a
+// message in a socket holds, or a process that this one may not look into. A tree that has more
+// than a million entries or 128 levels is UINT64_MAX bytes: over every limit.
 class DiskWalk {
  public:
   // The descriptor stays the caller's. `root` 0: only the tree.
@@ -42,7 +49,11 @@ class DiskWalk {
 
   // One entry of the tree, or of a process. False when there is no more.
   bool Step();
-  bool StepOpenFiles();
+  bool StepHolders();
+  void StepOpenFile();
+  void StepMapping();
+  void CountRemoved(const struct stat& status);
+  void CountMapped(ino_t inode, std::uint64_t bytes);
   // False when that would be too deep.
   bool Enter(int directory_fd, const char* name);
   void Push(UniqueFd directory);
@@ -57,8 +68,12 @@ class DiskWalk {
   std::uint64_t bytes_ = 0;
   SeenLinks links_;
   bool holders_listed_ = false;
-  std::vector<pid_t> holders_;  // descendants of root_ that are yet to be looked into
-  DIR* open_files_ = nullptr;   // of the one that is looked into
+  std::vector<pid_t> holders_;   // descendants of root_
+  std::size_t next_holder_ = 0;  // each is looked into for open files, then each for mapped ones
+  pid_t holder_ = 0;             // the one that is looked into
+  DIR* open_files_ = nullptr;
+  std::FILE* mappings_ = nullptr;
+  std::unordered_map<ino_t, std::uint64_t> mapped_;  // bytes, where the blocks are not known
 };
 
 // How many processes the kernel has killed for want of memory in the cgroup of this process:

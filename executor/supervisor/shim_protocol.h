@@ -15,13 +15,14 @@ namespace runner::executor {
 // stop the agent, to clean up, to leave the record in the spool and to exit.
 
 inline constexpr int kShimControlFd = 3;
-inline constexpr std::uint32_t kShimMagic = 0x52534833;
+inline constexpr std::uint32_t kShimMagic = 0x52534834;
 
 enum class ShimCommand : std::uint32_t {
   kStopCancelled = 1,    // SIGTERM, after the grace SIGKILL; ignored when stopping already
   kStopInterrupted = 2,  // the same, recorded as interrupted
   kKill = 3,             // ends the grace of a stop at once; ignored when nothing was stopped
   kBeat = 4,             // the fence is at fence_at_ns from now on
+  kStopSignalled = 5,    // like kStopCancelled, recorded as signalled_executor
 };
 
 // Executor to shim.

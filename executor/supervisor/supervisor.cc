@@ -9,6 +9,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "executor/shim/children.h"
 #include "executor/supervisor/launch.h"
 #include "executor/supervisor/settlement.h"
 #include "executor/workspace/workspace.h"
@@ -40,6 +41,18 @@ AgentOptions Checked(AgentOptions options) {
     throw std::system_error(errno, std::generic_category(), options.shim_path.string());
   }
   return options;
+}
+
+ShimCommand CommandOf(StopReason reason) {
+  switch (reason) {
+    case StopReason::kCancelled:
+      return ShimCommand::kStopCancelled;
+    case StopReason::kInterrupted:
+      return ShimCommand::kStopInterrupted;
+    case StopReason::kSignalledExecutor:
+      return ShimCommand::kStopSignalled;
+  }
+  return ShimCommand::kStopCancelled;
 }
 
 std::string ErrorText(int error) { return std::generic_category().message(error); }
@@ -165,29 +178,50 @@ void Supervisor::StopAll(StopReason reason) {
 
 void Supervisor::StopRun(Run& run, StopReason reason) {
   if (!run.shim || !run.state.OnStop(reason)) return;
-  run.shim->Send(reason == StopReason::kCancelled ? ShimCommand::kStopCancelled
-                                                  : ShimCommand::kStopInterrupted);
+  run.shim->Send(CommandOf(reason));
   ArmWatchdog(run, options_.kill_grace + kStopOverhead);
 }
 
 void Supervisor::KillAll() {
+  for (const auto& [lease, run] : runs_) KillRun(*run, StopReason::kInterrupted);
+}
+
+void Supervisor::KillRun(Run& run, StopReason reason) {
+  // Once, as to say it again would only put off the watchdog.
+  if (!run.shim || !run.state.OnKill()) return;
+  StopRun(run, reason);
+  run.shim->Send(ShimCommand::kKill);
+  ArmWatchdog(run, kStopOverhead);
+}
+
+// Without a grace: while the agent goes on, its signals hide those of an operator.
+bool Supervisor::StopSender(pid_t sender) {
+  const pid_t shim = ChildAbove(sender);
   for (const auto& [lease, run] : runs_) {
-    // Once, as to say it again would only put off the watchdog.
-    if (!run->shim || !run->state.OnKill()) continue;
-    StopRun(*run, StopReason::kInterrupted);
-    run->shim->Send(ShimCommand::kKill);
-    ArmWatchdog(*run, kStopOverhead);
+    if (shim == 0 || !run->shim || run->shim->pid() != shim) continue;
+    KillRun(*run, StopReason::kSignalledExecutor);
+    return true;
+  }
+  return false;
+}
+
+void Supervisor::ExtendLeases(MonoTime deadline) {
+  fence_at_ = deadline;
+  for (const auto& [lease, run] : runs_) {
+    if (run->shim) run->shim->SendBeat(deadline);
   }
 }
 
-void Supervisor::MoveFence(MonoTime fence_at) {
-  fence_at_ = fence_at;
-  for (const auto& [lease, run] : runs_) {
-    if (run->shim) run->shim->SendBeat(fence_at);
-  }
-}
+void Supervisor::ForgetResult(const Lease& lease) { spool_.Remove(lease); }
 
-void Supervisor::Recorded(const Lease& lease) { spool_.Remove(lease); }
+std::vector<StartedRun> Supervisor::Started() const {
+  std::vector<StartedRun> started;
+  for (const auto& [lease, run] : runs_) {
+    const RunInfo& info = run->info;
+    if (info.pid != 0 && !info.outcome) started.push_back({lease, info.pid, info.started_at});
+  }
+  return started;
+}
 
 std::vector<RunInfo> Supervisor::Runs() const {
   std::vector<RunInfo> all;
@@ -248,7 +282,7 @@ void Supervisor::OnStarted(Run& run, const ShimNotice& notice) {
                                  {"cluster", run.info.cluster},
                                  {"pid", run.info.pid},
                                  {"workspace", run.info.workspace}});
-  listener_.OnRunStarted(run.info.lease, run.info.pid, run.info.started_at);
+  listener_.OnRunStarted({run.info.lease, run.info.pid, run.info.started_at});
 }
 
 void Supervisor::OnShimExit(const Lease& lease) {

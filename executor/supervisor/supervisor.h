@@ -17,6 +17,7 @@
 #include "common/incident.h"
 #include "common/logging.h"
 #include "executor/core/run_state.h"
+#include "executor/core/run_supervisor.h"
 #include "executor/supervisor/agent_options.h"
 #include "executor/supervisor/earlier_runs.h"
 #include "executor/supervisor/run_counters.h"
@@ -38,19 +39,6 @@ struct RunInfo {
   std::optional<Outcome> outcome;  // once finished
 };
 
-// Hears of the runs, on the loop thread, never from inside Start, Stop, StopAll or KillAll. It may
-// call the supervisor from its callbacks.
-class RunListener {
- public:
-  virtual void OnRunStarted(const Lease& lease, pid_t pid, WallTime started_at) = 0;
-  // Exactly once for every Start of a new lease, started or not; nothing of the run exists any more
-  // unless the outcome says contained = false.
-  virtual void OnRunFinished(const Lease& lease, const Outcome& outcome) = 0;
-
- protected:
-  ~RunListener() = default;
-};
-
 // Owns one runner-shim for each run: starts it, hears what it says, reaps it, and cleans up after
 // one that was lost. Everything happens on the thread of the inbox; nothing blocks but small files
 // and posix_spawn(3).
@@ -58,7 +46,7 @@ class RunListener {
 // The process becomes a child subreaper and must not start or reap children of its own beside this.
 // A supervisor that is destroyed while runs are active closes their sockets: each shim then stops
 // its agent, contains it, and leaves the record in the spool.
-class Supervisor {
+class Supervisor final : public RunSupervisor {
  public:
   static constexpr std::size_t kFinishedKept = 100;
 
@@ -69,23 +57,18 @@ class Supervisor {
   Supervisor(const Supervisor&) = delete;
   Supervisor& operator=(const Supervisor&) = delete;
 
-  // Begins a run. A lease that is active already is left alone; whatever keeps the agent from being
-  // started ends the run as failure, spawn_error. False: descriptors, processes, memory or disk are
-  // short, there is no run, and the listener hears nothing of it.
-  bool Start(const Lease& lease, const Incident& incident);
-  // SIGTERM, after the grace SIGKILL. A run that is not active or is being stopped is left alone.
-  void Stop(const Lease& lease, StopReason reason);
+  bool Start(const Lease& lease, const Incident& incident) override;
+  void Stop(const Lease& lease, StopReason reason) override;
+  // To be called when a process has signalled this one. If it is of a run, that run is killed, and
+  // fails as signalled_executor. False: it is below none of the shims.
+  bool StopSender(pid_t sender);
   // To be called after SIGCHLD: reaps who is not one of ours and has ended, as the first process of
   // a container has to.
   void ReapStrangers();
   void StopAll(StopReason reason);
-  // SIGKILL at once; runs that nobody has stopped end as interrupted.
-  void KillAll();
-  // From this time on the shims stop their agents by themselves, as interrupted, unless it is moved
-  // on before that: also while this process is stopped. Never called, there is no such time.
-  void MoveFence(MonoTime fence_at);
-  // The result of the lease is recorded elsewhere: its spooled record is deleted.
-  void Recorded(const Lease& lease);
+  void KillAll() override;
+  void ExtendLeases(MonoTime deadline) override;
+  void ForgetResult(const Lease& lease) override;
 
   // Runs of an earlier executor with the same workspace root: they must have ended (Takeover)
   // before anything is started.
@@ -98,13 +81,12 @@ class Supervisor {
   // What earlier runs have left does not end.
   void Taint() { tainted_ = true; }
 
-  std::size_t active() const { return runs_.size(); }
+  std::size_t active() const override { return runs_.size(); }
+  std::vector<StartedRun> Started() const override;
   // Newest first: the active runs, then the last kFinishedKept finished ones.
   std::vector<RunInfo> Runs() const;
   const RunCounters& counters() const { return counters_; }
-  // True once a run, be it an earlier one, could not be contained: this process must take no more
-  // work and end.
-  bool tainted() const { return tainted_; }
+  bool tainted() const override { return tainted_; }
 
  private:
   struct Run;
@@ -114,6 +96,7 @@ class Supervisor {
   void FailStart(Run& run, const std::string& step, StartFailure failure, int error);
   bool RunsIncident(const std::string& incident_id) const;
   void StopRun(Run& run, StopReason reason);
+  void KillRun(Run& run, StopReason reason);
   void ArmWatchdog(Run& run, Duration delay);
   void KillShim(const Lease& lease);
 

@@ -26,8 +26,9 @@ Effects CommitGate::Release() {
   Effects released;
   while (!held_.empty() && held_.front().after <= committed.position) {
     for (Effect& effect : held_.front().effects) {
-      if (SendRecorded* recorded = std::get_if<SendRecorded>(&effect)) {
-        recorded->is_volatile = committed.is_volatile;
+      if (auto* to = std::get_if<ToExecutor>(&effect)) {
+        auto* ack = std::get_if<dispatch::ResultAck>(&to->message);
+        if (ack != nullptr) ack->is_volatile = committed.is_volatile;
       }
       released.push_back(std::move(effect));
     }

@@ -45,8 +45,8 @@ DecisionRing::DecisionRing(const SchedulerOptions& options, std::size_t capacity
       dedup_key_(options.dedup_key),
       overflow_policy_(options.overflow_policy) {}
 
-void DecisionRing::OnEffect(const Effect& effect) {
-  std::visit([this](const auto& one) { On(one); }, effect);
+void DecisionRing::OnFact(const Fact& fact) {
+  std::visit([this](const auto& one) { On(one); }, fact);
 }
 
 std::vector<const EventDecision*> DecisionRing::Newest(const Query& query,

@@ -33,7 +33,7 @@ struct EventDecision {
 };
 
 // The decisions on the latest events: what an operator asks for who misses an investigation, or
-// wonders at one. Fed with the effects of the scheduler, in their order. Bounded: the oldest are
+// wonders at one. Fed with the facts of the scheduler, in their order. Bounded: the oldest are
 // forgotten. Pure; not thread-safe.
 class DecisionRing {
  public:
@@ -41,7 +41,7 @@ class DecisionRing {
 
   explicit DecisionRing(const SchedulerOptions& options, std::size_t capacity = kCapacity);
 
-  void OnEffect(const Effect& effect);
+  void OnFact(const Fact& fact);
 
   // Which decisions; what is empty does not count.
   struct Query {
@@ -50,7 +50,7 @@ class DecisionRing {
     std::string incident_id = {};
     Resource resource = {};
   };
-  // Newest first, at most `limit`. Valid until the next effect. Costs as much as the ring is long.
+  // Newest first, at most `limit`. Valid until the next fact. Costs as much as the ring is long.
   std::vector<const EventDecision*> Newest(const Query& query, std::size_t limit) const;
   std::size_t size() const { return ring_.size(); }
   // Events among them that became an incident.
@@ -65,8 +65,10 @@ class DecisionRing {
   void On(const EventQueued& queued);
   void On(const EventExpired& expired);
   void On(const IncidentFinished& finished);
-  template <typename Other>
-  void On(const Other&) {}
+  // What an executor does with an incident, the scheduler knows; the breaker is no event.
+  void On(const IncidentLeased&) {}
+  void On(const IncidentRequeued&) {}
+  void On(const BreakerChanged&) {}
 
   std::string WhyFiltered(const EventFiltered& filtered) const;
   std::string WhyDuplicate(const EventFiltered& filtered) const;

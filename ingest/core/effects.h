@@ -5,6 +5,7 @@
 #include <variant>
 #include <vector>
 
+#include "common/dispatch.h"
 #include "common/incident.h"
 #include "ingest/core/circuit_breaker.h"
 #include "ingest/core/incident_journal.h"
@@ -20,37 +21,10 @@ struct Persist {
   IncidentChange change;
 };
 
-struct LeaseDecision {
-  Lease lease;
-  bool keep = false;
-};
-
-// To executors.
-struct SendWelcome {
+// To an executor.
+struct ToExecutor {
   StreamId stream = kNoStream;
-  std::vector<LeaseDecision> decisions;
-};
-struct SendOffer {
-  StreamId stream = kNoStream;
-  Lease lease;
-  Incident incident;
-};
-struct SendRecorded {
-  StreamId stream = kNoStream;
-  Lease lease;
-  bool is_volatile = false;  // in memory only; CommitGate knows
-};
-struct SendCancel {
-  StreamId stream = kNoStream;
-  Lease lease;
-  std::string reason;
-};
-struct SendDrain {
-  StreamId stream = kNoStream;
-};
-struct SendBeatAck {
-  StreamId stream = kNoStream;
-  std::uint64_t seq = 0;
+  dispatch::IngestMessage message;
 };
 // Another stream of the same executor has taken over.
 struct CloseSuperseded {
@@ -66,7 +40,8 @@ struct CancelSilent {
   std::size_t leases = 0;  // that wait for its return
 };
 
-// For the log.
+// --- facts: what was decided, for the log and for ExplainEvent ---
+
 struct EventReceived {
   std::string event_id;
   FaultEvent event;
@@ -135,11 +110,10 @@ struct BreakerChanged {
   std::uint32_t failures = 0;  // in a row
 };
 
-using Effect =
-    std::variant<Persist, SendWelcome, SendOffer, SendRecorded, SendCancel, SendDrain, SendBeatAck,
-                 CloseSuperseded, CancelSilent, EventReceived, EventFiltered, EventEscalated,
-                 EventBreakerDropped, EventQueued, QueueOverflowed, EventExpired, IncidentLeased,
-                 IncidentRequeued, IncidentFinished, BreakerChanged>;
+using Fact = std::variant<EventReceived, EventFiltered, EventEscalated, EventBreakerDropped,
+                          EventQueued, QueueOverflowed, EventExpired, IncidentLeased,
+                          IncidentRequeued, IncidentFinished, BreakerChanged>;
+using Effect = std::variant<Persist, ToExecutor, CloseSuperseded, CancelSilent, Fact>;
 using Effects = std::vector<Effect>;
 
 }  // namespace runner::ingest

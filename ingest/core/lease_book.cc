@@ -10,7 +10,7 @@ std::size_t LeaseBook::Executor::FreeSlots() const {
   return std::min<std::size_t>(credits - offers, slots - leases.size());
 }
 
-LeaseBook::Attached LeaseBook::Attach(StreamId stream, const HelloInfo& hello, MonoTime now) {
+LeaseBook::Attached LeaseBook::Attach(StreamId stream, const dispatch::Hello& hello, MonoTime now) {
   Attached result;
   Executor& executor = executors_[hello.executor_id];
   if (executor.attached()) {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "common/clock.h"
+#include "common/dispatch.h"
 #include "common/incident.h"
 
 namespace runner::ingest {
@@ -19,25 +20,15 @@ namespace runner::ingest {
 using StreamId = std::uint64_t;
 constexpr StreamId kNoStream = 0;
 
-// What an executor says of itself when it attaches.
-struct HelloInfo {
-  std::string executor_id;
-  std::string boot_id;
-  std::string version;
-  std::uint32_t slots = 0;
-  bool sidecar = false;
-  Duration stop_budget{};
-  std::vector<Lease> running;
-  std::vector<Lease> results_waiting;
-};
-
 struct LeaseLimits {
   // How long an attached executor may send no keep-alive, and how long leases survive a broken
   // stream.
   Duration lease_ttl = std::chrono::seconds(60);
+  // What executors are asked for: three keep-alives may be lost before one counts as silent.
+  Duration keep_alive_interval = std::chrono::seconds(5);
   Duration accept_timeout = std::chrono::seconds(10);  // from offer to Accepted
-  // After a rejection an executor is offered nothing for so long: doubled by each rejection of a
-  // later offer, back to the minimum once a run has started.
+  // After a rejection, or an offer that was not accepted in time, an executor is offered nothing
+  // for so long: doubled by each one of a later offer, back to the minimum once a run has started.
   Duration min_offer_delay = std::chrono::seconds(1);
   Duration max_offer_delay = std::chrono::minutes(1);
   // Detached executors without leases whose delay is remembered for `lease_ttl`.
@@ -91,7 +82,7 @@ class LeaseBook {
 
   explicit LeaseBook(LeaseLimits limits) : limits_(limits) {}
 
-  Attached Attach(StreamId stream, const HelloInfo& hello, MonoTime now);
+  Attached Attach(StreamId stream, const dispatch::Hello& hello, MonoTime now);
   // A lease of an earlier life of ingest: held by an executor that is away since `now`.
   void Restore(const std::string& executor_id, const Lease& lease, bool running, MonoTime now);
   // What the stream's executor was offered and has not taken, when it drains: after saying so it

@@ -63,25 +63,25 @@ Persist Scheduler::ChangeOf(const IncidentRecord& record) {
 
 // --- executors ------------------------------------------------------------------------------
 
-void Scheduler::OnHello(StreamId stream, const HelloInfo& hello, const Instant& now,
+void Scheduler::OnHello(StreamId stream, const dispatch::Hello& hello, const Instant& now,
                         Effects& effects) {
   const LeaseBook::Attached attached = leases_.Attach(stream, hello, now.mono);
   if (attached.superseded != kNoStream) effects.push_back(CloseSuperseded{attached.superseded});
-  SendWelcome welcome{stream, {}};
+  dispatch::Welcome welcome{{}, options_.leases.keep_alive_interval, options_.leases.lease_ttl, {}};
   for (const Lease& lease : attached.kept) {
     incidents_.Find(lease.incident_id)->state = IncidentState::kRunning;
     welcome.decisions.push_back({lease, true});
   }
   for (const Lease& lease : attached.dropped) welcome.decisions.push_back({lease, false});
-  effects.push_back(std::move(welcome));
+  effects.push_back(ToExecutor{stream, std::move(welcome)});
   for (const Lease& lease : attached.lost) Lost(lease, "lost", now, effects);
-  if (draining_ && hello.sidecar) effects.push_back(SendDrain{stream});
+  if (draining_ && hello.sidecar) effects.push_back(ToExecutor{stream, dispatch::Drain{}});
   for (const Lease& lease : hello.running) {
     if (leases_.Current(stream, lease) == nullptr) continue;  // dropped
     if (incidents_.Find(lease.incident_id)->cancel_requested) {
-      effects.push_back(SendCancel{stream, lease, kCancelled});
+      effects.push_back(ToExecutor{stream, dispatch::Cancel{lease, kCancelled}});
     } else if (cancel_reason_ && hello.sidecar) {
-      effects.push_back(SendCancel{stream, lease, *cancel_reason_});
+      effects.push_back(ToExecutor{stream, dispatch::Cancel{lease, *cancel_reason_}});
     }
   }
   Dispatch(now, effects);
@@ -95,7 +95,7 @@ void Scheduler::OnCredits(StreamId stream, std::uint64_t total, const Instant& n
 
 void Scheduler::OnAccepted(StreamId stream, const Lease& lease, Effects& effects) {
   if (leases_.Current(stream, lease) == nullptr) {
-    effects.push_back(SendCancel{stream, lease, "stale"});
+    effects.push_back(ToExecutor{stream, dispatch::Cancel{lease, "stale"}});
     return;
   }
   leases_.Accept(lease);
@@ -135,16 +135,16 @@ void Scheduler::OnResult(StreamId stream, const Lease& lease, const Outcome& out
     const bool recorded = record != nullptr && record->state == IncidentState::kFinished &&
                           record->attempt == lease.attempt && record->outcome;
     if (recorded) {
-      effects.push_back(SendRecorded{stream, lease});
+      effects.push_back(ToExecutor{stream, dispatch::ResultAck{lease}});
     } else {
-      effects.push_back(SendCancel{stream, lease, "stale"});
+      effects.push_back(ToExecutor{stream, dispatch::Cancel{lease, "stale"}});
     }
     return;
   }
   IncidentRecord& record = *incidents_.Find(lease.incident_id);
   EndLease(record, Ran(outcome), outcome.status, now, effects);
   record.outcome = outcome;
-  effects.push_back(SendRecorded{stream, lease});
+  effects.push_back(ToExecutor{stream, dispatch::ResultAck{lease}});
   if (outcome.status != RunStatus::kInterrupted) {
     Finish(record, std::string(ToString(outcome.status)), outcome.reason, now, effects);
   } else if (outcome.reason == kShortage && !record.started) {
@@ -161,7 +161,7 @@ void Scheduler::OnResult(StreamId stream, const Lease& lease, const Outcome& out
 void Scheduler::OnBeat(StreamId stream, std::uint64_t seq, const Instant& now, Effects& effects) {
   if (leases_.OfStream(stream) == nullptr) return;
   leases_.KeepAlive(stream, now.mono);
-  effects.push_back(SendBeatAck{stream, seq});
+  effects.push_back(ToExecutor{stream, dispatch::KeepAliveAck{seq}});
 }
 
 void Scheduler::OnExecutorDraining(StreamId stream) { leases_.SetDraining(stream); }
@@ -197,8 +197,9 @@ void Scheduler::OnTimer(const Instant& now, Effects& effects) {
     if (lost.ttl_expired) {
       ++clusters_[incidents_.Find(lost.lease.incident_id)->cluster].counters.leases_expired;
     } else {
-      effects.push_back(SendCancel{lost.stream, lost.lease, "accept_timeout"});
-      leases_.SlowOffers(lost.stream, now.mono);
+      effects.push_back(ToExecutor{lost.stream, dispatch::Cancel{lost.lease, "accept_timeout"}});
+      const MonoTime offered_at = incidents_.Find(lost.lease.incident_id)->offered_at;
+      leases_.SlowOffers(lost.stream, offered_at, now.mono);
     }
     Lost(lost.lease, lost.ttl_expired ? "lease_expired" : "accept_timeout", now, effects);
   }
@@ -245,7 +246,8 @@ std::optional<MonoTime> Scheduler::NextDeadline() const {
 void Scheduler::BeginDrain(Effects& effects) {
   draining_ = true;
   for (const auto& [id, executor] : leases_.executors()) {
-    if (executor.attached() && executor.sidecar) effects.push_back(SendDrain{executor.stream});
+    if (executor.attached() && executor.sidecar)
+      effects.push_back(ToExecutor{executor.stream, dispatch::Drain{}});
   }
 }
 
@@ -254,7 +256,7 @@ void Scheduler::CancelRunning(const std::string& reason, Effects& effects) {
   for (const auto& [id, held] : leases_.leases()) {
     const LeaseBook::Executor& executor = leases_.executors().at(held.executor_id);
     if (!executor.sidecar || !executor.attached()) continue;
-    effects.push_back(SendCancel{executor.stream, held.lease, reason});
+    effects.push_back(ToExecutor{executor.stream, dispatch::Cancel{held.lease, reason}});
   }
 }
 
@@ -437,7 +439,7 @@ void Scheduler::LeaseNext(ClusterIndex index, const Instant& now, Effects& effec
   ++cluster.leased;
   ++cluster.counters.dequeued;
   effects.push_back(ChangeOf(record));
-  effects.push_back(SendOffer{executor.stream, lease, record.incident});
+  effects.push_back(ToExecutor{executor.stream, dispatch::Offer{lease, record.incident}});
   effects.push_back(IncidentLeased{lease, cluster.name, executor.id});
 }
 

@@ -111,7 +111,7 @@ class Scheduler {
                       std::optional<Severity> severity);
 
   // Input from executors.
-  void OnHello(StreamId stream, const HelloInfo& hello, const Instant& now, Effects& effects);
+  void OnHello(StreamId stream, const dispatch::Hello& hello, const Instant& now, Effects& effects);
   void OnCredits(StreamId stream, std::uint64_t total, const Instant& now, Effects& effects);
   void OnAccepted(StreamId stream, const Lease& lease, Effects& effects);
   void OnRejected(StreamId stream, const Lease& lease, const std::string& reason,

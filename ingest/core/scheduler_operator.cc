@@ -22,7 +22,8 @@ Scheduler::Cancelled Scheduler::Cancel(const std::string& incident_id, const Ins
   const Lease lease{incident_id, record->attempt};
   const LeaseBook::Executor& executor = leases_.executors().at(record->executor_id);
   // One that is away is told when it says that it still runs it.
-  if (executor.attached()) effects.push_back(SendCancel{executor.stream, lease, kCancelled});
+  if (executor.attached())
+    effects.push_back(ToExecutor{executor.stream, dispatch::Cancel{lease, kCancelled}});
   return Cancelled::kStopping;
 }
 

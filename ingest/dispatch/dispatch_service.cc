@@ -20,8 +20,6 @@ namespace {
 constexpr std::size_t kMaxOutbound = 10'000;
 constexpr std::size_t kMaxOutboundBytes = std::size_t{32} << 20;  // 128 offers of the largest size
 
-// A drain waits this long at the most for executors that were told to stop.
-constexpr Duration kMaxStopBudget = std::chrono::hours(1);
 constexpr Duration kHelloTimeout = std::chrono::seconds(10);
 // A stream that is closed has this long to write what is queued, then its call is cancelled: the
 // write to a peer that does not read never completes.
@@ -32,14 +30,6 @@ constexpr Duration kExhaustedLogInterval = std::chrono::seconds(10);
 constexpr const char* kTooManyStreams = "too many executor streams; retry later";
 constexpr const char* kTooManyBytes =
     "the messages of all executors take too much memory; retry later";
-
-std::vector<Lease> Leases(const google::protobuf::RepeatedPtrField<v1::Lease>& messages) {
-  std::vector<Lease> leases;
-  for (const v1::Lease& message : messages) {
-    if (auto lease = FromProto(message)) leases.push_back(*std::move(lease));
-  }
-  return leases;
-}
 
 }  // namespace
 
@@ -233,10 +223,9 @@ class DispatchService::Stream final
   grpc::Status status_ GUARDED_BY(mutex_);
 };
 
-DispatchService::DispatchService(Inbox& inbox, CallGuard& guard, Timing timing, Logger logger)
+DispatchService::DispatchService(Inbox& inbox, CallGuard& guard, Logger logger)
     : inbox_(inbox),
       guard_(guard),
-      timing_(timing),
       logger_(std::move(logger)),
       budget_(std::make_shared<Budget>()),
       ingest_id_(UuidGenerator().Next(inbox.Now().wall)) {}
@@ -283,76 +272,21 @@ void DispatchService::OnRequest(const std::shared_ptr<Stream>& stream,
     OnClosed(id);
     return;
   }
+  // A stream attaches once: one that was superseded or detached cannot come back by another Hello.
   if (request.has_hello()) {
-    OnHello(stream, request.hello());
-    return;
+    if (!stream->Greet()) return;
+    streams_[id] = stream;
   }
   if (!streams_.contains(id)) {
     stream->Close({grpc::StatusCode::INVALID_ARGUMENT, "the first message must be Hello"});
     return;
   }
-  loop_->Step([&](Scheduler& scheduler, const Instant& now, Effects& effects) {
-    switch (request.message_case()) {
-      case v1::ExecutorMessage::kCredits:
-        scheduler.OnCredits(id, request.credits().total(), now, effects);
-        break;
-      case v1::ExecutorMessage::kAccepted:
-        if (const auto lease = FromProto(request.accepted().lease())) {
-          scheduler.OnAccepted(id, *lease, effects);
-        }
-        break;
-      case v1::ExecutorMessage::kRejected:
-        if (const auto lease = FromProto(request.rejected().lease())) {
-          scheduler.OnRejected(id, *lease, request.rejected().reason(), now, effects);
-        }
-        break;
-      case v1::ExecutorMessage::kStarted:
-        if (const auto lease = FromProto(request.started().lease())) {
-          scheduler.OnStarted(id, *lease, now, effects);
-        }
-        break;
-      case v1::ExecutorMessage::kResult: {
-        const auto lease = FromProto(request.result().lease());
-        const auto outcome = FromProto(request.result().outcome());
-        if (lease && outcome) scheduler.OnResult(id, *lease, *outcome, now, effects);
-        break;
-      }
-      case v1::ExecutorMessage::kBeat:
-        scheduler.OnBeat(id, request.beat().seq(), now, effects);
-        break;
-      case v1::ExecutorMessage::kDraining:
-        scheduler.OnExecutorDraining(id);
-        break;
-      default:
-        break;
-    }
-  });
-}
-
-void DispatchService::OnHello(const std::shared_ptr<Stream>& stream, const v1::Hello& hello) {
-  // A stream attaches once: one that was superseded or detached cannot come back by another Hello.
-  if (!stream->Greet()) return;
-  HelloInfo info;
-  info.executor_id = hello.executor_id();
-  info.boot_id = hello.boot_id();
-  info.version = hello.version();
-  info.slots = hello.slots();
-  info.sidecar = hello.sidecar();
-  info.stop_budget = std::clamp(FromProto(hello.stop_budget()).value_or(Duration::zero()),
-                                Duration::zero(), kMaxStopBudget);
-  info.running = Leases(hello.running());
-  info.results_waiting = Leases(hello.results_waiting());
-  streams_[stream->id()] = stream;
-  loop_->Step([&](Scheduler& scheduler, const Instant& now, Effects& effects) {
-    scheduler.OnHello(stream->id(), info, now, effects);
-  });
+  if (const auto message = FromProto(request)) loop_->OnMessage(id, *message);
 }
 
 void DispatchService::OnClosed(StreamId stream) {
   if (streams_.erase(stream) == 0) return;
-  loop_->Step([&](Scheduler& scheduler, const Instant& now, Effects& effects) {
-    scheduler.OnStreamClosed(stream, now, effects);
-  });
+  loop_->OnStreamClosed(stream);
 }
 
 void DispatchService::Exhausted(StreamId stream, std::string peer, std::string why) {
@@ -373,70 +307,27 @@ void DispatchService::LogExhausted(const std::string& peer, const std::string& w
 
 // --- to executors -----------------------------------------------------------------------------
 
-void DispatchService::Write(StreamId stream, v1::IngestMessage message) {
+void DispatchService::Send(StreamId stream, const dispatch::IngestMessage& message) {
   const auto found = streams_.find(stream);
-  if (found != streams_.end()) found->second->Write(std::move(message));
+  if (found == streams_.end()) return;
+  v1::IngestMessage response = ToProto(message);
+  if (response.has_welcome()) response.mutable_welcome()->set_ingest_id(ingest_id_);
+  found->second->Write(std::move(response));
 }
 
-void DispatchService::Send(const SendWelcome& message) {
-  v1::IngestMessage response;
-  v1::Welcome& welcome = *response.mutable_welcome();
-  welcome.set_ingest_id(ingest_id_);
-  *welcome.mutable_beat_interval() = ToProto(timing_.beat_interval);
-  *welcome.mutable_lease_ttl() = ToProto(timing_.lease_ttl);
-  for (const LeaseDecision& decision : message.decisions) {
-    v1::Decision& added = *welcome.add_decisions();
-    *added.mutable_lease() = ToProto(decision.lease);
-    added.set_verdict(decision.keep ? v1::Decision::VERDICT_KEEP : v1::Decision::VERDICT_DROP);
+std::shared_ptr<DispatchService::Stream> DispatchService::Detach(StreamId stream) {
+  const auto found = streams_.extract(stream);
+  return found.empty() ? nullptr : found.mapped();
+}
+
+void DispatchService::CloseSuperseded(StreamId stream) {
+  if (const auto old = Detach(stream)) old->Close({grpc::StatusCode::ABORTED, "superseded"});
+}
+
+void DispatchService::CancelSilent(StreamId stream) {
+  if (const auto silent = Detach(stream)) {
+    silent->Cancel({grpc::StatusCode::UNAVAILABLE, "no keep-alive in time"});
   }
-  Write(message.stream, std::move(response));
-}
-
-void DispatchService::Send(const SendOffer& message) {
-  v1::IngestMessage response;
-  *response.mutable_offer()->mutable_lease() = ToProto(message.lease);
-  *response.mutable_offer()->mutable_incident() = ToProto(message.incident);
-  Write(message.stream, std::move(response));
-}
-
-void DispatchService::Send(const SendRecorded& message) {
-  v1::IngestMessage response;
-  *response.mutable_recorded()->mutable_lease() = ToProto(message.lease);
-  response.mutable_recorded()->set_volatile_(message.is_volatile);
-  Write(message.stream, std::move(response));
-}
-
-void DispatchService::Send(const SendCancel& message) {
-  v1::IngestMessage response;
-  *response.mutable_cancel()->mutable_lease() = ToProto(message.lease);
-  response.mutable_cancel()->set_reason(message.reason);
-  Write(message.stream, std::move(response));
-}
-
-void DispatchService::Send(const SendDrain& message) {
-  v1::IngestMessage response;
-  response.mutable_drain();
-  Write(message.stream, std::move(response));
-}
-
-void DispatchService::Send(const SendBeatAck& message) {
-  v1::IngestMessage response;
-  response.mutable_beat_ack()->set_seq(message.seq);
-  Write(message.stream, std::move(response));
-}
-
-void DispatchService::Send(const CloseSuperseded& message) {
-  const auto found = streams_.find(message.stream);
-  if (found == streams_.end()) return;
-  found->second->Close({grpc::StatusCode::ABORTED, "superseded"});
-  streams_.erase(found);
-}
-
-void DispatchService::Send(const CancelSilent& message) {
-  const auto found = streams_.find(message.stream);
-  if (found == streams_.end()) return;
-  found->second->Cancel({grpc::StatusCode::UNAVAILABLE, "no keep-alive in time"});
-  streams_.erase(found);
 }
 
 }  // namespace runner::ingest

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -26,18 +25,8 @@ namespace runner::ingest {
 // stream that exceeds the bound ends with RESOURCE_EXHAUSTED.
 class DispatchService final : public v1::Dispatcher::CallbackService, public ExecutorStreams {
  public:
-  struct Timing {
-    Duration beat_interval = std::chrono::seconds(5);
-    Duration lease_ttl = std::chrono::seconds(60);
-  };
-  // With a short time to live keep-alives come more often: three may be lost before an executor
-  // counts as silent.
-  static Timing TimingOf(Duration lease_ttl) {
-    return {std::min<Duration>(std::chrono::seconds(5), lease_ttl / 4), lease_ttl};
-  }
-
   // `guard` is asked about each executor that attaches.
-  DispatchService(Inbox& inbox, CallGuard& guard, Timing timing, Logger logger);
+  DispatchService(Inbox& inbox, CallGuard& guard, Logger logger);
   ~DispatchService() override;
 
   // The executors whose streams are open.
@@ -52,30 +41,24 @@ class DispatchService final : public v1::Dispatcher::CallbackService, public Exe
   grpc::ServerBidiReactor<v1::ExecutorMessage, v1::IngestMessage>* Attach(
       grpc::CallbackServerContext* context) override;
 
-  void Send(const SendWelcome& message) override;
-  void Send(const SendOffer& message) override;
-  void Send(const SendRecorded& message) override;
-  void Send(const SendCancel& message) override;
-  void Send(const SendDrain& message) override;
-  void Send(const SendBeatAck& message) override;
-  void Send(const CloseSuperseded& message) override;
-  void Send(const CancelSilent& message) override;
+  void Send(StreamId stream, const dispatch::IngestMessage& message) override;
+  void CloseSuperseded(StreamId stream) override;
+  void CancelSilent(StreamId stream) override;
 
  private:
   class Budget;
   class Stream;
 
   void OnRequest(const std::shared_ptr<Stream>& stream, const v1::ExecutorMessage& request);
-  void OnHello(const std::shared_ptr<Stream>& stream, const v1::Hello& hello);
   void OnClosed(StreamId stream);
   // The stream has exceeded the budget, or was refused for it. Any thread.
   void Exhausted(StreamId stream, std::string peer, std::string why);
   void LogExhausted(const std::string& peer, const std::string& why);
-  void Write(StreamId stream, v1::IngestMessage message);
+  // The stream, which is not attached any more; null when it was not.
+  std::shared_ptr<Stream> Detach(StreamId stream);
 
   Inbox& inbox_;
   CallGuard& guard_;
-  const Timing timing_;
   const Logger logger_;
   const std::shared_ptr<Budget> budget_;
   const std::shared_ptr<SessionPeers> sessions_ = std::make_shared<SessionPeers>();

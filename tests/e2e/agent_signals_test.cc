@@ -1,12 +1,15 @@
-// Agents that signal the executor, and an operator who does so, too.
+// Agents that act on the executor, and an operator who signals it, too.
 
 #include <chrono>
 #include <csignal>
+#include <filesystem>
 #include <string>
 
 #include <gmock/gmock.h>
 #include <nlohmann/json.hpp>
+#include <unistd.h>
 
+#include "tests/support/child_process.h"
 #include "tests/support/eventually.h"
 #include "tests/support/system_test.h"
 
@@ -35,6 +38,33 @@ TEST_P(AgentSignalsTest, Row68_TheSignalOfAnOperatorWorksWhileAgentsSignalWithou
 }
 
 INSTANTIATE_TEST_SUITE_P(Operator, AgentSignalsTest, ::testing::Values(SIGTERM, SIGINT));
+
+class ExecutorAccessTest : public SystemTest {};
+
+TEST_F(ExecutorAccessTest, Row68_AnAgentOfTheSameUserCannotLookIntoItsExecutor) {
+  // Root may look into every process.
+  std::string command = RUNNER_EXECUTOR;
+  if (::geteuid() == 0) {
+    if (!FindProgram("setpriv")) GTEST_SKIP() << "needs setpriv(1)";
+    const std::filesystem::path programs = std::filesystem::path(RUNNER_EXECUTOR).parent_path();
+    for (const char* name : {"runner-executor", "runner-shim"}) {
+      std::filesystem::copy_file(programs / name, system_->directory() / name);
+    }
+    std::filesystem::permissions(system_->directory(), std::filesystem::perms::all);
+    command =
+        "setpriv --reuid=65534 --regid=65534 --clear-groups --inh-caps=-all "
+        "--bounding-set=-all " +
+        (system_->directory() / "runner-executor").string();
+  }
+  const std::string agent = system_->TestAgent();
+  system_->StartIngest();
+  system_->StartExecutor({agent, "look-into-executor"}, {}, {},
+                         system_->ScriptAgent("exec " + command + " \"$@\"\n"));
+  system_->AwaitAttached();
+  const std::string id = system_->Submit("web-0");
+  EXPECT_EQ(system_->AwaitFinished(id).status(), "success");
+  EXPECT_EQ(ReadFile(system_->Workspace(id) / "agent.stdout.log"), "looked into by:\n");
+}
 
 }  // namespace
 }  // namespace runner

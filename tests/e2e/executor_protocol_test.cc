@@ -40,6 +40,8 @@ class ScriptedIngest final : public v1::Dispatcher::Service {
     grpc::ServerBuilder builder;
     builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port_);
     builder.RegisterService(this);
+    // What a script does not read stays with the executor, but for 64 KiB.
+    builder.AddChannelArgument(GRPC_ARG_HTTP2_BDP_PROBE, 0);
     server_ = builder.BuildAndStart();
   }
   ~ScriptedIngest() override { server_->Shutdown(std::chrono::system_clock::now()); }
@@ -94,7 +96,7 @@ void SendWelcome(Stream& stream, int lease_ttl = 60) {
   stream.Write(message);
 }
 
-void SendOffer(Stream& stream, std::uint32_t attempt) {
+bool SendOffer(Stream& stream, std::uint32_t attempt) {
   v1::IngestMessage message;
   *message.mutable_offer()->mutable_lease() = Attempt(attempt);
   v1::Incident& incident = *message.mutable_offer()->mutable_incident();
@@ -104,7 +106,7 @@ void SendOffer(Stream& stream, std::uint32_t attempt) {
   incident.set_severity("error");
   incident.mutable_resource()->set_kind("Pod");
   incident.mutable_resource()->set_name("cart-0");
-  stream.Write(message);
+  return stream.Write(message);
 }
 
 void SendCancel(Stream& stream, std::uint32_t attempt, const std::string& reason = "stale") {
@@ -422,6 +424,28 @@ TEST_F(ExecutorProtocolTest, Row67_AnIngestThatBreaksABoundIsLeftAndDialledAgain
   }
   executor->Terminate();
   EXPECT_EQ(executor->WaitForExit(std::chrono::seconds(15)), 0);
+}
+
+TEST_F(ExecutorProtocolTest, Row67_AnIngestThatOffersWithoutEndAndReadsNothingIsLeft) {
+  constexpr std::uint32_t kMost = 100'000;
+  std::uint32_t offered = 0;
+  ScriptedIngest ingest({[&](Stream& stream) {
+                           EXPECT_TRUE(Await(stream, v1::ExecutorMessage::kHello));
+                           SendWelcome(stream);
+                           while (offered < kMost && SendOffer(stream, ++offered)) {
+                           }
+                           return grpc::Status::CANCELLED;
+                         },
+                         [](Stream& stream) {
+                           EXPECT_TRUE(Await(stream, v1::ExecutorMessage::kHello));
+                           return grpc::Status::OK;
+                         }});
+  const auto executor = Start(ingest, "exec sleep 60");
+  EXPECT_TRUE(ingest.AwaitEnd()) << executor->log().Tail(20);
+  EXPECT_LT(offered, kMost);
+  EXPECT_NE(executor->log().Tail(50).find("ingest does not read"), std::string::npos);
+  executor->Terminate();
+  EXPECT_EQ(executor->WaitForExit(std::chrono::seconds(15)), 0) << executor->log().Tail(20);
 }
 
 // Its stream stays open, and nothing is answered on it.

@@ -102,10 +102,12 @@ TEST_F(TaintTest, Row43_ARunThatIsNotContainedDuringADrainInterruptsNoOther) {
   ExpectEnd(id, other);
 }
 
-TEST_F(StandInShimTest, Row68_SignalsThatNoFilterKeepsAwayAreIgnoredAndLoggedOnce) {
+TEST_F(StandInShimTest, Row68_SignalsThatNoFilterKeepsAwayEndTheRunAndAreLoggedOnce) {
   Start();
-  WriteFile(Path("done"), "");
-  EXPECT_EQ(system_->AwaitFinished(system_->Submit("signaller")).status(), "success");
+  const auto incident = system_->AwaitFinished(system_->Submit("signaller"));
+  EXPECT_EQ(incident.status(), "failure");
+  EXPECT_EQ(incident.reason(), "signalled_executor");
+  EXPECT_TRUE(incident.outcome().contained());
   EXPECT_THAT(system_->executor().log().With("Signal from an agent ignored"), SizeIs(1));
   EXPECT_EQ(system_->executor().Health("/healthz").status, 200);
 }

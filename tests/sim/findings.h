@@ -28,6 +28,9 @@ enum class Invariant {
   kQueueAge,
   kLostInTime,
   kKeepAlive,
+  kOneLiveRun,
+  kLeaseDeadline,
+  kDrainWaits,
   kOffersDelayed,
   kWorkConserving,
   kBooksAgree,
@@ -70,9 +73,18 @@ inline constexpr std::array<InvariantText, static_cast<std::size_t>(Invariant::k
         {"queue-age", "over-age is never leased, expires in time, and nothing else does"},
         {"lost-in-time", "leases not accepted or not announced in time are lost"},
         {"keep-alive", "an executor is attached until no keep-alive came for the time to live"},
+        {"one-live-run",
+         "no run begins while another of its incident lives on an executor that runs apart"},
+        {"lease-deadline",
+         "the agents of an executor that runs apart are told to stop early enough to be gone 3 s "
+         "before ingest may give up their leases"},
+        {"drain-waits",
+         "a run is interrupted by the timeout of a drain, a second signal, or ingest, and not "
+         "before"},
         {"offers-delayed",
-         "after a rejection or a shortage an executor is offered nothing for 1 s, twice as long "
-         "for each later offer up to 60 s, until a run has started, also after a Hello"},
+         "after a rejection, a shortage or an offer that was not accepted in time an executor is "
+         "offered nothing for 1 s, twice as long for each later offer up to 60 s, until a run has "
+         "started, also after a Hello"},
         {"work-conserving", "nothing waits that could run"},
         {"books-agree", "the scheduler's state is that of the model"},
         {"intake", "filter, duplicate, breaker, bounds: each event ends where it must"},

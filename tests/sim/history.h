@@ -12,7 +12,7 @@ namespace runner::sim {
 
 struct HistoryOptions {
   std::uint64_t seed = 0;
-  std::uint64_t steps = 300;  // of the storm; the calm after it comes on top
+  std::uint64_t steps = 400;  // of the storm; the calm after it comes on top
   Trace::Mode trace = Trace::Mode::kOff;
   bool wall_clock_jumps = true;
 };

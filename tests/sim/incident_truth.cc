@@ -200,7 +200,7 @@ void IncidentTruth::BeginInput() {
   evicted_ = false;
 }
 
-void IncidentTruth::OnHello(StreamId stream, const ingest::HelloInfo& hello) {
+void IncidentTruth::OnHello(StreamId stream, const dispatch::Hello& hello) {
   Executor& executor = executors_[hello.executor_id];
   const bool was_away = executor.stream == ingest::kNoStream;
   if (executor.stream != ingest::kNoStream) {
@@ -219,6 +219,7 @@ void IncidentTruth::OnHello(StreamId stream, const ingest::HelloInfo& hello) {
   executor.draining = false;
   executor_of_[stream] = hello.executor_id;
 
+  executor.brought = 0;
   std::set<Lease> listed;
   for (const auto* list : {&hello.running, &hello.results_waiting}) {
     for (const Lease& lease : *list) {
@@ -226,6 +227,7 @@ void IncidentTruth::OnHello(StreamId stream, const ingest::HelloInfo& hello) {
       expected_decisions_.emplace_back(lease, keep);
       listed.insert(lease);
       if (!keep) continue;
+      ++executor.brought;
       Open& kept = *Held(lease);
       if (was_away) {
         TransitLease("suspended", "running");
@@ -241,27 +243,33 @@ void IncidentTruth::OnHello(StreamId stream, const ingest::HelloInfo& hello) {
   }
 }
 
+std::optional<MonoTime> IncidentTruth::HeardOn(StreamId stream) const {
+  const auto found = executor_of_.find(stream);
+  if (found == executor_of_.end()) return std::nullopt;
+  return executors_.at(found->second).alive_at;
+}
+
 void IncidentTruth::OnMessage(StreamId stream, const UpMessage& message) {
   Executor* executor = Of(stream);
   if (executor == nullptr) return;
-  if (const auto* credits = std::get_if<Credits>(&message)) {
+  if (const auto* credits = std::get_if<dispatch::Credits>(&message)) {
     executor->credits = std::max(executor->credits, credits->total);
-  } else if (std::holds_alternative<Draining>(message)) {
+  } else if (std::holds_alternative<dispatch::Draining>(message)) {
     executor->draining = true;
-  } else if (std::holds_alternative<Beat>(message)) {
+  } else if (std::holds_alternative<dispatch::KeepAlive>(message)) {
     executor->alive_at = env_.Now();
   }
   const Lease* lease = LeaseOf(message);
   if (lease == nullptr || !IsCurrent(stream, *lease)) return;
   Open& held = *Held(*lease);
-  rejected_ = std::holds_alternative<Rejected>(message);
+  rejected_ = std::holds_alternative<dispatch::Rejected>(message);
   if (rejected_ && held.state == State::kOffered) executor->Reject(held.since, env_.Now());
-  if (std::holds_alternative<Accepted>(message)) Accept(held);
-  if (std::holds_alternative<Started>(message)) {
+  if (std::holds_alternative<dispatch::Accepted>(message)) Accept(held);
+  if (std::holds_alternative<dispatch::Started>(message)) {
     Accept(held);
     if (!held.started) executor->delays = 0;
     held.started = held.ever_started = true;
-  } else if (const auto* result = std::get_if<Result>(&message)) {
+  } else if (const auto* result = std::get_if<dispatch::Result>(&message)) {
     result_of_ = result->lease;
     result_status_ = result->outcome.status;
     result_lost_ = result->outcome.reason == kExecutorLost;

@@ -27,13 +27,15 @@ class IncidentTruth {
 
   // --- inputs, before the scheduler gets them ---
   void BeginInput();
-  void OnHello(ingest::StreamId stream, const ingest::HelloInfo& hello);
+  void OnHello(ingest::StreamId stream, const dispatch::Hello& hello);
   void OnMessage(ingest::StreamId stream, const UpMessage& message);
   void OnClosed(ingest::StreamId stream);
   void OnDrain() { draining_ = true; }
   void OnClusters(const std::vector<ingest::ClusterOptions>& clusters);
   // What the journal knows; before every other input of this life.
   void OnRestore(const std::vector<ingest::RestoredIncident>& restored);
+  // When ingest has heard the latest keep-alive, or Hello, on this stream, if it is attached.
+  std::optional<MonoTime> HeardOn(ingest::StreamId stream) const;
   // What must become of this event; checked by OnEvent, below.
   void BeforeEvent(ingest::ClusterIndex cluster, const FaultEvent& event,
                    ingest::Scheduler::Origin origin);
@@ -120,9 +122,10 @@ class IncidentTruth {
   };
   struct Executor {
     ingest::StreamId stream = ingest::kNoStream;
-    MonoTime alive_at;  // its Hello or its latest Beat
+    MonoTime alive_at;  // its Hello or its latest keep-alive
     MonoTime detached_at;
     std::uint32_t slots = 0;
+    std::uint32_t brought = 0;  // leases that its Hello kept
     std::uint64_t credits = 0;
     std::uint64_t offers = 0;
     std::size_t leases = 0;
@@ -136,11 +139,14 @@ class IncidentTruth {
     void Reject(MonoTime offered_at, MonoTime now);
   };
 
-  void Decided(const ingest::SendWelcome& welcome);
+  void Decided(const ingest::ToExecutor& to);
+  void Decided(const ingest::Fact& fact);
+  void Decided(const dispatch::Welcome& welcome);
   void Decided(const ingest::CloseSuperseded& close);
   void Decided(const ingest::CancelSilent& cancel);
-  void Decided(const ingest::SendOffer& offer);
-  void Decided(const ingest::SendRecorded& recorded);
+  void Decided(const dispatch::Offer& offer);
+  void Decided(const dispatch::ResultAck& recorded);
+  void Decided(const dispatch::Cancel& cancel);
   void Decided(const ingest::EventEscalated& escalated);
   void Decided(const ingest::EventQueued& queued);
   void Decided(const ingest::IncidentLeased& leased);
@@ -160,8 +166,8 @@ class IncidentTruth {
   bool Eligible(const Cluster& cluster) const;
   void CountTurns(ingest::ClusterIndex offered);
   void ForgetTurns();
-  void CheckOffer(const ingest::SendOffer& offer, const Open& incident) const;
-  void CheckLimits(const ingest::SendOffer& offer, const Cluster& cluster) const;
+  void CheckOffer(const dispatch::Offer& offer, const Open& incident) const;
+  void CheckLimits(const dispatch::Offer& offer, const Cluster& cluster) const;
   void CheckVictim(const std::string& id, const Open& incident) const;
   void EndQueued(const std::string& id, const Open& incident,
                  const ingest::IncidentFinished& finished);
@@ -209,6 +215,8 @@ class IncidentTruth {
   std::map<ingest::StreamId, std::string> executor_of_;
   std::set<std::string> rogues_;
   bool draining_ = false;
+
+  ingest::StreamId stream_ = ingest::kNoStream;  // that of the message that is looked at
 
   // Of the present input.
   std::optional<Fate> fate_;                // of an event or a rerun

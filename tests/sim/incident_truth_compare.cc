@@ -106,9 +106,11 @@ void IncidentTruth::CompareExecutors(const ingest::Scheduler& scheduler) const {
                                                 executor.offers == found->second.offers &&
                                                 executor.draining == found->second.draining));
     Expect(same, Invariant::kBooksAgree, [&] { return "executor " + id + " is in another state"; });
-    // Only one that lies can attach with more leases than slots; it is offered nothing then.
+    // One that restarts with fewer slots brings more results than it could run; it is offered
+    // nothing then.
     const bool fits =
-        !executor.attached() || executor.leases.size() <= executor.slots || rogues_.contains(id);
+        !executor.attached() || executor.leases.size() <= executor.slots ||
+        (found != executors_.end() && executor.leases.size() <= found->second.brought);
     Expect(fits && executor.offers <= executor.credits, Invariant::kLimits,
            [&] { return id + " was offered more than it has slots for"; });
   }

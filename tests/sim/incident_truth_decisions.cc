@@ -25,6 +25,15 @@ void IncidentTruth::OnEffects(const ingest::Effects& effects) {
          [&] { return TextOf(*result_of_) + ": its Result was not recorded"; });
 }
 
+void IncidentTruth::Decided(const ingest::ToExecutor& to) {
+  stream_ = to.stream;
+  std::visit([this](const auto& message) { Decided(message); }, to.message);
+}
+
+void IncidentTruth::Decided(const ingest::Fact& fact) {
+  std::visit([this](const auto& one) { Decided(one); }, fact);
+}
+
 void IncidentTruth::Decided(const ingest::CloseSuperseded& close) {
   Expect(close.stream == expected_close_, Invariant::kHelloSettles,
          [&] { return "stream " + std::to_string(close.stream) + " is closed as superseded"; });
@@ -40,7 +49,7 @@ void IncidentTruth::Decided(const ingest::CancelSilent& cancel) {
   OnClosed(cancel.stream);
 }
 
-void IncidentTruth::Decided(const ingest::SendWelcome& welcome) {
+void IncidentTruth::Decided(const dispatch::Welcome& welcome) {
   std::vector<std::pair<Lease, bool>> decisions;
   decisions.reserve(welcome.decisions.size());
   for (const auto& [lease, keep] : welcome.decisions) decisions.emplace_back(lease, keep);
@@ -71,7 +80,7 @@ void IncidentTruth::CountTurns(ingest::ClusterIndex offered) {
   clusters_[offered].passed_over.clear();
 }
 
-void IncidentTruth::Decided(const ingest::SendOffer& offer) {
+void IncidentTruth::Decided(const dispatch::Offer& offer) {
   const auto found = open_.find(offer.lease.incident_id);
   Expect(found != open_.end() && found->second.state == State::kQueued, Invariant::kOneLease,
          [&] { return TextOf(offer.lease) + " is offered, but does not wait"; });
@@ -79,7 +88,7 @@ void IncidentTruth::Decided(const ingest::SendOffer& offer) {
   Open& incident = found->second;
   CheckOffer(offer, incident);
   offered_.insert(offer.lease);
-  Executor* executor = Of(offer.stream);
+  Executor* executor = Of(stream_);
   if (env_.findings.first() || executor == nullptr) return;
   Transit(&incident, "offered");
   TransitLease("", "offered");
@@ -89,7 +98,7 @@ void IncidentTruth::Decided(const ingest::SendOffer& offer) {
   incident.state = State::kOffered;
   incident.since = env_.Now();
   incident.attempt = offer.lease.attempt;
-  incident.executor = executor_of_.at(offer.stream);
+  incident.executor = executor_of_.at(stream_);
   incident.started = false;
   std::erase(cluster.queue, offer.lease.incident_id);
   ++cluster.dequeued;
@@ -107,7 +116,7 @@ void IncidentTruth::ForgetTurns() {
   }
 }
 
-void IncidentTruth::CheckOffer(const ingest::SendOffer& offer, const Open& incident) const {
+void IncidentTruth::CheckOffer(const dispatch::Offer& offer, const Open& incident) const {
   const auto text = [&] { return TextOf(DownMessage(offer)); };
   const Cluster& cluster = clusters_[incident.cluster];
   Expect(offer.lease.attempt > incident.attempt && !offered_.contains(offer.lease),
@@ -122,9 +131,9 @@ void IncidentTruth::CheckOffer(const ingest::SendOffer& offer, const Open& incid
   CheckLimits(offer, cluster);
 }
 
-void IncidentTruth::CheckLimits(const ingest::SendOffer& offer, const Cluster& cluster) const {
+void IncidentTruth::CheckLimits(const dispatch::Offer& offer, const Cluster& cluster) const {
   const auto text = [&] { return TextOf(DownMessage(offer)); };
-  const Executor* executor = const_cast<IncidentTruth*>(this)->Of(offer.stream);
+  const Executor* executor = const_cast<IncidentTruth*>(this)->Of(stream_);
   Expect(executor != nullptr, Invariant::kLimits, [&] { return text() + " on no stream"; });
   if (executor == nullptr) return;
   Expect(!executor->draining, Invariant::kNothingAfterDraining, text);
@@ -148,10 +157,22 @@ void IncidentTruth::Decided(const ingest::IncidentLeased& leased) {
          [&] { return TextOf(leased.lease) + " is leased, but not offered"; });
 }
 
-void IncidentTruth::Decided(const ingest::SendRecorded& recorded) {
+void IncidentTruth::Decided(const dispatch::ResultAck& recorded) {
   const bool current = result_of_ == recorded.lease;
   Expect(current || ended_.contains(recorded.lease.incident_id), Invariant::kStaleChangesNothing,
          [&] { return TextOf(recorded.lease) + " is recorded, but its result is stale"; });
+}
+
+void IncidentTruth::Decided(const dispatch::Cancel& cancel) {
+  if (cancel.reason != "accept_timeout") return;
+  const Open* incident = Held(cancel.lease);
+  Executor* executor = Of(stream_);
+  const bool late = incident != nullptr && executor != nullptr &&
+                    incident->state == State::kOffered &&
+                    env_.Now() >= incident->since + options_.leases.accept_timeout;
+  Expect(late, Invariant::kLostInTime,
+         [&] { return TextOf(cancel.lease) + " is taken back too early"; });
+  if (late) executor->Reject(incident->since, env_.Now());
 }
 
 bool IncidentTruth::CountRelease(Open& incident) const {

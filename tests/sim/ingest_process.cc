@@ -1,26 +1,49 @@
 #include "tests/sim/ingest_process.h"
 
+#include <csignal>
+#include <type_traits>
 #include <utility>
 #include <variant>
-#include <vector>
 
-#include "ingest/core/invariants.h"
 #include "tests/sim/scheduler_digest.h"
 
 namespace runner::sim {
 namespace {
 
+using Admission = ingest::Scheduler::Admission;
+
 constexpr std::string_view kName = "ingest";
 
+// What became of an event, as the facts tell it.
+Admission AdmissionOf(const ingest::Effects& effects) {
+  Admission admission;
+  for (const ingest::Effect& effect : effects) {
+    const auto* fact = std::get_if<ingest::Fact>(&effect);
+    if (fact == nullptr) continue;
+    if (const auto* filtered = std::get_if<ingest::EventFiltered>(fact)) {
+      return {Admission::Result::kFiltered, filtered->reason, filtered->incident_id};
+    }
+    if (std::holds_alternative<ingest::EventBreakerDropped>(*fact)) {
+      return {Admission::Result::kBreakerDropped, "circuit_breaker", ""};
+    }
+    if (const auto* queued = std::get_if<ingest::EventQueued>(fact)) {
+      return {Admission::Result::kQueued, "", queued->incident.id};
+    }
+    const auto* overflow = std::get_if<ingest::QueueOverflowed>(fact);
+    if (overflow != nullptr && overflow->rejected) admission.reason = "overflow";
+  }
+  return admission;
+}
+
 // The log lines of a decision, as far as no message tells them.
-std::string LogLine(const ingest::Effect& effect) {
-  if (const auto* queued = std::get_if<ingest::EventQueued>(&effect)) {
+std::string LogLine(const ingest::Fact& fact) {
+  if (const auto* queued = std::get_if<ingest::EventQueued>(&fact)) {
     return "queues " + queued->incident.id + " of " + queued->incident.event.cluster;
   }
-  if (const auto* requeued = std::get_if<ingest::IncidentRequeued>(&effect)) {
+  if (const auto* requeued = std::get_if<ingest::IncidentRequeued>(&fact)) {
     return "requeues " + TextOf(requeued->lease) + ": " + requeued->reason;
   }
-  if (const auto* finished = std::get_if<ingest::IncidentFinished>(&effect)) {
+  if (const auto* finished = std::get_if<ingest::IncidentFinished>(&fact)) {
     return "finishes " + TextOf(finished->lease) + " as " + finished->status + " " +
            finished->reason;
   }
@@ -29,131 +52,145 @@ std::string LogLine(const ingest::Effect& effect) {
 
 }  // namespace
 
-IngestProcess::IngestProcess(Environment& env, Network& network, const RunTruth& runs,
+IngestProcess::IngestProcess(Environment& env, Network& network, RunTruth& runs,
                              SimulatedJournal& journal, Promises& promises,
                              const ingest::SchedulerOptions& options,
                              std::function<std::string()> new_id, std::function<void()> exited)
     : env_(env),
       network_(network),
+      runs_(runs),
       truth_(env, runs, options),
-      scheduler_(options, [new_id = std::move(new_id)](WallTime) { return new_id(); }),
       journal_(journal),
       promises_(promises),
-      gate_(journal),
-      exited_(std::move(exited)) {
+      timers_(env, [this] { truth_.CheckKeepAlives(); }),
+      exited_(std::move(exited)),
+      loop_(
+          options, timers_, journal, *this,
+          [new_id = std::move(new_id)](WallTime) { return new_id(); }, Logger(), this) {
   network_.SetIngest(this);
-  journal_.OnCommit([this] {
-    CarryOut(gate_.Release());
-    AdvanceDrain();
-  });
-  Restore();
-}
-
-void IngestProcess::Restore() {
   const std::vector<ingest::RestoredIncident> restored = journal_.Restore();
   promises_.OnRestored(restored);
-  Step([&](ingest::Effects& effects) {
-    truth_.OnRestore(restored);
-    scheduler_.Restore(restored, Now(), effects);
-  });
-  OnTimer();
+  Feed([&] { truth_.OnRestore(restored); }, [&] { loop_.Restore(); });
 }
 
 IngestProcess::~IngestProcess() {
-  env_.events.DropAllOf(this);
   journal_.Crash();
   network_.SetIngest(nullptr);
 }
 
-template <typename Input>
-void IngestProcess::Step(Input input) {
-  ingest::Effects effects;
+// --- steps ----------------------------------------------------------------------------------
+
+template <typename Before, typename Input>
+std::invoke_result_t<Input> IngestProcess::Feed(Before before, Input input) {
   truth_.BeginInput();
-  input(effects);
-  truth_.OnEffects(effects);
-  CarryOut(gate_.Pass(std::move(effects)));
-  RearmTimer();
-  AdvanceDrain();
+  before();
+  told_ = true;
+  if constexpr (std::is_void_v<decltype(input())>) {
+    input();
+    told_ = false;
+  } else {
+    auto result = input();
+    told_ = false;
+    return result;
+  }
 }
 
-void IngestProcess::AdvanceDrain() {
-  if (draining_ && scheduler_.SidecarLeases() == 0 && gate_.empty()) FinishDrain();
+void IngestProcess::BeforeStep() {
+  // A timer, which the model does not hear of, or a later step of the same input.
+  if (!std::exchange(told_, false)) truth_.BeginInput();
+}
+
+void IngestProcess::AfterStep(const ingest::Effects& effects) {
+  if (const auto cluster = std::exchange(event_of_, std::nullopt)) {
+    const Admission admission = AdmissionOf(effects);
+    if (admission.result == Admission::Result::kQueued) queued_ = admission.incident_id;
+    truth_.OnEvent(*cluster, admission);
+  }
+  for (const ingest::Effect& effect : effects) {
+    const auto* fact = std::get_if<ingest::Fact>(&effect);
+    const auto* back = fact == nullptr ? nullptr : std::get_if<ingest::IncidentRequeued>(fact);
+    if (back == nullptr) continue;
+    // Ingest knows of no run; or another process with the id of its executor does not list it.
+    if (back->reason == "accept_timeout" || (hello_ && back->reason == "lost")) {
+      runs_.TakenBack(back->lease);
+    }
+  }
+  truth_.OnEffects(effects);
+}
+
+void IngestProcess::OnCarriedOut(const ingest::Effect& effect) {
+  promises_.OnTold(effect);
+  if (const auto* fact = std::get_if<ingest::Fact>(&effect)) {
+    if (!LogLine(*fact).empty()) env_.Tell(kName, [&] { return LogLine(*fact); });
+  }
 }
 
 // --- inputs ---------------------------------------------------------------------------------
 
+bool IngestProcess::IsConfigured(ingest::ClusterIndex cluster) const {
+  return scheduler().ClusterOf(scheduler().View(cluster).name).has_value();
+}
+
 void IngestProcess::SetClusters(const std::vector<ingest::ClusterOptions>& clusters) {
-  if (draining_) return;
-  Step([&](ingest::Effects&) {
-    truth_.OnClusters(clusters);
-    const bool set = scheduler_.SetClusters(clusters);
-    env_.findings.Expect(set, Invariant::kClusters,
-                         [] { return std::string("other clusters are refused"); });
-  });
+  if (loop_.draining()) return;
+  truth_.BeginInput();
+  truth_.OnClusters(clusters);
+  env_.findings.Expect(loop_.SetClusters(clusters), Invariant::kClusters,
+                       [] { return std::string("other clusters are refused"); });
 }
 
 std::string IngestProcess::OnEvent(ingest::ClusterIndex cluster, FaultEvent event,
-                                   ingest::Scheduler::Origin origin) {
-  if (!scheduler_.ClusterOf(scheduler_.View(cluster).name)) return "";
-  std::string incident_id;
-  event.received_at = Now().wall;
-  Step([&](ingest::Effects& effects) {
-    truth_.BeforeEvent(cluster, event, origin);
-    const auto admission = scheduler_.OnEvent(cluster, std::move(event), Now(), effects, origin);
-    if (admission.result == ingest::Scheduler::Admission::Result::kQueued) {
-      incident_id = admission.incident_id;
-    }
-    truth_.OnEvent(cluster, admission);
-  });
-  return incident_id;
+                                   bool backfilled) {
+  if (!IsConfigured(cluster)) return "";
+  const auto origin =
+      backfilled ? ingest::Scheduler::Origin::kBackfill : ingest::Scheduler::Origin::kLive;
+  event.received_at = timers_.Now().wall;
+  queued_.clear();
+  event_of_ = cluster;
+  Feed([&] { truth_.BeforeEvent(cluster, event, origin); },
+       [&] { loop_.OnEvent(scheduler().View(cluster).name, event, backfilled); });
+  return queued_;
 }
 
 void IngestProcess::OnInvalidEvent(ingest::ClusterIndex cluster, std::optional<Severity> severity) {
-  if (!scheduler_.ClusterOf(scheduler_.View(cluster).name)) return;
-  Step([&](ingest::Effects&) {
-    scheduler_.OnInvalidEvent(cluster, "json", severity);
-    truth_.OnInvalid(cluster);
-  });
+  if (!IsConfigured(cluster)) return;
+  truth_.BeginInput();
+  loop_.OnEvent(scheduler().View(cluster).name, ingest::InvalidEvent{"json", "", severity}, false);
+  truth_.OnInvalid(cluster);
 }
 
 void IngestProcess::Cancel(const std::string& incident_id) {
   env_.Tell(kName, [&] { return "is asked to cancel " + incident_id; });
-  Step([&](ingest::Effects& effects) {
-    truth_.BeforeCancel(incident_id);
-    truth_.OnCancel(scheduler_.Cancel(incident_id, Now(), effects));
-  });
+  truth_.OnCancel(
+      Feed([&] { truth_.BeforeCancel(incident_id); }, [&] { return loop_.Cancel(incident_id); }));
 }
 
 // One that drains refuses it.
 void IngestProcess::Rerun(const std::string& incident_id) {
-  if (draining_) return;
+  if (loop_.draining()) return;
   env_.Tell(kName, [&] { return "is asked to run " + incident_id + " again"; });
-  Step([&](ingest::Effects& effects) {
-    truth_.BeforeRerun(incident_id);
-    truth_.OnRerun(scheduler_.RerunIncident(incident_id, Now(), effects));
-  });
+  truth_.OnRerun(
+      Feed([&] { truth_.BeforeRerun(incident_id); }, [&] { return loop_.Rerun(incident_id); }));
 }
 
 void IngestProcess::ResetBreaker() {
-  Step([&](ingest::Effects& effects) {
-    truth_.OnResetBreaker();
-    scheduler_.ResetBreaker(Now(), effects);
-  });
+  Feed([&] { truth_.OnResetBreaker(); }, [&] { loop_.ResetBreaker(); });
 }
 
+// --- the network ----------------------------------------------------------------------------
+
 void IngestProcess::OnMessage(StreamId stream, const UpMessage& message) {
-  if (const auto* hello = std::get_if<ingest::HelloInfo>(&message)) {
-    if (!streams_.emplace(stream, Beat{}).second) return;
-    env_.Tell(kName, [&] { return "hears " + std::to_string(stream) + ": " + TextOf(message); });
-    Step([&](ingest::Effects& effects) {
-      truth_.OnHello(stream, *hello);
-      scheduler_.OnHello(stream, *hello, Now(), effects);
-    });
+  const auto* hello = std::get_if<dispatch::Hello>(&message);
+  const auto known = streams_.find(stream);
+  if ((known == streams_.end()) != (hello != nullptr)) return;
+  env_.Tell(kName, [&] { return "hears " + std::to_string(stream) + ": " + TextOf(message); });
+  streams_.insert_or_assign(stream, message);
+  if (hello != nullptr) {
+    hello_ = true;
+    Feed([&] { truth_.OnHello(stream, *hello); }, [&] { loop_.OnMessage(stream, message); });
+    hello_ = false;
     return;
   }
-  if (!streams_.contains(stream)) return;
-  env_.Tell(kName, [&] { return "hears " + std::to_string(stream) + ": " + TextOf(message); });
-  streams_.at(stream) = message;
   Deliver(stream, message);
   if (env_.Strikes(Fault::kRepeatMessage)) CheckRepeat(stream, message);
 }
@@ -161,41 +198,17 @@ void IngestProcess::OnMessage(StreamId stream, const UpMessage& message) {
 void IngestProcess::Deliver(StreamId stream, const UpMessage& message) {
   const Lease* lease = LeaseOf(message);
   const bool stale = lease != nullptr && !truth_.IsCurrent(stream, *lease);
-  const std::uint64_t before = stale ? DigestOf(scheduler_) : 0;
-  Step([&](ingest::Effects& effects) {
-    truth_.OnMessage(stream, message);
-    Feed(stream, message, effects);
-  });
-  env_.findings.Expect(!stale || before == DigestOf(scheduler_), Invariant::kStaleChangesNothing,
+  const std::uint64_t before = stale ? DigestOf(scheduler()) : 0;
+  Feed([&] { truth_.OnMessage(stream, message); }, [&] { loop_.OnMessage(stream, message); });
+  env_.findings.Expect(!stale || before == DigestOf(scheduler()), Invariant::kStaleChangesNothing,
                        [&] { return TextOf(message) + " has changed something"; });
-}
-
-void IngestProcess::Feed(StreamId stream, const UpMessage& message, ingest::Effects& effects) {
-  if (const auto* credits = std::get_if<Credits>(&message)) {
-    scheduler_.OnCredits(stream, credits->total, Now(), effects);
-  } else if (const auto* accepted = std::get_if<Accepted>(&message)) {
-    scheduler_.OnAccepted(stream, accepted->lease, effects);
-  } else if (const auto* rejected = std::get_if<Rejected>(&message)) {
-    scheduler_.OnRejected(stream, rejected->lease, rejected->reason, Now(), effects);
-  } else if (const auto* started = std::get_if<Started>(&message)) {
-    scheduler_.OnStarted(stream, started->lease, Now(), effects);
-  } else if (const auto* result = std::get_if<Result>(&message)) {
-    scheduler_.OnResult(stream, result->lease, result->outcome, Now(), effects);
-  } else if (const auto* beat = std::get_if<Beat>(&message)) {
-    scheduler_.OnBeat(stream, beat->seq, Now(), effects);
-  } else if (std::holds_alternative<Draining>(message)) {
-    scheduler_.OnExecutorDraining(stream);
-  }
 }
 
 void IngestProcess::CheckRepeat(StreamId stream, const UpMessage& message) {
   if (exited_ == nullptr) return;
-  const std::uint64_t before = DigestOf(scheduler_);
-  Step([&](ingest::Effects& effects) {
-    truth_.OnMessage(stream, message);
-    Feed(stream, message, effects);
-  });
-  env_.findings.Expect(before == DigestOf(scheduler_), Invariant::kRepeatChangesNothing,
+  const std::uint64_t before = DigestOf(scheduler());
+  Feed([&] { truth_.OnMessage(stream, message); }, [&] { loop_.OnMessage(stream, message); });
+  env_.findings.Expect(before == DigestOf(scheduler()), Invariant::kRepeatChangesNothing,
                        [&] { return TextOf(message) + " has changed something when repeated"; });
 }
 
@@ -203,104 +216,36 @@ void IngestProcess::OnClosed(StreamId stream) {
   const auto closed = streams_.extract(stream);
   if (closed.empty()) return;
   env_.Tell(kName, [&] { return "loses stream " + std::to_string(stream); });
-  Step([&](ingest::Effects& effects) {
-    truth_.OnClosed(stream);
-    scheduler_.OnStreamClosed(stream, Now(), effects);
-  });
+  Feed([&] { truth_.OnClosed(stream); }, [&] { loop_.OnStreamClosed(stream); });
   // What a stream that has ended has said changes nothing either.
-  if (env_.Strikes(Fault::kRepeatMessage)) CheckRepeat(stream, closed.mapped());
+  const bool hello = std::holds_alternative<dispatch::Hello>(closed.mapped());
+  if (!hello && env_.Strikes(Fault::kRepeatMessage)) CheckRepeat(stream, closed.mapped());
 }
 
-// --- effects --------------------------------------------------------------------------------
-
-void IngestProcess::CarryOut(const ingest::Effects& effects) {
-  for (const ingest::Effect& effect : effects) CarryOut(effect);
+void IngestProcess::Send(StreamId stream, const DownMessage& message) {
+  if (!streams_.contains(stream)) return;
+  env_.Tell(kName, [&] { return "sends " + std::to_string(stream) + ": " + TextOf(message); });
+  network_.SendDown(stream, message);
 }
 
-void IngestProcess::CarryOut(const ingest::Effect& effect) {
-  promises_.OnTold(effect);
-  std::visit(
-      [&](const auto& one) {
-        if constexpr (requires { DownMessage(one); }) {
-          if (!streams_.contains(one.stream)) return;
-          env_.Tell(kName, [&] {
-            return "sends " + std::to_string(one.stream) + ": " + TextOf(DownMessage(one));
-          });
-          network_.SendDown(one.stream, one);
-        }
-      },
-      effect);
-  if (const auto* close = std::get_if<ingest::CloseSuperseded>(&effect)) {
-    env_.Tell(kName, [&] { return "closes superseded stream " + std::to_string(close->stream); });
-    if (streams_.erase(close->stream) != 0) network_.CloseByIngest(close->stream, true);
-  }
-  if (const auto* silent = std::get_if<ingest::CancelSilent>(&effect)) {
-    env_.Tell(kName, [&] { return "cancels silent stream " + std::to_string(silent->stream); });
-    if (streams_.erase(silent->stream) != 0) network_.CloseByIngest(silent->stream, false);
-  }
-  if (std::holds_alternative<ingest::EventQueued>(effect) ||
-      std::holds_alternative<ingest::IncidentRequeued>(effect) ||
-      std::holds_alternative<ingest::IncidentFinished>(effect)) {
-    env_.Tell(kName, [&] { return LogLine(effect); });
-  }
+void IngestProcess::CloseSuperseded(StreamId stream) {
+  env_.Tell(kName, [&] { return "closes superseded stream " + std::to_string(stream); });
+  if (streams_.erase(stream) != 0) network_.CloseByIngest(stream, true);
 }
 
-void IngestProcess::RearmTimer() {
-  if (timer_) env_.events.Cancel(*timer_);
-  timer_.reset();
-  const auto deadline = scheduler_.NextDeadline();
-  if (!deadline) return;
-  timer_ = env_.events.At(this, *deadline, [this] { OnTimer(); });
-}
-
-void IngestProcess::OnTimer() {
-  if (scheduler_.BeginSweep(Now())) {
-    RearmTimer();
-    Sweep();
-  }
-  Step([&](ingest::Effects& effects) { scheduler_.OnTimer(Now(), effects); });
-  truth_.CheckKeepAlives();
-}
-
-void IngestProcess::Sweep() {
-  for (bool more = true; more;) {
-    Step([&](ingest::Effects& effects) { more = scheduler_.ExpireNext(Now(), effects); });
-  }
-  CheckInvariants();
-}
-
-void IngestProcess::CheckInvariants() {
-  for (const ingest::BrokenInvariant& broken : ingest::BrokenInvariants(scheduler_)) {
-    env_.findings.Expect(false, Invariant::kSelfCheck,
-                         [&] { return broken.cluster + " " + broken.name + ": " + broken.detail; });
-  }
+void IngestProcess::CancelSilent(StreamId stream) {
+  env_.Tell(kName, [&] { return "cancels silent stream " + std::to_string(stream); });
+  if (streams_.erase(stream) != 0) network_.CloseByIngest(stream, false);
 }
 
 // --- drain ----------------------------------------------------------------------------------
 
 void IngestProcess::Drain(Duration timeout) {
-  if (std::exchange(draining_, true)) {
-    CancelRunning();
-    return;
-  }
-  env_.Tell(kName, [] { return std::string("drains"); });
-  drain_timer_ = env_.events.After(this, timeout, [this] { CancelRunning(); });
-  Step([&](ingest::Effects& effects) {
-    truth_.OnDrain();
-    scheduler_.BeginDrain(effects);
+  env_.Tell(kName, [] { return std::string("is told to end"); });
+  if (!loop_.draining()) truth_.OnDrain();
+  loop_.Drain(SIGTERM, timeout, [this] {
+    if (const auto exited = std::exchange(exited_, nullptr)) exited();
   });
-}
-
-void IngestProcess::CancelRunning() {
-  if (exited_ == nullptr || std::exchange(cancelled_, true)) return;
-  env_.events.Cancel(drain_timer_);
-  drain_timer_ = env_.events.After(this, scheduler_.LargestStopBudget(), [this] { FinishDrain(); });
-  Step([&](ingest::Effects& effects) { scheduler_.CancelRunning("shutdown", effects); });
-}
-
-void IngestProcess::FinishDrain() {
-  env_.events.Cancel(drain_timer_);
-  if (const auto exited = std::exchange(exited_, nullptr)) exited();
 }
 
 }  // namespace runner::sim

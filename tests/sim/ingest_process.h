@@ -2,29 +2,31 @@
 
 #include <functional>
 #include <map>
-#include <memory>
 #include <optional>
 #include <string>
+#include <type_traits>
 #include <vector>
 
-#include "ingest/core/commit_gate.h"
-#include "ingest/core/scheduler.h"
+#include "ingest/ingest_loop.h"
 #include "tests/sim/incident_truth.h"
 #include "tests/sim/network.h"
+#include "tests/sim/process_timers.h"
 #include "tests/sim/promises.h"
 #include "tests/sim/simulated_journal.h"
 
 namespace runner::sim {
 
-// One life of ingest's process: the scheduler, with the shell that stands around it in IngestLoop
-// and DispatchService rebuilt on simulated time and streams.
+// One life of ingest's process: the product's IngestLoop on simulated time, streams and disk, and
+// the model beside it.
 //
 // Destroying it is a crash: what is not in the journal is gone with it.
-class IngestProcess final : public IngestPort {
+class IngestProcess final : private IngestPort,
+                            private ingest::ExecutorStreams,
+                            private ingest::StepObserver {
  public:
   // `new_id` never repeats itself, also not in another life. `exited` is called once, from inside a
   // method: what destroys the process must come later.
-  IngestProcess(Environment& env, Network& network, const RunTruth& runs, SimulatedJournal& journal,
+  IngestProcess(Environment& env, Network& network, RunTruth& runs, SimulatedJournal& journal,
                 Promises& promises, const ingest::SchedulerOptions& options,
                 std::function<std::string()> new_id, std::function<void()> exited);
   ~IngestProcess();
@@ -34,9 +36,8 @@ class IngestProcess final : public IngestPort {
   // The file was read again.
   void SetClusters(const std::vector<ingest::ClusterOptions>& clusters);
   // The id of the incident, when the event became one. An event of a cluster that was removed gets
-  // no further than the shell.
-  std::string OnEvent(ingest::ClusterIndex cluster, FaultEvent event,
-                      ingest::Scheduler::Origin origin = ingest::Scheduler::Origin::kLive);
+  // no further than the loop.
+  std::string OnEvent(ingest::ClusterIndex cluster, FaultEvent event, bool backfilled = false);
   void OnInvalidEvent(ingest::ClusterIndex cluster, std::optional<Severity> severity);
   // What an operator asks for.
   void Cancel(const std::string& incident_id);
@@ -45,44 +46,43 @@ class IngestProcess final : public IngestPort {
   // A signal; the second one cancels at once.
   void Drain(Duration timeout);
 
-  const ingest::Scheduler& scheduler() const { return scheduler_; }
+  const ingest::Scheduler& scheduler() const { return loop_.scheduler(); }
   IncidentTruth& truth() { return truth_; }
 
  private:
+  // From the network.
   void OnMessage(StreamId stream, const UpMessage& message) override;
   void OnClosed(StreamId stream) override;
+  // From the loop.
+  void Send(StreamId stream, const DownMessage& message) override;
+  void CloseSuperseded(StreamId stream) override;
+  void CancelSilent(StreamId stream) override;
+  void BeforeStep() override;
+  void AfterStep(const ingest::Effects& effects) override;
+  void OnCarriedOut(const ingest::Effect& effect) override;
 
-  template <typename Input>
-  void Step(Input input);
-  void Restore();
+  // An input that the model must know of first.
+  template <typename Before, typename Input>
+  std::invoke_result_t<Input> Feed(Before before, Input input);
   void Deliver(StreamId stream, const UpMessage& message);
-  void Feed(StreamId stream, const UpMessage& message, ingest::Effects& effects);
   void CheckRepeat(StreamId stream, const UpMessage& message);
-  void CarryOut(const ingest::Effects& effects);
-  void CarryOut(const ingest::Effect& effect);
-  void AdvanceDrain();
-  void RearmTimer();
-  void OnTimer();
-  void Sweep();
-  void CheckInvariants();
-  void CancelRunning();
-  void FinishDrain();
-  Instant Now() const { return env_.events.Now(); }
+  bool IsConfigured(ingest::ClusterIndex cluster) const;
 
   Environment& env_;
   Network& network_;
+  RunTruth& runs_;
   IncidentTruth truth_;
-  ingest::Scheduler scheduler_;
   SimulatedJournal& journal_;
   Promises& promises_;
-  ingest::CommitGate gate_;
+  ProcessTimers timers_;
   std::function<void()> exited_;
   // Those that have said Hello and have not ended, with what each has said last.
   std::map<StreamId, UpMessage> streams_;
-  std::optional<EventQueue::Id> timer_;
-  EventQueue::Id drain_timer_;
-  bool draining_ = false;
-  bool cancelled_ = false;
+  bool told_ = false;  // the model knows of this step
+  std::optional<ingest::ClusterIndex> event_of_;
+  std::string queued_;  // by this step
+  bool hello_ = false;  // this step is a Hello
+  ingest::IngestLoop loop_;
 };
 
 }  // namespace runner::sim

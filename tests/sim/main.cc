@@ -18,7 +18,7 @@ constexpr const char* kUsage =
     "\n"
     "  --seed S      one history\n"
     "  --seeds A..B  the histories of the seeds A to B - 1; N is 0..N (default 1000)\n"
-    "  --steps N     steps of the storm, before the calm (default 300)\n"
+    "  --steps N     steps of the storm, before the calm (default 400)\n"
     "  --trace       print every step\n"
     "  --table       print how often each transition was taken\n"
     "  --least N     fail when one of the state machines' transitions was taken less often\n"

@@ -12,30 +12,34 @@ std::string ListOf(const std::vector<Lease>& leases) {
 }
 
 struct Details {
-  std::string operator()(const ingest::HelloInfo& m) const {
+  std::string operator()(const dispatch::Hello& m) const {
     return " " + m.executor_id + " boot=" + m.boot_id + " slots=" + std::to_string(m.slots) +
            (m.sidecar ? " sidecar" : "") + " running=" + ListOf(m.running) +
            " results=" + ListOf(m.results_waiting);
   }
-  std::string operator()(const Credits& m) const { return " " + std::to_string(m.total); }
-  std::string operator()(const Beat& m) const { return " " + std::to_string(m.seq); }
-  std::string operator()(const Draining&) const { return ""; }
-  std::string operator()(const Rejected& m) const { return " " + TextOf(m.lease) + " " + m.reason; }
-  std::string operator()(const Result& m) const {
+  std::string operator()(const dispatch::Credits& m) const { return " " + std::to_string(m.total); }
+  std::string operator()(const dispatch::KeepAlive& m) const { return " " + std::to_string(m.seq); }
+  std::string operator()(const dispatch::Draining&) const { return ""; }
+  std::string operator()(const dispatch::Rejected& m) const {
+    return " " + TextOf(m.lease) + " " + m.reason;
+  }
+  std::string operator()(const dispatch::Result& m) const {
     return " " + TextOf(m.lease) + " " + std::string(ToString(m.outcome.status)) + " " +
            m.outcome.reason + (m.outcome.contained ? "" : " not contained");
   }
-  std::string operator()(const ingest::SendWelcome& m) const {
+  std::string operator()(const dispatch::Welcome& m) const {
     std::string text;
     for (const auto& [lease, keep] : m.decisions)
       text += " " + TextOf(lease) + (keep ? "=keep" : "=drop");
     return text;
   }
-  std::string operator()(const ingest::SendCancel& m) const {
+  std::string operator()(const dispatch::Cancel& m) const {
     return " " + TextOf(m.lease) + " " + m.reason;
   }
-  std::string operator()(const ingest::SendBeatAck& m) const { return " " + std::to_string(m.seq); }
-  std::string operator()(const ingest::SendDrain&) const { return ""; }
+  std::string operator()(const dispatch::KeepAliveAck& m) const {
+    return " " + std::to_string(m.seq);
+  }
+  std::string operator()(const dispatch::Drain&) const { return ""; }
   template <typename WithLease>
   std::string operator()(const WithLease& m) const {
     return " " + TextOf(m.lease);
@@ -46,13 +50,13 @@ struct Details {
 
 std::string_view NameOf(const UpMessage& message) {
   constexpr std::array<std::string_view, std::variant_size_v<UpMessage>> kNames = {
-      "Hello", "Credits", "Accepted", "Rejected", "Started", "Result", "Beat", "Draining"};
+      "Hello", "Credits", "Accepted", "Rejected", "Started", "Result", "KeepAlive", "Draining"};
   return kNames[message.index()];
 }
 
 std::string_view NameOf(const DownMessage& message) {
   constexpr std::array<std::string_view, std::variant_size_v<DownMessage>> kNames = {
-      "Welcome", "Offer", "Recorded", "Cancel", "Drain", "BeatAck"};
+      "Welcome", "Offer", "KeepAliveAck", "ResultAck", "Cancel", "Drain"};
   return kNames[message.index()];
 }
 

@@ -3,6 +3,7 @@
 #include <map>
 #include <vector>
 
+#include "ingest/core/lease_book.h"
 #include "tests/sim/environment.h"
 #include "tests/sim/message.h"
 

@@ -15,6 +15,14 @@ void Promises::OnTold(const ingest::Effect& effect) {
   std::visit([this](const auto& one) { Told(one); }, effect);
 }
 
+void Promises::Told(const ingest::ToExecutor& to) {
+  std::visit([this](const auto& message) { Told(message); }, to.message);
+}
+
+void Promises::Told(const ingest::Fact& fact) {
+  std::visit([this](const auto& one) { Told(one); }, fact);
+}
+
 void Promises::Told(const ingest::EventQueued& queued) {
   const std::string& id = queued.incident.id;
   env_.findings.Expect(OnDisk(id) != nullptr, Invariant::kCommittedFirst,
@@ -22,7 +30,7 @@ void Promises::Told(const ingest::EventQueued& queued) {
   queued_[id] = queued.incident.rerun_of;
 }
 
-void Promises::Told(const ingest::SendOffer& offer) {
+void Promises::Told(const dispatch::Offer& offer) {
   const std::string& id = offer.lease.incident_id;
   const auto* disk = OnDisk(id);
   env_.findings.Expect(disk != nullptr && disk->attempt >= offer.lease.attempt,
@@ -35,7 +43,7 @@ void Promises::Told(const ingest::SendOffer& offer) {
                        });
 }
 
-void Promises::Told(const ingest::SendRecorded& recorded) {
+void Promises::Told(const dispatch::ResultAck& recorded) {
   const auto* disk = OnDisk(recorded.lease.incident_id);
   // What became of the result: an end, or another stay in the queue and whatever came after it.
   const bool past = disk != nullptr && (disk->state == IncidentState::kFinished ||
@@ -46,7 +54,7 @@ void Promises::Told(const ingest::SendRecorded& recorded) {
   });
 }
 
-void Promises::Told(const ingest::SendCancel& cancel) {
+void Promises::Told(const dispatch::Cancel& cancel) {
   if (cancel.reason != "cancelled") return;
   const std::string& id = cancel.lease.incident_id;
   const auto* disk = OnDisk(id);

@@ -24,9 +24,11 @@ class Promises {
 
  private:
   void Told(const ingest::EventQueued& queued);
-  void Told(const ingest::SendOffer& offer);
-  void Told(const ingest::SendRecorded& recorded);
-  void Told(const ingest::SendCancel& cancel);
+  void Told(const ingest::ToExecutor& to);
+  void Told(const ingest::Fact& fact);
+  void Told(const dispatch::Offer& offer);
+  void Told(const dispatch::ResultAck& recorded);
+  void Told(const dispatch::Cancel& cancel);
   void Told(const ingest::IncidentFinished& finished);
   template <typename Other>
   void Told(const Other&) {}

@@ -23,8 +23,8 @@ RogueExecutor::~RogueExecutor() {
   network_.LeaveByExecutor(stream_);
 }
 
-ingest::HelloInfo RogueExecutor::MakeHello() {
-  ingest::HelloInfo hello;
+dispatch::Hello RogueExecutor::MakeHello() {
+  dispatch::Hello hello;
   hello.executor_id = executor_id_;
   hello.boot_id = "rogue";
   hello.slots = static_cast<std::uint32_t>(env_.random.Between(1, 4));
@@ -47,20 +47,20 @@ UpMessage RogueExecutor::Anything() {
     case 0:
       return MakeHello();
     case 1:
-      return Credits{env_.random.Below(12)};
+      return dispatch::Credits{env_.random.Below(12)};
     case 2:
-      return Accepted{SomeLease()};
+      return dispatch::Accepted{SomeLease()};
     case 3:
-      return Rejected{SomeLease(), "busy"};
+      return dispatch::Rejected{SomeLease(), "busy"};
     case 4:
-      return Started{SomeLease()};
+      return dispatch::Started{SomeLease(), 1, kBeginning.wall};
     case 5:
-      return Beat{env_.random.Below(100)};
+      return dispatch::KeepAlive{env_.random.Below(100)};
     case 6:
-      if (env_.random.Chance(50)) return Draining{};
+      if (env_.random.Chance(50)) return dispatch::Draining{};
       [[fallthrough]];
     default:
-      Result result{SomeLease(), {}};
+      dispatch::Result result{SomeLease(), {}};
       // Cancelled more often: nobody else says so unasked.
       result.outcome.status =
           static_cast<RunStatus>(std::min<std::size_t>(env_.random.Below(7), 4));
@@ -81,7 +81,7 @@ void RogueExecutor::Act() {
 }
 
 void RogueExecutor::OnMessage(StreamId, const DownMessage& message) {
-  if (const auto* offer = std::get_if<ingest::SendOffer>(&message)) {
+  if (const auto* offer = std::get_if<dispatch::Offer>(&message)) {
     offered_.push_back(offer->lease);
     if (offered_.size() > 8) offered_.erase(offered_.begin());
   }

@@ -26,7 +26,7 @@ class RogueExecutor final : public ExecutorPort {
   void OnMessage(StreamId stream, const DownMessage& message) override;
   void OnEnded(StreamId, bool) override { ended_ = true; }
 
-  ingest::HelloInfo MakeHello();
+  dispatch::Hello MakeHello();
   UpMessage Anything();
   Lease SomeLease();
   void Act();

@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "executor/core/time_budget.h"
 #include "tests/sim/message.h"
 
 namespace runner::sim {
@@ -18,13 +19,34 @@ using std::chrono::seconds;
 SimulatedRuns::~SimulatedRuns() {
   env_.events.DropAllOf(this);
   const bool at_once = env_.random.Chance(500);  // with the container
-  for (const auto& [lease, run] : runs_) {
-    const Duration rest =
-        at_once ? Duration::zero()
-                : env_.random.Between(Duration::zero(), options_.kill_grace + kContainmentBudget);
-    env_.events.After(&truth_, rest, [&truth = truth_, gone = lease] { truth.Vanished(gone); });
+  for (auto& [lease, run] : runs_) {
+    if (run.phase == Phase::kContained) continue;
+    if (at_once) {
+      env_.events.After(&truth_, Duration::zero(),
+                        [&truth = truth_, gone = lease] { truth.Vanished(gone); });
+      continue;
+    }
+    if (run.end.record && run.end.record->spawn_errno == 0 && !Stopped(run)) {
+      run.end.record->stopped = ShimStop::kExecutorLost;
+      run.fate = RunStatus::kInterrupted;
+    }
+    const Duration rest = env_.random.Between(
+        Duration::zero(), options_.kill_grace + executor::time_budget::kContainment);
+    run.end.contained = true;
+    ++workspace_.leftovers_;
+    env_.events.After(
+        &truth_, rest,
+        [&truth = truth_, &workspace = workspace_, gone = lease, end = run.end, fate = run.fate] {
+          truth.Contained(gone, fate);
+          --workspace.leftovers_;
+          if (end.record) workspace.spool_[gone] = executor::Judge(end);
+        });
   }
   truth_.ContainerEnded(process_);
+}
+
+bool SimulatedRuns::Stopped(const Run& run) {
+  return run.end.record->timed_out || run.end.record->stopped != ShimStop::kNone;
 }
 
 template <typename Method>
@@ -33,17 +55,17 @@ void SimulatedRuns::Schedule(const Lease& lease, Run& run, Duration delay, Metho
   run.next = env_.events.After(this, delay, [this, lease, method] { (this->*method)(lease); });
 }
 
-bool SimulatedRuns::Start(const Lease& lease, const std::string& cluster) {
+bool SimulatedRuns::Start(const Lease& lease, const Incident& incident) {
   if (runs_.contains(lease)) return true;
   const bool shortage = env_.Strikes(Fault::kShortage);
   if (shortage && env_.random.Chance(500)) return false;
   const auto added = runs_.try_emplace(lease).first;
   Run& run = added->second;
-  run.cluster = cluster;
+  run.cluster = incident.event.cluster;
   run.obeys_term = !env_.Strikes(Fault::kIgnoreTerm);
   run.end.record.emplace();
-  counters_.Started(cluster);
-  truth_.Began(process_, lease);
+  counters_.Started(run.cluster);
+  truth_.Began(process_, workspace_, options_.keeps_rules, lease);
   if (shortage) {  // that only the shim meets
     run.phase = Phase::kContaining;
     run.end.record->spawn_errno = EAGAIN;
@@ -58,6 +80,7 @@ bool SimulatedRuns::Start(const Lease& lease, const std::string& cluster) {
   } else {
     const Duration start = env_.random.Between(milliseconds(1), milliseconds(50));
     Schedule(lease, run, start, &SimulatedRuns::OnStarted);
+    if (deadline_ && env_.Now() >= *deadline_) Request(lease, run, ShimStop::kFenced);
   }
   return true;
 }
@@ -65,16 +88,18 @@ bool SimulatedRuns::Start(const Lease& lease, const std::string& cluster) {
 void SimulatedRuns::OnStarted(const Lease& lease) {
   Run& run = runs_.at(lease);
   run.phase = Phase::kRunning;
-  run.told_started = true;
-  if (run.stop) {
-    BeginStop(lease, run);
+  if (run.requested) {
+    BeginStop(lease, run, *run.requested);
   } else if (env_.Strikes(Fault::kHangAgent)) {
     Schedule(lease, run, options_.agent_timeout, &SimulatedRuns::OnTimeout);
   } else {
     const Duration work = env_.random.Between(milliseconds(10), options_.agent_timeout * 3 / 4);
     Schedule(lease, run, work, &SimulatedRuns::OnExit);
   }
-  listener_.OnRunStarted(lease);
+  loop_.RunOrDefer([this, lease] {
+    runs_.at(lease).told_started = true;
+    listener_.OnRunStarted({lease, 1, env_.events.Now().wall});
+  });
 }
 
 void SimulatedRuns::OnTimeout(const Lease& lease) {
@@ -90,21 +115,45 @@ Duration SimulatedRuns::UntilStopped(const Run& run) {
 }
 
 void SimulatedRuns::Stop(const Lease& lease, StopReason reason) {
+  if (runs_.contains(lease)) observer_.OnStop(lease, reason);
   const auto found = runs_.find(lease);
-  if (found == runs_.end() || found->second.stop || !found->second.end.started) return;
+  if (found == runs_.end() || found->second.end.stop_requested || !found->second.end.started) {
+    return;
+  }
   if (found->second.end.record && found->second.end.record->spawn_errno != 0) return;
+  if (found->second.phase == Phase::kContained)
+    return;  // it has ended, and its end is not told yet
   Run& run = found->second;
-  run.stop = reason;
   run.end.stop_requested = reason;
   env_.Tell("run", [&] { return "stop " + TextOf(lease); });
-  if (run.phase == Phase::kRunning) BeginStop(lease, run);
+  Request(lease, run,
+          reason == StopReason::kCancelled ? ShimStop::kCancelled : ShimStop::kInterrupted);
 }
 
-void SimulatedRuns::BeginStop(const Lease& lease, Run& run) {
-  if (run.end.record->timed_out) return;
-  const bool cancelled = run.stop == StopReason::kCancelled;
-  run.end.record->stopped = cancelled ? ShimStop::kCancelled : ShimStop::kInterrupted;
-  run.fate = cancelled ? RunStatus::kCancelled : RunStatus::kInterrupted;
+void SimulatedRuns::ExtendLeases(MonoTime deadline) {
+  if (leases_end_) env_.events.Cancel(*leases_end_);
+  deadline_ = deadline;
+  leases_end_ = env_.events.At(this, deadline, [this] { OnLeasesEnd(); });
+}
+
+// The shims know the deadline: also those of an executor that is frozen.
+void SimulatedRuns::OnLeasesEnd() {
+  leases_end_.reset();
+  for (auto& [lease, run] : runs_) {
+    if (run.end.started && run.end.record) Request(lease, run, ShimStop::kFenced);
+  }
+}
+
+void SimulatedRuns::Request(const Lease& lease, Run& run, ShimStop stop) {
+  if (run.requested) return;
+  run.requested = stop;
+  if (run.phase == Phase::kRunning) BeginStop(lease, run, stop);
+}
+
+void SimulatedRuns::BeginStop(const Lease& lease, Run& run, ShimStop stop) {
+  if (Stopped(run)) return;
+  run.end.record->stopped = stop;
+  run.fate = stop == ShimStop::kCancelled ? RunStatus::kCancelled : RunStatus::kInterrupted;
   Schedule(lease, run, UntilStopped(run), &SimulatedRuns::OnExit);
 }
 
@@ -121,9 +170,8 @@ void SimulatedRuns::OnExit(const Lease& lease) {
   Run& run = runs_.at(lease);
   run.phase = Phase::kContaining;
   executor::ShimRecord& record = *run.end.record;
-  const bool stopped = record.timed_out || record.stopped != ShimStop::kNone;
   run.end.report = executor::ReportVerdict::kGood;
-  if (stopped && !run.obeys_term) {
+  if (Stopped(run) && !run.obeys_term) {
     record.signal = 9;
   } else if (env_.Strikes(Fault::kFailAgent)) {
     record.exit_code = 1;
@@ -131,45 +179,53 @@ void SimulatedRuns::OnExit(const Lease& lease) {
     record.exit_code = 0;
     if (env_.Strikes(Fault::kFailAgent)) run.end.report = executor::ReportVerdict::kMissing;
   }
-  if (!stopped) {
+  if (!Stopped(run)) {
     const bool good = record.exit_code == 0 && run.end.report == executor::ReportVerdict::kGood;
     run.fate = good ? RunStatus::kSuccess : RunStatus::kFailure;
   }
-  const Duration sweep = env_.Strikes(Fault::kSlowContainment)
-                             ? env_.random.Between(milliseconds(100), kContainmentBudget)
-                             : env_.random.Between(milliseconds(1), milliseconds(20));
+  const Duration sweep =
+      env_.Strikes(Fault::kSlowContainment)
+          ? env_.random.Between(milliseconds(100), executor::time_budget::kContainment)
+          : env_.random.Between(milliseconds(1), milliseconds(20));
   Schedule(lease, run, sweep, &SimulatedRuns::OnContained);
 }
 
 void SimulatedRuns::OnContained(const Lease& lease) {
-  Run run = std::move(runs_.at(lease));
-  runs_.erase(lease);
+  Run& run = runs_.at(lease);
+  run.phase = Phase::kContained;
   if (run.end.record && run.end.record->spawn_errno == 0 && env_.Strikes(Fault::kLoseShim)) {
     run.end.record.reset();
-    run.fate = !run.stop                             ? RunStatus::kFailure
-               : *run.stop == StopReason::kCancelled ? RunStatus::kCancelled
-                                                     : RunStatus::kInterrupted;
+    run.fate = !run.end.stop_requested                             ? RunStatus::kFailure
+               : *run.end.stop_requested == StopReason::kCancelled ? RunStatus::kCancelled
+                                                                   : RunStatus::kInterrupted;
   }
   run.end.contained = !run.end.started || !env_.Strikes(Fault::kLoseContainment);
-  const Outcome outcome = executor::Judge(run.end);
-  counters_.Finished(run.cluster, outcome, 0);
   if (run.end.contained) {
     truth_.Contained(lease, run.fate);
   } else {
-    tainted_ = true;
     truth_.NotContained(lease, run.fate);
   }
   env_.Tell("run", [&] {
     return "over " + TextOf(lease) + " " + std::string(ToString(run.fate)) +
            (run.end.contained ? "" : ", not contained");
   });
+  if (run.end.record) workspace_.spool_[lease] = executor::Judge(run.end);
+  loop_.RunOrDefer([this, lease] { Finish(lease); });
+}
+
+void SimulatedRuns::Finish(const Lease& lease) {
+  const Run run = std::move(runs_.extract(lease).mapped());
+  const Outcome outcome = executor::Judge(run.end);
+  workspace_.spool_[lease] = outcome;
+  counters_.Finished(run.cluster, outcome, 0);
+  tainted_ = tainted_ || !run.end.contained;
   listener_.OnRunFinished(lease, outcome);
 }
 
-std::vector<Lease> SimulatedRuns::Started() const {
-  std::vector<Lease> started;
+std::vector<executor::StartedRun> SimulatedRuns::Started() const {
+  std::vector<executor::StartedRun> started;
   for (const auto& [lease, run] : runs_) {
-    if (run.told_started) started.push_back(lease);
+    if (run.told_started) started.push_back({lease, 1, kBeginning.wall});
   }
   return started;
 }

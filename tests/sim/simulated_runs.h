@@ -7,59 +7,87 @@
 
 #include "common/incident.h"
 #include "executor/core/run_outcome.h"
+#include "executor/core/run_supervisor.h"
 #include "executor/supervisor/run_counters.h"
+#include "tests/sim/process_timers.h"
 #include "tests/sim/run_truth.h"
 
 namespace runner::sim {
 
-// The longest that it takes to contain what an agent left.
-inline constexpr Duration kContainmentBudget = std::chrono::seconds(5);
-
-class RunListener {
+// The workspace root of one executor, which outlives its processes: results that nobody has
+// acknowledged, and runs whose shims have lost their executor.
+class SimulatedWorkspace {
  public:
-  virtual void OnRunStarted(const Lease& lease) = 0;
-  virtual void OnRunFinished(const Lease& lease, const Outcome& outcome) = 0;
+  // Runs that an earlier process has left and that have not ended.
+  std::size_t leftovers() const { return leftovers_; }
+  const std::map<Lease, Outcome>& spool() const { return spool_; }
+
+ private:
+  friend class SimulatedRuns;
+
+  std::size_t leftovers_ = 0;
+  std::map<Lease, Outcome> spool_;
+};
+
+// Sees what an executor wants of its runs.
+class RunsObserver {
+ public:
+  virtual void OnStop(const Lease& lease, executor::StopReason reason) = 0;
 
  protected:
-  ~RunListener() = default;
+  ~RunsObserver() = default;
 };
 
 // Stands in for the supervisor and its shims, with the same contract: runs that take their time,
 // exit as chance wills, obey SIGTERM or wait for SIGKILL, and are contained some time after that.
-class SimulatedRuns {
+// The shims go on while the executor is frozen, and stop their agents when the leases end.
+//
+// Destroying it is the death of the executor: its shims stop their agents, or die with it.
+class SimulatedRuns final : public executor::RunSupervisor {
  public:
   struct Options {
     Duration agent_timeout{};
     Duration kill_grace{};
+    bool keeps_rules = false;  // RunTruth::Began
   };
 
+  // `loop` is that of the executor, on which the listener hears.
   SimulatedRuns(Environment& env, RunTruth& truth, ProcessId process, Options options,
-                RunListener& listener)
-      : env_(env), truth_(truth), process_(process), options_(options), listener_(listener) {}
-  // Runs that are active die now, or as late as their shims let them.
+                SimulatedWorkspace& workspace, ProcessTimers& loop, executor::RunListener& listener,
+                RunsObserver& observer)
+      : env_(env),
+        truth_(truth),
+        process_(process),
+        options_(options),
+        workspace_(workspace),
+        loop_(loop),
+        listener_(listener),
+        observer_(observer) {}
   ~SimulatedRuns();
   SimulatedRuns(const SimulatedRuns&) = delete;
   SimulatedRuns& operator=(const SimulatedRuns&) = delete;
 
-  // False: a shortage, there is no run.
-  bool Start(const Lease& lease, const std::string& cluster);
-  void Stop(const Lease& lease, executor::StopReason reason);
-  void KillAll();
+  bool Start(const Lease& lease, const Incident& incident) override;
+  void Stop(const Lease& lease, executor::StopReason reason) override;
+  void KillAll() override;
+  void ExtendLeases(MonoTime deadline) override;
+  void ForgetResult(const Lease& lease) override { workspace_.spool_.erase(lease); }
 
-  // Leases whose agent has started and whose run is not over.
-  std::vector<Lease> Started() const;
-  std::size_t active() const { return runs_.size(); }
-  bool tainted() const { return tainted_; }
+  std::size_t active() const override { return runs_.size(); }
+  std::vector<executor::StartedRun> Started() const override;
+  bool tainted() const override { return tainted_; }
   const executor::RunCounters& counters() const { return counters_; }
+  // When the agents are told to stop, unless that is moved on.
+  std::optional<MonoTime> deadline() const { return deadline_; }
 
  private:
-  enum class Phase { kStarting, kRunning, kContaining };
+  enum class Phase { kStarting, kRunning, kContaining, kContained };
   struct Run {
     std::string cluster;
     Phase phase = Phase::kStarting;
     bool told_started = false;
     bool obeys_term = true;
-    std::optional<executor::StopReason> stop;
+    std::optional<executor::ShimStop> requested;
     executor::RunEnd end;
     RunStatus fate = RunStatus::kFailure;  // what an observer would call it
     EventQueue::Id next;
@@ -69,8 +97,13 @@ class SimulatedRuns {
   void OnTimeout(const Lease& lease);
   void OnExit(const Lease& lease);
   void OnContained(const Lease& lease);
-  void BeginStop(const Lease& lease, Run& run);
+  void OnLeasesEnd();
+  // The first request counts; one that comes before the agent has started waits for it.
+  void Request(const Lease& lease, Run& run, executor::ShimStop stop);
+  void BeginStop(const Lease& lease, Run& run, executor::ShimStop stop);
+  static bool Stopped(const Run& run);
   Duration UntilStopped(const Run& run);
+  void Finish(const Lease& lease);
   template <typename Method>
   void Schedule(const Lease& lease, Run& run, Duration delay, Method method);
 
@@ -78,9 +111,14 @@ class SimulatedRuns {
   RunTruth& truth_;
   const ProcessId process_;
   const Options options_;
-  RunListener& listener_;
+  SimulatedWorkspace& workspace_;
+  ProcessTimers& loop_;
+  executor::RunListener& listener_;
+  RunsObserver& observer_;
   std::map<Lease, Run> runs_;
   executor::RunCounters counters_;
+  std::optional<MonoTime> deadline_;  // of the leases
+  std::optional<EventQueue::Id> leases_end_;
   bool tainted_ = false;
 };
 

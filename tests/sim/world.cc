@@ -80,7 +80,8 @@ ingest::SchedulerOptions World::DrawOptions(Random& random) {
   options.max_unstarted = static_cast<std::uint32_t>(random.Between(1, 4));
   options.max_queue_age = DrawSeconds(random, 10, 300);
   options.queue_sweep_interval = DrawSeconds(random, 5, 60);
-  options.leases.lease_ttl = DrawSeconds(random, 20, 60);
+  // Not too short for the slowest stop of an executor that runs apart.
+  options.leases.lease_ttl = DrawSeconds(random, 30, 60);
   options.leases.accept_timeout = DrawSeconds(random, 2, 10);
   options.history_count = random.Between(1, 50);
   return options;
@@ -95,7 +96,7 @@ void World::DrawHosts() {
     host.options.sidecar = env_.random.Chance(500);
     host.options.runs.agent_timeout = DrawSeconds(env_.random, 1, 60);
     host.options.runs.kill_grace = DrawSeconds(env_.random, 1, 5);
-    host.options.beat_interval = DrawSeconds(env_.random, 5, 15);
+    host.options.runs.keeps_rules = !host.options.sidecar;
     StartExecutor(i);
   }
 }
@@ -131,7 +132,7 @@ void World::Forecast() {
   Suffer(Fault::kCrashExecutor, [this] { CrashExecutor(); });
   Suffer(Fault::kDrainExecutor, [this] {
     if (ExecutorProcess* process = AnyExecutor()) {
-      process->Drain(env_.random.Between(Duration::zero(), kShutdownTimeout));
+      process->Signal();
     }
   });
   Suffer(Fault::kFreezeExecutor, [this] {
@@ -221,8 +222,7 @@ void World::SendEvent(ingest::ClusterIndex cluster, Severity severity) {
     return std::string(backfilled ? "lists" : "tells") + " a fault of " + event.resource.name +
            ", " + std::string(ToString(severity));
   });
-  using Origin = ingest::Scheduler::Origin;
-  ingest_->OnEvent(cluster, std::move(event), backfilled ? Origin::kBackfill : Origin::kLive);
+  ingest_->OnEvent(cluster, std::move(event), backfilled);
 }
 
 void World::SendBadEvent() {
@@ -311,7 +311,8 @@ void World::StartExecutor(std::size_t index) {
       if (hosts_[index].process && hosts_[index].process->id() == id) StopExecutor(index);
     });
   };
-  host.process = std::make_unique<ExecutorProcess>(env_, network_, runs_, id, host.options, exited);
+  host.process = std::make_unique<ExecutorProcess>(env_, network_, runs_, *host.workspace, id,
+                                                   host.options, exited);
 }
 
 void World::StopExecutor(std::size_t index) {

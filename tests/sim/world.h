@@ -59,6 +59,7 @@ class World {
   struct Host {
     ExecutorProcess::Options options;
     bool restarts = true;
+    std::unique_ptr<SimulatedWorkspace> workspace = std::make_unique<SimulatedWorkspace>();
     std::unique_ptr<ExecutorProcess> process;
   };
 

@@ -30,8 +30,8 @@ bool World::Quiet() const {
       if (host.restarts) return false;
       continue;
     }
-    if (!host.process->attached() || host.process->draining()) return false;
-    if (!host.process->admission().results_waiting().empty()) return false;
+    if (!host.process->executor().attached() || host.process->executor().draining()) return false;
+    if (!host.process->executor().admission().results_waiting().empty()) return false;
     const auto known = executors.find(host.options.executor_id);
     if (known == executors.end() || known->second.FreeSlots() != host.options.slots) return false;
   }
@@ -57,7 +57,7 @@ void World::ReportUnrest() {
                        [] { return std::string("there are still runs"); });
   for (const Host& host : hosts_) {
     if (!host.process) continue;
-    env_.findings.Expect(host.process->admission().results_waiting().empty(),
+    env_.findings.Expect(host.process->executor().admission().results_waiting().empty(),
                          Invariant::kNothingLeft,
                          [&] { return host.process->name() + " still has results"; });
   }
@@ -94,14 +94,25 @@ void World::Step() {
 }
 
 void World::Check() {
+  runs_.CheckTakenBack(options_.leases.lease_ttl);
   if (ingest_) ingest_->truth().Compare(ingest_->scheduler());
   for (const Host& host : hosts_) {
-    if (host.process) CheckExecutor(*host.process);
+    if (!host.process) continue;
+    host.process->WatchDrain();
+    CheckExecutor(*host.process);
   }
 }
 
 void World::CheckExecutor(const ExecutorProcess& process) {
-  const auto running = static_cast<std::int64_t>(process.admission().Running().size());
+  if (const auto deadline = process.runs().deadline(); deadline && ingest_) {
+    const auto heard = ingest_->truth().HeardOn(process.stream());
+    const Duration needed =
+        process.options().runs.kill_grace + seconds(5 + 2) + seconds(3);  // kill, deliver, margin
+    env_.findings.Expect(!heard || *deadline + needed <= *heard + options_.leases.lease_ttl,
+                         Invariant::kLeaseDeadline,
+                         [&] { return process.name() + " lets its agents run for too long"; });
+  }
+  const auto running = static_cast<std::int64_t>(process.executor().admission().Running().size());
   const auto slots = static_cast<std::int64_t>(process.options().slots);
   const std::size_t live = runs_.LiveOf(process.id());
   const bool tainted = process.runs().tainted();
@@ -109,16 +120,16 @@ void World::CheckExecutor(const ExecutorProcess& process) {
   const bool behind = process.frozen();
   Findings& findings = env_.findings;
   findings.Expect(
-      tainted || behind || live + process.waiting() == static_cast<std::size_t>(running),
+      tainted || behind || live + process.executor().waiting() == static_cast<std::size_t>(running),
       Invariant::kContainedFirst,
       [&] { return process.name() + ": slots are taken for other runs than those that live"; });
   findings.Expect(running <= slots, Invariant::kLimits,
                   [&] { return process.name() + " runs more than it has slots"; });
-  const bool counts = process.attached() && !tainted;
+  const bool counts = process.executor().attached() && !tainted;
   findings.Expect(!counts || running + process.OpenCredits() <= slots, Invariant::kLimits,
                   [&] { return process.name() + " has granted more than its free slots"; });
   // One that drains refuses what it is offered, and may count a refused offer as often as it comes.
-  const bool takes = counts && !process.admission().draining();
+  const bool takes = counts && !process.executor().admission().draining();
   findings.Expect(!takes || process.OpenCredits() >= 0, Invariant::kLimits,
                   [&] { return process.name() + " was offered more than it has granted"; });
   std::uint64_t active = 0;

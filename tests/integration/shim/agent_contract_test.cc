@@ -1,7 +1,9 @@
 #include <algorithm>
 #include <array>
 #include <fstream>
+#include <future>
 #include <sstream>
+#include <thread>
 
 #include <signal.h>
 #include <sys/resource.h>
@@ -26,8 +28,12 @@ bool HasLine(const std::string& text, const std::string& wanted) {
 }
 
 TEST_F(AgentContract, Row68_NoWayToSignalTheExecutorSucceeds) {
+  std::promise<void> end;
+  std::thread thread([&] { end.get_future().wait(); });
   EXPECT_EQ(RunAgent({"signal-executor", "once"}).status, RunStatus::kSuccess);
   EXPECT_EQ(Stdout(), "signals sent by:\n");
+  end.set_value();
+  thread.join();
 }
 
 TEST_F(AgentContract, ExitZeroIsSuccess) {
@@ -283,7 +289,7 @@ TEST_F(AgentContract, ResultStaysInTheSpoolUntilItIsRecorded) {
   ASSERT_TRUE(record);
   EXPECT_STREQ(record->incident_id, kIncidentId);
   EXPECT_EQ(record->exit_code, 5);
-  supervisor_->Recorded(LeaseOf());
+  supervisor_->ForgetResult(LeaseOf());
   EXPECT_FALSE(fs::exists(SpoolFile()));
 }
 

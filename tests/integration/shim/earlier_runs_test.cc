@@ -96,7 +96,7 @@ TEST_F(Earlier, ResultOfALostExecutorIsFoundByTheNext) {
   EXPECT_TRUE(recovered[0].second.started);
   EXPECT_TRUE(recovered[0].second.contained);
   EXPECT_EQ(ResultJson()["status"], "interrupted");
-  supervisor_->Recorded(LeaseOf());
+  supervisor_->ForgetResult(LeaseOf());
   EXPECT_TRUE(supervisor_->Recover().empty());
   ReapAll();
 }

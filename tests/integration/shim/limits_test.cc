@@ -76,6 +76,7 @@ INSTANTIATE_TEST_SUITE_P(
         "mkdir -p output/d/e && head -c 16777216 /dev/zero >output/d/e/f && chmod 0 output/d",
         "head -c 16777216 /dev/zero >output/f && chmod 0 .",
         "exec 9>output/f && rm output/f && head -c 16777216 /dev/zero >&9",
+        RUNNER_TEST_AGENT " map-removed 16",
         "exec 9>output/f && rm output/f && setsid sh -c 'head -c 16777216 /dev/zero >&9; sleep "
         "20'"));
 

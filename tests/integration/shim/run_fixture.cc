@@ -124,7 +124,7 @@ std::filesystem::path RunFixture::SpoolFile(const Lease& lease) const {
   return root_ / ".spool" / (lease.incident_id + "." + std::to_string(lease.attempt) + ".json");
 }
 
-void RunFixture::OnRunStarted(const Lease& lease, pid_t pid, WallTime) { started_[lease] = pid; }
+void RunFixture::OnRunStarted(const StartedRun& run) { started_[run.lease] = run.pid; }
 
 void RunFixture::OnRunFinished(const Lease& lease, const Outcome& outcome) {
   EXPECT_FALSE(finished_.contains(lease)) << "finished twice";

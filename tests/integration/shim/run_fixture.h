@@ -52,7 +52,7 @@ class RunFixture : public ::testing::Test, public RunListener {
   nlohmann::json ResultJson() const;
   std::filesystem::path SpoolFile(const Lease& lease = LeaseOf()) const;
 
-  void OnRunStarted(const Lease& lease, pid_t pid, WallTime started_at) override;
+  void OnRunStarted(const StartedRun& run) override;
   void OnRunFinished(const Lease& lease, const Outcome& outcome) override;
 
   const Logger logger_{LogLevel::kError, LogFormat::kJson};

@@ -77,6 +77,20 @@ TEST_F(Stopping, KillAllDoesNotWaitForTheGrace) {
   EXPECT_EQ(outcome.signal, SIGKILL);
 }
 
+TEST_F(Stopping, Row68_RunThatSignalsTheExecutorIsKilledWithoutAGrace) {
+  options_.kill_grace = 60s;
+  StartAgent({"ignore-term"});
+  AwaitOutput("ready");
+  RunUntil([&] { return started_.contains(LeaseOf()); });
+  EXPECT_FALSE(supervisor_->StopSender(::getppid()));
+  EXPECT_FALSE(supervisor_->StopSender(::getpid()));
+  EXPECT_TRUE(supervisor_->StopSender(started_[LeaseOf()]));
+  const Outcome outcome = AwaitOutcome();
+  EXPECT_EQ(outcome.status, RunStatus::kFailure);
+  EXPECT_EQ(outcome.reason, "signalled_executor");
+  EXPECT_EQ(outcome.signal, SIGKILL);
+}
+
 TEST_F(Stopping, StopOfAnUnknownLeaseDoesNothing) {
   supervisor_->Stop(LeaseOf(7), StopReason::kCancelled);
   EXPECT_EQ(RunAgent({"exit", "0"}).status, RunStatus::kSuccess);
@@ -99,9 +113,9 @@ TEST_F(Stopping, LostExecutorEndsTheAgentAndLeavesTheRecord) {
 
 TEST_F(Stopping, RunIsInterruptedAtTheFenceAlsoOneThatBeginsLater) {
   StartAgent({"obey-term"});
-  supervisor_->MoveFence(inbox_->Now().mono + 60s);
+  supervisor_->ExtendLeases(inbox_->Now().mono + 60s);
   AwaitOutput("ready");
-  supervisor_->MoveFence(inbox_->Now().mono + 300ms);
+  supervisor_->ExtendLeases(inbox_->Now().mono + 300ms);
   Lease later{"018f2d3c-7a10-7c4e-9b1e-aaaaaaaaaaaa", 1};
   supervisor_->Start(later, SomeIncident());
   for (const Lease& lease : {LeaseOf(), later}) {

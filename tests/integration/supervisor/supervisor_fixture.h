@@ -101,7 +101,7 @@ class SupervisorFixture : public ::testing::Test, public RunListener {
     EXPECT_EQ(errno, ECHILD);
   }
 
-  void OnRunStarted(const Lease& lease, pid_t, WallTime) override { ++told_started_[lease]; }
+  void OnRunStarted(const StartedRun& run) override { ++told_started_[run.lease]; }
 
   void OnRunFinished(const Lease& lease, const Outcome& outcome) override {
     // Told of its start once, and of its end no second time.
@@ -109,7 +109,7 @@ class SupervisorFixture : public ::testing::Test, public RunListener {
     told_started_.erase(lease);
     ++finished_runs_;
     if (check_) check_(lease, outcome);
-    supervisor_->Recorded(lease);
+    supervisor_->ForgetResult(lease);
     std::error_code error;
     std::filesystem::remove_all(root_ / lease.incident_id, error);
     EXPECT_FALSE(error) << error.message();

@@ -1,15 +1,20 @@
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <functional>
 #include <map>
 #include <string>
+#include <vector>
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <linux/sockios.h>
 #include <signal.h>
 #include <sys/ioctl.h>
+#include <sys/ptrace.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -34,6 +39,17 @@ pid_t ParentOf(pid_t pid) {
   return parent;
 }
 
+std::vector<pid_t> ThreadsOf(pid_t process) {
+  std::vector<pid_t> threads;
+  DIR* const entries = ::opendir(("/proc/" + std::to_string(process) + "/task").c_str());
+  if (entries == nullptr) return threads;
+  while (const dirent* entry = ::readdir(entries)) {
+    if (entry->d_name[0] != '.') threads.push_back(std::atoi(entry->d_name));
+  }
+  ::closedir(entries);
+  return threads;
+}
+
 }  // namespace
 
 int KillShim() {
@@ -56,7 +72,8 @@ int KillExecutorGroup() {
 }
 
 // Every way to a signal for a process of the same user. The ways that succeed are printed
-// once. Then it goes on without end, also by processes that end at once, unless `once` is given.
+// once. With `once` it tries the threads of the executor as well. Without, it goes on without end,
+// also by processes that end at once.
 int SignalExecutor(const std::string& once) {
   const pid_t executor = ParentOf(::getppid());
   if (executor <= 1) return 65;
@@ -111,6 +128,9 @@ int SignalExecutor(const std::string& once) {
   for (const auto& [name, send] : ways) {
     if (send(SIGTERM) == 0) succeeded += " " + name;
   }
+  for (const pid_t thread : ThreadsOf(executor)) {
+    if (!once.empty() && ::kill(thread, SIGTERM) == 0) succeeded += " thread";
+  }
   Say("signals sent by:" + succeeded + "\n");
   if (!once.empty()) return 0;
   for (;;) {
@@ -125,6 +145,39 @@ int SignalExecutor(const std::string& once) {
       ::waitpid(child, nullptr, 0);
     }
   }
+}
+
+// Every way into the memory, the descriptors and the files of proc(5). The ways that succeed are
+// printed.
+int LookIntoExecutor() {
+  const pid_t executor = ParentOf(::getppid());
+  if (executor <= 1) return 65;
+  const std::string files = "/proc/" + std::to_string(executor) + "/";
+  const auto opens = [&](const char* file, int flags) {
+    const int fd = ::open((files + file).c_str(), flags | O_CLOEXEC);
+    if (fd >= 0) ::close(fd);
+    return fd >= 0;
+  };
+  std::string succeeded;
+  for (const char* file : {"environ", "maps", "fd"}) {
+    if (opens(file, O_RDONLY)) succeeded += std::string(" ") + file;
+  }
+  for (const char* file : {"mem", "oom_score_adj", "coredump_filter", "clear_refs", "autogroup"}) {
+    if (opens(file, O_RDWR) || opens(file, O_WRONLY)) succeeded += std::string(" ") + file;
+  }
+  const auto pidfd = static_cast<int>(::syscall(SYS_pidfd_open, executor, 0));
+  if (::syscall(SYS_pidfd_getfd, pidfd, 0, 0) >= 0) succeeded += " pidfd_getfd";
+  if (::syscall(SYS_kcmp, executor, ::getpid(), 0, 0, 0) >= 0) succeeded += " kcmp";
+  char byte = 0;
+  iovec here{&byte, 1};
+  iovec there{nullptr, 1};
+  // Only who may gets as far as to the address.
+  if (::process_vm_readv(executor, &here, 1, &there, 1, 0) >= 0 || errno == EFAULT) {
+    succeeded += " process_vm_readv";
+  }
+  if (::ptrace(PTRACE_SEIZE, executor, nullptr, nullptr) == 0) succeeded += " ptrace";
+  Say("looked into by:" + succeeded + "\n");
+  return 0;
 }
 
 // Leaves a record as a shim would, a process, and no shim.

@@ -1,5 +1,6 @@
 #include <cerrno>
 #include <cstdlib>
+#include <cstring>
 #include <string>
 
 #include <fcntl.h>
@@ -42,6 +43,18 @@ int FillWorkspace(std::size_t bytes) {
     written += static_cast<std::size_t>(wrote);
   }
   Say("filled\n");
+  SleepOut();
+}
+
+// Leaves no descriptor of the file.
+int MapRemoved(std::size_t mebibytes) {
+  const std::size_t size = mebibytes << 20;
+  const int fd = ::open("output/mapped", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (fd < 0 || ::ftruncate(fd, static_cast<off_t>(size)) != 0) return 1;
+  void* const memory = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  if (memory == MAP_FAILED || ::unlink("output/mapped") != 0) return 1;
+  ::close(fd);
+  std::memset(memory, 'x', size);
   SleepOut();
 }
 

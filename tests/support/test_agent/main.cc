@@ -75,6 +75,7 @@ Modes LeavingModes(std::size_t number, const std::string& argument) {
       {"kill-executor-group", {KillExecutorGroup, "SIGTERM to the group that the executor leads"}},
       {"signal-executor",
        {[=] { return SignalExecutor(argument); }, "signals its executor in every way, on and on"}},
+      {"look-into-executor", {LookIntoExecutor, "traces, reads and writes its executor"}},
       {"forge-record", {ForgeRecord, "leaves a record as a shim would, a process, and no shim"}},
       {"spoil-result", {SpoilResult, "makes directories where the result is to be written"}},
   };
@@ -86,6 +87,8 @@ Modes UsingModes(std::size_t number) {
       {"flood-binary", {[=] { return Flood(number, true); }, "the same with every byte there is"}},
       {"memory", {[=] { return TouchMemory(number); }, "touches N MiB and stays"}},
       {"fill", {[=] { return FillWorkspace(number); }, "writes N bytes into output/fill, stays"}},
+      {"map-removed",
+       {[=] { return MapRemoved(number); }, "maps N MiB of a file that it removes, stays"}},
       {"exhaust-descriptors", {ExhaustDescriptors, "opens files until it may not, stays"}},
       {"exhaust-processes",
        {[=] { return ExhaustProcesses(number); }, "forks N, or until it may not, and stays"}},

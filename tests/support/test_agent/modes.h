@@ -33,6 +33,7 @@ int EndTraced();
 int KillShim();
 int KillExecutorGroup();
 int SignalExecutor(const std::string& once);
+int LookIntoExecutor();
 int ForgeRecord();
 int SpoilResult();
 
@@ -40,6 +41,7 @@ int SpoilResult();
 int Flood(std::size_t bytes, bool binary);
 int TouchMemory(std::size_t mebibytes);
 int FillWorkspace(std::size_t bytes);
+int MapRemoved(std::size_t mebibytes);
 int ExhaustDescriptors();
 int ExhaustProcesses(std::size_t most);
 

@@ -204,7 +204,7 @@ TEST(Admission, CreditsOutAndRunsNeverExceedTheSlots) {
           if (!running.empty()) admission.OnFinished(running[random() % running.size()], {});
           break;
         case 3:
-          if (!running.empty()) admission.OnShortage(running[random() % running.size()]);
+          if (!running.empty()) admission.OnNotStarted(running[random() % running.size()]);
           break;
         default:
           if (random() % 5 == 0) {
@@ -225,13 +225,13 @@ TEST(Admission, Row65_AShortageGivesTheCreditBackAndLeavesNoResult) {
   admission.OnWelcome();
   for (std::uint32_t attempt = 1; attempt <= 10; ++attempt) {
     ASSERT_EQ(admission.OnOffer({"i", attempt}), Verdict::kTake);
-    admission.OnShortage({"i", attempt});
+    admission.OnNotStarted({"i", attempt});
     EXPECT_FALSE(admission.IsRunning({"i", attempt}));
     EXPECT_EQ(admission.credits(), attempt + 1);
     EXPECT_EQ(admission.OnOffer({"i", attempt}), Verdict::kEnded) << "the offer comes twice";
   }
   EXPECT_TRUE(admission.results_waiting().empty());
-  admission.OnShortage({"i", 99});
+  admission.OnNotStarted({"i", 99});
   EXPECT_EQ(admission.credits(), 11u) << "one that does not run gives nothing back";
 }
 

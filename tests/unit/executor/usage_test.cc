@@ -158,6 +158,35 @@ TEST_F(UsageTest, Row71_AFileThatNeverHadANameCountsByItsBlocks) {
   EXPECT_LT(DiskBytes(::getpid()), 2u << 20);
 }
 
+// Two mappings of a file whose second mebibyte is a hole, or -1. The file is not open.
+int MapRemoved(const fs::path& path) {
+  const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  const std::string mebibyte(1 << 20, 'x');
+  if (::write(fd, mebibyte.data(), mebibyte.size()) < 0 || ::ftruncate(fd, 2 << 20) != 0) return -1;
+  bool mapped = true;
+  for (const int kind : {MAP_SHARED, MAP_PRIVATE}) {
+    mapped &= ::mmap(nullptr, 2 << 20, PROT_READ, kind, fd, 0) != MAP_FAILED;
+  }
+  ::unlink(path.c_str());
+  ::close(fd);
+  return mapped ? STDIN_FILENO : -1;
+}
+
+TEST_F(UsageTest, Row71_AFileWithoutANameThatIsMappedCountsOnce) {
+  const Holder holder([this] { return MapRemoved(directory_.path() / "file"); });
+  EXPECT_GE(DiskBytes(::getpid()), 1u << 20);
+  EXPECT_LT(DiskBytes(::getpid()), 3u << 20);
+}
+
+TEST_F(UsageTest, AMappedFileWhoseNameSaysThatItIsDeletedCountsOnce) {
+  WriteMiB("file (deleted)");
+  const Holder holder([this] {
+    const int fd = ::open((directory_.path() / "file (deleted)").c_str(), O_RDONLY | O_CLOEXEC);
+    return ::mmap(nullptr, 1 << 20, PROT_READ, MAP_SHARED, fd, 0) != MAP_FAILED ? fd : -1;
+  });
+  EXPECT_LT(DiskBytes(::getpid()), 2u << 20);
+}
+
 TEST_F(UsageTest, AnOpenFileOfAnotherFileSystemIsNoneOfTheWorkspace) {
   const Holder holder([] {
     const int fd = ::memfd_create("elsewhere", MFD_CLOEXEC);

@@ -36,6 +36,10 @@ class SlowJournal final : public IncidentJournal {
   Committed committed_;
 };
 
+bool IsVolatile(const Effect& effect) {
+  return std::get<dispatch::ResultAck>(std::get<ToExecutor>(effect).message).is_volatile;
+}
+
 class CommitGateTest : public ::testing::Test {
  protected:
   static Effect Change(std::string id) {
@@ -43,10 +47,12 @@ class CommitGateTest : public ::testing::Test {
     persist.change.incident_id = std::move(id);
     return persist;
   }
-  static Effect Message(std::uint64_t seq) { return SendBeatAck{1, seq}; }
+  static Effect Message(std::uint64_t seq) { return ToExecutor{1, dispatch::KeepAliveAck{seq}}; }
   static std::vector<std::uint64_t> Messages(const Effects& effects) {
     std::vector<std::uint64_t> seqs;
-    for (const Effect& effect : effects) seqs.push_back(std::get<SendBeatAck>(effect).seq);
+    for (const Effect& effect : effects) {
+      seqs.push_back(std::get<dispatch::KeepAliveAck>(std::get<ToExecutor>(effect).message).seq);
+    }
     return seqs;
   }
 
@@ -80,12 +86,12 @@ TEST_F(CommitGateTest, OrderIsKeptAlsoByWhatNeedsNoCommit) {
 }
 
 TEST_F(CommitGateTest, SaysWhetherWhatIsRecordedWouldOutliveACrash) {
-  gate_.Pass({Change("a"), SendRecorded{1, {"a", 1}}});
+  gate_.Pass({Change("a"), ToExecutor{1, dispatch::ResultAck{{"a", 1}}}});
   journal_.Commit(1, true);
-  EXPECT_TRUE(std::get<SendRecorded>(gate_.Release().at(0)).is_volatile);
-  gate_.Pass({Change("b"), SendRecorded{1, {"b", 1}}});
+  EXPECT_TRUE(IsVolatile(gate_.Release().at(0)));
+  gate_.Pass({Change("b"), ToExecutor{1, dispatch::ResultAck{{"b", 1}}}});
   journal_.Commit(2, false);
-  EXPECT_FALSE(std::get<SendRecorded>(gate_.Release().at(0)).is_volatile);
+  EXPECT_FALSE(IsVolatile(gate_.Release().at(0)));
 }
 
 TEST(VolatileJournal, CountsEverythingAsCommittedAtOnceAndAsVolatile) {
@@ -93,10 +99,10 @@ TEST(VolatileJournal, CountsEverythingAsCommittedAtOnceAndAsVolatile) {
   CommitGate gate(journal);
   Effects step;
   step.push_back(Persist{});
-  step.push_back(SendRecorded{1, {"a", 1}});
+  step.push_back(ToExecutor{1, dispatch::ResultAck{{"a", 1}}});
   const Effects released = gate.Pass(std::move(step));
   ASSERT_EQ(released.size(), 1u);
-  EXPECT_TRUE(std::get<SendRecorded>(released[0]).is_volatile);
+  EXPECT_TRUE(IsVolatile(released[0]));
 }
 
 }  // namespace

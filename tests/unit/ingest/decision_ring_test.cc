@@ -43,7 +43,9 @@ class DecisionRingTest : public ::testing::Test {
   }
   // After each step of the driver.
   void Hear() {
-    for (const Effect& effect : driver_->effects()) ring_->OnEffect(effect);
+    for (const Effect& effect : driver_->effects()) {
+      if (const Fact* fact = std::get_if<Fact>(&effect)) ring_->OnFact(*fact);
+    }
   }
   Scheduler::Admission Event(FaultEvent event) {
     auto admission = driver_->Event(0, std::move(event));

@@ -208,9 +208,9 @@ TEST(FaultRows, Row37_AHundredExecutorsThatAttachAtOnceShareWhatWaits) {
   }
   EXPECT_THAT(driver.offered(), SizeIs(150)) << "each lease once, and not beyond the limit";
   // All streams break and all come back, each with what it took.
-  std::map<StreamId, HelloInfo> hellos;
+  std::map<StreamId, dispatch::Hello> hellos;
   for (const auto& [id, executor] : driver.scheduler().leases().executors()) {
-    HelloInfo& hello = hellos[executor.stream + 100] = driver.HelloOf(id, 2);
+    dispatch::Hello& hello = hellos[executor.stream + 100] = driver.HelloOf(id, 2);
     for (const auto& [incident, attempt] : executor.leases) {
       hello.running.push_back({incident, attempt});
     }

@@ -129,7 +129,7 @@ TEST(LoopEventsTest, WhatABackfillFoundIsKnownAsThatToTheScheduler) {
   house.RunTurns({
       [&] {
         house.loop.Step([](Scheduler& s, const Instant& now, Effects& effects) {
-          HelloInfo hello;
+          dispatch::Hello hello;
           hello.executor_id = "e";
           hello.slots = 1;
           s.OnHello(1, hello, now, effects);

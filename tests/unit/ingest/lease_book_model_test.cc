@@ -80,7 +80,7 @@ class Pair {
  public:
   void Attach(const std::string& id, std::uint32_t slots, bool lists_all) {
     Model::Executor& executor = model_.Of(id);
-    HelloInfo hello;
+    dispatch::Hello hello;
     hello.executor_id = id;
     hello.slots = slots;
     std::set<Lease> kept;

@@ -18,8 +18,8 @@ using std::chrono::seconds;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
-HelloInfo Hello(std::string id, std::uint32_t slots, std::vector<Lease> running = {}) {
-  HelloInfo hello;
+dispatch::Hello Hello(std::string id, std::uint32_t slots, std::vector<Lease> running = {}) {
+  dispatch::Hello hello;
   hello.executor_id = std::move(id);
   hello.slots = slots;
   hello.running = std::move(running);

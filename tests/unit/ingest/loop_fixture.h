@@ -8,6 +8,8 @@
 
 #include <gtest/gtest.h>
 
+#include "common/inbox.h"
+#include "common/uuid.h"
 #include "ingest/ingest_loop.h"
 #include "ingest/metrics.h"
 #include "tests/unit/common/fake_clock.h"
@@ -40,14 +42,11 @@ class BrittleJournal final : public IncidentJournal {
 // Remembers the latest offer.
 class RecordingStreams final : public ExecutorStreams {
  public:
-  void Send(const SendWelcome&) override {}
-  void Send(const SendOffer& message) override { offer = message.lease; }
-  void Send(const SendRecorded&) override {}
-  void Send(const SendCancel&) override {}
-  void Send(const SendDrain&) override {}
-  void Send(const SendBeatAck&) override {}
-  void Send(const CloseSuperseded&) override {}
-  void Send(const CancelSilent&) override {}
+  void Send(StreamId, const dispatch::IngestMessage& message) override {
+    if (const auto* one = std::get_if<dispatch::Offer>(&message)) offer = one->lease;
+  }
+  void CloseSuperseded(StreamId) override {}
+  void CancelSilent(StreamId) override {}
 
   Lease offer;
 };
@@ -55,7 +54,9 @@ class RecordingStreams final : public ExecutorStreams {
 // The loop of ingest with a clock, a journal and executors of the test.
 struct LoopFixture {
   explicit LoopFixture(std::vector<std::string> clusters, SchedulerOptions options = {})
-      : loop(With(std::move(options), clusters), inbox, journal, streams, logger) {}
+      : loop(
+            With(std::move(options), clusters), inbox, journal, streams,
+            [this](WallTime now) { return ids.Next(now); }, logger) {}
 
   // All lines since CaptureStderr.
   std::string CapturedLog() const {
@@ -96,6 +97,7 @@ struct LoopFixture {
   }
 
   FakeClock clock;
+  UuidGenerator ids;
   Inbox inbox{clock};
   BrittleJournal journal;
   RecordingStreams streams;

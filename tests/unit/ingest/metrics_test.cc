@@ -43,7 +43,7 @@ class IngestMetricsTest : public ::testing::Test {
   }
   void Work() {
     house_.loop.Step([&](Scheduler& s, const Instant& now, Effects& effects) {
-      HelloInfo hello;
+      dispatch::Hello hello;
       hello.executor_id = "e";
       hello.slots = 3;
       s.OnHello(1, hello, now, effects);

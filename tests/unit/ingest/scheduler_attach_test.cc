@@ -24,8 +24,8 @@ class SchedulerAttach : public ::testing::Test {
     driver_.Accept(1, lease_);
     driver_.Started(1, lease_);
   }
-  HelloInfo HelloWith(const Lease& running) const {
-    HelloInfo hello = SchedulerDriver::HelloOf("e", 1);
+  dispatch::Hello HelloWith(const Lease& running) const {
+    dispatch::Hello hello = SchedulerDriver::HelloOf("e", 1);
     hello.running = {running};
     return hello;
   }
@@ -97,12 +97,12 @@ TEST_F(SchedulerAttach, ReattachMakesALostAcceptedGood) {
 TEST_F(SchedulerAttach, WaitingResultIsKeptAndRecorded) {
   Run1();
   driver_.StreamClosed(1);
-  HelloInfo hello = driver_.HelloOf("e", 1);
+  dispatch::Hello hello = driver_.HelloOf("e", 1);
   hello.results_waiting = {lease_};
   driver_.Hello(2, hello);
   EXPECT_TRUE(driver_.Only<SendWelcome>().decisions.at(0).keep);
   driver_.Result(2, lease_);
-  EXPECT_EQ(driver_.Count<SendRecorded>(), 1u);
+  EXPECT_EQ(driver_.Count<SendResultAck>(), 1u);
 }
 
 TEST_F(SchedulerAttach, ReattachAfterTimeToLiveDropsWhatIsGivenElsewhere) {
@@ -147,7 +147,7 @@ TEST_F(SchedulerAttach, KeptRunsCountAgainstSlotsAndLimits) {
   driver.Attach(1, "e", 2);
   for (ClusterIndex i = 0; i < 3; ++i) driver.Queue(i);
   driver.StreamClosed(1);
-  HelloInfo hello = driver.HelloOf("e", 2);
+  dispatch::Hello hello = driver.HelloOf("e", 2);
   hello.running = {{"incident-1", 1}, {"incident-2", 1}};
   driver.Hello(2, hello);
   driver.Credits(2, 2);
@@ -177,11 +177,11 @@ TEST_F(SchedulerAttach, RepeatedResultIsRecordedAfterReattachToo) {
   Run1();
   driver_.Result(1, lease_);
   driver_.StreamClosed(1);
-  HelloInfo hello = driver_.HelloOf("e", 1);
+  dispatch::Hello hello = driver_.HelloOf("e", 1);
   hello.results_waiting = {lease_};
   driver_.Hello(2, hello);
   driver_.Result(2, lease_);
-  EXPECT_EQ(driver_.Only<SendRecorded>().lease, lease_);
+  EXPECT_EQ(driver_.Only<SendResultAck>().lease, lease_);
   EXPECT_EQ(driver_.Finished("success"), 1u);
 }
 
@@ -191,14 +191,14 @@ TEST_F(SchedulerAttach, InterruptedResultMayBeRepeatedAfterTheRequeue) {
   driver_.Result(1, lease_, RunStatus::kInterrupted);
   driver_.Result(1, lease_, RunStatus::kInterrupted);
   EXPECT_EQ(driver_.Counters().requeued, 1u);
-  EXPECT_EQ(driver_.Count<SendRecorded>() + driver_.Count<SendCancel>(), 1u)
+  EXPECT_EQ(driver_.Count<SendResultAck>() + driver_.Count<SendCancel>(), 1u)
       << "either answer lets the executor forget it";
 }
 
 TEST_F(SchedulerAttach, BeatIsAnsweredOnlyOnAKnownStream) {
   driver_.Attach(1, "e", 1);
   driver_.Beat(1, 42);
-  EXPECT_EQ(driver_.Only<SendBeatAck>().seq, 42u);
+  EXPECT_EQ(driver_.Only<SendKeepAliveAck>().seq, 42u);
   driver_.Beat(9, 43);
   EXPECT_TRUE(driver_.effects().empty());
 }
@@ -248,7 +248,7 @@ TEST_F(SchedulerAttach, Row63_WhatASilentExecutorSendsLateChangesNothing) {
   driver_.Started(1, lease_);
   driver_.Credits(1, 5);
   driver_.Beat(1, 7);
-  EXPECT_EQ(driver_.Count<SendBeatAck>(), 0u);
+  EXPECT_EQ(driver_.Count<SendKeepAliveAck>(), 0u);
   driver_.StreamClosed(1);
   EXPECT_TRUE(driver_.effects().empty());
   EXPECT_EQ(State(), IncidentState::kRunning);
@@ -312,7 +312,7 @@ TEST_F(SchedulerAttach, NextDeadlineIsTheEarliestOfAll) {
 TEST(SchedulerDrain, OnlySidecarsAreToldAndNothingMoreIsLeased) {
   SchedulerDriver driver(OptionsFor(3));
   driver.Attach(1, "side", 5);
-  HelloInfo apart = driver.HelloOf("apart", 1);
+  dispatch::Hello apart = driver.HelloOf("apart", 1);
   apart.sidecar = false;
   driver.Hello(2, apart);
   driver.Credits(2, 1);
@@ -326,7 +326,7 @@ TEST(SchedulerDrain, OnlySidecarsAreToldAndNothingMoreIsLeased) {
   EXPECT_EQ(driver.Count<SendOffer>(), 0u);
   driver.Result(1, lease);
   EXPECT_EQ(driver.Count<SendOffer>(), 0u);
-  EXPECT_EQ(driver.Count<SendRecorded>(), 1u);
+  EXPECT_EQ(driver.Count<SendResultAck>(), 1u);
 }
 
 TEST(SchedulerDrain, AnOfferThatADrainingExecutorHasNotTakenIsQueuedAgainWhenItGoes) {
@@ -361,7 +361,7 @@ TEST(SchedulerDrain, ExecutorThatAttachesLaterIsToldIfItIsASidecar) {
   driver.BeginDrain();
   driver.Hello(1, driver.HelloOf("side", 1));
   EXPECT_EQ(driver.Only<SendDrain>().stream, 1u);
-  HelloInfo apart = driver.HelloOf("apart", 1);
+  dispatch::Hello apart = driver.HelloOf("apart", 1);
   apart.sidecar = false;
   driver.Hello(2, apart);
   EXPECT_EQ(driver.Count<SendDrain>(), 0u);
@@ -369,9 +369,9 @@ TEST(SchedulerDrain, ExecutorThatAttachesLaterIsToldIfItIsASidecar) {
 
 TEST(SchedulerDrain, CancelAndWaitConcernSidecarsOnly) {
   SchedulerDriver driver(OptionsFor(2));
-  HelloInfo side = driver.HelloOf("side", 1);
+  dispatch::Hello side = driver.HelloOf("side", 1);
   side.stop_budget = seconds(12);
-  HelloInfo apart = driver.HelloOf("apart", 1);
+  dispatch::Hello apart = driver.HelloOf("apart", 1);
   apart.sidecar = false;
   apart.stop_budget = std::chrono::hours(1);
   driver.Hello(1, side);
@@ -399,7 +399,7 @@ TEST(SchedulerDrain, ASidecarThatComesBackAfterTheCancelIsCancelledToo) {
   driver.StreamClosed(1);
   driver.CancelRunning();
   EXPECT_EQ(driver.Count<SendCancel>(), 0u);
-  HelloInfo back = driver.HelloOf("side", 1);
+  dispatch::Hello back = driver.HelloOf("side", 1);
   back.running = {{incident, 1}};
   driver.Hello(2, back);
   EXPECT_EQ(driver.Only<SendCancel>().lease.incident_id, incident);

@@ -19,6 +19,42 @@
 
 namespace runner::ingest {
 
+// A message to an executor, with the stream that it goes to.
+template <typename Message>
+struct Sent : Message {
+  StreamId stream = kNoStream;
+};
+using SendWelcome = Sent<dispatch::Welcome>;
+using SendOffer = Sent<dispatch::Offer>;
+using SendResultAck = Sent<dispatch::ResultAck>;
+using SendCancel = Sent<dispatch::Cancel>;
+using SendDrain = Sent<dispatch::Drain>;
+using SendKeepAliveAck = Sent<dispatch::KeepAliveAck>;
+
+// What a step did of one kind: a message, a fact, or another effect.
+template <typename T>
+struct OfKind {
+  static std::optional<T> In(const Effect& effect) {
+    if constexpr (std::is_same_v<T, CloseSuperseded> || std::is_same_v<T, CancelSilent> ||
+                  std::is_same_v<T, Persist>) {
+      const T* one = std::get_if<T>(&effect);
+      return one == nullptr ? std::nullopt : std::optional<T>(*one);
+    } else {
+      const auto* fact = std::get_if<Fact>(&effect);
+      const T* one = fact == nullptr ? nullptr : std::get_if<T>(fact);
+      return one == nullptr ? std::nullopt : std::optional<T>(*one);
+    }
+  }
+};
+template <typename Message>
+struct OfKind<Sent<Message>> {
+  static std::optional<Sent<Message>> In(const Effect& effect) {
+    const auto* to = std::get_if<ToExecutor>(&effect);
+    const Message* one = to == nullptr ? nullptr : std::get_if<Message>(&to->message);
+    return one == nullptr ? std::nullopt : std::optional(Sent<Message>{*one, to->stream});
+  }
+};
+
 // Drives a scheduler by hand and holds it to its invariants after every step.
 class SchedulerDriver {
  public:
@@ -54,7 +90,7 @@ class SchedulerDriver {
   bool SetClusters(const std::vector<ClusterOptions>& clusters) {
     return Step([&] { return scheduler_.SetClusters(clusters); });
   }
-  void Hello(StreamId stream, const HelloInfo& hello) {
+  void Hello(StreamId stream, const dispatch::Hello& hello) {
     Step([&] { scheduler_.OnHello(stream, hello, now_, effects_); });
   }
   void Credits(StreamId stream, std::uint64_t total) {
@@ -140,8 +176,8 @@ class SchedulerDriver {
     effects_ = std::move(all);
   }
 
-  static HelloInfo HelloOf(std::string id, std::uint32_t slots) {
-    HelloInfo hello;
+  static dispatch::Hello HelloOf(std::string id, std::uint32_t slots) {
+    dispatch::Hello hello;
     hello.executor_id = std::move(id);
     hello.slots = slots;
     hello.sidecar = true;
@@ -153,7 +189,7 @@ class SchedulerDriver {
   std::vector<T> All() const {
     std::vector<T> found;
     for (const Effect& effect : effects_) {
-      if (const T* one = std::get_if<T>(&effect)) found.push_back(*one);
+      if (auto one = OfKind<T>::In(effect)) found.push_back(*std::move(one));
     }
     return found;
   }

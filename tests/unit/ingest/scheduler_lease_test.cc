@@ -155,7 +155,7 @@ TEST_F(SchedulerLease, ResultFinishesAndIsRecorded) {
   EXPECT_EQ(State(), IncidentState::kRunning);
   driver_.Started(kStream, lease_);
   driver_.Result(kStream, lease_, RunStatus::kTimeout);
-  EXPECT_EQ(driver_.Only<SendRecorded>().lease, lease_);
+  EXPECT_EQ(driver_.Only<SendResultAck>().lease, lease_);
   EXPECT_EQ(driver_.Only<IncidentFinished>().status, "timeout");
   EXPECT_EQ(driver_.Finished("timeout"), 1u);
   EXPECT_EQ(State(), IncidentState::kFinished);
@@ -182,7 +182,7 @@ TEST_F(SchedulerLease, RepeatedResultIsRecordedAgainAndCountedOnce) {
   Lease1();
   driver_.Result(kStream, lease_);
   driver_.Result(kStream, lease_, RunStatus::kFailure);
-  EXPECT_EQ(driver_.Only<SendRecorded>().lease, lease_);
+  EXPECT_EQ(driver_.Only<SendResultAck>().lease, lease_);
   EXPECT_EQ(driver_.effects().size(), 1u);
   EXPECT_EQ(driver_.Finished("success"), 1u);
   EXPECT_EQ(driver_.Finished("failure"), 0u);
@@ -286,7 +286,7 @@ TEST_F(SchedulerLease, InterruptedIsQueuedAgainUpToTheMaximum) {
     ASSERT_EQ(driver.Record(id).attempt, attempt);
     driver.Started(kStream, {id, attempt});
     driver.Result(kStream, {id, attempt}, RunStatus::kInterrupted);
-    EXPECT_EQ(driver.Only<SendRecorded>().lease.attempt, attempt);
+    EXPECT_EQ(driver.Only<SendResultAck>().lease.attempt, attempt);
   }
   EXPECT_EQ(driver.Record(id).status, "failure");
   EXPECT_EQ(driver.Record(id).reason, "attempts_exhausted");
@@ -504,7 +504,7 @@ TEST_F(SchedulerLease, Row65_AShortageAfterAcceptedIsNeitherAttemptNorFailure) {
     driver.Accept(kStream, {id, attempt});
     driver.Result(kStream, {id, attempt}, outcome);
     EXPECT_EQ(driver.Only<IncidentRequeued>().reason, "shortage");
-    EXPECT_EQ(driver.Only<SendRecorded>().lease.attempt, attempt);
+    EXPECT_EQ(driver.Only<SendResultAck>().lease.attempt, attempt);
     EXPECT_EQ(driver.Count<SendOffer>(), 0u) << "it is slowed down as by a rejection";
     AwaitOffer(driver);
   }
@@ -589,7 +589,7 @@ TEST_F(SchedulerLease, StaleMessagesAreAnsweredWithCancelAndChangeNothing) {
     EXPECT_EQ(driver_.Only<SendCancel>().lease, lease);
     driver_.Result(kStream, lease);
     EXPECT_EQ(driver_.Only<SendCancel>().lease, lease);
-    EXPECT_EQ(driver_.Count<SendRecorded>(), 0u);
+    EXPECT_EQ(driver_.Count<SendResultAck>(), 0u);
     driver_.Reject(kStream, lease);
     EXPECT_EQ(State(), IncidentState::kOffered);
   }

@@ -97,7 +97,7 @@ TEST_F(CancelledRun, ALostOneIsNotTriedAgain) {
 
 TEST_F(CancelledRun, AnExecutorThatComesBackWithItIsToldAgain) {
   driver_.StreamClosed(kAttached);
-  HelloInfo hello = SchedulerDriver::HelloOf("e", 1);
+  dispatch::Hello hello = SchedulerDriver::HelloOf("e", 1);
   hello.running = {lease_};
   driver_.Hello(2, hello);
   EXPECT_EQ(driver_.Only<SendCancel>().stream, StreamId{2});
@@ -106,7 +106,7 @@ TEST_F(CancelledRun, AnExecutorThatComesBackWithItIsToldAgain) {
 
 TEST_F(CancelledRun, AResultThatWaitsIsNotThrownAway) {
   driver_.StreamClosed(kAttached);
-  HelloInfo hello = SchedulerDriver::HelloOf("e", 1);
+  dispatch::Hello hello = SchedulerDriver::HelloOf("e", 1);
   hello.results_waiting = {lease_};
   driver_.Hello(2, hello);
   EXPECT_EQ(driver_.Count<SendCancel>(), 0u);

@@ -77,7 +77,7 @@ TEST(SchedulerRestore, ALeaseWaitsForItsExecutorAndItsResultCounts) {
   driver.Restore({Earlier(driver, "a", IncidentState::kRunning)});
   EXPECT_EQ(driver.Counters().leases_restored, 1u);
   EXPECT_EQ(driver.Leased(), 1u);
-  HelloInfo hello = driver.HelloOf("e", 1);
+  dispatch::Hello hello = driver.HelloOf("e", 1);
   hello.results_waiting = {{"a", 1}};
   driver.Hello(kStream, hello);
   EXPECT_TRUE(driver.Only<SendWelcome>().decisions.at(0).keep);

@@ -1,8 +1,7 @@
-#include "executor/attach/ingest_link.h"
+#include "executor/attach/grpc_ingest_channel.h"
 
 #include <deque>
-#include <iterator>
-#include <random>
+#include <optional>
 #include <utility>
 
 #include <grpcpp/create_channel.h>
@@ -17,13 +16,9 @@
 namespace runner::executor {
 namespace {
 
-constexpr Duration kWelcomeTimeout = std::chrono::seconds(10);
-constexpr std::size_t kMaxUnanswered = 20'000;  // keep-alives; a day of them
-
-double Random01() {
-  thread_local std::mt19937_64 engine(std::random_device{}());
-  return std::uniform_real_distribution<>(0.0, 1.0)(engine);
-}
+// Messages that may wait for ingest to read: more than results can wait, each of which is sent once
+// a stream. All others are small, so this bounds the bytes as well.
+constexpr std::size_t kMaxOutbound = 2 * kMaxLeasesListed;
 
 // Null when ingest is at a Unix socket, which is plain text always.
 const TlsCredentials* UsedAt(const std::string& address, const TlsCredentials* tls) {
@@ -50,10 +45,10 @@ std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address, const Tls
 // One attempt to attach. gRPC's threads and the loop thread meet under the mutex. A hold keeps the
 // call open for writes from outside until reading has ended; after that nothing is started any
 // more.
-class IngestLink::Stream final
+class GrpcIngestChannel::Stream final
     : public grpc::ClientBidiReactor<v1::ExecutorMessage, v1::IngestMessage> {
  public:
-  explicit Stream(IngestLink& link) : link_(link) {}
+  explicit Stream(GrpcIngestChannel& channel) : channel_(channel) {}
   // Waits for gRPC: the reactor must not go before OnDone.
   ~Stream() override {
     context_.TryCancel();
@@ -63,18 +58,21 @@ class IngestLink::Stream final
   }
 
   void Begin(v1::ExecutorMessage hello) {
-    link_.guard_.Show(context_);
-    link_.stub_->async()->Attach(&context_, this);
+    channel_.guard_.Show(context_);
+    channel_.stub_->async()->Attach(&context_, this);
     AddHold();
     StartRead(&response_);
     Write(std::move(hello));
     StartCall();
   }
-  void Write(v1::ExecutorMessage message) {
+  // False when too much waits already: ingest does not read.
+  bool Write(v1::ExecutorMessage message) {
     const MutexLock lock(mutex_);
-    if (ended_ || closing_) return;
+    if (ended_ || closing_) return true;
+    if (outbound_.size() >= kMaxOutbound) return false;
     outbound_.push_back(std::move(message));
     if (!std::exchange(writing_, true)) StartWrite(&outbound_.front());
+    return true;
   }
   void Close() {
     const MutexLock lock(mutex_);
@@ -95,11 +93,11 @@ class IngestLink::Stream final
         const MutexLock lock(mutex_);
         reading_ = false;
       }
-      link_.inbox_.Post([this, &link = link_] {
-        // The link destroys its stream on the loop thread only, and a destroyed one has no say.
-        if (link.stream_.get() != this) return;
-        link.OnResponse(response_);
-        if (link.stream_.get() == this) ReadNext();
+      channel_.inbox_.Post([this, &channel = channel_] {
+        // The channel destroys its stream on the loop thread only, and a destroyed one has no say.
+        if (channel.stream_.get() != this) return;
+        channel.OnResponse(response_);
+        if (channel.stream_.get() == this) ReadNext();
       });
       return;
     }
@@ -121,8 +119,8 @@ class IngestLink::Stream final
     }
   }
   void OnDone(const grpc::Status& status) override {
-    link_.inbox_.Post([&link = link_, this, status] {
-      if (link.stream_.get() == this) link.OnDone(status);
+    channel_.inbox_.Post([&channel = channel_, this, status] {
+      if (channel.stream_.get() == this) channel.OnDone(status);
     });
     // Notified under the lock: once it is released the object may be gone.
     const MutexLock lock(mutex_);
@@ -136,7 +134,7 @@ class IngestLink::Stream final
     return !reading_ && !std::exchange(ended_, true);
   }
 
-  IngestLink& link_;
+  GrpcIngestChannel& channel_;
   grpc::ClientContext context_;
   v1::IngestMessage response_;  // between OnReadDone and ReadNext it belongs to the loop
 
@@ -150,89 +148,52 @@ class IngestLink::Stream final
   bool done_ GUARDED_BY(mutex_) = false;
 };
 
-IngestLink::IngestLink(const std::string& address, LinkSecurity security, Inbox& inbox,
-                       IngestLinkListener& listener, Logger logger)
+GrpcIngestChannel::GrpcIngestChannel(const std::string& address, ChannelSecurity security,
+                                     Inbox& inbox)
     : address_(address),
       inbox_(inbox),
-      listener_(listener),
-      logger_(std::move(logger)),
       guard_(security.guard),
       tls_(UsedAt(address, security.tls)),
       stub_(v1::Dispatcher::NewStub(MakeChannel(address, tls_))) {}
 
-IngestLink::~IngestLink() {
-  inbox_.Cancel(retry_timer_);
-  inbox_.Cancel(welcome_timer_);
-  inbox_.Cancel(beat_timer_);
-  inbox_.Cancel(close_timer_);
-}
+GrpcIngestChannel::~GrpcIngestChannel() = default;
 
-void IngestLink::Start() { Dial(); }
-
-void IngestLink::Send(v1::ExecutorMessage message) {
-  if (stream_ && attached()) stream_->Write(std::move(message));
-}
-
-void IngestLink::Close(Duration limit, std::function<void()> closed) {
-  closing_ = true;
-  inbox_.Cancel(retry_timer_);
-  if (!stream_) {
-    closed();
-    return;
-  }
-  closed_ = std::move(closed);
-  if (attached()) {
-    stream_->Close();
-    close_timer_ = inbox_.After(limit, [this] {
-      if (stream_) stream_->Cancel();
-    });
-  } else {
-    stream_->Cancel();
-  }
-}
-
-void IngestLink::Dial() {
-  v1::ExecutorMessage hello;
-  *hello.mutable_hello() = listener_.MakeHello();
-  dialled_at_ = inbox_.Now().mono;
+void GrpcIngestChannel::Open(dispatch::Hello hello, IngestChannelListener& listener) {
+  listener_ = &listener;
+  refused_.clear();
   stream_ = std::make_unique<Stream>(*this);
-  stream_->Begin(std::move(hello));
-  welcome_timer_ = inbox_.After(kWelcomeTimeout, [this] {
-    if (stream_) stream_->Cancel();
-  });
+  stream_->Begin(ToProto(dispatch::ExecutorMessage(std::move(hello))));
 }
 
-void IngestLink::OnResponse(const v1::IngestMessage& message) {
+void GrpcIngestChannel::Send(dispatch::ExecutorMessage message) {
+  if (!stream_ || !refused_.empty()) return;
+  if (!stream_->Write(ToProto(message))) Refuse("ingest does not read");
+}
+
+void GrpcIngestChannel::Close() {
+  if (stream_) stream_->Close();
+}
+
+void GrpcIngestChannel::Cancel() {
+  if (stream_) stream_->Cancel();
+}
+
+// The stream ends for this reason.
+void GrpcIngestChannel::Refuse(const std::string& why) {
+  refused_ = "--ingest-address " + address_ + ": " + why;
+  stream_->Cancel();
+}
+
+void GrpcIngestChannel::OnResponse(const v1::IngestMessage& message) {
   if (!refused_.empty()) return;  // the stream is being cancelled
   if (const auto problem = WhyInvalid(message)) {
-    refused_ = "--ingest-address " + address_ + ": ingest has sent " + *problem;
-    stream_->Cancel();
-    return;
+    return Refuse("ingest has sent " + *problem);
   }
-  if (message.has_welcome() && !attached()) {
-    inbox_.Cancel(welcome_timer_);
-    if (const auto why = listener_.WhyNotAttach(message.welcome())) {
-      refused_ = *why;
-      stream_->Cancel();
-      return;
-    }
-    backoff_.Reset();
-    last_error_.clear();
-    confirmed_at_ = dialled_at_;
-    attached_.store(true, std::memory_order_relaxed);
-    beat_interval_ = FromProto(message.welcome().beat_interval()).value_or(Duration::zero());
-    lease_ttl_ = FromProto(message.welcome().lease_ttl()).value_or(Duration::zero());
-    if (beat_interval_ > Duration::zero()) {
-      beat_timer_ = inbox_.After(beat_interval_, [this] { Beat(); });
-    }
-    logger_.Info("Attached to ingest", {{"ingest_id", message.welcome().ingest_id()}});
-  }
-  if (message.has_beat_ack()) OnBeatAck(message.beat_ack().seq());
-  if (attached()) listener_.OnMessage(message);
+  if (const auto known = FromProto(message)) listener_->OnMessage(*known);
 }
 
 // An ingest that refuses our certificate, or the lack of one, hangs up without a word.
-std::string IngestLink::Explain(const grpc::Status& status) const {
+std::string GrpcIngestChannel::Explain(const grpc::Status& status) const {
   std::string message = "--ingest-address " + address_ + ": " + status.error_message();
   const auto says = [&](const char* part) { return message.find(part) != std::string::npos; };
   if (status.error_code() == grpc::StatusCode::UNIMPLEMENTED || says("http1.x") ||
@@ -250,48 +211,10 @@ std::string IngestLink::Explain(const grpc::Status& status) const {
   return message + "; perhaps ingest refuses our certificate, " + tls_->OwnCertificateText();
 }
 
-void IngestLink::OnDone(const grpc::Status& status) {
-  inbox_.Cancel(welcome_timer_);
-  inbox_.Cancel(beat_timer_);
+void GrpcIngestChannel::OnDone(const grpc::Status& status) {
   stream_.reset();
-  unanswered_.clear();
-  const std::string refused = std::exchange(refused_, "");
-  const std::string why = refused.empty() ? Explain(status) : refused;
-  const bool was_attached = attached_.exchange(false);
-  const bool superseded = status.error_code() == grpc::StatusCode::ABORTED;
-  closing_ = closing_ || superseded;
-  const Duration delay = backoff_.Next(Random01());
-  if (!closing_ && (was_attached || last_error_ != why)) {
-    last_error_ = why;  // one line for each new cause
-    logger_.Warn("Not attached to ingest, retrying", {{"error", why}, {"retry_in", delay}});
-  }
-  if (!closing_) retry_timer_ = inbox_.After(delay, [this] { Dial(); });
-  if (was_attached) listener_.OnDetached(superseded);
-  if (const auto closed = std::exchange(closed_, nullptr)) closed();
-}
-
-void IngestLink::Beat() {
-  // A TCP connection may live while nobody answers: another stream is tried, and nothing grows.
-  const bool silent = !unanswered_.empty() && lease_ttl_ > Duration::zero() &&
-                      inbox_.Now().mono - unanswered_.begin()->second >= lease_ttl_;
-  if (silent || unanswered_.size() >= kMaxUnanswered) {
-    refused_ = "--ingest-address " + address_ + ": ingest has not answered a keep-alive in time";
-    stream_->Cancel();
-    return;
-  }
-  v1::ExecutorMessage request;
-  request.mutable_beat()->set_seq(++beats_);
-  unanswered_[beats_] = inbox_.Now().mono;
-  Send(std::move(request));
-  beat_timer_ = inbox_.After(beat_interval_, [this] { Beat(); });
-}
-
-// An answer may have waited long to be read; what it proves is as old as its question.
-void IngestLink::OnBeatAck(std::uint64_t seq) {
-  const auto sent = unanswered_.find(seq);
-  if (sent == unanswered_.end()) return;
-  confirmed_at_ = sent->second;
-  unanswered_.erase(unanswered_.begin(), std::next(sent));
+  const std::string why = refused_.empty() ? Explain(status) : refused_;
+  listener_->OnEnded(status.error_code() == grpc::StatusCode::ABORTED, why);
 }
 
 }  // namespace runner::executor

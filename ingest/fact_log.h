@@ -8,8 +8,8 @@
 
 namespace runner::ingest {
 
-// The log line of each effect that has one; messages to executors have none.
-struct EffectLog {
+// The log line of each fact. A fact that is added does not compile until it is here.
+struct FactLog {
   const Logger& logger;
   OverflowPolicy policy;
   Duration max_age;
@@ -17,17 +17,15 @@ struct EffectLog {
 
   void operator()(const EventReceived& e) const;
   void operator()(const EventFiltered& e) const;
+  void operator()(const EventEscalated&) const {}  // the incident that follows is logged
   void operator()(const EventBreakerDropped& e) const;
   void operator()(const BreakerChanged& e) const;
   void operator()(const EventQueued& e) const;
   void operator()(const QueueOverflowed& e) const;
   void operator()(const EventExpired& e) const;
-  void operator()(const CancelSilent& e) const;
   void operator()(const IncidentLeased& e) const;
   void operator()(const IncidentRequeued& e) const;
   void operator()(const IncidentFinished& e) const;
-  template <typename Message>
-  void operator()(const Message&) const {}
 };
 
 }  // namespace runner::ingest

@@ -1,4 +1,4 @@
-#include "ingest/effect_log.h"
+#include "ingest/fact_log.h"
 
 namespace runner::ingest {
 namespace {
@@ -22,7 +22,7 @@ std::string Participle(CircuitBreaker::State state) {
 
 }  // namespace
 
-void EffectLog::operator()(const EventReceived& e) const {
+void FactLog::operator()(const EventReceived& e) const {
   logger.Info("Event received", {{"event_id", e.event_id},
                                  {"cluster", e.event.cluster},
                                  {"resource", ResourceText(e.event.resource)},
@@ -30,7 +30,7 @@ void EffectLog::operator()(const EventReceived& e) const {
                                  {"fault_type", e.event.fault_type}});
 }
 
-void EffectLog::operator()(const EventFiltered& e) const {
+void FactLog::operator()(const EventFiltered& e) const {
   logger.Debug("Event filtered", {{"event_id", e.event_id},
                                   {"cluster", e.event.cluster},
                                   {"reason", e.reason},
@@ -38,53 +38,48 @@ void EffectLog::operator()(const EventFiltered& e) const {
                                   {"severity_threshold", ToString(e.threshold)}});
 }
 
-void EffectLog::operator()(const EventBreakerDropped& e) const {
+void FactLog::operator()(const EventBreakerDropped& e) const {
   logger.Debug(
       "Event dropped",
       {{"event_id", e.event_id}, {"cluster", e.event.cluster}, {"reason", "circuit_breaker"}});
 }
 
-void EffectLog::operator()(const BreakerChanged& e) const {
+void FactLog::operator()(const BreakerChanged& e) const {
   logger.Warn("Circuit breaker " + Participle(e.state),
               {{"failures", e.failures}, {"cooldown", cooldown}});
 }
 
-void EffectLog::operator()(const EventQueued& e) const {
+void FactLog::operator()(const EventQueued& e) const {
   logger.Info("Event queued", {{"event_id", EventId(e.incident)},
                                {"incident_id", e.incident.id},
                                {"cluster", e.incident.event.cluster},
                                {"queue_depth", e.queue_depth}});
 }
 
-void EffectLog::operator()(const QueueOverflowed& e) const {
+void FactLog::operator()(const QueueOverflowed& e) const {
   logger.Error("Queue overflow", {{"cluster", e.cluster},
                                   {"event_id", e.event_id},
                                   {"policy", ToString(policy)},
                                   {"depth", e.depth}});
 }
 
-void EffectLog::operator()(const EventExpired& e) const {
+void FactLog::operator()(const EventExpired& e) const {
   logger.Warn("Expired queued event", {{"cluster", e.incident.event.cluster},
                                        {"event_id", EventId(e.incident)},
                                        {"age", e.age},
                                        {"max_age", max_age}});
 }
 
-void EffectLog::operator()(const CancelSilent& e) const {
-  logger.Warn("Executor detached after missing keep-alives",
-              {{"executor_id", e.executor_id}, {"silence", e.silence}, {"leases", e.leases}});
-}
-
-void EffectLog::operator()(const IncidentLeased& e) const {
+void FactLog::operator()(const IncidentLeased& e) const {
   logger.Info("Incident leased", IncidentFields(e.lease, e.cluster, e.executor_id, "leased", ""));
 }
 
-void EffectLog::operator()(const IncidentRequeued& e) const {
+void FactLog::operator()(const IncidentRequeued& e) const {
   logger.Info("Incident requeued",
               IncidentFields(e.lease, e.cluster, e.executor_id, "queued", e.reason));
 }
 
-void EffectLog::operator()(const IncidentFinished& e) const {
+void FactLog::operator()(const IncidentFinished& e) const {
   logger.Info("Incident finished",
               IncidentFields(e.lease, e.cluster, e.executor_id, e.status, e.reason));
 }

@@ -1,0 +1,311 @@
+#include "executor/core/executor.h"
+
+#include <algorithm>
+#include <variant>
+
+#include "executor/core/time_budget.h"
+
+namespace runner::executor {
+namespace {
+
+// Why an offer was rejected that came after the deadline of the leases.
+constexpr std::string_view kLate = "late";
+
+}  // namespace
+
+Executor::Executor(ExecutorIdentity identity, Timers& timers, IngestChannel& channel,
+                   RunSupervisor& supervisor, std::function<double()> random, const Logger& logger)
+    : identity_(std::move(identity)),
+      timers_(timers),
+      logger_(logger.Named("executor")),
+      supervisor_(supervisor),
+      admission_(identity_.slots),
+      session_(identity_.ingest_address, channel, timers, *this, std::move(random),
+               logger.Named("attach")) {}
+
+Executor::~Executor() {
+  timers_.Cancel(drain_timer_);
+  timers_.Cancel(delivery_timer_);
+}
+
+void Executor::Start(std::vector<std::pair<Lease, Outcome>> results) {
+  for (auto& [lease, outcome] : results) admission_.Restore(lease, std::move(outcome));
+  session_.Start();
+}
+
+// --- runs -----------------------------------------------------------------------------------
+
+void Executor::OnRunStarted(const StartedRun& run) {
+  session_.Send(dispatch::Started{run.lease, run.pid, run.started_at});
+}
+
+void Executor::OnRunFinished(const Lease& lease, const Outcome& outcome) {
+  if (draining()) {
+    if (outcome.status == RunStatus::kInterrupted) {
+      interrupted_.push_back(lease.incident_id);
+    } else {
+      ++completed_;
+    }
+  }
+  admission_.OnFinished(lease, outcome);
+  SendResult(lease, outcome);
+  const auto next = std::find_if(waiting_.begin(), waiting_.end(), [&](const auto& entry) {
+    return entry.first.incident_id == lease.incident_id;
+  });
+  if (next != waiting_.end()) {
+    const auto [waiting, incident] = *next;
+    waiting_.erase(next);
+    if (!Run(waiting, incident)) EndUnstarted(waiting, RunStatus::kInterrupted, kShortage);
+  }
+  if (supervisor_.tainted()) {
+    MustEnd(kExitTainted, "a run could not be contained");
+  } else {
+    SendCredits();
+  }
+  AdvanceDrain();
+}
+
+bool Executor::Run(const Lease& lease, const Incident& incident) {
+  const auto running = admission_.Running();
+  const bool occupied = std::any_of(running.begin(), running.end(), [&](const Lease& other) {
+    return other.incident_id == lease.incident_id && other != lease && !waiting_.contains(other);
+  });
+  if (!occupied) return supervisor_.Start(lease, incident);
+  waiting_.emplace(lease, incident);
+  return true;
+}
+
+void Executor::Stop(const Lease& lease, StopReason reason) {
+  if (waiting_.erase(lease) == 0) {
+    supervisor_.Stop(lease, reason);
+  } else if (reason == StopReason::kInterrupted) {
+    EndUnstarted(lease, RunStatus::kInterrupted, "shutdown");
+  } else {
+    EndUnstarted(lease, RunStatus::kCancelled, "cancelled");
+  }
+}
+
+void Executor::StopAll(StopReason reason) {
+  for (const Lease& lease : admission_.Running()) Stop(lease, reason);
+}
+
+void Executor::EndUnstarted(const Lease& lease, RunStatus status, std::string_view reason) {
+  Outcome outcome;
+  outcome.status = status;
+  outcome.reason = reason;
+  outcome.contained = true;  // it never ran
+  outcome.started_at = outcome.finished_at = timers_.Now().wall;
+  admission_.OnFinished(lease, outcome);
+  SendResult(lease, outcome);
+  SendCredits();
+}
+
+// --- what is told to ingest -------------------------------------------------------------------
+
+dispatch::Hello Executor::MakeHello() {
+  dispatch::Hello hello;
+  hello.executor_id = identity_.executor_id;
+  hello.boot_id = identity_.boot_id;
+  hello.version = identity_.version;
+  hello.slots = identity_.slots;
+  hello.sidecar = identity_.sidecar;
+  hello.stop_budget = time_budget::Stop(identity_.kill_grace);
+  hello.running = admission_.Running();
+  for (const auto& [lease, outcome] : admission_.results_waiting()) {
+    hello.results_waiting.push_back(lease);
+  }
+  return hello;
+}
+
+void Executor::SendResult(const Lease& lease, const Outcome& outcome) {
+  session_.Send(dispatch::Result{lease, outcome});
+  unacknowledged_.insert(lease);
+}
+
+void Executor::SendWaitingResults() {
+  const std::map<Lease, Outcome>& results = admission_.results_waiting();
+  auto next = last_result_sent_ ? results.upper_bound(*last_result_sent_) : results.begin();
+  for (; next != results.end() && unacknowledged_.size() < kMaxUnacknowledged; ++next) {
+    last_result_sent_ = next->first;
+    if (!unacknowledged_.contains(next->first)) SendResult(next->first, next->second);
+  }
+}
+
+void Executor::SendCredits() {
+  if (!draining()) session_.Send(dispatch::Credits{admission_.credits()});
+}
+
+// --- what ingest says -------------------------------------------------------------------------
+
+void Executor::OnMessage(const dispatch::IngestMessage& message) {
+  std::visit([this](const auto& one) { Hear(one); }, message);
+}
+
+std::optional<Duration> Executor::DeadlineAfter(const dispatch::Welcome& welcome) const {
+  if (identity_.sidecar) return std::nullopt;
+  return time_budget::LeaseDeadline(welcome.lease_ttl, identity_.kill_grace);
+}
+
+// Ingest gives what it has not heard of for the life of a lease to another executor: by then
+// nothing of it may run here, also when this process is stopped.
+std::optional<std::string> Executor::WhyNotAttach(const dispatch::Welcome& welcome) const {
+  using std::chrono::seconds;
+  const std::optional<Duration> deadline = DeadlineAfter(welcome);
+  const Duration needed = time_budget::kKeepAlivesWithinLease * welcome.keep_alive_interval;
+  if (!deadline || *deadline >= needed) return std::nullopt;
+  const auto least = std::chrono::ceil<seconds>(time_budget::Stop(identity_.kill_grace) +
+                                                time_budget::kClockMargin + needed);
+  return "--lease-ttl of ingest is too short for an executor that is not its sidecar: with this "
+         "--agent-kill-grace it is to be at least " +
+         std::to_string(least.count()) + " s";
+}
+
+bool Executor::LeasesHaveEnded() const {
+  return deadline_after_ && timers_.Now().mono >= session_.confirmed_at() + *deadline_after_;
+}
+
+void Executor::ExtendLeases() {
+  if (deadline_after_) supervisor_.ExtendLeases(session_.confirmed_at() + *deadline_after_);
+}
+
+void Executor::Hear(const dispatch::Welcome& welcome) {
+  deadline_after_ = DeadlineAfter(welcome);
+  ExtendLeases();
+  admission_.OnWelcome();  // before anything grants a credit: those of the stream before are void
+  last_result_sent_.reset();
+  unacknowledged_.clear();
+  for (const auto& [lease, keep] : welcome.decisions) {
+    if (keep) continue;
+    Stop(lease, StopReason::kCancelled);
+    Forget(lease);
+  }
+  // What was said to the stream before may be lost.
+  for (const StartedRun& run : supervisor_.Started()) OnRunStarted(run);
+  SendWaitingResults();
+  if (draining()) {
+    session_.Send(dispatch::Draining{});
+  } else {
+    SendCredits();
+  }
+  AdvanceDrain();
+}
+
+void Executor::Hear(const dispatch::Offer& offer) {
+  const Lease& lease = offer.lease;
+  const Admission::Verdict verdict = admission_.OnOffer(lease);
+  // An offer that waited while this process was stopped may be given to another executor by now.
+  const bool late = LeasesHaveEnded();
+  if (verdict == Admission::Verdict::kTake && (late || !Run(lease, offer.incident))) {
+    admission_.OnNotStarted(lease);
+    session_.Send(dispatch::Rejected{lease, std::string(late ? kLate : kShortage)});
+    SendCredits();
+  } else if (verdict == Admission::Verdict::kTake || verdict == Admission::Verdict::kHeld) {
+    session_.Send(dispatch::Accepted{lease});
+  } else {
+    session_.Send(dispatch::Rejected{lease, std::string(ToString(verdict))});
+  }
+}
+
+void Executor::Hear(const dispatch::ResultAck& ack) {
+  Forget(ack.lease);
+  SendWaitingResults();
+  AdvanceDrain();
+}
+
+void Executor::Hear(const dispatch::Cancel& cancel) {
+  if (admission_.IsRunning(cancel.lease)) {
+    Stop(cancel.lease,
+         cancel.reason == "shutdown" ? StopReason::kInterrupted : StopReason::kCancelled);
+  } else if (cancel.reason != "shutdown" && cancel.reason != "cancelled") {
+    // Nobody wants its result. At a shutdown, or when an operator has cancelled it, ingest does.
+    Forget(cancel.lease);
+  }
+  SendWaitingResults();
+  AdvanceDrain();
+}
+
+void Executor::Forget(const Lease& lease) {
+  if (!admission_.results_waiting().contains(lease)) return;
+  admission_.OnRecorded(lease);
+  supervisor_.ForgetResult(lease);
+  unacknowledged_.erase(lease);
+}
+
+void Executor::OnDetached(bool superseded) {
+  admission_.OnStreamEnded();
+  if (!superseded) return;
+  superseded_ = true;
+  StopAll(StopReason::kCancelled);
+  MustEnd(kExitSuperseded, "another executor with the id " + identity_.executor_id +
+                               " has attached; give each executor an id of its own "
+                               "(--executor-id)");
+}
+
+// --- the end of the process -------------------------------------------------------------------
+
+void Executor::MustEnd(int exit_code, const std::string& why) {
+  // A drain that was asked for ends as one, unless something was left behind.
+  if (exit_code_ == kExitTainted || (draining() && exit_code != kExitTainted)) return;
+  exit_code_ = exit_code;
+  logger_.Error("Executor must end", {{"error", why}});
+  Drain("none");
+}
+
+void Executor::OnDrain(Duration timeout, std::function<void()> done) {
+  drain_timeout_ = timeout;
+  drained_ = std::move(done);
+}
+
+void Executor::OnSignal(const std::string& signal) {
+  if (++signals_ == 1) return Drain(signal);
+  if (interrupting_) supervisor_.KillAll();
+  InterruptRuns();
+}
+
+void Executor::Drain(const std::string& signal) {
+  if (draining_.exchange(true)) return;
+  drain_began_ = timers_.Now().mono;
+  logger_.Info("Shutting down gracefully", {{"signal", signal},
+                                            {"in_flight_agents", supervisor_.active()},
+                                            {"shutdown_timeout", drain_timeout_}});
+  admission_.BeginDrain();
+  session_.Send(dispatch::Draining{});
+  drain_timer_ = timers_.After(drain_timeout_, [this] { InterruptRuns(); });
+  AdvanceDrain();
+}
+
+void Executor::InterruptRuns() {
+  if (!draining() || !drained_ || std::exchange(interrupting_, true)) return;
+  StopAll(StopReason::kInterrupted);
+  AdvanceDrain();
+}
+
+void Executor::AdvanceDrain() {
+  if (!draining() || !drained_ || !admission_.Running().empty()) return;
+  timers_.Cancel(drain_timer_);
+  // A superseded executor has nobody to deliver to: its session stays down.
+  if (admission_.results_waiting().empty() || superseded_) {
+    FinishDrain();
+  } else if (delivery_timer_ == Timers::kNoTimer) {
+    delivery_timer_ = timers_.After(time_budget::kDelivery, [this] { FinishDrain(); });
+  }
+}
+
+void Executor::FinishDrain() {
+  timers_.Cancel(delivery_timer_);
+  if (auto done = std::exchange(drained_, nullptr)) {
+    session_.Close(time_budget::kGoodbye, std::move(done));
+  }
+}
+
+void Executor::LogDrained() const {
+  if (!interrupted_.empty()) logger_.Warn("Agents interrupted", {{"incident_ids", interrupted_}});
+  if (!admission_.results_waiting().empty()) {
+    logger_.Warn("Results not delivered", {{"results", admission_.results_waiting().size()}});
+  }
+  logger_.Info("Shutdown complete", {{"duration", timers_.Now().mono - drain_began_},
+                                     {"agents_completed", completed_},
+                                     {"agents_interrupted", interrupted_.size()}});
+}
+
+}  // namespace runner::executor

@@ -4,12 +4,16 @@
 #include <atomic>
 #include <charconv>
 #include <future>
+#include <limits>
+#include <map>
 #include <mutex>
+#include <optional>
 #include <stdexcept>
 #include <string_view>
 #include <thread>
 #include <utility>
 
+#include <arpa/inet.h>
 #include <grpc/grpc.h>
 #include <grpc/support/alloc.h>
 #include <grpc/support/log.h>
@@ -21,15 +25,20 @@
 #include <grpcpp/impl/server_initializer.h>
 #include <grpcpp/impl/service_type.h>
 #include <grpcpp/resource_quota.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 
 #include "common/address.h"
 #include "common/call_pool.h"
 #include "common/descriptor_limit.h"
+#include "common/heap.h"
 #include "common/inbox.h"
 #include "common/listener.h"
 #include "common/loop_probe.h"
 #include "common/mutex.h"
 #include "common/reflection.h"
+#include "common/session_peers.h"
+#include "common/trickle.h"
 #include "common/unique_fd.h"
 
 namespace runner {
@@ -49,14 +58,25 @@ constexpr std::chrono::milliseconds kHandshakeTimeout = std::chrono::seconds(10)
 // A connection without calls. Clients connect again with their next call.
 constexpr int kConnectionIdleMs = 60'000;
 constexpr int kMaxStreams = 100;
-// Buffers and calls of all connections.
-constexpr std::size_t kMemoryQuotaBytes = 64 * 1024 * 1024;
+// Buffers and calls of all connections. Above it gRPC ends any stream, also that of an executor:
+// more than the growth at which connections are cut.
+constexpr std::size_t kMemoryQuotaBytes = 128 * 1024 * 1024;
 // gRPC parses what it has read before anything else, so this bounds how far a flood gets ahead.
 constexpr int kMaxReadBytes = 64 * 1024;
 constexpr std::size_t kMaxConnections = 1024;
 // Calls that exist at a time take about 13 KB each. The limit of streams does not hold against a
 // client that resets its streams, or never acknowledges the limit (gRPC 1.51).
 constexpr std::size_t kMaxCalls = 2'000;
+// gRPC 1.51 bounds neither a header block nor the answers to pings that a client does not read: a
+// header field of one byte takes 115. Connections are cut when the process has grown by this much.
+constexpr std::size_t kMaxGrowthBytes = std::size_t{64} << 20;
+// Connections that have sent less than the growth by this factor are not its cause. The measured
+// factor is up to 192, while the list of fields is moved to a larger place.
+constexpr std::size_t kMemoryPerByte = 1024;
+// How often free memory is returned to the kernel meanwhile.
+constexpr Duration kFreeTime = std::chrono::milliseconds(100);
+// Memory that is still in use by then is not that of connections.
+constexpr Duration kMaxGrowthTime = std::chrono::seconds(1);
 
 struct CallCounts {
   std::atomic<std::uint64_t> begun{0};
@@ -106,6 +126,66 @@ std::uint64_t ChannelzNumber(const std::string& json, std::string_view name) {
 std::string TakeText(char* text) {
   const std::unique_ptr<char, decltype(&::gpr_free)> owned(text, &::gpr_free);
   return text == nullptr ? "" : text;
+}
+
+// Tells when the process has grown so much that its clients may be the cause. Belongs to one
+// thread.
+class GrowthDetector {
+ public:
+  // By how many bytes; 0 when it has not.
+  std::size_t Growth(MonoTime now) {
+    const std::size_t bytes = AnonymousMemory();
+    if (bytes == 0) return 0;  // not known
+    calm_bytes_ = std::min(calm_bytes_, bytes);
+    if (bytes - calm_bytes_ <= kMaxGrowthBytes) {
+      since_.reset();
+      return 0;
+    }
+    if (!since_) {
+      since_ = now;
+      trimmed_ = now;
+    }
+    if (now - *since_ >= kMaxGrowthTime) {
+      calm_bytes_ = bytes;
+      return 0;
+    }
+    if (now - trimmed_ >= kFreeTime) {
+      TrimHeap();
+      trimmed_ = now;
+    }
+    return bytes - calm_bytes_;
+  }
+  // Connections were cut: their memory will be free.
+  void OnCut(MonoTime now) {
+    if (since_) since_ = now;
+  }
+
+ private:
+  std::size_t calm_bytes_ = std::numeric_limits<std::size_t>::max();
+  std::optional<MonoTime> since_;  // of the growth, or of the latest cut
+  MonoTime trimmed_;
+};
+
+// The peer of a connection as grpc::ServerContextBase::peer() returns it; empty for a Unix socket.
+std::string PeerOf(int fd) {
+  sockaddr_storage name{};
+  socklen_t size = sizeof name;
+  if (::getpeername(fd, reinterpret_cast<sockaddr*>(&name), &size) != 0) return {};
+  char text[INET6_ADDRSTRLEN] = "";
+  if (name.ss_family == AF_INET) {
+    const auto& ipv4 = reinterpret_cast<const sockaddr_in&>(name);
+    ::inet_ntop(AF_INET, &ipv4.sin_addr, text, sizeof text);
+    return "ipv4:" + std::string(text) + ':' + std::to_string(ntohs(ipv4.sin_port));
+  }
+  if (name.ss_family != AF_INET6) return {};
+  const auto& ipv6 = reinterpret_cast<const sockaddr_in6&>(name);
+  const std::string port = ':' + std::to_string(ntohs(ipv6.sin6_port));
+  if (IN6_IS_ADDR_V4MAPPED(&ipv6.sin6_addr)) {
+    ::inet_ntop(AF_INET, &ipv6.sin6_addr.s6_addr[12], text, sizeof text);
+    return "ipv4:" + std::string(text) + port;
+  }
+  ::inet_ntop(AF_INET6, &ipv6.sin6_addr, text, sizeof text);
+  return "ipv6:%5B" + std::string(text) + "%5D" + port;
 }
 
 // Tells from the calls of the server whether its clients flood it. Belongs to one thread.
@@ -167,7 +247,10 @@ ListenSockets Listen(const std::string& address) {
 ConnectionTable::Limits ConnectionLimits() {
   const std::size_t most = std::clamp<std::size_t>(DescriptorLimit() / 8, 8, kMaxConnections);
   // After the timeout gRPC has closed those that did not become HTTP/2.
-  return {.connections = most, .per_address = most * 3 / 4, .settled_after = kHandshakeTimeout};
+  return {.connections = most,
+          .per_address = most * 3 / 4,
+          .keep_serving = true,
+          .settled_after = kHandshakeTimeout};
 }
 
 void SetArguments(grpc::ServerBuilder& builder) {
@@ -193,15 +276,19 @@ void SetArguments(grpc::ServerBuilder& builder) {
 class GrpcEndpoint::Impl {
  public:
   Impl(const std::string& address, const std::vector<grpc::Service*>& services,
-       std::shared_ptr<grpc::ServerCredentials> tls)
+       std::shared_ptr<grpc::ServerCredentials> tls, Options options)
       : address_(address),
+        options_(std::move(options)),
         reflection_(NewReflectionService(names_)),
         loop_(clock_),
         probe_(loop_, clock_),
-        listener_(loop_, Listen(address),
-                  {.limits = ConnectionLimits(),
-                   .flooded = [this] { return detector_.Flooded() || HandOverIsStuck(); }},
-                  [this](Listener::Id, UniqueFd& fd) { return HandOver(fd); }) {
+        listener_(
+            loop_, Listen(address),
+            {.limits = ConnectionLimits(),
+             .flooded = [this] { return Flooded(); },
+             .serves = [this](Listener::Id, int fd) { return HasSession(fd); },
+             .on_cut = [this](const char* reason, std::size_t count) { OnCut(reason, count); }},
+            [this](Listener::Id, UniqueFd& fd) { return HandOver(fd); }) {
     // A switch of the whole process, which stays on.
     grpc::EnableDefaultHealthCheckService(true);
 
@@ -291,6 +378,28 @@ class GrpcEndpoint::Impl {
     return waiting_ > 0 && clock_.Now().mono - progress_ > kHandOverTime;
   }
 
+  // The least that the clients behind a flood have sent.
+  std::optional<std::uint64_t> Flooded() {
+    const std::size_t growth = growth_.Growth(clock_.Now().mono);
+    if (detector_.Flooded() || HandOverIsStuck()) return 0;
+    if (growth == 0) return std::nullopt;
+    return growth / kMemoryPerByte;
+  }
+
+  bool HasSession(int fd) const {
+    return options_.sessions && !options_.sessions->Empty() &&
+           options_.sessions->Contains(PeerOf(fd));
+  }
+
+  // On the loop thread.
+  void OnCut(const char* reason, std::size_t count) {
+    const MonoTime now = clock_.Now().mono;
+    growth_.OnCut(now);
+    closed_[reason] += count;
+    if (!options_.on_closed || !trickle_.Pass(now, reason)) return;
+    options_.on_closed(reason, std::exchange(closed_[reason], 0));
+  }
+
   // gRPC leaks a connection that it is handed after its shutdown.
   void StopListening() {
     stopping_ = true;
@@ -303,10 +412,14 @@ class GrpcEndpoint::Impl {
   }
 
   std::string address_;
+  const Options options_;
   const std::shared_ptr<std::vector<std::string>> names_ =
       std::make_shared<std::vector<std::string>>();
   const std::shared_ptr<CallCounts> counts_ = std::make_shared<CallCounts>();
   FloodDetector detector_{counts_};
+  GrowthDetector growth_;
+  Trickle trickle_;
+  std::map<std::string, std::size_t> closed_;  // connections, by reason; since the last line
   const std::unique_ptr<grpc::Service> reflection_;
   const SystemClock clock_;
   Inbox loop_;
@@ -324,8 +437,12 @@ class GrpcEndpoint::Impl {
 };
 
 GrpcEndpoint::GrpcEndpoint(const std::string& address, const std::vector<grpc::Service*>& services,
+                           std::shared_ptr<grpc::ServerCredentials> tls, Options options)
+    : impl_(std::make_unique<Impl>(address, services, std::move(tls), std::move(options))) {}
+
+GrpcEndpoint::GrpcEndpoint(const std::string& address, const std::vector<grpc::Service*>& services,
                            std::shared_ptr<grpc::ServerCredentials> tls)
-    : impl_(std::make_unique<Impl>(address, services, std::move(tls))) {}
+    : GrpcEndpoint(address, services, std::move(tls), Options()) {}
 
 GrpcEndpoint::~GrpcEndpoint() = default;
 

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -15,21 +17,35 @@ class Service;
 
 namespace runner {
 
+class SessionPeers;
+
 // A gRPC server on one address, with what every server of ours has: server reflection
 // and the health service (grpc.health.v1.Health), SERVING for "" and for every service. Serves from
 // construction on. Closes connections that are dead, that do not become HTTP/2 within 10 s, or that
 // have no call for a minute, and permits the pings by which clients find out the same. Thread-safe.
 //
 // Bounds: 1,024 connections, or an eighth of the limit of descriptors when that is less (each takes
-// two), and three quarters of them for one address; 100 calls at a time on a connection. With more
-// than 2,000 calls in all, the connections that send most are cut. The services must be those of
-// the callback API: a synchronous one takes a thread for each call.
+// two), and three quarters of them for one address; 100 calls at a time on a connection. With one
+// too many, the oldest without a session is cut. With more than 2,000 calls in all, or when the
+// process has grown by 64 MiB, the connections that send most are cut, those with a session last.
+// The services must be those of the callback API: a synchronous one takes a thread for each call.
 class GrpcEndpoint {
  public:
+  struct Options {
+    // Who has a session; null: nobody. On a Unix socket, whose peers have no names, connections
+    // older than 10 s are treated as if they had one when there is one too many.
+    std::shared_ptr<const SessionPeers> sessions = nullptr;
+    // Connections were cut for this reason since it was last called with it: at most once a minute
+    // for each reason. On a thread of the endpoint.
+    std::function<void(const std::string& reason, std::size_t connections)> on_closed = {};
+  };
+
   // `address` is host:port (port 0 picks a free one) or unix:/path; a socket file that nobody
   // listens on any more is replaced. `tls` is for host:port; null, and on a socket, whose file says
   // who may connect, it is plain text. The services outlive the endpoint. Throws
   // std::runtime_error when it cannot listen.
+  GrpcEndpoint(const std::string& address, const std::vector<grpc::Service*>& services,
+               std::shared_ptr<grpc::ServerCredentials> tls, Options options);
   GrpcEndpoint(const std::string& address, const std::vector<grpc::Service*>& services,
                std::shared_ptr<grpc::ServerCredentials> tls = nullptr);
   // Shutdown without grace, if there was none.

@@ -30,12 +30,6 @@ struct StopDaemon {
   void operator()(MHD_Daemon* daemon) const { ::MHD_stop_daemon(daemon); }
 };
 
-Listener::Options ListenerOptions(const HttpServer::Options& options) {
-  return {.limits = {.connections = options.max_connections,
-                     .per_address = options.max_connections * 3 / 4},
-          .max_age = options.max_connection_age};
-}
-
 }  // namespace
 
 bool HttpRequest::HasQuery(std::string_view key) const {
@@ -57,7 +51,10 @@ class HttpServer::Impl {
         on_error_(std::move(on_error)),
         loop_(clock_),
         listener_(loop_, ListenOn({options.bind_address, options.port, {}}, options.option),
-                  ListenerOptions(options),
+                  {.limits = {.connections = options.max_connections,
+                              .per_address = options.max_connections * 3 / 4},
+                   .max_age = options.max_connection_age,
+                   .serves = [this](Listener::Id id, int) { return !without_head_.contains(id); }},
                   [this](Listener::Id id, UniqueFd& fd) { return Add(id, fd); }) {
     // No internal thread: the loop polls, and accepts for the library.
     daemon_.reset(::MHD_start_daemon(

@@ -31,8 +31,9 @@ using HttpHandler = std::function<HttpResponse(const HttpRequest&)>;
 
 // A small HTTP/1.1 server for probes and scrapes: a fixed set of paths, GET and HEAD only (others
 // get 405), no files. Each request has a connection of its own. A connection takes 8 KiB and two
-// descriptors; a request head beyond 8 KiB is refused. When there are too many connections, the one
-// that has sent least is closed.
+// descriptors; a request head beyond 8 KiB is refused. When there are too many connections, the
+// oldest is closed: one that has sent nothing, or else of those with or without a request,
+// whichever are more.
 //
 // Threads: has one, which serves one request at a time; waiting for a client takes no thread.
 // Handlers must be thread-safe and outlive the server.

@@ -17,11 +17,14 @@ namespace runner {
 namespace {
 
 // Connections taken in one turn of the loop, so that the rest of the loop is served as well.
-constexpr int kMaxPerTurn = 64;
+constexpr int kMaxPerTurn = 32;
 // Unix sockets do not count what they receive: each arrival counts as much.
 constexpr std::uint64_t kUnixArrivalBytes = 1024;
 constexpr Duration kRetryAfterShortage = std::chrono::milliseconds(100);
 constexpr Duration kFloodInterval = std::chrono::milliseconds(20);
+constexpr Duration kCalmInterval = std::chrono::seconds(1);
+// The time that a server may take to handle what has arrived.
+constexpr Duration kTrafficTime = std::chrono::seconds(10);
 
 // The bytes of the address; empty for a Unix socket.
 std::string KeyOf(const sockaddr_storage& name) {
@@ -144,8 +147,10 @@ int Listener::Admit(UniqueFd fd, UniqueFd given, const std::string& address) {
   const Id id = table_.Add(now, address);
   const int watched = fd.Get();
   open_.emplace(id, Connection{std::move(fd), !address.empty()});
-  if (const auto excess = table_.Excess(now, [this](Id one) { return Received(one); })) {
+  if (const auto excess = table_.Excess(
+          now, [this](Id one) { return Received(one); }, [this](Id one) { return Serves(one); })) {
     Cut(*excess);
+    Report("too many connections", 1);
     if (*excess == id) return 0;
   }
   try {
@@ -181,7 +186,8 @@ void Listener::OnEvents(Id id, std::uint32_t events) {
   found->second.received = received;
   if (unchecked_ < kTrafficStep) return;
   unchecked_ = 0;
-  if (flood_timer_ == Inbox::kNoTimer) CutBusiest();
+  traffic_ = loop_.Now().mono;
+  if (!flooded_) CutBusiest();
 }
 
 void Listener::Closed(Id id) {
@@ -218,6 +224,14 @@ void Listener::CutOld() {
   }
 }
 
+void Listener::Report(const char* reason, std::size_t connections) const {
+  if (options_.on_cut) options_.on_cut(reason, connections);
+}
+
+bool Listener::Serves(Id id) const {
+  return options_.serves && options_.serves(id, open_.at(id).fd.Get());
+}
+
 std::uint64_t Listener::Received(Id id) const {
   const Connection& connection = open_.at(id);
   if (!connection.is_tcp) return connection.received;
@@ -236,11 +250,24 @@ std::optional<std::string> Listener::Failure() const {
 }
 
 void Listener::CutBusiest() {
-  flood_timer_ = Inbox::kNoTimer;
-  if (!options_.flooded()) return;
-  for (const Id id : table_.Busiest([this](Id one) { return Received(one); })) Cut(id);
+  loop_.Cancel(std::exchange(flood_timer_, Inbox::kNoTimer));
+  const MonoTime now = loop_.Now().mono;
+  const std::optional<std::uint64_t> flood = options_.flooded();
+  flooded_ = flood.has_value();
+  if (flooded_ || now - traffic_ < kTrafficTime) {
+    flood_timer_ = loop_.After(kFloodInterval, [this] { CutBusiest(); });
+  }
+  if (!flooded_) {
+    if (now - calm_ < kCalmInterval) return;
+    calm_ = now;
+    table_.Calm([this](Id id) { return Received(id); }, [this](Id id) { return Serves(id); });
+    return;
+  }
+  const std::vector<Id> busiest = table_.Busiest([this](Id id) { return Received(id); },
+                                                 [this](Id id) { return Serves(id); }, *flood);
+  for (const Id id : busiest) Cut(id);
+  if (!busiest.empty()) Report("flood", busiest.size());
   PauseAccepting(2 * kFloodInterval);
-  flood_timer_ = loop_.After(kFloodInterval, [this] { CutBusiest(); });
 }
 
 }  // namespace runner

@@ -32,10 +32,16 @@ class Listener {
     Duration max_age = Duration::zero();
     // The time for which accept(2) may fail before Failure reports it.
     Duration failure_after = std::chrono::seconds(5);
-    // Returns true while clients send more than the server can serve; called on the loop thread,
-    // after every kTrafficStep bytes. Until it returns false the connections that send most are
-    // cut, and none is accepted. Empty: traffic is not watched.
-    std::function<bool()> flooded = {};
+    // Returns a number while clients send more than the server can serve: the bytes that all
+    // connections behind it have sent at the least. Called on the loop thread, after every
+    // kTrafficStep bytes and for some time after them. Until it returns nothing the connections
+    // that send most are cut, and none is accepted. Empty: traffic is not watched.
+    std::function<std::optional<std::uint64_t>()> flooded = {};
+    // Returns true for a connection that serves a client (ConnectionTable::Serves), given its
+    // descriptor; called on the loop thread. Empty: none does.
+    std::function<bool(Id, int)> serves = {};
+    // Connections were cut because there were too many, or for a flood; called on the loop thread.
+    std::function<void(const char* reason, std::size_t connections)> on_cut = {};
   };
   static constexpr std::uint64_t kTrafficStep = 16 * 1024;
   // Takes the connection over, which is non-blocking. Leaves the descriptor and returns false when
@@ -82,7 +88,9 @@ class Listener {
   void PauseAccepting(Duration time);
   void CutOld();
   void CutBusiest();
+  void Report(const char* reason, std::size_t connections) const;
   std::uint64_t Received(Id id) const;
+  bool Serves(Id id) const;
 
   Inbox& loop_;
   ListenSockets sockets_;
@@ -95,6 +103,9 @@ class Listener {
   Inbox::TimerId age_timer_ = Inbox::kNoTimer;
   Inbox::TimerId flood_timer_ = Inbox::kNoTimer;
   std::uint64_t unchecked_ = 0;  // bytes since `flooded` was asked
+  bool flooded_ = false;         // as it answered
+  MonoTime traffic_;             // when `flooded` was last asked for what has arrived
+  MonoTime calm_;                // when the table was last told so
 
   mutable Mutex mutex_;
   int error_ GUARDED_BY(mutex_) = 0;  // why connections are not accepted; 0: they are

@@ -56,7 +56,12 @@ int Run(const ExecutorConfig& config, const ConfigTable& table) {
   };
   const HealthCheck shutdown = ShutdownCheck([&] { return loop.draining(); });
   LoopProbe probe(inbox, clock);
-  GrpcEndpoint grpc(config.common.grpc_listen, {&admin}, tls ? tls->ForServer() : nullptr);
+  const auto on_closed = [logger](const std::string& reason, std::size_t closed) {
+    logger.Warn("Connections closed",
+                {{"server", "grpc"}, {"reason", reason}, {"connections", closed}});
+  };
+  GrpcEndpoint grpc(config.common.grpc_listen, {&admin}, tls ? tls->ForServer() : nullptr,
+                    {.on_closed = on_closed});
   HttpServer metrics({.bind_address = config.common.bind_address,
                       .port = config.common.metrics_port,
                       .option = "--metrics-port"},

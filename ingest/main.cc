@@ -126,8 +126,13 @@ void Run(const IngestConfig& config, const ConfigTable& table, const ConfigWatch
   const HealthCheck shutdown = ShutdownCheck([&] { return loop.draining(); });
   LoopProbe probe(inbox, clock);
   LoopProbe connections_probe(connections.inbox(), clock);
+  const auto on_closed = [logger](const std::string& reason, std::size_t closed) {
+    logger.Warn("Connections closed",
+                {{"server", "grpc"}, {"reason", reason}, {"connections", closed}});
+  };
   GrpcEndpoint grpc(config.common.grpc_listen, {&dispatch, &admin},
-                    tls ? tls->ForServer() : nullptr);
+                    tls ? tls->ForServer() : nullptr,
+                    {.sessions = dispatch.sessions(), .on_closed = on_closed});
   HttpServer metrics({.bind_address = config.common.bind_address,
                       .port = config.common.metrics_port,
                       .option = "--metrics-port"},

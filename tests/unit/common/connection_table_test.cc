@@ -1,5 +1,9 @@
 #include "common/connection_table.h"
 
+#include <map>
+#include <set>
+#include <vector>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -19,15 +23,22 @@ class ConnectionTableTest : public testing::Test {
     received_[id] = received;
     return id;
   }
-  std::optional<ConnectionTable::Id> Excess() {
-    return table_.Excess(now_, [this](ConnectionTable::Id id) { return received_.at(id); });
+  std::uint64_t Received(ConnectionTable::Id id) { return received_.at(id); }
+  bool Serves(ConnectionTable::Id id) { return serving_.contains(id); }
+  std::optional<ConnectionTable::Id> Excess(ConnectionTable& table) {
+    return table.Excess(
+        now_, [this](ConnectionTable::Id id) { return Received(id); },
+        [this](ConnectionTable::Id id) { return Serves(id); });
   }
-  std::vector<ConnectionTable::Id> Busiest() {
-    return table_.Busiest([this](ConnectionTable::Id id) { return received_.at(id); });
+  std::optional<ConnectionTable::Id> Excess() { return Excess(table_); }
+  std::vector<ConnectionTable::Id> Busiest(std::uint64_t sum = 0) {
+    return table_.Busiest([this](ConnectionTable::Id id) { return Received(id); },
+                          [this](ConnectionTable::Id id) { return Serves(id); }, sum);
   }
 
   MonoTime now_;
   std::map<ConnectionTable::Id, std::uint64_t> received_;
+  std::set<ConnectionTable::Id> serving_;
   ConnectionTable table_{{.connections = 3, .per_address = 2, .settled_after = seconds(10)}};
 };
 
@@ -44,16 +55,59 @@ TEST_F(ConnectionTableTest, TheOldestSilentConnectionMakesRoom) {
   Add("a", 100);
   const auto silent = Add("b");
   Add("c");
+  now_ += seconds(1);
   Add("d");
   EXPECT_THAT(Excess(), Optional(silent));
 }
 
-TEST_F(ConnectionTableTest, TheConnectionThatSentLeastMakesRoomWhenNoneIsSilent) {
-  Add("a", 100);
-  Add("b", 80);
-  const auto drip = Add("c", 3);
+// What a client has sent may still be on its way: the flood that comes after it is older by then.
+TEST_F(ConnectionTableTest, Row64_AYoungSilentConnectionIsNotCutBeforeAnOlderOne) {
+  const auto flood = Add("a", 1'000);
+  Add("b", 1'000);
+  Add("c");  // a probe
+  now_ += ConnectionTable::kSilentTime;
+  Add("d", 1'000);
+  EXPECT_THAT(Excess(), Optional(flood));
+}
+
+TEST_F(ConnectionTableTest, Row64_SizeOfAPartialRequestDoesNotMatter) {
+  const auto flood = Add("a", 1'000'000);
+  Add("b", 50);
+  Add("c", 1'000'000);
+  now_ += seconds(1);
   Add("d");
-  EXPECT_THAT(Excess(), Optional(drip));
+  EXPECT_THAT(Excess(), Optional(flood));
+}
+
+TEST_F(ConnectionTableTest, MostAreWithoutARequestAndMakeRoom) {
+  const auto scrape = Add("a", 50);
+  const auto flood = Add("b", 50);
+  Add("c", 50);
+  serving_ = {scrape};
+  Add("d");
+  EXPECT_THAT(Excess(), Optional(flood));
+}
+
+TEST_F(ConnectionTableTest, Row64_MostDoNotReadTheirResponseAndMakeRoom) {
+  Add("a", 50);  // a probe
+  const auto flood = Add("b", 50);
+  serving_ = {flood, Add("c", 50)};
+  Add("d");
+  EXPECT_THAT(Excess(), Optional(flood));
+}
+
+TEST_F(ConnectionTableTest, Row64_ConnectionsWithoutASessionMakeRoomAtAnyAge) {
+  ConnectionTable table({.connections = 3, .per_address = 3, .keep_serving = true});
+  std::vector<ConnectionTable::Id> ids;
+  for (const char* address : {"a", "b", "c", "d"}) {
+    ids.push_back(table.Add(now_, address));
+    received_[ids.back()] = 50;
+    now_ += seconds(1'000);
+  }
+  serving_ = {ids[0], ids[2]};
+  EXPECT_THAT(Excess(table), Optional(ids[1]));
+  serving_ = {ids[0], ids[1], ids[2]};
+  EXPECT_THAT(Excess(table), Optional(ids[3])) << "the new one";
 }
 
 TEST_F(ConnectionTableTest, AnAddressOverItsLimitMakesRoomItself) {
@@ -64,15 +118,6 @@ TEST_F(ConnectionTableTest, AnAddressOverItsLimitMakesRoomItself) {
   table_.Remove(1);
   Add("a");
   EXPECT_THAT(Excess(), Optional(first));
-}
-
-TEST_F(ConnectionTableTest, SettledConnectionsStayAndTheNewOneGoes) {
-  Add("a");
-  Add("b");
-  Add("c");
-  now_ += seconds(11);
-  const auto newest = Add("d");
-  EXPECT_THAT(Excess(), Optional(newest));
 }
 
 TEST_F(ConnectionTableTest, ConnectionsWithoutAnAddressMakeRoomUntilTheyAreSettled) {
@@ -107,7 +152,36 @@ TEST_F(ConnectionTableTest, TheBusiestAreThoseBehindMostOfTheTraffic) {
   received_[loud] = 100'000;
   received_[louder] = 150'000;
   EXPECT_THAT(Busiest(), ElementsAre(loud, louder));
-  EXPECT_THAT(Busiest(), IsEmpty()) << "nothing has been received since";
+  EXPECT_THAT(Busiest(), ElementsAre(quiet)) << "those have been returned";
+  EXPECT_THAT(Busiest(), IsEmpty());
+}
+
+TEST_F(ConnectionTableTest, Row64_ConnectionsWithASessionAreTheBusiestWhenThereIsNoOther) {
+  const auto executor = Add("a", 5'000'000);
+  const auto flood = Add("b", ConnectionTable::kBusyBytes);
+  serving_ = {executor};
+  EXPECT_THAT(Busiest(), ElementsAre(flood));
+  EXPECT_THAT(Busiest(), ElementsAre(executor));
+}
+
+TEST_F(ConnectionTableTest, ThoseThatHaveSentTooLittleAreNotBehindAFlood) {
+  Add("a", 2'000);
+  Add("b", 3'000);
+  EXPECT_THAT(Busiest(5'001), IsEmpty());
+  EXPECT_EQ(Busiest(5'000).size(), 2u);
+}
+
+TEST_F(ConnectionTableTest, WhatASessionReceivedInCalmDoesNotCount) {
+  const auto executor = Add("a", 5'000'000);
+  const auto other = Add("b", ConnectionTable::kBusyBytes);
+  serving_ = {executor};
+  table_.Calm([this](ConnectionTable::Id id) { return Received(id); },
+              [this](ConnectionTable::Id id) { return Serves(id); });
+  received_[executor] += ConnectionTable::kServingBytes - 1;
+  EXPECT_THAT(Busiest(), ElementsAre(other));
+  EXPECT_THAT(Busiest(), IsEmpty());
+  received_[executor] += 1;
+  EXPECT_THAT(Busiest(), ElementsAre(executor));
 }
 
 TEST_F(ConnectionTableTest, SlowTrafficAddsUpUntilItCounts) {

@@ -34,6 +34,13 @@ TEST(Heap, FreedMemoryOfAThreadGoesBackToTheKernel) {
   }).join();
 }
 
+TEST(Heap, AnonymousMemoryGrowsWithWhatIsWritten) {
+  if (support::kSanitized) GTEST_SKIP() << "not counted under a sanitizer";
+  const std::size_t before = AnonymousMemory();
+  const std::vector<char> block(50'000'000, 'x');
+  EXPECT_NEAR(static_cast<double>(AnonymousMemory() - before), block.size(), kTolerance);
+}
+
 TEST(Heap, TrimmedMemoryGoesBackToTheKernelFromBelowABlockInUse) {
   if (support::kSanitized) GTEST_SKIP() << "a sanitizer keeps what was freed";
   ReturnFreedMemory();

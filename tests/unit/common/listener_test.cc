@@ -202,7 +202,8 @@ TEST(ListenerTest, AConnectionThatIsTooOldIsClosed) {
 
 TEST(ListenerTest, AFloodClosesTheConnectionsThatSendMost) {
   std::atomic<bool> over = false;
-  AcceptingServer server({.flooded = [&] { return !over; }});
+  AcceptingServer server(
+      {.flooded = [&] { return over ? std::nullopt : std::optional<std::uint64_t>(0); }});
   const UniqueFd quiet = ConnectTo(server.port());
   const UniqueFd loud = ConnectTo(server.port());
   ASSERT_TRUE(Eventually([&] { return server.Open() == 2; }));
@@ -211,6 +212,23 @@ TEST(ListenerTest, AFloodClosesTheConnectionsThatSendMost) {
   EXPECT_TRUE(IsClosed(loud));
   over = true;
   EXPECT_EQ(server.Open(), 1u);
+}
+
+// A server may handle what has arrived long after it came.
+TEST(ListenerTest, Row64_AFloodThatShowsLateClosesTheConnectionsThatSentMost) {
+  std::atomic<bool> flooded = false;
+  std::atomic<int> asked = 0;
+  AcceptingServer server({.flooded = [&] {
+    ++asked;
+    return flooded ? std::optional<std::uint64_t>(0) : std::nullopt;
+  }});
+  const UniqueFd loud = ConnectTo(server.port());
+  ASSERT_TRUE(Eventually([&] { return server.Open() == 1; }));
+  SendText(loud, std::string(20'000, 'x'));
+  ASSERT_TRUE(Eventually([&] { return asked > 0; }));
+  flooded = true;
+  EXPECT_TRUE(IsClosed(loud));
+  flooded = false;
 }
 
 TEST(ListenerTest, ServesIpv4AndIpv6OnTheUnspecifiedIpv6Address) {

@@ -160,8 +160,6 @@ void Logger::Flush() const {
   if (queue_ != nullptr) queue_->Flush();
 }
 
-std::uint64_t Logger::lines_dropped() const {
-  return queue_ == nullptr ? 0 : queue_->dropped();
-}
+std::uint64_t Logger::lines_dropped() const { return queue_ == nullptr ? 0 : queue_->dropped(); }
 
 }  // namespace runner

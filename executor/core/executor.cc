@@ -10,6 +10,8 @@ namespace {
 
 // Why an offer was rejected that came after the deadline of the leases.
 constexpr std::string_view kLate = "late";
+// Why a run has ended, or was not begun, at that deadline.
+constexpr std::string_view kFenced = "fenced";
 
 }  // namespace
 
@@ -55,7 +57,11 @@ void Executor::OnRunFinished(const Lease& lease, const Outcome& outcome) {
   if (next != waiting_.end()) {
     const auto [waiting, incident] = *next;
     waiting_.erase(next);
-    if (!Run(waiting, incident)) EndUnstarted(waiting, RunStatus::kInterrupted, kShortage);
+    if (LeasesHaveEnded()) {
+      EndUnstarted(waiting, RunStatus::kInterrupted, kFenced);
+    } else if (!Run(waiting, incident)) {
+      EndUnstarted(waiting, RunStatus::kInterrupted, kShortage);
+    }
   }
   if (supervisor_.tainted()) {
     MustEnd(kExitTainted, "a run could not be contained");

@@ -107,12 +107,16 @@ void IngestProcess::AfterStep(const ingest::Effects& effects) {
     truth_.OnEvent(*cluster, admission);
   }
   for (const ingest::Effect& effect : effects) {
-    const auto* fact = std::get_if<ingest::Fact>(&effect);
-    const auto* back = fact == nullptr ? nullptr : std::get_if<ingest::IncidentRequeued>(fact);
-    if (back == nullptr) continue;
-    // Ingest knows of no run; or another process with the id of its executor does not list it.
-    if (back->reason == "accept_timeout" || (hello_ && back->reason == "lost")) {
-      runs_.TakenBack(back->lease);
+    if (const auto* to = std::get_if<ingest::ToExecutor>(&effect)) {
+      // It knows of no run.
+      const auto* cancel = std::get_if<dispatch::Cancel>(&to->message);
+      if (cancel != nullptr && cancel->reason == "accept_timeout") runs_.TakenBack(cancel->lease);
+    } else if (const auto* fact = std::get_if<ingest::Fact>(&effect); fact && hello_) {
+      // Another process with the id of its executor does not list it.
+      const auto* requeued = std::get_if<ingest::IncidentRequeued>(fact);
+      const auto* finished = std::get_if<ingest::IncidentFinished>(fact);
+      if (requeued != nullptr) runs_.TakenBack(requeued->lease);
+      if (finished != nullptr) runs_.TakenBack(finished->lease);
     }
   }
   truth_.OnEffects(effects);

@@ -208,21 +208,21 @@ TEST_F(ConnectionCrowdTest, Row72_ServersThatSwallowConnectionsDelayNoHealthyOne
   EXPECT_TRUE(crowd_.failed.empty());
 }
 
-// Each stays below the limit of one answer.
+// Each stays below the limit of one answer, and four of them below that of all.
 TEST_F(ConnectionCrowdTest, Row66_ServersThatSendMuchAtATimeHoldNoMoreThanTheLimitOfAll) {
   OnServer([&] {
     server_.Follow(
         faultsim::ParseScript(R"({"rules": [{"match": {"path": "/c/hostile-*"}, "steps": [
       {"send": "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n{\"result\":\""},
-      {"fill": {"bytes": 15000000}}, {"wait": 500}, "close"]}]})"));
+      {"fill": {"bytes": 15000000}}, "stall"]}]})"));
   });
   std::vector<std::string> names;
-  for (int i = 0; i < 20; ++i) names.push_back("hostile-" + std::to_string(i));
+  for (int i = 0; i < 8; ++i) names.push_back("hostile-" + std::to_string(i));
   names.push_back("z-healthy");
   std::ofstream("/proc/self/clear_refs") << 5;  // the peak begins here: proc(5)
   const std::size_t before = ResidentMemory();
   Connect(names, seconds(60), seconds(60));
-  EXPECT_TRUE(crowd_.Await([&] { return crowd_.failed.size() == 20; }));
+  EXPECT_TRUE(crowd_.Await([&] { return crowd_.failed.size() >= 4; }));
   EXPECT_TRUE(crowd_.Await([&] { return crowd_.subscribed.contains("z-healthy"); }));
   const std::size_t peak = support::PeakResidentMemory(::getpid());
   connections_.reset();
@@ -233,7 +233,7 @@ TEST_F(ConnectionCrowdTest, Row66_ServersThatSendMuchAtATimeHoldNoMoreThanTheLim
   EXPECT_FALSE(crowd_.failed.contains("z-healthy"));
   EXPECT_TRUE(std::any_of(crowd_.failures.begin(), crowd_.failures.end(), [](const auto& failure) {
     return failure.detail.find("64 MiB in total") != std::string::npos;
-  }));
+  })) << (crowd_.failures.empty() ? "none has failed" : crowd_.failures.front().detail);
 }
 
 }  // namespace

@@ -209,6 +209,18 @@ TEST_F(ExecutorTest, RejectsAnOfferThatIsHeardAfterTheEndOfTheLeases) {
   EXPECT_EQ(channel_.All<dispatch::Credits>().back().total, 101u) << "the slot is free again";
 }
 
+TEST_F(ExecutorTest, AnAttemptThatWaitsIsNotBegunAfterTheEndOfTheLeases) {
+  Attach();
+  Offer(LeaseOf("a", 1));
+  channel_.Hear(dispatch::Cancel{LeaseOf("a", 1), "stale"});
+  Offer(LeaseOf("a", 2));
+  timers_.PassStopped(seconds(60));
+  Finish(LeaseOf("a", 1), RunStatus::kCancelled);
+  EXPECT_TRUE(supervisor_.runs.empty());
+  EXPECT_EQ(channel_.All<dispatch::Result>().back().lease, LeaseOf("a", 2));
+  EXPECT_EQ(channel_.All<dispatch::Result>().back().outcome.reason, "fenced");
+}
+
 TEST_F(ExecutorTest, RefusesALeaseThatIsTooShortToBeKept) {
   executor_.Start({});
   dispatch::Welcome welcome;

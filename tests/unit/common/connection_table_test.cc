@@ -115,15 +115,17 @@ TEST_F(ConnectionTableTest, AnAddressOverItsLimitMakesRoomItself) {
   const auto first = Add("a", 50);
   Add("a", 60);
   EXPECT_EQ(Excess(), std::nullopt);
-  table_.Remove(1);
   Add("a");
-  EXPECT_THAT(Excess(), Optional(first));
+  EXPECT_THAT(Excess(), Optional(first)) << "also when another address has a silent one";
+  table_.Remove(1);
+  EXPECT_THAT(Excess(), Optional(first)) << "also when all together are not too many";
 }
 
 TEST_F(ConnectionTableTest, ConnectionsWithoutAnAddressMakeRoomUntilTheyAreSettled) {
   const auto first = Add("");
   Add("");
   Add("");
+  EXPECT_EQ(Excess(), std::nullopt) << "they are not those of one address";
   const auto fourth = Add("");
   EXPECT_THAT(Excess(), Optional(first));
   table_.Remove(first);
@@ -149,7 +151,7 @@ TEST_F(ConnectionTableTest, TheBusiestAreThoseBehindMostOfTheTraffic) {
   const auto louder = Add("c", 0);
   EXPECT_THAT(Busiest(), ElementsAre(quiet)) << "counts from the start of the connection";
   received_[quiet] += 5'000;
-  received_[loud] = 100'000;
+  received_[loud] = 60'000;
   received_[louder] = 150'000;
   EXPECT_THAT(Busiest(), ElementsAre(loud, louder));
   EXPECT_THAT(Busiest(), ElementsAre(quiet)) << "those have been returned";

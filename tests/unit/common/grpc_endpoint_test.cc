@@ -32,6 +32,7 @@ using support::Http2Flood;
 using support::ThreadsOfThisProcess;
 using testing::HasSubstr;
 
+constexpr std::chrono::seconds kHandshakeTimeout{10};
 constexpr char kServing[] = "\x08\x01";     // HealthCheckResponse{status: SERVING}
 constexpr char kNotServing[] = "\x08\x02";  // HealthCheckResponse{status: NOT_SERVING}
 
@@ -257,10 +258,12 @@ TEST_F(GrpcEndpointTest, Row64_SilentConnectionsMakeRoomForCalls) {
   ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &usual), 0);
   {
     const GrpcEndpoint endpoint("127.0.0.1:0", {&admin_});
+    const auto begin = std::chrono::steady_clock::now();
     std::vector<UniqueFd> silent;  // 96 of one address are kept
     for (int i = 0; i < 300; ++i) silent.push_back(ConnectTo(endpoint.port()));
     EXPECT_EQ(RawClient(endpoint.address()).Health(""), kServing);
     for (int i = 0; i < 200; ++i) EXPECT_TRUE(IsClosed(silent[i])) << i;
+    EXPECT_LT(std::chrono::steady_clock::now() - begin, kHandshakeTimeout) << "it closes them too";
   }
   ::setrlimit(RLIMIT_NOFILE, &before);
 }
@@ -275,6 +278,7 @@ TEST_F(GrpcEndpointTest, Row64_SilentConnectionsOnAUnixSocketMakeRoomForCalls) {
     sockaddr_un name{};
     name.sun_family = AF_UNIX;
     SocketPath().copy(name.sun_path, sizeof name.sun_path - 1);
+    const auto begin = std::chrono::steady_clock::now();
     std::vector<UniqueFd> silent;  // 128 are kept
     for (int i = 0; i < 300; ++i) {
       silent.emplace_back(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
@@ -282,6 +286,7 @@ TEST_F(GrpcEndpointTest, Row64_SilentConnectionsOnAUnixSocketMakeRoomForCalls) {
           ::connect(silent.back().Get(), reinterpret_cast<const sockaddr*>(&name), sizeof name), 0);
     }
     EXPECT_TRUE(IsClosed(silent.front()));
+    EXPECT_LT(std::chrono::steady_clock::now() - begin, kHandshakeTimeout) << "it closes them too";
     char byte = 0;
     EXPECT_NE(::recv(silent.back().Get(), &byte, 1, MSG_DONTWAIT), 0) << "the newest one is closed";
     EXPECT_EQ(RawClient(SocketAddress()).Health(""), kServing);

@@ -11,6 +11,7 @@
 #include <gmock/gmock.h>
 #include <poll.h>
 #include <pty.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -113,6 +114,35 @@ TEST(LogQueueTest, NobodyWaitsForAReaderThatStopsAndTheNextLineReportsWhatWasLos
   queue.Push("the next");
   EXPECT_THAT(ReadLines(pipe.out.Get(), 1), ElementsAre("the next"));
   EXPECT_EQ(queue.dropped(), 900u);
+}
+
+TEST(LogQueueTest, WhatWasLostIsReportedBetweenTheLinesAroundIt) {
+  const Pipe pipe;
+  Fill(pipe);
+  LogQueue queue(pipe.in.Get(), Small(10'240), Notice);
+  for (int i = 0; i < 20; ++i) queue.Push(std::string(1023, 'x'));
+  EXPECT_EQ(queue.dropped(), 10u);
+  char page[4096];
+  const auto is_full = [&] {
+    int bytes = 0;
+    return ::ioctl(pipe.out.Get(), FIONREAD, &bytes) == 0 && bytes == sizeof page;
+  };
+  ASSERT_EQ(::read(pipe.out.Get(), page, sizeof page), 4096);  // what Fill wrote
+  ASSERT_TRUE(Eventually(is_full)) << "with four lines; six wait";
+  queue.Push("lost as well");
+  EXPECT_EQ(queue.dropped(), 11u) << "less than half of it is free";
+  ASSERT_EQ(::read(pipe.out.Get(), page, sizeof page), 4096);
+  ASSERT_TRUE(Eventually(is_full));
+  std::uint64_t lost = 0;
+  ASSERT_TRUE(Eventually([&] {  // two wait
+    lost = queue.dropped();
+    queue.Push("the next");
+    return queue.dropped() == lost;
+  }));
+  const auto lines = ReadLines(pipe.out.Get(), 8);
+  ASSERT_THAT(lines, SizeIs(8));
+  EXPECT_EQ(lines[6], "lost " + std::to_string(lost));
+  EXPECT_EQ(lines[7], "the next");
 }
 
 TEST(LogQueueTest, IsBoundedInLinesToo) {

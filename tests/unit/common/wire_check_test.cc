@@ -168,6 +168,12 @@ TEST(WireCheckTest, Row67_TheProblemNamesTheField) {
        [](auto& m) { m.mutable_started()->mutable_started_at()->set_nanos(-1); }},
       {"result.outcome.status: unknown", 5,
        [](auto& m) { m.mutable_result()->mutable_outcome()->set_status("odd"); }},
+      {"result.outcome.started_at: no valid time", 5,
+       [](auto& m) { m.mutable_result()->mutable_outcome()->mutable_started_at()->set_nanos(-1); }},
+      {"result.outcome.finished_at: no valid time", 5,
+       [](auto& m) {
+         m.mutable_result()->mutable_outcome()->mutable_finished_at()->set_nanos(-1);
+       }},
       {"result.outcome.report: 65537 bytes; expected 0 to 65536", 5,
        [](auto& m) {
          m.mutable_result()->mutable_outcome()->set_report(std::string(kMaxReport + 1, 'r'));
@@ -221,6 +227,18 @@ TEST(WireCheckTest, Row67_WhatIngestSendsHasRanges) {
   message.mutable_offer()->mutable_incident()->set_incident_id(
       "01890000-0000-7000-8000-000000000002");
   EXPECT_THAT(WhyInvalid(message), Optional(StartsWith("offer.incident.incident_id")));
+
+  const auto with_time = [](google::protobuf::Timestamp* (v1::Incident::*field)()) {
+    v1::IngestMessage offer = IngestMessages()[1];
+    (offer.mutable_offer()->mutable_incident()->*field)()->set_nanos(-1);
+    return WhyInvalid(offer);
+  };
+  EXPECT_THAT(with_time(&v1::Incident::mutable_timestamp),
+              Optional(StartsWith("offer.incident.timestamp: no valid time")));
+  EXPECT_THAT(with_time(&v1::Incident::mutable_received_at),
+              Optional(StartsWith("offer.incident.received_at: no valid time")));
+  EXPECT_THAT(with_time(&v1::Incident::mutable_last_seen_at),
+              Optional(StartsWith("offer.incident.last_seen_at: no valid time")));
 }
 
 TEST(WireCheckTest, MessagesOfKindsThatAreNotKnownAreValid) {

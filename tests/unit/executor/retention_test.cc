@@ -292,6 +292,7 @@ TEST_F(RetentionTest, Row71_EntriesOlderThanAReplacedSpoolGoByAge) {
   AwaitLaterBirth("junk");
   fs::remove(root_.path() / ".spool");
   fs::create_directory(root_.path() / ".spool");
+  SetAge(root_.path() / ".spool", hours(25));
   const RetentionResult second = EnforceRetention(
       root_.path(), {.max_age = hours(24), .max_bytes = 0}, kNow, {}, nullptr, first.spool_born);
   EXPECT_EQ(Names(), (Strings{".spool", "home"}));

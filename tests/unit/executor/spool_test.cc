@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <filesystem>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -11,11 +12,13 @@
 #include <gmock/gmock.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "common/unique_fd.h"
 #include "executor/shim/result.h"
 #include "executor/workspace/retention.h"
 #include "tests/support/sanitizers.h"
+#include "tests/unit/executor/as_nobody.h"
 #include "tests/unit/executor/temporary_directory.h"
 
 namespace runner::executor {
@@ -198,14 +201,15 @@ TEST_F(SpoolRepair, Row70_EntriesThatAreNoRecordsAreMovedAsideAndRecordsStay) {
   ASSERT_TRUE(spool.Claim());
   WriteRecord(spool, 1);
   WriteRecord(spool, 2);
-  fs::permissions(spool.FileOf({kId, 2}), fs::perms::none);  // its owner can change that
   const std::string id = kId;
   root_.Write(".spool/" + id + ".3.json", "garbage");
   root_.Write(".spool/" + id + ".4.json", "");
   root_.Write(".spool/" + id + ".5.json", std::string(1 << 20, ' '));
   fs::create_directory(spool_ / (id + ".6.json"));
   ASSERT_EQ(::mkfifo((spool_ / (id + ".7.json")).c_str(), 0600), 0);
-  fs::create_symlink(spool.FileOf({kId, 1}), spool_ / (id + ".8.json"));
+  WriteRecord(spool, 8);
+  fs::rename(spool.FileOf({kId, 8}), root_.path() / "record");
+  fs::create_symlink(root_.path() / "record", spool.FileOf({kId, 8}));
   fs::copy_file(spool.FileOf({kId, 1}), spool_ / (id + ".9.json"));  // of another attempt
   for (const std::string& name : {std::string("strange\nname"), std::string(255, 'n'),
                                   id + ".0x1.json", id + ".json", std::string("-rf")}) {
@@ -222,6 +226,24 @@ TEST_F(SpoolRepair, Row70_EntriesThatAreNoRecordsAreMovedAsideAndRecordsStay) {
   EXPECT_EQ(stock.strangers.names.size(), 5u);
   EXPECT_EQ(std::distance(fs::directory_iterator(spool_), fs::directory_iterator()), 3);
   EXPECT_EQ(spool.Records().strangers.moved, 0u);
+}
+
+TEST_F(SpoolRepair, Row70_ARecordThatMayNotBeReadIsMadeReadable) {
+  Spool spool(root_.path());
+  ASSERT_TRUE(spool.Claim());
+  WriteRecord(spool, 1);
+  fs::permissions(spool.FileOf({kId, 1}), fs::perms::none);  // its owner can change that
+  std::optional<AsNobody> nobody;
+  if (::geteuid() == 0) {
+    for (const fs::path& path : {spool.FileOf({kId, 1}), spool_, root_.path()}) {
+      ASSERT_EQ(::chown(path.c_str(), AsNobody::kNobody, AsNobody::kNobody), 0);
+    }
+    nobody.emplace();
+  }
+  const Spool::Stock stock = spool.Records();
+  nobody.reset();
+  EXPECT_EQ(stock.records.size(), 1u);
+  EXPECT_EQ(stock.unreadable, 0u);
 }
 
 // The soft limit of descriptors leaves `free` of them until the object goes.

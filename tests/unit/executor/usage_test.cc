@@ -8,7 +8,6 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
-#include <sys/fsuid.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -16,6 +15,7 @@
 #include <unistd.h>
 
 #include "common/unique_fd.h"
+#include "tests/unit/executor/as_nobody.h"
 #include "tests/unit/executor/temporary_directory.h"
 
 namespace runner::executor {
@@ -65,17 +65,6 @@ TEST_F(UsageTest, AFileWithManyNamesCountsOnce) {
   EXPECT_GE(DiskBytes(), 1u << 20);
   EXPECT_LT(DiskBytes(), 2u << 20);
 }
-
-// Root may read everything, so this looks as another user does.
-class AsNobody {
- public:
-  AsNobody() : before_(::setfsuid(kNobody)) {}
-  ~AsNobody() { ::setfsuid(static_cast<uid_t>(before_)); }
-  static constexpr uid_t kNobody = 65534;
-
- private:
-  const int before_;
-};
 
 TEST_F(UsageTest, Row71_DirectoriesThatTheirOwnerMayNotReadCount) {
   const UniqueFd fd(::open(directory_.path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));

@@ -50,7 +50,7 @@ TEST_F(BufferBudgetTest, Row66_OneThatGrowsPastTheOthersGivesWayItself) {
   EXPECT_EQ(budget_->total(), 5 * kMiB) << "it begins anew";
 }
 
-TEST_F(BufferBudgetTest, SeveralGiveWayUntilTheRestFits) {
+TEST_F(BufferBudgetTest, ManySmallerOnesStayWhenTheLargestGivesWay) {
   std::vector<std::unique_ptr<BufferBudget::Account>> many;
   for (int i = 0; i < 10; ++i) {
     many.push_back(Open(std::to_string(i)));

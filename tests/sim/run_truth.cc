@@ -9,7 +9,9 @@ namespace runner::sim {
 void RunTruth::Began(ProcessId process, const SimulatedWorkspace& workspace, bool keeps_rules,
                      const Lease& lease) {
   for (const auto& [other, run] : live_) {
-    const bool second = other.incident_id == lease.incident_id && run.process != process &&
+    // A sidecar that was stopped may begin what is no longer its own: it has no deadline.
+    const bool late = !keeps_rules && lease.attempt < other.attempt;
+    const bool second = other.incident_id == lease.incident_id && run.process != process && !late &&
                         !taken_back_.contains(other) && !taken_back_.contains(lease);
     env_.findings.Expect(!second || !run.keeps_rules, Invariant::kOneLiveRun, [&] {
       return TextOf(lease) + " begins while " + TextOf(other) + " still lives";

@@ -16,7 +16,9 @@ void World::BecomeCalm() {
   for (std::size_t i = 0; i < hosts_.size(); ++i) {
     // What has no host any more must not come back as another one.
     if (!hosts_[i].restarts && hosts_[i].process) StopExecutor(i);
-    if (hosts_[i].process) hosts_[i].process->Thaw();
+    if (!hosts_[i].process) continue;
+    hosts_[i].process->Thaw();
+    hosts_[i].process->WatchDrain();
   }
 }
 

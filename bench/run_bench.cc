@@ -25,11 +25,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "common/clock.h"
-#include "common/inbox.h"
-#include "common/logging.h"
+#include "common/base/clock.h"
+#include "common/loop/event_loop.h"
+#include "common/observability/logger.h"
 #include "executor/shim/children.h"
-#include "executor/supervisor/supervisor.h"
+#include "executor/runs/supervisor.h"
 
 namespace runner::executor {
 namespace {

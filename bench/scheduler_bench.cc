@@ -10,7 +10,7 @@
 #include <benchmark/benchmark.h>
 
 #include "ingest/core/scheduler.h"
-#include "ingest/core/waiting_incidents.h"
+#include "ingest/core/incident_queues.h"
 
 namespace runner::ingest {
 namespace {

@@ -1,5 +1,5 @@
-# Every room of the house is one static library. What a room may use is what it links, so the link
-# lines below each room are the architecture; tests/layers checks the #include lines against them.
+# Every folder is one static library, a room. A room includes only headers of the rooms that its
+# USES name, and of those that they use in turn: tests/layers.sh checks it.
 
 function(runner_warnings target)
   target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor
@@ -9,7 +9,7 @@ function(runner_warnings target)
     target_compile_options(${target} PRIVATE -Wno-restrict)
   endif()
   if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
-    # Lock discipline, from the annotations of common/mutex.h.
+    # Lock discipline, from the annotations of common/base/mutex.h.
     target_compile_options(${target} PRIVATE -Wthread-safety -Wthread-safety-beta)
   endif()
   if(RUNNER_WARNINGS_AS_ERRORS)
@@ -26,6 +26,37 @@ function(runner_unity target)
   set_target_properties(${target} PROPERTIES UNITY_BUILD ${RUNNER_UNITY} UNITY_BUILD_BATCH_SIZE 10)
 endfunction()
 
+# The folders and libraries that a room uses, as targets: ingest/core is runner_ingest_core.
+function(runner_targets uses out)
+  set(targets "")
+  foreach(use ${uses})
+    if(use MATCHES "/")
+      string(REPLACE "/" "_" use "runner_${use}")
+    endif()
+    list(APPEND targets ${use})
+  endforeach()
+  set(${out} ${targets} PARENT_SCOPE)
+endfunction()
+
+# tests/layers.sh reads which folder uses which.
+file(WRITE ${PROJECT_BINARY_DIR}/rooms.txt "")
+function(runner_note_room folder uses)
+  string(REPLACE ";" " " uses "${uses}")
+  file(APPEND ${PROJECT_BINARY_DIR}/rooms.txt "${folder}: ${uses}\n")
+endfunction()
+
+# runner_room(folder USES folder-or-library ...)
+# The library of every source of a folder but main.cc.
+function(runner_room folder)
+  cmake_parse_arguments(arg "" "" "USES" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/${folder}/*.cc)
+  list(FILTER sources EXCLUDE REGEX "/main\\.cc$")
+  runner_targets("${folder}" name)
+  runner_targets("${arg_USES}" uses)
+  runner_library(${name} SOURCES ${sources} LINKS ${uses})
+  runner_note_room(${folder} "${arg_USES}")
+endfunction()
+
 # runner_library(name SOURCES a.cc ... LINKS lib ...)
 function(runner_library name)
   cmake_parse_arguments(arg "" "" "SOURCES;LINKS" ${ARGN})
@@ -35,14 +66,17 @@ function(runner_library name)
   runner_warnings(${name})
 endfunction()
 
-# runner_program(name SOURCES a.cc ... LINKS lib ...)
-function(runner_program name)
-  cmake_parse_arguments(arg "" "" "SOURCES;LINKS" ${ARGN})
-  add_executable(${name} ${arg_SOURCES})
+# runner_program(name folder USES folder-or-library ...)
+# The program of the main.cc of a folder.
+function(runner_program name folder)
+  cmake_parse_arguments(arg "" "" "USES" ${ARGN})
+  runner_targets("${arg_USES}" uses)
+  add_executable(${name} ${PROJECT_SOURCE_DIR}/${folder}/main.cc)
   target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR})
-  target_link_libraries(${name} PRIVATE ${arg_LINKS})
+  target_link_libraries(${name} PRIVATE ${uses})
   runner_warnings(${name})
   install(TARGETS ${name} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+  runner_note_room(${folder} "${arg_USES}")
 endfunction()
 
 # runner_test(name SOURCES a.cc ... LINKS lib ... [TIMEOUT seconds] [LABEL label] [SERIAL])
@@ -75,6 +109,16 @@ function(runner_test name)
                        DISCOVERY_MODE PRE_TEST
                        PROPERTIES TIMEOUT ${arg_TIMEOUT} LABELS ${arg_LABEL}
                                   RUN_SERIAL ${arg_SERIAL})
+endfunction()
+
+# runner_unit_tests(folder [LINKS lib ...])
+# One program of every *_test.cc below tests/unit/<folder>, for the room <folder>.
+function(runner_unit_tests folder)
+  cmake_parse_arguments(arg "" "" "LINKS" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/unit/${folder}/*_test.cc)
+  runner_targets("${folder}" room)
+  string(REPLACE "/" "_" name "${folder}_test")
+  runner_test(${name} SOURCES ${sources} LINKS ${room} runner_test_base ${arg_LINKS})
 endfunction()
 
 # runner_fuzzer(name SOURCES a.cc ... LINKS lib ...)

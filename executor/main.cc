@@ -5,20 +5,21 @@
 
 #include <sys/prctl.h>
 
-#include "common/call_guard.h"
-#include "common/descriptor_limit.h"
-#include "common/grpc_endpoint.h"
-#include "common/health.h"
-#include "common/heap.h"
-#include "common/http_server.h"
-#include "common/log_queue.h"
-#include "common/signals.h"
-#include "common/tls_credentials.h"
-#include "common/trickle.h"
-#include "executor/admin/admin_service.h"
-#include "executor/config.h"
-#include "executor/executor_loop.h"
-#include "executor/metrics.h"
+#include "common/rpc/token_auth.h"
+#include "common/base/descriptor_limit.h"
+#include "common/rpc/grpc_endpoint.h"
+#include "common/observability/health.h"
+#include "common/base/heap.h"
+#include "common/observability/http_server.h"
+#include "common/observability/log_queue.h"
+#include "common/loop/signals.h"
+#include "common/rpc/tls_credentials.h"
+#include "common/observability/log_throttle.h"
+#include "executor/rpc/admin_service.h"
+#include "executor/config/config.h"
+#include "executor/loop/executor_loop.h"
+#include "executor/loop/metrics.h"
+#include "executor/session/grpc_ingest_channel.h"
 #include "executor/shim/children.h"
 
 namespace {
@@ -48,7 +49,9 @@ int Run(const ExecutorConfig& config, const ConfigTable& table) {
   AgentOptions agent = config.Agent();
   agent.descriptor_limit = DescriptorLimit();
   RaiseDescriptorLimit();
-  ExecutorLoop loop(config.Executor(), agent, {guard, tls.get()}, inbox, logger);
+  const ExecutorOptions options = config.Executor();
+  GrpcIngestChannel channel(options.ingest_address, {guard, tls.get()}, inbox);
+  ExecutorLoop loop(options, agent, channel, inbox, logger);
   AdminService admin(inbox, loop, guard);
   const MonoTime started = clock.Now().mono;
   const auto on_error = [&](std::string_view path, std::string_view what) {

@@ -24,7 +24,7 @@ forbid "the shim is made of system calls" "$io|runner/v1/|nlohmann/|iostream|thr
 forbid "the MCP protocol is apart from HTTP and gRPC" "$io|runner/v1/" \
   ingest/mcp/{sse_parser,json,fault_decoder,cluster_event,tool_result,mcp_session,event_source}*
 forbid "no header of the loops pulls gRPC into what does not speak it" 'grpc|runner/v1/' \
-  ingest/ingest_loop.h ingest/metrics.h executor/supervisor executor/workspace
+  ingest/loop/ingest_loop.h ingest/loop/metrics.h executor/supervisor executor/workspace
 
 [ $failed -eq 0 ] && echo "the layers hold"
 exit $failed

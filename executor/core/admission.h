@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "common/incident.h"
+#include "common/domain/incident.h"
 
 namespace runner::executor {
 

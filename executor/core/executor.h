@@ -10,9 +10,9 @@
 #include <utility>
 #include <vector>
 
-#include "common/dispatch.h"
-#include "common/logging.h"
-#include "common/timers.h"
+#include "common/domain/dispatch.h"
+#include "common/observability/logger.h"
+#include "common/loop/timers.h"
 #include "executor/core/admission.h"
 #include "executor/core/ingest_channel.h"
 #include "executor/core/ingest_session.h"

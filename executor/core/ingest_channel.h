@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "common/dispatch.h"
+#include "common/domain/dispatch.h"
 
 namespace runner::executor {
 

@@ -7,10 +7,10 @@
 #include <optional>
 #include <string>
 
-#include "common/backoff.h"
-#include "common/dispatch.h"
-#include "common/logging.h"
-#include "common/timers.h"
+#include "common/base/backoff.h"
+#include "common/domain/dispatch.h"
+#include "common/observability/logger.h"
+#include "common/loop/timers.h"
 #include "executor/core/ingest_channel.h"
 
 namespace runner::executor {

@@ -2,9 +2,9 @@
 
 #include <optional>
 
-#include "common/clock.h"
-#include "common/incident.h"
-#include "executor/core/shim_record.h"
+#include "common/base/clock.h"
+#include "common/domain/incident.h"
+#include "executor/shim/record.h"
 
 namespace runner::executor {
 

@@ -4,9 +4,9 @@
 #include <optional>
 #include <string_view>
 
-#include "common/clock.h"
+#include "common/base/clock.h"
 #include "executor/core/run_outcome.h"
-#include "executor/core/shim_record.h"
+#include "executor/shim/record.h"
 
 namespace runner::executor {
 

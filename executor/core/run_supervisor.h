@@ -3,7 +3,7 @@
 #include <cstddef>
 #include <vector>
 
-#include "common/incident.h"
+#include "common/domain/incident.h"
 #include "executor/core/run_outcome.h"
 
 namespace runner::executor {

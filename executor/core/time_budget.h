@@ -1,6 +1,6 @@
 #pragma once
 
-#include "common/clock.h"
+#include "common/base/clock.h"
 #include "executor/core/run_state.h"
 
 // How long each step of a run, of a stream and of a drain may take, at the most. docs/operations.md

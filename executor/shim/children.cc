@@ -9,7 +9,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "common/unique_fd.h"
+#include "common/base/unique_fd.h"
 
 namespace runner::executor {
 namespace {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "executor/core/shim_record.h"
+#include "executor/shim/record.h"
 #include "executor/shim/clocks.h"
 
 namespace runner::executor {

@@ -3,8 +3,8 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "common/unique_fd.h"
-#include "executor/core/shim_record.h"
+#include "common/base/unique_fd.h"
+#include "executor/shim/record.h"
 
 namespace runner::executor {
 

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "executor/core/shim_record.h"
+#include "executor/shim/record.h"
 
 namespace runner::executor {
 

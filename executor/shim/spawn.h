@@ -4,7 +4,7 @@
 
 #include <sys/types.h>
 
-#include "common/unique_fd.h"
+#include "common/base/unique_fd.h"
 #include "executor/shim/syscall_filter.h"
 
 namespace runner::executor {

@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 
-#include "common/unique_fd.h"
+#include "common/base/unique_fd.h"
 #include "executor/workspace/tree_size.h"
 
 namespace runner::executor {

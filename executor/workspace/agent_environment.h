@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "common/clock.h"
-#include "common/incident.h"
+#include "common/base/clock.h"
+#include "common/domain/incident.h"
 
 namespace runner::executor {
 

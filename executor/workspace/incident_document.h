@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "common/incident.h"
+#include "common/domain/incident.h"
 
 namespace runner::executor {
 

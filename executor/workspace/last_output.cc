@@ -8,9 +8,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "common/incident.h"
-#include "common/utf8.h"
-#include "executor/workspace/beneath.h"
+#include "common/domain/incident.h"
+#include "common/base/utf8.h"
+#include "common/base/open_beneath.h"
 
 namespace runner::executor {
 namespace {

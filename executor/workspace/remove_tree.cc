@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "executor/workspace/directory.h"
+#include "common/base/directory.h"
 
 namespace runner::executor {
 namespace {

@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <string>
 
-#include "common/text_limits.h"
+#include "common/domain/text_limits.h"
 #include "executor/core/run_outcome.h"
 
 namespace runner::executor {

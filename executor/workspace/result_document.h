@@ -4,8 +4,8 @@
 #include <optional>
 #include <string>
 
-#include "common/incident.h"
-#include "executor/core/shim_record.h"
+#include "common/domain/incident.h"
+#include "executor/shim/record.h"
 
 namespace runner::executor {
 

@@ -13,7 +13,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
-#include "executor/workspace/directory.h"
+#include "common/base/directory.h"
 #include "executor/workspace/remove_tree.h"
 #include "executor/workspace/tree_size.h"
 #include "executor/workspace/workspace.h"

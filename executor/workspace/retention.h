@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-#include "common/clock.h"
+#include "common/base/clock.h"
 
 namespace runner::executor {
 

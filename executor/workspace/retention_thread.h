@@ -7,9 +7,9 @@
 #include <string>
 #include <thread>
 
-#include "common/clock.h"
-#include "common/logging.h"
-#include "common/mutex.h"
+#include "common/base/clock.h"
+#include "common/observability/logger.h"
+#include "common/base/mutex.h"
 #include "executor/workspace/retention.h"
 
 namespace runner::executor {

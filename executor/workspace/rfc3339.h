@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "common/clock.h"
+#include "common/base/clock.h"
 
 namespace runner::executor {
 

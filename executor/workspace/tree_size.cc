@@ -8,7 +8,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-#include "executor/workspace/directory.h"
+#include "common/base/directory.h"
 
 namespace runner::executor {
 namespace {

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <variant>
 
-#include "common/unique_fd.h"
+#include "common/base/unique_fd.h"
 
 namespace runner::executor {
 

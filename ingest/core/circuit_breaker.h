@@ -4,8 +4,8 @@
 #include <optional>
 #include <string_view>
 
-#include "common/clock.h"
-#include "common/incident.h"
+#include "common/base/clock.h"
+#include "common/domain/incident.h"
 
 namespace runner::ingest {
 

@@ -7,8 +7,8 @@
 #include <string>
 #include <utility>
 
-#include "common/clock.h"
-#include "common/incident.h"
+#include "common/base/clock.h"
+#include "common/domain/incident.h"
 
 namespace runner::ingest {
 

@@ -8,8 +8,8 @@
 #include <string_view>
 #include <vector>
 
-#include "common/clock.h"
-#include "common/histogram.h"
+#include "common/base/clock.h"
+#include "common/base/histogram.h"
 
 namespace runner::ingest {
 

@@ -5,7 +5,7 @@
 #include <map>
 #include <string>
 
-#include "common/histogram.h"
+#include "common/base/histogram.h"
 
 namespace runner::ingest {
 

@@ -6,8 +6,8 @@
 #include <string>
 #include <unordered_map>
 
-#include "common/clock.h"
-#include "common/incident.h"
+#include "common/base/clock.h"
+#include "common/domain/incident.h"
 
 namespace runner::ingest {
 

@@ -5,11 +5,11 @@
 #include <variant>
 #include <vector>
 
-#include "common/dispatch.h"
-#include "common/incident.h"
+#include "common/domain/dispatch.h"
+#include "common/domain/incident.h"
 #include "ingest/core/circuit_breaker.h"
 #include "ingest/core/incident_journal.h"
-#include "ingest/core/lease_book.h"
+#include "ingest/core/lease_table.h"
 
 namespace runner::ingest {
 

@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "common/incident.h"
+#include "common/domain/incident.h"
 
 namespace runner::ingest {
 

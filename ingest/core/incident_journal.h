@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "common/incident.h"
+#include "common/domain/incident.h"
 #include "ingest/core/incident_table.h"
 
 namespace runner::ingest {

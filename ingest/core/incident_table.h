@@ -9,9 +9,9 @@
 #include <unordered_map>
 #include <vector>
 
-#include "common/incident.h"
+#include "common/domain/incident.h"
 #include "ingest/core/circuit_breaker.h"
-#include "ingest/core/waiting_incidents.h"
+#include "ingest/core/incident_queues.h"
 
 namespace runner::ingest {
 

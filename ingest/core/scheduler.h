@@ -9,8 +9,8 @@
 #include <unordered_map>
 #include <vector>
 
-#include "common/clock.h"
-#include "common/incident.h"
+#include "common/base/clock.h"
+#include "common/domain/incident.h"
 #include "ingest/core/circuit_breaker.h"
 #include "ingest/core/counters.h"
 #include "ingest/core/dedup_window.h"
@@ -18,9 +18,9 @@
 #include "ingest/core/event_filter.h"
 #include "ingest/core/incident_journal.h"
 #include "ingest/core/incident_table.h"
-#include "ingest/core/lease_book.h"
-#include "ingest/core/run_rate.h"
-#include "ingest/core/waiting_incidents.h"
+#include "ingest/core/lease_table.h"
+#include "ingest/core/hourly_run_limit.h"
+#include "ingest/core/incident_queues.h"
 
 namespace runner::ingest {
 

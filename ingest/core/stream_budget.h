@@ -3,7 +3,7 @@
 #include <cstddef>
 #include <map>
 
-#include "ingest/core/lease_book.h"
+#include "ingest/core/lease_table.h"
 
 namespace runner::ingest {
 

@@ -14,10 +14,10 @@
 #include <gmock/gmock.h>
 #include <nlohmann/json.hpp>
 
-#include "ingest/mcp/connection_thread.h"
-#include "ingest/mcp/jsonrpc.h"
-#include "ingest/mcp/mcp_session.h"
-#include "ingest/mcp/tool_result.h"
+#include "ingest/mcp/transport/connection_thread.h"
+#include "ingest/mcp/protocol/jsonrpc.h"
+#include "ingest/mcp/protocol/mcp_session.h"
+#include "ingest/mcp/protocol/tool_result.h"
 #include "tests/e2e/npm_program.h"
 #include "tests/support/eventually.h"
 #include "tests/support/system_test.h"

@@ -17,7 +17,7 @@
 #include <signal.h>
 #include <unistd.h>
 
-#include "common/unique_fd.h"
+#include "common/base/unique_fd.h"
 #include "tests/support/eventually.h"
 #include "tests/support/process_table.h"
 #include "tests/support/system_test.h"

@@ -16,8 +16,8 @@
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 
-#include "common/address.h"
-#include "common/unique_fd.h"
+#include "common/base/address.h"
+#include "common/base/unique_fd.h"
 #include "runner/v1/dispatch.grpc.pb.h"
 #include "tests/support/eventually.h"
 #include "tests/support/http2_flood.h"

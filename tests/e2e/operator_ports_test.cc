@@ -14,7 +14,7 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
-#include "common/unique_fd.h"
+#include "common/base/unique_fd.h"
 #include "tests/support/eventually.h"
 #include "tests/support/process_memory.h"
 #include "tests/support/system_test.h"

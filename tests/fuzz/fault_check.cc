@@ -3,7 +3,7 @@
 #include <optional>
 #include <variant>
 
-#include "common/utf8.h"
+#include "common/base/utf8.h"
 #include "tests/fuzz/fuzz_check.h"
 
 namespace runner::ingest {

@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-#include "ingest/mcp/fault_decoder.h"
+#include "ingest/mcp/protocol/fault_decoder.h"
 
 // What fault_decoder.h promises of the events that a server told. Each ends the program on a
 // breach.

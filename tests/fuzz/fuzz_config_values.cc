@@ -10,10 +10,10 @@
 #include <string_view>
 #include <vector>
 
-#include "common/address.h"
-#include "common/config.h"
-#include "common/config_values.h"
-#include "common/utf8.h"
+#include "common/base/address.h"
+#include "common/config/option_table.h"
+#include "common/base/values.h"
+#include "common/base/utf8.h"
 #include "tests/fuzz/fuzz_check.h"
 
 namespace runner {

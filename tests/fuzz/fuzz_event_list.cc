@@ -11,8 +11,8 @@
 
 #include <nlohmann/json.hpp>
 
-#include "ingest/mcp/event_list.h"
-#include "ingest/mcp/reply_reader.h"
+#include "ingest/mcp/protocol/event_list.h"
+#include "ingest/mcp/protocol/reply_reader.h"
 #include "tests/fuzz/fault_check.h"
 #include "tests/fuzz/fuzz_check.h"
 #include "tests/fuzz/input_random.h"

@@ -10,13 +10,13 @@
 #include <string_view>
 #include <variant>
 
-#include "common/utf8.h"
-#include "ingest/mcp/cluster_event.h"
-#include "ingest/mcp/fault_decoder.h"
-#include "ingest/mcp/json_members.h"
-#include "ingest/mcp/jsonrpc.h"
-#include "ingest/mcp/known_reasons.h"
-#include "ingest/mcp/tool_result.h"
+#include "common/base/utf8.h"
+#include "ingest/mcp/protocol/cluster_event.h"
+#include "ingest/mcp/protocol/fault_decoder.h"
+#include "ingest/mcp/protocol/json_members.h"
+#include "ingest/mcp/protocol/jsonrpc.h"
+#include "ingest/mcp/protocol/known_reasons.h"
+#include "ingest/mcp/protocol/tool_result.h"
 #include "tests/fuzz/fault_check.h"
 #include "tests/fuzz/fuzz_check.h"
 

@@ -37,8 +37,8 @@
 #include <string>
 #include <string_view>
 
-#include "ingest/mcp/jsonrpc.h"
-#include "ingest/mcp/mcp_session.h"
+#include "ingest/mcp/protocol/jsonrpc.h"
+#include "ingest/mcp/protocol/mcp_session.h"
 #include "tests/fuzz/played_session.h"
 #include "tests/fuzz/session_replies.h"
 

@@ -9,7 +9,7 @@
 
 #include "tests/fuzz/fuzz_check.h"
 #include "tests/fuzz/input_random.h"
-#include "tests/unit/ingest/sse_recorder.h"
+#include "tests/unit/ingest/mcp/protocol/sse_recorder.h"
 
 namespace runner::ingest {
 namespace {

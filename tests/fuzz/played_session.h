@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-#include "ingest/mcp/mcp_session.h"
+#include "ingest/mcp/protocol/mcp_session.h"
 #include "tests/fuzz/session_contract.h"
 #include "tests/fuzz/session_replies.h"
 

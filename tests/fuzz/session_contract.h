@@ -9,9 +9,9 @@
 #include <string_view>
 #include <utility>
 
-#include "ingest/mcp/event_source.h"
-#include "ingest/mcp/jsonrpc.h"
-#include "ingest/mcp/mcp_session.h"
+#include "ingest/mcp/protocol/mcp_protocol.h"
+#include "ingest/mcp/protocol/jsonrpc.h"
+#include "ingest/mcp/protocol/mcp_session.h"
 
 namespace runner::ingest {
 

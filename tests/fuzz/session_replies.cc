@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <ctime>
 
-#include "ingest/mcp/json_out.h"
+#include "ingest/mcp/protocol/json_out.h"
 
 namespace runner::ingest {
 namespace {

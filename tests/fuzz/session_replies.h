@@ -3,7 +3,7 @@
 #include <string>
 #include <string_view>
 
-#include "common/clock.h"
+#include "common/base/clock.h"
 
 namespace runner::ingest {
 

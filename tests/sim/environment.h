@@ -5,7 +5,7 @@
 #include "tests/sim/random.h"
 #include "tests/sim/trace.h"
 #include "tests/sim/transitions.h"
-#include "tests/sim/weather.h"
+#include "tests/sim/fault_plan.h"
 
 namespace runner::sim {
 

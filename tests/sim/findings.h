@@ -7,7 +7,7 @@
 #include <string_view>
 #include <utility>
 
-#include "common/clock.h"
+#include "common/base/clock.h"
 
 namespace runner::sim {
 

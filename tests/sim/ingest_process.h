@@ -7,11 +7,11 @@
 #include <type_traits>
 #include <vector>
 
-#include "ingest/ingest_loop.h"
-#include "tests/sim/incident_truth.h"
+#include "ingest/loop/ingest_loop.h"
+#include "tests/sim/reference_model.h"
 #include "tests/sim/network.h"
 #include "tests/sim/process_timers.h"
-#include "tests/sim/promises.h"
+#include "tests/sim/external_observations.h"
 #include "tests/sim/simulated_journal.h"
 
 namespace runner::sim {

@@ -3,8 +3,8 @@
 #include <string>
 #include <string_view>
 
-#include "common/dispatch.h"
-#include "common/incident.h"
+#include "common/domain/dispatch.h"
+#include "common/domain/incident.h"
 
 namespace runner::sim {
 

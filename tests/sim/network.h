@@ -3,7 +3,7 @@
 #include <map>
 #include <vector>
 
-#include "ingest/core/lease_book.h"
+#include "ingest/core/lease_table.h"
 #include "tests/sim/environment.h"
 #include "tests/sim/message.h"
 

@@ -5,7 +5,7 @@
 #include <map>
 #include <utility>
 
-#include "common/timers.h"
+#include "common/loop/timers.h"
 #include "tests/sim/environment.h"
 
 namespace runner::sim {

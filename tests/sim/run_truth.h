@@ -4,7 +4,7 @@
 #include <map>
 #include <optional>
 
-#include "common/incident.h"
+#include "common/domain/incident.h"
 #include "tests/sim/environment.h"
 
 namespace runner::sim {

@@ -5,10 +5,10 @@
 #include <string>
 #include <vector>
 
-#include "common/incident.h"
+#include "common/domain/incident.h"
 #include "executor/core/run_outcome.h"
 #include "executor/core/run_supervisor.h"
-#include "executor/supervisor/run_counters.h"
+#include "executor/runs/run_counters.h"
 #include "tests/sim/process_timers.h"
 #include "tests/sim/run_truth.h"
 

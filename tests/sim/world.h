@@ -8,7 +8,7 @@
 #include "tests/sim/executor_process.h"
 #include "tests/sim/ingest_process.h"
 #include "tests/sim/network.h"
-#include "tests/sim/promises.h"
+#include "tests/sim/external_observations.h"
 #include "tests/sim/rogue_executor.h"
 #include "tests/sim/run_truth.h"
 #include "tests/sim/simulated_journal.h"

@@ -8,8 +8,8 @@
 
 #include <sys/types.h>
 
-#include "common/clock.h"
-#include "common/unique_fd.h"
+#include "common/base/clock.h"
+#include "common/base/unique_fd.h"
 
 namespace runner::support {
 

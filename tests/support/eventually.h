@@ -2,7 +2,7 @@
 
 #include <functional>
 
-#include "common/clock.h"
+#include "common/base/clock.h"
 
 namespace runner::support {
 

@@ -5,7 +5,7 @@
 #include <mutex>
 #include <thread>
 
-#include "common/unique_fd.h"
+#include "common/base/unique_fd.h"
 
 namespace runner::support {
 
@@ -28,7 +28,7 @@ class LogReader {
  private:
   void Run();
 
-  // Not common/mutex.h: the headers of gRPC, which tests include as well, have macros of its names.
+  // Not common/base/mutex.h: the headers of gRPC, which tests include as well, have macros of its names.
   std::mutex mutex_;  // of all but the thread and file_
   std::condition_variable changed_;
   UniqueFd fifo_;

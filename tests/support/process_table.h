@@ -6,7 +6,7 @@
 
 #include <sys/types.h>
 
-#include "common/clock.h"
+#include "common/base/clock.h"
 
 namespace runner::support {
 

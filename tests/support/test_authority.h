@@ -5,7 +5,7 @@
 #include <memory>
 #include <string>
 
-#include "common/tls_files.h"
+#include "common/security/tls_files.h"
 
 struct evp_pkey_st;
 struct x509_st;

@@ -3,7 +3,7 @@
 #include <span>
 #include <string_view>
 
-#include "common/incident.h"
+#include "common/domain/incident.h"
 
 namespace runner::faultsim {
 

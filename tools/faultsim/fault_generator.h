@@ -5,8 +5,8 @@
 #include <random>
 #include <string>
 
-#include "common/clock.h"
-#include "common/incident.h"
+#include "common/base/clock.h"
+#include "common/domain/incident.h"
 #include "tools/faultsim/fault_catalog.h"
 
 namespace runner::faultsim {

@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <functional>
 
-#include "common/inbox.h"
+#include "common/loop/event_loop.h"
 #include "tools/faultsim/fault_generator.h"
 #include "tools/faultsim/http_server.h"
 #include "tools/faultsim/mcp_server.h"

@@ -6,8 +6,8 @@
 #include <string_view>
 #include <unordered_map>
 
-#include "common/inbox.h"
-#include "common/unique_fd.h"
+#include "common/loop/event_loop.h"
+#include "common/base/unique_fd.h"
 #include "tools/faultsim/http_handler.h"
 #include "tools/faultsim/script_player.h"
 

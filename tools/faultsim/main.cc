@@ -11,9 +11,9 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 
-#include "common/clock.h"
-#include "common/inbox.h"
-#include "common/unique_fd.h"
+#include "common/base/clock.h"
+#include "common/loop/event_loop.h"
+#include "common/base/unique_fd.h"
 #include "tools/faultsim/fault_generator.h"
 #include "tools/faultsim/fault_pump.h"
 #include "tools/faultsim/http_server.h"

@@ -12,8 +12,8 @@
 
 #include <nlohmann/json.hpp>
 
-#include "common/clock.h"
-#include "common/incident.h"
+#include "common/base/clock.h"
+#include "common/domain/incident.h"
 #include "tools/faultsim/http_handler.h"
 #include "tools/faultsim/mcp_session.h"
 

@@ -9,8 +9,8 @@
 
 #include <nlohmann/json.hpp>
 
-#include "common/clock.h"
-#include "common/incident.h"
+#include "common/base/clock.h"
+#include "common/domain/incident.h"
 
 namespace runner::faultsim {
 

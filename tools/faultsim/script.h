@@ -8,7 +8,7 @@
 #include <variant>
 #include <vector>
 
-#include "common/clock.h"
+#include "common/base/clock.h"
 #include "tools/faultsim/send_queue.h"
 #include "tools/faultsim/wire.h"
 

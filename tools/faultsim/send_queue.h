@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-#include "common/clock.h"
+#include "common/base/clock.h"
 
 namespace runner::faultsim {
 

@@ -27,7 +27,7 @@
 #include <utility>
 #include <vector>
 
-#include "ingest/mcp/sse_parser.h"
+#include "ingest/mcp/protocol/sse_parser.h"
 #include "tests/fuzz/sse_differential/node_oracle.h"
 #include "tests/fuzz/sse_differential/stream_generator.h"
 

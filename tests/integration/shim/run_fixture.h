@@ -11,8 +11,8 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
-#include "common/inbox.h"
-#include "executor/supervisor/supervisor.h"
+#include "common/loop/event_loop.h"
+#include "executor/runs/supervisor.h"
 
 namespace runner::executor {
 

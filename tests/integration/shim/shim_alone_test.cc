@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#include "executor/supervisor/shim_process.h"
+#include "executor/runs/shim_process.h"
 #include "tests/integration/shim/run_fixture.h"
 
 namespace runner::executor {

@@ -1,0 +1,85 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "common/base/clock.h"
+#include "common/domain/incident.h"
+
+// The messages between ingest and its executors as plain values: what they mean stands in
+// proto/runner/v1/dispatch.proto. Only the two ends of a stream know the wire (common/rpc/wire.h).
+namespace runner::dispatch {
+
+// --- from an executor -------------------------------------------------------------------------
+
+struct Hello {
+  std::string executor_id;
+  std::string boot_id;
+  std::string version;
+  std::uint32_t slots = 0;
+  bool sidecar = false;
+  Duration stop_budget{};
+  std::vector<Lease> running;
+  std::vector<Lease> results_waiting;
+};
+struct Credits {
+  std::uint64_t total = 0;
+};
+struct Accepted {
+  Lease lease;
+};
+struct Rejected {
+  Lease lease;
+  std::string reason;
+};
+struct Started {
+  Lease lease;
+  std::int64_t pid = 0;
+  WallTime started_at;
+};
+struct Result {
+  Lease lease;
+  Outcome outcome;
+};
+struct KeepAlive {
+  std::uint64_t seq = 0;
+};
+struct Draining {};
+
+using ExecutorMessage =
+    std::variant<Hello, Credits, Accepted, Rejected, Started, Result, KeepAlive, Draining>;
+
+// --- from ingest ------------------------------------------------------------------------------
+
+struct LeaseDecision {
+  Lease lease;
+  bool keep = false;
+};
+struct Welcome {
+  std::string ingest_id;
+  Duration keep_alive_interval{};  // zero: none are wanted
+  Duration lease_ttl{};
+  std::vector<LeaseDecision> decisions;
+};
+struct Offer {
+  Lease lease;
+  Incident incident;
+};
+struct KeepAliveAck {
+  std::uint64_t seq = 0;
+};
+struct ResultAck {
+  Lease lease;
+  bool is_volatile = false;
+};
+struct Cancel {
+  Lease lease;
+  std::string reason;
+};
+struct Drain {};
+
+using IngestMessage = std::variant<Welcome, Offer, KeepAliveAck, ResultAck, Cancel, Drain>;
+
+}  // namespace runner::dispatch

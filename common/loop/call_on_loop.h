@@ -1,0 +1,47 @@
+#pragma once
+
+#include <exception>
+#include <functional>
+#include <future>
+#include <memory>
+#include <optional>
+#include <type_traits>
+#include <utility>
+
+#include "common/base/clock.h"
+#include "common/loop/event_loop.h"
+
+namespace runner {
+
+// What a scrape waits for a busy loop: it is to be answered within a second.
+inline constexpr Duration kScrapePatience = std::chrono::milliseconds(800);
+
+// Runs `question` on the loop's thread and waits at most `timeout` for its answer: how the threads
+// of metrics, health and admin servers read state that belongs to a loop. Empty when the answer did
+// not come in time or never will; a question that throws throws here. What the question refers to
+// must outlive the loop, since it may run after the wait has ended. Never call it on the loop's own
+// thread.
+//
+//   const std::optional<Snapshot> now = AskLoop<Snapshot>(inbox, [&] { return book.Read(); }, 1s);
+template <typename T>
+std::optional<T> AskLoop(Inbox& inbox, std::type_identity_t<std::function<T()>> question,
+                         Duration timeout) {
+  auto promise = std::make_shared<std::promise<T>>();
+  std::future<T> answer = promise->get_future();
+  // The task alone owns the promise: destroyed unrun, it breaks the promise and ends the wait.
+  inbox.Post([promise = std::move(promise), question = std::move(question)] {
+    try {
+      promise->set_value(question());
+    } catch (...) {
+      promise->set_exception(std::current_exception());
+    }
+  });
+  if (answer.wait_for(timeout) != std::future_status::ready) return std::nullopt;
+  try {
+    return answer.get();
+  } catch (const std::future_error&) {
+    return std::nullopt;
+  }
+}
+
+}  // namespace runner

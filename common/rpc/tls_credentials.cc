@@ -1,0 +1,243 @@
+#include "common/rpc/tls_credentials.h"
+
+#include <atomic>
+#include <functional>
+#include <optional>
+#include <stdexcept>
+#include <string_view>
+#include <system_error>
+#include <utility>
+#include <variant>
+
+#include "common/base/mutex.h"
+#include "common/base/memfd_file.h"
+#include "common/observability/log_throttle.h"
+
+// After common/base/mutex.h, whose annotations have the names of abseil's.
+#include <grpc/support/log.h>
+#include <grpcpp/security/credentials.h>
+#include <grpcpp/security/server_credentials.h>
+#include <grpcpp/security/tls_certificate_provider.h>
+#include <grpcpp/security/tls_certificate_verifier.h>
+#include <grpcpp/security/tls_credentials_options.h>
+
+namespace runner {
+namespace {
+
+namespace tls = grpc::experimental;
+
+constexpr unsigned kRefreshSeconds = 1;
+// A certificate expires without that its file changes.
+constexpr Duration kLookAgain = std::chrono::minutes(1);
+
+// Handshakes that fail before there is a certificate to look at, as with a peer that speaks plain
+// text. gRPC tells of them in its log only, of which a process has one.
+struct FailedHandshakes {
+  const Logger logger;
+  const SystemClock clock;
+  Trickle trickle;
+};
+
+// Never destroyed: threads of gRPC may log until the process has ended.
+std::atomic<std::shared_ptr<FailedHandshakes>>& Failed() {
+  static auto* const failed = new std::atomic<std::shared_ptr<FailedHandshakes>>;
+  return *failed;
+}
+
+void OnGrpcLog(gpr_log_func_args* line) {
+  constexpr std::string_view kStart = "Handshake failed with fatal error";
+  const std::string_view message = line->message;
+  const auto failed = Failed().load();
+  if (failed == nullptr || !message.starts_with(kStart)) return;
+  // "...: error:0A00010B:SSL routines::wrong version number."
+  std::string cause(message.substr(message.rfind(':') + 1));
+  if (cause.ends_with('.')) cause.pop_back();
+  if (const auto held = failed->trickle.Pass(failed->clock.Now().mono, cause)) {
+    failed->logger.Warn("TLS handshake failed", {{"error", cause}, {"lines_held_back", *held}});
+  }
+}
+
+// Nothing: not any more.
+void ForwardFailedHandshakes(const std::optional<Logger>& logger) {
+  Failed() = logger ? std::make_shared<FailedHandshakes>(*logger) : nullptr;
+  ::gpr_set_log_function(&OnGrpcLog);
+}
+
+TlsMaterial LoadOrThrow(const TlsFiles& files) {
+  auto loaded = LoadTls(files);
+  if (const auto* why = std::get_if<std::string>(&loaded)) throw std::runtime_error(*why);
+  return std::get<TlsMaterial>(std::move(loaded));
+}
+
+}  // namespace
+
+// What is in use: the last files that would do. gRPC reads copies of them in memory. Of the files
+// themselves it would take whatever it finds, whether that fits together or not, and it ends the
+// process when one is empty, as it is for a moment while it is written (seen with gRPC 1.51).
+class TlsCredentials::State : public std::enable_shared_from_this<State> {
+ public:
+  explicit State(const TlsMaterial& material)
+      : material_(material), identity_(Identity(material)), roots_(material.authorities) {}
+
+  void Use(const TlsMaterial& material) {
+    const MutexLock lock(mutex_);
+    if (Identity(material) != Identity(material_)) identity_.Replace(Identity(material));
+    if (material.authorities != material_.authorities) roots_.Replace(material.authorities);
+    material_ = material;
+  }
+  TlsMaterial material() const {
+    const MutexLock lock(mutex_);
+    return material_;
+  }
+  std::string authorities() const {
+    const MutexLock lock(mutex_);
+    return material_.authorities;
+  }
+
+  // For people. False when it said so before.
+  bool SetText(const std::string& text) {
+    const MutexLock lock(mutex_);
+    return std::exchange(text_, text) != text;
+  }
+  std::string text() const {
+    const MutexLock lock(mutex_);
+    return text_;
+  }
+
+  std::shared_ptr<tls::CertificateProviderInterface> Provider() const {
+    const MutexLock lock(mutex_);
+    return std::make_shared<tls::FileWatcherCertificateProvider>(identity_.path(), identity_.path(),
+                                                                 roots_.path(), kRefreshSeconds);
+  }
+  // The verifier decides, so gRPC's own checks of the chain and the host are off.
+  void Set(tls::TlsCredentialsOptions& options, TlsRole peer, const std::string& host,
+           const Logger& logger);
+
+ private:
+  class Verifier;
+
+  // In one file: key and certificate are replaced in one step.
+  static std::string Identity(const TlsMaterial& material) {
+    return material.key + "\n" + material.certificate;
+  }
+
+  mutable Mutex mutex_;
+  TlsMaterial material_ GUARDED_BY(mutex_);
+  std::string text_ GUARDED_BY(mutex_);
+  StagedFile identity_ GUARDED_BY(mutex_);
+  StagedFile roots_ GUARDED_BY(mutex_);
+};
+
+// Asked by gRPC after each handshake, on one of its threads.
+class TlsCredentials::State::Verifier final : public tls::ExternalCertificateVerifier {
+ public:
+  Verifier(std::shared_ptr<State> state, TlsRole peer, std::string host, Logger logger)
+      : state_(std::move(state)), peer_(peer), host_(std::move(host)), logger_(std::move(logger)) {}
+
+  bool Verify(tls::TlsCustomVerificationCheckRequest* request, std::function<void(grpc::Status)>,
+              grpc::Status* status) override {
+    const auto text = [](grpc::string_ref part) { return std::string(part.data(), part.size()); };
+    const auto refusal =
+        WhyRefused({text(request->peer_cert()), text(request->peer_cert_full_chain())},
+                   state_->authorities(), peer_, host_);
+    if (refusal) {
+      if (const auto held = trickle_.Pass(clock_.Now().mono, refusal->cause)) {
+        logger_.Warn("TLS peer refused", {{"error", refusal->text},
+                                          {"peer", peer_ == TlsRole::kClient ? "client" : "server"},
+                                          {"lines_held_back", *held}});
+      }
+      *status = {grpc::StatusCode::UNAUTHENTICATED, refusal->text};
+    }
+    return true;  // it is decided
+  }
+  void Cancel(tls::TlsCustomVerificationCheckRequest*) override {}
+
+ private:
+  const std::shared_ptr<State> state_;
+  const TlsRole peer_;
+  const std::string host_;
+  const Logger logger_;
+  const SystemClock clock_;  // of its own: gRPC says when this goes
+  Trickle trickle_;
+};
+
+void TlsCredentials::State::Set(tls::TlsCredentialsOptions& options, TlsRole peer,
+                                const std::string& host, const Logger& logger) {
+  options.watch_identity_key_cert_pairs();
+  options.watch_root_certs();
+  options.set_certificate_verifier(
+      tls::ExternalCertificateVerifier::Create<Verifier>(shared_from_this(), peer, host, logger));
+  options.set_check_call_host(false);
+}
+
+TlsCredentials::TlsCredentials(const Clock& clock, TlsFiles files, const Logger& logger)
+    : files_(std::move(files)),
+      logger_(logger.Named("tls")),
+      state_(std::make_shared<State>(LoadOrThrow(files_))),
+      watch_(
+          clock, {files_.certificate, files_.key, files_.ca}, FileWatch::Identities(3),
+          [this] { return Look(); }, kLookAgain) {
+  ForwardFailedHandshakes(logger_);
+  Look().act();
+}
+
+TlsCredentials::~TlsCredentials() { ForwardFailedHandshakes(std::nullopt); }
+
+std::shared_ptr<grpc::ServerCredentials> TlsCredentials::ForServer() const {
+  tls::TlsServerCredentialsOptions options(state_->Provider());
+  state_->Set(options, TlsRole::kClient, "", logger_);
+  // Not required of the handshake: the verifier refuses who has none, and says so.
+  options.set_cert_request_type(GRPC_SSL_REQUEST_CLIENT_CERTIFICATE_BUT_DONT_VERIFY);
+  return tls::TlsServerCredentials(options);
+}
+
+std::shared_ptr<grpc::ChannelCredentials> TlsCredentials::ForChannel(
+    const std::string& host) const {
+  tls::TlsChannelCredentialsOptions options;
+  options.set_certificate_provider(state_->Provider());
+  state_->Set(options, TlsRole::kServer, host, logger_);
+  options.set_verify_server_certs(false);
+  return tls::TlsCredentials(options);
+}
+
+std::string TlsCredentials::OwnCertificateText() const { return state_->text(); }
+
+// Why what was read is not in use, if so. Where even a copy cannot be made, for want of a
+// descriptor for one, that is no reason to end: there is another look in a minute.
+std::optional<std::string> TlsCredentials::TakeUp(
+    const std::variant<TlsMaterial, std::string>& loaded) {
+  if (const auto* why = std::get_if<std::string>(&loaded)) return *why;
+  try {
+    state_->Use(std::get<TlsMaterial>(loaded));
+    return std::nullopt;
+  } catch (const std::system_error& error) {
+    return error.what();
+  }
+}
+
+FileWatch::Reading TlsCredentials::Look() {
+  const auto act = [this, loaded = LoadTls(files_)] {
+    const std::optional<std::string> problem = TakeUp(loaded);
+    const OwnCertificate own = DescribeOwn(state_->material());
+    const std::string text = own.doubt.value_or(own.subject + ", valid until " + own.not_after);
+    if (problem) {
+      if (!state_->SetText(text + "; not replaced: " + *problem)) return;
+      logger_.Error("TLS files not taken up", {{"error", *problem}, {"in_use", text}});
+    } else if (!state_->SetText(text)) {
+      return;
+    } else if (own.doubt) {
+      logger_.Error("Own certificate is one that peers refuse", {{"error", *own.doubt}});
+    } else {
+      logger_.Info("Own certificate", {{"subject", own.subject}, {"not_after", own.not_after}});
+    }
+  };
+  return {act, false};  // what is good today may have expired tomorrow
+}
+
+std::unique_ptr<TlsCredentials> MakeTls(const Clock& clock, const TlsFiles& files,
+                                        const Logger& logger) {
+  if (files.certificate.empty()) return nullptr;
+  return std::make_unique<TlsCredentials>(clock, files, logger);
+}
+
+}  // namespace runner

@@ -1,0 +1,66 @@
+#include "common/rpc/token_auth.h"
+
+#include <string_view>
+#include <utility>
+
+#include <grpcpp/client_context.h>
+#include <grpcpp/server_context.h>
+#include <openssl/crypto.h>
+
+namespace runner {
+namespace {
+
+constexpr const char* kKey = "authorization";
+constexpr std::string_view kScheme = "Bearer ";
+
+std::string Credentials(const std::string& token) { return std::string(kScheme) + token; }
+
+// Takes as long for any two texts of one length: how much of a guess is right is not to be told by
+// the time.
+bool Same(const std::string& a, grpc::string_ref b) {
+  return a.size() == b.size() && ::CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
+}
+
+}  // namespace
+
+CallGuard::CallGuard(const Clock& clock, const std::string& token_file, Logger logger)
+    : clock_(clock),
+      logger_(std::move(logger)),
+      is_asked_(!token_file.empty()),
+      token_(token_file) {}
+
+grpc::Status CallGuard::Check(const grpc::ServerContextBase& context) {
+  if (!is_asked_) return grpc::Status::OK;
+  const auto wanted = Wanted();
+  if (const auto* problem = std::get_if<Problem>(&wanted)) return Refuse(context, problem->text);
+  const auto [first, last] = context.client_metadata().equal_range(kKey);
+  for (auto shown = first; shown != last; ++shown) {
+    if (Same(std::get<std::string>(wanted), shown->second)) return grpc::Status::OK;
+  }
+  return Refuse(context, first == last ? "no token" : "another token");
+}
+
+std::variant<std::string, CallGuard::Problem> CallGuard::Wanted() {
+  const MutexLock lock(mutex_);
+  if (const std::string* token = token_.Get()) return Credentials(*token);
+  return Problem{token_.problem()};
+}
+
+// The caller is told what to do, and nothing of this machine.
+grpc::Status CallGuard::Refuse(const grpc::ServerContextBase& context, const std::string& why) {
+  const std::string peer = context.peer();
+  const std::string host = peer.substr(0, peer.rfind(':'));  // without the port
+  if (const auto held = trickle_.Pass(clock_.Now().mono, host + " " + why)) {
+    logger_.Warn("Call refused", {{"peer", peer}, {"error", why}, {"lines_held_back", *held}});
+  }
+  return {grpc::StatusCode::UNAUTHENTICATED,
+          "this call needs the shared token (--grpc-token-file), as authorization: Bearer TOKEN"};
+}
+
+void CallGuard::Show(grpc::ClientContext& context) {
+  if (!is_asked_) return;
+  const auto wanted = Wanted();
+  if (const auto* shown = std::get_if<std::string>(&wanted)) context.AddMetadata(kKey, *shown);
+}
+
+}  // namespace runner

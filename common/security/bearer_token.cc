@@ -1,0 +1,53 @@
+#include "common/security/bearer_token.h"
+
+#include <algorithm>
+#include <string_view>
+#include <utility>
+#include <variant>
+
+#include "common/base/values.h"
+#include "common/base/bounded_file.h"
+
+namespace runner {
+BearerToken::BearerToken(std::string path) : path_(std::move(path)) {}
+
+const std::string* BearerToken::Get() {
+  if (identity_ && IdentityOf(path_) == identity_) return &token_;
+  return ReadAgain();
+}
+
+const std::string* BearerToken::ReadAgain() {
+  auto token = Read();
+  if (!token) {
+    identity_.reset();
+    token_.clear();
+    return nullptr;
+  }
+  token_ = std::move(*token);
+  problem_.clear();
+  return &token_;
+}
+
+std::optional<std::string> BearerToken::Read() {
+  const auto read = ReadSmallFile(path_, kMaxBytes);
+  if (const auto* why = std::get_if<std::string>(&read))
+    return Fail(*why + "; expected a file with one token");
+  const SmallFile& file = std::get<SmallFile>(read);
+  const std::string_view token = TrimBlank(file.text);
+  if (token.empty()) return Fail("empty; expected one token");
+  // Anything else could end the header that it is put into.
+  if (!std::all_of(token.begin(), token.end(), [](char c) { return c > ' ' && c <= '~'; })) {
+    return Fail(
+        "holds something else than one token (a blank, a control character or non-ASCII); expected "
+        "one token on one line");
+  }
+  identity_ = file.identity;
+  return std::string(token);
+}
+
+std::nullopt_t BearerToken::Fail(const std::string& why) {
+  problem_ = "token file " + path_ + ": " + why;
+  return std::nullopt;
+}
+
+}  // namespace runner

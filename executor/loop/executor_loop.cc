@@ -1,0 +1,119 @@
+#include "executor/loop/executor_loop.h"
+
+#include <algorithm>
+#include <random>
+#include <set>
+#include <utility>
+
+#include "common/observability/build_info.h"
+#include "common/base/uuid.h"
+#include "executor/core/time_budget.h"
+
+namespace runner::executor {
+namespace {
+
+// An orphan that was missed has had time to show itself.
+constexpr Duration kLastSweepAfter = std::chrono::seconds(5);
+constexpr Duration kRetentionInterval = std::chrono::minutes(1);
+constexpr Duration kRetentionAfterRun = std::chrono::seconds(2);
+
+ExecutorIdentity IdentityOf(const ExecutorOptions& options, WallTime now) {
+  return {options.executor_id,   UuidGenerator().Next(now), std::string(GetBuildInfo().version),
+          options.slots,         options.sidecar,           options.kill_grace,
+          options.ingest_address};
+}
+
+double Random01() {
+  thread_local std::mt19937_64 engine(std::random_device{}());
+  return std::uniform_real_distribution<>(0.0, 1.0)(engine);
+}
+
+}  // namespace
+
+ExecutorLoop::ExecutorLoop(ExecutorOptions options, AgentOptions agent, IngestChannel& channel,
+                           Inbox& inbox, const Logger& logger)
+    : options_(std::move(options)),
+      inbox_(inbox),
+      logger_(logger.Named("executor")),
+      retention_(agent.workspace_root, options_.retention, logger.Named("retention")),
+      supervisor_(inbox, std::move(agent), logger.Named("supervisor"), *this),
+      executor_(IdentityOf(options_, inbox.Now().wall), inbox, channel, supervisor_, Random01,
+                logger) {}
+
+ExecutorLoop::~ExecutorLoop() {
+  inbox_.Cancel(start_timer_);
+  inbox_.Cancel(retention_timer_);
+}
+
+// --- the start --------------------------------------------------------------------------------
+
+void ExecutorLoop::Start() {
+  takeover_.emplace(supervisor_.earlier_runs(), logger_, supervisor_.IsAlone(), inbox_.Now().mono,
+                    time_budget::Stop(options_.kill_grace));
+  AwaitEarlierRuns();
+}
+
+void ExecutorLoop::AwaitEarlierRuns() {
+  start_timer_ = Inbox::kNoTimer;
+  if (draining()) return;
+  switch (takeover_->Advance(inbox_.Now().mono)) {
+    case Takeover::State::kWaiting:
+      start_timer_ = inbox_.After(Takeover::kInterval, [this] { AwaitEarlierRuns(); });
+      return;
+    case Takeover::State::kClear:
+      return TakeOver();
+    case Takeover::State::kStuck:
+      supervisor_.Taint();
+      return executor_.OnTainted("what an earlier executor has left does not end");
+  }
+}
+
+void ExecutorLoop::TakeOver() {
+  auto recovered = supervisor_.Recover();
+  if (!recovered.empty()) {
+    logger_.Info("Results of an earlier executor found", {{"results", recovered.size()}});
+  }
+  executor_.Start(std::move(recovered));
+  EnforceRetentionIn(Duration::zero());
+  start_timer_ = inbox_.After(kLastSweepAfter, [this] { SweepOnceMore(); });
+}
+
+void ExecutorLoop::SweepOnceMore() {
+  start_timer_ = Inbox::kNoTimer;
+  const std::size_t killed = supervisor_.earlier_runs().KillOrphans();
+  if (killed != 0) logger_.Warn("Orphans of an earlier executor killed", {{"processes", killed}});
+}
+
+// --- retention ------------------------------------------------------------------------------
+
+void ExecutorLoop::OnRunFinished(const Lease& lease, const Outcome& outcome) {
+  EnforceRetentionIn(kRetentionAfterRun);
+  executor_.OnRunFinished(lease, outcome);
+}
+
+void ExecutorLoop::EnforceRetentionIn(Duration delay) {
+  const RetentionLimits& limits = options_.retention;
+  if (limits.max_age == Duration::zero() && limits.max_bytes == 0) return;
+  const MonoTime due = inbox_.Now().mono + delay;
+  if (retention_timer_ != Inbox::kNoTimer && next_retention_ <= due) return;
+  inbox_.Cancel(retention_timer_);
+  next_retention_ = due;
+  retention_timer_ = inbox_.After(delay, [this] { EnforceRetention(); });
+}
+
+void ExecutorLoop::EnforceRetention() {
+  retention_timer_ = Inbox::kNoTimer;
+  std::set<std::string> keep;
+  for (const Lease& lease : executor_.admission().Running()) keep.insert(lease.incident_id);
+  for (const auto& [lease, outcome] : executor_.admission().results_waiting())
+    keep.insert(lease.incident_id);
+  retention_.Enforce(inbox_.Now().wall, std::move(keep));
+  // Ten times within the age, where there is one.
+  const Duration max_age = options_.retention.max_age;
+  EnforceRetentionIn(
+      max_age == Duration::zero()
+          ? kRetentionInterval
+          : std::clamp<Duration>(max_age / 10, kRetentionAfterRun, kRetentionInterval));
+}
+
+}  // namespace runner::executor

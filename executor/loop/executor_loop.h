@@ -1,0 +1,69 @@
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "common/loop/event_loop.h"
+#include "common/observability/logger.h"
+#include "executor/core/ingest_channel.h"
+#include "executor/core/executor.h"
+#include "executor/loop/executor_options.h"
+#include "executor/runs/supervisor.h"
+#include "executor/runs/leftover_cleanup.h"
+#include "executor/workspace/retention_thread.h"
+
+namespace runner::executor {
+
+// The one loop of the executor: puts what decides (Executor) together with what runs agents and
+// what talks to ingest, waits at the start for what an earlier executor has left running, and has
+// old workspaces removed.
+//
+// Belongs to the thread of the inbox, except `draining` and `attached`.
+class ExecutorLoop final : private RunListener {
+ public:
+  // `channel` and `inbox` outlive this.
+  ExecutorLoop(ExecutorOptions options, AgentOptions agent, IngestChannel& channel, Inbox& inbox,
+               const Logger& logger);
+  ~ExecutorLoop();
+
+  // Waits for what an earlier executor has left running, takes its results over, and attaches.
+  void Start();
+  // As those of Executor.
+  void OnDrain(Duration timeout, std::function<void()> done) {
+    executor_.OnDrain(timeout, std::move(done));
+  }
+  void OnSignal(const std::string& signal) { executor_.OnSignal(signal); }
+
+  bool draining() const { return executor_.draining(); }
+  bool attached() const { return executor_.attached(); }
+  const ExecutorOptions& options() const { return options_; }
+  const Executor& executor() const { return executor_; }
+  const Supervisor& supervisor() const { return supervisor_; }
+  Supervisor& supervisor() { return supervisor_; }
+
+ private:
+  void OnRunStarted(const StartedRun& run) override { executor_.OnRunStarted(run); }
+  void OnRunFinished(const Lease& lease, const Outcome& outcome) override;
+
+  void AwaitEarlierRuns();
+  void TakeOver();
+  void SweepOnceMore();
+  void EnforceRetention();
+  void EnforceRetentionIn(Duration delay);
+
+  const ExecutorOptions options_;
+  Inbox& inbox_;
+  const Logger logger_;
+  RetentionThread retention_;
+  Supervisor supervisor_;
+  Executor executor_;
+
+  Inbox::TimerId retention_timer_ = Inbox::kNoTimer;
+  MonoTime next_retention_;
+  Inbox::TimerId start_timer_ = Inbox::kNoTimer;
+  std::optional<Takeover> takeover_;
+};
+
+}  // namespace runner::executor

@@ -1,0 +1,62 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "common/rpc/token_auth.h"
+#include "common/rpc/call_pool.h"
+#include "common/loop/event_loop.h"
+#include "executor/loop/executor_loop.h"
+#include "runner/v1/executor_admin.grpc.pb.h"
+
+namespace runner::executor {
+
+// Serves runner.v1.ExecutorAdmin. Every call asks the loop and waits for its answer on a thread of
+// a pool: four run, 64 wait, more are refused. A loop that does not answer within a second makes
+// the call UNAVAILABLE. At most kMaxTails calls of TailOutput are served at a time, as each keeps a
+// thread of the pool, beside those four.
+class AdminService final : public v1::ExecutorAdmin::CallbackService {
+ public:
+  static constexpr int kMaxTails = 8;
+
+  // `guard` is asked before anything is changed.
+  AdminService(Inbox& inbox, ExecutorLoop& loop, CallGuard& guard)
+      : inbox_(inbox), loop_(loop), guard_(guard), started_(inbox.Now().mono) {}
+
+  grpc::ServerUnaryReactor* GetStatus(grpc::CallbackServerContext* context,
+                                      const v1::ExecutorAdminGetStatusRequest* request,
+                                      v1::ExecutorAdminGetStatusResponse* response) override;
+  grpc::ServerUnaryReactor* ListRuns(grpc::CallbackServerContext* context,
+                                     const v1::ListRunsRequest* request,
+                                     v1::ListRunsResponse* response) override;
+  grpc::ServerWriteReactor<v1::TailOutputResponse>* TailOutput(
+      grpc::CallbackServerContext* context, const v1::TailOutputRequest* request) override;
+  grpc::ServerUnaryReactor* CancelRun(grpc::CallbackServerContext* context,
+                                      const v1::CancelRunRequest* request,
+                                      v1::CancelRunResponse* response) override;
+
+ private:
+  grpc::Status AnswerGetStatus(v1::ExecutorAdminGetStatusResponse* response);
+  grpc::Status AnswerListRuns(v1::ListRunsResponse* response);
+  grpc::Status AnswerCancelRun(const grpc::ServerContextBase& context,
+                               const v1::CancelRunRequest* request);
+  // That attempt of the incident, or the latest; nothing inside: there is none. Nothing at all: the
+  // loop does not answer.
+  std::optional<std::optional<RunInfo>> Find(const std::string& incident_id,
+                                             std::optional<std::uint32_t> attempt);
+  grpc::Status Tail(const grpc::ServerContextBase& context, const v1::TailOutputRequest& request,
+                    BlockingWriter<v1::TailOutputResponse>& writer);
+
+  v1::ExecutorAdminGetStatusResponse Status() const;
+
+  Inbox& inbox_;
+  ExecutorLoop& loop_;
+  CallGuard& guard_;
+  const MonoTime started_;
+  std::atomic<int> tails_{0};
+  CallPool calls_{4 + kMaxTails, 64};
+};
+
+}  // namespace runner::executor

@@ -1,0 +1,71 @@
+#include "executor/runs/leftover_cleanup.h"
+
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace runner::executor {
+namespace {
+
+using namespace std::chrono_literals;
+
+// What a shim that was stopped is given once it runs again, which is too little for a long grace:
+// its agent has been told to end by then.
+constexpr Duration kShortGrace = 2s;
+constexpr Duration kSweepLimit = 5s;
+constexpr int kCleanLooks = 3;
+
+}  // namespace
+
+Takeover::Takeover(EarlierRuns& earlier, Logger logger, bool alone, MonoTime now, Duration patience)
+    : earlier_(earlier), logger_(std::move(logger)), alone_(alone), next_(now + patience) {
+  const std::size_t running = earlier_.StillRunning().size();
+  if (running == 0) return;
+  logger_.Info("Waiting for runs of an earlier executor", {{"runs", running}});
+  // A shim that its agent has stopped ends its run as it should, once it is let.
+  if (alone_) earlier_.Continue();
+}
+
+Takeover::State Takeover::Advance(MonoTime now) {
+  const bool running = !earlier_.StillRunning().empty();
+  const State shims = running && !given_up_ ? AwaitShims(now) : State::kClear;
+  return shims == State::kClear ? Sweep(now) : shims;
+}
+
+Takeover::State Takeover::AwaitShims(MonoTime now) {
+  if (now < next_) {
+    if (phase_ == Phase::kKilled) earlier_.Kill();
+    return State::kWaiting;
+  }
+  const auto& running = earlier_.StillRunning();
+  logger_.Error("Runs of an earlier executor do not end",
+                {{"workspaces", std::vector<std::string>(running.begin(), running.end())}});
+  given_up_ = !alone_;
+  if (given_up_) return State::kClear;
+  switch (phase_) {
+    case Phase::kPatient:
+      earlier_.Continue();
+      phase_ = Phase::kContinued;
+      next_ = now + kShortGrace;
+      return State::kWaiting;
+    case Phase::kContinued:
+      earlier_.Kill();
+      phase_ = Phase::kKilled;
+      next_ = now + kSweepLimit;
+      return State::kWaiting;
+    case Phase::kKilled:
+      return State::kStuck;
+  }
+  return State::kStuck;
+}
+
+Takeover::State Takeover::Sweep(MonoTime now) {
+  if (sweep_until_ == MonoTime::max()) sweep_until_ = now + kSweepLimit;
+  const std::size_t killed = earlier_.KillOrphans();
+  if (killed != 0) logger_.Warn("Orphans of an earlier executor killed", {{"processes", killed}});
+  clean_ = killed == 0 ? clean_ + 1 : 0;
+  if (clean_ >= kCleanLooks) return State::kClear;
+  return now < sweep_until_ ? State::kWaiting : State::kStuck;
+}
+
+}  // namespace runner::executor

@@ -1,0 +1,175 @@
+#include "executor/runs/leftover_runs.h"
+
+#include <cerrno>
+#include <cstdlib>
+#include <optional>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/base/directory.h"
+#include "executor/workspace/workspace.h"
+
+// The header of glibc 2.36 does not declare C linkage itself.
+extern "C" {
+#include <sys/pidfd.h>
+}
+
+namespace runner::executor {
+namespace {
+
+constexpr std::size_t kMaxRead = 256 * 1024;
+// How often the list of processes is read anew for what was started meanwhile. A process that
+// forks on for ever is met in the first few.
+constexpr int kMaxRounds = 20;
+constexpr std::string_view kVariable = "RUNNER_WORKSPACE=";
+constexpr std::string_view kOption = "--workspace";
+constexpr std::string_view kShim = "runner-shim";
+
+// The strings of a file in /proc that ends each with NUL.
+class ProcessStrings {
+ public:
+  ProcessStrings() : buffer_(kMaxRead, '\0') {}
+
+  // By read(2): a stream throws when the process ends while it is read.
+  void Read(const std::filesystem::path& file) {
+    const UniqueFd fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
+    size_ = at_ = 0;
+    ssize_t got = 0;
+    while (fd && size_ < buffer_.size() &&
+           (got = ::read(fd.Get(), buffer_.data() + size_, buffer_.size() - size_)) > 0) {
+      size_ += static_cast<std::size_t>(got);
+    }
+  }
+  std::optional<std::string_view> Next() {
+    if (at_ >= size_) return std::nullopt;
+    const std::string_view rest = std::string_view(buffer_).substr(at_, size_ - at_);
+    const std::string_view string = rest.substr(0, rest.find('\0'));
+    at_ += string.size() + 1;
+    return string;
+  }
+
+ private:
+  std::string buffer_;
+  std::size_t size_ = 0;
+  std::size_t at_ = 0;
+};
+
+// The workspace that a process believes to run in, or nothing.
+std::optional<std::string_view> WorkspaceOf(const std::filesystem::path& process,
+                                            ProcessStrings& strings) {
+  strings.Read(process / "environ");
+  while (const auto variable = strings.Next()) {
+    if (variable->starts_with(kVariable)) return variable->substr(kVariable.size());
+  }
+  return std::nullopt;
+}
+
+// The workspace that a process looks after, if it is a shim.
+std::optional<std::string_view> ShimWorkspaceOf(const std::filesystem::path& process,
+                                                ProcessStrings& strings) {
+  strings.Read(process / "cmdline");
+  const auto program = strings.Next();
+  if (!program || !program->ends_with(kShim)) return std::nullopt;
+  for (auto option = strings.Next(); option && option != "--"; option = strings.Next()) {
+    if (option == kOption) return strings.Next();
+  }
+  return std::nullopt;
+}
+
+// Calls `use(directory in /proc, pidfd)` for every process but this one and the first. What is
+// started meanwhile has its turn, too. The pidfd is opened before anything else is: what is
+// signalled is what was looked at.
+template <typename Use>
+void ForEachProcess(Use use) {
+  std::set<pid_t> seen = {1, ::getpid()};
+  bool more = true;
+  for (int round = 0; more && round < kMaxRounds; ++round) {
+    more = false;
+    std::error_code error;
+    for (std::filesystem::directory_iterator entry("/proc", error), end; !error && entry != end;
+         entry.increment(error)) {
+      const std::string name = entry->path().filename().string();
+      const pid_t pid = static_cast<pid_t>(std::strtol(name.c_str(), nullptr, 10));
+      if (pid <= 0 || !seen.insert(pid).second) continue;
+      more = true;
+      const UniqueFd process(::pidfd_open(pid, 0));
+      if (process) use(entry->path(), process.Get());
+    }
+  }
+}
+
+// <incident-id>, or <incident-id>.<n> of an earlier attempt.
+bool IsWorkspaceName(std::string_view name) {
+  constexpr std::size_t kIdBytes = 36;
+  return IsLowerCaseUuid(name.substr(0, kIdBytes)) &&
+         (name.size() == kIdBytes || name[kIdBytes] == '.');
+}
+
+}  // namespace
+
+EarlierRuns::EarlierRuns(const std::filesystem::path& workspace_root)
+    : root_(::open(workspace_root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {
+  if (!root_) return;
+  ForEachEntry(root_.Get(), [this](const char* name) {
+    if (IsWorkspaceName(name)) running_.insert(name);
+    return true;
+  });
+}
+
+const std::set<std::string>& EarlierRuns::StillRunning() {
+  std::erase_if(running_, [this](const std::string& id) { return !IsLocked(id); });
+  return running_;
+}
+
+std::size_t EarlierRuns::KillOrphans() const {
+  if (!root_) return 0;
+  std::size_t orphans = 0;
+  ProcessStrings strings;
+  ForEachProcess([&](const std::filesystem::path& directory, int process) {
+    const auto workspace = WorkspaceOf(directory, strings);
+    const std::string name = workspace ? NameOf(*workspace) : "";
+    if (name.empty() || IsLocked(name)) return;
+    // The shim of a run that another executor begins has this environment before it has the lock.
+    std::error_code ignored;
+    if (std::filesystem::read_symlink(directory / "exe", ignored).filename() == kShim) return;
+    ::pidfd_send_signal(process, SIGKILL, nullptr, 0);
+    ++orphans;  // also one that has ended by itself, as it may have left another
+  });
+  return orphans;
+}
+
+void EarlierRuns::SignalRunning(int signal, bool agents_too) const {
+  ProcessStrings strings;
+  ForEachProcess([&](const std::filesystem::path& directory, int process) {
+    auto workspace = ShimWorkspaceOf(directory, strings);
+    if (!workspace && agents_too) workspace = WorkspaceOf(directory, strings);
+    if (workspace && running_.contains(NameOf(*workspace))) {
+      ::pidfd_send_signal(process, signal, nullptr, 0);
+    }
+  });
+}
+
+std::string EarlierRuns::NameOf(const std::filesystem::path& workspace) const {
+  const std::string name = workspace.filename().string();
+  struct stat parent{};
+  struct stat root{};
+  const bool ours = IsLowerCaseUuid(name) && workspace.is_absolute() && root_ &&
+                    ::stat(workspace.parent_path().c_str(), &parent) == 0 &&
+                    ::fstat(root_.Get(), &root) == 0 && IsSameFile(parent, root);
+  return ours ? name : std::string();
+}
+
+bool EarlierRuns::IsLocked(const std::string& workspace) const {
+  if (!root_) return false;
+  const UniqueFd directory = OpenDirectory(root_.Get(), workspace.c_str(), S_IRUSR | S_IXUSR).fd;
+  // Shared, so that two who only look do not take each other for a shim. Closing lets go of it.
+  return directory && ::flock(directory.Get(), LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+}
+
+}  // namespace runner::executor

@@ -1,0 +1,220 @@
+#include "executor/session/grpc_ingest_channel.h"
+
+#include <deque>
+#include <optional>
+#include <utility>
+
+#include <grpcpp/create_channel.h>
+
+#include "common/base/address.h"
+#include "common/rpc/token_auth.h"
+#include "common/base/mutex.h"
+#include "common/rpc/tls_credentials.h"
+#include "common/rpc/wire.h"
+#include "common/rpc/wire_check.h"
+
+namespace runner::executor {
+namespace {
+
+// Messages that may wait for ingest to read: more than results can wait, each of which is sent once
+// a stream. All others are small, so this bounds the bytes as well.
+constexpr std::size_t kMaxOutbound = 2 * kMaxLeasesListed;
+
+// Null when ingest is at a Unix socket, which is plain text always.
+const TlsCredentials* UsedAt(const std::string& address, const TlsCredentials* tls) {
+  const auto parsed = ParseAddress(address);
+  return parsed && parsed->unix_path.empty() ? tls : nullptr;
+}
+
+std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address, const TlsCredentials* tls) {
+  grpc::ChannelArguments arguments;
+  // Dead connections are found by pings; when to dial again is decided here, not by the channel.
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 10'000);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 5'000);
+  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 100);
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1'000);
+  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  const auto credentials =
+      tls ? tls->ForChannel(ParseAddress(address)->host) : grpc::InsecureChannelCredentials();
+  return grpc::CreateCustomChannel(address, credentials, arguments);
+}
+
+}  // namespace
+
+// One attempt to attach. gRPC's threads and the loop thread meet under the mutex. A hold keeps the
+// call open for writes from outside until reading has ended; after that nothing is started any
+// more.
+class GrpcIngestChannel::Stream final
+    : public grpc::ClientBidiReactor<v1::ExecutorMessage, v1::IngestMessage> {
+ public:
+  explicit Stream(GrpcIngestChannel& channel) : channel_(channel) {}
+  // Waits for gRPC: the reactor must not go before OnDone.
+  ~Stream() override {
+    context_.TryCancel();
+    if (EndUnlessReading()) RemoveHold();  // no read is under way whose end would do it
+    const MutexLock lock(mutex_);
+    while (!done_) done_changed_.Wait(mutex_);
+  }
+
+  void Begin(v1::ExecutorMessage hello) {
+    channel_.guard_.Show(context_);
+    channel_.stub_->async()->Attach(&context_, this);
+    AddHold();
+    StartRead(&response_);
+    Write(std::move(hello));
+    StartCall();
+  }
+  // False when too much waits already: ingest does not read.
+  bool Write(v1::ExecutorMessage message) {
+    const MutexLock lock(mutex_);
+    if (ended_ || closing_) return true;
+    if (outbound_.size() >= kMaxOutbound) return false;
+    outbound_.push_back(std::move(message));
+    if (!std::exchange(writing_, true)) StartWrite(&outbound_.front());
+    return true;
+  }
+  void Close() {
+    const MutexLock lock(mutex_);
+    if (ended_ || std::exchange(closing_, true)) return;
+    if (!writing_) StartWritesDone();
+  }
+  void Cancel() { context_.TryCancel(); }
+  void ReadNext() {
+    const MutexLock lock(mutex_);
+    if (ended_) return;
+    reading_ = true;
+    StartRead(&response_);
+  }
+
+  void OnReadDone(bool ok) override {
+    if (ok) {
+      {
+        const MutexLock lock(mutex_);
+        reading_ = false;
+      }
+      channel_.inbox_.Post([this, &channel = channel_] {
+        // The channel destroys its stream on the loop thread only, and a destroyed one has no say.
+        if (channel.stream_.get() != this) return;
+        channel.OnResponse(response_);
+        if (channel.stream_.get() == this) ReadNext();
+      });
+      return;
+    }
+    {
+      const MutexLock lock(mutex_);
+      ended_ = true;
+    }
+    RemoveHold();
+  }
+  void OnWriteDone(bool ok) override {
+    const MutexLock lock(mutex_);
+    outbound_.pop_front();
+    if (!ok) outbound_.clear();
+    writing_ = !outbound_.empty() && !ended_;
+    if (writing_) {
+      StartWrite(&outbound_.front());
+    } else if (closing_ && ok && !ended_) {
+      StartWritesDone();
+    }
+  }
+  void OnDone(const grpc::Status& status) override {
+    channel_.inbox_.Post([&channel = channel_, this, status] {
+      if (channel.stream_.get() == this) channel.OnDone(status);
+    });
+    // Notified under the lock: once it is released the object may be gone.
+    const MutexLock lock(mutex_);
+    done_ = true;
+    done_changed_.NotifyAll();
+  }
+
+ private:
+  bool EndUnlessReading() {
+    const MutexLock lock(mutex_);
+    return !reading_ && !std::exchange(ended_, true);
+  }
+
+  GrpcIngestChannel& channel_;
+  grpc::ClientContext context_;
+  v1::IngestMessage response_;  // between OnReadDone and ReadNext it belongs to the loop
+
+  Mutex mutex_;
+  Condition done_changed_;
+  std::deque<v1::ExecutorMessage> outbound_ GUARDED_BY(mutex_);  // the front one is being written
+  bool writing_ GUARDED_BY(mutex_) = false;
+  bool closing_ GUARDED_BY(mutex_) = false;
+  bool reading_ GUARDED_BY(mutex_) = true;
+  bool ended_ GUARDED_BY(mutex_) = false;  // reading has ended: nothing may be started
+  bool done_ GUARDED_BY(mutex_) = false;
+};
+
+GrpcIngestChannel::GrpcIngestChannel(const std::string& address, ChannelSecurity security,
+                                     Inbox& inbox)
+    : address_(address),
+      inbox_(inbox),
+      guard_(security.guard),
+      tls_(UsedAt(address, security.tls)),
+      stub_(v1::Dispatcher::NewStub(MakeChannel(address, tls_))) {}
+
+GrpcIngestChannel::~GrpcIngestChannel() = default;
+
+void GrpcIngestChannel::Open(dispatch::Hello hello, IngestChannelListener& listener) {
+  listener_ = &listener;
+  refused_.clear();
+  stream_ = std::make_unique<Stream>(*this);
+  stream_->Begin(ToProto(dispatch::ExecutorMessage(std::move(hello))));
+}
+
+void GrpcIngestChannel::Send(dispatch::ExecutorMessage message) {
+  if (!stream_ || !refused_.empty()) return;
+  if (!stream_->Write(ToProto(message))) Refuse("ingest does not read");
+}
+
+void GrpcIngestChannel::Close() {
+  if (stream_) stream_->Close();
+}
+
+void GrpcIngestChannel::Cancel() {
+  if (stream_) stream_->Cancel();
+}
+
+// The stream ends for this reason.
+void GrpcIngestChannel::Refuse(const std::string& why) {
+  refused_ = "--ingest-address " + address_ + ": " + why;
+  stream_->Cancel();
+}
+
+void GrpcIngestChannel::OnResponse(const v1::IngestMessage& message) {
+  if (!refused_.empty()) return;  // the stream is being cancelled
+  if (const auto problem = WhyInvalid(message)) {
+    return Refuse("ingest has sent " + *problem);
+  }
+  if (const auto known = FromProto(message)) listener_->OnMessage(*known);
+}
+
+// An ingest that refuses our certificate, or the lack of one, hangs up without a word.
+std::string GrpcIngestChannel::Explain(const grpc::Status& status) const {
+  std::string message = "--ingest-address " + address_ + ": " + status.error_message();
+  const auto says = [&](const char* part) { return message.find(part) != std::string::npos; };
+  if (status.error_code() == grpc::StatusCode::UNIMPLEMENTED || says("http1.x") ||
+      says("Failed parsing HTTP/2")) {
+    return message + "; expected the gRPC address of runner-ingest (its --grpc-listen)";
+  }
+  if (says("DNS resolution failed")) return message + "; check the host name";
+  if (says("Connection refused") || says("No such file")) {
+    return message + "; check that runner-ingest runs and listens there (its --grpc-listen)";
+  }
+  if (!says("failed to connect")) return message;
+  if (tls_ && says("wrong version number")) return message + "; perhaps ingest has no TLS";
+  if (!says("Socket closed")) return message;
+  if (!tls_) return message + "; perhaps ingest wants TLS (--grpc-tls-cert)";
+  return message + "; perhaps ingest refuses our certificate, " + tls_->OwnCertificateText();
+}
+
+void GrpcIngestChannel::OnDone(const grpc::Status& status) {
+  stream_.reset();
+  const std::string why = refused_.empty() ? Explain(status) : refused_;
+  listener_->OnEnded(status.error_code() == grpc::StatusCode::ABORTED, why);
+}
+
+}  // namespace runner::executor

@@ -1,0 +1,57 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "common/loop/event_loop.h"
+#include "executor/core/ingest_channel.h"
+#include "runner/v1/dispatch.grpc.pb.h"
+
+namespace runner {
+class CallGuard;
+class TlsCredentials;
+}  // namespace runner
+
+namespace runner::executor {
+
+// How ingest and this executor know each other.
+struct ChannelSecurity {
+  CallGuard& guard;                     // has the shared token, if there is one
+  const TlsCredentials* tls = nullptr;  // null, and on a Unix socket: plain text
+};
+
+// The Attach stream over gRPC. gRPC's threads only post. A message from ingest that breaks a bound
+// of the protocol (common/rpc/wire_check.h) ends the stream.
+class GrpcIngestChannel final : public IngestChannel {
+ public:
+  // `address` as gRPC dials it: host:port or unix:/path. What is referred to must outlive this.
+  GrpcIngestChannel(const std::string& address, ChannelSecurity security, Inbox& inbox);
+  // Cancels the stream and waits until gRPC has let go of it.
+  ~GrpcIngestChannel();
+  GrpcIngestChannel(const GrpcIngestChannel&) = delete;
+  GrpcIngestChannel& operator=(const GrpcIngestChannel&) = delete;
+
+  void Open(dispatch::Hello hello, IngestChannelListener& listener) override;
+  void Send(dispatch::ExecutorMessage message) override;
+  void Close() override;
+  void Cancel() override;
+
+ private:
+  class Stream;
+
+  std::string Explain(const grpc::Status& status) const;
+  void Refuse(const std::string& why);
+  void OnResponse(const v1::IngestMessage& message);
+  void OnDone(const grpc::Status& status);
+
+  const std::string address_;
+  Inbox& inbox_;
+  CallGuard& guard_;
+  const TlsCredentials* const tls_;  // null: plain text
+  const std::unique_ptr<v1::Dispatcher::Stub> stub_;
+  IngestChannelListener* listener_ = nullptr;
+  std::unique_ptr<Stream> stream_;
+  std::string refused_;  // why this stream was
+};
+
+}  // namespace runner::executor

@@ -1,0 +1,172 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "common/domain/dispatch.h"
+#include "common/observability/logger.h"
+#include "common/loop/timers.h"
+#include "ingest/core/commit_gate.h"
+#include "ingest/core/connection_board.h"
+#include "ingest/core/decision_log.h"
+#include "ingest/core/incident_journal.h"
+#include "ingest/core/scheduler.h"
+#include "ingest/loop/executor_streams.h"
+#include "ingest/mcp/protocol/connection_listener.h"
+
+namespace runner::ingest {
+
+// Sees the steps of a loop: for the simulator, which holds each decision against its model.
+class StepObserver {
+ public:
+  virtual void BeforeStep() = 0;
+  // What was decided, before any of it is carried out.
+  virtual void AfterStep(const Effects& effects) = 0;
+  // What is carried out now.
+  virtual void OnCarriedOut(const Effect& effect) = 0;
+
+ protected:
+  ~StepObserver() = default;
+};
+
+// The one loop that owns all state of ingest. It feeds the scheduler what the connections, the
+// executors and the operators say, and carries out what the scheduler decides: messages to
+// executors, log lines, the timer.
+//
+// Threads: the methods of ConnectionListener, `draining` and `breaker_open` may be called from any
+// thread; all else belongs to the thread of the loop.
+class IngestLoop final : public ConnectionListener {
+ public:
+  // What is referred to outlives the loop. `new_id`: as in Scheduler. `observer` may be null.
+  IngestLoop(const SchedulerOptions& options, Timers& timers, IncidentJournal& journal,
+             ExecutorStreams& executors, Scheduler::NewId new_id, Logger logger,
+             StepObserver* observer = nullptr);
+  ~IngestLoop() override;
+
+  // Takes over what the journal knows from an earlier life. To be called once, before any input.
+  void Restore();
+
+  // Runs one input of the scheduler and carries out its effects:
+  //   loop.Step([&](Scheduler& s, const Instant& now, Effects& out) { s.OnBeat(...); });
+  template <typename Input>
+  auto Step(Input input) {
+    Effects effects;
+    const Instant now = timers_.Now();
+    if (observer_ != nullptr) observer_->BeforeStep();
+    if constexpr (std::is_void_v<decltype(input(scheduler_, now, effects))>) {
+      input(scheduler_, now, effects);
+      AfterStep(std::move(effects));
+    } else {
+      auto result = input(scheduler_, now, effects);
+      AfterStep(std::move(effects));
+      return result;
+    }
+  }
+
+  // Other clusters from now on: Scheduler::SetClusters. Their connections are not touched.
+  bool SetClusters(const std::vector<ClusterOptions>& clusters);
+
+  // From an executor. The first message of a stream is a Hello, and there is no other one.
+  void OnMessage(StreamId stream, const dispatch::ExecutorMessage& message);
+  void OnStreamClosed(StreamId stream);
+
+  // From operators: as in Scheduler, with a line in the log. The state that the breaker had.
+  Scheduler::Cancelled Cancel(const std::string& incident_id);
+  Scheduler::Rerun Rerun(const std::string& incident_id);
+  CircuitBreaker::State ResetBreaker();
+
+  // From the connections, any thread.
+  void OnOpened(const std::string& cluster) override;
+  void OnEvent(const std::string& cluster, DecodedEvent event, bool backfilled) override;
+  void OnSubscribed(const std::string& cluster, const Subscribed& subscription) override;
+  void OnFailed(const std::string& cluster, const ConnectionFailure& failure, Duration retry_in,
+                int attempt) override;
+  void OnClosed(const std::string& cluster) override;
+  void OnWarning(const std::string& cluster, const SourceWarning& warning) override;
+  void OnEntriesDropped(const std::string& cluster, std::size_t count) override;
+
+  // Stops leasing and waits for the incidents that run on the executors of this pod: at most
+  // `timeout`, then they are cancelled and given the largest stop budget. Then `done` runs, once.
+  // Called again it skips to the cancelling.
+  void Drain(int signal, Duration timeout, std::function<void()> done);
+  bool draining() const { return draining_.load(std::memory_order_relaxed); }
+  // Whether the circuit breaker is open, for readiness; any thread.
+  bool breaker_open() const { return breaker_open_.load(std::memory_order_relaxed); }
+  // The last log line of a drained process.
+  void LogDrained() const;
+
+  // Looks whether the books balance and the limits hold; what does not is counted and logged. Each
+  // scrape does it, and where nobody scrapes the sweep, once a minute.
+  void CheckInvariants();
+
+  const Scheduler& scheduler() const { return scheduler_; }
+  const IncidentJournal& journal() const { return journal_; }
+  std::uint64_t sweeper_errors() const { return sweeper_errors_; }
+  // How often a check has found an invariant broken.
+  std::uint64_t invariant_violations() const { return invariant_violations_; }
+  const ConnectionBoard& connections() const { return connections_; }
+  // What became of the latest events.
+  const DecisionRing& decisions() const { return decisions_; }
+  // Connections that are subscribed, for readiness; any thread.
+  std::size_t subscribed() const { return subscribed_.load(std::memory_order_relaxed); }
+
+ private:
+  void AfterStep(Effects effects);
+  void CarryOut(const Effects& effects);
+  // One for each kind: a kind that is added does not compile until it is carried out.
+  void CarryOut(const Persist&) {}  // CommitGate has taken it
+  void CarryOut(const ToExecutor& to);
+  void CarryOut(const CloseSuperseded& close);
+  void CarryOut(const CancelSilent& cancel);
+  void CarryOut(const Fact& fact);
+  void AdvanceDrain();
+  void RearmTimer();
+  void OnTimer();
+  void Sweep();
+  void CancelRunning();
+  void FinishDrain();
+  // Whether to log what has this cause: once a minute, so that a server that sends rubbish does not
+  // fill the log.
+  bool MayLog(const std::string& cluster, const std::string& cause);
+  void LogLimited(const std::string& message, const std::string& cluster, const std::string& reason,
+                  const std::string& error);
+  template <typename Report>
+  void PostFor(const std::string& cluster, Report report);
+
+  Timers& timers_;
+  ExecutorStreams& executors_;
+  const Logger logger_;
+  StepObserver* const observer_;
+  Scheduler scheduler_;
+  IncidentJournal& journal_;
+  CommitGate gate_;
+  ConnectionBoard connections_;
+  DecisionRing decisions_;
+  const OverflowPolicy overflow_policy_;
+  const Duration max_queue_age_;
+  const Duration breaker_cooldown_;
+  Timers::TimerId timer_ = Timers::kNoTimer;
+  std::map<std::pair<std::string, std::string>, MonoTime> limited_;  // cluster, cause
+  std::uint64_t sweeper_errors_ = 0;
+  std::optional<MonoTime> next_check_;  // by a sweep
+  std::uint64_t invariant_violations_ = 0;
+
+  std::atomic<bool> draining_{false};
+  std::atomic<bool> breaker_open_{false};
+  std::atomic<std::size_t> subscribed_{0};
+  MonoTime drain_began_;
+  Timers::TimerId drain_timer_ = Timers::kNoTimer;
+  bool cancelled_ = false;
+  std::function<void()> drained_;
+  std::uint64_t drain_completed_ = 0;
+  std::uint64_t drain_interrupted_ = 0;
+};
+
+}  // namespace runner::ingest

@@ -1,0 +1,277 @@
+#include "ingest/mcp/transport/cluster_connection.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include <strings.h>
+
+#include "ingest/mcp/transport/connection_exchange.h"
+#include "ingest/mcp/protocol/failure_text.h"
+
+namespace runner::ingest {
+namespace {
+
+// Bytes of one list of events, which is read as it comes: a server that sends more is out of order.
+constexpr std::size_t kMaxListBytes = std::size_t{256} << 20;
+constexpr int kGateTicks = 2;  // without an answer, before the place is given up
+
+bool Holds(const HttpHeaders& headers, const char* name) {
+  return std::any_of(headers.begin(), headers.end(), [name](const auto& header) {
+    return ::strcasecmp(header.first.c_str(), name) == 0;
+  });
+}
+
+}  // namespace
+
+ClusterConnection::ClusterConnection(ConnectionOptions options, Inbox& inbox, HttpClient& http,
+                                     ConnectGate& gate, ConnectionListener& listener,
+                                     NewSource new_source, Random01 random, EventHistory history)
+    : options_(std::move(options)),
+      inbox_(inbox),
+      http_(http),
+      gate_(gate),
+      listener_(listener),
+      new_source_(std::move(new_source)),
+      random_(std::move(random)),
+      backoff_(options_.initial_delay, options_.max_delay),
+      history_(std::move(history)) {
+  if (!options_.token_file.empty()) token_.emplace(options_.token_file);
+  secrets_.AddQuery(options_.endpoint);
+  for (const auto& [name, value] : options_.headers) secrets_.AddHeader(value);
+}
+
+ClusterConnection::~ClusterConnection() {
+  LeaveGate();
+  inbox_.Cancel(timer_);
+  inbox_.Cancel(retry_timer_);
+}
+
+void ClusterConnection::Connect() {
+  listener_.OnOpened(options_.cluster);
+  Begin(Attempt::kNewSession);
+}
+
+void ClusterConnection::Begin(Attempt attempt) {
+  next_ = attempt;
+  const auto standing = failed_ ? ConnectGate::Standing::kFailed : ConnectGate::Standing::kGood;
+  if (gate_.Enter(*this, standing)) Proceed();
+}
+
+void ClusterConnection::OnTurn() {
+  retry_timer_ = inbox_.After(Duration::zero(), [this] { Proceed(); });
+}
+
+void ClusterConnection::Proceed() {
+  failed_ = true;  // until it is subscribed
+  connecting_ = true;
+  unanswered_ticks_ = 0;
+  WatchGate();
+  if (next_ == Attempt::kResumption) return Perform(source_->Resume(inbox_.Now()));
+  DropPosts();  // what an earlier session still has under way
+  cookies_ = std::make_shared<CookieJar>();
+  source_ = new_source_(options_, history_);
+  Perform(source_->Start(inbox_.Now()));
+}
+
+void ClusterConnection::LeaveGate() {
+  connecting_ = false;
+  inbox_.Cancel(std::exchange(gate_timer_, Inbox::kNoTimer));
+  gate_.Leave(*this);
+}
+
+// In ticks and not by the clock: when this process itself was held up, answers may have come that
+// are not read yet. Ends once the place is given up; an answer begins it anew.
+void ClusterConnection::WatchGate() {
+  gate_timer_ = inbox_.After(ConnectGate::kPatience / kGateTicks, [this] {
+    gate_timer_ = Inbox::kNoTimer;
+    if (++unanswered_ticks_ < kGateTicks) return WatchGate();
+    const bool resolving = Resolving();
+    gate_.Yield(*this,
+                resolving ? ConnectGate::WaitsFor::kNameServer : ConnectGate::WaitsFor::kServer);
+    if (resolving) WatchGate();
+  });
+}
+
+void ClusterConnection::OnServerAnswered() {
+  if (!connecting_) return;
+  unanswered_ticks_ = 0;
+  gate_.Return(*this);
+  if (gate_timer_ == Inbox::kNoTimer) WatchGate();
+}
+
+bool ClusterConnection::Resolving() const {
+  return (stream_ && stream_->Resolving()) ||
+         std::any_of(posts_.begin(), posts_.end(),
+                     [](const auto& post) { return post.second->Resolving(); });
+}
+
+void ClusterConnection::Close(std::function<void()> closed) {
+  inbox_.Cancel(retry_timer_);
+  LeaveGate();
+  if (source_) Perform(source_->Close(inbox_.Now()));
+  DropPosts();
+  if (std::exchange(subscribed_, false)) listener_.OnClosed(options_.cluster);
+  if (delete_request_) {
+    closed_ = std::move(closed);
+  } else {
+    closed();
+  }
+}
+
+void ClusterConnection::DropPosts() {
+  for (auto& [id, post] : posts_) {
+    post->Cancel();
+    DestroyLater(inbox_, std::move(post));
+  }
+  posts_.clear();
+}
+
+HttpRequest ClusterConnection::Request(const std::string& method, const HttpHeaders& headers,
+                                       bool stream) const {
+  HttpRequest request;
+  request.method = method;
+  request.url = options_.endpoint;
+  request.headers = headers;
+  request.headers.insert(request.headers.end(), options_.headers.begin(), options_.headers.end());
+  if (!Holds(options_.headers, "User-Agent")) {
+    request.headers.emplace_back("User-Agent", "kubernetes-mcp-runner");
+  }
+  request.tls = options_.tls;
+  request.cookies = cookies_;
+  request.timeout = options_.request_timeout;
+  request.stream = stream;
+  return request;
+}
+
+void ClusterConnection::Perform(SourceActions actions) {
+  silence_advice_ = {};
+  for (SourceAction& action : actions) {
+    std::visit([this](auto& one) { Do(one); }, action);
+  }
+  RearmTimer();
+}
+
+void ClusterConnection::Do(PostMessage& action) {
+  HttpRequest request = Request("POST", action.headers, false);
+  if (!action.url.empty()) request.url = std::move(action.url);
+  request.headers.emplace_back("Content-Type", "application/json");
+  request.headers.emplace_back("Accept", "application/json, text/event-stream");
+  request.body = std::move(action.body);
+  if (action.list_timeout) {
+    request.timeout = *action.list_timeout;
+    request.max_body = kMaxListBytes;
+  }
+  auto& exchange = posts_[action.post] = std::make_unique<PostExchange>(
+      *this, action.post, std::move(action.headers), action.list_timeout.has_value());
+  exchange->Start(std::move(request));
+}
+
+void ClusterConnection::Do(CancelPost& action) {
+  const auto found = posts_.find(action.post);
+  if (found == posts_.end()) return;
+  // A server that is slow with a list has answered other requests.
+  if (!found->second->lists_events()) silence_advice_ = found->second->AdviceWhileSilent();
+  found->second->Cancel();
+  DestroyLater(inbox_, std::move(found->second));
+  posts_.erase(found);
+}
+
+void ClusterConnection::Do(OpenStream& action) {
+  HttpRequest request = Request("GET", action.headers, true);
+  request.headers.emplace_back("Accept", "text/event-stream");
+  stream_ = std::make_unique<StreamExchange>(*this, action.carries_replies);
+  stream_->Start(std::move(request));
+}
+
+void ClusterConnection::Do(CloseStream&) {
+  if (!stream_) return;
+  stream_->Cancel();
+  DestroyLater(inbox_, std::move(stream_));
+}
+
+void ClusterConnection::Do(DeleteSession& action) {
+  delete_request_ = std::make_unique<DeleteExchange>(*this);
+  delete_request_->Start(Request("DELETE", action.headers, false));
+}
+
+void ClusterConnection::Do(DeliverEvent& action) {
+  if (auto* invalid = std::get_if<InvalidEvent>(&action.event)) {
+    invalid->detail = secrets_.Mask(std::move(invalid->detail));
+  }
+  listener_.OnEvent(options_.cluster, std::move(action.event), action.backfilled);
+}
+
+void ClusterConnection::Do(Subscribed& action) {
+  backoff_.Reset();
+  attempt_ = 0;
+  subscribed_ = true;
+  failed_ = false;
+  LeaveGate();
+  action.session_id = secrets_.Mask(std::move(action.session_id));
+  listener_.OnSubscribed(options_.cluster, action);
+}
+
+void ClusterConnection::Do(ConnectionLost& action) {
+  std::string& detail = action.failure.detail;
+  const std::string url = ShownUrl(options_.endpoint);
+  const std::string origin = url.substr(0, url.find('/', url.find("://") + 3));
+  if (detail.find(origin) == std::string::npos) {
+    detail.insert(0, url + ": ");
+    const bool silent = action.failure.error == ErrorClass::kTimeout && !subscribed_;
+    if (silent && !silence_advice_.empty()) detail.append("; ").append(silence_advice_);
+  }
+  detail = secrets_.Mask(std::move(detail));
+  RetryAfterDelay(action);
+}
+
+void ClusterConnection::Do(SourceWarning& action) {
+  if (action.once && !warned_.insert(action.message).second) return;
+  action.detail = secrets_.Mask(std::move(action.detail));
+  listener_.OnWarning(options_.cluster, action);
+}
+
+void ClusterConnection::Do(EntriesDropped& action) {
+  listener_.OnEntriesDropped(options_.cluster, action.count);
+}
+
+void ClusterConnection::RetryAfterDelay(const ConnectionLost& lost) {
+  subscribed_ = false;
+  LeaveGate();
+  if (lost.failure.retry_after) {
+    backoff_.OverrideNext(*lost.failure.retry_after);
+  } else if (lost.failure.retry_slowly) {
+    backoff_.OverrideNext(options_.max_delay);
+  } else if (server_retry_) {
+    backoff_.OverrideNext(*server_retry_);
+  }
+  server_retry_.reset();
+  const Duration delay = backoff_.Next(random_());
+  listener_.OnFailed(options_.cluster, lost.failure, delay, ++attempt_);
+  inbox_.Cancel(retry_timer_);
+  retry_timer_ = inbox_.After(delay, [this, resumable = lost.resumable] {
+    Begin(resumable ? Attempt::kResumption : Attempt::kNewSession);
+  });
+}
+
+void ClusterConnection::RearmTimer() {
+  const auto deadline = source_->NextDeadline();
+  if (timer_ != Inbox::kNoTimer && deadline == timer_at_) return;
+  inbox_.Cancel(std::exchange(timer_, Inbox::kNoTimer));
+  if (!deadline) return;
+  timer_at_ = *deadline;
+  timer_ = inbox_.At(*deadline, [this] { OnDeadline(); });
+}
+
+// While the receiver of events is behind, nothing is read, and no event of a list is handed on.
+void ClusterConnection::OnDeadline() {
+  constexpr std::chrono::milliseconds kPause{10};
+  if (http_.Paused()) {
+    timer_ = inbox_.After(kPause, [this] { OnDeadline(); });
+    return;
+  }
+  timer_ = Inbox::kNoTimer;
+  Perform(source_->OnTimer(inbox_.Now()));
+}
+
+}  // namespace runner::ingest

@@ -1,0 +1,115 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+
+#include "common/base/backoff.h"
+#include "common/security/bearer_token.h"
+#include "common/loop/event_loop.h"
+#include "ingest/mcp/transport/connect_limiter.h"
+#include "ingest/mcp/protocol/connection_listener.h"
+#include "ingest/mcp/transport/connection_options.h"
+#include "ingest/mcp/transport/cookie_jar.h"
+#include "ingest/mcp/protocol/event_history.h"
+#include "ingest/mcp/protocol/mcp_protocol.h"
+#include "ingest/mcp/transport/http_client.h"
+#include "ingest/mcp/transport/secrets.h"
+
+namespace runner::ingest {
+
+// Holds the connection to one MCP server for as long as it lives: carries out what the event source
+// wants over HTTP, feeds it what comes back, and after each failure waits and tries again, from the
+// first request to the subscription as a guest of the gate that all connections share.
+//
+// Belongs to the thread of the inbox.
+class ClusterConnection final : private ConnectGate::Guest {
+ public:
+  // The history outlives the source.
+  using NewSource =
+      std::function<std::unique_ptr<EventSource>(const ConnectionOptions&, EventHistory&)>;
+  using Random01 = std::function<double()>;
+
+  ClusterConnection(ConnectionOptions options, Inbox& inbox, HttpClient& http, ConnectGate& gate,
+                    ConnectionListener& listener, NewSource new_source, Random01 random,
+                    EventHistory history = {});
+  ~ClusterConnection() override;
+  ClusterConnection(const ClusterConnection&) = delete;
+  ClusterConnection& operator=(const ClusterConnection&) = delete;
+
+  void Connect();
+  // Ends the session politely and connects no more. `closed` runs once the server has been told.
+  void Close(std::function<void()> closed);
+  // What it remembers of the cluster's events, for the connection that follows. After Close.
+  EventHistory TakeHistory() { return std::exchange(history_, {}); }
+
+ private:
+  class Exchange;  // connection_exchange.h
+  class PostExchange;
+  class StreamExchange;
+  class DeleteExchange;
+
+  enum class Attempt { kNewSession, kResumption };
+
+  void Begin(Attempt attempt);
+  void OnTurn() override;
+  void Proceed();
+  void LeaveGate();
+  void WatchGate();
+  void OnServerAnswered();
+  bool Resolving() const;  // a name, for some request
+  HttpRequest Request(const std::string& method, const HttpHeaders& headers, bool stream) const;
+  void Perform(SourceActions actions);
+  void Do(PostMessage& action);
+  void Do(CancelPost& action);
+  void Do(OpenStream& action);
+  void Do(CloseStream& action);
+  void Do(DeleteSession& action);
+  void Do(DeliverEvent& action);
+  void Do(Subscribed& action);
+  void Do(ConnectionLost& action);
+  void Do(SourceWarning& action);
+  void Do(EntriesDropped& action);
+  void RetryAfterDelay(const ConnectionLost& lost);
+  void RearmTimer();
+  void OnDeadline();
+  void DropPosts();
+
+  const ConnectionOptions options_;
+  Inbox& inbox_;
+  HttpClient& http_;
+  ConnectGate& gate_;
+  ConnectionListener& listener_;
+  const NewSource new_source_;
+  const Random01 random_;
+  std::optional<BearerToken> token_;
+  Secrets secrets_;  // what the server says is told without them
+  Backoff backoff_;
+  EventHistory history_;
+  std::unique_ptr<EventSource> source_;
+  std::shared_ptr<CookieJar> cookies_;  // of the session
+  std::unordered_map<PostId, std::unique_ptr<PostExchange>> posts_;
+  std::unique_ptr<StreamExchange> stream_;
+  std::unique_ptr<DeleteExchange> delete_request_;
+  Inbox::TimerId timer_ = Inbox::kNoTimer;
+  MonoTime timer_at_;
+  Inbox::TimerId retry_timer_ = Inbox::kNoTimer;
+  Inbox::TimerId gate_timer_ = Inbox::kNoTimer;  // while it has a place in the gate
+  int unanswered_ticks_ = 0;                     // of that timer
+  std::function<void()> closed_;
+  std::optional<Duration> server_retry_;  // the `retry` of the stream, for the next delay
+  Attempt next_ = Attempt::kNewSession;
+  int attempt_ = 0;
+  std::string_view silence_advice_;  // of a request that was given up among the latest actions
+  bool subscribed_ = false;
+  std::set<std::string> warned_;  // warnings that are given once
+  bool connecting_ = false;
+  bool failed_ = false;  // no subscription came of the latest attempt
+};
+
+}  // namespace runner::ingest

@@ -1,0 +1,293 @@
+#include "ingest/mcp/transport/connection_exchange.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "ingest/mcp/transport/endpoint_url.h"
+#include "ingest/mcp/protocol/failure_text.h"
+
+namespace runner::ingest {
+namespace {
+
+// Of what a `retry` field asks for.
+constexpr std::chrono::milliseconds kShortestRetry{100};
+constexpr std::chrono::milliseconds kLongestRetry = std::chrono::hours(24);
+
+// For the body of an answer that refuses.
+constexpr std::chrono::seconds kRefusalPatience{1};
+
+std::chrono::milliseconds Bounded(std::chrono::milliseconds retry) {
+  return std::clamp(retry, kShortestRetry, kLongestRetry);
+}
+
+// The only type of event that carries messages (MCP, Transports).
+bool IsMessage(const SseEvent& event) { return event.type.empty() || event.type == "message"; }
+
+}  // namespace
+
+// --- Exchange -------------------------------------------------------------------------------
+
+void ClusterConnection::Exchange::Start(HttpRequest request) {
+  if (!connection_.token_) return Send(std::move(request));
+  again_ = request;
+  SendWith(connection_.token_->Get(), std::move(request));
+}
+
+void ClusterConnection::Exchange::StartAfter(Duration delay, HttpRequest request) {
+  timer_ = connection_.inbox_.After(delay, [this, request = std::move(request)] {
+    timer_ = Inbox::kNoTimer;
+    Start(request);
+  });
+}
+
+void ClusterConnection::Exchange::SendWith(const std::string* token, HttpRequest request) {
+  if (token != nullptr) {
+    connection_.secrets_.AddToken(*token);
+    request.headers.emplace_back("Authorization", "Bearer " + *token);
+    return Send(std::move(request));
+  }
+  // Without it the server would refuse: as good as refused, and trying again soon cannot help.
+  timer_ = connection_.inbox_.After(
+      Duration::zero(), [this, failure = ConnectionFailure{
+                                   ErrorClass::kAuth, connection_.token_->problem(), {}, true}] {
+        timer_ = Inbox::kNoTimer;
+        OnEnd(failure);
+      });
+}
+
+void ClusterConnection::Exchange::Send(HttpRequest request) {
+  tried_ = request.method + ' ' + ShownUrl(request.url);
+  cancelled_ = false;
+  request_ = connection_.http_.Start(std::move(request), *this);
+}
+
+void ClusterConnection::Exchange::Cancel() {
+  cancelled_ = true;
+  refusal_.reset();
+  if (timer_ != Inbox::kNoTimer) {
+    connection_.inbox_.Cancel(std::exchange(timer_, Inbox::kNoTimer));
+  }
+  if (request_ != 0) connection_.http_.Cancel(std::exchange(request_, 0));
+}
+
+void ClusterConnection::Exchange::OnHead(const HttpHead& head) {
+  connection_.OnServerAnswered();
+  for (const std::string& value : connection_.cookies_->Values()) {
+    connection_.secrets_.AddCookie(value);
+  }
+  std::optional<HttpRequest> again = std::exchange(again_, std::nullopt);
+  if (head.status == 401 && again) {
+    Cancel();
+    return SendWith(connection_.token_->ReadAgain(), std::move(*again));
+  }
+  HttpHead answer = head;
+  answer.request = tried_;
+  if (head.status >= 200 && head.status < 300) return OnAnswer(answer);
+  refusal_ = std::move(answer);
+  timer_ = connection_.inbox_.After(kRefusalPatience, [this] {
+    timer_ = Inbox::kNoTimer;
+    HandOnRefusal();
+  });
+}
+
+void ClusterConnection::Exchange::OnBody(std::string_view bytes) {
+  if (!refusal_) return OnBytes(bytes);
+  refusal_->body.append(bytes);
+  if (refusal_->body.size() >= kMaxRefusalBody) HandOnRefusal();
+}
+
+void ClusterConnection::Exchange::HandOnRefusal() {
+  connection_.inbox_.Cancel(std::exchange(timer_, Inbox::kNoTimer));
+  HttpHead head = *std::exchange(refusal_, std::nullopt);
+  const std::string body = std::exchange(head.body, {});
+  // Before it is cut to what is shown: what is left of a secret would not be known as one.
+  head.body = connection_.secrets_.MaskCut(body.substr(0, kMaxRefusalBody));
+  OnAnswer(head);
+  if (!cancelled_) OnBytes(body);
+}
+
+void ClusterConnection::Exchange::OnDone(const std::optional<ConnectionFailure>& failure) {
+  request_ = 0;
+  if (refusal_) HandOnRefusal();
+  OnEnd(failure);
+}
+
+// --- PostExchange ---------------------------------------------------------------------------
+
+ClusterConnection::PostExchange::PostExchange(ClusterConnection& connection, PostId post,
+                                              HttpHeaders headers, bool lists_events)
+    : Exchange(connection),
+      post_(post),
+      headers_(std::move(headers)),
+      lists_events_(lists_events),
+      buffered_(connection.http_.budget(), [this] { GiveWay(); }) {
+  ExpectStream();
+}
+
+void ClusterConnection::PostExchange::OnAnswer(const HttpHead& head) {
+  is_stream_ = head.content_type == "text/event-stream";
+  connection_.Perform(connection_.source_->OnPostHead(post_, head, connection_.inbox_.Now()));
+}
+
+void ClusterConnection::PostExchange::OnBytes(std::string_view bytes) {
+  if (is_stream_) {
+    parser_->Put(bytes);
+    buffered_.Set(parser_->buffered() + reply_.buffered());
+    if (!resumed_ || connection_.source_->Awaits(post_)) return;
+    // The reply has come, and nothing else is to be had from a stream that may have no end.
+    const auto own = connection_.posts_.find(post_);
+    if (own == connection_.posts_.end() || own->second.get() != this) return;
+    Cancel();
+    DestroyLater(connection_.inbox_, std::move(own->second));
+    connection_.posts_.erase(own);
+  } else {
+    reply_.Put(bytes);
+    buffered_.Set(reply_.buffered());
+  }
+}
+
+void ClusterConnection::PostExchange::GiveWay() {
+  gave_way_ = oversize_ = true;
+  reply_.Drop();
+  parser_->DropEvent();
+}
+
+void ClusterConnection::PostExchange::OnEnd(const std::optional<ConnectionFailure>& failure) {
+  if (!failure && !is_stream_) Tell(reply_.Take());
+  ClusterConnection& connection = connection_;
+  const PostId post = post_;
+  const auto own = connection.posts_.find(post);
+  if (own == connection.posts_.end()) return;
+  if (!failure && GoOn()) return;
+  DestroyLater(connection.inbox_, std::move(own->second));
+  connection.posts_.erase(own);
+  const ConnectionFailure too_large{
+      ErrorClass::kProtocol,
+      std::string(gave_way_
+                      ? "the answers under way were over the limit of 64 MiB in total, and this "
+                        "was the largest"
+                      : "the answer is over the limit of 16 MiB") +
+          "; check that this is an MCP server",
+      std::nullopt, false};
+  connection.Perform(connection.source_->OnPostDone(
+      post, !failure && oversize_ ? std::optional(too_large) : failure, connection.inbox_.Now()));
+}
+
+void ClusterConnection::PostExchange::ExpectStream() {
+  reply_.Take();  // what a stream before it has left
+  parser_.emplace(SseParser::Handlers{
+      .on_event =
+          [this](const SseEvent& event) {
+            ReplyReader::Reply reply = reply_.Take();
+            if (IsMessage(event)) Tell(std::move(reply));
+          },
+      .on_retry = [this](std::chrono::milliseconds delay) { retry_ = Bounded(delay); },
+      .on_oversize =
+          [this] {
+            reply_.Take();
+            oversize_ = true;
+          },
+      .on_data = [this](std::string_view bytes) { reply_.Put(bytes); }});
+}
+
+void ClusterConnection::PostExchange::Tell(ReplyReader::Reply reply) {
+  oversize_ = oversize_ || reply.oversize;
+  if (reply.json.empty()) return;
+  EventSource& source = *connection_.source_;
+  if (reply.listed) source.OnListedEvents(*std::move(reply.listed));
+  connection_.Perform(source.OnMessage(reply.json, MessageOrigin::kPost, connection_.inbox_.Now()));
+}
+
+bool ClusterConnection::PostExchange::GoOn() {
+  if (!is_stream_ || !connection_.source_->Awaits(post_)) return false;
+  // A stream that ended without a new id will not go on after the old one.
+  const std::string last_event_id = parser_->last_event_id();
+  if (last_event_id.empty()) return false;
+  HttpRequest request = connection_.Request("GET", headers_, true);
+  request.headers.emplace_back("Accept", "text/event-stream");
+  request.headers.emplace_back("Last-Event-ID", last_event_id);
+  ExpectStream();
+  resumed_ = true;
+  const Duration own = std::max<Duration>(connection_.options_.initial_delay, kShortestRetry);
+  StartAfter(retry_.value_or(own), std::move(request));
+  return true;
+}
+
+// --- StreamExchange -------------------------------------------------------------------------
+
+ClusterConnection::StreamExchange::StreamExchange(ClusterConnection& connection,
+                                                  bool carries_replies)
+    : Exchange(connection),
+      parser_({.on_event = [this](const SseEvent& event) { OnSse(event); },
+               .on_retry =
+                   [this](std::chrono::milliseconds delay) {
+                     connection_.server_retry_ = Bounded(delay);
+                   },
+               .on_oversize =
+                   [this] {
+                     if (reply_) reply_->Take();
+                     if (Current()) connection_.Perform(connection_.source_->OnOversize());
+                   },
+               .on_endless =
+                   [this] {
+                     if (!Current()) return;
+                     connection_.Perform(
+                         connection_.source_->OnEndlessLine(connection_.inbox_.Now()));
+                   },
+               .on_data = carries_replies ? [this](std::string_view bytes) { reply_->Put(bytes); }
+                                          : std::function<void(std::string_view)>()}),
+      buffered_(connection.http_.budget(), [this] {
+        parser_.DropEvent();
+        if (reply_) reply_->Drop();
+      }) {
+  if (carries_replies) reply_.emplace(kMaxReply);
+}
+
+void ClusterConnection::StreamExchange::OnAnswer(const HttpHead& head) {
+  is_stream_ = head.status == 200 && head.content_type == "text/event-stream";
+  connection_.Perform(connection_.source_->OnStreamHead(head, connection_.inbox_.Now()));
+}
+
+void ClusterConnection::StreamExchange::OnBytes(std::string_view bytes) {
+  if (!is_stream_) return;
+  parser_.Put(bytes);
+  if (!Current()) return;
+  buffered_.Set(parser_.buffered() + (reply_ ? reply_->buffered() : 0));
+  const StreamPulse pulse{parser_.comments(), parser_.events(), parser_.mid_event(),
+                          parser_.last_event_id()};
+  connection_.Perform(connection_.source_->OnPulse(pulse, connection_.inbox_.Now()));
+}
+
+void ClusterConnection::StreamExchange::OnEnd(const std::optional<ConnectionFailure>& failure) {
+  if (!Current()) return;
+  ClusterConnection& connection = connection_;
+  DestroyLater(connection.inbox_, std::move(connection.stream_));
+  connection.Perform(
+      connection.source_->OnStreamDone(failure, parser_.last_event_id(), connection.inbox_.Now()));
+}
+
+void ClusterConnection::StreamExchange::OnSse(const SseEvent& event) {
+  if (!Current()) return;
+  EventSource& source = *connection_.source_;
+  const Instant now = connection_.inbox_.Now();
+  ReplyReader::Reply reply = reply_ ? reply_->Take() : ReplyReader::Reply{event.data, {}, false};
+  if (event.type == "endpoint") {
+    connection_.Perform(
+        source.OnEndpoint(ResolveEndpoint(connection_.options_.endpoint, reply.json), now));
+  } else if (IsMessage(event) && reply.oversize) {
+    connection_.Perform(source.OnOversize());
+  } else if (IsMessage(event)) {
+    if (reply.listed) source.OnListedEvents(*std::move(reply.listed));
+    connection_.Perform(source.OnMessage(reply.json, MessageOrigin::kStream, now));
+  }
+}
+
+// --- DeleteExchange -------------------------------------------------------------------------
+
+void ClusterConnection::DeleteExchange::OnEnd(const std::optional<ConnectionFailure>&) {
+  DestroyLater(connection_.inbox_, std::move(connection_.delete_request_));
+  if (const auto closed = std::exchange(connection_.closed_, nullptr)) closed();
+}
+
+}  // namespace runner::ingest

@@ -1,0 +1,236 @@
+// What one executor leaves, the next one finds.
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "executor/runs/leftover_cleanup.h"
+#include "tests/integration/shim/run_fixture.h"
+
+namespace runner::executor {
+namespace {
+
+using namespace std::chrono_literals;
+
+class Earlier : public RunFixture {
+ protected:
+  void AwaitEarlierRuns() {
+    RunUntil([&] { return supervisor_->earlier_runs().StillRunning().empty(); });
+  }
+  // A process of a run whose shim and executor were killed together.
+  pid_t StartOrphan(const std::string& mode) const {
+    int executed[2];
+    if (::pipe2(executed, O_CLOEXEC) != 0) return -1;
+    const pid_t orphan = ::fork();
+    if (orphan != 0) {
+      ::close(executed[1]);
+      char none;
+      [[maybe_unused]] const auto end = ::read(executed[0], &none, 1);
+      ::close(executed[0]);
+      return orphan;
+    }
+    const std::string variable = "RUNNER_WORKSPACE=" + Workspace().string();
+    const char* const argv[] = {RUNNER_TEST_AGENT, mode.c_str(), nullptr};
+    const char* const envp[] = {variable.c_str(), nullptr};
+    ::execve(RUNNER_TEST_AGENT, const_cast<char**>(argv), const_cast<char**>(envp));
+    ::_exit(127);
+  }
+  // What becomes of the runs of an executor that has just died; `meanwhile` happens all the time.
+  Takeover::State TakeOver(
+      bool alone, Duration patience, const std::function<void()>& meanwhile = [] {}) {
+    Takeover takeover(supervisor_->earlier_runs(), Logger(LogLevel::kError, LogFormat::kJson),
+                      alone, inbox_->Now().mono, patience);
+    auto state = Takeover::State::kWaiting;
+    RunUntil([&] {
+      while (::waitpid(-1, nullptr, WNOHANG) > 0) {
+      }
+      meanwhile();
+      state = takeover.Advance(inbox_->Now().mono);
+      return state != Takeover::State::kWaiting;
+    });
+    return state;
+  }
+  // Starts an agent that is deaf to SIGTERM and lets its executor die. Its shim.
+  pid_t AbandonStubbornAgent() {
+    options_.kill_grace = 100ms;
+    StartAgent({"ignore-term"});
+    AwaitOutput("ready");
+    RunUntil([&] { return started_.contains(LeaseOf()); });
+    const std::string status = Read("/proc/" + std::to_string(started_[LeaseOf()]) + "/status");
+    const pid_t shim = std::stoi(status.substr(status.find("PPid:") + 5));
+    ::kill(shim, SIGSTOP);
+    Abandon();
+    Restart();
+    return shim;
+  }
+  // Reaps what came to this process, as init would.
+  void ReapAll() {
+    RunUntil([&] {
+      while (::waitpid(-1, nullptr, WNOHANG) > 0) {
+      }
+      return ::waitpid(-1, nullptr, WNOHANG) < 0;
+    });
+  }
+};
+
+TEST_F(Earlier, ResultOfALostExecutorIsFoundByTheNext) {
+  options_.report_file = "output/investigation.md";
+  StartAgent({"obey-term"});
+  AwaitOutput("ready");
+  Abandon();
+  Restart();
+  AwaitEarlierRuns();
+  const auto recovered = supervisor_->Recover();
+  ASSERT_EQ(recovered.size(), 1u);
+  EXPECT_EQ(recovered[0].first, LeaseOf());
+  EXPECT_EQ(recovered[0].second.status, RunStatus::kInterrupted);
+  EXPECT_EQ(recovered[0].second.reason, "executor_lost");
+  EXPECT_TRUE(recovered[0].second.started);
+  EXPECT_TRUE(recovered[0].second.contained);
+  EXPECT_EQ(ResultJson()["status"], "interrupted");
+  supervisor_->ForgetResult(LeaseOf());
+  EXPECT_TRUE(supervisor_->Recover().empty());
+  ReapAll();
+}
+
+TEST_F(Earlier, LockIsHeldUntilTheRecordIsThere) {
+  options_.kill_grace = 300ms;
+  StartAgent({"ignore-term"});
+  AwaitOutput("ready");
+  Abandon();
+  Restart();
+  EXPECT_FALSE(supervisor_->earlier_runs().StillRunning().empty());
+  AwaitEarlierRuns();
+  EXPECT_TRUE(std::filesystem::exists(SpoolFile()));
+  ReapAll();
+}
+
+TEST_F(Earlier, OrphansOfAKilledShimAreKilledAtTheNextStart) {
+  StartAgent({"daemon"});
+  RunUntil([&] { return started_.contains(LeaseOf()); });
+  AwaitOutcome();
+  finished_.clear();
+  const pid_t orphan = StartOrphan("ignore-term");
+  ASSERT_GT(orphan, 0);
+  RunUntil([&] { return supervisor_->earlier_runs().KillOrphans() == 1; });
+  int status = 0;
+  EXPECT_EQ(::waitpid(orphan, &status, 0), orphan);
+  EXPECT_EQ(WTERMSIG(status), SIGKILL);
+  EXPECT_EQ(supervisor_->earlier_runs().KillOrphans(), 0u);
+}
+
+TEST_F(Earlier, OrphanThatIsAlwaysAnotherProcessIsKilled) {
+  RunAgent({"exit", "0"});
+  ASSERT_GT(StartOrphan("hopper"), 0);
+  EXPECT_EQ(TakeOver(true, 0s), Takeover::State::kClear);
+  ReapAll();
+}
+
+TEST_F(Earlier, StoppedShimIsLetEndItsRun) {
+  AbandonStubbornAgent();
+  EXPECT_EQ(TakeOver(true, 10s), Takeover::State::kClear);
+  const auto recovered = supervisor_->Recover();
+  ASSERT_EQ(recovered.size(), 1u);
+  EXPECT_EQ(recovered[0].second.reason, "executor_lost");
+  EXPECT_TRUE(recovered[0].second.contained);
+  ReapAll();
+}
+
+TEST_F(Earlier, ShimThatIsStoppedAgainAndAgainIsKilledWithItsRun) {
+  const pid_t shim = AbandonStubbornAgent();
+  const MonoTime began = inbox_->Now().mono;
+  EXPECT_EQ(TakeOver(true, 200ms, [&] { ::kill(shim, SIGSTOP); }), Takeover::State::kClear);
+  EXPECT_GE(inbox_->Now().mono - began, 200ms);
+  EXPECT_LT(inbox_->Now().mono - began, 5s);
+  ReapAll();
+}
+
+TEST_F(Earlier, WhatMayBeTheRunOfALivingExecutorIsLeftAlone) {
+  const pid_t shim = AbandonStubbornAgent();
+  EXPECT_EQ(TakeOver(false, 200ms), Takeover::State::kClear);
+  EXPECT_EQ(supervisor_->earlier_runs().StillRunning().size(), 1u);
+  ::kill(shim, SIGCONT);
+  AwaitEarlierRuns();
+  ReapAll();
+}
+
+// Something holds the lock that is neither a shim nor has its environment.
+TEST_F(Earlier, LockThatNobodyIsKnownToHoldIsTold) {
+  RunAgent({"exit", "0"});
+  Restart();
+  const UniqueFd holder(::open(Workspace().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  ASSERT_EQ(::flock(holder.Get(), LOCK_EX | LOCK_NB), 0);
+  EXPECT_EQ(TakeOver(true, 0s), Takeover::State::kStuck);
+}
+
+TEST_F(Earlier, RunThatItsShimDidNotContainIsSweptAndToldAsSuch) {
+  RunAgent({"exit", "0"});
+  std::string record = Read(SpoolFile());
+  const std::string proven = "\"contained\":true";
+  record.replace(record.find(proven), proven.size(), "\"contained\":false");
+  std::ofstream(SpoolFile()) << record;
+  const pid_t orphan = StartOrphan("ignore-term");
+  ASSERT_GT(orphan, 0);
+  Restart();
+  EXPECT_EQ(TakeOver(true, 0s), Takeover::State::kClear);
+  EXPECT_NE(::kill(orphan, 0), 0);
+  const auto recovered = supervisor_->Recover();
+  ASSERT_EQ(recovered.size(), 1u);
+  EXPECT_FALSE(recovered[0].second.contained);
+  ReapAll();
+}
+
+TEST_F(Earlier, OrphansAreFoundHoweverTheWorkspaceRootIsSpelled) {
+  RunAgent({"exit", "0"});
+  const std::filesystem::path link = root_ / "link";
+  std::filesystem::create_directory_symlink(root_, link);
+  for (const std::filesystem::path& spelling :
+       {root_ / "", link, root_ / ".." / root_.filename()}) {
+    const pid_t orphan = StartOrphan("ignore-term");
+    ASSERT_GT(orphan, 0);
+    EarlierRuns earlier(spelling);
+    std::size_t killed = 0;
+    const MonoTime limit = inbox_->Now().mono + 5s;
+    while (killed == 0 && inbox_->Now().mono < limit) killed = earlier.KillOrphans();
+    EXPECT_EQ(killed, 1u) << spelling;
+    ::kill(orphan, SIGKILL);
+    EXPECT_EQ(::waitpid(orphan, nullptr, 0), orphan);
+  }
+}
+
+TEST_F(Earlier, OnlyOneExecutorDeliversTheSpool) {
+  RunAgent({"exit", "3"});
+  Supervisor other(*inbox_, options_, Logger(LogLevel::kError, LogFormat::kJson), *this);
+  EXPECT_EQ(supervisor_->Recover().size(), 1u);
+  EXPECT_TRUE(other.Recover().empty());
+}
+
+TEST_F(Earlier, RecordWhoseWorkspaceIsGoneHasNoReport) {
+  options_.report_file = "output/investigation.md";
+  EXPECT_EQ(RunAgent({"report", "200"}).status, RunStatus::kSuccess);
+  std::filesystem::remove_all(Workspace());
+  const auto recovered = supervisor_->Recover();
+  ASSERT_EQ(recovered.size(), 1u);
+  EXPECT_EQ(recovered[0].second.status, RunStatus::kFailure);
+  EXPECT_EQ(recovered[0].second.reason, "report_missing");
+}
+
+TEST_F(Earlier, WhatIsNoRecordIsLeftAlone) {
+  const std::filesystem::path spool = root_ / ".spool";
+  ASSERT_EQ(::mkfifo(SpoolFile().c_str(), 0600), 0);
+  std::ofstream(SpoolFile(LeaseOf(2))) << "{\"incident_id\":\"\"";
+  std::ofstream(spool / "notes.json") << "{}";
+  std::filesystem::create_symlink("/etc/passwd", SpoolFile(LeaseOf(3)));
+  EXPECT_TRUE(supervisor_->Recover().empty());
+}
+
+}  // namespace
+}  // namespace runner::executor

@@ -1,0 +1,102 @@
+#include "tests/sim/external_observations.h"
+
+#include "tests/sim/message.h"
+
+namespace runner::sim {
+
+using ingest::IncidentState;
+
+const ingest::IncidentProgress* Promises::OnDisk(const std::string& incident_id) const {
+  const auto found = journal_.disk().find(incident_id);
+  return found == journal_.disk().end() ? nullptr : &found->second.progress;
+}
+
+void Promises::OnTold(const ingest::Effect& effect) {
+  std::visit([this](const auto& one) { Told(one); }, effect);
+}
+
+void Promises::Told(const ingest::ToExecutor& to) {
+  std::visit([this](const auto& message) { Told(message); }, to.message);
+}
+
+void Promises::Told(const ingest::Fact& fact) {
+  std::visit([this](const auto& one) { Told(one); }, fact);
+}
+
+void Promises::Told(const ingest::EventQueued& queued) {
+  const std::string& id = queued.incident.id;
+  env_.findings.Expect(OnDisk(id) != nullptr, Invariant::kCommittedFirst,
+                       [&] { return id + " is told as queued, but not in the journal"; });
+  queued_[id] = queued.incident.rerun_of;
+}
+
+void Promises::Told(const dispatch::Offer& offer) {
+  const std::string& id = offer.lease.incident_id;
+  const auto* disk = OnDisk(id);
+  env_.findings.Expect(disk != nullptr && disk->attempt >= offer.lease.attempt,
+                       Invariant::kCommittedFirst,
+                       [&] { return TextOf(offer.lease) + " is offered, but not in the journal"; });
+  env_.findings.Expect(offered_.insert(offer.lease).second && !finished_.contains(id),
+                       Invariant::kOneLease, [&] {
+                         return TextOf(offer.lease) + " was offered before or has finished, in " +
+                                "this life or an earlier one";
+                       });
+}
+
+void Promises::Told(const dispatch::ResultAck& recorded) {
+  const auto* disk = OnDisk(recorded.lease.incident_id);
+  // What became of the result: an end, or another stay in the queue and whatever came after it.
+  const bool past = disk != nullptr && (disk->state == IncidentState::kFinished ||
+                                        disk->state == IncidentState::kQueued ||
+                                        disk->attempt > recorded.lease.attempt);
+  env_.findings.Expect(past && !recorded.is_volatile, Invariant::kCommittedFirst, [&] {
+    return TextOf(recorded.lease) + " is told as recorded, but not in the journal";
+  });
+}
+
+void Promises::Told(const dispatch::Cancel& cancel) {
+  if (cancel.reason != "cancelled") return;
+  const std::string& id = cancel.lease.incident_id;
+  const auto* disk = OnDisk(id);
+  env_.findings.Expect(disk != nullptr && disk->cancel_requested, Invariant::kCommittedFirst,
+                       [&] { return id + " is told as cancelled, but not in the journal"; });
+  cancelled_.insert(id);
+}
+
+void Promises::Told(const ingest::IncidentFinished& finished) {
+  const std::string& id = finished.lease.incident_id;
+  const auto* disk = OnDisk(id);
+  env_.findings.Expect(disk != nullptr && disk->state == IncidentState::kFinished,
+                       Invariant::kCommittedFirst,
+                       [&] { return id + " is told as finished, but not in the journal"; });
+  env_.findings.Expect(finished_.emplace(id, finished.status).second, Invariant::kOneTerminalStatus,
+                       [&] { return id + " is told as finished a second time"; });
+}
+
+void Promises::OnRestored(const std::vector<ingest::RestoredIncident>& restored) const {
+  std::map<std::string, const ingest::IncidentProgress*> known;
+  std::map<std::string, std::string> reruns;
+  for (const auto& [incident, progress] : restored) {
+    known[incident.id] = &progress;
+    reruns[incident.id] = incident.rerun_of;
+  }
+  for (const auto& [id, rerun_of] : queued_) {
+    env_.findings.Expect(known.contains(id), Invariant::kNothingLost,
+                         [&] { return id + " was told as queued and is gone after a restart"; });
+    env_.findings.Expect(reruns[id] == rerun_of, Invariant::kNothingLost, [&] {
+      return id + " was told as a rerun, which is gone after a restart";
+    });
+  }
+  for (const std::string& id : cancelled_) {
+    env_.findings.Expect(known.contains(id) && known[id]->cancel_requested, Invariant::kNothingLost,
+                         [&] { return id + " was cancelled, which is gone after a restart"; });
+  }
+  for (const auto& [id, status] : finished_) {
+    const bool ended = known.contains(id) && known[id]->state == IncidentState::kFinished &&
+                       known[id]->status == status;
+    env_.findings.Expect(ended, Invariant::kNothingLost,
+                         [&] { return id + " was told as " + status + " before the restart"; });
+  }
+}
+
+}  // namespace runner::sim

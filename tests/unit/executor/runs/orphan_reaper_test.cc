@@ -1,0 +1,62 @@
+#include "executor/runs/orphan_reaper.h"
+
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace runner::executor {
+namespace {
+
+pid_t ForkSleeper() {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::alarm(30);
+    for (;;) ::pause();
+  }
+  return child;
+}
+
+void KillAndReap(pid_t child) {
+  ::kill(child, SIGKILL);
+  ::waitpid(child, nullptr, 0);
+}
+
+TEST(StrayProcesses, ChildIsFoundAndKilled) {
+  const StrayProcesses strays;
+  const pid_t child = ForkSleeper();
+  EXPECT_EQ(strays.Once({child}).found, 0u);
+  const StrayProcesses::Sweep sweep = strays.Once({});
+  EXPECT_EQ(sweep.found, 1u);
+  EXPECT_TRUE(sweep.complete);
+  int status = 0;
+  if (sweep.killed == 0) {
+    EXPECT_EQ(::waitpid(child, &status, 0), child);
+    EXPECT_EQ(WTERMSIG(status), SIGKILL);
+  }
+  EXPECT_EQ(strays.Once({}).found, 0u);
+}
+
+TEST(StrayProcesses, SweepThatCannotReadTheListIsNotComplete) {
+  const StrayProcesses strays;
+  rlimit limit{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &limit), 0);
+  const rlimit none{0, limit.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+  const StrayProcesses::Sweep sweep = strays.Once({});
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &limit), 0);
+  EXPECT_FALSE(sweep.complete);
+  EXPECT_TRUE(strays.Once({}).complete);
+}
+
+TEST(StrayProcesses, ChildThatWasThereBeforeIsLeftAlone) {
+  const pid_t child = ForkSleeper();
+  const StrayProcesses strays;
+  EXPECT_EQ(strays.Once({}).found, 0u);
+  EXPECT_EQ(::waitpid(child, nullptr, WNOHANG), 0);
+  KillAndReap(child);
+}
+
+}  // namespace
+}  // namespace runner::executor

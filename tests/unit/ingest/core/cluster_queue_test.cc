@@ -1,0 +1,104 @@
+#include "ingest/core/cluster_queue.h"
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/support/times.h"
+
+namespace runner::ingest {
+namespace {
+
+using ::testing::ElementsAre;
+
+std::vector<std::string> Drain(ClusterQueue& queue) {
+  std::vector<std::string> ids;
+  while (auto entry = queue.PopFront()) ids.push_back(entry->incident_id);
+  return ids;
+}
+
+TEST(ClusterQueue, EmptyQueueHasNothing) {
+  ClusterQueue queue;
+  EXPECT_TRUE(queue.empty());
+  EXPECT_EQ(queue.Oldest(), nullptr);
+  EXPECT_FALSE(queue.PopFront());
+  EXPECT_FALSE(queue.PopVictim(Band::kCritical));
+  EXPECT_FALSE(queue.PopVictim(Band::kNormal));
+  EXPECT_FALSE(queue.PopWaitingSince(At(100)));
+}
+
+TEST(ClusterQueue, FirstInFirstOutAndTheFrontGoesFirst) {
+  ClusterQueue queue;
+  queue.PushBack(Band::kNormal, {"a", At(1)});
+  queue.PushBack(Band::kNormal, {"b", At(2)});
+  queue.PushFront(Band::kNormal, {"c", At(9)});
+  queue.PushFront(Band::kNormal, {"d", At(8)});
+  EXPECT_EQ(queue.size(), 4u);
+  EXPECT_THAT(Drain(queue), ElementsAre("d", "c", "a", "b"));
+  EXPECT_TRUE(queue.empty());
+}
+
+TEST(ClusterQueue, TheCriticalGoFirstWhateverCameBefore) {
+  ClusterQueue queue;
+  queue.PushFront(Band::kNormal, {"normal", At(1)});
+  queue.PushBack(Band::kCritical, {"first", At(2)});
+  queue.PushBack(Band::kCritical, {"second", At(3)});
+  queue.PushFront(Band::kNormal, {"again", At(1)});
+  EXPECT_THAT(Drain(queue), ElementsAre("first", "second", "again", "normal"));
+}
+
+TEST(ClusterQueue, WhatIsRaisedTakesTheTurnThatItWouldHaveHad) {
+  ClusterQueue queue;
+  queue.PushBack(Band::kCritical, {"before", At(1)});
+  const ClusterQueue::Place place = queue.PushBack(Band::kNormal, {"raised", At(2)});
+  queue.PushBack(Band::kCritical, {"after", At(3)});
+  const ClusterQueue::Place raised = queue.Raise(place);
+  EXPECT_EQ(queue.Raise(raised), raised) << "a second time changes nothing";
+  EXPECT_THAT(Drain(queue), ElementsAre("before", "raised", "after"));
+}
+
+TEST(ClusterQueue, OldestIsByAgeNotByPosition) {
+  ClusterQueue queue;
+  queue.PushBack(Band::kNormal, {"a", At(5)});
+  queue.PushFront(Band::kNormal, {"young", At(7)});
+  queue.PushBack(Band::kCritical, {"old", At(1)});
+  EXPECT_EQ(queue.Oldest()->incident_id, "old");
+}
+
+TEST(ClusterQueue, TheVictimIsTheOldestOfTheLowerBand) {
+  ClusterQueue queue;
+  queue.PushBack(Band::kCritical, {"critical", At(1)});
+  queue.PushBack(Band::kNormal, {"young", At(7)});
+  queue.PushBack(Band::kNormal, {"old", At(5)});
+  EXPECT_EQ(queue.PopVictim(Band::kCritical)->incident_id, "old");
+  EXPECT_EQ(queue.PopVictim(Band::kNormal)->incident_id, "young");
+  EXPECT_FALSE(queue.PopVictim(Band::kNormal)) << "the newcomer itself is lower";
+  EXPECT_EQ(queue.PopVictim(Band::kCritical)->incident_id, "critical");
+}
+
+TEST(ClusterQueue, EntriesOfOneAgeAllCount) {
+  ClusterQueue queue;
+  queue.PushBack(Band::kNormal, {"a", At(1)});
+  queue.PushBack(Band::kNormal, {"b", At(1)});
+  EXPECT_EQ(queue.PopWaitingSince(At(1))->incident_id, "a");
+  EXPECT_EQ(queue.PopWaitingSince(At(1))->incident_id, "b");
+}
+
+TEST(ClusterQueue, PopsWhatWaitsSinceTheLimitOrLongerOldestFirst) {
+  ClusterQueue queue;
+  queue.PushBack(Band::kNormal, {"c", At(3)});
+  queue.PushBack(Band::kCritical, {"a", At(1)});
+  queue.PushBack(Band::kNormal, {"d", At(4)});
+  queue.PushFront(Band::kCritical, {"b", At(2)});
+  for (const char* id : {"a", "b", "c"}) {
+    EXPECT_EQ(queue.PopWaitingSince(At(3))->incident_id, id);
+  }
+  EXPECT_FALSE(queue.PopWaitingSince(At(3)));
+  EXPECT_THAT(Drain(queue), ElementsAre("d"));
+}
+
+}  // namespace
+}  // namespace runner::ingest

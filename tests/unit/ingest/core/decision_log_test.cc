@@ -1,0 +1,321 @@
+// What an operator is told who asks why.
+
+#include "ingest/core/decision_log.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/unit/ingest/core/scheduler_fixture.h"
+
+namespace runner::ingest {
+namespace {
+
+using std::chrono::minutes;
+using std::chrono::seconds;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+using ::testing::StartsWith;
+
+constexpr StreamId kExecutor = 1;
+
+FaultEvent OfPod(const std::string& pod, Severity severity = Severity::kError) {
+  FaultEvent event = SchedulerDriver::Fault(severity, "fault-" + pod);
+  event.resource.name = pod;
+  event.resource.namespace_ = "shop";
+  return event;
+}
+
+Outcome Ended(RunStatus status, std::string reason = "") {
+  Outcome outcome;
+  outcome.status = status;
+  outcome.reason = std::move(reason);
+  outcome.started = true;
+  return outcome;
+}
+
+// A scheduler whose effects the ring hears, as the loop has it.
+class DecisionRingTest : public ::testing::Test {
+ protected:
+  void Use(SchedulerOptions options) {
+    driver_.emplace(options);
+    ring_.emplace(options, 5);
+  }
+  // After each step of the driver.
+  void Hear() {
+    for (const Effect& effect : driver_->effects()) {
+      if (const Fact* fact = std::get_if<Fact>(&effect)) ring_->OnFact(*fact);
+    }
+  }
+  Scheduler::Admission Event(FaultEvent event) {
+    auto admission = driver_->Event(0, std::move(event));
+    Hear();
+    return admission;
+  }
+  // What is said of the latest event of a pod.
+  std::string Say(const std::string& pod) const {
+    DecisionRing::Query query;
+    query.resource.name = pod;
+    const auto found = ring_->Newest(query, 1);
+    if (found.empty()) return "nothing";
+    return std::string(found[0]->fate) + ": " +
+           Explain(*found[0], driver_->scheduler(), driver_->now());
+  }
+  std::string Id(const std::string& pod) const {
+    DecisionRing::Query query;
+    query.resource.name = pod;
+    return ring_->Newest(query, 1).at(0)->incident_id;
+  }
+  void Attach() {
+    driver_->Attach(kExecutor, "pod-1", 2);
+    Hear();
+  }
+  void Result(const std::string& id, Outcome outcome) {
+    driver_->Result(kExecutor, driver_->LeaseOf(id), outcome);
+    Hear();
+  }
+
+  std::optional<SchedulerDriver> driver_;
+  std::optional<DecisionRing> ring_;
+};
+
+TEST_F(DecisionRingTest, AFilteredEventNamesTheRule) {
+  SchedulerOptions options = OptionsFor(1);
+  options.clusters[0].filter.severity_threshold = Severity::kError;
+  options.clusters[0].filter.namespaces.deny = {"kube-*"};
+  options.clusters[0].filter.kinds.deny = {"Job"};
+  options.clusters[0].filter.fault_types.deny = {"Probe*"};
+  Use(options);
+  Event(OfPod("a", Severity::kInfo));
+  EXPECT_EQ(Say("a"),
+            "filtered: Filtered: its severity info is below the threshold of cluster c0, "
+            "which is error.");
+  FaultEvent event = OfPod("b");
+  event.resource.namespace_ = "kube-system";
+  Event(event);
+  EXPECT_THAT(Say("b"), HasSubstr("rules of cluster c0 do not admit namespace kube-system."));
+  event = OfPod("c");
+  event.resource.kind = "Job";
+  Event(event);
+  EXPECT_THAT(Say("c"), HasSubstr("do not admit kind Job."));
+  event = OfPod("d");
+  event.fault_type = "ProbeFailed";
+  Event(event);
+  EXPECT_THAT(Say("d"), HasSubstr("do not admit fault type ProbeFailed."));
+  FilterRules none;
+  none.triage = false;
+  ASSERT_TRUE(driver_->SetClusters({{"c0", none}}));
+  Event(OfPod("e"));
+  EXPECT_THAT(Say("e"), HasSubstr("cluster c0 is configured with triage: false."));
+}
+
+TEST_F(DecisionRingTest, ADuplicateNamesItsIncidentAndHowFarThatHadCome) {
+  SchedulerOptions options = OptionsFor(1);
+  options.dedup.window = minutes(5);
+  Use(options);
+  const std::string id = Event(OfPod("a")).incident_id;
+  Event(OfPod("a"));
+  EXPECT_EQ(Say("a"), "filtered: Duplicate: incident " + id +
+                          " of the same resource waited already, and this event was merged into "
+                          "it.");
+  EXPECT_EQ(Id("a"), id);
+  Attach();
+  Event(OfPod("a"));
+  EXPECT_THAT(Say("a"), HasSubstr(id + " of the same resource was being investigated."));
+  Result(id, Ended(RunStatus::kSuccess));
+  driver_->Pass(seconds(48));
+  Event(OfPod("a"));
+  EXPECT_THAT(Say("a"), HasSubstr("had ended as success; events like it were ignored for another "
+                                  "4m12s."));
+}
+
+TEST_F(DecisionRingTest, AnEscalationAndARerunSayHowTheyPassedTheWindow) {
+  Use(WithDuplicates());
+  const std::string id = Event(OfPod("a", Severity::kWarning)).incident_id;
+  Attach();
+  Result(id, Ended(RunStatus::kSuccess));
+  const std::string escalated = Event(OfPod("a", Severity::kCritical)).incident_id;
+  EXPECT_EQ(Say("a"),
+            "queued: Escalated: its severity critical is above warning, the highest that "
+            "was investigated lately; incident " +
+                id +
+                " of the same resource had ended. Leased: it is about to start on executor "
+                "pod-1, attempt 1.");
+  Result(escalated, Ended(RunStatus::kFailure, "kubeconfig_missing"));
+  EXPECT_THAT(Say("a"), HasSubstr("had ended. Failed: its cluster has no kubeconfig in "
+                                  "--kubeconfig-dir on executor pod-1, attempt 1."));
+  driver_->Draining(kExecutor);
+  driver_->Rerun(escalated);
+  Hear();
+  EXPECT_THAT(Say("a"), StartsWith("queued: Rerun: an operator had incident " + escalated +
+                                   " investigated again. Queued: it has waited for 0s"));
+}
+
+TEST_F(DecisionRingTest, WhatWaitsIsToldWhatItWaitsFor) {
+  Use(OptionsFor(1));
+  Event(OfPod("a"));
+  Event(OfPod("b"));
+  driver_->Pass(seconds(12));
+  EXPECT_EQ(Say("b"),
+            "queued: Queued: it has waited for 12s, with 1 of its cluster before it, "
+            "since no executor is attached that takes work.");
+  Attach();
+  EXPECT_EQ(Say("a"), "queued: Leased: it is about to start on executor pod-1, attempt 1.");
+  driver_->Started(kExecutor, {Id("a"), 1});
+  Hear();
+  driver_->Pass(seconds(3));
+  EXPECT_EQ(Say("a"), "queued: Running: it has been leased for 3s on executor pod-1, attempt 1.");
+  EXPECT_THAT(Say("b"), HasSubstr("since its cluster runs as many agents as "
+                                  "--max-agents-per-cluster allows (1)."));
+  driver_->Cancel(Id("a"));
+  Hear();
+  EXPECT_THAT(Say("a"), HasSubstr("attempt 1, and an operator has cancelled it."));
+}
+
+TEST_F(DecisionRingTest, WhatHasEndedIsToldHow) {
+  SchedulerOptions options = OptionsFor(1);
+  options.max_agents_per_cluster = 5;
+  options.max_attempts = 1;
+  Use(options);
+  driver_->Attach(kExecutor, "pod-1", 5);
+  Event(OfPod("good"));
+  Event(OfPod("bad"));
+  Event(OfPod("lost"));
+  Result(Id("good"), Ended(RunStatus::kSuccess));
+  Result(Id("bad"), Ended(RunStatus::kFailure, "report_missing"));
+  Result(Id("lost"), Ended(RunStatus::kInterrupted, std::string(kExecutorLost)));
+  EXPECT_EQ(Say("good"), "finished: Investigated: success on executor pod-1, attempt 1.");
+  EXPECT_EQ(Say("bad"),
+            "finished: Investigated: failure (report_missing) on executor pod-1, attempt 1.");
+  Event(OfPod("late"));
+  Result(Id("late"), Ended(RunStatus::kTimeout, "timeout"));
+  EXPECT_EQ(Say("late"), "finished: Investigated: timeout on executor pod-1, attempt 1.");
+  Event(OfPod("wrong"));
+  Result(Id("wrong"), Ended(RunStatus::kFailure, "spawn_error"));
+  EXPECT_EQ(Say("wrong"),
+            "finished: Failed: its agent could not be started on executor pod-1, attempt 1.");
+  EXPECT_THAT(Say("lost"), HasSubstr("Given up as failure: its runs were lost or interrupted too "
+                                     "often, the last one on executor pod-1, attempt 1."));
+}
+
+TEST_F(DecisionRingTest, WhatNeverRanIsToldWhy) {
+  SchedulerOptions options = OptionsFor(1);
+  options.cluster_queue_size = 2;
+  options.max_queue_age = seconds(90);
+  Use(options);
+  Event(OfPod("old"));
+  Event(OfPod("unwanted"));
+  driver_->Cancel(Id("unwanted"));
+  Hear();
+  driver_->Pass(seconds(1));
+  Event(OfPod("urgent", Severity::kCritical));
+  Event(OfPod("more urgent", Severity::kCritical));
+  EXPECT_THAT(Say("old"), HasSubstr("finished: Evicted: the queue was full when another event "
+                                    "came"));
+  EXPECT_EQ(Say("unwanted"),
+            "finished: Cancelled: an operator wanted no investigation, and none was under way.");
+  Event(OfPod("late"));
+  EXPECT_EQ(Say("late"),
+            "rejected: Rejected: there was no room, with 2 incidents of cluster c0 "
+            "waiting, and 2 of all clusters, and none less urgent to be evicted for it.");
+  driver_->Pass(seconds(100));
+  driver_->Timer();
+  Hear();
+  EXPECT_EQ(Say("urgent"), "finished: Expired: it waited for 1m40s, and --max-queue-age is 1m30s.");
+}
+
+TEST_F(DecisionRingTest, WhereAllClustersFillTheQueueThatIsTold) {
+  SchedulerOptions options = OptionsFor(2);
+  options.global_queue_size = 2;
+  Use(options);
+  for (const char* pod : {"x", "y"}) {
+    driver_->Event(1, OfPod(pod, Severity::kCritical));
+    Hear();
+  }
+  Event(OfPod("late"));
+  EXPECT_THAT(Say("late"),
+              HasSubstr("with 0 incidents of cluster c0 waiting, and 2 of all clusters, "
+                        "and none less urgent"));
+}
+
+TEST_F(DecisionRingTest, WhatWasCancelledWithoutARunIsNotSaidToHaveHadOne) {
+  Use(OptionsFor(1));
+  Attach();
+  Event(OfPod("again"));
+  driver_->Draining(kExecutor);
+  Result(Id("again"), Ended(RunStatus::kInterrupted, "shutdown"));
+  driver_->Cancel(Id("again"));
+  Hear();
+  EXPECT_THAT(Say("again"), HasSubstr("none was under way."));
+
+  Use(OptionsFor(1));
+  Attach();
+  Event(OfPod("never taken"));
+  driver_->Cancel(Id("never taken"));
+  Hear();
+  EXPECT_THAT(Say("never taken"), HasSubstr("Leased: it is about to start"));
+  driver_->PassWithTimers(seconds(30));
+  Hear();
+  EXPECT_THAT(Say("never taken"), HasSubstr("none was under way."));
+}
+
+TEST_F(DecisionRingTest, TheAgeOfWhatCameBackIsAllOfItsWaiting) {
+  Use(OptionsFor(1));
+  Event(OfPod("a"));
+  driver_->Pass(minutes(9));
+  Attach();
+  driver_->Draining(kExecutor);
+  Result(Id("a"), Ended(RunStatus::kInterrupted, "shutdown"));
+  driver_->Pass(seconds(2));
+  EXPECT_THAT(Say("a"), HasSubstr("it has waited for 9m2s, with 0"));
+}
+
+TEST_F(DecisionRingTest, WhatTheBreakerDroppedIsTold) {
+  SchedulerOptions options = OptionsFor(1);
+  options.breaker.threshold = 1;
+  Use(options);
+  Attach();
+  Event(OfPod("fails"));
+  Result(Id("fails"), Ended(RunStatus::kTimeout, "timeout"));
+  Event(OfPod("next"));
+  EXPECT_THAT(Say("next"), HasSubstr("dropped: Dropped: the circuit breaker was open"));
+}
+
+TEST_F(DecisionRingTest, IsFoundByWhateverIsKnown) {
+  Use(OptionsFor(2));
+  const std::string first = Event(OfPod("a")).incident_id;
+  driver_->Event(1, OfPod("a"));
+  Hear();
+  Event(OfPod("b"));
+  const auto find = [&](const DecisionRing::Query& query) { return ring_->Newest(query, 10); };
+  EXPECT_THAT(find({}), SizeIs(3));
+  EXPECT_EQ(find({})[0]->resource.name, "b") << "newest first";
+  EXPECT_THAT(find({.cluster = "c1"}), SizeIs(1));
+  EXPECT_THAT(find({.event_id = "fault-a"}), SizeIs(2));
+  ASSERT_THAT(find({.incident_id = first}), SizeIs(1));
+  EXPECT_EQ(find({.incident_id = first})[0]->cluster, "c0");
+  EXPECT_THAT(find({.resource = {"", "Pod", "a", "shop", ""}}), SizeIs(2));
+  EXPECT_THAT(find({.resource = {"", "Pod", "a", "elsewhere", ""}}), IsEmpty());
+  EXPECT_THAT(ring_->Newest({}, 2), SizeIs(2));
+}
+
+TEST_F(DecisionRingTest, ForgetsTheOldestAndWhatBecomesOfThem) {
+  Use(OptionsFor(1));
+  Event(OfPod("a"));
+  const std::string id = Id("a");
+  for (const char* pod : {"b", "c", "d", "e"}) Event(OfPod(pod));
+  EXPECT_THAT(Say("a"), HasSubstr("queued"));
+  Event(OfPod("f"));
+  EXPECT_EQ(ring_->size(), 5u);
+  EXPECT_EQ(ring_->incidents(), 5u);
+  EXPECT_EQ(Say("a"), "nothing");
+  driver_->Cancel(id);
+  Hear();  // and nothing else is taken for it
+  EXPECT_THAT(Say("b"), HasSubstr("queued: Queued"));
+  driver_->Cancel(Id("c"));
+  Hear();
+  EXPECT_THAT(Say("c"), HasSubstr("finished: Cancelled"));
+}
+
+}  // namespace
+}  // namespace runner::ingest

@@ -1,0 +1,362 @@
+// Duplicates, overflow of all queues, the circuit breaker and the runs of an hour, as the scheduler
+// puts them together.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/unit/ingest/core/scheduler_fixture.h"
+
+namespace runner::ingest {
+namespace {
+
+using std::chrono::hours;
+using std::chrono::minutes;
+using std::chrono::seconds;
+using Result = Scheduler::Admission::Result;
+using State = CircuitBreaker::State;
+
+SchedulerOptions WithBreaker() {
+  SchedulerOptions options = OptionsFor(1);
+  options.breaker.threshold = 2;
+  options.breaker.cooldown = seconds(60);
+  return options;
+}
+
+// Runs the only lease that is offered.
+void RunNext(SchedulerDriver& driver, RunStatus status) {
+  const Lease lease = driver.Only<SendOffer>().lease;
+  driver.Started(kStream, lease);
+  driver.Credits(kStream, 1'000);
+  driver.Result(kStream, lease, status);
+}
+
+TEST(SchedulerDuplicates, OneOfWhatWaitsIsMergedIntoIt) {
+  SchedulerDriver driver(WithDuplicates());
+  const std::string id = driver.Event(0, Pod("a", Severity::kWarning)).incident_id;
+  driver.Pass(seconds(7));
+  const auto again = driver.Event(0, Pod("a", Severity::kError));
+  EXPECT_EQ(again.result, Result::kFiltered);
+  EXPECT_EQ(again.reason, "duplicate");
+  EXPECT_EQ(again.incident_id, id);
+  const Incident& incident = driver.Record(id).incident;
+  EXPECT_EQ(incident.occurrences, 2u);
+  EXPECT_EQ(incident.event.severity, Severity::kError);
+  EXPECT_EQ(incident.last_seen, driver.now().wall);
+  EXPECT_EQ(driver.Counters().filtered.at("duplicate"), 1u);
+  EXPECT_EQ(driver.Depth(), 1u);
+}
+
+TEST(SchedulerDuplicates, OneThatIsCriticalTakesItsIncidentToTheFront) {
+  SchedulerDriver driver(WithDuplicates());
+  driver.Event(0, Pod("first"));
+  const std::string second = driver.Event(0, Pod("second")).incident_id;
+  driver.Event(0, Pod("second", Severity::kCritical));
+  EXPECT_EQ(driver.Count<Persist>(), 1u) << "the raised severity outlives a restart";
+  driver.Attach(kStream, "e", 1);
+  EXPECT_EQ(driver.Only<SendOffer>().lease.incident_id, second);
+  EXPECT_EQ(driver.Only<SendOffer>().incident.event.severity, Severity::kCritical);
+}
+
+TEST(SchedulerDuplicates, OfWhatRunsChangesNothingInIt) {
+  SchedulerDriver driver(WithDuplicates());
+  driver.Attach(kStream, "e", 1);
+  const std::string id = driver.Event(0, Pod("a")).incident_id;
+  EXPECT_EQ(driver.Event(0, Pod("a")).reason, "duplicate");
+  EXPECT_EQ(driver.Record(id).incident.occurrences, 1u);
+}
+
+TEST(SchedulerDuplicates, WhatExpiredOrWasEvictedMayComeAgainAtOnce) {
+  SchedulerOptions options = WithDuplicates();
+  options.cluster_queue_size = 1;
+  options.max_queue_age = seconds(10);
+  SchedulerDriver driver(options);
+  driver.Event(0, Pod("a"));
+  driver.Event(0, Pod("b"));  // evicts a
+  EXPECT_EQ(driver.Event(0, Pod("a")).result, Result::kQueued);
+  driver.PassWithTimers(minutes(2));
+  EXPECT_EQ(driver.Finished("expired"), 1u);
+  EXPECT_EQ(driver.Event(0, Pod("a")).result, Result::kQueued);
+}
+
+TEST(SchedulerDuplicates, AreJudgedByTheFaultWhereToldSo) {
+  SchedulerOptions options = WithDuplicates();
+  options.dedup_key = DedupKey::kFault;
+  SchedulerDriver driver(options);
+  FaultEvent event = Pod("a");
+  driver.Event(0, event);
+  event.fault_id = "another";
+  EXPECT_EQ(driver.Event(0, event).result, Result::kQueued);
+  event.resource.name = "b";
+  EXPECT_EQ(driver.Event(0, event).reason, "duplicate");
+}
+
+// Row 61: a server pushes the uid, a list has none, and the kubelet takes a Node's name for it.
+TEST(SchedulerDuplicates, Row61_OneObjectIsOneIncidentWhateverUidItComesWith) {
+  SchedulerDriver driver(WithDuplicates());
+  FaultEvent event = Pod("node-1");
+  event.fault_id.clear();
+  event.resource.kind = "Node";
+  event.resource.namespace_.clear();
+  const std::string id = driver.Event(0, event).incident_id;
+  for (const char* uid : {"node-1", "6f0c5f7e-0000-4000-8000-000000000001", "", "B"}) {
+    event.resource.uid = uid;
+    EXPECT_EQ(driver.Event(0, event).incident_id, id) << uid;
+  }
+  EXPECT_EQ(driver.Record(id).incident.occurrences, 5u);
+}
+
+class SchedulerEscalation : public ::testing::Test {
+ protected:
+  SchedulerEscalation() { driver_.Attach(kStream, "e", 1); }
+  Scheduler::Admission Event(Severity severity,
+                             Scheduler::Origin origin = Scheduler::Origin::kLive) {
+    FaultEvent event = Pod("a", severity);
+    event.fault_type = severity == Severity::kWarning ? "PodCrash" : "CrashLoop";
+    return driver_.Event(0, event, origin);
+  }
+  // It becomes an incident, whose run ends at once.
+  std::string Investigate(Severity severity) {
+    const auto admission = Event(severity);
+    EXPECT_EQ(admission.result, Result::kQueued);
+    RunNext(driver_, RunStatus::kSuccess);
+    return admission.incident_id;
+  }
+
+  SchedulerDriver driver_{WithDuplicates()};
+};
+
+TEST_F(SchedulerEscalation, OnceForEachLevel) {
+  const std::string warning = Investigate(Severity::kWarning);
+  EXPECT_EQ(Event(Severity::kWarning).incident_id, warning);
+  const auto error = Event(Severity::kError);
+  EXPECT_EQ(error.result, Result::kQueued);
+  EXPECT_EQ(driver_.Only<EventEscalated>().incident_id, warning);
+  EXPECT_EQ(driver_.Only<EventEscalated>().level, Severity::kWarning);
+  RunNext(driver_, RunStatus::kFailure);
+  EXPECT_EQ(Event(Severity::kError).incident_id, error.incident_id);
+  Investigate(Severity::kCritical);
+  for (const Severity severity : {Severity::kWarning, Severity::kError, Severity::kCritical}) {
+    EXPECT_EQ(Event(severity).reason, "duplicate");
+    EXPECT_EQ(driver_.Count<EventEscalated>(), 0u);
+  }
+}
+
+TEST_F(SchedulerEscalation, ABackfilledEventNeverDoes) {
+  const std::string warning = Investigate(Severity::kWarning);
+  EXPECT_EQ(Event(Severity::kCritical, Scheduler::Origin::kBackfill).incident_id, warning);
+  EXPECT_EQ(driver_.Count<EventEscalated>(), 0u);
+  driver_.Pass(minutes(5));
+  EXPECT_EQ(Event(Severity::kCritical, Scheduler::Origin::kBackfill).result, Result::kQueued)
+      << "the window is over";
+}
+
+TEST_F(SchedulerEscalation, WhileItsIncidentRunsAnEventJoinsIt) {
+  const std::string id = Event(Severity::kWarning).incident_id;
+  EXPECT_EQ(Event(Severity::kCritical).incident_id, id);
+  driver_.Started(kStream, {id, 1});
+  driver_.Result(kStream, {id, 1});
+  EXPECT_EQ(Event(Severity::kCritical).result, Result::kQueued) << "the run was about a warning";
+}
+
+TEST_F(SchedulerEscalation, WhatWaitedWithAHigherSeverityWasInvestigatedAsThat) {
+  driver_.Draining(kStream);
+  const std::string id = Event(Severity::kWarning).incident_id;
+  EXPECT_EQ(Event(Severity::kCritical).incident_id, id) << "merged";
+  driver_.Attach(2, "f", 1);
+  driver_.Started(2, {id, 1});
+  driver_.Result(2, {id, 1});
+  EXPECT_EQ(Event(Severity::kCritical).reason, "duplicate");
+}
+
+TEST_F(SchedulerEscalation, OneThatNeverRanMayComeAgain) {
+  const std::string warning = Investigate(Severity::kWarning);
+  driver_.Draining(kStream);
+  const std::string critical = Event(Severity::kCritical).incident_id;
+  EXPECT_EQ(driver_.Cancel(critical), Scheduler::Cancelled::kEnded);
+  EXPECT_EQ(Event(Severity::kWarning).incident_id, warning);
+  EXPECT_EQ(Event(Severity::kCritical).result, Result::kQueued);
+}
+
+TEST_F(SchedulerEscalation, TheFilterAndTheBreakerStillDecide) {
+  SchedulerOptions options = WithDuplicates();
+  options.breaker.threshold = 1;
+  SchedulerDriver driver(options);
+  driver.Attach(kStream, "e", 1);
+  driver.Event(0, Pod("a", Severity::kWarning));
+  RunNext(driver, RunStatus::kFailure);
+  EXPECT_EQ(driver.Event(0, Pod("a", Severity::kCritical)).reason, "circuit_breaker");
+  EXPECT_EQ(driver.Event(0, Pod("a", Severity::kInfo)).reason, "severity");
+}
+
+TEST(SchedulerOverflow, OfAllQueuesTakesFromTheLongest) {
+  SchedulerOptions options = OptionsFor(2);
+  options.global_queue_size = 3;
+  SchedulerDriver driver(options);
+  driver.Queue(0);
+  driver.Pass(seconds(1));
+  driver.Queue(0);
+  driver.Queue(1);
+  EXPECT_EQ(driver.Event(1).result, Result::kQueued);
+  EXPECT_EQ(driver.Depth(0), 1u);
+  EXPECT_EQ(driver.Depth(1), 2u);
+  EXPECT_EQ(driver.Finished("evicted", 0), 1u);
+  EXPECT_EQ(driver.Only<QueueOverflowed>().cluster, "c0");
+  EXPECT_EQ(driver.Only<IncidentFinished>().lease.incident_id, "incident-1") << "the oldest";
+}
+
+TEST(SchedulerOverflow, ARejectedNewcomerIsToldWithTheDepthOfItsOwnQueue) {
+  SchedulerOptions options = OptionsFor(2);
+  options.global_queue_size = 3;
+  options.overflow_policy = OverflowPolicy::kRejectNewest;
+  SchedulerDriver driver(options);
+  for (int i = 0; i < 3; ++i) driver.Queue(0);
+  EXPECT_EQ(driver.Event(1).result, Result::kRejected);
+  EXPECT_EQ(driver.Only<QueueOverflowed>().cluster, "c1");
+  EXPECT_EQ(driver.Only<QueueOverflowed>().depth, 0u);
+}
+
+TEST(SchedulerOverflow, NeverEvictsTheCriticalForTheRest) {
+  SchedulerOptions options = OptionsFor(1);
+  options.cluster_queue_size = 2;
+  SchedulerDriver driver(options);
+  driver.Event(0, Pod("a", Severity::kCritical));
+  driver.Event(0, Pod("b", Severity::kCritical));
+  const auto loser = driver.Event(0, Pod("c", Severity::kError));
+  EXPECT_EQ(loser.result, Result::kRejected);
+  EXPECT_EQ(driver.Only<QueueOverflowed>().event_id, "fault-c");
+  EXPECT_EQ(driver.Event(0, Pod("d", Severity::kCritical)).result, Result::kQueued);
+  EXPECT_EQ(driver.Finished("evicted"), 1u);
+}
+
+TEST(SchedulerBreaker, OpensAfterFailuresInARowAndDropsWhatArrives) {
+  SchedulerDriver driver(WithBreaker());
+  driver.Attach(kStream, "e", 1);
+  driver.Queue();
+  RunNext(driver, RunStatus::kFailure);
+  driver.Queue();
+  RunNext(driver, RunStatus::kTimeout);
+  EXPECT_EQ(driver.Only<BreakerChanged>().state, State::kOpen);
+  EXPECT_EQ(driver.Only<BreakerChanged>().failures, 2u);
+  const auto dropped = driver.Event();
+  EXPECT_EQ(dropped.result, Result::kBreakerDropped);
+  EXPECT_EQ(driver.Counters().breaker_dropped, 1u);
+  EXPECT_EQ(driver.Count<EventBreakerDropped>(), 1u);
+}
+
+TEST(SchedulerBreaker, HoldsWhatArrivesWhereToldSo) {
+  SchedulerOptions options = WithBreaker();
+  options.breaker_policy = BreakerPolicy::kHold;
+  SchedulerDriver driver(options);
+  driver.Attach(kStream, "e", 1);
+  for (int i = 0; i < 2; ++i) {
+    driver.Queue();
+    RunNext(driver, RunStatus::kFailure);
+  }
+  EXPECT_EQ(driver.Event().result, Result::kQueued);
+  EXPECT_EQ(driver.Count<SendOffer>(), 0u);
+}
+
+TEST(SchedulerBreaker, ProbesOneAtATimeAfterTheCooldownAndClosesOnSuccess) {
+  SchedulerOptions options = WithBreaker();
+  options.breaker_policy = BreakerPolicy::kHold;
+  options.max_agents_per_cluster = 5;
+  SchedulerDriver driver(options);
+  driver.Attach(kStream, "e", 5);
+  for (int i = 0; i < 2; ++i) {
+    driver.Queue();
+    RunNext(driver, RunStatus::kFailure);
+  }
+  for (int i = 0; i < 3; ++i) driver.Queue();
+  driver.PassWithTimers(seconds(59));
+  EXPECT_EQ(driver.Count<SendOffer>(), 0u);
+  driver.PassWithTimers(seconds(1));
+  EXPECT_EQ(driver.Only<BreakerChanged>().state, State::kHalfOpen);
+  const Lease probe = driver.Only<SendOffer>().lease;
+  driver.Started(kStream, probe);
+  driver.Result(kStream, probe, RunStatus::kInterrupted);
+  const Lease second_probe = driver.Only<SendOffer>().lease;
+  driver.Started(kStream, second_probe);
+  driver.Result(kStream, second_probe, RunStatus::kSuccess);
+  EXPECT_EQ(driver.Only<BreakerChanged>().state, State::kClosed);
+  EXPECT_EQ(driver.Count<SendOffer>(), 2u) << "all that wait may run again";
+}
+
+TEST(SchedulerBreaker, IgnoresRunsFromBeforeItOpened) {
+  SchedulerOptions options = WithBreaker();
+  options.max_agents_per_cluster = 5;
+  SchedulerDriver driver(options);
+  driver.Attach(kStream, "e", 5);
+  std::vector<Lease> leases;
+  for (int i = 0; i < 3; ++i) {
+    driver.Queue();
+    leases.push_back(driver.Only<SendOffer>().lease);
+    driver.Started(kStream, leases.back());
+  }
+  driver.Result(kStream, leases[0], RunStatus::kFailure);
+  driver.Result(kStream, leases[1], RunStatus::kFailure);
+  driver.Result(kStream, leases[2], RunStatus::kSuccess);
+  EXPECT_EQ(driver.scheduler().breaker().state(), State::kOpen);
+  EXPECT_EQ(driver.Count<BreakerChanged>(), 0u);
+}
+
+TEST(SchedulerBreaker, LeavesTheOpenStateThoughNothingHappens) {
+  SchedulerDriver driver(WithBreaker());
+  driver.Attach(kStream, "e", 1);
+  for (int i = 0; i < 2; ++i) {
+    driver.Queue();
+    RunNext(driver, RunStatus::kFailure);
+  }
+  EXPECT_EQ(driver.scheduler().NextDeadline(), driver.now().mono + seconds(60));
+  driver.PassWithTimers(seconds(60));
+  EXPECT_EQ(driver.scheduler().breaker().state(), State::kHalfOpen);
+  EXPECT_EQ(driver.Event().result, Result::kQueued);
+}
+
+TEST(SchedulerRate, AllowsSoManyRunsWithinAnHour) {
+  SchedulerOptions options = OptionsFor(1);
+  options.max_runs_per_hour = 2;
+  options.max_queue_age = hours(3);
+  SchedulerDriver driver(options);
+  driver.Attach(kStream, "e", 1);
+  for (int i = 0; i < 2; ++i) {
+    driver.Queue();
+    RunNext(driver, RunStatus::kSuccess);
+    driver.Pass(minutes(10));
+  }
+  driver.Queue();
+  EXPECT_EQ(driver.Count<SendOffer>(), 0u);
+  driver.PassWithTimers(minutes(40) - seconds(1));
+  EXPECT_EQ(driver.Count<SendOffer>(), 0u);
+  driver.PassWithTimers(seconds(1));
+  EXPECT_EQ(driver.Count<SendOffer>(), 1u) << "an hour after the first run began";
+}
+
+TEST(SchedulerRate, CountsARunWhoseStartWasNeverHeardOf) {
+  SchedulerOptions options = OptionsFor(1);
+  options.max_runs_per_hour = 1;
+  SchedulerDriver driver(options);
+  driver.Attach(kStream, "e", 2);
+  Outcome outcome;
+  outcome.status = RunStatus::kInterrupted;
+  outcome.started = true;
+  const std::string id = driver.Queue();
+  driver.Result(kStream, driver.LeaseOf(id), outcome);
+  EXPECT_EQ(driver.Count<SendOffer>(), 0u);
+  EXPECT_EQ(driver.Record(id).interrupted, 1u);
+}
+
+TEST(SchedulerRate, DoesNotCountWhatNeverRan) {
+  SchedulerOptions options = OptionsFor(1);
+  options.max_runs_per_hour = 1;
+  SchedulerDriver driver(options);
+  driver.Hello(kStream, driver.HelloOf("e", 1));
+  driver.Credits(kStream, 1);
+  driver.Queue();
+  driver.Reject(kStream, driver.Only<SendOffer>().lease);
+  driver.Credits(kStream, 2);
+  driver.PassWithTimers(minutes(1));
+  EXPECT_EQ(driver.Count<SendOffer>(), 1u);
+}
+
+}  // namespace
+}  // namespace runner::ingest

@@ -1,0 +1,172 @@
+#include "ingest/loop/metrics.h"
+
+#include <chrono>
+#include <map>
+#include <stdexcept>
+#include <string>
+#include <thread>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <prometheus/metric_family.h>
+
+#include "tests/unit/ingest/loop/loop_fixture.h"
+
+namespace runner::ingest {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+using namespace std::chrono_literals;
+
+class IngestMetricsTest : public ::testing::Test {
+ protected:
+  // Of everything something, and of two clusters different things.
+  void LiveABit() {
+    ::testing::internal::CaptureStderr();
+    house_.RunTurns({[&] { Connect(); }, [&] { Work(); }, [] {}});
+    house_.CapturedLog();
+  }
+  void Connect() {
+    for (const char* cluster : {"a", "b"}) house_.loop.OnSubscribed(cluster, {});
+    house_.inbox.Post([&] { house_.clock.Advance(100s); });
+    house_.inbox.Post([&] {
+      ConnectionFailure failure;
+      for (const char* cluster : {"a", "b"}) house_.loop.OnFailed(cluster, failure, 1s, 1);
+      failure.error = ErrorClass::kTls;
+      house_.loop.OnFailed("b", failure, 1s, 2);
+    });
+    house_.inbox.Post([&] {
+      house_.clock.Advance(10s);
+      house_.loop.OnSubscribed("b", {});
+    });
+  }
+  void Work() {
+    house_.loop.Step([&](Scheduler& s, const Instant& now, Effects& effects) {
+      dispatch::Hello hello;
+      hello.executor_id = "e";
+      hello.slots = 3;
+      s.OnHello(1, hello, now, effects);
+      s.OnCredits(1, 3, now, effects);
+    });
+    for (const char* pod : {"one", "two", "three"}) {
+      house_.clock.Advance(1s);
+      house_.loop.OnEvent("a", Now(pod), false);
+      house_.loop.OnEvent("b", Now(pod), true);
+      house_.loop.OnEvent("b", Now(pod), false);  // a duplicate
+    }
+    house_.loop.OnEvent("a", InvalidEvent{"schema", "no kind", std::nullopt}, false);
+    house_.inbox.Post([&] {
+      const Lease lease = house_.streams.offer;
+      house_.loop.Step([&](Scheduler& s, const Instant& now, Effects& effects) {
+        s.OnStarted(1, lease, now, effects);
+        Outcome outcome;
+        outcome.status = RunStatus::kSuccess;
+        s.OnResult(1, lease, outcome, now, effects);
+      });
+    });
+  }
+  FaultEvent Now(const std::string& pod) {
+    FaultEvent event = LoopFixture::Fault(pod);
+    event.received_at = house_.inbox.Now().wall;
+    return event;
+  }
+  MetricsPage Page(MetricsDetail detail) {
+    MetricsPage page;
+    AddIngestMetrics(TakeSnapshot(house_.loop, detail, house_.inbox.Now()), page);
+    return page;
+  }
+
+  LoopFixture house_{{"a", "b"}};
+};
+
+// What a family comes to over all clusters: the sums by its further labels.
+std::map<std::string, double> Sums(const prometheus::MetricFamily& family) {
+  std::map<std::string, double> sums;
+  for (const prometheus::ClientMetric& metric : family.metric) {
+    std::string labels;
+    for (const auto& label : metric.label) {
+      if (label.name != "cluster") labels += label.name + "=" + label.value + " ";
+    }
+    sums[labels] += metric.counter.value + metric.gauge.value +
+                    static_cast<double>(metric.histogram.sample_count);
+    sums[labels + "sum"] += metric.histogram.sample_sum;
+    for (const auto& bucket : metric.histogram.bucket) {
+      sums[labels + std::to_string(bucket.upper_bound)] +=
+          static_cast<double>(bucket.cumulative_count);
+    }
+  }
+  return sums;
+}
+
+TEST_F(IngestMetricsTest, SummedSeriesAreTheSumsOfThoseOfTheClusters) {
+  LiveABit();
+  const MetricsPage apart = Page(MetricsDetail::kPerCluster);
+  const MetricsPage summed = Page(MetricsDetail::kSummed);
+  ASSERT_EQ(apart.Families().size(), summed.Families().size());
+  for (std::size_t i = 0; i < apart.Families().size(); ++i) {
+    const prometheus::MetricFamily& family = summed.Families()[i];
+    EXPECT_EQ(family.name, apart.Families()[i].name);
+    for (const auto& metric : family.metric) {
+      for (const auto& label : metric.label) {
+        if (label.name == "cluster") {
+          EXPECT_EQ(label.value, "all");
+        }
+      }
+    }
+    if (family.name.find("timestamp_seconds") != std::string::npos) continue;
+    EXPECT_EQ(Sums(family), Sums(apart.Families()[i])) << family.name;
+  }
+  EXPECT_THAT(summed.Text(), HasSubstr("sse_connections_active{cluster=\"all\"} 1\n"));
+  EXPECT_THAT(summed.Text(),
+              HasSubstr("sse_connection_duration_seconds_count{cluster=\"all\"} 2\n"));
+  EXPECT_THAT(summed.Text(), HasSubstr("events_received_total{cluster=\"all\","));
+  EXPECT_THAT(summed.Text(), HasSubstr("incidents_finished_total{cluster=\"all\","));
+}
+
+TEST_F(IngestMetricsTest, OfAllTheOldestWaitsLongestAndTheLatestEventCounts) {
+  LiveABit();
+  const auto apart = TakeSnapshot(house_.loop, MetricsDetail::kPerCluster, house_.inbox.Now());
+  const auto summed = TakeSnapshot(house_.loop, MetricsDetail::kSummed, house_.inbox.Now());
+  ASSERT_TRUE(apart.clusters[0].oldest_queued && apart.clusters[1].oldest_queued);
+  EXPECT_EQ(summed.clusters[0].oldest_queued,
+            std::min(apart.clusters[0].oldest_queued, apart.clusters[1].oldest_queued));
+  EXPECT_EQ(summed.clusters[0].last_event,
+            std::max(apart.clusters[0].last_event, apart.clusters[1].last_event));
+}
+
+TEST_F(IngestMetricsTest, AClusterWhereNobodyWaitsDoesNotHideWhoDoes) {
+  house_.Queue("one", 1);
+  const auto text = Page(MetricsDetail::kSummed).Text();
+  EXPECT_THAT(text, Not(HasSubstr("queue_oldest_event_timestamp_seconds{cluster=\"all\"} 0\n")));
+}
+
+TEST_F(IngestMetricsTest, SeriesWithoutFurtherLabelsExistFromTheStart) {
+  for (const auto& [detail, name] :
+       {std::pair{MetricsDetail::kPerCluster, "b"}, {MetricsDetail::kSummed, "all"}}) {
+    const std::string text = Page(detail).Text();
+    for (const char* family :
+         {"events_queued_total", "queue_depth", "queue_oldest_event_timestamp_seconds",
+          "sse_connections_active", "sse_gap_seconds_total", "leases_expired_total"}) {
+      EXPECT_THAT(text, HasSubstr(std::string(family) + "{cluster=\"" + name + "\"} 0\n"));
+    }
+  }
+}
+
+TEST_F(IngestMetricsTest, TheJournalTellsOfItsTroubles) {
+  EXPECT_THAT(Page(MetricsDetail::kSummed).Text(), HasSubstr("journal_degraded 0\n"));
+  house_.journal.is_degraded = true;
+  house_.journal.errors = 3;
+  const std::string text = Page(MetricsDetail::kSummed).Text();
+  EXPECT_THAT(text, HasSubstr("journal_degraded 1\n"));
+  EXPECT_THAT(text, HasSubstr("journal_write_errors_total 3\n"));
+}
+
+TEST_F(IngestMetricsTest, AScrapeOfALoopThatDoesNotAnswerFailsInsteadOfWaiting) {
+  EXPECT_THROW(ScrapeIngest(house_.inbox, house_.loop, MetricsDetail::kPerCluster, MonoTime(),
+                            Logger(LogLevel::kInfo, LogFormat::kJson)),
+               std::runtime_error);
+}
+
+}  // namespace
+}  // namespace runner::ingest

@@ -28,8 +28,8 @@
 #include "common/base/clock.h"
 #include "common/loop/event_loop.h"
 #include "common/observability/logger.h"
-#include "executor/shim/children.h"
 #include "executor/runs/supervisor.h"
+#include "executor/shim/children.h"
 
 namespace runner::executor {
 namespace {
@@ -157,9 +157,9 @@ class Runs : public RunListener {
   // removed when it returns.
   using Done = std::function<void(const SupervisedRun&)>;
 
-  Runs(Inbox& inbox, std::vector<std::string> command)
-      : inbox_(inbox),
-        supervisor_(inbox, Options(std::move(command), directory_.path()),
+  Runs(EventLoop& event_loop, std::vector<std::string> command)
+      : event_loop_(event_loop),
+        supervisor_(event_loop, Options(std::move(command), directory_.path()),
                     Logger(LogLevel::kError, LogFormat::kText), *this) {}
   virtual ~Runs() = default;
 
@@ -185,7 +185,7 @@ class Runs : public RunListener {
       Fail("a run ended as " + std::string(ToString(outcome.status)) + " " + outcome.reason);
     }
     run_.workspace = outcome.workspace;
-    inbox_.Post([this, lease] {
+    event_loop_.Post([this, lease] {
       const Done done = std::move(done_);
       done(run_);
       supervisor_.ForgetResult(lease);
@@ -202,7 +202,7 @@ class Runs : public RunListener {
     return options;
   }
 
-  Inbox& inbox_;
+  EventLoop& event_loop_;
   TempDir directory_;
   Supervisor supervisor_;
   std::uint32_t number_ = 0;
@@ -236,21 +236,21 @@ struct Parts {
 
 class Latencies {
  public:
-  Latencies(Inbox& inbox, std::uint32_t runs)
-      : inbox_(inbox),
+  Latencies(EventLoop& event_loop, std::uint32_t runs)
+      : event_loop_(event_loop),
         stamp_({OwnPath(), "--stamp"}),
         left_(runs + kWarmUp),
-        runs_(inbox, stamp_) {}
+        runs_(event_loop, stamp_) {}
 
   // Stops the inbox when it is through.
   void Next() {
-    if (left_ == 0) return inbox_.Stop();
+    if (left_ == 0) return event_loop_.Stop();
     counts_ = left_-- <= total_ - kWarmUp;
     MeasureTrue();
     MeasureBare();
     runs_.Start([this](const SupervisedRun& run) {
       MeasureSupervised(run);
-      inbox_.Post([this] { Next(); });
+      event_loop_.Post([this] { Next(); });
     });
   }
 
@@ -298,7 +298,7 @@ class Latencies {
     std::printf("\n");
   }
 
-  Inbox& inbox_;
+  EventLoop& event_loop_;
   const std::vector<std::string> stamp_;
   std::uint32_t left_;
   const std::uint32_t total_ = left_;
@@ -334,11 +334,11 @@ std::uint64_t PeakKiBOfChildren() {
 
 class Flood {
  public:
-  Flood(Inbox& inbox, std::uint64_t bytes)
-      : inbox_(inbox),
+  Flood(EventLoop& event_loop, std::uint64_t bytes)
+      : event_loop_(event_loop),
         bytes_(bytes),
         writer_({OwnPath(), "--write", std::to_string(bytes)}),
-        runs_(inbox, writer_),
+        runs_(event_loop, writer_),
         own_peak_before_(PeakKiB("self")) {
     std::printf("%llu bytes to stdout\n\n%8s %16s %16s %16s\n",
                 static_cast<unsigned long long>(bytes), "round", "/dev/null, ms", "supervised, ms",
@@ -347,13 +347,13 @@ class Flood {
 
   // Stops the inbox when it is through.
   void Next() {
-    if (round_++ == kFloodRounds) return inbox_.Stop();
+    if (round_++ == kFloodRounds) return event_loop_.Stop();
     const BareRun bare = RunBare(writer_, directory_.path());
     shim_peak_ = 0;
     runs_.Start([this, bare](const SupervisedRun& run) {
-      inbox_.Cancel(poll_);
+      event_loop_.Cancel(poll_);
       Print(bare, run);
-      inbox_.Post([this] { Next(); });
+      event_loop_.Post([this] { Next(); });
     });
     Poll();
   }
@@ -367,7 +367,7 @@ class Flood {
  private:
   void Poll() {
     shim_peak_ = std::max(shim_peak_, PeakKiBOfChildren());
-    poll_ = inbox_.After(kPollInterval, [this] { Poll(); });
+    poll_ = event_loop_.After(kPollInterval, [this] { Poll(); });
   }
   void Print(const BareRun& bare, const SupervisedRun& run) const {
     const auto ms = [](std::int64_t ns) { return static_cast<double>(ns) / 1e6; };
@@ -377,24 +377,24 @@ class Flood {
                 static_cast<double>(bytes_) * 1000.0 / static_cast<double>(took));
   }
 
-  Inbox& inbox_;
+  EventLoop& event_loop_;
   const std::uint64_t bytes_;
   const std::vector<std::string> writer_;
   TempDir directory_;
   Runs runs_;
   const std::uint64_t own_peak_before_;
   std::uint64_t shim_peak_ = 0;
-  Inbox::TimerId poll_ = Inbox::kNoTimer;
+  EventLoop::TimerId poll_ = EventLoop::kNoTimer;
   int round_ = 0;
 };
 
 template <typename Measurement, typename Size>
 void Measure(Size size) {
   const SystemClock clock;
-  Inbox inbox(clock);
-  Measurement measurement(inbox, size);
-  inbox.Post([&] { measurement.Next(); });
-  inbox.Run();
+  EventLoop event_loop(clock);
+  Measurement measurement(event_loop, size);
+  event_loop.Post([&] { measurement.Next(); });
+  event_loop.Run();
   measurement.Print();
 }
 

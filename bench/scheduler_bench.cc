@@ -9,8 +9,8 @@
 
 #include <benchmark/benchmark.h>
 
-#include "ingest/core/scheduler.h"
 #include "ingest/core/incident_queues.h"
+#include "ingest/core/scheduler.h"
 
 namespace runner::ingest {
 namespace {
@@ -123,15 +123,15 @@ void SweepNoneDue(benchmark::State& state) {
   for (auto _ : state) world.Sweep();
 }
 
-WaitingIncidents& QueuesOf(const benchmark::State& state) {
-  static std::map<std::pair<std::int64_t, std::int64_t>, std::unique_ptr<WaitingIncidents>> all;
+IncidentQueues& QueuesOf(const benchmark::State& state) {
+  static std::map<std::pair<std::int64_t, std::int64_t>, std::unique_ptr<IncidentQueues>> all;
   const auto clusters = static_cast<std::size_t>(state.range(1));
   auto& queues = all[{state.range(0), state.range(1)}];
   if (!queues) {
-    queues = std::make_unique<WaitingIncidents>(clusters);
+    queues = std::make_unique<IncidentQueues>(clusters);
     for (std::size_t i = 0; i < static_cast<std::size_t>(state.range(0)); ++i) {
       queues->PushBack(
-          i % clusters, i % 7 == 0 ? Band::kCritical : Band::kNormal,
+          i % clusters, i % 7 == 0 ? Priority::kCritical : Priority::kNormal,
           {"incident-" + std::to_string(i), kStart.mono + std::chrono::microseconds(i)});
     }
   }
@@ -140,13 +140,13 @@ WaitingIncidents& QueuesOf(const benchmark::State& state) {
 
 // The queues alone: one goes, one comes, in the cluster whose turn it is.
 void PushPop(benchmark::State& state) {
-  WaitingIncidents& queues = QueuesOf(state);
+  IncidentQueues& queues = QueuesOf(state);
   const auto clusters = static_cast<std::size_t>(state.range(1));
   std::size_t turn = 0;
   for (auto _ : state) {
     const ClusterIndex cluster = ++turn % clusters;
     if (auto entry = queues.PopFront(cluster)) {
-      queues.PushBack(cluster, Band::kNormal, *std::move(entry));
+      queues.PushBack(cluster, Priority::kNormal, *std::move(entry));
     }
   }
 }

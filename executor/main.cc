@@ -5,20 +5,20 @@
 
 #include <sys/prctl.h>
 
-#include "common/rpc/token_auth.h"
 #include "common/base/descriptor_limit.h"
-#include "common/rpc/grpc_endpoint.h"
-#include "common/observability/health.h"
 #include "common/base/heap.h"
+#include "common/loop/signals.h"
+#include "common/observability/health.h"
 #include "common/observability/http_server.h"
 #include "common/observability/log_queue.h"
-#include "common/loop/signals.h"
-#include "common/rpc/tls_credentials.h"
 #include "common/observability/log_throttle.h"
-#include "executor/rpc/admin_service.h"
+#include "common/rpc/grpc_endpoint.h"
+#include "common/rpc/tls_credentials.h"
+#include "common/rpc/token_auth.h"
 #include "executor/config/config.h"
 #include "executor/loop/executor_loop.h"
 #include "executor/loop/metrics.h"
+#include "executor/rpc/admin_service.h"
 #include "executor/session/grpc_ingest_channel.h"
 #include "executor/shim/children.h"
 
@@ -43,22 +43,22 @@ int Run(const ExecutorConfig& config, const ConfigTable& table) {
     logger.Warn("A variable of --agent-env is not set", {{"variable", name}});
   }
 
-  Inbox inbox(clock);
+  EventLoop event_loop(clock);
   const std::unique_ptr<TlsCredentials> tls = MakeTls(clock, config.common.grpc_tls, logger);
-  CallGuard guard(clock, config.common.grpc_token_file, logger);
+  TokenAuth token_auth(clock, config.common.grpc_token_file, logger);
   AgentOptions agent = config.Agent();
   agent.descriptor_limit = DescriptorLimit();
   RaiseDescriptorLimit();
   const ExecutorOptions options = config.Executor();
-  GrpcIngestChannel channel(options.ingest_address, {guard, tls.get()}, inbox);
-  ExecutorLoop loop(options, agent, channel, inbox, logger);
-  AdminService admin(inbox, loop, guard);
+  GrpcIngestChannel channel(options.ingest_address, {token_auth, tls.get()}, event_loop);
+  ExecutorLoop loop(options, agent, channel, event_loop, logger);
+  AdminService admin(event_loop, loop, token_auth);
   const MonoTime started = clock.Now().mono;
   const auto on_error = [&](std::string_view path, std::string_view what) {
     logger.Error("Request failed", {{"path", path}, {"error", what}});
   };
   const HealthCheck shutdown = ShutdownCheck([&] { return loop.draining(); });
-  LoopProbe probe(inbox, clock);
+  LoopProbe probe(event_loop, clock);
   const auto on_closed = [logger](const std::string& reason, std::size_t closed) {
     logger.Warn("Connections closed",
                 {{"server", "grpc"}, {"reason", reason}, {"connections", closed}});
@@ -71,7 +71,7 @@ int Run(const ExecutorConfig& config, const ConfigTable& table) {
                      {{"/metrics",
                        [&](const HttpRequest&) {
                          return HttpResponse{200, std::string(MetricsPage::kContentType),
-                                             ScrapeExecutor(inbox, loop, started, logger)};
+                                             ScrapeExecutor(event_loop, loop, started, logger)};
                        }}},
                      on_error);
   HttpServer health({.bind_address = config.common.bind_address,
@@ -86,8 +86,8 @@ int Run(const ExecutorConfig& config, const ConfigTable& table) {
       "Listening",
       {{"grpc", grpc.address()}, {"metrics_port", metrics.port()}, {"health_port", health.port()}});
 
-  loop.OnDrain(config.common.shutdown_timeout, [&] { inbox.Stop(); });
-  Trickle agent_signals;
+  loop.OnDrain(config.common.shutdown_timeout, [&] { event_loop.Stop(); });
+  LogThrottle agent_signals;
   const auto on_signal = [&](int signal, pid_t sender) {
     if (signal == SIGCHLD) return loop.supervisor().ReapStrangers();
     // The filter of agents keeps them from most of that, where the kernel has it (SyscallFilter).
@@ -103,9 +103,9 @@ int Run(const ExecutorConfig& config, const ConfigTable& table) {
       loop.OnSignal(signal == SIGTERM ? "SIGTERM" : "SIGINT");
     }
   };
-  SignalFd signals(inbox, on_signal, {SIGHUP, SIGCHLD});
+  SignalFd signals(event_loop, on_signal, {SIGHUP, SIGCHLD});
   loop.Start();
-  inbox.Run();
+  event_loop.Run();
 
   grpc.Shutdown(50ms);
   loop.executor().LogDrained();

@@ -5,26 +5,26 @@
 #include <memory>
 #include <string>
 
-#include "common/observability/build_info.h"
-#include "common/rpc/token_auth.h"
 #include "common/base/descriptor_limit.h"
-#include "common/rpc/grpc_endpoint.h"
-#include "common/observability/health.h"
 #include "common/base/heap.h"
+#include "common/base/uuid.h"
+#include "common/loop/signals.h"
+#include "common/observability/build_info.h"
+#include "common/observability/health.h"
 #include "common/observability/http_server.h"
 #include "common/observability/log_queue.h"
-#include "common/loop/signals.h"
+#include "common/rpc/grpc_endpoint.h"
 #include "common/rpc/tls_credentials.h"
-#include "common/base/uuid.h"
-#include "ingest/rpc/admin_service.h"
-#include "ingest/reload/cluster_reload.h"
+#include "common/rpc/token_auth.h"
 #include "ingest/config/config.h"
-#include "ingest/reload/config_watch.h"
-#include "ingest/rpc/dispatch_service.h"
 #include "ingest/loop/ingest_loop.h"
+#include "ingest/loop/metrics.h"
 #include "ingest/mcp/transport/connection_thread.h"
 #include "ingest/mcp/transport/mcp_session_factory.h"
-#include "ingest/loop/metrics.h"
+#include "ingest/reload/cluster_reload.h"
+#include "ingest/reload/config_watch.h"
+#include "ingest/rpc/admin_service.h"
+#include "ingest/rpc/dispatch_service.h"
 
 namespace {
 
@@ -63,10 +63,10 @@ HealthCheck ConnectionsCheck(const IngestLoop& loop, LoopProbe& probe) {
 
 // Of the clusters; no more than a log line can hold.
 std::vector<std::string> Names(const IngestConfig& config) {
-  constexpr std::size_t kMost = 100;
+  constexpr std::size_t kMax = 100;
   std::vector<std::string> names;
-  names.reserve(std::min(kMost, config.clusters.size()));
-  for (std::size_t i = 0; i < config.clusters.size() && i < kMost; ++i) {
+  names.reserve(std::min(kMax, config.clusters.size()));
+  for (std::size_t i = 0; i < config.clusters.size() && i < kMax; ++i) {
     names.push_back(config.clusters[i].name);
   }
   return names;
@@ -84,7 +84,7 @@ void CheckDescriptors(std::uint64_t limit, std::size_t clusters, const Logger& l
 // Events that may wait for the loop before reading pauses. Scrapes, timers and executors wait
 // behind them, and with slow logs an event takes half a millisecond: more would make them late, and
 // are not needed, since room is told as soon as there is some.
-constexpr std::size_t kMostWaiting = 128;
+constexpr std::size_t kMaxWaiting = 128;
 
 void Run(const IngestConfig& config, const ConfigTable& table, const ConfigWatch::Start& start) {
   const SystemClock clock;
@@ -96,21 +96,21 @@ void Run(const IngestConfig& config, const ConfigTable& table, const ConfigWatch
   const std::uint64_t descriptors = RaiseDescriptorLimit();
   CheckDescriptors(descriptors, config.clusters.size(), logger);
 
-  Inbox inbox(clock, kMostWaiting);
+  EventLoop event_loop(clock, kMaxWaiting);
   const std::unique_ptr<TlsCredentials> tls = MakeTls(clock, config.common.grpc_tls, logger);
-  CallGuard guard(clock, config.common.grpc_token_file, logger);
-  DispatchService dispatch(inbox, guard, logger.Named("dispatch"));
+  TokenAuth token_auth(clock, config.common.grpc_token_file, logger);
+  DispatchService dispatch(event_loop, token_auth, logger.Named("dispatch"));
   VolatileJournal journal;
   UuidGenerator ids;
   IngestLoop loop(
-      config.Scheduling(), inbox, journal, dispatch, [&](WallTime now) { return ids.Next(now); },
-      logger.Named("ingest"));
+      config.Scheduling(), event_loop, journal, dispatch,
+      [&](WallTime now) { return ids.Next(now); }, logger.Named("ingest"));
   dispatch.Serve(loop);
-  AdminService admin(inbox, loop, guard, Endpoints(config.clusters));
+  AdminService admin(event_loop, loop, token_auth, Endpoints(config.clusters));
   ConnectionThread connections(clock, config.Connections(), loop,
                                NewMcpSessions(GetBuildInfo().version),
-                               [&] { return inbox.Full(); });
-  inbox.OnRoom([&] { connections.Resume(); });
+                               [&] { return event_loop.Full(); });
+  event_loop.OnRoom([&] { connections.Resume(); });
   ClusterReload reload(config, loop, connections, logger.Named("ingest"),
                        [&](const std::vector<ClusterConfig>& clusters) {
                          admin.SetEndpoints(Endpoints(clusters));
@@ -124,8 +124,8 @@ void Run(const IngestConfig& config, const ConfigTable& table, const ConfigWatch
   const MetricsDetail detail =
       config.metrics_per_cluster ? MetricsDetail::kPerCluster : MetricsDetail::kSummed;
   const HealthCheck shutdown = ShutdownCheck([&] { return loop.draining(); });
-  LoopProbe probe(inbox, clock);
-  LoopProbe connections_probe(connections.inbox(), clock);
+  LoopProbe probe(event_loop, clock);
+  LoopProbe connections_probe(connections.event_loop(), clock);
   const auto on_closed = [logger](const std::string& reason, std::size_t closed) {
     logger.Warn("Connections closed",
                 {{"server", "grpc"}, {"reason", reason}, {"connections", closed}});
@@ -138,8 +138,9 @@ void Run(const IngestConfig& config, const ConfigTable& table, const ConfigWatch
                       .option = "--metrics-port"},
                      {{"/metrics",
                        [&](const runner::HttpRequest&) {
-                         return HttpResponse{200, std::string(MetricsPage::kContentType),
-                                             ScrapeIngest(inbox, loop, detail, started, logger)};
+                         return HttpResponse{
+                             200, std::string(MetricsPage::kContentType),
+                             ScrapeIngest(event_loop, loop, detail, started, logger)};
                        }}},
                      on_error);
   HttpServer health(
@@ -156,16 +157,16 @@ void Run(const IngestConfig& config, const ConfigTable& table, const ConfigWatch
       "Listening",
       {{"grpc", grpc.address()}, {"metrics_port", metrics.port()}, {"health_port", health.port()}});
 
-  ConfigWatch watch(clock, start, config, table, inbox, reload, logger);
+  ConfigWatch watch(clock, start, config, table, event_loop, reload, logger);
   const auto on_signal = [&](int signal, pid_t) {
     if (signal == SIGHUP) return watch.OnHangup(loop.draining());
     connections.Close(1s);
-    loop.Drain(signal, config.common.shutdown_timeout, [&] { inbox.Stop(); });
+    loop.Drain(signal, config.common.shutdown_timeout, [&] { event_loop.Stop(); });
   };
-  SignalFd signals(inbox, on_signal, {SIGHUP});
+  SignalFd signals(event_loop, on_signal, {SIGHUP});
   loop.Restore();
   connections.Start();
-  inbox.Run();
+  event_loop.Run();
 
   dispatch.CloseStreams();
   grpc.Shutdown(500ms);

@@ -46,7 +46,7 @@ std::optional<std::string> ReadUpTo(int fd, std::size_t most) {
 
 }  // namespace
 
-std::variant<SmallFile, std::string> ReadSmallFile(const std::string& path, std::size_t most) {
+std::variant<BoundedFile, std::string> ReadBoundedFile(const std::string& path, std::size_t most) {
   struct stat status{};
   // Before it is opened: opening a device may do something.
   if (::stat(path.c_str(), &status) != 0) return Reason(errno);
@@ -58,7 +58,7 @@ std::variant<SmallFile, std::string> ReadSmallFile(const std::string& path, std:
   auto text = ReadUpTo(file.Get(), most + 1);
   if (!text) return Reason(errno);
   if (text->size() > most) return "larger than " + SizeText(most);
-  return SmallFile{*std::move(text), IdentityOf(status)};
+  return BoundedFile{*std::move(text), IdentityOf(status)};
 }
 
 }  // namespace runner

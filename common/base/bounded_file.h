@@ -10,7 +10,7 @@
 namespace runner {
 
 // A file that was read whole.
-struct SmallFile {
+struct BoundedFile {
   std::string text;
   FileIdentity identity;  // of what was read, which the path may not lead to any more
 };
@@ -18,6 +18,6 @@ struct SmallFile {
 // Reads a regular file of at most `most` bytes, through symbolic links. Waits for nobody: other
 // kinds of files are not opened. The alternative says why not, for people; it repeats nothing of
 // the file, nor its path.
-std::variant<SmallFile, std::string> ReadSmallFile(const std::string& path, std::size_t most);
+std::variant<BoundedFile, std::string> ReadBoundedFile(const std::string& path, std::size_t most);
 
 }  // namespace runner

@@ -18,15 +18,15 @@ namespace {
 
 }  // namespace
 
-StagedFile::StagedFile(const std::string& text) : fd_(Make(text)) {}
+MemfdFile::MemfdFile(const std::string& text) : fd_(Make(text)) {}
 
-void StagedFile::Replace(const std::string& text) {
+void MemfdFile::Replace(const std::string& text) {
   const UniqueFd next = Make(text);
   // The number, and so the path, stays; what it leads to changes at once.
   if (::dup3(next.Get(), fd_.Get(), O_CLOEXEC) < 0) Fail("dup3");
 }
 
-UniqueFd StagedFile::Make(const std::string& text) {
+UniqueFd MemfdFile::Make(const std::string& text) {
   UniqueFd made(::memfd_create("runner-staged", MFD_CLOEXEC));
   if (!made) Fail("memfd_create");
   for (std::size_t done = 0; done < text.size();) {

@@ -11,10 +11,10 @@ namespace runner {
 // or all of the new one, and the time of modification tells them apart, also by the second.
 //
 // The path is good while this lives. Not thread-safe, but for those who open the path.
-class StagedFile {
+class MemfdFile {
  public:
   // Throws std::system_error, as Replace does.
-  explicit StagedFile(const std::string& text);
+  explicit MemfdFile(const std::string& text);
 
   void Replace(const std::string& text);
   std::string path() const { return "/proc/self/fd/" + std::to_string(fd_.Get()); }

@@ -8,8 +8,8 @@
 
 #include <yaml-cpp/yaml.h>
 
-#include "common/base/values.h"
 #include "common/base/bounded_file.h"
+#include "common/base/values.h"
 
 namespace runner {
 namespace {
@@ -17,8 +17,8 @@ namespace {
 constexpr std::size_t kMaxKeys = 1'000;  // of one block
 
 std::optional<std::string> ReadText(const std::string& path, std::vector<std::string>& problems) {
-  auto read = ReadSmallFile(path, ConfigFile::kMaxBytes);
-  if (auto* file = std::get_if<SmallFile>(&read)) return std::move(file->text);
+  auto read = ReadBoundedFile(path, ConfigFile::kMaxBytes);
+  if (auto* file = std::get_if<BoundedFile>(&read)) return std::move(file->text);
   problems.push_back(path + ": cannot be read: " + std::get<std::string>(read) +
                      "; expected a YAML file that this user can read");
   return std::nullopt;

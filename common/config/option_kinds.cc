@@ -2,8 +2,8 @@
 #include <utility>
 
 #include "common/base/address.h"
-#include "common/config/option_table.h"
 #include "common/base/values.h"
+#include "common/config/option_table.h"
 
 // The kinds of options: for each, how a text is read into its destination, and what is allowed.
 

@@ -8,11 +8,11 @@
 
 #include <sysexits.h>
 
-#include "common/observability/build_info.h"
-#include "common/config/config_file.h"
-#include "common/base/values.h"
-#include "common/observability/log_queue.h"
 #include "common/base/utf8.h"
+#include "common/base/values.h"
+#include "common/config/config_file.h"
+#include "common/observability/build_info.h"
+#include "common/observability/log_queue.h"
 
 namespace runner {
 namespace {

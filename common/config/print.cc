@@ -8,8 +8,8 @@
 
 #include <yaml-cpp/yaml.h>
 
-#include "common/config/option_table.h"
 #include "common/base/values.h"
+#include "common/config/option_table.h"
 
 namespace runner {
 namespace {

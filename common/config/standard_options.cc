@@ -1,14 +1,14 @@
 #include "common/config/standard_options.h"
 
 #include "common/base/address.h"
+#include "common/base/values.h"
 #include "common/security/bearer_token.h"
 #include "common/security/certificates.h"
-#include "common/base/values.h"
 
 namespace runner {
 namespace {
 
-std::optional<std::string> WrongWithTls(const TlsFiles& files) {
+std::optional<std::string> ValidateTls(const TlsFiles& files) {
   const bool none = files.certificate.empty() && files.key.empty() && files.ca.empty();
   if (none) return std::nullopt;
   if (files.certificate.empty() || files.key.empty() || files.ca.empty()) {
@@ -22,7 +22,7 @@ std::optional<std::string> WrongWithTls(const TlsFiles& files) {
 }
 
 // The port of gRPC is that of another server of this process, at the same address.
-std::optional<std::string> WrongWithGrpcPort(const CommonOptions& options) {
+std::optional<std::string> ValidateGrpcPort(const CommonOptions& options) {
   const auto address = ParseAddress(options.grpc_listen);
   if (!address || !address->unix_path.empty() || address->port == 0) return std::nullopt;
   const auto any = [](const std::string& host) { return host == "0.0.0.0" || host == "::"; };
@@ -60,7 +60,7 @@ void DeclareGrpcSecurity(ConfigTable& table, CommonOptions* into) {
              .help = "permit gRPC without TLS beyond loopback and Unix sockets"},
             &into->grpc_insecure)
       .Check({"--grpc-tls-cert", "--grpc-tls-key", "--grpc-tls-ca"},
-             [into] { return WrongWithTls(into->grpc_tls); })
+             [into] { return ValidateTls(into->grpc_tls); })
       .Check({"--grpc-token-file"},
              [into]() -> std::optional<std::string> {
                if (into->grpc_token_file.empty()) return std::nullopt;
@@ -134,7 +134,7 @@ void DeclareCommonOptions(ConfigTable& table, const CommonDefaults& defaults, Co
            " is also the port of --metrics-port; expected another port, or 0 for a free one";
   });
   table.Check({"--metrics-port", "--health-port", "--bind-address", "--grpc-listen"},
-              [into] { return WrongWithGrpcPort(*into); });
+              [into] { return ValidateGrpcPort(*into); });
 }
 
 }  // namespace runner

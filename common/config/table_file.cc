@@ -4,9 +4,9 @@
 #include <iterator>
 #include <utility>
 
-#include "common/config/option_table.h"
-#include "common/config/config_file.h"
 #include "common/base/values.h"
+#include "common/config/config_file.h"
+#include "common/config/option_table.h"
 
 namespace runner {
 

@@ -22,14 +22,15 @@ inline constexpr Duration kScrapePatience = std::chrono::milliseconds(800);
 // must outlive the loop, since it may run after the wait has ended. Never call it on the loop's own
 // thread.
 //
-//   const std::optional<Snapshot> now = AskLoop<Snapshot>(inbox, [&] { return book.Read(); }, 1s);
+//   const std::optional<Snapshot> now = CallOnLoop<Snapshot>(inbox, [&] { return book.Read(); },
+//   1s);
 template <typename T>
-std::optional<T> AskLoop(Inbox& inbox, std::type_identity_t<std::function<T()>> question,
-                         Duration timeout) {
+std::optional<T> CallOnLoop(EventLoop& event_loop,
+                            std::type_identity_t<std::function<T()>> question, Duration timeout) {
   auto promise = std::make_shared<std::promise<T>>();
   std::future<T> answer = promise->get_future();
   // The task alone owns the promise: destroyed unrun, it breaks the promise and ends the wait.
-  inbox.Post([promise = std::move(promise), question = std::move(question)] {
+  event_loop.Post([promise = std::move(promise), question = std::move(question)] {
     try {
       promise->set_value(question());
     } catch (...) {

@@ -18,7 +18,7 @@ namespace {
 
 }  // namespace
 
-Inbox::Inbox(const Clock& clock, std::size_t capacity)
+EventLoop::EventLoop(const Clock& clock, std::size_t capacity)
     : clock_(clock),
       capacity_(capacity),
       epoll_(::epoll_create1(EPOLL_CLOEXEC)),
@@ -31,9 +31,9 @@ Inbox::Inbox(const Clock& clock, std::size_t capacity)
   if (::epoll_ctl(epoll_.Get(), EPOLL_CTL_ADD, wakeup_.Get(), &event) != 0) ThrowErrno("epoll_ctl");
 }
 
-Inbox::~Inbox() = default;
+EventLoop::~EventLoop() = default;
 
-void Inbox::Post(Task task) {
+void EventLoop::Post(Task task) {
   bool was_empty;
   {
     const MutexLock lock(mutex_);
@@ -50,7 +50,7 @@ void Inbox::Post(Task task) {
   }
 }
 
-void Inbox::Run() {
+void EventLoop::Run() {
   while (!stop_.load(std::memory_order_acquire)) {
     RunPosted();
     RunDueTimers();
@@ -58,27 +58,27 @@ void Inbox::Run() {
   }
 }
 
-void Inbox::Stop() {
+void EventLoop::Stop() {
   stop_.store(true, std::memory_order_release);
   const std::uint64_t one = 1;
   [[maybe_unused]] const auto written = ::write(wakeup_.Get(), &one, sizeof one);
 }
 
-Inbox::TimerId Inbox::At(MonoTime at, Task task) {
+EventLoop::TimerId EventLoop::At(MonoTime at, Task task) {
   const TimerId id = next_timer_++;
   timers_.emplace(std::pair{at, id}, std::move(task));
   timer_times_.emplace(id, at);
   return id;
 }
 
-void Inbox::Cancel(TimerId id) {
+void EventLoop::Cancel(TimerId id) {
   const auto found = timer_times_.find(id);
   if (found == timer_times_.end()) return;
   timers_.erase({found->second, id});
   timer_times_.erase(found);
 }
 
-void Inbox::Watch(int fd, std::uint32_t events, FdHandler handler) {
+void EventLoop::Watch(int fd, std::uint32_t events, FdHandler handler) {
   epoll_event event{};
   event.events = events;
   event.data.fd = fd;
@@ -91,12 +91,12 @@ void Inbox::Watch(int fd, std::uint32_t events, FdHandler handler) {
   watches_[fd] = std::make_shared<FdHandler>(std::move(handler));
 }
 
-void Inbox::Unwatch(int fd) {
+void EventLoop::Unwatch(int fd) {
   if (watches_.erase(fd) == 0) return;
   ::epoll_ctl(epoll_.Get(), EPOLL_CTL_DEL, fd, nullptr);
 }
 
-void Inbox::RunPosted() {
+void EventLoop::RunPosted() {
   // Only what is here now: a task that posts another does not starve timers and descriptors.
   std::deque<Task> batch;
   {
@@ -117,7 +117,7 @@ void Inbox::RunPosted() {
   if (!Full() && was_full_.exchange(false, std::memory_order_relaxed) && on_room_) on_room_();
 }
 
-void Inbox::RunDueTimers() {
+void EventLoop::RunDueTimers() {
   const MonoTime now = clock_.Now().mono;
   // Timers armed by a timer wait for the next turn, even when due: time is constant within a turn.
   const TimerId limit = next_timer_;
@@ -135,7 +135,7 @@ void Inbox::RunDueTimers() {
   }
 }
 
-int Inbox::WaitMilliseconds() const {
+int EventLoop::WaitMilliseconds() const {
   if (pending_.load(std::memory_order_relaxed) > 0) return 0;
   if (timers_.empty()) return -1;
   const auto left = timers_.begin()->first.first - clock_.Now().mono;
@@ -144,7 +144,7 @@ int Inbox::WaitMilliseconds() const {
   return ms > INT_MAX ? INT_MAX : static_cast<int>(ms);
 }
 
-void Inbox::WaitForEvents() {
+void EventLoop::WaitForEvents() {
   std::array<epoll_event, 128> events{};
   const int count = ::epoll_wait(epoll_.Get(), events.data(), events.size(), WaitMilliseconds());
   if (count < 0) {

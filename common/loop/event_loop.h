@@ -11,8 +11,8 @@
 
 #include "common/base/clock.h"
 #include "common/base/mutex.h"
-#include "common/loop/timers.h"
 #include "common/base/unique_fd.h"
+#include "common/loop/timers.h"
 
 namespace runner {
 
@@ -21,20 +21,20 @@ namespace runner {
 //
 // Threads: Post, Stop and Full may be called from any thread, also before Run and after it
 // returned. Everything else belongs to the loop thread (or to the constructing thread before Run).
-// Work posted after the loop ended is destroyed unrun with the Inbox.
+// Work posted after the loop ended is destroyed unrun with the EventLoop.
 //
 // The capacity is a soft bound for sheddable input: producers that can wait ask Full() before they
 // post and stop reading while it says so; the callback of OnRoom tells them when to go on. Control
 // messages are posted regardless: their number is bounded by the protocols that produce them.
-class Inbox final : public Timers {
+class EventLoop final : public Timers {
  public:
   using FdHandler = std::function<void(std::uint32_t epoll_events)>;
 
   // Throws std::system_error when epoll or eventfd cannot be had.
-  explicit Inbox(const Clock& clock, std::size_t capacity = 4096);
-  ~Inbox();
-  Inbox(const Inbox&) = delete;
-  Inbox& operator=(const Inbox&) = delete;
+  explicit EventLoop(const Clock& clock, std::size_t capacity = 4096);
+  ~EventLoop();
+  EventLoop(const EventLoop&) = delete;
+  EventLoop& operator=(const EventLoop&) = delete;
 
   void Post(Task task) override;
   bool Full() const { return pending_.load(std::memory_order_relaxed) >= capacity_; }

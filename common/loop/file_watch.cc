@@ -16,19 +16,19 @@ FileWatch::FileWatch(const Clock& clock, std::vector<std::string> paths, Identit
       retry_interval_(retry_interval),
       known_(known),
       seen_(std::move(known)),
-      inbox_(clock),
+      event_loop_(clock),
       thread_([this] {
         Look();
-        inbox_.Run();
+        event_loop_.Run();
       }) {}
 
 FileWatch::~FileWatch() {
-  inbox_.Stop();
+  event_loop_.Stop();
   thread_.join();
 }
 
 void FileWatch::ReadNow() {
-  inbox_.Post([this] { ReadWhole(); });
+  event_loop_.Post([this] { ReadWhole(); });
 }
 
 FileWatch::Identities FileWatch::Now() const {
@@ -40,9 +40,9 @@ FileWatch::Identities FileWatch::Now() const {
 void FileWatch::Look() {
   const Identities now = Now();
   const bool quiet = std::exchange(seen_, now) == now;
-  const bool retry = retry_at_ && *retry_at_ <= inbox_.Now().mono;
+  const bool retry = retry_at_ && *retry_at_ <= event_loop_.Now().mono;
   if ((now != known_ || retry) && quiet) ReadWhole();
-  inbox_.After(kInterval, [this] { Look(); });
+  event_loop_.After(kInterval, [this] { Look(); });
 }
 
 void FileWatch::ReadWhole() {
@@ -51,7 +51,7 @@ void FileWatch::ReadWhole() {
   if (Now() != before) return;  // the next looks will see to it
   known_ = before;
   retry_at_.reset();
-  if (!reading.is_good) retry_at_ = inbox_.Now().mono + retry_interval_;
+  if (!reading.is_good) retry_at_ = event_loop_.Now().mono + retry_interval_;
   reading.act();
 }
 

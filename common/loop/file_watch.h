@@ -63,7 +63,7 @@ class FileWatch {
   Identities known_;                  // what was read
   Identities seen_;                   // at the latest look
   std::optional<MonoTime> retry_at_;  // what was read will not do
-  Inbox inbox_;
+  EventLoop event_loop_;
   std::thread thread_;
 };
 

@@ -11,8 +11,8 @@ struct LoopProbe::State {
   std::optional<MonoTime> asked GUARDED_BY(mutex);  // empty: no ping is on its way
 };
 
-LoopProbe::LoopProbe(Inbox& inbox, const Clock& clock, Duration limit)
-    : inbox_(inbox), clock_(clock), limit_(limit), state_(std::make_shared<State>()) {}
+LoopProbe::LoopProbe(EventLoop& event_loop, const Clock& clock, Duration limit)
+    : event_loop_(event_loop), clock_(clock), limit_(limit), state_(std::make_shared<State>()) {}
 
 bool LoopProbe::Stuck() {
   const MonoTime now = clock_.Now().mono;
@@ -21,7 +21,7 @@ bool LoopProbe::Stuck() {
     if (state_->asked) return now - *state_->asked >= limit_;
     state_->asked = now;
   }
-  inbox_.Post([state = state_] {
+  event_loop_.Post([state = state_] {
     const MutexLock lock(state->mutex);
     state->asked.reset();
   });

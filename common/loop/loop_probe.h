@@ -12,7 +12,7 @@ namespace runner {
 // unanswered. Thread-safe. The inbox and the clock outlive it.
 class LoopProbe {
  public:
-  LoopProbe(Inbox& inbox, const Clock& clock, Duration limit = std::chrono::seconds(10));
+  LoopProbe(EventLoop& event_loop, const Clock& clock, Duration limit = std::chrono::seconds(10));
 
   // Whether a ping has been unanswered for the limit or longer. Never waits.
   bool Stuck();
@@ -20,7 +20,7 @@ class LoopProbe {
  private:
   struct State;
 
-  Inbox& inbox_;
+  EventLoop& event_loop_;
   const Clock& clock_;
   const Duration limit_;
   std::shared_ptr<State> state_;  // shared with the ping on its way

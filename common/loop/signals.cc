@@ -35,18 +35,19 @@ void BlockSignals(std::initializer_list<int> others) {
   }
 }
 
-SignalFd::SignalFd(Inbox& inbox, Handler handler, std::initializer_list<int> others)
-    : inbox_(inbox) {
+SignalFd::SignalFd(EventLoop& event_loop, Handler handler, std::initializer_list<int> others)
+    : event_loop_(event_loop) {
   const sigset_t set = Signals(others);
   fd_.Reset(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
   if (!fd_) throw std::system_error(errno, std::generic_category(), "signalfd");
-  inbox_.Watch(fd_.Get(), EPOLLIN, [fd = fd_.Get(), handler = std::move(handler)](std::uint32_t) {
-    signalfd_siginfo info{};
-    if (::read(fd, &info, sizeof info) != sizeof info) return;
-    handler(static_cast<int>(info.ssi_signo), static_cast<pid_t>(info.ssi_pid));
-  });
+  event_loop_.Watch(fd_.Get(), EPOLLIN,
+                    [fd = fd_.Get(), handler = std::move(handler)](std::uint32_t) {
+                      signalfd_siginfo info{};
+                      if (::read(fd, &info, sizeof info) != sizeof info) return;
+                      handler(static_cast<int>(info.ssi_signo), static_cast<pid_t>(info.ssi_pid));
+                    });
 }
 
-SignalFd::~SignalFd() { inbox_.Unwatch(fd_.Get()); }
+SignalFd::~SignalFd() { event_loop_.Unwatch(fd_.Get()); }
 
 }  // namespace runner

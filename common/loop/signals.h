@@ -5,8 +5,8 @@
 
 #include <sys/types.h>
 
-#include "common/loop/event_loop.h"
 #include "common/base/unique_fd.h"
+#include "common/loop/event_loop.h"
 
 namespace runner {
 
@@ -24,13 +24,13 @@ class SignalFd {
   using Handler = std::function<void(int signal, pid_t sender)>;
 
   // `inbox` outlives this. Throws std::system_error.
-  SignalFd(Inbox& inbox, Handler handler, std::initializer_list<int> others = {});
+  SignalFd(EventLoop& event_loop, Handler handler, std::initializer_list<int> others = {});
   ~SignalFd();
   SignalFd(const SignalFd&) = delete;
   SignalFd& operator=(const SignalFd&) = delete;
 
  private:
-  Inbox& inbox_;
+  EventLoop& event_loop_;
   UniqueFd fd_;
 };
 

@@ -46,7 +46,7 @@ bool HasHungUp(int fd) {
 
 }  // namespace
 
-Listener::Listener(Inbox& loop, ListenSockets sockets, const Options& options,
+Listener::Listener(EventLoop& loop, ListenSockets sockets, const Options& options,
                    OnConnection on_connection)
     : loop_(loop),
       sockets_(std::move(sockets)),
@@ -58,7 +58,7 @@ Listener::Listener(Inbox& loop, ListenSockets sockets, const Options& options,
 
 Listener::~Listener() {
   StopListening();
-  for (const Inbox::TimerId timer : {age_timer_, flood_timer_}) loop_.Cancel(timer);
+  for (const EventLoop::TimerId timer : {age_timer_, flood_timer_}) loop_.Cancel(timer);
   while (!open_.empty()) Cut(open_.begin()->first);
 }
 
@@ -116,7 +116,7 @@ void Listener::PauseAccepting(Duration time) {
   for (const UniqueFd& socket : sockets_.sockets) loop_.Unwatch(socket.Get());
   loop_.Cancel(resume_timer_);
   resume_timer_ = loop_.After(time, [this] {
-    resume_timer_ = Inbox::kNoTimer;
+    resume_timer_ = EventLoop::kNoTimer;
     Resume();
   });
 }
@@ -162,7 +162,7 @@ int Listener::Admit(UniqueFd fd, UniqueFd given, const std::string& address) {
     Cut(id);
     return error.code().value();
   }
-  if (options_.max_age != Duration::zero() && age_timer_ == Inbox::kNoTimer) {
+  if (options_.max_age != Duration::zero() && age_timer_ == EventLoop::kNoTimer) {
     age_timer_ = loop_.At(now + options_.max_age, [this] { CutOld(); });
   }
   return HandOver(id, std::move(given));
@@ -212,7 +212,7 @@ void Listener::Cut(Id id) {
 }
 
 void Listener::CutOld() {
-  age_timer_ = Inbox::kNoTimer;
+  age_timer_ = EventLoop::kNoTimer;
   const MonoTime now = loop_.Now().mono;
   for (auto oldest = table_.oldest(); oldest; oldest = table_.oldest()) {
     const MonoTime end = oldest->since + options_.max_age;
@@ -250,7 +250,7 @@ std::optional<std::string> Listener::Failure() const {
 }
 
 void Listener::CutBusiest() {
-  loop_.Cancel(std::exchange(flood_timer_, Inbox::kNoTimer));
+  loop_.Cancel(std::exchange(flood_timer_, EventLoop::kNoTimer));
   const MonoTime now = loop_.Now().mono;
   const std::optional<std::uint64_t> flood = options_.flooded();
   flooded_ = flood.has_value();

@@ -8,11 +8,11 @@
 #include <utility>
 
 #include "common/base/clock.h"
-#include "common/net/connection_table.h"
-#include "common/loop/event_loop.h"
-#include "common/net/listen.h"
 #include "common/base/mutex.h"
 #include "common/base/unique_fd.h"
+#include "common/loop/event_loop.h"
+#include "common/net/connection_table.h"
+#include "common/net/listen.h"
 
 namespace runner {
 
@@ -49,7 +49,8 @@ class Listener {
   // other is accepted meanwhile. On the loop thread; never blocks or throws.
   using OnConnection = std::function<bool(Id, UniqueFd&)>;
 
-  Listener(Inbox& loop, ListenSockets sockets, const Options& options, OnConnection on_connection);
+  Listener(EventLoop& loop, ListenSockets sockets, const Options& options,
+           OnConnection on_connection);
   ~Listener();
   Listener(const Listener&) = delete;
   Listener& operator=(const Listener&) = delete;
@@ -92,16 +93,16 @@ class Listener {
   std::uint64_t Received(Id id) const;
   bool Serves(Id id) const;
 
-  Inbox& loop_;
+  EventLoop& loop_;
   ListenSockets sockets_;
   const Options options_;
   const OnConnection on_connection_;
   ConnectionTable table_;
   std::unordered_map<Id, Connection> open_;
   std::optional<std::pair<Id, UniqueFd>> refused_;  // the server has not taken it over yet
-  Inbox::TimerId resume_timer_ = Inbox::kNoTimer;
-  Inbox::TimerId age_timer_ = Inbox::kNoTimer;
-  Inbox::TimerId flood_timer_ = Inbox::kNoTimer;
+  EventLoop::TimerId resume_timer_ = EventLoop::kNoTimer;
+  EventLoop::TimerId age_timer_ = EventLoop::kNoTimer;
+  EventLoop::TimerId flood_timer_ = EventLoop::kNoTimer;
   std::uint64_t unchecked_ = 0;  // bytes since `flooded` was asked
   bool flooded_ = false;         // as it answered
   MonoTime traffic_;             // when `flooded` was last asked for what has arrived

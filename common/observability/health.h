@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "common/observability/http_server.h"
 #include "common/loop/loop_probe.h"
+#include "common/observability/http_server.h"
 
 namespace runner {
 

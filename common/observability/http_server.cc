@@ -14,9 +14,9 @@
 #include <microhttpd.h>
 #include <sys/epoll.h>
 
+#include "common/base/unique_fd.h"
 #include "common/loop/event_loop.h"
 #include "common/net/listener.h"
-#include "common/base/unique_fd.h"
 
 namespace runner {
 namespace {
@@ -89,12 +89,12 @@ class HttpServer::Impl {
       return true;
     }
     without_head_.emplace(id, loop_.Now().mono);
-    if (head_timer_ == Inbox::kNoTimer) CutSlowHeads();
+    if (head_timer_ == EventLoop::kNoTimer) CutSlowHeads();
     return true;
   }
 
   void CutSlowHeads() {
-    head_timer_ = Inbox::kNoTimer;
+    head_timer_ = EventLoop::kNoTimer;
     const MonoTime now = loop_.Now().mono;
     while (!without_head_.empty()) {
       const auto [id, since] = *without_head_.begin();
@@ -243,12 +243,12 @@ class HttpServer::Impl {
   const std::map<std::string, HttpHandler> routes_;
   const OnError on_error_;
   const SystemClock clock_;
-  Inbox loop_;
+  EventLoop loop_;
   Listener listener_;
   Listener::Id adding_ = 0;  // the connection that is being handed to the library
   std::unordered_map<const MHD_Connection*, Listener::Id> ids_;
   std::map<Listener::Id, MonoTime> without_head_;  // and when they were accepted, oldest first
-  Inbox::TimerId head_timer_ = Inbox::kNoTimer;
+  EventLoop::TimerId head_timer_ = EventLoop::kNoTimer;
   std::list<Body> bodies_;  // oldest first
   std::size_t body_bytes_ = 0;
   std::unique_ptr<MHD_Daemon, StopDaemon> daemon_;  // its end calls back

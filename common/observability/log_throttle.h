@@ -12,10 +12,10 @@
 namespace runner {
 
 // Of log lines that a stranger can cause as often as he likes: lets through one for each cause in a
-// minute, for kMost causes, and counts the others. Thread-safe.
-class Trickle {
+// minute, for kMax causes, and counts the others. Thread-safe.
+class LogThrottle {
  public:
-  static constexpr std::size_t kMost = 10;
+  static constexpr std::size_t kMax = 10;
 
   // How many were held back since the last one that was let through; nothing: this one is, too.
   std::optional<int> Pass(MonoTime now, const std::string& cause) EXCLUDES(mutex_) {
@@ -24,7 +24,7 @@ class Trickle {
       began_ = now;
       causes_.clear();
     }
-    if (causes_.size() < kMost && causes_.insert(cause).second) return std::exchange(held_, 0);
+    if (causes_.size() < kMax && causes_.insert(cause).second) return std::exchange(held_, 0);
     ++held_;
     return std::nullopt;
   }

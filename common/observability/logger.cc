@@ -6,8 +6,8 @@
 #include <nlohmann/json.hpp>
 #include <unistd.h>
 
-#include "common/observability/log_queue.h"
 #include "common/base/utf8.h"
+#include "common/observability/log_queue.h"
 
 namespace runner {
 namespace {

@@ -29,17 +29,17 @@
 #include <sys/socket.h>
 
 #include "common/base/address.h"
-#include "common/rpc/call_pool.h"
 #include "common/base/descriptor_limit.h"
 #include "common/base/heap.h"
-#include "common/loop/event_loop.h"
-#include "common/net/listener.h"
-#include "common/loop/loop_probe.h"
 #include "common/base/mutex.h"
+#include "common/base/unique_fd.h"
+#include "common/loop/event_loop.h"
+#include "common/loop/loop_probe.h"
+#include "common/net/listener.h"
+#include "common/observability/log_throttle.h"
+#include "common/rpc/call_pool.h"
 #include "common/rpc/reflection.h"
 #include "common/rpc/session_peers.h"
-#include "common/observability/log_throttle.h"
-#include "common/base/unique_fd.h"
 
 namespace runner {
 namespace {
@@ -396,7 +396,7 @@ class GrpcEndpoint::Impl {
     const MonoTime now = clock_.Now().mono;
     growth_.OnCut(now);
     closed_[reason] += count;
-    if (!options_.on_closed || !trickle_.Pass(now, reason)) return;
+    if (!options_.on_closed || !throttle_.Pass(now, reason)) return;
     options_.on_closed(reason, std::exchange(closed_[reason], 0));
   }
 
@@ -418,11 +418,11 @@ class GrpcEndpoint::Impl {
   const std::shared_ptr<CallCounts> counts_ = std::make_shared<CallCounts>();
   FloodDetector detector_{counts_};
   GrowthDetector growth_;
-  Trickle trickle_;
+  LogThrottle throttle_;
   std::map<std::string, std::size_t> closed_;  // connections, by reason; since the last line
   const std::unique_ptr<grpc::Service> reflection_;
   const SystemClock clock_;
-  Inbox loop_;
+  EventLoop loop_;
   LoopProbe probe_;
   Listener listener_;
   std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> acceptor_;

@@ -9,8 +9,8 @@
 #include <utility>
 #include <variant>
 
-#include "common/base/mutex.h"
 #include "common/base/memfd_file.h"
+#include "common/base/mutex.h"
 #include "common/observability/log_throttle.h"
 
 // After common/base/mutex.h, whose annotations have the names of abseil's.
@@ -35,7 +35,7 @@ constexpr Duration kLookAgain = std::chrono::minutes(1);
 struct FailedHandshakes {
   const Logger logger;
   const SystemClock clock;
-  Trickle trickle;
+  LogThrottle throttle;
 };
 
 // Never destroyed: threads of gRPC may log until the process has ended.
@@ -52,7 +52,7 @@ void OnGrpcLog(gpr_log_func_args* line) {
   // "...: error:0A00010B:SSL routines::wrong version number."
   std::string cause(message.substr(message.rfind(':') + 1));
   if (cause.ends_with('.')) cause.pop_back();
-  if (const auto held = failed->trickle.Pass(failed->clock.Now().mono, cause)) {
+  if (const auto held = failed->throttle.Pass(failed->clock.Now().mono, cause)) {
     failed->logger.Warn("TLS handshake failed", {{"error", cause}, {"lines_held_back", *held}});
   }
 }
@@ -124,8 +124,8 @@ class TlsCredentials::State : public std::enable_shared_from_this<State> {
   mutable Mutex mutex_;
   TlsMaterial material_ GUARDED_BY(mutex_);
   std::string text_ GUARDED_BY(mutex_);
-  StagedFile identity_ GUARDED_BY(mutex_);
-  StagedFile roots_ GUARDED_BY(mutex_);
+  MemfdFile identity_ GUARDED_BY(mutex_);
+  MemfdFile roots_ GUARDED_BY(mutex_);
 };
 
 // Asked by gRPC after each handshake, on one of its threads.
@@ -141,7 +141,7 @@ class TlsCredentials::State::Verifier final : public tls::ExternalCertificateVer
         WhyRefused({text(request->peer_cert()), text(request->peer_cert_full_chain())},
                    state_->authorities(), peer_, host_);
     if (refusal) {
-      if (const auto held = trickle_.Pass(clock_.Now().mono, refusal->cause)) {
+      if (const auto held = throttle_.Pass(clock_.Now().mono, refusal->cause)) {
         logger_.Warn("TLS peer refused", {{"error", refusal->text},
                                           {"peer", peer_ == TlsRole::kClient ? "client" : "server"},
                                           {"lines_held_back", *held}});
@@ -158,7 +158,7 @@ class TlsCredentials::State::Verifier final : public tls::ExternalCertificateVer
   const std::string host_;
   const Logger logger_;
   const SystemClock clock_;  // of its own: gRPC says when this goes
-  Trickle trickle_;
+  LogThrottle throttle_;
 };
 
 void TlsCredentials::State::Set(tls::TlsCredentialsOptions& options, TlsRole peer,

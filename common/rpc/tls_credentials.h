@@ -5,10 +5,10 @@
 #include <string>
 #include <variant>
 
-#include "common/security/certificates.h"
 #include "common/base/clock.h"
 #include "common/loop/file_watch.h"
 #include "common/observability/logger.h"
+#include "common/security/certificates.h"
 #include "common/security/tls_files.h"
 
 namespace grpc {

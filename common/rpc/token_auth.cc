@@ -23,13 +23,13 @@ bool Same(const std::string& a, grpc::string_ref b) {
 
 }  // namespace
 
-CallGuard::CallGuard(const Clock& clock, const std::string& token_file, Logger logger)
+TokenAuth::TokenAuth(const Clock& clock, const std::string& token_file, Logger logger)
     : clock_(clock),
       logger_(std::move(logger)),
       is_asked_(!token_file.empty()),
       token_(token_file) {}
 
-grpc::Status CallGuard::Check(const grpc::ServerContextBase& context) {
+grpc::Status TokenAuth::Check(const grpc::ServerContextBase& context) {
   if (!is_asked_) return grpc::Status::OK;
   const auto wanted = Wanted();
   if (const auto* problem = std::get_if<Problem>(&wanted)) return Refuse(context, problem->text);
@@ -40,24 +40,24 @@ grpc::Status CallGuard::Check(const grpc::ServerContextBase& context) {
   return Refuse(context, first == last ? "no token" : "another token");
 }
 
-std::variant<std::string, CallGuard::Problem> CallGuard::Wanted() {
+std::variant<std::string, TokenAuth::Problem> TokenAuth::Wanted() {
   const MutexLock lock(mutex_);
   if (const std::string* token = token_.Get()) return Credentials(*token);
   return Problem{token_.problem()};
 }
 
 // The caller is told what to do, and nothing of this machine.
-grpc::Status CallGuard::Refuse(const grpc::ServerContextBase& context, const std::string& why) {
+grpc::Status TokenAuth::Refuse(const grpc::ServerContextBase& context, const std::string& why) {
   const std::string peer = context.peer();
   const std::string host = peer.substr(0, peer.rfind(':'));  // without the port
-  if (const auto held = trickle_.Pass(clock_.Now().mono, host + " " + why)) {
+  if (const auto held = throttle_.Pass(clock_.Now().mono, host + " " + why)) {
     logger_.Warn("Call refused", {{"peer", peer}, {"error", why}, {"lines_held_back", *held}});
   }
   return {grpc::StatusCode::UNAUTHENTICATED,
           "this call needs the shared token (--grpc-token-file), as authorization: Bearer TOKEN"};
 }
 
-void CallGuard::Show(grpc::ClientContext& context) {
+void TokenAuth::Show(grpc::ClientContext& context) {
   if (!is_asked_) return;
   const auto wanted = Wanted();
   if (const auto* shown = std::get_if<std::string>(&wanted)) context.AddMetadata(kKey, *shown);

@@ -5,11 +5,11 @@
 
 #include <grpcpp/support/status.h>
 
-#include "common/security/bearer_token.h"
 #include "common/base/clock.h"
-#include "common/observability/logger.h"
 #include "common/base/mutex.h"
 #include "common/observability/log_throttle.h"
+#include "common/observability/logger.h"
+#include "common/security/bearer_token.h"
 
 namespace grpc {
 class ClientContext;
@@ -22,9 +22,9 @@ namespace runner {
 // call it is the metadata `authorization: Bearer TOKEN` (RFC 6750). Without a file everybody may.
 //
 // Thread-safe.
-class CallGuard {
+class TokenAuth {
  public:
-  CallGuard(const Clock& clock, const std::string& token_file, Logger logger);  // empty: none
+  TokenAuth(const Clock& clock, const std::string& token_file, Logger logger);  // empty: none
 
   // UNAUTHENTICATED, and a line in the log, unless the caller has shown the token. While none can
   // be read from the file, nobody has.
@@ -44,7 +44,7 @@ class CallGuard {
   const Clock& clock_;
   const Logger logger_;
   const bool is_asked_;
-  Trickle trickle_;
+  LogThrottle throttle_;
   Mutex mutex_;
   BearerToken token_ GUARDED_BY(mutex_);
 };

@@ -7,9 +7,9 @@
 #include <string_view>
 #include <utility>
 
+#include "common/base/uuid.h"
 #include "common/domain/incident.h"
 #include "common/domain/text_limits.h"
-#include "common/base/uuid.h"
 #include "common/rpc/wire.h"
 #include "runner/v1/dispatch.pb.h"
 #include "runner/v1/incident.pb.h"
@@ -143,8 +143,9 @@ std::optional<std::string> Check(const v1::Welcome& welcome) {
       .Span("lease_ttl", welcome.lease_ttl(), Duration::zero(), kMaxLeaseTtl)
       .List("decisions", welcome.decisions_size(), 2 * kMaxLeasesListed);
   // Without one no keep-alives are wanted.
-  if (welcome.has_beat_interval()) {
-    checker.Span("beat_interval", welcome.beat_interval(), kMinBeatInterval, kMaxBeatInterval);
+  if (welcome.has_keep_alive_interval()) {
+    checker.Span("keep_alive_interval", welcome.keep_alive_interval(), kMinKeepAliveInterval,
+                 kMaxKeepAliveInterval);
   }
   for (const v1::Decision& decision : welcome.decisions()) {
     if (checker.problem()) break;
@@ -204,7 +205,7 @@ std::optional<std::string> WhyInvalid(const v1::ExecutorMessage& message) {
     case v1::ExecutorMessage::kResult:
       return Check(message.result());
     case v1::ExecutorMessage::kCredits:
-    case v1::ExecutorMessage::kBeat:
+    case v1::ExecutorMessage::kExtendLease:
     case v1::ExecutorMessage::kDraining:
     case v1::ExecutorMessage::MESSAGE_NOT_SET:
       break;
@@ -218,14 +219,14 @@ std::optional<std::string> WhyInvalid(const v1::IngestMessage& message) {
       return Check(message.welcome());
     case v1::IngestMessage::kOffer:
       return Check(message.offer());
-    case v1::IngestMessage::kRecorded:
-      return Checker("recorded").Lease("lease", message.recorded().lease()).problem();
+    case v1::IngestMessage::kResultAck:
+      return Checker("result_ack").Lease("lease", message.result_ack().lease()).problem();
     case v1::IngestMessage::kCancel:
       return Checker("cancel")
           .Lease("lease", message.cancel().lease())
           .Text("reason", message.cancel().reason(), kMaxReason)
           .problem();
-    case v1::IngestMessage::kBeatAck:
+    case v1::IngestMessage::kKeepAliveAck:
     case v1::IngestMessage::kDrain:
     case v1::IngestMessage::MESSAGE_NOT_SET:
       break;

@@ -26,8 +26,8 @@ constexpr std::size_t kMaxSlots = 1000;          // --slots
 // A spool lists at most 10,000 results, and there may be a run in each slot.
 constexpr std::size_t kMaxLeasesListed = 11'000;
 // A quarter of the shortest --lease-ttl is 0.25 s.
-constexpr Duration kMinBeatInterval = std::chrono::milliseconds(100);
-constexpr Duration kMaxBeatInterval = std::chrono::hours(1);
+constexpr Duration kMinKeepAliveInterval = std::chrono::milliseconds(100);
+constexpr Duration kMaxKeepAliveInterval = std::chrono::hours(1);
 constexpr Duration kMaxLeaseTtl = std::chrono::hours(24);  // --lease-ttl
 
 // The first field that breaks its bound, as "<field>: <what is wrong>; <what is expected>", or

@@ -46,14 +46,14 @@ struct Writer {
     *up.mutable_result()->mutable_lease() = ToProto(from.lease);
     *up.mutable_result()->mutable_outcome() = ToProto(from.outcome);
   }
-  void operator()(const dispatch::KeepAlive& from) { up.mutable_beat()->set_seq(from.seq); }
+  void operator()(const dispatch::KeepAlive& from) { up.mutable_keep_alive()->set_seq(from.seq); }
   void operator()(const dispatch::Draining&) { up.mutable_draining(); }
 
   void operator()(const dispatch::Welcome& from) {
     v1::Welcome& welcome = *down.mutable_welcome();
     welcome.set_ingest_id(from.ingest_id);
     if (from.keep_alive_interval != Duration::zero()) {
-      *welcome.mutable_beat_interval() = ToProto(from.keep_alive_interval);
+      *welcome.mutable_keep_alive_interval() = ToProto(from.keep_alive_interval);
     }
     *welcome.mutable_lease_ttl() = ToProto(from.lease_ttl);
     for (const dispatch::LeaseDecision& decision : from.decisions) {
@@ -67,11 +67,11 @@ struct Writer {
     *down.mutable_offer()->mutable_incident() = ToProto(from.incident);
   }
   void operator()(const dispatch::KeepAliveAck& from) {
-    down.mutable_beat_ack()->set_seq(from.seq);
+    down.mutable_keep_alive_ack()->set_seq(from.seq);
   }
   void operator()(const dispatch::ResultAck& from) {
-    *down.mutable_recorded()->mutable_lease() = ToProto(from.lease);
-    down.mutable_recorded()->set_volatile_(from.is_volatile);
+    *down.mutable_result_ack()->mutable_lease() = ToProto(from.lease);
+    down.mutable_result_ack()->set_volatile_(from.is_volatile);
   }
   void operator()(const dispatch::Cancel& from) {
     *down.mutable_cancel()->mutable_lease() = ToProto(from.lease);
@@ -99,7 +99,7 @@ dispatch::Hello Read(const v1::Hello& hello) {
 dispatch::Welcome Read(const v1::Welcome& welcome) {
   dispatch::Welcome out;
   out.ingest_id = welcome.ingest_id();
-  out.keep_alive_interval = FromProto(welcome.beat_interval()).value_or(Duration::zero());
+  out.keep_alive_interval = FromProto(welcome.keep_alive_interval()).value_or(Duration::zero());
   out.lease_ttl = FromProto(welcome.lease_ttl()).value_or(Duration::zero());
   for (const v1::Decision& decision : welcome.decisions()) {
     auto lease = FromProto(decision.lease());
@@ -153,8 +153,8 @@ std::optional<dispatch::ExecutorMessage> FromProto(const v1::ExecutorMessage& me
       if (lease && outcome) return dispatch::Result{*std::move(lease), *std::move(outcome)};
       break;
     }
-    case v1::ExecutorMessage::kBeat:
-      return dispatch::KeepAlive{message.beat().seq()};
+    case v1::ExecutorMessage::kExtendLease:
+      return dispatch::KeepAlive{message.keep_alive().seq()};
     case v1::ExecutorMessage::kDraining:
       return dispatch::Draining{};
     case v1::ExecutorMessage::MESSAGE_NOT_SET:
@@ -173,11 +173,11 @@ std::optional<dispatch::IngestMessage> FromProto(const v1::IngestMessage& messag
       if (lease && incident) return dispatch::Offer{*std::move(lease), *std::move(incident)};
       break;
     }
-    case v1::IngestMessage::kBeatAck:
-      return dispatch::KeepAliveAck{message.beat_ack().seq()};
-    case v1::IngestMessage::kRecorded:
-      if (auto lease = FromProto(message.recorded().lease())) {
-        return dispatch::ResultAck{*std::move(lease), message.recorded().volatile_()};
+    case v1::IngestMessage::kKeepAliveAck:
+      return dispatch::KeepAliveAck{message.keep_alive_ack().seq()};
+    case v1::IngestMessage::kResultAck:
+      if (auto lease = FromProto(message.result_ack().lease())) {
+        return dispatch::ResultAck{*std::move(lease), message.result_ack().volatile_()};
       }
       break;
     case v1::IngestMessage::kCancel:

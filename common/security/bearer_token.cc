@@ -5,18 +5,18 @@
 #include <utility>
 #include <variant>
 
-#include "common/base/values.h"
 #include "common/base/bounded_file.h"
+#include "common/base/values.h"
 
 namespace runner {
 BearerToken::BearerToken(std::string path) : path_(std::move(path)) {}
 
 const std::string* BearerToken::Get() {
   if (identity_ && IdentityOf(path_) == identity_) return &token_;
-  return ReadAgain();
+  return ReloadConfig();
 }
 
-const std::string* BearerToken::ReadAgain() {
+const std::string* BearerToken::ReloadConfig() {
   auto token = Read();
   if (!token) {
     identity_.reset();
@@ -29,10 +29,10 @@ const std::string* BearerToken::ReadAgain() {
 }
 
 std::optional<std::string> BearerToken::Read() {
-  const auto read = ReadSmallFile(path_, kMaxBytes);
+  const auto read = ReadBoundedFile(path_, kMaxBytes);
   if (const auto* why = std::get_if<std::string>(&read))
     return Fail(*why + "; expected a file with one token");
-  const SmallFile& file = std::get<SmallFile>(read);
+  const BoundedFile& file = std::get<BoundedFile>(read);
   const std::string_view token = TrimBlank(file.text);
   if (token.empty()) return Fail("empty; expected one token");
   // Anything else could end the header that it is put into.

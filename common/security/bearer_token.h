@@ -23,7 +23,7 @@ class BearerToken {
   // Valid until the next call.
   const std::string* Get();
   // The same, but reads whatever the file looks like: for after the server has refused the token.
-  const std::string* ReadAgain();
+  const std::string* ReloadConfig();
 
   // Made for people; holds the path, never a part of the file.
   const std::string& problem() const { return problem_; }

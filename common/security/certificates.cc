@@ -206,8 +206,8 @@ std::variant<TlsMaterial, std::string> LoadTls(const TlsFiles& files) {
   TlsMaterial material;
   std::string problem;
   const auto read = [&problem](const char* what, const std::string& path) -> std::string {
-    auto file = ReadSmallFile(path, kMaxFileBytes);
-    if (auto* whole = std::get_if<SmallFile>(&file)) return std::move(whole->text);
+    auto file = ReadBoundedFile(path, kMaxFileBytes);
+    if (auto* whole = std::get_if<BoundedFile>(&file)) return std::move(whole->text);
     if (problem.empty()) problem = std::string(what) + " " + path + ": " + std::get<1>(file);
     return "";
   };

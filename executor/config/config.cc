@@ -169,7 +169,7 @@ bool CanBeRepaired(const std::filesystem::path& directory) {
 }
 
 // The nearest directory that exists above the root must be one to write into.
-std::optional<std::string> WrongWithWorkspaceRoot(const std::string& root) {
+std::optional<std::string> ValidateWorkspaceRoot(const std::string& root) {
   std::error_code error;
   const std::filesystem::path whole = std::filesystem::absolute(root, error);
   std::filesystem::path path = whole;
@@ -226,7 +226,7 @@ ConfigTable MakeConfigTable(ExecutorConfig* config, const EnvironmentLookup& env
                        "--grpc-insecure";
               });
   table.Check({"--workspace-root"},
-              [config] { return WrongWithWorkspaceRoot(config->workspace_root); });
+              [config] { return ValidateWorkspaceRoot(config->workspace_root); });
   table.Check({"--report-file"}, [config]() -> std::optional<std::string> {
     const std::filesystem::path report(config->report_file);
     for (const auto& part : report) {

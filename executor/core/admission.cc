@@ -26,7 +26,7 @@ void Admission::OnNotStarted(const Lease& lease) {
   if (attached_) ++credits_;
 }
 
-void Admission::OnRecorded(const Lease& lease) {
+void Admission::OnResultAck(const Lease& lease) {
   if (results_.erase(lease) != 0) RememberEnded(lease);
 }
 

@@ -39,7 +39,7 @@ class Admission {
   // its slot is free again, and its credit is granted again.
   void OnNotStarted(const Lease& lease);
   // The result need not be kept any more.
-  void OnRecorded(const Lease& lease);
+  void OnResultAck(const Lease& lease);
 
   // A new stream was welcomed: credits count from the beginning. Said again it changes nothing.
   void OnWelcome();

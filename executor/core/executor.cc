@@ -11,7 +11,7 @@ namespace {
 // Why an offer was rejected that came after the deadline of the leases.
 constexpr std::string_view kLate = "late";
 // Why a run has ended, or was not begun, at that deadline.
-constexpr std::string_view kFenced = "fenced";
+constexpr std::string_view kLeaseDeadline = "lease_deadline";
 
 }  // namespace
 
@@ -58,7 +58,7 @@ void Executor::OnRunFinished(const Lease& lease, const Outcome& outcome) {
     const auto [waiting, incident] = *next;
     waiting_.erase(next);
     if (LeasesHaveEnded()) {
-      EndUnstarted(waiting, RunStatus::kInterrupted, kFenced);
+      EndUnstarted(waiting, RunStatus::kInterrupted, kLeaseDeadline);
     } else if (!Run(waiting, incident)) {
       EndUnstarted(waiting, RunStatus::kInterrupted, kShortage);
     }
@@ -232,7 +232,7 @@ void Executor::Hear(const dispatch::Cancel& cancel) {
 
 void Executor::Forget(const Lease& lease) {
   if (!admission_.results_waiting().contains(lease)) return;
-  admission_.OnRecorded(lease);
+  admission_.OnResultAck(lease);
   supervisor_.ForgetResult(lease);
   unacknowledged_.erase(lease);
 }

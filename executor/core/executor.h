@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "common/domain/dispatch.h"
-#include "common/observability/logger.h"
 #include "common/loop/timers.h"
+#include "common/observability/logger.h"
 #include "executor/core/admission.h"
 #include "executor/core/ingest_channel.h"
 #include "executor/core/ingest_session.h"

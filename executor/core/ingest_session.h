@@ -9,8 +9,8 @@
 
 #include "common/base/backoff.h"
 #include "common/domain/dispatch.h"
-#include "common/observability/logger.h"
 #include "common/loop/timers.h"
+#include "common/observability/logger.h"
 #include "executor/core/ingest_channel.h"
 
 namespace runner::executor {

@@ -71,8 +71,8 @@ Verdict JudgeRecord(const ShimRecord& record, ReportVerdict report) {
       return {RunStatus::kFailure, "memory_limit"};
     case ShimStop::kWorkspaceLimit:
       return {RunStatus::kFailure, "workspace_limit"};
-    case ShimStop::kFenced:
-      return {RunStatus::kInterrupted, "fenced"};
+    case ShimStop::kLeaseDeadline:
+      return {RunStatus::kInterrupted, "lease_deadline"};
     case ShimStop::kSignalledExecutor:
       return {RunStatus::kFailure, "signalled_executor"};
   }

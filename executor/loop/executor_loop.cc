@@ -5,8 +5,8 @@
 #include <set>
 #include <utility>
 
-#include "common/observability/build_info.h"
 #include "common/base/uuid.h"
+#include "common/observability/build_info.h"
 #include "executor/core/time_budget.h"
 
 namespace runner::executor {
@@ -31,38 +31,38 @@ double Random01() {
 }  // namespace
 
 ExecutorLoop::ExecutorLoop(ExecutorOptions options, AgentOptions agent, IngestChannel& channel,
-                           Inbox& inbox, const Logger& logger)
+                           EventLoop& event_loop, const Logger& logger)
     : options_(std::move(options)),
-      inbox_(inbox),
+      event_loop_(event_loop),
       logger_(logger.Named("executor")),
       retention_(agent.workspace_root, options_.retention, logger.Named("retention")),
-      supervisor_(inbox, std::move(agent), logger.Named("supervisor"), *this),
-      executor_(IdentityOf(options_, inbox.Now().wall), inbox, channel, supervisor_, Random01,
-                logger) {}
+      supervisor_(event_loop, std::move(agent), logger.Named("supervisor"), *this),
+      executor_(IdentityOf(options_, event_loop.Now().wall), event_loop, channel, supervisor_,
+                Random01, logger) {}
 
 ExecutorLoop::~ExecutorLoop() {
-  inbox_.Cancel(start_timer_);
-  inbox_.Cancel(retention_timer_);
+  event_loop_.Cancel(start_timer_);
+  event_loop_.Cancel(retention_timer_);
 }
 
 // --- the start --------------------------------------------------------------------------------
 
 void ExecutorLoop::Start() {
-  takeover_.emplace(supervisor_.earlier_runs(), logger_, supervisor_.IsAlone(), inbox_.Now().mono,
-                    time_budget::Stop(options_.kill_grace));
-  AwaitEarlierRuns();
+  cleanup_.emplace(supervisor_.leftover_runs(), logger_, supervisor_.IsAlone(),
+                   event_loop_.Now().mono, time_budget::Stop(options_.kill_grace));
+  AwaitLeftoverRuns();
 }
 
-void ExecutorLoop::AwaitEarlierRuns() {
-  start_timer_ = Inbox::kNoTimer;
+void ExecutorLoop::AwaitLeftoverRuns() {
+  start_timer_ = EventLoop::kNoTimer;
   if (draining()) return;
-  switch (takeover_->Advance(inbox_.Now().mono)) {
-    case Takeover::State::kWaiting:
-      start_timer_ = inbox_.After(Takeover::kInterval, [this] { AwaitEarlierRuns(); });
+  switch (cleanup_->Advance(event_loop_.Now().mono)) {
+    case LeftoverCleanup::State::kWaiting:
+      start_timer_ = event_loop_.After(LeftoverCleanup::kInterval, [this] { AwaitLeftoverRuns(); });
       return;
-    case Takeover::State::kClear:
+    case LeftoverCleanup::State::kClear:
       return TakeOver();
-    case Takeover::State::kStuck:
+    case LeftoverCleanup::State::kStuck:
       supervisor_.Taint();
       return executor_.OnTainted("what an earlier executor has left does not end");
   }
@@ -75,12 +75,12 @@ void ExecutorLoop::TakeOver() {
   }
   executor_.Start(std::move(recovered));
   EnforceRetentionIn(Duration::zero());
-  start_timer_ = inbox_.After(kLastSweepAfter, [this] { SweepOnceMore(); });
+  start_timer_ = event_loop_.After(kLastSweepAfter, [this] { SweepOnceMore(); });
 }
 
 void ExecutorLoop::SweepOnceMore() {
-  start_timer_ = Inbox::kNoTimer;
-  const std::size_t killed = supervisor_.earlier_runs().KillOrphans();
+  start_timer_ = EventLoop::kNoTimer;
+  const std::size_t killed = supervisor_.leftover_runs().KillOrphans();
   if (killed != 0) logger_.Warn("Orphans of an earlier executor killed", {{"processes", killed}});
 }
 
@@ -94,20 +94,20 @@ void ExecutorLoop::OnRunFinished(const Lease& lease, const Outcome& outcome) {
 void ExecutorLoop::EnforceRetentionIn(Duration delay) {
   const RetentionLimits& limits = options_.retention;
   if (limits.max_age == Duration::zero() && limits.max_bytes == 0) return;
-  const MonoTime due = inbox_.Now().mono + delay;
-  if (retention_timer_ != Inbox::kNoTimer && next_retention_ <= due) return;
-  inbox_.Cancel(retention_timer_);
+  const MonoTime due = event_loop_.Now().mono + delay;
+  if (retention_timer_ != EventLoop::kNoTimer && next_retention_ <= due) return;
+  event_loop_.Cancel(retention_timer_);
   next_retention_ = due;
-  retention_timer_ = inbox_.After(delay, [this] { EnforceRetention(); });
+  retention_timer_ = event_loop_.After(delay, [this] { EnforceRetention(); });
 }
 
 void ExecutorLoop::EnforceRetention() {
-  retention_timer_ = Inbox::kNoTimer;
+  retention_timer_ = EventLoop::kNoTimer;
   std::set<std::string> keep;
   for (const Lease& lease : executor_.admission().Running()) keep.insert(lease.incident_id);
   for (const auto& [lease, outcome] : executor_.admission().results_waiting())
     keep.insert(lease.incident_id);
-  retention_.Enforce(inbox_.Now().wall, std::move(keep));
+  retention_.Enforce(event_loop_.Now().wall, std::move(keep));
   // Ten times within the age, where there is one.
   const Duration max_age = options_.retention.max_age;
   EnforceRetentionIn(

@@ -7,11 +7,11 @@
 
 #include "common/loop/event_loop.h"
 #include "common/observability/logger.h"
-#include "executor/core/ingest_channel.h"
 #include "executor/core/executor.h"
+#include "executor/core/ingest_channel.h"
 #include "executor/loop/executor_options.h"
-#include "executor/runs/supervisor.h"
 #include "executor/runs/leftover_cleanup.h"
+#include "executor/runs/supervisor.h"
 #include "executor/workspace/retention_thread.h"
 
 namespace runner::executor {
@@ -24,8 +24,8 @@ namespace runner::executor {
 class ExecutorLoop final : private RunListener {
  public:
   // `channel` and `inbox` outlive this.
-  ExecutorLoop(ExecutorOptions options, AgentOptions agent, IngestChannel& channel, Inbox& inbox,
-               const Logger& logger);
+  ExecutorLoop(ExecutorOptions options, AgentOptions agent, IngestChannel& channel,
+               EventLoop& event_loop, const Logger& logger);
   ~ExecutorLoop();
 
   // Waits for what an earlier executor has left running, takes its results over, and attaches.
@@ -47,23 +47,23 @@ class ExecutorLoop final : private RunListener {
   void OnRunStarted(const StartedRun& run) override { executor_.OnRunStarted(run); }
   void OnRunFinished(const Lease& lease, const Outcome& outcome) override;
 
-  void AwaitEarlierRuns();
+  void AwaitLeftoverRuns();
   void TakeOver();
   void SweepOnceMore();
   void EnforceRetention();
   void EnforceRetentionIn(Duration delay);
 
   const ExecutorOptions options_;
-  Inbox& inbox_;
+  EventLoop& event_loop_;
   const Logger logger_;
   RetentionThread retention_;
   Supervisor supervisor_;
   Executor executor_;
 
-  Inbox::TimerId retention_timer_ = Inbox::kNoTimer;
+  EventLoop::TimerId retention_timer_ = EventLoop::kNoTimer;
   MonoTime next_retention_;
-  Inbox::TimerId start_timer_ = Inbox::kNoTimer;
-  std::optional<Takeover> takeover_;
+  EventLoop::TimerId start_timer_ = EventLoop::kNoTimer;
+  std::optional<LeftoverCleanup> cleanup_;
 };
 
 }  // namespace runner::executor

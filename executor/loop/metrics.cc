@@ -73,16 +73,16 @@ void AddExecutorMetrics(const MetricsSnapshot& snapshot, MetricsPage& page) {
              snapshot.tainted ? 1 : 0);
 }
 
-std::string ScrapeExecutor(Inbox& inbox, const ExecutorLoop& loop, MonoTime started,
+std::string ScrapeExecutor(EventLoop& event_loop, const ExecutorLoop& loop, MonoTime started,
                            const Logger& logger) {
   const auto question = [&loop] {
     const Supervisor& supervisor = loop.supervisor();
     return MetricsSnapshot{supervisor.counters(), loop.attached(), supervisor.tainted()};
   };
-  const auto snapshot = AskLoop<MetricsSnapshot>(inbox, question, kScrapePatience);
+  const auto snapshot = CallOnLoop<MetricsSnapshot>(event_loop, question, kScrapePatience);
   if (!snapshot) throw std::runtime_error("the main loop does not answer");
   MetricsPage page;
-  AddProgramMetrics(page, "executor", inbox.Now().mono - started, logger.lines_dropped());
+  AddProgramMetrics(page, "executor", event_loop.Now().mono - started, logger.lines_dropped());
   AddProcessMetrics(page);
   AddExecutorMetrics(*snapshot, page);
   return page.Text();

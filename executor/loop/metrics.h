@@ -20,7 +20,7 @@ void AddExecutorMetrics(const MetricsSnapshot& snapshot, MetricsPage& page);
 
 // The text of /metrics; any thread but the loop's. Throws std::runtime_error when the loop does not
 // answer within the time that a scrape has (kScrapePatience).
-std::string ScrapeExecutor(Inbox& inbox, const ExecutorLoop& loop, MonoTime started,
+std::string ScrapeExecutor(EventLoop& event_loop, const ExecutorLoop& loop, MonoTime started,
                            const Logger& logger);
 
 }  // namespace runner::executor

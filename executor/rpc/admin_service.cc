@@ -10,10 +10,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/base/open_beneath.h"
 #include "common/loop/call_on_loop.h"
 #include "common/observability/build_info.h"
 #include "common/rpc/wire.h"
-#include "common/base/open_beneath.h"
 
 namespace runner::executor {
 namespace {
@@ -90,8 +90,8 @@ grpc::ServerUnaryReactor* AdminService::CancelRun(grpc::CallbackServerContext* c
 }
 
 grpc::Status AdminService::AnswerGetStatus(v1::ExecutorAdminGetStatusResponse* response) {
-  auto status = AskLoop<v1::ExecutorAdminGetStatusResponse>(
-      inbox_, [this] { return Status(); }, kLoopTimeout);
+  auto status = CallOnLoop<v1::ExecutorAdminGetStatusResponse>(
+      event_loop_, [this] { return Status(); }, kLoopTimeout);
   if (!status) return Busy();
   *response = *std::move(status);
   return grpc::Status::OK;
@@ -102,7 +102,7 @@ v1::ExecutorAdminGetStatusResponse AdminService::Status() const {
   const Admission& admission = loop_.executor().admission();
   v1::ExecutorAdminGetStatusResponse status;
   status.set_version(GetBuildInfo().version);
-  *status.mutable_uptime() = ToProto(inbox_.Now().mono - started_);
+  *status.mutable_uptime() = ToProto(event_loop_.Now().mono - started_);
   status.set_executor_id(options.executor_id);
   status.set_ingest_address(options.ingest_address);
   status.set_attached(loop_.attached());
@@ -123,12 +123,12 @@ v1::ExecutorAdminGetStatusResponse AdminService::Status() const {
 }
 
 grpc::Status AdminService::AnswerListRuns(v1::ListRunsResponse* response) {
-  auto list = AskLoop<v1::ListRunsResponse>(
-      inbox_,
+  auto list = CallOnLoop<v1::ListRunsResponse>(
+      event_loop_,
       [this] {
         v1::ListRunsResponse runs;
         for (const RunInfo& info : loop_.supervisor().Runs()) {
-          *runs.add_runs() = ToProtoRun(info, inbox_.Now().mono);
+          *runs.add_runs() = ToProtoRun(info, event_loop_.Now().mono);
         }
         return runs;
       },
@@ -140,8 +140,8 @@ grpc::Status AdminService::AnswerListRuns(v1::ListRunsResponse* response) {
 
 std::optional<std::optional<RunInfo>> AdminService::Find(const std::string& incident_id,
                                                          std::optional<std::uint32_t> attempt) {
-  return AskLoop<std::optional<RunInfo>>(
-      inbox_,
+  return CallOnLoop<std::optional<RunInfo>>(
+      event_loop_,
       [this, incident_id, attempt]() -> std::optional<RunInfo> {
         const std::vector<RunInfo> runs = loop_.supervisor().Runs();
         const auto run = std::find_if(runs.begin(), runs.end(), [&](const RunInfo& info) {
@@ -198,9 +198,9 @@ grpc::Status AdminService::Tail(const grpc::ServerContextBase& context,
 
 grpc::Status AdminService::AnswerCancelRun(const grpc::ServerContextBase& context,
                                            const v1::CancelRunRequest* request) {
-  if (grpc::Status refused = guard_.Check(context); !refused.ok()) return refused;
-  const auto stopped = AskLoop<bool>(
-      inbox_,
+  if (grpc::Status refused = token_auth_.Check(context); !refused.ok()) return refused;
+  const auto stopped = CallOnLoop<bool>(
+      event_loop_,
       [this, incident_id = request->incident_id()] {
         for (const RunInfo& run : loop_.supervisor().Runs()) {
           if (run.outcome || run.lease.incident_id != incident_id) continue;

@@ -5,9 +5,9 @@
 #include <optional>
 #include <string>
 
-#include "common/rpc/token_auth.h"
-#include "common/rpc/call_pool.h"
 #include "common/loop/event_loop.h"
+#include "common/rpc/call_pool.h"
+#include "common/rpc/token_auth.h"
 #include "executor/loop/executor_loop.h"
 #include "runner/v1/executor_admin.grpc.pb.h"
 
@@ -22,8 +22,11 @@ class AdminService final : public v1::ExecutorAdmin::CallbackService {
   static constexpr int kMaxTails = 8;
 
   // `guard` is asked before anything is changed.
-  AdminService(Inbox& inbox, ExecutorLoop& loop, CallGuard& guard)
-      : inbox_(inbox), loop_(loop), guard_(guard), started_(inbox.Now().mono) {}
+  AdminService(EventLoop& event_loop, ExecutorLoop& loop, TokenAuth& token_auth)
+      : event_loop_(event_loop),
+        loop_(loop),
+        token_auth_(token_auth),
+        started_(event_loop.Now().mono) {}
 
   grpc::ServerUnaryReactor* GetStatus(grpc::CallbackServerContext* context,
                                       const v1::ExecutorAdminGetStatusRequest* request,
@@ -51,9 +54,9 @@ class AdminService final : public v1::ExecutorAdmin::CallbackService {
 
   v1::ExecutorAdminGetStatusResponse Status() const;
 
-  Inbox& inbox_;
+  EventLoop& event_loop_;
   ExecutorLoop& loop_;
-  CallGuard& guard_;
+  TokenAuth& token_auth_;
   const MonoTime started_;
   std::atomic<int> tails_{0};
   CallPool calls_{4 + kMaxTails, 64};

@@ -26,23 +26,23 @@ std::string ErrorName(int error) {
          std::generic_category().message(error);
 }
 
-Settlement Settle(const AgentOptions& options, const Lease& lease, RunEnd end,
-                  const Workspace* workspace) {
-  Settlement settlement;
+FinalizedRun FinalizeRun(const AgentOptions& options, const Lease& lease, RunEnd end,
+                         const Workspace* workspace) {
+  FinalizedRun finalized;
   if (workspace == nullptr) {
     end.report =
         options.report_file.empty() ? ReportVerdict::kNotRequired : ReportVerdict::kMissing;
-    settlement.outcome = Judge(end);
-    return settlement;
+    finalized.outcome = Judge(end);
+    return finalized;
   }
   Report report = CheckReport(workspace->fd(), ReportFile(options), options.report_min_bytes);
   end.report = options.report_file.empty() ? ReportVerdict::kNotRequired : report.verdict;
 
-  settlement.outcome = Judge(end);
-  settlement.outcome.workspace = workspace->path();
-  const RunStatus status = settlement.outcome.status;
+  finalized.outcome = Judge(end);
+  finalized.outcome.workspace = workspace->path();
+  const RunStatus status = finalized.outcome.status;
   if (status == RunStatus::kFailure || status == RunStatus::kTimeout) {
-    settlement.outcome.last_output = LastOutput(workspace->fd());
+    finalized.outcome.last_output = LastOutput(workspace->fd());
   }
   ResultDetails details;
   const int spawn_error = end.record ? end.record->spawn_errno : end.start_errno;
@@ -54,13 +54,13 @@ Settlement Settle(const AgentOptions& options, const Lease& lease, RunEnd end,
   }
   if (report.verdict == ReportVerdict::kGood || report.verdict == ReportVerdict::kTooSmall) {
     details.report = ReportReference{ReportFile(options), report.bytes};
-    settlement.outcome.report = std::move(report.excerpt);
-    settlement.outcome.report_truncated = report.truncated;
-    settlement.outcome.report_bytes = report.bytes;
+    finalized.outcome.report = std::move(report.excerpt);
+    finalized.outcome.report_truncated = report.truncated;
+    finalized.outcome.report_bytes = report.bytes;
   }
-  settlement.result_errno =
-      workspace->WriteResult(ResultDocument(lease, settlement.outcome, details));
-  return settlement;
+  finalized.result_errno =
+      workspace->WriteResult(ResultDocument(lease, finalized.outcome, details));
+  return finalized;
 }
 
 }  // namespace runner::executor

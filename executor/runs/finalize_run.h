@@ -14,7 +14,7 @@ namespace runner::executor {
 inline constexpr const char* kDefaultReportFile = "output/investigation.md";
 
 // A run that is over, as it is told to others.
-struct Settlement {
+struct FinalizedRun {
   Outcome outcome;
   int result_errno =
       0;  // why result.json could not be written; 0: it was, or there is no workspace
@@ -26,7 +26,7 @@ std::string ErrorName(int error);
 // Reads the report that the agent left, judges the run and writes result.json. `workspace` is null
 // when there is none, which is no report either; `end.report` is ignored. Reads and writes files;
 // never throws on their account.
-Settlement Settle(const AgentOptions& options, const Lease& lease, RunEnd end,
-                  const Workspace* workspace);
+FinalizedRun FinalizeRun(const AgentOptions& options, const Lease& lease, RunEnd end,
+                         const Workspace* workspace);
 
 }  // namespace runner::executor

@@ -18,33 +18,34 @@ std::string Milliseconds(Duration duration) {
 
 std::vector<std::string> ShimCommandLine(const AgentOptions& options, const Spool& spool,
                                          const Lease& lease, const Workspace& workspace,
-                                         std::optional<MonoTime> fence_at) {
-  std::vector<std::string> argv = {options.shim_path,
-                                   "--incident",
-                                   lease.incident_id,
-                                   "--attempt",
-                                   std::to_string(lease.attempt),
-                                   "--workspace",
-                                   workspace.path(),
-                                   "--spool",
-                                   spool.FileOf(lease),
-                                   "--timeout-ms",
-                                   Milliseconds(options.timeout),
-                                   "--grace-ms",
-                                   Milliseconds(options.kill_grace),
-                                   "--fence-at-ns",
-                                   std::to_string(fence_at ? MonotonicNs(*fence_at) : 0),
-                                   "--max-output",
-                                   std::to_string(options.max_output),
-                                   "--memory-limit",
-                                   std::to_string(options.memory_limit),
-                                   "--workspace-limit",
-                                   std::to_string(options.workspace_limit),
-                                   "--descriptor-limit",
-                                   std::to_string(options.descriptor_limit),
-                                   "--stdin",
-                                   options.stdin_incident ? "incident" : "null",
-                                   "--"};
+                                         std::optional<MonoTime> lease_deadline) {
+  std::vector<std::string> argv = {
+      options.shim_path,
+      "--incident",
+      lease.incident_id,
+      "--attempt",
+      std::to_string(lease.attempt),
+      "--workspace",
+      workspace.path(),
+      "--spool",
+      spool.FileOf(lease),
+      "--timeout-ms",
+      Milliseconds(options.timeout),
+      "--grace-ms",
+      Milliseconds(options.kill_grace),
+      "--lease-deadline-ns",
+      std::to_string(lease_deadline ? MonotonicNs(*lease_deadline) : 0),
+      "--max-output",
+      std::to_string(options.max_output),
+      "--memory-limit",
+      std::to_string(options.memory_limit),
+      "--workspace-limit",
+      std::to_string(options.workspace_limit),
+      "--descriptor-limit",
+      std::to_string(options.descriptor_limit),
+      "--stdin",
+      options.stdin_incident ? "incident" : "null",
+      "--"};
   argv.insert(argv.end(), options.command.begin(), options.command.end());
   return argv;
 }
@@ -64,7 +65,7 @@ LaunchResult Failed(LaunchResult result, std::string step, int error) {
 
 LaunchResult Launch(const AgentOptions& options, const std::vector<std::string>& own_environment,
                     Spool& spool, const Lease& lease, const Incident& incident, WallTime now,
-                    std::optional<MonoTime> fence_at) {
+                    std::optional<MonoTime> lease_deadline) {
   LaunchResult result;
   spool.Ensure();
   auto created = Workspace::Create(options.workspace_root, lease.incident_id);
@@ -93,8 +94,8 @@ LaunchResult Launch(const AgentOptions& options, const std::vector<std::string>&
        .timeout = options.timeout,
        .now = now},
       lease, incident);
-  auto shim =
-      ShimProcess::Start(ShimCommandLine(options, spool, lease, workspace, fence_at), environment);
+  auto shim = ShimProcess::Start(ShimCommandLine(options, spool, lease, workspace, lease_deadline),
+                                 environment);
   if (const auto* failure = std::get_if<ShimStartError>(&shim)) {
     if (!failure->spawned) return Failed(std::move(result), failure->what, failure->error);
     // The supervisor sweeps what it may have left.

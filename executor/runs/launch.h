@@ -27,10 +27,10 @@ struct LaunchResult {
 };
 
 // Makes the workspace of a run, writes incident.json and starts the shim that starts the agent.
-// `own_environment` is what the agent's environment is selected from; from `fence_at` on the shim
-// stops the agent unless it hears otherwise.
+// `own_environment` is what the agent's environment is selected from; from `lease_deadline` on the
+// shim stops the agent unless it hears otherwise.
 LaunchResult Launch(const AgentOptions& options, const std::vector<std::string>& own_environment,
                     Spool& spool, const Lease& lease, const Incident& incident, WallTime now,
-                    std::optional<MonoTime> fence_at);
+                    std::optional<MonoTime> lease_deadline);
 
 }  // namespace runner::executor

@@ -17,7 +17,8 @@ constexpr int kCleanLooks = 3;
 
 }  // namespace
 
-Takeover::Takeover(EarlierRuns& earlier, Logger logger, bool alone, MonoTime now, Duration patience)
+LeftoverCleanup::LeftoverCleanup(LeftoverRuns& earlier, Logger logger, bool alone, MonoTime now,
+                                 Duration patience)
     : earlier_(earlier), logger_(std::move(logger)), alone_(alone), next_(now + patience) {
   const std::size_t running = earlier_.StillRunning().size();
   if (running == 0) return;
@@ -26,13 +27,13 @@ Takeover::Takeover(EarlierRuns& earlier, Logger logger, bool alone, MonoTime now
   if (alone_) earlier_.Continue();
 }
 
-Takeover::State Takeover::Advance(MonoTime now) {
+LeftoverCleanup::State LeftoverCleanup::Advance(MonoTime now) {
   const bool running = !earlier_.StillRunning().empty();
   const State shims = running && !given_up_ ? AwaitShims(now) : State::kClear;
   return shims == State::kClear ? Sweep(now) : shims;
 }
 
-Takeover::State Takeover::AwaitShims(MonoTime now) {
+LeftoverCleanup::State LeftoverCleanup::AwaitShims(MonoTime now) {
   if (now < next_) {
     if (phase_ == Phase::kKilled) earlier_.Kill();
     return State::kWaiting;
@@ -59,7 +60,7 @@ Takeover::State Takeover::AwaitShims(MonoTime now) {
   return State::kStuck;
 }
 
-Takeover::State Takeover::Sweep(MonoTime now) {
+LeftoverCleanup::State LeftoverCleanup::Sweep(MonoTime now) {
   if (sweep_until_ == MonoTime::max()) sweep_until_ = now + kSweepLimit;
   const std::size_t killed = earlier_.KillOrphans();
   if (killed != 0) logger_.Warn("Orphans of an earlier executor killed", {{"processes", killed}});

@@ -10,7 +10,7 @@ namespace runner::executor {
 // are given the time that they need, the ones that do not end (a stopped one, say) are killed with
 // all of their run, and what no shim looks after is killed until nothing of it turns up any more.
 // Decides and signals; it is asked again and again. Not thread-safe.
-class Takeover {
+class LeftoverCleanup {
  public:
   enum class State {
     kWaiting,
@@ -21,7 +21,8 @@ class Takeover {
   // `patience`: what a shim may take by itself. `alone`: no other executor uses the workspace root,
   // so that whatever holds a lock is an earlier run; else nothing that is locked is touched, and
   // after the patience this is over. `earlier` must outlive this.
-  Takeover(EarlierRuns& earlier, Logger logger, bool alone, MonoTime now, Duration patience);
+  LeftoverCleanup(LeftoverRuns& earlier, Logger logger, bool alone, MonoTime now,
+                  Duration patience);
 
   // Ask every kInterval; the answer is final unless it is kWaiting.
   static constexpr Duration kInterval = std::chrono::milliseconds(20);
@@ -33,7 +34,7 @@ class Takeover {
 
   enum class Phase { kPatient, kContinued, kKilled };
 
-  EarlierRuns& earlier_;
+  LeftoverRuns& earlier_;
   const Logger logger_;
   const bool alone_;
   Phase phase_ = Phase::kPatient;

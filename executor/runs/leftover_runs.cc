@@ -113,7 +113,7 @@ bool IsWorkspaceName(std::string_view name) {
 
 }  // namespace
 
-EarlierRuns::EarlierRuns(const std::filesystem::path& workspace_root)
+LeftoverRuns::LeftoverRuns(const std::filesystem::path& workspace_root)
     : root_(::open(workspace_root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {
   if (!root_) return;
   ForEachEntry(root_.Get(), [this](const char* name) {
@@ -122,12 +122,12 @@ EarlierRuns::EarlierRuns(const std::filesystem::path& workspace_root)
   });
 }
 
-const std::set<std::string>& EarlierRuns::StillRunning() {
+const std::set<std::string>& LeftoverRuns::StillRunning() {
   std::erase_if(running_, [this](const std::string& id) { return !IsLocked(id); });
   return running_;
 }
 
-std::size_t EarlierRuns::KillOrphans() const {
+std::size_t LeftoverRuns::KillOrphans() const {
   if (!root_) return 0;
   std::size_t orphans = 0;
   ProcessStrings strings;
@@ -144,7 +144,7 @@ std::size_t EarlierRuns::KillOrphans() const {
   return orphans;
 }
 
-void EarlierRuns::SignalRunning(int signal, bool agents_too) const {
+void LeftoverRuns::SignalRunning(int signal, bool agents_too) const {
   ProcessStrings strings;
   ForEachProcess([&](const std::filesystem::path& directory, int process) {
     auto workspace = ShimWorkspaceOf(directory, strings);
@@ -155,7 +155,7 @@ void EarlierRuns::SignalRunning(int signal, bool agents_too) const {
   });
 }
 
-std::string EarlierRuns::NameOf(const std::filesystem::path& workspace) const {
+std::string LeftoverRuns::NameOf(const std::filesystem::path& workspace) const {
   const std::string name = workspace.filename().string();
   struct stat parent{};
   struct stat root{};
@@ -165,7 +165,7 @@ std::string EarlierRuns::NameOf(const std::filesystem::path& workspace) const {
   return ours ? name : std::string();
 }
 
-bool EarlierRuns::IsLocked(const std::string& workspace) const {
+bool LeftoverRuns::IsLocked(const std::string& workspace) const {
   if (!root_) return false;
   const UniqueFd directory = OpenDirectory(root_.Get(), workspace.c_str(), S_IRUSR | S_IXUSR).fd;
   // Shared, so that two who only look do not take each other for a shim. Closing lets go of it.

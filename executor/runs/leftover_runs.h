@@ -20,11 +20,11 @@ namespace runner::executor {
 // holding the lock of that workspace; a shim by its command line, since its environment can only be
 // read by root. An agent that hides its environment as well as its parent is not found: the shim is
 // the proof, this is the second line.
-class EarlierRuns {
+class LeftoverRuns {
  public:
   // `workspace_root` is absolute and may be missing. However it is spelled, and through whatever
   // link, it is the same directory.
-  explicit EarlierRuns(const std::filesystem::path& workspace_root);
+  explicit LeftoverRuns(const std::filesystem::path& workspace_root);
 
   // Names of the workspaces whose shim still holds the lock. Looks again at those that held it the
   // last time: everything in the root at first.

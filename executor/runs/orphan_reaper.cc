@@ -38,7 +38,7 @@ std::optional<siginfo_t> ReapIfDead(pid_t child) {
 
 }  // namespace
 
-StrayProcesses::StrayProcesses() {
+OrphanReaper::OrphanReaper() {
   if (::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0) {
     throw std::system_error(errno, std::generic_category(), "PR_SET_CHILD_SUBREAPER");
   }
@@ -49,7 +49,7 @@ StrayProcesses::StrayProcesses() {
   inherited_.insert(children.pids.begin(), children.pids.end());
 }
 
-StrayProcesses::Sweep StrayProcesses::Once(const std::set<pid_t>& shims) const {
+OrphanReaper::Sweep OrphanReaper::Once(const std::set<pid_t>& shims) const {
   Sweep sweep;
   const ChildList children = Children();
   sweep.complete = children.complete;
@@ -66,7 +66,7 @@ StrayProcesses::Sweep StrayProcesses::Once(const std::set<pid_t>& shims) const {
   return sweep;
 }
 
-bool StrayProcesses::Reap(const std::set<pid_t>& shims) const {
+bool OrphanReaper::Reap(const std::set<pid_t>& shims) const {
   const ChildList children = Children();
   for (const pid_t child : children.pids) {
     if (!shims.contains(child) && !inherited_.contains(child)) ReapIfDead(child);

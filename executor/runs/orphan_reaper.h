@@ -13,11 +13,11 @@ namespace runner::executor {
 // This works because the executor is a child subreaper, starts nothing but shims, and is the only
 // one that reaps (prctl(2), PR_SET_CHILD_SUBREAPER). Children that are there before (a program may
 // start helpers and then become the executor by exec) are none of its business. Not thread-safe.
-class StrayProcesses {
+class OrphanReaper {
  public:
   // Makes this process a child subreaper. Throws std::system_error, also when it cannot tell what
   // children it has.
-  StrayProcesses();
+  OrphanReaper();
 
   struct Sweep {
     std::size_t found = 0;     // children that are not shims, the ones reaped included

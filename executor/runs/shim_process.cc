@@ -94,8 +94,9 @@ std::variant<ShimProcess, ShimStartError> ShimProcess::Start(
 
 void ShimProcess::Send(ShimCommand command) const { SendRequest({.command = command}); }
 
-void ShimProcess::SendBeat(MonoTime fence_at) const {
-  SendRequest({.command = ShimCommand::kBeat, .fence_at_ns = MonotonicNs(fence_at)});
+void ShimProcess::ExtendLease(MonoTime lease_deadline) const {
+  SendRequest(
+      {.command = ShimCommand::kExtendLease, .lease_deadline_ns = MonotonicNs(lease_deadline)});
 }
 
 void ShimProcess::SendRequest(const ShimRequest& request) const {

@@ -45,7 +45,7 @@ class ShimProcess {
 
   // A shim that is gone is not an error here: its pidfd tells.
   void Send(ShimCommand command) const;
-  void SendBeat(MonoTime fence_at) const;
+  void ExtendLease(MonoTime lease_deadline) const;
   // The next notice; nothing when there is none at the moment. Never blocks.
   std::optional<ShimNotice> Receive() const;
   void Kill() const;

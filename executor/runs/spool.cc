@@ -18,8 +18,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "common/base/uuid.h"
 #include "common/base/directory.h"
+#include "common/base/uuid.h"
 #include "executor/workspace/retention.h"
 #include "executor/workspace/workspace.h"
 

@@ -8,8 +8,8 @@
 #include <utility>
 #include <vector>
 
-#include "common/domain/incident.h"
 #include "common/base/unique_fd.h"
+#include "common/domain/incident.h"
 #include "executor/shim/record.h"
 
 namespace runner::executor {

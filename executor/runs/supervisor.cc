@@ -9,9 +9,9 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#include "executor/shim/children.h"
-#include "executor/runs/launch.h"
 #include "executor/runs/finalize_run.h"
+#include "executor/runs/launch.h"
+#include "executor/shim/children.h"
 #include "executor/workspace/workspace.h"
 
 namespace runner::executor {
@@ -67,35 +67,36 @@ struct Supervisor::Run {
   std::optional<Workspace> workspace;
   std::optional<ShimProcess> shim;
   std::optional<ShimRecord> record;  // as the shim told it
-  Inbox::TimerId watchdog = Inbox::kNoTimer;
+  EventLoop::TimerId watchdog = EventLoop::kNoTimer;
 };
 
-Supervisor::Supervisor(Inbox& inbox, AgentOptions options, Logger logger, RunListener& listener)
-    : inbox_(inbox),
+Supervisor::Supervisor(EventLoop& event_loop, AgentOptions options, Logger logger,
+                       RunListener& listener)
+    : event_loop_(event_loop),
       options_(Checked(std::move(options))),
       logger_(std::move(logger)),
       listener_(listener),
       own_environment_(OwnEnvironment()),
       spool_(options_.workspace_root),
-      earlier_runs_(std::filesystem::absolute(options_.workspace_root)) {
+      leftover_runs_(std::filesystem::absolute(options_.workspace_root)) {
   LogRepairs();
 }
 
 Supervisor::~Supervisor() {
-  inbox_.Cancel(sweep_timer_);
-  inbox_.Cancel(reap_timer_);
+  event_loop_.Cancel(sweep_timer_);
+  event_loop_.Cancel(reap_timer_);
   for (const auto& [lease, run] : runs_) {
-    inbox_.Cancel(run->watchdog);
+    event_loop_.Cancel(run->watchdog);
     if (!run->shim) continue;
-    inbox_.Unwatch(run->shim->socket());
-    inbox_.Unwatch(run->shim->pidfd());
+    event_loop_.Unwatch(run->shim->socket());
+    event_loop_.Unwatch(run->shim->pidfd());
   }
 }
 
 bool Supervisor::Start(const Lease& lease, const Incident& incident) {
   if (runs_.contains(lease)) return true;
   const bool busy = RunsIncident(lease.incident_id);
-  const Instant now = inbox_.Now();
+  const Instant now = event_loop_.Now();
   const auto added = runs_.emplace(lease, std::make_unique<Run>(now)).first;
   Run& run = *added->second;
   run.info.lease = lease;
@@ -108,7 +109,8 @@ bool Supervisor::Start(const Lease& lease, const Incident& incident) {
     launched.failed_step = "an earlier attempt still runs";
     launched.error = EBUSY;
   } else {
-    launched = Launch(options_, own_environment_, spool_, lease, incident, now.wall, fence_at_);
+    launched =
+        Launch(options_, own_environment_, spool_, lease, incident, now.wall, lease_deadline_);
     LogRepairs();
   }
   if (launched.shortage) {
@@ -139,13 +141,13 @@ void Supervisor::LogRepairs() {
 void Supervisor::Adopt(Run& run, ShimProcess shim) {
   const Lease& lease = run.info.lease;
   try {
-    inbox_.Watch(shim.socket(), EPOLLIN,
-                 [this, lease](std::uint32_t events) { OnSocket(lease, events); });
-    inbox_.Watch(shim.pidfd(), EPOLLIN, [this, lease](std::uint32_t) { OnShimExit(lease); });
+    event_loop_.Watch(shim.socket(), EPOLLIN,
+                      [this, lease](std::uint32_t events) { OnSocket(lease, events); });
+    event_loop_.Watch(shim.pidfd(), EPOLLIN, [this, lease](std::uint32_t) { OnShimExit(lease); });
   } catch (const std::system_error& error) {
     // Killed and no longer known, it is a stray like its agent.
     shim.Kill();
-    inbox_.Unwatch(shim.socket());
+    event_loop_.Unwatch(shim.socket());
     return FailStart(run, "watch runner-shim", StartFailure::kSpawn, error.code().value());
   }
   run.shim = std::move(shim);
@@ -158,7 +160,7 @@ void Supervisor::FailStart(Run& run, const std::string& step, StartFailure failu
                                                {"step", step},
                                                {"error", ErrorText(error)}});
   // Ends the run from the loop; a shim that was started in vain leaves nothing behind either.
-  run.state.OnStartFailed(failure, error, inbox_.Now().mono);
+  run.state.OnStartFailed(failure, error, event_loop_.Now().mono);
   BeginSweep();
 }
 
@@ -206,9 +208,9 @@ bool Supervisor::StopSender(pid_t sender) {
 }
 
 void Supervisor::ExtendLeases(MonoTime deadline) {
-  fence_at_ = deadline;
+  lease_deadline_ = deadline;
   for (const auto& [lease, run] : runs_) {
-    if (run->shim) run->shim->SendBeat(deadline);
+    if (run->shim) run->shim->ExtendLease(deadline);
   }
 }
 
@@ -238,15 +240,16 @@ std::vector<RunInfo> Supervisor::Runs() const {
 
 // A shim that outlives every limit it was given is itself out of order (stopped, for one).
 void Supervisor::ArmWatchdog(Run& run, Duration delay) {
-  inbox_.Cancel(run.watchdog);
-  run.watchdog = inbox_.After(delay, [this, lease = run.info.lease] {
+  event_loop_.Cancel(run.watchdog);
+  run.watchdog = event_loop_.After(delay, [this, lease = run.info.lease] {
     const auto found = runs_.find(lease);
     if (found == runs_.end() || !found->second->shim) return;
     // When all of this was frozen for a while, the shim is in time and its word is yet to be read:
     // what it may still have to do then is a grace, unless that began with a stop.
     Run& late = *found->second;
-    late.watchdog = inbox_.After(kSecondChance + (late.state.stopped() ? 0s : options_.kill_grace),
-                                 [this, lease] { KillShim(lease); });
+    late.watchdog =
+        event_loop_.After(kSecondChance + (late.state.stopped() ? 0s : options_.kill_grace),
+                          [this, lease] { KillShim(lease); });
   });
 }
 
@@ -262,7 +265,7 @@ void Supervisor::OnSocket(const Lease& lease, std::uint32_t events) {
   const auto found = runs_.find(lease);
   if (found == runs_.end() || !found->second->shim) return;
   // Hung up: what is still to be read is read when the shim has ended, which is next.
-  if ((events & (EPOLLHUP | EPOLLERR)) != 0) inbox_.Unwatch(found->second->shim->socket());
+  if ((events & (EPOLLHUP | EPOLLERR)) != 0) event_loop_.Unwatch(found->second->shim->socket());
   ReadNotices(*found->second);
 }
 
@@ -292,13 +295,13 @@ void Supervisor::OnShimExit(const Lease& lease) {
   ReadNotices(run);
   const ShimEnd end = run.shim->Reap();
   if (end == ShimEnd::kNotYet) return;
-  inbox_.Unwatch(run.shim->socket());
-  inbox_.Unwatch(run.shim->pidfd());
-  inbox_.Cancel(run.watchdog);
+  event_loop_.Unwatch(run.shim->socket());
+  event_loop_.Unwatch(run.shim->pidfd());
+  event_loop_.Cancel(run.watchdog);
   run.shim.reset();
   const bool clean = end == ShimEnd::kClean;
   if (clean && !run.record) run.record = spool_.Load(lease);
-  if (run.state.OnShimEnded(clean, run.record, inbox_.Now().mono)) {
+  if (run.state.OnShimEnded(clean, run.record, event_loop_.Now().mono)) {
     Finish(lease, true);
   } else {
     BeginSweep();
@@ -307,7 +310,8 @@ void Supervisor::OnShimExit(const Lease& lease) {
 
 void Supervisor::BeginSweep() {
   clean_sweeps_ = 0;
-  if (sweep_timer_ == Inbox::kNoTimer) sweep_timer_ = inbox_.After(0s, [this] { SweepOnce(); });
+  if (sweep_timer_ == EventLoop::kNoTimer)
+    sweep_timer_ = event_loop_.After(0s, [this] { SweepOnce(); });
 }
 
 std::set<pid_t> Supervisor::Shims() const {
@@ -321,22 +325,22 @@ std::set<pid_t> Supervisor::Shims() const {
 // A little later, for all that end meanwhile: whoever may send SIGCHLD is not to keep the loop
 // busy.
 void Supervisor::ReapStrangers() {
-  if (reap_timer_ != Inbox::kNoTimer) return;
-  reap_timer_ = inbox_.After(kReapDelay, [this] {
-    reap_timer_ = Inbox::kNoTimer;
+  if (reap_timer_ != EventLoop::kNoTimer) return;
+  reap_timer_ = event_loop_.After(kReapDelay, [this] {
+    reap_timer_ = EventLoop::kNoTimer;
     // While strays are swept, the sweep reaps them: it counts those that it had to kill.
-    const bool swept = sweep_timer_ != Inbox::kNoTimer;
+    const bool swept = sweep_timer_ != EventLoop::kNoTimer;
     if (swept || !strays_.Reap(Shims())) ReapStrangers();
   });
 }
 
 void Supervisor::SweepOnce() {
-  sweep_timer_ = Inbox::kNoTimer;
+  sweep_timer_ = EventLoop::kNoTimer;
   Run* waiting = nullptr;
   for (const auto& [lease, run] : runs_) {
     if (run->state.SweepUntil()) waiting = run.get();
   }
-  const StrayProcesses::Sweep sweep = strays_.Once(Shims());
+  const OrphanReaper::Sweep sweep = strays_.Once(Shims());
   clean_sweeps_ = sweep.complete && sweep.found == 0 ? clean_sweeps_ + 1 : 0;
   if (waiting != nullptr) waiting->state.OnSwept(sweep.killed);
   FinishSwept(clean_sweeps_ >= kCleanSweepsNeeded);
@@ -344,13 +348,13 @@ void Supervisor::SweepOnce() {
   const bool more = std::any_of(runs_.begin(), runs_.end(), [](const auto& entry) {
     return entry.second->state.SweepUntil().has_value();
   });
-  if (more && sweep_timer_ == Inbox::kNoTimer) {
-    sweep_timer_ = inbox_.After(kSweepInterval, [this] { SweepOnce(); });
+  if (more && sweep_timer_ == EventLoop::kNoTimer) {
+    sweep_timer_ = event_loop_.After(kSweepInterval, [this] { SweepOnce(); });
   }
 }
 
 void Supervisor::FinishSwept(bool clean) {
-  const MonoTime now = inbox_.Now().mono;
+  const MonoTime now = event_loop_.Now().mono;
   std::vector<Lease> over;
   for (const auto& [lease, run] : runs_) {
     const std::optional<MonoTime> until = run->state.SweepUntil();
@@ -362,30 +366,30 @@ void Supervisor::FinishSwept(bool clean) {
 void Supervisor::Finish(const Lease& lease, bool contained) {
   const auto node = runs_.extract(lease);
   Run& run = *node.mapped();
-  const Instant now = inbox_.Now();
+  const Instant now = event_loop_.Now();
   if (!contained) {
     tainted_ = true;
     logger_.Error("Agent could not be contained",
                   {{"incident_id", lease.incident_id}, {"cluster", run.info.cluster}});
   }
-  const Settlement settlement = Settle(options_, lease, run.state.OnFinished(contained, now),
-                                       run.workspace ? &*run.workspace : nullptr);
-  if (settlement.result_errno != 0) {
+  const FinalizedRun finalized = FinalizeRun(options_, lease, run.state.OnFinished(contained, now),
+                                             run.workspace ? &*run.workspace : nullptr);
+  if (finalized.result_errno != 0) {
     logger_.Error("result.json could not be written",
                   {{"incident_id", lease.incident_id},
                    {"cluster", run.info.cluster},
-                   {"error", ErrorText(settlement.result_errno)}});
+                   {"error", ErrorText(finalized.result_errno)}});
   }
   const std::uint64_t dropped =
       run.record ? run.record->out.dropped_bytes + run.record->err.dropped_bytes : 0;
-  counters_.Finished(run.info.cluster, settlement.outcome, dropped);
-  LogFinished(run, settlement.outcome);
+  counters_.Finished(run.info.cluster, finalized.outcome, dropped);
+  LogFinished(run, finalized.outcome);
 
   run.info.state = ToString(run.state.phase());
-  run.info.outcome = settlement.outcome;
+  run.info.outcome = finalized.outcome;
   finished_.push_front(run.info);
   if (finished_.size() > kFinishedKept) finished_.pop_back();
-  listener_.OnRunFinished(run.info.lease, settlement.outcome);
+  listener_.OnRunFinished(run.info.lease, finalized.outcome);
 }
 
 void Supervisor::LogFinished(const Run& run, const Outcome& outcome) const {

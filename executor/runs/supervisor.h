@@ -13,17 +13,17 @@
 
 #include <sys/types.h>
 
-#include "common/loop/event_loop.h"
 #include "common/domain/incident.h"
+#include "common/loop/event_loop.h"
 #include "common/observability/logger.h"
 #include "executor/core/run_state.h"
 #include "executor/core/run_supervisor.h"
 #include "executor/runs/agent_options.h"
 #include "executor/runs/leftover_runs.h"
+#include "executor/runs/orphan_reaper.h"
 #include "executor/runs/run_counters.h"
 #include "executor/runs/shim_process.h"
 #include "executor/runs/spool.h"
-#include "executor/runs/orphan_reaper.h"
 
 namespace runner::executor {
 
@@ -52,7 +52,7 @@ class Supervisor final : public RunSupervisor {
 
   // Makes the workspace root and its spool. Throws std::system_error when that fails, when the shim
   // is not executable, or when the process cannot be a subreaper. The references must outlive this.
-  Supervisor(Inbox& inbox, AgentOptions options, Logger logger, RunListener& listener);
+  Supervisor(EventLoop& event_loop, AgentOptions options, Logger logger, RunListener& listener);
   ~Supervisor();
   Supervisor(const Supervisor&) = delete;
   Supervisor& operator=(const Supervisor&) = delete;
@@ -70,9 +70,9 @@ class Supervisor final : public RunSupervisor {
   void ExtendLeases(MonoTime deadline) override;
   void ForgetResult(const Lease& lease) override;
 
-  // Runs of an earlier executor with the same workspace root: they must have ended (Takeover)
-  // before anything is started.
-  EarlierRuns& earlier_runs() { return earlier_runs_; }
+  // Runs of an earlier executor with the same workspace root: they must have ended
+  // (LeftoverCleanup) before anything is started.
+  LeftoverRuns& leftover_runs() { return leftover_runs_; }
   // Whether this is the one executor that uses the workspace root.
   bool IsAlone() { return spool_.Claim(); }
   // What the earlier runs came to: each record that waits in the spool, unless another process
@@ -112,20 +112,20 @@ class Supervisor final : public RunSupervisor {
   void Finish(const Lease& lease, bool contained);
   void LogFinished(const Run& run, const Outcome& outcome) const;
 
-  Inbox& inbox_;
+  EventLoop& event_loop_;
   const AgentOptions options_;
   const Logger logger_;
   RunListener& listener_;
   const std::vector<std::string> own_environment_;
   Spool spool_;  // first: it makes the root accessible
-  EarlierRuns earlier_runs_;
-  const StrayProcesses strays_;
+  LeftoverRuns leftover_runs_;
+  const OrphanReaper strays_;
   std::map<Lease, std::unique_ptr<Run>> runs_;
   std::deque<RunInfo> finished_;  // newest first
   RunCounters counters_;
-  std::optional<MonoTime> fence_at_;
-  Inbox::TimerId sweep_timer_ = Inbox::kNoTimer;
-  Inbox::TimerId reap_timer_ = Inbox::kNoTimer;
+  std::optional<MonoTime> lease_deadline_;
+  EventLoop::TimerId sweep_timer_ = EventLoop::kNoTimer;
+  EventLoop::TimerId reap_timer_ = EventLoop::kNoTimer;
   int clean_sweeps_ = 0;  // in a row
   bool tainted_ = false;
 };

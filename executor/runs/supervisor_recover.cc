@@ -48,8 +48,8 @@ std::vector<std::pair<Lease, Outcome>> Supervisor::Recover() {
       logger_.Error("An earlier run was not contained by its shim",
                     {{"incident_id", lease.incident_id}, {"attempt", lease.attempt}});
     }
-    recovered.emplace_back(lease,
-                           Settle(options_, lease, end, workspace ? &*workspace : nullptr).outcome);
+    recovered.emplace_back(
+        lease, FinalizeRun(options_, lease, end, workspace ? &*workspace : nullptr).outcome);
   }
   return recovered;
 }

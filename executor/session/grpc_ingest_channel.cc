@@ -7,9 +7,9 @@
 #include <grpcpp/create_channel.h>
 
 #include "common/base/address.h"
-#include "common/rpc/token_auth.h"
 #include "common/base/mutex.h"
 #include "common/rpc/tls_credentials.h"
+#include "common/rpc/token_auth.h"
 #include "common/rpc/wire.h"
 #include "common/rpc/wire_check.h"
 
@@ -58,7 +58,7 @@ class GrpcIngestChannel::Stream final
   }
 
   void Begin(v1::ExecutorMessage hello) {
-    channel_.guard_.Show(context_);
+    channel_.token_auth_.Show(context_);
     channel_.stub_->async()->Attach(&context_, this);
     AddHold();
     StartRead(&response_);
@@ -93,7 +93,7 @@ class GrpcIngestChannel::Stream final
         const MutexLock lock(mutex_);
         reading_ = false;
       }
-      channel_.inbox_.Post([this, &channel = channel_] {
+      channel_.event_loop_.Post([this, &channel = channel_] {
         // The channel destroys its stream on the loop thread only, and a destroyed one has no say.
         if (channel.stream_.get() != this) return;
         channel.OnResponse(response_);
@@ -119,7 +119,7 @@ class GrpcIngestChannel::Stream final
     }
   }
   void OnDone(const grpc::Status& status) override {
-    channel_.inbox_.Post([&channel = channel_, this, status] {
+    channel_.event_loop_.Post([&channel = channel_, this, status] {
       if (channel.stream_.get() == this) channel.OnDone(status);
     });
     // Notified under the lock: once it is released the object may be gone.
@@ -149,10 +149,10 @@ class GrpcIngestChannel::Stream final
 };
 
 GrpcIngestChannel::GrpcIngestChannel(const std::string& address, ChannelSecurity security,
-                                     Inbox& inbox)
+                                     EventLoop& event_loop)
     : address_(address),
-      inbox_(inbox),
-      guard_(security.guard),
+      event_loop_(event_loop),
+      token_auth_(security.token_auth),
       tls_(UsedAt(address, security.tls)),
       stub_(v1::Dispatcher::NewStub(MakeChannel(address, tls_))) {}
 

@@ -8,7 +8,7 @@
 #include "runner/v1/dispatch.grpc.pb.h"
 
 namespace runner {
-class CallGuard;
+class TokenAuth;
 class TlsCredentials;
 }  // namespace runner
 
@@ -16,7 +16,7 @@ namespace runner::executor {
 
 // How ingest and this executor know each other.
 struct ChannelSecurity {
-  CallGuard& guard;                     // has the shared token, if there is one
+  TokenAuth& token_auth;                // has the shared token, if there is one
   const TlsCredentials* tls = nullptr;  // null, and on a Unix socket: plain text
 };
 
@@ -25,7 +25,7 @@ struct ChannelSecurity {
 class GrpcIngestChannel final : public IngestChannel {
  public:
   // `address` as gRPC dials it: host:port or unix:/path. What is referred to must outlive this.
-  GrpcIngestChannel(const std::string& address, ChannelSecurity security, Inbox& inbox);
+  GrpcIngestChannel(const std::string& address, ChannelSecurity security, EventLoop& event_loop);
   // Cancels the stream and waits until gRPC has let go of it.
   ~GrpcIngestChannel();
   GrpcIngestChannel(const GrpcIngestChannel&) = delete;
@@ -45,8 +45,8 @@ class GrpcIngestChannel final : public IngestChannel {
   void OnDone(const grpc::Status& status);
 
   const std::string address_;
-  Inbox& inbox_;
-  CallGuard& guard_;
+  EventLoop& event_loop_;
+  TokenAuth& token_auth_;
   const TlsCredentials* const tls_;  // null: plain text
   const std::unique_ptr<v1::Dispatcher::Stub> stub_;
   IngestChannelListener* listener_ = nullptr;

@@ -138,7 +138,7 @@ int AgentRun::Start(int workspace_fd, OutputCapture& out, OutputCapture& err) {
 void AgentRun::Supervise() {
   tree_.emplace(agent_.pid, agent_.pidfd.Get());
   deadlines_.emplace(started_, options_.timeout_ms * kMillisecondNs,
-                     options_.grace_ms * kMillisecondNs, options_.fence_at_ns);
+                     options_.grace_ms * kMillisecondNs, options_.lease_deadline_ns);
   if (options_.memory_limit != 0 || options_.workspace_limit != 0) {
     next_sample_ = started_ + kSampleIntervalNs;
   }
@@ -247,10 +247,10 @@ void AgentRun::Obey(const ShimRequest& request) {
     case ShimCommand::kStopSignalled:
       return Stop(ShimStop::kSignalledExecutor);
     case ShimCommand::kKill:
-      deadlines_->Hurry(MonotonicNs());
+      deadlines_->SkipGrace(MonotonicNs());
       return ActOnDeadline();
-    case ShimCommand::kBeat:
-      return deadlines_->MoveFence(request.fence_at_ns);
+    case ShimCommand::kExtendLease:
+      return deadlines_->ExtendLease(request.lease_deadline_ns);
   }
 }
 

@@ -6,14 +6,14 @@
 #include <sys/types.h>
 
 #include "common/base/unique_fd.h"
-#include "executor/shim/record.h"
 #include "executor/shim/deadlines.h"
 #include "executor/shim/options.h"
 #include "executor/shim/output_capture.h"
 #include "executor/shim/process_tree.h"
+#include "executor/shim/protocol.h"
+#include "executor/shim/record.h"
 #include "executor/shim/spawn.h"
 #include "executor/shim/usage.h"
-#include "executor/shim/protocol.h"
 
 namespace runner::executor {
 

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "executor/shim/record.h"
 #include "executor/shim/clocks.h"
+#include "executor/shim/record.h"
 
 namespace runner::executor {
 
@@ -20,10 +20,11 @@ class Deadlines {
   static constexpr std::int64_t kContainment = 5 * kSecondNs;
 
   // `timeout` 0 means no time limit, `fence` (a time) 0 that there is none.
-  Deadlines(std::int64_t now, std::int64_t timeout, std::int64_t grace, std::int64_t fence = 0)
+  Deadlines(std::int64_t now, std::int64_t timeout, std::int64_t grace,
+            std::int64_t lease_deadline = 0)
       : grace_(grace),
         timeout_(timeout == 0 ? kNever : now + timeout),
-        fence_(fence == 0 ? kNever : fence) {}
+        lease_deadline_(lease_deadline == 0 ? kNever : lease_deadline) {}
 
   // True when the agent is to be terminated now; false when it is being stopped already.
   bool Stop(ShimStop cause, std::int64_t now) {
@@ -33,17 +34,17 @@ class Deadlines {
     return true;
   }
   // Ends a grace that has begun.
-  void Hurry(std::int64_t now) {
+  void SkipGrace(std::int64_t now) {
     if (phase_ == Phase::kStopping) kill_ = now;
   }
   // The executor is heard of by those that it runs for: the fence is at this time from now on.
-  void MoveFence(std::int64_t fence) { fence_ = fence; }
+  void ExtendLease(std::int64_t lease_deadline) { lease_deadline_ = lease_deadline; }
   // What is due at `now`. Each action is told once.
   Action Due(std::int64_t now) {
     if (now < next()) return Action::kNone;
     if (phase_ == Phase::kRunning) {
       timed_out_ = now >= timeout_;
-      if (!timed_out_) stopped_ = ShimStop::kFenced;
+      if (!timed_out_) stopped_ = ShimStop::kLeaseDeadline;
       BeginGrace(now);
       return Action::kTerminate;
     }
@@ -57,7 +58,7 @@ class Deadlines {
 
   // When Due is to be asked next; kNever when nothing is pending.
   std::int64_t next() const {
-    if (phase_ == Phase::kRunning) return std::min(timeout_, fence_);
+    if (phase_ == Phase::kRunning) return std::min(timeout_, lease_deadline_);
     return phase_ == Phase::kStopping ? kill_ : kNever;
   }
   // Until when an agent that was killed is waited for, then the rest of the run, then its output:
@@ -79,7 +80,7 @@ class Deadlines {
 
   const std::int64_t grace_;
   const std::int64_t timeout_;
-  std::int64_t fence_;
+  std::int64_t lease_deadline_;
   std::int64_t kill_ = kNever;
   std::int64_t end_ = kNever;
   Phase phase_ = Phase::kRunning;

@@ -10,9 +10,9 @@
 
 #include "executor/shim/agent_run.h"
 #include "executor/shim/options.h"
+#include "executor/shim/protocol.h"
 #include "executor/shim/result.h"
 #include "executor/shim/spawn.h"
-#include "executor/shim/protocol.h"
 
 // runner-shim: runs one agent for the executor, which talks to it on descriptor 3. The environment
 // is the agent's. It is not meant to be started by hand. All signals are blocked for its whole

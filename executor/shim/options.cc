@@ -38,9 +38,9 @@ std::optional<ShimOptions> With(ShimOptions options, const char* name, const cha
   } else if (is("--grace-ms")) {
     number = ParseNumber(value, kMaxMilliseconds);
     options.grace_ms = static_cast<std::int64_t>(number.value_or(0));
-  } else if (is("--fence-at-ns")) {
+  } else if (is("--lease-deadline-ns")) {
     number = ParseNumber(value, INT64_MAX);
-    options.fence_at_ns = static_cast<std::int64_t>(number.value_or(0));
+    options.lease_deadline_ns = static_cast<std::int64_t>(number.value_or(0));
   } else if (is("--max-output")) {
     number = ParseNumber(value, INT64_MAX);
     options.max_output = number.value_or(0);

@@ -13,7 +13,7 @@ struct ShimOptions {
   const char* spool_file = nullptr;    // where the record is left; its directory exists
   std::int64_t timeout_ms = 0;         // 0: no time limit
   std::int64_t grace_ms = 0;           // from SIGTERM to SIGKILL
-  std::int64_t fence_at_ns = 0;        // monotonic clock; 0: there is no fence
+  std::int64_t lease_deadline_ns = 0;  // monotonic clock; 0: there is no fence
   std::uint64_t max_output = 0;        // bytes kept of each output stream
   std::uint64_t memory_limit = 0;      // bytes resident in all processes together; 0: none
   std::uint64_t workspace_limit = 0;   // bytes in the workspace; 0: none
@@ -23,7 +23,7 @@ struct ShimOptions {
 };
 
 // Reads `--incident ID --attempt N --workspace DIR --spool FILE --timeout-ms N --grace-ms N
-// --fence-at-ns N --max-output BYTES --memory-limit BYTES --workspace-limit BYTES
+// --lease-deadline-ns N --max-output BYTES --memory-limit BYTES --workspace-limit BYTES
 // --descriptor-limit N --stdin incident|null -- PROGRAM ARG...`. Nothing when that is not what argv
 // says: an option is unknown or malformed, or a required one is missing.
 std::optional<ShimOptions> ParseShimOptions(int argc, char* const* argv);

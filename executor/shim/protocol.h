@@ -21,7 +21,7 @@ enum class ShimCommand : std::uint32_t {
   kStopCancelled = 1,    // SIGTERM, after the grace SIGKILL; ignored when stopping already
   kStopInterrupted = 2,  // the same, recorded as interrupted
   kKill = 3,             // ends the grace of a stop at once; ignored when nothing was stopped
-  kBeat = 4,             // the fence is at fence_at_ns from now on
+  kExtendLease = 4,      // the fence is at lease_deadline_ns from now on
   kStopSignalled = 5,    // like kStopCancelled, recorded as signalled_executor
 };
 
@@ -29,7 +29,7 @@ enum class ShimCommand : std::uint32_t {
 struct ShimRequest {
   std::uint32_t magic = kShimMagic;
   ShimCommand command = ShimCommand::kStopCancelled;
-  std::int64_t fence_at_ns = 0;  // monotonic clock, which both ends share
+  std::int64_t lease_deadline_ns = 0;  // monotonic clock, which both ends share
 };
 
 enum class ShimEvent : std::uint32_t {

@@ -12,7 +12,7 @@ enum class ShimStop : std::uint32_t {
   kExecutorLost,
   kMemoryLimit,
   kWorkspaceLimit,
-  kFenced,
+  kLeaseDeadline,
   kSignalledExecutor,
 };
 
@@ -31,8 +31,8 @@ constexpr const char* ToWord(ShimStop stop) {
       return "memory_limit";
     case ShimStop::kWorkspaceLimit:
       return "workspace_limit";
-    case ShimStop::kFenced:
-      return "fenced";
+    case ShimStop::kLeaseDeadline:
+      return "lease_deadline";
     case ShimStop::kSignalledExecutor:
       return "signalled_executor";
   }
@@ -41,7 +41,7 @@ constexpr const char* ToWord(ShimStop stop) {
 inline constexpr ShimStop kShimStops[] = {ShimStop::kNone,        ShimStop::kCancelled,
                                           ShimStop::kInterrupted, ShimStop::kExecutorLost,
                                           ShimStop::kMemoryLimit, ShimStop::kWorkspaceLimit,
-                                          ShimStop::kFenced,      ShimStop::kSignalledExecutor};
+                                          ShimStop::kLeaseDeadline,      ShimStop::kSignalledExecutor};
 
 // What was read from one output stream of the agent, and how much of it is not in the log.
 struct StreamCount {

@@ -15,9 +15,9 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "common/base/directory.h"
 #include "common/base/unique_fd.h"
 #include "executor/shim/clocks.h"
-#include "common/base/directory.h"
 
 namespace runner::executor {
 namespace {

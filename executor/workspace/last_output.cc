@@ -8,9 +8,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "common/domain/incident.h"
-#include "common/base/utf8.h"
 #include "common/base/open_beneath.h"
+#include "common/base/utf8.h"
+#include "common/domain/incident.h"
 
 namespace runner::executor {
 namespace {

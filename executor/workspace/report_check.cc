@@ -7,8 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "common/base/utf8.h"
 #include "common/base/open_beneath.h"
+#include "common/base/utf8.h"
 
 namespace runner::executor {
 namespace {

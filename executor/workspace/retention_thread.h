@@ -8,8 +8,8 @@
 #include <thread>
 
 #include "common/base/clock.h"
-#include "common/observability/logger.h"
 #include "common/base/mutex.h"
+#include "common/observability/logger.h"
 #include "executor/workspace/retention.h"
 
 namespace runner::executor {

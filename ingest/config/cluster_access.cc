@@ -4,9 +4,9 @@
 #include <array>
 #include <variant>
 
-#include "common/security/bearer_token.h"
-#include "common/base/values.h"
 #include "common/base/bounded_file.h"
+#include "common/base/values.h"
+#include "common/security/bearer_token.h"
 
 namespace runner::ingest {
 namespace {
@@ -48,7 +48,7 @@ std::optional<Transport> ParseTransport(std::string_view word) {
   return std::nullopt;
 }
 
-std::optional<std::string> WrongWithHeader(const std::string& name, const std::string& value) {
+std::optional<std::string> ValidateHeader(const std::string& name, const std::string& value) {
   if (!IsToken(name))
     return QuoteValue(name) + " is not the name of a header; expected letters, digits and dashes";
   const bool reserved = std::any_of(kReserved.begin(), kReserved.end(),
@@ -61,14 +61,14 @@ std::optional<std::string> WrongWithHeader(const std::string& name, const std::s
   return std::nullopt;
 }
 
-std::optional<std::string> WrongWithPemFile(const std::string& path, const std::string& label) {
-  const auto read = ReadSmallFile(path, kMaxPemFile);
+std::optional<std::string> ValidatePemFile(const std::string& path, const std::string& label) {
+  const auto read = ReadBoundedFile(path, kMaxPemFile);
   const std::string expected = "; expected a file in PEM form (-----BEGIN " + label + "-----)";
   if (const auto* why = std::get_if<std::string>(&read)) {
     return QuoteValue(path) + " cannot be read: " + *why + expected;
   }
   // Also BEGIN TRUSTED CERTIFICATE, BEGIN RSA PRIVATE KEY and the like.
-  const std::string& text = std::get<SmallFile>(read).text;
+  const std::string& text = std::get<BoundedFile>(read).text;
   for (std::size_t at = 0; (at = text.find("-----BEGIN ", at)) != std::string::npos; ++at) {
     const std::size_t end = text.find("-----", at + 5);
     if (end != std::string::npos && std::string_view(text).substr(at, end - at).ends_with(label)) {
@@ -78,7 +78,7 @@ std::optional<std::string> WrongWithPemFile(const std::string& path, const std::
   return QuoteValue(path) + " holds no " + label + expected;
 }
 
-std::optional<std::string> WrongWithTokenFile(const std::string& path) {
+std::optional<std::string> ValidateTokenFile(const std::string& path) {
   BearerToken token(path);
   return token.Get() == nullptr ? std::optional(token.problem()) : std::nullopt;
 }

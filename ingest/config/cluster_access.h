@@ -32,10 +32,10 @@ std::optional<Transport> ParseTransport(std::string_view word);
 
 // What is wrong with a header that somebody wants sent (RFC 9110, section 5), or with a file, or
 // nothing. Made to follow the name of an option. The value of a header is never shown.
-std::optional<std::string> WrongWithHeader(const std::string& name, const std::string& value);
+std::optional<std::string> ValidateHeader(const std::string& name, const std::string& value);
 // `label`: of the PEM block that the file must hold, such as CERTIFICATE.
-std::optional<std::string> WrongWithPemFile(const std::string& path, const std::string& label);
-std::optional<std::string> WrongWithTokenFile(const std::string& path);
+std::optional<std::string> ValidatePemFile(const std::string& path, const std::string& label);
+std::optional<std::string> ValidateTokenFile(const std::string& path);
 
 // What does not go together.
 std::vector<std::string> Contradictions(const std::string& endpoint, const ClusterAccess& access);

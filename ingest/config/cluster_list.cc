@@ -6,8 +6,8 @@
 
 #include <yaml-cpp/yaml.h>
 
-#include "common/config/config_file.h"
 #include "common/base/values.h"
+#include "common/config/config_file.h"
 #include "ingest/config/cluster_reader.h"
 
 namespace runner::ingest {
@@ -17,7 +17,7 @@ constexpr std::size_t kMaxClusters = 20'000;
 
 }  // namespace
 
-std::optional<std::string> WrongWithName(const std::string& name) {
+std::optional<std::string> ValidateName(const std::string& name) {
   const auto alnum = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); };
   const bool label =
       !name.empty() && name.size() <= 63 && alnum(name.front()) && alnum(name.back()) &&

@@ -22,7 +22,7 @@ struct ClusterConfig {
 };
 
 // Returns the error in a name, or nothing; the text follows the name of an option.
-std::optional<std::string> WrongWithName(const std::string& name);
+std::optional<std::string> ValidateName(const std::string& name);
 
 // The `clusters` of a configuration file, at most 20,000:
 //

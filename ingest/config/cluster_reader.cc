@@ -6,8 +6,8 @@
 
 #include <yaml-cpp/yaml.h>
 
-#include "common/config/config_file.h"
 #include "common/base/values.h"
+#include "common/config/config_file.h"
 #include "ingest/mcp/transport/endpoint_url.h"
 
 namespace runner::ingest {
@@ -66,10 +66,10 @@ bool ClusterReader::ReadIdentity(const std::string& key, const YAML::Node& at,
                                  const YAML::Node& value, ClusterConfig& cluster) {
   if (key == "name") {
     cluster.name = Text(key, value);
-    if (const auto wrong = WrongWithName(cluster.name)) Problem(at, "name: " + *wrong);
+    if (const auto wrong = ValidateName(cluster.name)) Problem(at, "name: " + *wrong);
   } else if (key == "endpoint") {
     cluster.endpoint = Text(key, value);
-    if (const auto wrong = WrongWithEndpoint(cluster.endpoint)) {
+    if (const auto wrong = ValidateEndpoint(cluster.endpoint)) {
       Problem(at, "endpoint: " + *wrong);
     }
   } else {
@@ -93,7 +93,7 @@ bool ClusterReader::ReadAccess(const std::string& key, const YAML::Node& at,
   } else if (key == "token_file") {
     access.token_file = Text(key, value);
     const auto wrong =
-        access.token_file.empty() ? std::nullopt : WrongWithTokenFile(access.token_file);
+        access.token_file.empty() ? std::nullopt : ValidateTokenFile(access.token_file);
     if (wrong) Problem(at, "token_file: " + *wrong);
   } else if (key == "ca_file") {
     access.tls.ca = PemFile(key, value, "CERTIFICATE");
@@ -156,7 +156,7 @@ HttpHeaders ClusterReader::Headers(const YAML::Node& block) {
       Problem(block, "headers: too large; expected at most 8 KiB, and 32 MiB of all clusters");
       break;
     }
-    if (const auto wrong = WrongWithHeader(name, value)) Problem(entry.first, "headers: " + *wrong);
+    if (const auto wrong = ValidateHeader(name, value)) Problem(entry.first, "headers: " + *wrong);
     if (std::any_of(headers.begin(), headers.end(),
                     [&](const auto& header) { return SameHeader(header.first, name); })) {
       Duplicate(name, entry.first);
@@ -172,7 +172,7 @@ std::string ClusterReader::PemFile(const std::string& key, const YAML::Node& val
   std::string file = Text(key, value);
   // Thousands of clusters may name one large file.
   const auto [known, first] = pem_files_.try_emplace({file, label});
-  if (first) known->second = WrongWithPemFile(file, label);
+  if (first) known->second = ValidatePemFile(file, label);
   if (known->second) Problem(value, key + ": " + *known->second);
   return file;
 }

@@ -116,7 +116,7 @@ void DeclareConnection(ConfigTable& table, IngestConfig* config) {
   DeclareStreams(table, config);
   table.Check({"--mcp-token-file"}, [config]() -> std::optional<std::string> {
     if (config->access.token_file.empty()) return std::nullopt;
-    const auto wrong = WrongWithTokenFile(config->access.token_file);
+    const auto wrong = ValidateTokenFile(config->access.token_file);
     return wrong ? std::optional("--mcp-token-file: " + *wrong) : std::nullopt;
   });
   table.Check({"--sse-reconnect-initial-delay", "--sse-reconnect-max-delay"},
@@ -153,13 +153,13 @@ void DeclareClusters(ConfigTable& table, IngestConfig* config, const IngestConfi
     config->clusters = {Defaults(*defaults)};
     config->clusters[0].name = config->cluster_name;
     config->clusters[0].endpoint = config->mcp_endpoint;
-    const auto wrong = WrongWithEndpoint(config->mcp_endpoint);
+    const auto wrong = ValidateEndpoint(config->mcp_endpoint);
     return wrong ? std::optional("--mcp-endpoint: " + *wrong) : std::nullopt;
   });
   table.Check({"--mcp-endpoint"}, [config]() -> std::optional<std::string> {
     const EnvironmentLookup environment = ProcessEnvironment();
     for (const ClusterConfig& cluster : config->clusters) {
-      if (auto wrong = WrongWithProxyFor(cluster.endpoint, environment)) return wrong;
+      if (auto wrong = ValidateProxyFor(cluster.endpoint, environment)) return wrong;
     }
     return std::nullopt;
   });
@@ -169,7 +169,7 @@ void DeclareClusters(ConfigTable& table, IngestConfig* config, const IngestConfi
              "it, "
              "or set the name of each cluster there";
     }
-    const auto wrong = WrongWithName(config->cluster_name);
+    const auto wrong = ValidateName(config->cluster_name);
     return wrong ? std::optional("--cluster-name: " + *wrong) : std::nullopt;
   });
 }

@@ -8,13 +8,14 @@ bool CircuitBreaker::AdmitsLease() const {
   return state_ == State::kClosed || (state_ == State::kHalfOpen && !probing_);
 }
 
-CircuitBreaker::Era CircuitBreaker::OnLeased() {
+CircuitBreaker::Generation CircuitBreaker::OnLeased() {
   probing_ = state_ == State::kHalfOpen;
-  return era_;
+  return generation_;
 }
 
-bool CircuitBreaker::OnLeaseEnded(Era era, std::optional<RunStatus> status, MonoTime now) {
-  if (options_.threshold == 0 || era != era_ || state_ == State::kOpen) return false;
+bool CircuitBreaker::OnLeaseEnded(Generation generation, std::optional<RunStatus> status,
+                                  MonoTime now) {
+  if (options_.threshold == 0 || generation != generation_ || state_ == State::kOpen) return false;
   probing_ = false;
   if (status == RunStatus::kSuccess) {
     failures_ = 0;
@@ -30,7 +31,7 @@ bool CircuitBreaker::OnLeaseEnded(Era era, std::optional<RunStatus> status, Mono
 void CircuitBreaker::Open(MonoTime now) {
   state_ = State::kOpen;
   half_open_at_ = now + options_.cooldown;
-  ++era_;
+  ++generation_;
 }
 
 bool CircuitBreaker::OnTimer(MonoTime now) {
@@ -42,7 +43,7 @@ bool CircuitBreaker::OnTimer(MonoTime now) {
 bool CircuitBreaker::Reset() {
   failures_ = 0;
   probing_ = false;
-  ++era_;
+  ++generation_;
   return std::exchange(state_, State::kClosed) != State::kClosed;
 }
 

@@ -28,7 +28,7 @@ class CircuitBreaker {
 
   // After which opening or reset a lease was given. Runs that were leased before the latest say
   // nothing any more.
-  using Era = std::uint64_t;
+  using Generation = std::uint64_t;
 
   explicit CircuitBreaker(Options options) : options_(options) {}
 
@@ -37,10 +37,10 @@ class CircuitBreaker {
   bool AdmitsLease() const;
 
   // A lease was given: the era to remember for its end.
-  Era OnLeased();
+  Generation OnLeased();
   // A lease ended, with the status of its run, or without one when it was lost, rejected or given
   // back. True when the state has changed.
-  bool OnLeaseEnded(Era era, std::optional<RunStatus> status, MonoTime now);
+  bool OnLeaseEnded(Generation generation, std::optional<RunStatus> status, MonoTime now);
   // Call at NextDeadline() or later. True when the state has changed.
   bool OnTimer(MonoTime now);
   std::optional<MonoTime> NextDeadline() const;
@@ -54,7 +54,7 @@ class CircuitBreaker {
   const Options options_;
   State state_ = State::kClosed;
   std::uint32_t failures_ = 0;  // in a row
-  Era era_ = 0;
+  Generation generation_ = 0;
   MonoTime half_open_at_;
   bool probing_ = false;  // half-open only
 };

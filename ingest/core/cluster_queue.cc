@@ -9,10 +9,10 @@ std::optional<ClusterQueue::Entry> ClusterQueue::PopFront() {
   return Take(order_.begin()->first);
 }
 
-std::optional<ClusterQueue::Entry> ClusterQueue::PopVictim(Band newcomer) {
-  if (!AgesOf(Band::kNormal).empty()) return Take(AgesOf(Band::kNormal).begin()->second);
-  if (newcomer == Band::kNormal || order_.empty()) return std::nullopt;
-  return Take(AgesOf(Band::kCritical).begin()->second);
+std::optional<ClusterQueue::Entry> ClusterQueue::PopVictim(Priority newcomer) {
+  if (!AgesOf(Priority::kNormal).empty()) return Take(AgesOf(Priority::kNormal).begin()->second);
+  if (newcomer == Priority::kNormal || order_.empty()) return std::nullopt;
+  return Take(AgesOf(Priority::kCritical).begin()->second);
 }
 
 std::optional<ClusterQueue::Entry> ClusterQueue::PopWaitingSince(MonoTime limit) {
@@ -21,8 +21,8 @@ std::optional<ClusterQueue::Entry> ClusterQueue::PopWaitingSince(MonoTime limit)
 }
 
 ClusterQueue::Place ClusterQueue::Raise(Place place) {
-  if (place.band == Band::kCritical) return place;
-  return Insert({Band::kCritical, place.position}, Take(place));
+  if (place.priority == Priority::kCritical) return place;
+  return Insert({Priority::kCritical, place.position}, Take(place));
 }
 
 const ClusterQueue::Entry* ClusterQueue::Oldest() const {
@@ -34,15 +34,15 @@ std::size_t ClusterQueue::Before(Place place) const {
 }
 
 const ClusterQueue::Ages& ClusterQueue::OlderAges() const {
-  const Ages& critical = ages_[static_cast<std::size_t>(Band::kCritical)];
-  const Ages& normal = ages_[static_cast<std::size_t>(Band::kNormal)];
+  const Ages& critical = ages_[static_cast<std::size_t>(Priority::kCritical)];
+  const Ages& normal = ages_[static_cast<std::size_t>(Priority::kNormal)];
   if (critical.empty()) return normal;
   if (normal.empty()) return critical;
   return *critical.begin() < *normal.begin() ? critical : normal;
 }
 
 ClusterQueue::Place ClusterQueue::Insert(Place place, Entry entry) {
-  AgesOf(place.band).emplace(entry.waiting_since, place);
+  AgesOf(place.priority).emplace(entry.waiting_since, place);
   order_.emplace(place, std::move(entry));
   return place;
 }
@@ -51,7 +51,7 @@ ClusterQueue::Entry ClusterQueue::Take(Place place) {
   const auto found = order_.find(place);
   Entry entry = std::move(found->second);
   order_.erase(found);
-  AgesOf(place.band).erase({entry.waiting_since, place});
+  AgesOf(place.priority).erase({entry.waiting_since, place});
   return entry;
 }
 

@@ -13,10 +13,10 @@
 namespace runner::ingest {
 
 // Within a cluster critical incidents go first.
-enum class Band { kCritical, kNormal };
+enum class Priority { kCritical, kNormal };
 
-inline Band BandOf(Severity severity) {
-  return severity == Severity::kCritical ? Band::kCritical : Band::kNormal;
+inline Priority PriorityOf(Severity severity) {
+  return severity == Severity::kCritical ? Priority::kCritical : Priority::kNormal;
 }
 
 // The incidents of one cluster that wait for an executor, in two bands: the critical ones first,
@@ -37,20 +37,24 @@ class ClusterQueue {
 
   // Where an entry stands; it stays valid until the entry leaves the queue or is raised.
   struct Place {
-    Band band = Band::kNormal;
+    Priority priority = Priority::kNormal;
     std::int64_t position = 0;
 
     auto operator<=>(const Place&) const = default;
   };
 
-  Place PushBack(Band band, Entry entry) { return Insert({band, back_++}, std::move(entry)); }
-  Place PushFront(Band band, Entry entry) { return Insert({band, front_--}, std::move(entry)); }
+  Place PushBack(Priority priority, Entry entry) {
+    return Insert({priority, back_++}, std::move(entry));
+  }
+  Place PushFront(Priority priority, Entry entry) {
+    return Insert({priority, front_--}, std::move(entry));
+  }
   // The entry whose turn it is.
   std::optional<Entry> PopFront();
   // Makes room for a newcomer: takes the entry that has waited longest in the lower band of those
   // that the queue and the newcomer are in. Nothing when the newcomer itself is to go: the queue is
   // empty, or holds only critical entries and the newcomer is not critical.
-  std::optional<Entry> PopVictim(Band newcomer);
+  std::optional<Entry> PopVictim(Priority newcomer);
   // The entry that has waited longest, if it has since `limit` or longer.
   std::optional<Entry> PopWaitingSince(MonoTime limit);
   // Takes an entry out of turn.
@@ -69,7 +73,7 @@ class ClusterQueue {
   using Ages = std::set<std::pair<MonoTime, Place>>;
 
   Place Insert(Place place, Entry entry);
-  Ages& AgesOf(Band band) { return ages_[static_cast<std::size_t>(band)]; }
+  Ages& AgesOf(Priority priority) { return ages_[static_cast<std::size_t>(priority)]; }
   // The band whose oldest entry is the oldest of all; the queue is not empty.
   const Ages& OlderAges() const;
 

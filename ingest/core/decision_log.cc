@@ -22,7 +22,7 @@ bool Fits(const std::string& wanted, const std::string& actual) {
   return wanted.empty() || wanted == actual;
 }
 
-bool Fits(const DecisionRing::Query& query, const EventDecision& decision) {
+bool Fits(const DecisionLog::Query& query, const EventDecision& decision) {
   const Resource& resource = query.resource;
   return Fits(query.cluster, decision.cluster) && Fits(query.event_id, decision.event_id) &&
          Fits(query.incident_id, decision.incident_id) &&
@@ -39,18 +39,17 @@ std::string RunBy(const std::string& executor_id, std::uint32_t attempt) {
 
 }  // namespace
 
-DecisionRing::DecisionRing(const SchedulerOptions& options, std::size_t capacity)
+DecisionLog::DecisionLog(const SchedulerOptions& options, std::size_t capacity)
     : capacity_(capacity),
       max_queue_age_(options.max_queue_age),
       dedup_key_(options.dedup_key),
       overflow_policy_(options.overflow_policy) {}
 
-void DecisionRing::OnFact(const Fact& fact) {
+void DecisionLog::OnFact(const Fact& fact) {
   std::visit([this](const auto& one) { On(one); }, fact);
 }
 
-std::vector<const EventDecision*> DecisionRing::Newest(const Query& query,
-                                                       std::size_t limit) const {
+std::vector<const EventDecision*> DecisionLog::Newest(const Query& query, std::size_t limit) const {
   std::vector<const EventDecision*> found;
   for (auto it = ring_.rbegin(); it != ring_.rend() && found.size() < limit; ++it) {
     if (Fits(query, *it)) found.push_back(&*it);
@@ -61,7 +60,7 @@ std::vector<const EventDecision*> DecisionRing::Newest(const Query& query,
 // --- what the effects tell ------------------------------------------------------------------
 
 // The effects of an event follow that of its arrival at once: they are about the latest.
-void DecisionRing::On(const EventReceived& received) {
+void DecisionLog::On(const EventReceived& received) {
   if (ring_.size() == capacity_) {
     // A duplicate comes after the event that became its incident: that one is forgotten already.
     by_incident_.erase(ring_.front().incident_id);
@@ -77,14 +76,14 @@ void DecisionRing::On(const EventReceived& received) {
                    .received_at = event.received_at});
 }
 
-void DecisionRing::On(const EventFiltered& filtered) {
+void DecisionLog::On(const EventFiltered& filtered) {
   EventDecision& decision = ring_.back();
-  decision.fate = "filtered";
+  decision.disposition = "filtered";
   decision.incident_id = filtered.incident_id;
   decision.why = filtered.reason == "duplicate" ? WhyDuplicate(filtered) : WhyFiltered(filtered);
 }
 
-std::string DecisionRing::WhyFiltered(const EventFiltered& filtered) const {
+std::string DecisionLog::WhyFiltered(const EventFiltered& filtered) const {
   const FaultEvent& event = filtered.event;
   const std::string rules = "Filtered: the rules of cluster " + event.cluster + " do not admit ";
   if (filtered.reason == "severity") {
@@ -98,7 +97,7 @@ std::string DecisionRing::WhyFiltered(const EventFiltered& filtered) const {
   return "Filtered: cluster " + event.cluster + " is configured with triage: false.";
 }
 
-std::string DecisionRing::WhyDuplicate(const EventFiltered& filtered) const {
+std::string DecisionLog::WhyDuplicate(const EventFiltered& filtered) const {
   const std::string same = "Duplicate: incident " + filtered.incident_id + " of the same " +
                            std::string(ToString(dedup_key_));
   switch (filtered.incident_state) {
@@ -115,7 +114,7 @@ std::string DecisionRing::WhyDuplicate(const EventFiltered& filtered) const {
          "; events like it were ignored for another " + About(filtered.taken_for) + ".";
 }
 
-void DecisionRing::On(const EventEscalated& escalated) {
+void DecisionLog::On(const EventEscalated& escalated) {
   ring_.back().past_window =
       "Escalated: its severity " + std::string(ToString(ring_.back().severity)) + " is above " +
       std::string(ToString(escalated.level)) +
@@ -123,16 +122,16 @@ void DecisionRing::On(const EventEscalated& escalated) {
       " of the same " + std::string(ToString(dedup_key_)) + " had ended.";
 }
 
-void DecisionRing::On(const EventBreakerDropped&) {
-  ring_.back().fate = "dropped";
+void DecisionLog::On(const EventBreakerDropped&) {
+  ring_.back().disposition = "dropped";
   ring_.back().why =
       "Dropped: the circuit breaker was open, since agents had failed one after the other, and "
       "--circuit-breaker-policy is drop.";
 }
 
-void DecisionRing::On(const QueueOverflowed& overflow) {
+void DecisionLog::On(const QueueOverflowed& overflow) {
   if (!overflow.rejected) return;  // IncidentFinished tells of what was evicted
-  ring_.back().fate = "rejected";
+  ring_.back().disposition = "rejected";
   ring_.back().why = "Rejected: there was no room, with " + std::to_string(overflow.depth) +
                      " incidents of cluster " + overflow.cluster + " waiting, and " +
                      std::to_string(overflow.waiting) + " of all clusters, " +
@@ -141,9 +140,9 @@ void DecisionRing::On(const QueueOverflowed& overflow) {
                           : "and --queue-overflow-policy is reject-newest.");
 }
 
-void DecisionRing::On(const EventQueued& queued) {
+void DecisionLog::On(const EventQueued& queued) {
   EventDecision& decision = ring_.back();
-  decision.fate = "queued";
+  decision.disposition = "queued";
   decision.incident_id = queued.incident.id;
   by_incident_[queued.incident.id] = forgotten_ + ring_.size() - 1;
   if (!queued.incident.rerun_of.empty()) {
@@ -152,21 +151,21 @@ void DecisionRing::On(const EventQueued& queued) {
   }
 }
 
-void DecisionRing::On(const EventExpired& expired) {
+void DecisionLog::On(const EventExpired& expired) {
   EventDecision* decision = Of(expired.incident.id);
   if (decision == nullptr) return;
   decision->why = "Expired: it waited for " + About(expired.age) + ", and --max-queue-age is " +
                   FormatDuration(max_queue_age_) + ".";
 }
 
-void DecisionRing::On(const IncidentFinished& finished) {
+void DecisionLog::On(const IncidentFinished& finished) {
   EventDecision* decision = Of(finished.lease.incident_id);
   if (decision == nullptr) return;
-  decision->fate = "finished";
+  decision->disposition = "finished";
   if (finished.status != "expired") decision->why = WhyFinished(finished);
 }
 
-std::string DecisionRing::WhyFinished(const IncidentFinished& finished) const {
+std::string DecisionLog::WhyFinished(const IncidentFinished& finished) const {
   if (finished.status == "evicted") {
     return "Evicted: the queue was full when another event came, and of the least urgent this one "
            "had waited longest.";
@@ -193,7 +192,7 @@ std::string DecisionRing::WhyFinished(const IncidentFinished& finished) const {
   return "Investigated: " + finished.status + reason + " " + where;
 }
 
-EventDecision* DecisionRing::Of(const std::string& incident_id) {
+EventDecision* DecisionLog::Of(const std::string& incident_id) {
   const auto found = by_incident_.find(incident_id);
   return found == by_incident_.end() ? nullptr : &ring_[found->second - forgotten_];
 }
@@ -202,39 +201,39 @@ EventDecision* DecisionRing::Of(const std::string& incident_id) {
 
 namespace {
 
-std::string Text(Scheduler::Hindrance hindrance, const SchedulerOptions& options) {
-  using Hindrance = Scheduler::Hindrance;
-  switch (hindrance) {
-    case Hindrance::kNone:
+std::string Text(Scheduler::WaitReason wait_reason, const SchedulerOptions& options) {
+  using WaitReason = Scheduler::WaitReason;
+  switch (wait_reason) {
+    case WaitReason::kNone:
       break;
-    case Hindrance::kDraining:
+    case WaitReason::kDraining:
       return "ingest is shutting down and starts nothing";
-    case Hindrance::kBreakerOpen:
+    case WaitReason::kBreakerOpen:
       return "the circuit breaker is open";
-    case Hindrance::kBreakerProbing:
+    case WaitReason::kBreakerProbing:
       return "the circuit breaker is half-open, and the one run that it admits is under way";
-    case Hindrance::kClusterBusy:
+    case WaitReason::kClusterBusy:
       return "its cluster runs as many agents as --max-agents-per-cluster allows (" +
              std::to_string(options.max_agents_per_cluster) + ")";
-    case Hindrance::kAllBusy:
+    case WaitReason::kAllBusy:
       return "as many agents run as --max-concurrent-agents allows (" +
              std::to_string(options.max_concurrent_agents) + ")";
-    case Hindrance::kRunRate:
+    case WaitReason::kHourlyRunLimit:
       return "as many runs began within the hour as --max-runs-per-hour allows (" +
              std::to_string(options.max_runs_per_hour) + ")";
-    case Hindrance::kNoExecutor:
+    case WaitReason::kNoExecutor:
       return "no executor is attached that takes work";
-    case Hindrance::kNoFreeSlot:
+    case WaitReason::kNoFreeSlot:
       return "no executor has a free slot";
-    case Hindrance::kOffersDelayed:
+    case WaitReason::kOffersDelayed:
       return "an executor rejected its latest offer, and is offered the next one after a delay of "
              "at most 60 s";
   }
   return "its turn comes next";
 }
 
-std::string ExplainFate(const EventDecision& decision, const Scheduler& scheduler,
-                        const Instant& now) {
+std::string ExplainDisposition(const EventDecision& decision, const Scheduler& scheduler,
+                               const Instant& now) {
   if (!decision.why.empty()) return decision.why;
   const IncidentRecord* record = scheduler.incidents().Find(decision.incident_id);
   if (record == nullptr) return "It is being decided on.";
@@ -257,8 +256,8 @@ std::string ExplainFate(const EventDecision& decision, const Scheduler& schedule
 }  // namespace
 
 std::string Explain(const EventDecision& decision, const Scheduler& scheduler, const Instant& now) {
-  const std::string fate = ExplainFate(decision, scheduler, now);
-  return decision.past_window.empty() ? fate : decision.past_window + " " + fate;
+  const std::string disposition = ExplainDisposition(decision, scheduler, now);
+  return decision.past_window.empty() ? disposition : decision.past_window + " " + disposition;
 }
 
 }  // namespace runner::ingest

@@ -24,7 +24,7 @@ struct EventDecision {
   WallTime received_at;
   // received (not decided yet), filtered, dropped (by the circuit breaker), rejected (no room),
   // queued, finished.
-  std::string_view fate = "received";
+  std::string_view disposition = "received";
   std::string incident_id = {};  // that it became, or that it is a duplicate of
   // Why, as one sentence; empty while its incident is open: then the scheduler knows.
   std::string why = {};
@@ -35,11 +35,11 @@ struct EventDecision {
 // The decisions on the latest events: what an operator asks for who misses an investigation, or
 // wonders at one. Fed with the facts of the scheduler, in their order. Bounded: the oldest are
 // forgotten. Pure; not thread-safe.
-class DecisionRing {
+class DecisionLog {
  public:
   static constexpr std::size_t kCapacity = 10'000;
 
-  explicit DecisionRing(const SchedulerOptions& options, std::size_t capacity = kCapacity);
+  explicit DecisionLog(const SchedulerOptions& options, std::size_t capacity = kCapacity);
 
   void OnFact(const Fact& fact);
 

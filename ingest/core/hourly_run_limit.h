@@ -10,11 +10,11 @@ namespace runner::ingest {
 
 // How many runs began within the hour before now, at most `limit` (0: any number). Pure; not
 // thread-safe.
-class RunRate {
+class HourlyRunLimit {
  public:
   static constexpr Duration kPeriod = std::chrono::hours(1);
 
-  explicit RunRate(std::size_t limit) : limit_(limit) {}
+  explicit HourlyRunLimit(std::size_t limit) : limit_(limit) {}
 
   // Drops what began too long ago to count.
   void Forget(MonoTime now) { began_.erase(began_.begin(), began_.upper_bound(now - kPeriod)); }

@@ -18,9 +18,9 @@ using ClusterIndex = std::size_t;
 //
 // Each operation costs O(log clusters) beside that of the queue; a sweep costs in proportion to
 // what expires. Pure; not thread-safe.
-class WaitingIncidents {
+class IncidentQueues {
  public:
-  explicit WaitingIncidents(std::size_t clusters = 0) : queues_(clusters) {}
+  explicit IncidentQueues(std::size_t clusters = 0) : queues_(clusters) {}
 
   // Takes the next index.
   void AddCluster() { queues_.emplace_back(); }
@@ -29,10 +29,10 @@ class WaitingIncidents {
   // Where most wait; `preferred` when nowhere more do.
   ClusterIndex Longest(ClusterIndex preferred) const;
 
-  ClusterQueue::Place PushBack(ClusterIndex cluster, Band band, ClusterQueue::Entry entry);
-  ClusterQueue::Place PushFront(ClusterIndex cluster, Band band, ClusterQueue::Entry entry);
+  ClusterQueue::Place PushBack(ClusterIndex cluster, Priority priority, ClusterQueue::Entry entry);
+  ClusterQueue::Place PushFront(ClusterIndex cluster, Priority priority, ClusterQueue::Entry entry);
   std::optional<ClusterQueue::Entry> PopFront(ClusterIndex cluster);
-  std::optional<ClusterQueue::Entry> PopVictim(ClusterIndex cluster, Band newcomer);
+  std::optional<ClusterQueue::Entry> PopVictim(ClusterIndex cluster, Priority newcomer);
   ClusterQueue::Entry Take(ClusterIndex cluster, ClusterQueue::Place place);
   ClusterQueue::Place Raise(ClusterIndex cluster, ClusterQueue::Place place);
   // The one of all that has waited longest, if it has since `limit` or longer.

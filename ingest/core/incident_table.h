@@ -44,9 +44,9 @@ struct IncidentRecord : IncidentProgress {
   Incident incident;
   ClusterIndex cluster = 0;
   MonoTime received_mono;
-  ClusterQueue::Place place;    // while queued
-  MonoTime offered_at;          // the latest lease
-  CircuitBreaker::Era era = 0;  // of the latest lease
+  ClusterQueue::Place place;                  // while queued
+  MonoTime offered_at;                        // the latest lease
+  CircuitBreaker::Generation generation = 0;  // of the latest lease
 };
 
 // Owns the record of every incident that waits or runs, and remembers those that ended lately,

@@ -4,19 +4,20 @@
 
 namespace runner::ingest {
 
-std::size_t LeaseBook::Executor::FreeSlots() const {
+std::size_t LeaseTable::Executor::FreeSlots() const {
   if (!attached() || draining || next_offer) return 0;
   if (credits <= offers || leases.size() >= slots) return 0;
   return std::min<std::size_t>(credits - offers, slots - leases.size());
 }
 
-LeaseBook::Attached LeaseBook::Attach(StreamId stream, const dispatch::Hello& hello, MonoTime now) {
+LeaseTable::Attached LeaseTable::Attach(StreamId stream, const dispatch::Hello& hello,
+                                        MonoTime now) {
   Attached result;
   Executor& executor = executors_[hello.executor_id];
   if (executor.attached()) {
     result.superseded = executor.stream;
     executor_of_stream_.erase(executor.stream);
-    to_beat_.erase({AliveDeadline(executor), hello.executor_id});
+    to_keep_alive_.erase({AliveDeadline(executor), hello.executor_id});
   } else if (ReturnDeadline(executor) <= now) {
     ClearOfferDelay(executor);
   }
@@ -32,7 +33,7 @@ LeaseBook::Attached LeaseBook::Attach(StreamId stream, const dispatch::Hello& he
   executor.credits = 0;
   executor.offers = 0;
   executor.alive_at = now;
-  to_beat_.emplace(AliveDeadline(executor), executor.id);
+  to_keep_alive_.emplace(AliveDeadline(executor), executor.id);
   executor_of_stream_[stream] = executor.id;
 
   std::map<std::string, std::uint32_t> unlisted = executor.leases;
@@ -54,8 +55,8 @@ LeaseBook::Attached LeaseBook::Attach(StreamId stream, const dispatch::Hello& he
   return result;
 }
 
-void LeaseBook::Restore(const std::string& executor_id, const Lease& lease, bool running,
-                        MonoTime now) {
+void LeaseTable::Restore(const std::string& executor_id, const Lease& lease, bool running,
+                         MonoTime now) {
   Executor& executor = executors_[executor_id];
   executor.id = executor_id;
   executor.detached_at = now;
@@ -65,7 +66,7 @@ void LeaseBook::Restore(const std::string& executor_id, const Lease& lease, bool
   leases_[lease.incident_id] = {lease, executor_id, state, now};
 }
 
-std::vector<Lease> LeaseBook::Untaken(StreamId stream) const {
+std::vector<Lease> LeaseTable::UnacceptedOffers(StreamId stream) const {
   std::vector<Lease> untaken;
   const Executor* executor = OfStream(stream);
   if (executor == nullptr || !executor->draining) return untaken;
@@ -77,27 +78,27 @@ std::vector<Lease> LeaseBook::Untaken(StreamId stream) const {
   return untaken;
 }
 
-void LeaseBook::KeepAlive(StreamId stream, MonoTime now) {
+void LeaseTable::KeepAlive(StreamId stream, MonoTime now) {
   Executor* executor = Find(stream);
   if (executor == nullptr) return;
-  to_beat_.erase({AliveDeadline(*executor), executor->id});
+  to_keep_alive_.erase({AliveDeadline(*executor), executor->id});
   executor->alive_at = now;
-  to_beat_.emplace(AliveDeadline(*executor), executor->id);
+  to_keep_alive_.emplace(AliveDeadline(*executor), executor->id);
 }
 
-std::vector<StreamId> LeaseBook::SilentBy(MonoTime now) const {
+std::vector<StreamId> LeaseTable::SilentBy(MonoTime now) const {
   std::vector<StreamId> silent;
-  for (const auto& [deadline, executor_id] : to_beat_) {
+  for (const auto& [deadline, executor_id] : to_keep_alive_) {
     if (now < deadline) break;
     silent.push_back(executors_.at(executor_id).stream);
   }
   return silent;
 }
 
-void LeaseBook::Detach(StreamId stream, MonoTime now) {
+void LeaseTable::Detach(StreamId stream, MonoTime now) {
   Executor* executor = Find(stream);
   if (executor == nullptr) return;
-  to_beat_.erase({AliveDeadline(*executor), executor->id});
+  to_keep_alive_.erase({AliveDeadline(*executor), executor->id});
   executor->stream = kNoStream;
   executor->detached_at = now;
   to_return_.emplace(ReturnDeadline(*executor), executor->id);
@@ -108,15 +109,15 @@ void LeaseBook::Detach(StreamId stream, MonoTime now) {
   executor_of_stream_.erase(stream);
 }
 
-void LeaseBook::GrantCredits(StreamId stream, std::uint64_t total) {
+void LeaseTable::GrantCredits(StreamId stream, std::uint64_t total) {
   if (Executor* executor = Find(stream)) executor->credits = std::max(executor->credits, total);
 }
 
-void LeaseBook::SetDraining(StreamId stream) {
+void LeaseTable::SetDraining(StreamId stream) {
   if (Executor* executor = Find(stream)) executor->draining = true;
 }
 
-const LeaseBook::Executor* LeaseBook::MostFree() const {
+const LeaseTable::Executor* LeaseTable::LeastLoaded() const {
   const Executor* best = nullptr;
   std::size_t most = 0;
   for (const auto& [id, executor] : executors_) {
@@ -128,7 +129,7 @@ const LeaseBook::Executor* LeaseBook::MostFree() const {
   return best;
 }
 
-void LeaseBook::Offer(const Executor& executor, const Lease& lease, MonoTime now) {
+void LeaseTable::Offer(const Executor& executor, const Lease& lease, MonoTime now) {
   Executor& own = executors_.at(executor.id);
   ++own.offers;
   own.leases[lease.incident_id] = lease.attempt;
@@ -137,7 +138,7 @@ void LeaseBook::Offer(const Executor& executor, const Lease& lease, MonoTime now
   to_accept_.emplace(deadline, lease.incident_id);
 }
 
-const LeaseBook::HeldLease* LeaseBook::Current(StreamId stream, const Lease& lease) const {
+const LeaseTable::HeldLease* LeaseTable::Current(StreamId stream, const Lease& lease) const {
   const Executor* executor = OfStream(stream);
   const auto held = leases_.find(lease.incident_id);
   if (executor == nullptr || held == leases_.end()) return nullptr;
@@ -145,13 +146,13 @@ const LeaseBook::HeldLease* LeaseBook::Current(StreamId stream, const Lease& lea
   return &held->second;
 }
 
-void LeaseBook::Accept(const Lease& lease) {
+void LeaseTable::Accept(const Lease& lease) {
   HeldLease& held = leases_.at(lease.incident_id);
   held.state = LeaseState::kRunning;
   to_accept_.erase({held.accept_deadline, lease.incident_id});
 }
 
-void LeaseBook::Release(const std::string& incident_id) {
+void LeaseTable::Release(const std::string& incident_id) {
   const auto held = leases_.find(incident_id);
   if (held == leases_.end()) return;
   executors_.at(held->second.executor_id).leases.erase(incident_id);
@@ -159,7 +160,7 @@ void LeaseBook::Release(const std::string& incident_id) {
   leases_.erase(held);
 }
 
-void LeaseBook::SlowOffers(StreamId stream, MonoTime offered_at, MonoTime now) {
+void LeaseTable::SlowOffers(StreamId stream, MonoTime offered_at, MonoTime now) {
   Executor* executor = Find(stream);
   if (executor == nullptr || (executor->slowed_at && offered_at <= *executor->slowed_at)) return;
   executor->offer_delay =
@@ -170,29 +171,29 @@ void LeaseBook::SlowOffers(StreamId stream, MonoTime offered_at, MonoTime now) {
   to_resume_.emplace(*executor->next_offer, executor->id);
 }
 
-void LeaseBook::ResetOfferDelay(StreamId stream) {
+void LeaseTable::ResetOfferDelay(StreamId stream) {
   if (Executor* executor = Find(stream)) executor->offer_delay = Duration::zero();
 }
 
-void LeaseBook::ResumeOffers(MonoTime now) {
+void LeaseTable::ResumeOffers(MonoTime now) {
   while (!to_resume_.empty() && to_resume_.begin()->first <= now) {
     executors_.at(to_resume_.begin()->second).next_offer.reset();
     to_resume_.erase(to_resume_.begin());
   }
 }
 
-void LeaseBook::ClearNextOffer(Executor& executor) {
+void LeaseTable::ClearNextOffer(Executor& executor) {
   if (executor.next_offer) to_resume_.erase({*executor.next_offer, executor.id});
   executor.next_offer.reset();
 }
 
-void LeaseBook::ClearOfferDelay(Executor& executor) {
+void LeaseTable::ClearOfferDelay(Executor& executor) {
   ClearNextOffer(executor);
   executor.offer_delay = Duration::zero();
   executor.slowed_at.reset();
 }
 
-std::vector<LeaseBook::Lost> LeaseBook::LostBy(MonoTime now) const {
+std::vector<LeaseTable::Lost> LeaseTable::ExpiredBy(MonoTime now) const {
   std::vector<Lost> lost;
   for (const auto& [deadline, executor_id] : to_return_) {
     if (now < deadline) break;
@@ -210,7 +211,7 @@ std::vector<LeaseBook::Lost> LeaseBook::LostBy(MonoTime now) const {
   return lost;
 }
 
-void LeaseBook::ForgetIdle(MonoTime now) {
+void LeaseTable::ForgetIdle(MonoTime now) {
   // Those that left last come first.
   std::vector<std::string> idle;
   for (auto away = to_return_.rbegin(); away != to_return_.rend(); ++away) {
@@ -228,19 +229,19 @@ void LeaseBook::ForgetIdle(MonoTime now) {
   }
 }
 
-std::optional<MonoTime> LeaseBook::NextDeadline() const {
+std::optional<MonoTime> LeaseTable::NextDeadline() const {
   std::optional<MonoTime> next;
-  for (const auto* due : {&to_return_, &to_accept_, &to_beat_, &to_resume_}) {
+  for (const auto* due : {&to_return_, &to_accept_, &to_keep_alive_, &to_resume_}) {
     if (!due->empty() && (!next || due->begin()->first < *next)) next = due->begin()->first;
   }
   return next;
 }
 
-const LeaseBook::Executor* LeaseBook::OfStream(StreamId stream) const {
-  return const_cast<LeaseBook*>(this)->Find(stream);
+const LeaseTable::Executor* LeaseTable::OfStream(StreamId stream) const {
+  return const_cast<LeaseTable*>(this)->Find(stream);
 }
 
-LeaseBook::Executor* LeaseBook::Find(StreamId stream) {
+LeaseTable::Executor* LeaseTable::Find(StreamId stream) {
   const auto found = executor_of_stream_.find(stream);
   return found == executor_of_stream_.end() ? nullptr : &executors_.at(found->second);
 }

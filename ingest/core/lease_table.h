@@ -40,7 +40,7 @@ struct LeaseLimits {
 // It decides whether a message speaks of a current lease, which executor is the next to be offered
 // work, and which leases are lost. What becomes of a lost incident is the scheduler's business.
 // Pure; not thread-safe.
-class LeaseBook {
+class LeaseTable {
  public:
   enum class LeaseState { kOffered, kRunning };
 
@@ -53,7 +53,7 @@ class LeaseBook {
     Duration stop_budget{};
     bool draining = false;
     StreamId stream = kNoStream;  // kNoStream: detached, its leases wait for a Hello
-    MonoTime alive_at;            // its Hello or its latest Beat; while attached
+    MonoTime alive_at;            // its Hello or its latest KeepAlive; while attached
     MonoTime detached_at;
     std::uint64_t credits = 0;                    // granted since Welcome
     std::uint64_t offers = 0;                     // made since Welcome
@@ -80,19 +80,19 @@ class LeaseBook {
     std::vector<Lease> lost;  // held by this executor until now, but not listed; latest id first
   };
 
-  explicit LeaseBook(LeaseLimits limits) : limits_(limits) {}
+  explicit LeaseTable(LeaseLimits limits) : limits_(limits) {}
 
   Attached Attach(StreamId stream, const dispatch::Hello& hello, MonoTime now);
   // A lease of an earlier life of ingest: held by an executor that is away since `now`.
   void Restore(const std::string& executor_id, const Lease& lease, bool running, MonoTime now);
   // What the stream's executor was offered and has not taken, when it drains: after saying so it
   // takes nothing, and what it took before it has told before. Latest id first, as Lost.
-  std::vector<Lease> Untaken(StreamId stream) const;
-  // The stream's executor has sent a Beat.
+  std::vector<Lease> UnacceptedOffers(StreamId stream) const;
+  // The stream's executor has sent a KeepAlive.
   void KeepAlive(StreamId stream, MonoTime now);
-  // The streams of executors from which no Hello and no Beat came for the time to live, the longest
-  // silent first. Only Beats count: gRPC answers pings for a process that is stopped, and messages
-  // from before it was stopped still arrive.
+  // The streams of executors from which no Hello and no KeepAlive came for the time to live, the
+  // longest silent first. Only Beats count: gRPC answers pings for a process that is stopped, and
+  // messages from before it was stopped still arrive.
   std::vector<StreamId> SilentBy(MonoTime now) const;
   // The leases of the stream's executor wait for a Hello from now on.
   void Detach(StreamId stream, MonoTime now);
@@ -100,7 +100,7 @@ class LeaseBook {
   void SetDraining(StreamId stream);
 
   // The attached executor with the most free slots, or null.
-  const Executor* MostFree() const;
+  const Executor* LeastLoaded() const;
   void Offer(const Executor& executor, const Lease& lease, MonoTime now);
 
   // The lease if it is current and held by the executor of this stream, else null.
@@ -126,11 +126,11 @@ class LeaseBook {
     StreamId stream = kNoStream;  // where a Cancel can be sent, if anywhere
     bool ttl_expired = false;
   };
-  std::vector<Lost> LostBy(MonoTime now) const;
+  std::vector<Lost> ExpiredBy(MonoTime now) const;
   // Forgets executors that are detached and hold nothing. One whose offers are delayed is
   // remembered for the time to live, or until more than `max_remembered` left after it.
   void ForgetIdle(MonoTime now);
-  // The next moment at which LostBy or SilentBy returns something new, or ResumeOffers has an
+  // The next moment at which ExpiredBy or SilentBy returns something new, or ResumeOffers has an
   // effect.
   std::optional<MonoTime> NextDeadline() const;
 
@@ -157,10 +157,10 @@ class LeaseBook {
   std::map<std::string, HeldLease> leases_;
   // Leases offered to attached executors by the end of their time to be accepted, executors that
   // are away by the end of their time to come back, and attached executors by the end of their time
-  // to send a Beat: what is due is found without looking at all.
+  // to send a KeepAlive: what is due is found without looking at all.
   std::set<std::pair<MonoTime, std::string>> to_accept_;
   std::set<std::pair<MonoTime, std::string>> to_return_;
-  std::set<std::pair<MonoTime, std::string>> to_beat_;
+  std::set<std::pair<MonoTime, std::string>> to_keep_alive_;
   // Executors by the end of the delay of their offers.
   std::set<std::pair<MonoTime, std::string>> to_resume_;
 };

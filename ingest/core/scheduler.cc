@@ -65,7 +65,7 @@ Persist Scheduler::ChangeOf(const IncidentRecord& record) {
 
 void Scheduler::OnHello(StreamId stream, const dispatch::Hello& hello, const Instant& now,
                         Effects& effects) {
-  const LeaseBook::Attached attached = leases_.Attach(stream, hello, now.mono);
+  const LeaseTable::Attached attached = leases_.Attach(stream, hello, now.mono);
   if (attached.superseded != kNoStream) effects.push_back(CloseSuperseded{attached.superseded});
   dispatch::Welcome welcome{{}, options_.leases.keep_alive_interval, options_.leases.lease_ttl, {}};
   for (const Lease& lease : attached.kept) {
@@ -105,8 +105,8 @@ void Scheduler::OnAccepted(StreamId stream, const Lease& lease, Effects& effects
 void Scheduler::OnRejected(StreamId stream, const Lease& lease, const std::string& reason,
                            const Instant& now, Effects& effects) {
   // What was already accepted cannot be rejected any more; a stale rejection changes nothing.
-  const LeaseBook::HeldLease* held = leases_.Current(stream, lease);
-  if (held == nullptr || held->state != LeaseBook::LeaseState::kOffered) return;
+  const LeaseTable::HeldLease* held = leases_.Current(stream, lease);
+  if (held == nullptr || held->state != LeaseTable::LeaseState::kOffered) return;
   IncidentRecord& record = *incidents_.Find(lease.incident_id);
   EndLease(record, false, std::nullopt, now, effects);
   leases_.SlowOffers(stream, record.offered_at, now.mono);
@@ -158,7 +158,8 @@ void Scheduler::OnResult(StreamId stream, const Lease& lease, const Outcome& out
   Dispatch(now, effects);
 }
 
-void Scheduler::OnBeat(StreamId stream, std::uint64_t seq, const Instant& now, Effects& effects) {
+void Scheduler::OnKeepAlive(StreamId stream, std::uint64_t seq, const Instant& now,
+                            Effects& effects) {
   if (leases_.OfStream(stream) == nullptr) return;
   leases_.KeepAlive(stream, now.mono);
   effects.push_back(ToExecutor{stream, dispatch::KeepAliveAck{seq}});
@@ -173,7 +174,7 @@ void Scheduler::OnStreamClosed(StreamId stream, const Instant& now, Effects& eff
 }
 
 void Scheduler::Detach(StreamId stream, const Instant& now, Effects& effects) {
-  const std::vector<Lease> untaken = leases_.Untaken(stream);
+  const std::vector<Lease> untaken = leases_.UnacceptedOffers(stream);
   leases_.Detach(stream, now.mono);
   // Nobody comes back for them: neither a drain nor the next executor is to wait for their time to
   // live.
@@ -184,7 +185,7 @@ void Scheduler::Detach(StreamId stream, const Instant& now, Effects& effects) {
 
 void Scheduler::DetachSilent(const Instant& now, Effects& effects) {
   for (const StreamId stream : leases_.SilentBy(now.mono)) {
-    const LeaseBook::Executor& executor = *leases_.OfStream(stream);
+    const LeaseTable::Executor& executor = *leases_.OfStream(stream);
     effects.push_back(
         CancelSilent{stream, executor.id, now.mono - executor.alive_at, executor.leases.size()});
     Detach(stream, now, effects);
@@ -193,7 +194,7 @@ void Scheduler::DetachSilent(const Instant& now, Effects& effects) {
 
 void Scheduler::OnTimer(const Instant& now, Effects& effects) {
   DetachSilent(now, effects);
-  for (const LeaseBook::Lost& lost : leases_.LostBy(now.mono)) {
+  for (const LeaseTable::Lost& lost : leases_.ExpiredBy(now.mono)) {
     if (lost.ttl_expired) {
       ++clusters_[incidents_.Find(lost.lease.incident_id)->cluster].counters.leases_expired;
     } else {
@@ -254,7 +255,7 @@ void Scheduler::BeginDrain(Effects& effects) {
 void Scheduler::CancelRunning(const std::string& reason, Effects& effects) {
   cancel_reason_ = reason;
   for (const auto& [id, held] : leases_.leases()) {
-    const LeaseBook::Executor& executor = leases_.executors().at(held.executor_id);
+    const LeaseTable::Executor& executor = leases_.executors().at(held.executor_id);
     if (!executor.sidecar || !executor.attached()) continue;
     effects.push_back(ToExecutor{executor.stream, dispatch::Cancel{held.lease, reason}});
   }
@@ -307,7 +308,7 @@ void Scheduler::EndLease(IncidentRecord& record, bool ran, std::optional<RunStat
   } else {
     rate_.Withdraw(record.offered_at);
   }
-  if (breaker_.OnLeaseEnded(record.era, status, now.mono)) TellBreaker(effects);
+  if (breaker_.OnLeaseEnded(record.generation, status, now.mono)) TellBreaker(effects);
   TakeTurn(record.cluster);
 }
 
@@ -316,7 +317,7 @@ void Scheduler::Requeue(IncidentRecord& record, const std::string& reason, const
   Cluster& cluster = clusters_[record.cluster];
   record.state = IncidentState::kQueued;
   record.since = now.wall;
-  record.place = waiting_.PushFront(record.cluster, BandOf(record.incident.event.severity),
+  record.place = waiting_.PushFront(record.cluster, PriorityOf(record.incident.event.severity),
                                     {record.incident.id, now.mono - record.waited});
   ++cluster.counters.requeued;
   ArmSweep(now);
@@ -374,13 +375,14 @@ void Scheduler::TakeTurn(ClusterIndex index) {
   turns_.push_back(index);
 }
 
-Scheduler::Hindrance Scheduler::WhyNothingIsLeased(MonoTime now) const {
-  if (draining_) return Hindrance::kDraining;
-  if (breaker_.state() == CircuitBreaker::State::kOpen) return Hindrance::kBreakerOpen;
-  if (!breaker_.AdmitsLease()) return Hindrance::kBreakerProbing;
-  if (leases_.leases().size() >= options_.max_concurrent_agents) return Hindrance::kAllBusy;
-  if (const auto next = rate_.NextDeadline(); next && now < *next) return Hindrance::kRunRate;
-  if (leases_.MostFree() != nullptr) return Hindrance::kNone;
+Scheduler::WaitReason Scheduler::WhyNothingIsLeased(MonoTime now) const {
+  if (draining_) return WaitReason::kDraining;
+  if (breaker_.state() == CircuitBreaker::State::kOpen) return WaitReason::kBreakerOpen;
+  if (!breaker_.AdmitsLease()) return WaitReason::kBreakerProbing;
+  if (leases_.leases().size() >= options_.max_concurrent_agents) return WaitReason::kAllBusy;
+  if (const auto next = rate_.NextDeadline(); next && now < *next)
+    return WaitReason::kHourlyRunLimit;
+  if (leases_.LeastLoaded() != nullptr) return WaitReason::kNone;
   bool attached = false;
   bool slowed = false;  // an executor that has a free slot
   for (const auto& [id, executor] : leases_.executors()) {
@@ -390,21 +392,21 @@ Scheduler::Hindrance Scheduler::WhyNothingIsLeased(MonoTime now) const {
         executor.credits > executor.offers && executor.leases.size() < executor.slots;
     slowed = slowed || (has_slot && executor.next_offer);
   }
-  return slowed     ? Hindrance::kOffersDelayed
-         : attached ? Hindrance::kNoFreeSlot
-                    : Hindrance::kNoExecutor;
+  return slowed     ? WaitReason::kOffersDelayed
+         : attached ? WaitReason::kNoFreeSlot
+                    : WaitReason::kNoExecutor;
 }
 
-Scheduler::Hindrance Scheduler::WhyNotLeased(ClusterIndex cluster, MonoTime now) const {
-  const Hindrance of_all = WhyNothingIsLeased(now);
+Scheduler::WaitReason Scheduler::WhyNotLeased(ClusterIndex cluster, MonoTime now) const {
+  const WaitReason of_all = WhyNothingIsLeased(now);
   const bool busy = clusters_[cluster].leased >= options_.max_agents_per_cluster;
-  return of_all == Hindrance::kNone && busy ? Hindrance::kClusterBusy : of_all;
+  return of_all == WaitReason::kNone && busy ? WaitReason::kClusterBusy : of_all;
 }
 
 void Scheduler::Dispatch(const Instant& now, Effects& effects) {
   rate_.Forget(now.mono);
   leases_.ResumeOffers(now.mono);
-  while (!turns_.empty() && WhyNothingIsLeased(now.mono) == Hindrance::kNone) {
+  while (!turns_.empty() && WhyNothingIsLeased(now.mono) == WaitReason::kNone) {
     const ClusterIndex index = turns_.front();
     turns_.pop_front();
     clusters_[index].in_turn = false;
@@ -424,14 +426,14 @@ void Scheduler::LeaseNext(ClusterIndex index, const Instant& now, Effects& effec
   }
   if (!next) return;
   IncidentRecord& record = *incidents_.Find(next->incident_id);
-  const LeaseBook::Executor& executor = *leases_.MostFree();
+  const LeaseTable::Executor& executor = *leases_.LeastLoaded();
   const Lease lease{record.incident.id, ++record.attempt};
   record.waited = now.mono - next->waiting_since;
   record.state = IncidentState::kOffered;
   record.since = record.leased_at = now.wall;
   record.started = false;
   record.offered_at = now.mono;
-  record.era = breaker_.OnLeased();
+  record.generation = breaker_.OnLeased();
   record.outcome.reset();  // of an attempt before
   record.executor_id = executor.id;
   rate_.Begin(now.mono);

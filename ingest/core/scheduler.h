@@ -16,11 +16,11 @@
 #include "ingest/core/dedup_window.h"
 #include "ingest/core/effects.h"
 #include "ingest/core/event_filter.h"
+#include "ingest/core/hourly_run_limit.h"
 #include "ingest/core/incident_journal.h"
+#include "ingest/core/incident_queues.h"
 #include "ingest/core/incident_table.h"
 #include "ingest/core/lease_table.h"
-#include "ingest/core/hourly_run_limit.h"
-#include "ingest/core/incident_queues.h"
 
 namespace runner::ingest {
 
@@ -38,7 +38,7 @@ struct ClusterOptions {
 struct SchedulerOptions {
   std::vector<ClusterOptions> clusters;  // names are unique; SetClusters may replace them
   // Names in one life of the process, removed ones with them: their counters stay.
-  std::size_t most_clusters = 40'000;
+  std::size_t max_clusters = 40'000;
   DedupKey dedup_key = DedupKey::kResource;
   DedupWindow::Options dedup;
   CircuitBreaker::Options breaker;
@@ -97,7 +97,7 @@ class Scheduler {
   // Other clusters are configured from now on; names are unique. A new name gets the next index, a
   // known one keeps its own, with counters and queue, and takes the new rules. One that is missing
   // is removed: it has no name any more by which events could come, but what waits and runs of it
-  // is finished as ever. False, and nothing has changed: there would be more than `most_clusters`.
+  // is finished as ever. False, and nothing has changed: there would be more than `max_clusters`.
   bool SetClusters(const std::vector<ClusterOptions>& clusters);
 
   // How an event was found. A backfilled one occurred before ingest subscribed: it never escalates,
@@ -119,7 +119,7 @@ class Scheduler {
   void OnStarted(StreamId stream, const Lease& lease, const Instant& now, Effects& effects);
   void OnResult(StreamId stream, const Lease& lease, const Outcome& outcome, const Instant& now,
                 Effects& effects);
-  void OnBeat(StreamId stream, std::uint64_t seq, const Instant& now, Effects& effects);
+  void OnKeepAlive(StreamId stream, std::uint64_t seq, const Instant& now, Effects& effects);
   void OnExecutorDraining(StreamId stream);
   void OnStreamClosed(StreamId stream, const Instant& now, Effects& effects);
 
@@ -167,19 +167,19 @@ class Scheduler {
   void ResetBreaker(const Instant& now, Effects& effects);
 
   // Why nothing of a cluster, of which incidents wait, is leased now.
-  enum class Hindrance {
+  enum class WaitReason {
     kNone,
     kDraining,
     kBreakerOpen,
     kBreakerProbing,
     kClusterBusy,
     kAllBusy,
-    kRunRate,
+    kHourlyRunLimit,
     kNoExecutor,
     kNoFreeSlot,
     kOffersDelayed  // an executor has rejected an offer, and the next one is due later
   };
-  Hindrance WhyNotLeased(ClusterIndex cluster, MonoTime now) const;
+  WaitReason WhyNotLeased(ClusterIndex cluster, MonoTime now) const;
 
   // What metrics, health and admin show. Valid until the next input.
   struct ClusterView {
@@ -197,8 +197,8 @@ class Scheduler {
   std::size_t cluster_count() const { return clusters_.size(); }
   const SchedulerCounters& counters() const { return counters_; }
   const CircuitBreaker& breaker() const { return breaker_; }
-  const WaitingIncidents& waiting() const { return waiting_; }
-  const LeaseBook& leases() const { return leases_; }
+  const IncidentQueues& waiting() const { return waiting_; }
+  const LeaseTable& leases() const { return leases_; }
   const IncidentTable& incidents() const { return incidents_; }
   bool draining() const { return draining_; }
   const SchedulerOptions& options() const { return options_; }
@@ -260,7 +260,7 @@ class Scheduler {
   void TellBreaker(Effects& effects) const;
 
   // What keeps every cluster waiting.
-  Hindrance WhyNothingIsLeased(MonoTime now) const;
+  WaitReason WhyNothingIsLeased(MonoTime now) const;
   void TakeTurn(ClusterIndex cluster);
   bool Eligible(ClusterIndex cluster) const;
   void Dispatch(const Instant& now, Effects& effects);
@@ -271,12 +271,12 @@ class Scheduler {
   std::vector<Cluster> clusters_;
   std::unordered_map<std::string, ClusterIndex> cluster_by_name_;  // with those that were removed
   std::deque<ClusterIndex> turns_;  // clusters that could run an agent, in the order of turns
-  WaitingIncidents waiting_;
+  IncidentQueues waiting_;
   IncidentTable incidents_;
   DedupWindow dedup_;
   CircuitBreaker breaker_;
-  RunRate rate_;
-  LeaseBook leases_;
+  HourlyRunLimit rate_;
+  LeaseTable leases_;
   SchedulerCounters counters_;
   std::optional<MonoTime> next_sweep_;
   bool draining_ = false;

@@ -16,7 +16,7 @@ bool Scheduler::SetClusters(const std::vector<ClusterOptions>& clusters) {
   const auto added = std::count_if(
       clusters.begin(), clusters.end(),
       [this](const ClusterOptions& cluster) { return !cluster_by_name_.contains(cluster.name); });
-  if (clusters_.size() + static_cast<std::size_t>(added) > options_.most_clusters) return false;
+  if (clusters_.size() + static_cast<std::size_t>(added) > options_.max_clusters) return false;
   for (Cluster& cluster : clusters_) cluster.configured = false;
   for (const ClusterOptions& cluster : clusters) {
     const auto known = cluster_by_name_.find(cluster.name);

@@ -33,7 +33,8 @@ Scheduler::Admission Scheduler::Queue(ClusterIndex index, Incident incident, con
   accepted.since = now.wall;
   IncidentRecord& record = incidents_.Add(std::move(accepted));
   const std::string id = record.incident.id;
-  record.place = waiting_.PushBack(index, BandOf(record.incident.event.severity), {id, now.mono});
+  record.place =
+      waiting_.PushBack(index, PriorityOf(record.incident.event.severity), {id, now.mono});
   dedup_.OnQueued(key, id, now.mono);
   ++clusters_[index].counters.queued;
   Persist added = ChangeOf(record);
@@ -89,7 +90,7 @@ void Scheduler::Merge(IncidentRecord& record, const FaultEvent& event, Effects& 
   incident.last_seen = std::max(incident.last_seen, event.received_at);
   if (event.severity <= incident.event.severity) return;
   incident.event.severity = event.severity;
-  if (BandOf(event.severity) == Band::kCritical) {
+  if (PriorityOf(event.severity) == Priority::kCritical) {
     record.place = waiting_.Raise(record.cluster, record.place);
   }
   // How often it came is told with the next change: it is not worth a commit for every repeat.
@@ -117,7 +118,7 @@ std::optional<Scheduler::Admission> Scheduler::Rejected(ClusterIndex index,
   const std::size_t waiting = waiting_.size();
   std::optional<ClusterQueue::Entry> victim;
   if (options_.overflow_policy == OverflowPolicy::kDropOldest) {
-    victim = waiting_.PopVictim(full, BandOf(newcomer.event.severity));
+    victim = waiting_.PopVictim(full, PriorityOf(newcomer.event.severity));
   }
   if (!victim) {
     Cluster& cluster = clusters_[index];

@@ -20,7 +20,7 @@ Scheduler::Cancelled Scheduler::Cancel(const std::string& incident_id, const Ins
   record->cancel_requested = true;
   effects.push_back(ChangeOf(*record));
   const Lease lease{incident_id, record->attempt};
-  const LeaseBook::Executor& executor = leases_.executors().at(record->executor_id);
+  const LeaseTable::Executor& executor = leases_.executors().at(record->executor_id);
   // One that is away is told when it says that it still runs it.
   if (executor.attached())
     effects.push_back(ToExecutor{executor.stream, dispatch::Cancel{lease, kCancelled}});

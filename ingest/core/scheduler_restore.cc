@@ -80,7 +80,7 @@ void Scheduler::RestoreOne(RestoredIncident restored, ClusterIndex index, const 
     ++cluster.leased;
     ++cluster.counters.leases_restored;
   } else {
-    record.place = waiting_.PushBack(index, BandOf(record.incident.event.severity),
+    record.place = waiting_.PushBack(index, PriorityOf(record.incident.event.severity),
                                      {id, since - record.waited});
     ++cluster.counters.restored;
   }

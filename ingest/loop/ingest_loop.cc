@@ -15,7 +15,7 @@ namespace {
 // Of one error in a row: each of the first, then one line for so many.
 constexpr int kRepeatsLogged = 10;
 constexpr int kRepeatsCounted = 100;
-constexpr int kMostSweepFailures = 10;  // of one sweep
+constexpr int kMaxSweepFailures = 10;  // of one sweep
 constexpr Duration kCheckInterval = std::chrono::minutes(1);
 // A drain waits this long at the most for executors that were told to stop.
 constexpr Duration kMaxStopBudget = std::chrono::hours(1);
@@ -239,7 +239,7 @@ void IngestLoop::OnTimer() {
 // goes wrong with many is tried again by the next sweep: neither the loop nor the log is flooded.
 void IngestLoop::Sweep() {
   bool more = true;
-  for (int failures = 0; more && failures < kMostSweepFailures;) {
+  for (int failures = 0; more && failures < kMaxSweepFailures;) {
     try {
       more = Step([](Scheduler& s, const Instant& now, Effects& effects) {
         return s.ExpireNext(now, effects);
@@ -298,7 +298,7 @@ struct Heard {
     scheduler.OnResult(stream, result.lease, result.outcome, now, effects);
   }
   void operator()(const dispatch::KeepAlive& keep_alive) const {
-    scheduler.OnBeat(stream, keep_alive.seq, now, effects);
+    scheduler.OnKeepAlive(stream, keep_alive.seq, now, effects);
   }
   void operator()(const dispatch::Draining&) const { scheduler.OnExecutorDraining(stream); }
 };

@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "common/domain/dispatch.h"
-#include "common/observability/logger.h"
 #include "common/loop/timers.h"
+#include "common/observability/logger.h"
 #include "ingest/core/commit_gate.h"
 #include "ingest/core/connection_board.h"
 #include "ingest/core/decision_log.h"
@@ -54,7 +54,7 @@ class IngestLoop final : public ConnectionListener {
   void Restore();
 
   // Runs one input of the scheduler and carries out its effects:
-  //   loop.Step([&](Scheduler& s, const Instant& now, Effects& out) { s.OnBeat(...); });
+  //   loop.Step([&](Scheduler& s, const Instant& now, Effects& out) { s.OnKeepAlive(...); });
   template <typename Input>
   auto Step(Input input) {
     Effects effects;
@@ -113,7 +113,7 @@ class IngestLoop final : public ConnectionListener {
   std::uint64_t invariant_violations() const { return invariant_violations_; }
   const ConnectionBoard& connections() const { return connections_; }
   // What became of the latest events.
-  const DecisionRing& decisions() const { return decisions_; }
+  const DecisionLog& decisions() const { return decisions_; }
   // Connections that are subscribed, for readiness; any thread.
   std::size_t subscribed() const { return subscribed_.load(std::memory_order_relaxed); }
 
@@ -148,7 +148,7 @@ class IngestLoop final : public ConnectionListener {
   IncidentJournal& journal_;
   CommitGate gate_;
   ConnectionBoard connections_;
-  DecisionRing decisions_;
+  DecisionLog decisions_;
   const OverflowPolicy overflow_policy_;
   const Duration max_queue_age_;
   const Duration breaker_cooldown_;

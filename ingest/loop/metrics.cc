@@ -4,8 +4,8 @@
 #include <stdexcept>
 #include <string_view>
 
-#include "common/loop/call_on_loop.h"
 #include "common/base/heap.h"
+#include "common/loop/call_on_loop.h"
 #include "common/observability/process_metrics.h"
 
 namespace runner::ingest {
@@ -158,16 +158,16 @@ void AddSelfChecks(const MetricsSnapshot& snapshot, MetricsPage& page) {
           snapshot.invariant_violations);
 }
 
-std::string Scrape(Inbox& inbox, IngestLoop& loop, MetricsDetail detail, MonoTime started,
+std::string Scrape(EventLoop& event_loop, IngestLoop& loop, MetricsDetail detail, MonoTime started,
                    const Logger& logger) {
-  const auto question = [&inbox, &loop, detail] {
+  const auto question = [&event_loop, &loop, detail] {
     loop.CheckInvariants();
-    return TakeSnapshot(loop, detail, inbox.Now());
+    return TakeSnapshot(loop, detail, event_loop.Now());
   };
-  const auto snapshot = AskLoop<MetricsSnapshot>(inbox, question, kScrapePatience);
+  const auto snapshot = CallOnLoop<MetricsSnapshot>(event_loop, question, kScrapePatience);
   if (!snapshot) throw std::runtime_error("the main loop does not answer");
   MetricsPage page;
-  AddProgramMetrics(page, "ingest", inbox.Now().mono - started, logger.lines_dropped());
+  AddProgramMetrics(page, "ingest", event_loop.Now().mono - started, logger.lines_dropped());
   AddProcessMetrics(page);
   AddIngestMetrics(*snapshot, page);
   return page.Text();
@@ -233,11 +233,11 @@ void AddIngestMetrics(const MetricsSnapshot& snapshot, MetricsPage& page) {
   AddSelfChecks(snapshot, page);
 }
 
-std::string ScrapeIngest(Inbox& inbox, IngestLoop& loop, MetricsDetail detail, MonoTime started,
-                         const Logger& logger) {
+std::string ScrapeIngest(EventLoop& event_loop, IngestLoop& loop, MetricsDetail detail,
+                         MonoTime started, const Logger& logger) {
   // The snapshot and the page of many clusters take ten times as much, in two arenas.
   constexpr std::size_t kLarge = 1'000'000;
-  std::string text = Scrape(inbox, loop, detail, started, logger);
+  std::string text = Scrape(event_loop, loop, detail, started, logger);
   if (text.size() > kLarge) TrimHeap();
   return text;
 }

@@ -58,7 +58,7 @@ void AddIngestMetrics(const MetricsSnapshot& snapshot, MetricsPage& page);
 // The text of /metrics; any thread but the loop's. Checks the invariants first, so that a scrape
 // that shows them broken says so. Throws std::runtime_error when the loop does not answer within
 // the time that a scrape has (kScrapePatience).
-std::string ScrapeIngest(Inbox& inbox, IngestLoop& loop, MetricsDetail detail, MonoTime started,
-                         const Logger& logger);
+std::string ScrapeIngest(EventLoop& event_loop, IngestLoop& loop, MetricsDetail detail,
+                         MonoTime started, const Logger& logger);
 
 }  // namespace runner::ingest

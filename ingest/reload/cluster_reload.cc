@@ -12,10 +12,10 @@ namespace {
 
 // No more than a log line can hold.
 std::vector<std::string> Shown(std::vector<std::string> texts) {
-  constexpr std::size_t kMost = 100;
-  if (texts.size() <= kMost) return texts;
-  const std::size_t more = texts.size() - kMost;
-  texts.resize(kMost);
+  constexpr std::size_t kMax = 100;
+  if (texts.size() <= kMax) return texts;
+  const std::size_t more = texts.size() - kMax;
+  texts.resize(kMax);
   texts.push_back("and " + std::to_string(more) + " more");
   return texts;
 }
@@ -31,7 +31,7 @@ ClusterReload::ClusterReload(const IngestConfig& config, IngestLoop& loop,
       applied_(std::move(applied)),
       clusters_(config.clusters) {}
 
-void ClusterReload::Apply(ConfigAgain again) {
+void ClusterReload::Apply(ReloadedConfig again) {
   if (loop_.draining()) return;
   if (again.problems.empty()) {
     std::vector<ClusterOptions> wanted;
@@ -44,12 +44,12 @@ void ClusterReload::Apply(ConfigAgain again) {
     }
   }
   if (!again.problems.empty()) {
-    if (again.problems == told_) return;
-    told_ = again.problems;
+    if (again.problems == last_reported_) return;
+    last_reported_ = again.problems;
     logger_.Error("Configuration not reloaded", {{"problems", Shown(std::move(again.problems))}});
     return;
   }
-  told_.clear();
+  last_reported_.clear();
   if (!again.not_applied.empty()) {
     logger_.Warn("Options that changed are not applied before a restart",
                  {{"options", Shown(std::move(again.not_applied))}});

@@ -5,9 +5,9 @@
 
 #include "common/observability/logger.h"
 #include "ingest/config/config.h"
-#include "ingest/reload/config_reload.h"
 #include "ingest/loop/ingest_loop.h"
 #include "ingest/mcp/transport/connection_thread.h"
+#include "ingest/reload/config_reload.h"
 
 namespace runner::ingest {
 
@@ -31,9 +31,9 @@ class ClusterReload {
 
   // One with problems changes nothing, nor does any while the process drains. The same problems in
   // a row are told once.
-  void Apply(ConfigAgain again);
+  void Apply(ReloadedConfig again);
   // The next problems are told also if they are the same: somebody asks.
-  void RepeatProblems() { told_.clear(); }
+  void RepeatProblems() { last_reported_.clear(); }
 
  private:
   const IngestConfig& config_;
@@ -41,8 +41,8 @@ class ClusterReload {
   ConnectionThread& connections_;
   const Logger logger_;
   const Applied applied_;
-  std::vector<ClusterConfig> clusters_;  // in effect
-  std::vector<std::string> told_;        // problems, since the latest list without
+  std::vector<ClusterConfig> clusters_;     // in effect
+  std::vector<std::string> last_reported_;  // problems, since the latest list without
 };
 
 }  // namespace runner::ingest

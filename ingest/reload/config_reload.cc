@@ -21,8 +21,8 @@ std::vector<std::string> Differences(const LogFields& before, const LogFields& a
 
 }  // namespace
 
-ConfigAgain ReadAgain(const IngestConfig& config, const ConfigTable& table, int argc,
-                      const char* const* argv, const EnvironmentLookup& environment) {
+ReloadedConfig ReloadConfig(const IngestConfig& config, const ConfigTable& table, int argc,
+                            const char* const* argv, const EnvironmentLookup& environment) {
   IngestConfig now;
   ConfigTable table_now = MakeConfigTable(&now, &config);
   // Whatever is wrong with a file: the process that it is for runs already.

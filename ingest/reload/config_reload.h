@@ -9,7 +9,7 @@
 namespace runner::ingest {
 
 // What the configuration says now, as far as it may change while the process runs: the clusters.
-struct ConfigAgain {
+struct ReloadedConfig {
   std::vector<std::string> problems;  // if there are any, nothing else counts
   std::vector<ClusterConfig> clusters;
   std::vector<std::string> not_applied;  // options that changed as well, as the file calls them
@@ -17,7 +17,7 @@ struct ConfigAgain {
 
 // Reads the configuration again, with the arguments and the environment of the start. `config` and
 // `table` are those of the start, and are only read: any thread, for as long as nobody writes them.
-ConfigAgain ReadAgain(const IngestConfig& config, const ConfigTable& table, int argc,
-                      const char* const* argv, const EnvironmentLookup& environment);
+ReloadedConfig ReloadConfig(const IngestConfig& config, const ConfigTable& table, int argc,
+                            const char* const* argv, const EnvironmentLookup& environment);
 
 }  // namespace runner::ingest

@@ -7,15 +7,16 @@
 namespace runner::ingest {
 
 ConfigWatch::ConfigWatch(const Clock& clock, const Start& start, const IngestConfig& config,
-                         const ConfigTable& table, Inbox& inbox, ClusterReload& reload,
+                         const ConfigTable& table, EventLoop& event_loop, ClusterReload& reload,
                          const Logger& logger)
     : logger_(logger), reload_(reload) {
   if (table.file_path().empty()) return;
-  const auto read = [&config, &table, &inbox, &reload, start]() -> FileWatch::Reading {
-    ConfigAgain again = ReadAgain(config, table, start.argc, start.argv, ProcessEnvironment());
+  const auto read = [&config, &table, &event_loop, &reload, start]() -> FileWatch::Reading {
+    ReloadedConfig again =
+        ReloadConfig(config, table, start.argc, start.argv, ProcessEnvironment());
     const bool is_good = again.problems.empty();
-    const auto post = [&inbox, &reload, again = std::move(again)] {
-      inbox.Post([&reload, again] { reload.Apply(again); });
+    const auto post = [&event_loop, &reload, again = std::move(again)] {
+      event_loop.Post([&reload, again] { reload.Apply(again); });
     };
     return {post, is_good};
   };

@@ -3,11 +3,11 @@
 #include <optional>
 
 #include "common/config/option_table.h"
-#include "common/loop/file_watch.h"
 #include "common/loop/event_loop.h"
+#include "common/loop/file_watch.h"
 #include "common/observability/logger.h"
-#include "ingest/reload/cluster_reload.h"
 #include "ingest/config/config.h"
+#include "ingest/reload/cluster_reload.h"
 
 namespace runner::ingest {
 
@@ -26,7 +26,8 @@ class ConfigWatch {
 
   // All of these outlive this; `config` and `table` are those of the start, and stay as they are.
   ConfigWatch(const Clock& clock, const Start& start, const IngestConfig& config,
-              const ConfigTable& table, Inbox& inbox, ClusterReload& reload, const Logger& logger);
+              const ConfigTable& table, EventLoop& event_loop, ClusterReload& reload,
+              const Logger& logger);
 
   // SIGHUP came.
   void OnHangup(bool draining);

@@ -6,17 +6,17 @@
 #include <system_error>
 #include <utility>
 
+#include "common/base/utf8.h"
+#include "common/base/values.h"
 #include "common/loop/call_on_loop.h"
 #include "common/observability/build_info.h"
-#include "common/base/values.h"
-#include "common/base/utf8.h"
 #include "common/rpc/wire.h"
 #include "ingest/mcp/protocol/fault_decoder.h"
 
 namespace runner::ingest {
 namespace {
 
-constexpr Duration kPatience = std::chrono::seconds(1);
+constexpr Duration kRpcTimeout = std::chrono::seconds(1);
 constexpr std::uint32_t kDefaultLimit = 100;
 constexpr std::uint32_t kMaxLimit = 1000;
 constexpr std::uint32_t kDefaultExplanations = 10;
@@ -134,7 +134,7 @@ v1::EventExplanation ToExplanation(const EventDecision& decision, const Schedule
   explanation.set_severity(std::string(ToString(decision.severity)));
   *explanation.mutable_resource() = ToProto(decision.resource);
   *explanation.mutable_received_at() = ToProto(decision.received_at);
-  explanation.set_decision(std::string(decision.fate));
+  explanation.set_decision(std::string(decision.disposition));
   explanation.set_incident_id(decision.incident_id);
   explanation.set_explanation(SanitizeUtf8(Explain(decision, scheduler, now)));
   return explanation;
@@ -142,12 +142,13 @@ v1::EventExplanation ToExplanation(const EventDecision& decision, const Schedule
 
 }  // namespace
 
-AdminService::AdminService(Inbox& inbox, IngestLoop& loop, CallGuard& guard, Endpoints endpoints)
-    : inbox_(inbox),
+AdminService::AdminService(EventLoop& event_loop, IngestLoop& loop, TokenAuth& token_auth,
+                           Endpoints endpoints)
+    : event_loop_(event_loop),
       loop_(loop),
-      guard_(guard),
+      token_auth_(token_auth),
       endpoints_(std::move(endpoints)),
-      started_(inbox.Now().mono) {}
+      started_(event_loop.Now().mono) {}
 
 grpc::ServerUnaryReactor* AdminService::GetStatus(grpc::CallbackServerContext* context,
                                                   const v1::GetStatusRequest* request,
@@ -216,9 +217,9 @@ grpc::Status AdminService::AnswerGetStatus(const grpc::ServerContextBase*,
                                            v1::GetStatusResponse* response) {
   const auto begin = ParsePageToken(request->page_token());
   if (!begin) return NoPageToken(request->page_token());
-  auto status = AskLoop<v1::GetStatusResponse>(
-      inbox_, [this, begin, size = request->page_size()] { return Status(*begin, size); },
-      kPatience);
+  auto status = CallOnLoop<v1::GetStatusResponse>(
+      event_loop_, [this, begin, size = request->page_size()] { return Status(*begin, size); },
+      kRpcTimeout);
   if (!status) return Busy();
   *response = *std::move(status);
   return grpc::Status::OK;
@@ -228,7 +229,7 @@ v1::GetStatusResponse AdminService::Status(ClusterIndex begin, std::uint32_t pag
   const Scheduler& scheduler = loop_.scheduler();
   v1::GetStatusResponse status;
   status.set_version(GetBuildInfo().version);
-  *status.mutable_uptime() = ToProto(inbox_.Now().mono - started_);
+  *status.mutable_uptime() = ToProto(event_loop_.Now().mono - started_);
   status.set_draining(scheduler.draining());
   std::uint64_t queued = 0;
   PageLimit page(page_size, kMaxAnswerBytes);
@@ -284,18 +285,18 @@ grpc::Status AdminService::AnswerListClusters(const grpc::ServerContextBase*,
   const auto begin = ParsePageToken(request->page_token());
   if (!begin) return NoPageToken(request->page_token());
   using List = std::optional<v1::ListClustersResponse>;
-  auto list = AskLoop<List>(
-      inbox_,
+  auto list = CallOnLoop<List>(
+      event_loop_,
       [this, begin, size = request->page_size(), wanted = request->cluster()]() -> List {
         if (wanted.empty()) return Clusters(*begin, size);
         const auto index = loop_.scheduler().ClusterOf(wanted);
         if (!index) return std::nullopt;
         v1::ListClustersResponse found;
-        *found.add_clusters() = ToConnection(wanted, endpoints_.at(wanted),
-                                             loop_.connections().Of(*index), inbox_.Now().mono);
+        *found.add_clusters() = ToConnection(
+            wanted, endpoints_.at(wanted), loop_.connections().Of(*index), event_loop_.Now().mono);
         return found;
       },
-      kPatience);
+      kRpcTimeout);
   if (!list) return Busy();
   if (!*list) return NoSuchCluster(request->cluster());
   *response = **std::move(list);
@@ -309,8 +310,8 @@ v1::ListClustersResponse AdminService::Clusters(ClusterIndex begin, std::uint32_
   for (ClusterIndex i = begin; i < scheduler.cluster_count(); ++i) {
     const auto view = scheduler.View(i);
     if (!view.configured) continue;
-    v1::ClusterConnection connection = ToConnection(view.name, endpoints_.at(view.name),
-                                                    loop_.connections().Of(i), inbox_.Now().mono);
+    v1::ClusterConnection connection = ToConnection(
+        view.name, endpoints_.at(view.name), loop_.connections().Of(i), event_loop_.Now().mono);
     if (!page.Add(connection.ByteSizeLong())) {
       found.set_next_page_token(std::to_string(i));
       break;
@@ -329,8 +330,8 @@ grpc::Status AdminService::AnswerListIncidents(const grpc::ServerContextBase*,
   }
   const std::uint32_t limit =
       std::min(request->limit() == 0 ? kDefaultLimit : request->limit(), kMaxLimit);
-  auto found = AskLoop<v1::ListIncidentsResponse>(
-      inbox_,
+  auto found = CallOnLoop<v1::ListIncidentsResponse>(
+      event_loop_,
       [this, cluster = request->cluster(), state = request->state(), limit] {
         v1::ListIncidentsResponse list;
         PageLimit page(0, kMaxAnswerBytes);
@@ -348,7 +349,7 @@ grpc::Status AdminService::AnswerListIncidents(const grpc::ServerContextBase*,
         }
         return list;
       },
-      kPatience);
+      kRpcTimeout);
   if (!found) return Busy();
   *response = *std::move(found);
   return grpc::Status::OK;
@@ -358,14 +359,14 @@ grpc::Status AdminService::AnswerGetIncident(const grpc::ServerContextBase*,
                                              const v1::GetIncidentRequest* request,
                                              v1::GetIncidentResponse* response) {
   using Found = std::optional<v1::IncidentStatus>;
-  const auto found = AskLoop<Found>(
-      inbox_,
+  const auto found = CallOnLoop<Found>(
+      event_loop_,
       [this, id = request->incident_id()]() -> Found {
         const IncidentRecord* record = loop_.scheduler().incidents().Find(id);
         if (record == nullptr) return std::nullopt;
         return ToStatus(*record, true);
       },
-      kPatience);
+      kRpcTimeout);
   if (!found) return Busy();
   if (!*found) return {grpc::StatusCode::NOT_FOUND, "no such incident, or forgotten"};
   *response->mutable_incident() = **found;
@@ -375,20 +376,20 @@ grpc::Status AdminService::AnswerGetIncident(const grpc::ServerContextBase*,
 grpc::Status AdminService::AnswerSubmitEvent(const grpc::ServerContextBase* context,
                                              const v1::SubmitEventRequest* request,
                                              v1::SubmitEventResponse* response) {
-  if (grpc::Status refused = guard_.Check(*context); !refused.ok()) return refused;
+  if (grpc::Status refused = token_auth_.Check(*context); !refused.ok()) return refused;
   const auto severity = request->severity().empty() ? std::optional(Severity::kWarning)
                                                     : ParseSeverity(request->severity());
   if (!severity) {
     return {grpc::StatusCode::INVALID_ARGUMENT,
             "severity is one of debug, info, warning, error, critical"};
   }
-  FaultEvent event = ToEvent(*request, *severity, inbox_.Now().wall);
+  FaultEvent event = ToEvent(*request, *severity, event_loop_.Now().wall);
   if (const auto invalid = Normalize(event)) {
     return {grpc::StatusCode::INVALID_ARGUMENT, invalid->detail};
   }
   using Answer = std::pair<grpc::Status, Scheduler::Admission>;
-  const auto answer = AskLoop<Answer>(
-      inbox_,
+  const auto answer = CallOnLoop<Answer>(
+      event_loop_,
       [this, cluster = request->cluster(), event]() -> Answer {
         if (loop_.draining()) return {Busy(), {}};
         const auto index = loop_.scheduler().ClusterOf(cluster);
@@ -398,7 +399,7 @@ grpc::Status AdminService::AnswerSubmitEvent(const grpc::ServerContextBase* cont
                   return scheduler.OnEvent(*index, event, now, effects);
                 })};
       },
-      kPatience);
+      kRpcTimeout);
   if (!answer) return Busy();
   if (!answer->first.ok()) return answer->first;
   const Scheduler::Admission& admission = answer->second;
@@ -415,26 +416,26 @@ grpc::Status AdminService::AnswerSubmitEvent(const grpc::ServerContextBase* cont
 grpc::Status AdminService::AnswerExplainEvent(const grpc::ServerContextBase*,
                                               const v1::ExplainEventRequest* request,
                                               v1::ExplainEventResponse* response) {
-  const DecisionRing::Query query{request->cluster(), request->fault_id(), request->incident_id(),
-                                  FromProto(request->resource())};
+  const DecisionLog::Query query{request->cluster(), request->fault_id(), request->incident_id(),
+                                 FromProto(request->resource())};
   const std::uint32_t limit =
       std::min(request->limit() == 0 ? kDefaultExplanations : request->limit(), kMaxExplanations);
-  auto found = AskLoop<v1::ExplainEventResponse>(
-      inbox_,
+  auto found = CallOnLoop<v1::ExplainEventResponse>(
+      event_loop_,
       [this, query, limit] {
         v1::ExplainEventResponse list;
         for (const EventDecision* decision : loop_.decisions().Newest(query, limit)) {
-          *list.add_explanations() = ToExplanation(*decision, loop_.scheduler(), inbox_.Now());
+          *list.add_explanations() = ToExplanation(*decision, loop_.scheduler(), event_loop_.Now());
         }
         return list;
       },
-      kPatience);
+      kRpcTimeout);
   if (!found) return Busy();
   const bool asks_for_some = !query.cluster.empty() || !query.event_id.empty() ||
                              !query.incident_id.empty() || query.resource != Resource{};
   if (found->explanations().empty() && asks_for_some) {
     return {grpc::StatusCode::NOT_FOUND,
-            "no such event is among the latest " + std::to_string(DecisionRing::kCapacity) +
+            "no such event is among the latest " + std::to_string(DecisionLog::kCapacity) +
                 " valid ones; ListClusters tells whether the cluster is subscribed to"};
   }
   *response = *std::move(found);
@@ -444,10 +445,10 @@ grpc::Status AdminService::AnswerExplainEvent(const grpc::ServerContextBase*,
 grpc::Status AdminService::AnswerCancelIncident(const grpc::ServerContextBase* context,
                                                 const v1::CancelIncidentRequest* request,
                                                 v1::CancelIncidentResponse* response) {
-  if (grpc::Status refused = guard_.Check(*context); !refused.ok()) return refused;
+  if (grpc::Status refused = token_auth_.Check(*context); !refused.ok()) return refused;
   using Cancelled = Scheduler::Cancelled;
-  const auto cancelled = AskLoop<Cancelled>(
-      inbox_, [this, id = request->incident_id()] { return loop_.Cancel(id); }, kPatience);
+  const auto cancelled = CallOnLoop<Cancelled>(
+      event_loop_, [this, id = request->incident_id()] { return loop_.Cancel(id); }, kRpcTimeout);
   if (!cancelled) return Busy();
   if (*cancelled == Cancelled::kUnknown) {
     return {grpc::StatusCode::NOT_FOUND, "no such incident, or forgotten"};
@@ -462,15 +463,15 @@ grpc::Status AdminService::AnswerCancelIncident(const grpc::ServerContextBase* c
 grpc::Status AdminService::AnswerRerunIncident(const grpc::ServerContextBase* context,
                                                const v1::RerunIncidentRequest* request,
                                                v1::RerunIncidentResponse* response) {
-  if (grpc::Status refused = guard_.Check(*context); !refused.ok()) return refused;
+  if (grpc::Status refused = token_auth_.Check(*context); !refused.ok()) return refused;
   using Answer = std::optional<Scheduler::Rerun>;  // nothing: ingest is shutting down
-  const auto answer = AskLoop<Answer>(
-      inbox_,
+  const auto answer = CallOnLoop<Answer>(
+      event_loop_,
       [this, id = request->incident_id()]() -> Answer {
         if (loop_.draining()) return std::nullopt;
         return loop_.Rerun(id);
       },
-      kPatience);
+      kRpcTimeout);
   if (!answer || !*answer) return Busy();
   const Scheduler::Rerun& rerun = **answer;
   using Result = Scheduler::Rerun::Result;
@@ -502,9 +503,9 @@ grpc::Status AdminService::AnswerRerunIncident(const grpc::ServerContextBase* co
 grpc::Status AdminService::AnswerResetCircuitBreaker(const grpc::ServerContextBase* context,
                                                      const v1::ResetCircuitBreakerRequest*,
                                                      v1::ResetCircuitBreakerResponse* response) {
-  if (grpc::Status refused = guard_.Check(*context); !refused.ok()) return refused;
-  const auto before =
-      AskLoop<CircuitBreaker::State>(inbox_, [this] { return loop_.ResetBreaker(); }, kPatience);
+  if (grpc::Status refused = token_auth_.Check(*context); !refused.ok()) return refused;
+  const auto before = CallOnLoop<CircuitBreaker::State>(
+      event_loop_, [this] { return loop_.ResetBreaker(); }, kRpcTimeout);
   if (!before) return Busy();
   response->set_previous_state(std::string(ToString(*before)));
   return grpc::Status::OK;

@@ -4,9 +4,9 @@
 #include <unordered_map>
 #include <utility>
 
-#include "common/rpc/token_auth.h"
-#include "common/rpc/call_pool.h"
 #include "common/loop/event_loop.h"
+#include "common/rpc/call_pool.h"
+#include "common/rpc/token_auth.h"
 #include "ingest/loop/ingest_loop.h"
 #include "runner/v1/ingest_admin.grpc.pb.h"
 
@@ -20,7 +20,7 @@ class AdminService final : public v1::IngestAdmin::CallbackService {
   using Endpoints = std::unordered_map<std::string, std::string>;  // by cluster
 
   // `guard` is asked before anything is changed.
-  AdminService(Inbox& inbox, IngestLoop& loop, CallGuard& guard, Endpoints endpoints);
+  AdminService(EventLoop& event_loop, IngestLoop& loop, TokenAuth& token_auth, Endpoints endpoints);
 
   // Where the clusters that are configured from now on are reached. On the loop's thread.
   void SetEndpoints(Endpoints endpoints) { endpoints_ = std::move(endpoints); }
@@ -85,9 +85,9 @@ class AdminService final : public v1::IngestAdmin::CallbackService {
   v1::GetStatusResponse Status(ClusterIndex begin, std::uint32_t page_size) const;
   v1::ListClustersResponse Clusters(ClusterIndex begin, std::uint32_t page_size) const;
 
-  Inbox& inbox_;
+  EventLoop& event_loop_;
   IngestLoop& loop_;
-  CallGuard& guard_;
+  TokenAuth& token_auth_;
   Endpoints endpoints_;  // the loop's
   const MonoTime started_;
   CallPool calls_{4, 64};

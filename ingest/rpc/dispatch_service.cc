@@ -135,7 +135,7 @@ class DispatchService::Stream final
       ExhaustLocked(kTooManyBytes);
       return;
     }
-    service_.inbox_.Post([this, self = shared_from_this(), held] {
+    service_.event_loop_.Post([this, self = shared_from_this(), held] {
       service_.OnRequest(self, request_);
       request_.Clear();  // a stream at rest holds no message
       budget_->Give(id_, held);
@@ -171,7 +171,7 @@ class DispatchService::Stream final
   };
 
   void End() {
-    service_.inbox_.Post([&service = service_, id = id_] { service.OnClosed(id); });
+    service_.event_loop_.Post([&service = service_, id = id_] { service.OnClosed(id); });
     Close(grpc::Status::OK);
   }
   void CloseLocked(grpc::Status status) REQUIRES(mutex_) {
@@ -179,8 +179,8 @@ class DispatchService::Stream final
     if (first) status_ = std::move(status);
     if (!writing_) FinishLocked();
     if (!first) return;
-    service_.inbox_.Post([&inbox = service_.inbox_, weak = weak_from_this()] {
-      inbox.After(kCloseTimeout, [weak] {
+    service_.event_loop_.Post([&event_loop = service_.event_loop_, weak = weak_from_this()] {
+      event_loop.After(kCloseTimeout, [weak] {
         if (const auto stream = weak.lock()) stream->Cancel(grpc::Status::CANCELLED);
       });
     });
@@ -223,12 +223,12 @@ class DispatchService::Stream final
   grpc::Status status_ GUARDED_BY(mutex_);
 };
 
-DispatchService::DispatchService(Inbox& inbox, CallGuard& guard, Logger logger)
-    : inbox_(inbox),
-      guard_(guard),
+DispatchService::DispatchService(EventLoop& event_loop, TokenAuth& token_auth, Logger logger)
+    : event_loop_(event_loop),
+      token_auth_(token_auth),
       logger_(std::move(logger)),
       budget_(std::make_shared<Budget>()),
-      ingest_id_(UuidGenerator().Next(inbox.Now().wall)) {}
+      ingest_id_(UuidGenerator().Next(event_loop.Now().wall)) {}
 
 DispatchService::~DispatchService() = default;
 
@@ -241,7 +241,7 @@ void DispatchService::CloseStreams() {
 grpc::ServerBidiReactor<v1::ExecutorMessage, v1::IngestMessage>* DispatchService::Attach(
     grpc::CallbackServerContext* context) {
   const auto stream = std::make_shared<Stream>(*this, *context, ++last_stream_);
-  if (grpc::Status refused = guard_.Check(*context); !refused.ok()) {
+  if (grpc::Status refused = token_auth_.Check(*context); !refused.ok()) {
     stream->Refuse(std::move(refused));
     return stream.get();
   }
@@ -251,8 +251,8 @@ grpc::ServerBidiReactor<v1::ExecutorMessage, v1::IngestMessage>* DispatchService
     return stream.get();
   }
   stream->Begin();
-  inbox_.Post([this, weak = std::weak_ptr<Stream>(stream)] {
-    inbox_.After(kHelloTimeout, [this, weak] {
+  event_loop_.Post([this, weak = std::weak_ptr<Stream>(stream)] {
+    event_loop_.After(kHelloTimeout, [this, weak] {
       const auto silent = weak.lock();
       if (silent == nullptr || streams_.contains(silent->id())) return;
       silent->Close({grpc::StatusCode::DEADLINE_EXCEEDED, "no Hello in time"});
@@ -290,7 +290,7 @@ void DispatchService::OnClosed(StreamId stream) {
 }
 
 void DispatchService::Exhausted(StreamId stream, std::string peer, std::string why) {
-  inbox_.Post([this, stream, peer = std::move(peer), why = std::move(why)] {
+  event_loop_.Post([this, stream, peer = std::move(peer), why = std::move(why)] {
     LogExhausted(peer, why);
     OnClosed(stream);
   });
@@ -298,7 +298,7 @@ void DispatchService::Exhausted(StreamId stream, std::string peer, std::string w
 
 void DispatchService::LogExhausted(const std::string& peer, const std::string& why) {
   ++exhausted_;
-  const MonoTime now = inbox_.Now().mono;
+  const MonoTime now = event_loop_.Now().mono;
   if (last_log_ && now - *last_log_ < kExhaustedLogInterval) return;
   last_log_ = now;
   logger_.Warn("Executor streams ended at their bound",

@@ -7,10 +7,10 @@
 #include <string>
 #include <unordered_map>
 
-#include "common/rpc/token_auth.h"
 #include "common/loop/event_loop.h"
 #include "common/observability/logger.h"
 #include "common/rpc/session_peers.h"
+#include "common/rpc/token_auth.h"
 #include "ingest/loop/executor_streams.h"
 #include "ingest/loop/ingest_loop.h"
 #include "runner/v1/dispatch.grpc.pb.h"
@@ -26,7 +26,7 @@ namespace runner::ingest {
 class DispatchService final : public v1::Dispatcher::CallbackService, public ExecutorStreams {
  public:
   // `guard` is asked about each executor that attaches.
-  DispatchService(Inbox& inbox, CallGuard& guard, Logger logger);
+  DispatchService(EventLoop& event_loop, TokenAuth& token_auth, Logger logger);
   ~DispatchService() override;
 
   // The executors whose streams are open.
@@ -57,8 +57,8 @@ class DispatchService final : public v1::Dispatcher::CallbackService, public Exe
   // The stream, which is not attached any more; null when it was not.
   std::shared_ptr<Stream> Detach(StreamId stream);
 
-  Inbox& inbox_;
-  CallGuard& guard_;
+  EventLoop& event_loop_;
+  TokenAuth& token_auth_;
   const Logger logger_;
   const std::shared_ptr<Budget> budget_;
   const std::shared_ptr<SessionPeers> sessions_ = std::make_shared<SessionPeers>();

@@ -36,7 +36,7 @@ Printed Buf(const std::filesystem::path& directory, const Words& words) {
   command.stdout_file = directory / "buf.out";
   command.stderr_file = directory / "buf.err";
   ChildProcess process(command);
-  const std::optional<int> exit = process.WaitForExit(kPatience);
+  const std::optional<int> exit = process.WaitForExit(kRpcTimeout);
   return {exit, ReadFile(command.stdout_file), ReadFile(command.stderr_file)};
 }
 

@@ -14,10 +14,10 @@
 #include <gmock/gmock.h>
 #include <nlohmann/json.hpp>
 
-#include "ingest/mcp/transport/connection_thread.h"
 #include "ingest/mcp/protocol/jsonrpc.h"
 #include "ingest/mcp/protocol/mcp_session.h"
 #include "ingest/mcp/protocol/tool_result.h"
+#include "ingest/mcp/transport/connection_thread.h"
 #include "tests/e2e/npm_program.h"
 #include "tests/support/eventually.h"
 #include "tests/support/system_test.h"
@@ -70,7 +70,7 @@ class ConformanceTest : public ::testing::Test {
       return !failures.empty();
     });
     ingest.Terminate();
-    EXPECT_EQ(ingest.WaitForExit(kPatience), 0);
+    EXPECT_EQ(ingest.WaitForExit(kRpcTimeout), 0);
     if (failures.empty()) return ingest.log().Tail(20);
     return failures.front().at("error");
   }
@@ -78,7 +78,7 @@ class ConformanceTest : public ::testing::Test {
   // Ends the scenario: the suite must have made exactly these checks, and none may have failed.
   void ExpectPassed(const std::set<std::string>& expected) {
     server_->Terminate();
-    EXPECT_EQ(server_->WaitForExit(kPatience), 0) << ReadFile(directory_.path() / "suite.err");
+    EXPECT_EQ(server_->WaitForExit(kRpcTimeout), 0) << ReadFile(directory_.path() / "suite.err");
     json checks;
     for (const auto& run : std::filesystem::directory_iterator(directory_.path() / "results")) {
       checks = json::parse(ReadFile(run.path() / "checks.json"));
@@ -125,7 +125,7 @@ TEST_F(ConformanceTest, SseRetry) {
 // The scenario has a tool of its own and no GET stream; ingest wants a stream, and calls tools for
 // faults only. So this is a whole McpSession in which two things are changed: the stream is taken
 // for open, and the call of events_subscribe names another tool.
-class CallingSession final : public EventSource {
+class CallingSession final : public McpProtocol {
  public:
   CallingSession(Json call, std::vector<std::string>& replies)
       : call_(std::move(call)), replies_(replies) {}
@@ -148,8 +148,8 @@ class CallingSession final : public EventSource {
   SourceActions OnEndpoint(const std::optional<std::string>& url, const Instant& now) override {
     return session_.OnEndpoint(url, now);
   }
-  SourceActions OnPulse(const StreamPulse& pulse, const Instant& now) override {
-    return Change(session_.OnPulse(pulse, now), now);
+  SourceActions OnActivity(const StreamActivity& pulse, const Instant& now) override {
+    return Change(session_.OnActivity(pulse, now), now);
   }
   SourceActions OnPostHead(PostId post, const HttpHead& head, const Instant& now) override {
     return Change(session_.OnPostHead(post, head, now), now);
@@ -245,7 +245,7 @@ TEST_F(ConformanceTest, ToolsCall) {
         },
         [] { return false; });
     thread.Start();
-    const auto outcome = failure.wait_for(kPatience);
+    const auto outcome = failure.wait_for(kRpcTimeout);
     thread.Close(std::chrono::seconds(1));
     thread.Join();
     ASSERT_EQ(outcome, std::future_status::ready);

@@ -83,7 +83,7 @@ class CrowdTest : public SystemTest {
     if (const auto needed = clusters_ + 1000; limit.rlim_max < needed) {
       GTEST_SKIP() << needed << " descriptors are needed, the hard limit is " << limit.rlim_max;
     }
-    patience_ = kPatience + clusters_ * 20ms;
+    patience_ = kRpcTimeout + clusters_ * 20ms;
     SystemTest::SetUp();
   }
   // Ingest of the first so many clusters, when all are subscribed. Nothing is asked of it before,
@@ -117,7 +117,7 @@ TEST_F(CrowdTest, Row25_ASessionTakesLittleMemoryAndWhenAllServersRestartTheAtte
     ServiceProcess& alone = StartIngestOf(1, faultsim);
     of_one = Resident(alone);
     alone.Terminate();
-    ASSERT_EQ(alone.WaitForExit(kPatience), 0);
+    ASSERT_EQ(alone.WaitForExit(kRpcTimeout), 0);
   }
   const auto began = std::chrono::steady_clock::now();
   const auto elapsed = [&began] {

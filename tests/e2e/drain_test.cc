@@ -30,7 +30,7 @@ class DrainTest : public SystemTest {
   void Release() { WriteFile(Gate(), ""); }
   std::string Gate() const { return system_->directory() / "gate"; }
 
-  static void ExpectExit(ServiceProcess& service, Duration limit = kPatience) {
+  static void ExpectExit(ServiceProcess& service, Duration limit = kRpcTimeout) {
     const auto exit = service.WaitForExit(limit);
     ASSERT_TRUE(exit) << service.name() << " goes on";
     EXPECT_EQ(*exit, 0) << service.name();

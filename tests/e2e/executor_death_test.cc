@@ -163,7 +163,7 @@ TEST_F(ExecutorDeathTest, Row31_AnAgentWhoseShimIsStoppedDoesNotOutliveTheTakeov
     }
     EXPECT_EQ(system_->AwaitFinished(id).status(), "success") << way;
     system_->executor().Terminate();
-    EXPECT_EQ(system_->executor().WaitForExit(kPatience), 0);
+    EXPECT_EQ(system_->executor().WaitForExit(kRpcTimeout), 0);
   }
 }
 

@@ -91,7 +91,7 @@ v1::Lease Attempt(std::uint32_t attempt) {
 
 void SendWelcome(Stream& stream, int lease_ttl = 60) {
   v1::IngestMessage message;
-  message.mutable_welcome()->mutable_beat_interval()->set_seconds(5);
+  message.mutable_welcome()->mutable_keep_alive_interval()->set_seconds(5);
   message.mutable_welcome()->mutable_lease_ttl()->set_seconds(lease_ttl);
   stream.Write(message);
 }
@@ -116,9 +116,9 @@ void SendCancel(Stream& stream, std::uint32_t attempt, const std::string& reason
   stream.Write(message);
 }
 
-void SendRecorded(Stream& stream, std::uint32_t attempt) {
+void SendResultAck(Stream& stream, std::uint32_t attempt) {
   v1::IngestMessage message;
-  *message.mutable_recorded()->mutable_lease() = Attempt(attempt);
+  *message.mutable_result_ack()->mutable_lease() = Attempt(attempt);
   stream.Write(message);
 }
 
@@ -390,13 +390,13 @@ TEST_F(ExecutorProtocolTest, AnExecutorApartDoesNotAttachWhereItCannotBeFenced) 
 
 TEST_F(ExecutorProtocolTest, Row67_AnIngestThatBreaksABoundIsLeftAndDialledAgain) {
   v1::IngestMessage fast;
-  fast.mutable_welcome()->mutable_beat_interval()->set_nanos(1);
+  fast.mutable_welcome()->mutable_keep_alive_interval()->set_nanos(1);
   fast.mutable_welcome()->mutable_lease_ttl()->set_seconds(60);
   v1::IngestMessage long_reason;
   *long_reason.mutable_cancel()->mutable_lease() = Attempt(1);
   long_reason.mutable_cancel()->set_reason(std::string(std::size_t{2} << 20, 'r'));
   v1::IngestMessage path;
-  path.mutable_recorded()->mutable_lease()->set_incident_id("../../etc");
+  path.mutable_result_ack()->mutable_lease()->set_incident_id("../../etc");
   const auto breaking = [](const v1::IngestMessage& message, bool welcome_first) {
     return [message, welcome_first](Stream& stream) {
       EXPECT_TRUE(Await(stream, v1::ExecutorMessage::kHello));
@@ -427,12 +427,12 @@ TEST_F(ExecutorProtocolTest, Row67_AnIngestThatBreaksABoundIsLeftAndDialledAgain
 }
 
 TEST_F(ExecutorProtocolTest, Row67_AnIngestThatOffersWithoutEndAndReadsNothingIsLeft) {
-  constexpr std::uint32_t kMost = 100'000;
+  constexpr std::uint32_t kMax = 100'000;
   std::uint32_t offered = 0;
   ScriptedIngest ingest({[&](Stream& stream) {
                            EXPECT_TRUE(Await(stream, v1::ExecutorMessage::kHello));
                            SendWelcome(stream);
-                           while (offered < kMost && SendOffer(stream, ++offered)) {
+                           while (offered < kMax && SendOffer(stream, ++offered)) {
                            }
                            return grpc::Status::CANCELLED;
                          },
@@ -442,7 +442,7 @@ TEST_F(ExecutorProtocolTest, Row67_AnIngestThatOffersWithoutEndAndReadsNothingIs
                          }});
   const auto executor = Start(ingest, "exec sleep 60");
   EXPECT_TRUE(ingest.AwaitEnd()) << executor->log().Tail(20);
-  EXPECT_LT(offered, kMost);
+  EXPECT_LT(offered, kMax);
   EXPECT_NE(executor->log().Tail(50).find("ingest does not read"), std::string::npos);
   executor->Terminate();
   EXPECT_EQ(executor->WaitForExit(std::chrono::seconds(15)), 0) << executor->log().Tail(20);
@@ -453,11 +453,11 @@ TEST_F(ExecutorProtocolTest, Row63_AnIngestThatAnswersNoKeepAliveIsDialledAgain)
   ScriptedIngest ingest({[](Stream& stream) {
                            EXPECT_TRUE(Await(stream, v1::ExecutorMessage::kHello));
                            v1::IngestMessage welcome;
-                           welcome.mutable_welcome()->mutable_beat_interval()->set_nanos(
+                           welcome.mutable_welcome()->mutable_keep_alive_interval()->set_nanos(
                                200'000'000);
                            welcome.mutable_welcome()->mutable_lease_ttl()->set_seconds(1);
                            stream.Write(welcome);
-                           EXPECT_TRUE(Await(stream, v1::ExecutorMessage::kBeat));
+                           EXPECT_TRUE(Await(stream, v1::ExecutorMessage::kExtendLease));
                            v1::ExecutorMessage rest;
                            while (stream.Read(&rest)) {
                            }
@@ -480,7 +480,7 @@ TEST_F(ExecutorProtocolTest, Row67_ResultsThatWaitAreSentSoManyAtATime) {
   constexpr std::uint32_t kAtATime = 64;
   const auto recorded = [](Stream& stream, const v1::ExecutorMessage& result) {
     v1::IngestMessage message;
-    *message.mutable_recorded()->mutable_lease() = result.result().lease();
+    *message.mutable_result_ack()->mutable_lease() = result.result().lease();
     stream.Write(message);
   };
   ScriptedIngest ingest({[&](Stream& stream) {
@@ -554,7 +554,7 @@ TEST_F(ExecutorProtocolTest, Row67_EachResultThatWaitsIsSentOnceOnAStream) {
                            EXPECT_EQ(held.back(), kRuns + 1);
                            for (std::uint32_t delivered = 0; delivered <= kRuns; ++delivered) {
                              if (held.empty() && !next_result()) return grpc::Status::CANCELLED;
-                             SendRecorded(stream, held.front());
+                             SendResultAck(stream, held.front());
                              held.pop_front();
                            }
                            // Its result comes after all that was sent before.
@@ -573,22 +573,22 @@ TEST_F(ExecutorProtocolTest, Row67_EachResultThatWaitsIsSentOnceOnAStream) {
 
 // How an executor and ingest lose each other, with keep-alives of 0.2 s, and 12 s for a lease: with
 // this grace the fence is 1.5 s after the latest keep-alive that was answered.
-class FenceTest : public ExecutorProtocolTest {
+class LeaseDeadlineTest : public ExecutorProtocolTest {
  protected:
   using Clock = std::chrono::steady_clock;
-  static constexpr std::chrono::milliseconds kFence{1500};
+  static constexpr std::chrono::milliseconds kLeaseDeadline{1500};
 
   // Answers keep-alives for a while; when the latest that it answered had come.
-  static Clock::time_point AnswerBeats(Stream& stream, Clock::duration time) {
+  static Clock::time_point AnswerKeepAlives(Stream& stream, Clock::duration time) {
     const auto end = Clock::now() + time;
     auto latest = Clock::now();
     v1::ExecutorMessage message;
     while (Clock::now() < end && stream.Read(&message)) {
       EXPECT_FALSE(message.has_result()) << "the run has ended though ingest answers";
-      if (!message.has_beat()) continue;
+      if (!message.has_keep_alive()) continue;
       latest = Clock::now();
       v1::IngestMessage answer;
-      answer.mutable_beat_ack()->set_seq(message.beat().seq());
+      answer.mutable_keep_alive_ack()->set_seq(message.keep_alive().seq());
       stream.Write(answer);
     }
     return latest;
@@ -596,7 +596,7 @@ class FenceTest : public ExecutorProtocolTest {
   static void Begin(Stream& stream) {
     EXPECT_TRUE(Await(stream, v1::ExecutorMessage::kHello));
     v1::IngestMessage message;
-    message.mutable_welcome()->mutable_beat_interval()->set_nanos(200'000'000);
+    message.mutable_welcome()->mutable_keep_alive_interval()->set_nanos(200'000'000);
     message.mutable_welcome()->mutable_lease_ttl()->set_seconds(12);
     stream.Write(message);
     EXPECT_TRUE(Await(stream, v1::ExecutorMessage::kCredits));
@@ -604,15 +604,15 @@ class FenceTest : public ExecutorProtocolTest {
   }
 };
 
-TEST_F(FenceTest, ARunEndsOnceNoKeepAliveWasAnsweredForTheFence) {
+TEST_F(LeaseDeadlineTest, ARunEndsOnceNoKeepAliveWasAnsweredForTheFence) {
   ScriptedIngest ingest({[](Stream& stream) {
     Begin(stream);
-    const auto answered = AnswerBeats(stream, 2 * kFence);
+    const auto answered = AnswerKeepAlives(stream, 2 * kLeaseDeadline);
     const auto result = Await(stream, v1::ExecutorMessage::kResult);
     const auto took = Clock::now() - answered;
-    EXPECT_TRUE(result && result->result().outcome().reason() == "fenced");
-    EXPECT_GE(took, kFence - std::chrono::milliseconds(500));
-    EXPECT_LT(took, kFence + std::chrono::seconds(5)) << "with the time to stop it";
+    EXPECT_TRUE(result && result->result().outcome().reason() == "lease_deadline");
+    EXPECT_GE(took, kLeaseDeadline - std::chrono::milliseconds(500));
+    EXPECT_LT(took, kLeaseDeadline + std::chrono::seconds(5)) << "with the time to stop it";
     return grpc::Status::OK;
   }});
   const auto executor = Start(ingest, "exec sleep 60", "0.5", "false");
@@ -621,11 +621,11 @@ TEST_F(FenceTest, ARunEndsOnceNoKeepAliveWasAnsweredForTheFence) {
   EXPECT_EQ(executor->WaitForExit(std::chrono::seconds(15)), 0);
 }
 
-TEST_F(FenceTest, ASidecarHasNone) {
+TEST_F(LeaseDeadlineTest, ASidecarHasNone) {
   ScriptedIngest ingest({[](Stream& stream) {
     Begin(stream);
     v1::ExecutorMessage message;
-    const auto end = Clock::now() + 3 * kFence;
+    const auto end = Clock::now() + 3 * kLeaseDeadline;
     while (Clock::now() < end && stream.Read(&message)) EXPECT_FALSE(message.has_result());
     SendCancel(stream, 1);
     EXPECT_TRUE(Await(stream, v1::ExecutorMessage::kResult)) << "it ran until then";

@@ -82,7 +82,7 @@ TEST_F(ExecutorStartTest, Row70_TenThousandEntriesThatAreNoResultsAreOneLine) {
   EXPECT_EQ(lines[0].at("entries"), kEntries);
   EXPECT_LT(WarningsOf(executor), 10u);
   executor.Terminate();
-  executor.WaitForExit(kPatience);
+  executor.WaitForExit(kRpcTimeout);
   ServiceProcess& next = system_->StartExecutor({"/bin/true"});
   system_->AwaitAttached();
   EXPECT_FALSE(next.log().Has("Unusable spool entries moved aside"));

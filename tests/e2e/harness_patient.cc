@@ -27,7 +27,7 @@ TEST_F(HarnessPatient, LeaksADaemonThatNothingTies) {
   command.stdout_file = "/dev/null";
   command.stderr_file = "/dev/null";
   ChildProcess agent(command);
-  EXPECT_EQ(agent.WaitForExit(kPatience), 0);
+  EXPECT_EQ(agent.WaitForExit(kRpcTimeout), 0);
 }
 
 TEST_F(HarnessPatient, LeaksADescriptor) {

@@ -33,7 +33,7 @@ class HarnessTest : public ::testing::Test {
     command.stderr_file = directory_.path() / "err";
     ChildProcess program(command);
     Verdict verdict;
-    verdict.exit_code = program.WaitForExit(kPatience).value_or(-1);
+    verdict.exit_code = program.WaitForExit(kRpcTimeout).value_or(-1);
     verdict.output = ReadFile(command.stdout_file);
     return verdict;
   }
@@ -71,7 +71,7 @@ TEST(ProcessTable, FindsKillsAndNamesWhatIsLeft) {
   command.stdout_file = directory.path() / "out";
   command.stderr_file = directory.path() / "err";
   ChildProcess agent(command);
-  ASSERT_EQ(agent.WaitForExit(kPatience), 0);
+  ASSERT_EQ(agent.WaitForExit(kRpcTimeout), 0);
   const auto left = ReapUntilAlone(std::chrono::milliseconds(100));
   ASSERT_THAT(left, SizeIs(1));
   EXPECT_THAT(Describe(left), HasSubstr(RUNNER_TEST_AGENT " daemon"));

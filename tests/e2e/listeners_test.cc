@@ -262,9 +262,9 @@ TEST_F(ListenersTest, Row64_OrdinaryTrafficClosesNoConnection) {
     v1::IngestMessage answer;
     ASSERT_TRUE(stream->Read(&answer));
     for (std::uint64_t i = 1; i <= 10'000; ++i) {
-      v1::ExecutorMessage beat;
-      beat.mutable_beat()->set_seq(i);
-      ASSERT_TRUE(stream->Write(beat)) << i;
+      v1::ExecutorMessage keep_alive;
+      keep_alive.mutable_keep_alive()->set_seq(i);
+      ASSERT_TRUE(stream->Write(keep_alive)) << i;
       ASSERT_TRUE(stream->Read(&answer)) << i;
     }
     stream->WritesDone();

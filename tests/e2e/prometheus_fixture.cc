@@ -33,7 +33,7 @@ void PrometheusFixture::SetUp() {
 void PrometheusFixture::TearDown() {
   if (prometheus_) {
     prometheus_->Terminate();
-    EXPECT_EQ(prometheus_->WaitForExit(kPatience), 0);
+    EXPECT_EQ(prometheus_->WaitForExit(kRpcTimeout), 0);
     if (HasFailure()) std::cout << ReadFile(system_->directory() / "prometheus.log");
     prometheus_.reset();
   }

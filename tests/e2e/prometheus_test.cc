@@ -57,7 +57,7 @@ class PrometheusTest : public PrometheusFixture {
     command.directory = system_->directory();
     command.stdout_file = command.stderr_file = system_->directory() / "promtool.out";
     ChildProcess promtool(command);
-    EXPECT_EQ(promtool.WaitForExit(kPatience), 0);
+    EXPECT_EQ(promtool.WaitForExit(kRpcTimeout), 0);
     EXPECT_EQ(ReadFile(command.stdout_file), "") << service.name();
   }
 };

@@ -125,7 +125,7 @@ TEST_F(ReconnectTest, TheSessionIsDeletedWhenIngestEnds) {
   ServiceProcess& ingest = system_->StartIngest();
   system_->AwaitSubscribed();
   ingest.Terminate();
-  EXPECT_EQ(ingest.WaitForExit(kPatience), 0);
+  EXPECT_EQ(ingest.WaitForExit(kRpcTimeout), 0);
   EXPECT_TRUE(system_->peer().State().at("sessions").empty());
 }
 

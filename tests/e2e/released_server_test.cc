@@ -50,7 +50,7 @@ class ReleasedServerTest
   }
 
   // Returns once the server was asked so many times for its events since now.
-  static void AwaitPolls(KubernetesApi& api, std::size_t polls, Duration patience = kPatience) {
+  static void AwaitPolls(KubernetesApi& api, std::size_t polls, Duration patience = kRpcTimeout) {
     const auto asked = [&api] {
       std::size_t count = 0;
       const json state = api.State();

@@ -64,7 +64,7 @@ class ReloadSessionTest : public ReloadTest {
   void TearDown() override {
     for (const auto& server : servers_) {
       server->process().Terminate();
-      EXPECT_TRUE(server->process().WaitForExit(kPatience));
+      EXPECT_TRUE(server->process().WaitForExit(kRpcTimeout));
     }
     servers_.clear();
     SystemTest::TearDown();
@@ -283,7 +283,7 @@ TEST_F(ReloadTest, SighupNeverEndsTheProcess) {
   Hangup();
   ingest.Terminate();  // no need to wait for the agent
   Hangup();
-  EXPECT_EQ(ingest.WaitForExit(kPatience), 0);
+  EXPECT_EQ(ingest.WaitForExit(kRpcTimeout), 0);
 }
 
 }  // namespace

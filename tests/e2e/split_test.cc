@@ -164,7 +164,7 @@ TEST_F(SplitTest, AnExecutorThatIsCutOffStopsItsRunBeforeThatIsRunElsewhere) {
 
   network_->Plug(first.host());
   EXPECT_TRUE(Eventually([&] { return first.Health("/readyz").status == 200; }, 40s));
-  EXPECT_TRUE(first.log().Has("Agent finished", {{"reason", "fenced"}}));
+  EXPECT_TRUE(first.log().Has("Agent finished", {{"reason", "lease_deadline"}}));
   const v1::IncidentStatus incident = system_->AwaitFinished(id);
   EXPECT_EQ(incident.status(), "success");
   EXPECT_EQ(incident.attempt(), 2u);
@@ -201,7 +201,7 @@ TEST_F(ApartTest, Row32_AnExecutorThatIsStoppedHasNoAgentLeftWhenItsLeasesAreLos
   ASSERT_TRUE(Eventually(finished, 40s + kLeaseTtl + 20s));
   first.process().Signal(SIGCONT);
   EXPECT_TRUE(Eventually([&] {
-    return first.log().Has("Agent finished", {{"reason", "fenced"}}) &&
+    return first.log().Has("Agent finished", {{"reason", "lease_deadline"}}) &&
            first.Health("/readyz").status == 200;
   }));
   const v1::IncidentStatus incident = system_->AwaitFinished(id);

@@ -60,7 +60,7 @@ class TaintTest : public StandInShimTest {
   void ExpectEnd(const std::string& uncontained, const std::string& other) {
     EXPECT_FALSE(system_->executor().log().Has("Agents interrupted"));
     WriteFile(Path("done"), "");
-    EXPECT_EQ(system_->executor().WaitForExit(kPatience), kExitTainted);
+    EXPECT_EQ(system_->executor().WaitForExit(kRpcTimeout), kExitTainted);
     EXPECT_EQ(system_->AwaitFinished(other).status(), "success");
     const auto incident = system_->AwaitFinished(uncontained);
     EXPECT_EQ(incident.status(), "failure");

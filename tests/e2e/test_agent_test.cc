@@ -49,7 +49,7 @@ class TestAgent : public ::testing::Test {
   }
   int Run(const std::vector<std::string>& arguments) {
     ChildProcess agent = Start(arguments);
-    return agent.WaitForExit(kPatience).value_or(-1000);
+    return agent.WaitForExit(kRpcTimeout).value_or(-1000);
   }
   // What of the agent is still there once its first process has ended or stays.
   std::vector<ProcessEntry> Left() const { return ProcessesNaming(RUNNER_TEST_AGENT); }
@@ -172,7 +172,7 @@ TEST_F(TestAgent, SwapsEntriesForLinks) {
   const auto is_link = [this] { return std::filesystem::is_symlink(Path("output/report.md")); };
   EXPECT_TRUE(Eventually(is_link));
   EXPECT_TRUE(Eventually([&] { return !is_link(); }));
-  EXPECT_EQ(agent.WaitForExit(kPatience), 0);
+  EXPECT_EQ(agent.WaitForExit(kRpcTimeout), 0);
   EXPECT_EQ(ReadFile(Path("target")), "secret");
 }
 
@@ -187,7 +187,7 @@ TEST_F(TestAgent, KillsAGroupOnlyIfTheExecutorLeadsIt) {
   command.stdout_file = Path("out");
   command.stderr_file = Path("err");
   ChildProcess shells(command);
-  EXPECT_EQ(shells.WaitForExit(kPatience), 65);
+  EXPECT_EQ(shells.WaitForExit(kRpcTimeout), 65);
 }
 
 }  // namespace

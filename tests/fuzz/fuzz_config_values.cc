@@ -11,9 +11,9 @@
 #include <vector>
 
 #include "common/base/address.h"
-#include "common/config/option_table.h"
-#include "common/base/values.h"
 #include "common/base/utf8.h"
+#include "common/base/values.h"
+#include "common/config/option_table.h"
 #include "tests/fuzz/fuzz_check.h"
 
 namespace runner {

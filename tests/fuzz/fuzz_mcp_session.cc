@@ -63,8 +63,8 @@ constexpr std::array<std::chrono::minutes, 3> kJumps = {
 // One is of another origin.
 const std::array<std::optional<std::string>, 3> kEndpoints = {"http://a/post?id=1", std::nullopt,
                                                               "http://a/other"};
-constexpr std::array kPulses = {Pulse::kComment, Pulse::kEventBegins, Pulse::kEventEnds,
-                                Pulse::kByte};
+constexpr std::array kActivities = {Pulse::kComment, Pulse::kEventBegins, Pulse::kEventEnds,
+                                    Pulse::kByte};
 
 // The entry that a letter names: a the first, b the second and so on.
 template <typename Table>
@@ -160,7 +160,7 @@ class Script {
       case 'w':
         return session.Tell(kSubscriptionError, MessageOrigin::kStream);
       case 'p':
-        return session.ShowPulse(Pick(kPulses, Take()));
+        return session.ShowActivity(Pick(kActivities, Take()));
       case 'o':
         return session.TellOversize();
       case 'l':

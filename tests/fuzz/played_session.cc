@@ -136,16 +136,16 @@ void PlayedSession::TellEndlessLine() {
   Perform(session_->OnEndlessLine(now_));
 }
 
-void PlayedSession::ShowPulse(Pulse pulse) {
+void PlayedSession::ShowActivity(Pulse pulse) {
   if (!StreamRuns()) return;
-  StreamPulse& shown = contract_->pulse();
+  StreamActivity& shown = contract_->pulse();
   if (pulse == Pulse::kComment) ++shown.comments;
   if (pulse == Pulse::kEventBegins) shown.mid_event = true;
   if (pulse == Pulse::kEventEnds) {
     ++shown.events;
     shown.mid_event = false;
   }
-  Perform(session_->OnPulse(shown, now_));
+  Perform(session_->OnActivity(shown, now_));
 }
 
 void PlayedSession::Tell(std::string_view text, MessageOrigin origin) {
@@ -188,7 +188,7 @@ void PlayedSession::Timer() {
 
 // The silence of a stream that has promised nothing is no failure.
 void PlayedSession::TimerOnce() {
-  const StreamPulse pulse = contract_->pulse();
+  const StreamActivity pulse = contract_->pulse();
   const bool is_well = contract_->life() == Life::kSubscribed && !contract_->request_post() &&
                        pulse.comments < 2 && !pulse.mid_event;
   Perform(session_->OnTimer(now_));

@@ -38,7 +38,7 @@ class PlayedSession {
   void TellEndpoint(const std::optional<std::string>& url);
   void TellOversize();
   void TellEndlessLine();
-  void ShowPulse(Pulse pulse);
+  void ShowActivity(Pulse pulse);
   void Tell(std::string_view text, MessageOrigin origin);
   void ReplyOnStream(char name);  // the POST is answered apart from it
 

@@ -20,7 +20,7 @@ std::optional<std::string> Header(const HttpHeaders& headers, std::string_view n
 
 }  // namespace
 
-void SessionContract::Performed(const SourceActions& actions, const EventSource& source) {
+void SessionContract::Performed(const SourceActions& actions, const McpProtocol& source) {
   for (const SourceAction& action : actions) {
     FUZZ_CHECK(life_ != Life::kEnded);
     std::visit([this](const auto& one) { On(one); }, action);
@@ -38,7 +38,7 @@ void SessionContract::Performed(const SourceActions& actions, const EventSource&
 }
 
 // A session that lives waits for something that will come or run out; a lost one for nothing.
-void SessionContract::CheckWaiting(const EventSource& source) const {
+void SessionContract::CheckWaiting(const McpProtocol& source) const {
   if (life_ == Life::kSuspended || life_ == Life::kEnded) {
     FUZZ_CHECK(!source.NextDeadline());
     FUZZ_CHECK(!request_post_);
@@ -90,7 +90,7 @@ void SessionContract::StreamDone(const std::string& last_event_id) {
   if (!last_event_id.empty()) last_event_id_ = last_event_id;
 }
 
-void SessionContract::Closed(const EventSource& source) {
+void SessionContract::Closed(const McpProtocol& source) {
   FUZZ_CHECK(!source.NextDeadline());
   FUZZ_CHECK(!stream_open_);
   FUZZ_CHECK(!request_post_);

@@ -9,8 +9,8 @@
 #include <string_view>
 #include <utility>
 
-#include "ingest/mcp/protocol/mcp_protocol.h"
 #include "ingest/mcp/protocol/jsonrpc.h"
+#include "ingest/mcp/protocol/mcp_protocol.h"
 #include "ingest/mcp/protocol/mcp_session.h"
 
 namespace runner::ingest {
@@ -32,7 +32,7 @@ class SessionContract {
       : options_(std::move(options)), legacy_(options_.transport == Transport::kSse) {}
 
   // What the source asked for in answer to one input.
-  void Performed(const SourceActions& actions, const EventSource& source);
+  void Performed(const SourceActions& actions, const McpProtocol& source);
   // To be told before the source is.
   void Messages(std::string_view text);
   void PostHead(PostId post, const HttpHead& head);
@@ -45,7 +45,7 @@ class SessionContract {
   void Resuming() { life_ = Life::kConnecting; }
   void Closing() { closing_ = true; }
   // After Close().
-  void Closed(const EventSource& source);
+  void Closed(const McpProtocol& source);
 
   const std::map<PostId, Post>& posts() const { return posts_; }
   std::optional<PostId> request_post() const { return request_post_; }
@@ -53,7 +53,7 @@ class SessionContract {
   bool lists_events() const { return lists_events_; }  // the request that awaits its reply
   bool stream_open() const { return stream_open_; }
   bool stream_answered() const { return stream_answered_; }
-  StreamPulse& pulse() { return pulse_; }  // of the open stream
+  StreamActivity& pulse() { return pulse_; }  // of the open stream
   Life life() const { return life_; }
   bool polls() const { return mode_ == SourceMode::kPoll; }
   std::size_t delivered() const { return delivered_; }
@@ -71,7 +71,7 @@ class SessionContract {
   void On(const EntriesDropped& action);
   void OnRequest(const JsonRpcRequest& request, const PostMessage& action);
   void CheckHeaders(const HttpHeaders& headers, bool initializing) const;
-  void CheckWaiting(const EventSource& source) const;
+  void CheckWaiting(const McpProtocol& source) const;
 
   McpSessionOptions options_;
   Life life_ = Life::kConnecting;
@@ -89,7 +89,7 @@ class SessionContract {
   std::string endpoint_;  // there
   bool stream_open_ = false;
   bool stream_answered_ = false;
-  StreamPulse pulse_;
+  StreamActivity pulse_;
   std::string last_event_id_;
   std::size_t delivered_ = 0;
   bool deleted_ = false;

@@ -1,6 +1,6 @@
 // What fault-server.mjs can be told to do wrong, or otherwise, is done.
 import assert from 'node:assert/strict';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setTimeout as sleep } from 'node:timers/observations';
 import { test } from 'node:test';
 
 import { SSEClientTransport } from '@modelcontextprotocol/sdk/client/sse.js';

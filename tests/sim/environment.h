@@ -1,11 +1,11 @@
 #pragma once
 
 #include "tests/sim/event_queue.h"
+#include "tests/sim/fault_plan.h"
 #include "tests/sim/findings.h"
 #include "tests/sim/random.h"
 #include "tests/sim/trace.h"
 #include "tests/sim/transitions.h"
-#include "tests/sim/fault_plan.h"
 
 namespace runner::sim {
 
@@ -13,17 +13,17 @@ namespace runner::sim {
 // happened. Actors hold a reference; nobody but the world makes one.
 struct Environment {
   Environment(std::uint64_t seed, Trace::Mode mode)
-      : random(seed), weather(Weather::Of(random)), trace(mode) {}
+      : random(seed), fault_plan(FaultPlan::Of(random)), trace(mode) {}
 
   MonoTime Now() const { return events.Now().mono; }
-  bool Strikes(Fault fault) { return weather.Strikes(fault, random); }
+  bool Strikes(Fault fault) { return fault_plan.Strikes(fault, random); }
   template <typename Compose>
   void Tell(std::string_view actor, Compose compose) {
     trace.Line(Now() - kBeginning.mono, actor, compose);
   }
 
   Random random;
-  Weather weather;
+  FaultPlan fault_plan;
   EventQueue events;
   Trace trace;
   Transitions transitions;

@@ -14,11 +14,11 @@ constexpr Duration kShutdownTimeout = seconds(30);
 
 }  // namespace
 
-ExecutorProcess::ExecutorProcess(Environment& env, Network& network, RunTruth& truth,
+ExecutorProcess::ExecutorProcess(Environment& env, Network& network, RunModel& truth,
                                  SimulatedWorkspace& workspace, ProcessId id,
                                  const Options& options, std::function<void()> exited)
     : env_(env),
-      truth_(truth),
+      model_(truth),
       workspace_(workspace),
       id_(id),
       options_(options),
@@ -87,7 +87,7 @@ void ExecutorProcess::OnSent(const UpMessage& message) {
     // It was offered before, and takes no credit again.
     if (rejected->reason == "ended" && std::exchange(counted_, false)) --offers_;
   } else if (const auto* result = std::get_if<dispatch::Result>(&message)) {
-    truth_.CheckResultSent(workspace_, result->lease, result->outcome.status);
+    model_.CheckResultSent(workspace_, result->lease, result->outcome.status);
   } else if (const auto* accepted = std::get_if<dispatch::Accepted>(&message)) {
     env_.findings.Expect(Knows(accepted->lease), Invariant::kOneLease, [&] {
       return name_ + " has accepted " + TextOf(accepted->lease) + ", and does not have it";

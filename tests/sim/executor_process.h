@@ -29,7 +29,7 @@ class ExecutorProcess final : private executor::RunListener,
   };
 
   // `exited` is called once, from inside a method: what destroys the process must come later.
-  ExecutorProcess(Environment& env, Network& network, RunTruth& truth,
+  ExecutorProcess(Environment& env, Network& network, RunModel& truth,
                   SimulatedWorkspace& workspace, ProcessId id, const Options& options,
                   std::function<void()> exited);
 
@@ -68,7 +68,7 @@ class ExecutorProcess final : private executor::RunListener,
   std::string State() const;
 
   Environment& env_;
-  RunTruth& truth_;
+  RunModel& model_;
   SimulatedWorkspace& workspace_;
   const ProcessId id_;
   const Options options_;

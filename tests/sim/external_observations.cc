@@ -6,31 +6,31 @@ namespace runner::sim {
 
 using ingest::IncidentState;
 
-const ingest::IncidentProgress* Promises::OnDisk(const std::string& incident_id) const {
+const ingest::IncidentProgress* ExternalObservations::OnDisk(const std::string& incident_id) const {
   const auto found = journal_.disk().find(incident_id);
   return found == journal_.disk().end() ? nullptr : &found->second.progress;
 }
 
-void Promises::OnTold(const ingest::Effect& effect) {
+void ExternalObservations::OnTold(const ingest::Effect& effect) {
   std::visit([this](const auto& one) { Told(one); }, effect);
 }
 
-void Promises::Told(const ingest::ToExecutor& to) {
+void ExternalObservations::Told(const ingest::ToExecutor& to) {
   std::visit([this](const auto& message) { Told(message); }, to.message);
 }
 
-void Promises::Told(const ingest::Fact& fact) {
+void ExternalObservations::Told(const ingest::Fact& fact) {
   std::visit([this](const auto& one) { Told(one); }, fact);
 }
 
-void Promises::Told(const ingest::EventQueued& queued) {
+void ExternalObservations::Told(const ingest::EventQueued& queued) {
   const std::string& id = queued.incident.id;
   env_.findings.Expect(OnDisk(id) != nullptr, Invariant::kCommittedFirst,
                        [&] { return id + " is told as queued, but not in the journal"; });
   queued_[id] = queued.incident.rerun_of;
 }
 
-void Promises::Told(const dispatch::Offer& offer) {
+void ExternalObservations::Told(const dispatch::Offer& offer) {
   const std::string& id = offer.lease.incident_id;
   const auto* disk = OnDisk(id);
   env_.findings.Expect(disk != nullptr && disk->attempt >= offer.lease.attempt,
@@ -43,7 +43,7 @@ void Promises::Told(const dispatch::Offer& offer) {
                        });
 }
 
-void Promises::Told(const dispatch::ResultAck& recorded) {
+void ExternalObservations::Told(const dispatch::ResultAck& recorded) {
   const auto* disk = OnDisk(recorded.lease.incident_id);
   // What became of the result: an end, or another stay in the queue and whatever came after it.
   const bool past = disk != nullptr && (disk->state == IncidentState::kFinished ||
@@ -54,7 +54,7 @@ void Promises::Told(const dispatch::ResultAck& recorded) {
   });
 }
 
-void Promises::Told(const dispatch::Cancel& cancel) {
+void ExternalObservations::Told(const dispatch::Cancel& cancel) {
   if (cancel.reason != "cancelled") return;
   const std::string& id = cancel.lease.incident_id;
   const auto* disk = OnDisk(id);
@@ -63,7 +63,7 @@ void Promises::Told(const dispatch::Cancel& cancel) {
   cancelled_.insert(id);
 }
 
-void Promises::Told(const ingest::IncidentFinished& finished) {
+void ExternalObservations::Told(const ingest::IncidentFinished& finished) {
   const std::string& id = finished.lease.incident_id;
   const auto* disk = OnDisk(id);
   env_.findings.Expect(disk != nullptr && disk->state == IncidentState::kFinished,
@@ -73,7 +73,7 @@ void Promises::Told(const ingest::IncidentFinished& finished) {
                        [&] { return id + " is told as finished a second time"; });
 }
 
-void Promises::OnRestored(const std::vector<ingest::RestoredIncident>& restored) const {
+void ExternalObservations::OnRestored(const std::vector<ingest::RestoredIncident>& restored) const {
   std::map<std::string, const ingest::IncidentProgress*> known;
   std::map<std::string, std::string> reruns;
   for (const auto& [incident, progress] : restored) {

@@ -13,9 +13,10 @@ namespace runner::sim {
 
 // What the world was told by ingest, over all its lives. A crash may take back what nobody has
 // heard; what was told stays true.
-class Promises {
+class ExternalObservations {
  public:
-  Promises(Environment& env, const SimulatedJournal& journal) : env_(env), journal_(journal) {}
+  ExternalObservations(Environment& env, const SimulatedJournal& journal)
+      : env_(env), journal_(journal) {}
 
   // Ingest tells it now.
   void OnTold(const ingest::Effect& effect);

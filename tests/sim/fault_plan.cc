@@ -46,21 +46,21 @@ std::uint32_t HighestChance(Fault fault) {
 
 std::string_view NameOf(Fault fault) { return kNames[static_cast<std::size_t>(fault)]; }
 
-Weather Weather::Of(Random& random) {
-  Weather weather;
+FaultPlan FaultPlan::Of(Random& random) {
+  FaultPlan fault_plan;
   // Some seeds are nearly calm, some are wild.
   const auto enabled = static_cast<std::uint32_t>(random.Between(100, 700));
   for (std::size_t i = 0; i < kFaults; ++i) {
     const auto fault = static_cast<Fault>(i);
     if (!random.Chance(enabled)) continue;
     const std::uint32_t scale = 1u << random.Below(4);
-    weather.strength_[i] = fault < kFirstOnOccasion ? ShortestInterval(fault) * scale
-                                                    : std::max(1u, HighestChance(fault) / scale);
+    fault_plan.strength_[i] = fault < kFirstOnOccasion ? ShortestInterval(fault) * scale
+                                                       : std::max(1u, HighestChance(fault) / scale);
   }
-  return weather;
+  return fault_plan;
 }
 
-std::string Weather::Text() const {
+std::string FaultPlan::Text() const {
   std::string text;
   for (std::size_t i = 0; i < kFaults; ++i) {
     if (strength_[i] == 0) continue;

@@ -49,9 +49,9 @@ std::string_view NameOf(Fault fault);
 
 // Which faults a history suffers, and how hard. Each seed enables a random subset: what a storm of
 // everything hides is found where only two faults meet.
-class Weather {
+class FaultPlan {
  public:
-  static Weather Of(Random& random);
+  static FaultPlan Of(Random& random);
 
   bool Enabled(Fault fault) const { return strength_[static_cast<std::size_t>(fault)] > 0; }
   // Of a fault that strikes on its own.

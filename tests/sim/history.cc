@@ -8,7 +8,7 @@ namespace {
 using std::chrono::minutes;
 
 // Far more than any end takes: what needs more is a loop in which no time passes.
-constexpr std::uint64_t kMostSteps = 100'000;
+constexpr std::uint64_t kMaxSteps = 100'000;
 
 // Steps until `done`, at most for `limit` of simulated time. Whether it was done.
 template <typename Done>
@@ -17,7 +17,7 @@ bool StepUntil(World& world, Duration limit, Done done) {
   const MonoTime end = env.Now() + limit;
   for (std::uint64_t steps = 0; !done(); ++steps) {
     if (env.findings.first() || env.events.empty() || env.events.NextTime() > end) return false;
-    if (steps > kMostSteps) return false;
+    if (steps > kMaxSteps) return false;
     world.Step();
   }
   return true;

@@ -52,25 +52,25 @@ std::string LogLine(const ingest::Fact& fact) {
 
 }  // namespace
 
-IngestProcess::IngestProcess(Environment& env, Network& network, RunTruth& runs,
-                             SimulatedJournal& journal, Promises& promises,
+IngestProcess::IngestProcess(Environment& env, Network& network, RunModel& runs,
+                             SimulatedJournal& journal, ExternalObservations& observations,
                              const ingest::SchedulerOptions& options,
                              std::function<std::string()> new_id, std::function<void()> exited)
     : env_(env),
       network_(network),
       runs_(runs),
-      truth_(env, runs, options),
+      model_(env, runs, options),
       journal_(journal),
-      promises_(promises),
-      timers_(env, [this] { truth_.CheckKeepAlives(); }),
+      observations_(observations),
+      timers_(env, [this] { model_.CheckKeepAlives(); }),
       exited_(std::move(exited)),
       loop_(
           options, timers_, journal, *this,
           [new_id = std::move(new_id)](WallTime) { return new_id(); }, Logger(), this) {
   network_.SetIngest(this);
   const std::vector<ingest::RestoredIncident> restored = journal_.Restore();
-  promises_.OnRestored(restored);
-  Feed([&] { truth_.OnRestore(restored); }, [&] { loop_.Restore(); });
+  observations_.OnRestored(restored);
+  Feed([&] { model_.OnRestore(restored); }, [&] { loop_.Restore(); });
 }
 
 IngestProcess::~IngestProcess() {
@@ -82,29 +82,29 @@ IngestProcess::~IngestProcess() {
 
 template <typename Before, typename Input>
 std::invoke_result_t<Input> IngestProcess::Feed(Before before, Input input) {
-  truth_.BeginInput();
+  model_.BeginInput();
   before();
-  told_ = true;
+  last_reported_ = true;
   if constexpr (std::is_void_v<decltype(input())>) {
     input();
-    told_ = false;
+    last_reported_ = false;
   } else {
     auto result = input();
-    told_ = false;
+    last_reported_ = false;
     return result;
   }
 }
 
 void IngestProcess::BeforeStep() {
   // A timer, which the model does not hear of, or a later step of the same input.
-  if (!std::exchange(told_, false)) truth_.BeginInput();
+  if (!std::exchange(last_reported_, false)) model_.BeginInput();
 }
 
 void IngestProcess::AfterStep(const ingest::Effects& effects) {
   if (const auto cluster = std::exchange(event_of_, std::nullopt)) {
     const Admission admission = AdmissionOf(effects);
     if (admission.result == Admission::Result::kQueued) queued_ = admission.incident_id;
-    truth_.OnEvent(*cluster, admission);
+    model_.OnEvent(*cluster, admission);
   }
   for (const ingest::Effect& effect : effects) {
     if (const auto* to = std::get_if<ingest::ToExecutor>(&effect)) {
@@ -119,11 +119,11 @@ void IngestProcess::AfterStep(const ingest::Effects& effects) {
       if (finished != nullptr) runs_.TakenBack(finished->lease);
     }
   }
-  truth_.OnEffects(effects);
+  model_.OnEffects(effects);
 }
 
 void IngestProcess::OnCarriedOut(const ingest::Effect& effect) {
-  promises_.OnTold(effect);
+  observations_.OnTold(effect);
   if (const auto* fact = std::get_if<ingest::Fact>(&effect)) {
     if (!LogLine(*fact).empty()) env_.Tell(kName, [&] { return LogLine(*fact); });
   }
@@ -137,8 +137,8 @@ bool IngestProcess::IsConfigured(ingest::ClusterIndex cluster) const {
 
 void IngestProcess::SetClusters(const std::vector<ingest::ClusterOptions>& clusters) {
   if (loop_.draining()) return;
-  truth_.BeginInput();
-  truth_.OnClusters(clusters);
+  model_.BeginInput();
+  model_.OnClusters(clusters);
   env_.findings.Expect(loop_.SetClusters(clusters), Invariant::kClusters,
                        [] { return std::string("other clusters are refused"); });
 }
@@ -151,34 +151,34 @@ std::string IngestProcess::OnEvent(ingest::ClusterIndex cluster, FaultEvent even
   event.received_at = timers_.Now().wall;
   queued_.clear();
   event_of_ = cluster;
-  Feed([&] { truth_.BeforeEvent(cluster, event, origin); },
+  Feed([&] { model_.BeforeEvent(cluster, event, origin); },
        [&] { loop_.OnEvent(scheduler().View(cluster).name, event, backfilled); });
   return queued_;
 }
 
 void IngestProcess::OnInvalidEvent(ingest::ClusterIndex cluster, std::optional<Severity> severity) {
   if (!IsConfigured(cluster)) return;
-  truth_.BeginInput();
+  model_.BeginInput();
   loop_.OnEvent(scheduler().View(cluster).name, ingest::InvalidEvent{"json", "", severity}, false);
-  truth_.OnInvalid(cluster);
+  model_.OnInvalid(cluster);
 }
 
 void IngestProcess::Cancel(const std::string& incident_id) {
   env_.Tell(kName, [&] { return "is asked to cancel " + incident_id; });
-  truth_.OnCancel(
-      Feed([&] { truth_.BeforeCancel(incident_id); }, [&] { return loop_.Cancel(incident_id); }));
+  model_.OnCancel(
+      Feed([&] { model_.BeforeCancel(incident_id); }, [&] { return loop_.Cancel(incident_id); }));
 }
 
 // One that drains refuses it.
 void IngestProcess::Rerun(const std::string& incident_id) {
   if (loop_.draining()) return;
   env_.Tell(kName, [&] { return "is asked to run " + incident_id + " again"; });
-  truth_.OnRerun(
-      Feed([&] { truth_.BeforeRerun(incident_id); }, [&] { return loop_.Rerun(incident_id); }));
+  model_.OnRerun(
+      Feed([&] { model_.BeforeRerun(incident_id); }, [&] { return loop_.Rerun(incident_id); }));
 }
 
 void IngestProcess::ResetBreaker() {
-  Feed([&] { truth_.OnResetBreaker(); }, [&] { loop_.ResetBreaker(); });
+  Feed([&] { model_.OnResetBreaker(); }, [&] { loop_.ResetBreaker(); });
 }
 
 // --- the network ----------------------------------------------------------------------------
@@ -191,7 +191,7 @@ void IngestProcess::OnMessage(StreamId stream, const UpMessage& message) {
   streams_.insert_or_assign(stream, message);
   if (hello != nullptr) {
     hello_ = true;
-    Feed([&] { truth_.OnHello(stream, *hello); }, [&] { loop_.OnMessage(stream, message); });
+    Feed([&] { model_.OnHello(stream, *hello); }, [&] { loop_.OnMessage(stream, message); });
     hello_ = false;
     return;
   }
@@ -201,9 +201,9 @@ void IngestProcess::OnMessage(StreamId stream, const UpMessage& message) {
 
 void IngestProcess::Deliver(StreamId stream, const UpMessage& message) {
   const Lease* lease = LeaseOf(message);
-  const bool stale = lease != nullptr && !truth_.IsCurrent(stream, *lease);
+  const bool stale = lease != nullptr && !model_.IsCurrent(stream, *lease);
   const std::uint64_t before = stale ? DigestOf(scheduler()) : 0;
-  Feed([&] { truth_.OnMessage(stream, message); }, [&] { loop_.OnMessage(stream, message); });
+  Feed([&] { model_.OnMessage(stream, message); }, [&] { loop_.OnMessage(stream, message); });
   env_.findings.Expect(!stale || before == DigestOf(scheduler()), Invariant::kStaleChangesNothing,
                        [&] { return TextOf(message) + " has changed something"; });
 }
@@ -211,7 +211,7 @@ void IngestProcess::Deliver(StreamId stream, const UpMessage& message) {
 void IngestProcess::CheckRepeat(StreamId stream, const UpMessage& message) {
   if (exited_ == nullptr) return;
   const std::uint64_t before = DigestOf(scheduler());
-  Feed([&] { truth_.OnMessage(stream, message); }, [&] { loop_.OnMessage(stream, message); });
+  Feed([&] { model_.OnMessage(stream, message); }, [&] { loop_.OnMessage(stream, message); });
   env_.findings.Expect(before == DigestOf(scheduler()), Invariant::kRepeatChangesNothing,
                        [&] { return TextOf(message) + " has changed something when repeated"; });
 }
@@ -220,7 +220,7 @@ void IngestProcess::OnClosed(StreamId stream) {
   const auto closed = streams_.extract(stream);
   if (closed.empty()) return;
   env_.Tell(kName, [&] { return "loses stream " + std::to_string(stream); });
-  Feed([&] { truth_.OnClosed(stream); }, [&] { loop_.OnStreamClosed(stream); });
+  Feed([&] { model_.OnClosed(stream); }, [&] { loop_.OnStreamClosed(stream); });
   // What a stream that has ended has said changes nothing either.
   const bool hello = std::holds_alternative<dispatch::Hello>(closed.mapped());
   if (!hello && env_.Strikes(Fault::kRepeatMessage)) CheckRepeat(stream, closed.mapped());
@@ -246,7 +246,7 @@ void IngestProcess::CancelSilent(StreamId stream) {
 
 void IngestProcess::Drain(Duration timeout) {
   env_.Tell(kName, [] { return std::string("is told to end"); });
-  if (!loop_.draining()) truth_.OnDrain();
+  if (!loop_.draining()) model_.OnDrain();
   loop_.Drain(SIGTERM, timeout, [this] {
     if (const auto exited = std::exchange(exited_, nullptr)) exited();
   });

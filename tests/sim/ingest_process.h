@@ -8,10 +8,10 @@
 #include <vector>
 
 #include "ingest/loop/ingest_loop.h"
-#include "tests/sim/reference_model.h"
+#include "tests/sim/external_observations.h"
 #include "tests/sim/network.h"
 #include "tests/sim/process_timers.h"
-#include "tests/sim/external_observations.h"
+#include "tests/sim/reference_model.h"
 #include "tests/sim/simulated_journal.h"
 
 namespace runner::sim {
@@ -26,8 +26,8 @@ class IngestProcess final : private IngestPort,
  public:
   // `new_id` never repeats itself, also not in another life. `exited` is called once, from inside a
   // method: what destroys the process must come later.
-  IngestProcess(Environment& env, Network& network, RunTruth& runs, SimulatedJournal& journal,
-                Promises& promises, const ingest::SchedulerOptions& options,
+  IngestProcess(Environment& env, Network& network, RunModel& runs, SimulatedJournal& journal,
+                ExternalObservations& observations, const ingest::SchedulerOptions& options,
                 std::function<std::string()> new_id, std::function<void()> exited);
   ~IngestProcess();
   IngestProcess(const IngestProcess&) = delete;
@@ -47,7 +47,7 @@ class IngestProcess final : private IngestPort,
   void Drain(Duration timeout);
 
   const ingest::Scheduler& scheduler() const { return loop_.scheduler(); }
-  IncidentTruth& truth() { return truth_; }
+  ReferenceModel& truth() { return model_; }
 
  private:
   // From the network.
@@ -70,15 +70,15 @@ class IngestProcess final : private IngestPort,
 
   Environment& env_;
   Network& network_;
-  RunTruth& runs_;
-  IncidentTruth truth_;
+  RunModel& runs_;
+  ReferenceModel model_;
   SimulatedJournal& journal_;
-  Promises& promises_;
+  ExternalObservations& observations_;
   ProcessTimers timers_;
   std::function<void()> exited_;
   // Those that have said Hello and have not ended, with what each has said last.
   std::map<StreamId, UpMessage> streams_;
-  bool told_ = false;  // the model knows of this step
+  bool last_reported_ = false;  // the model knows of this step
   std::optional<ingest::ClusterIndex> event_of_;
   std::string queued_;  // by this step
   bool hello_ = false;  // this step is a Hello

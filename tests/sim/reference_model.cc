@@ -7,8 +7,8 @@ namespace runner::sim {
 
 using ingest::StreamId;
 
-IncidentTruth::IncidentTruth(Environment& env, const RunTruth& runs,
-                             ingest::SchedulerOptions options)
+ReferenceModel::ReferenceModel(Environment& env, const RunModel& runs,
+                               ingest::SchedulerOptions options)
     : env_(env),
       runs_(runs),
       options_(std::move(options)),
@@ -21,7 +21,7 @@ IncidentTruth::IncidentTruth(Environment& env, const RunTruth& runs,
   }
 }
 
-void IncidentTruth::Executor::Reject(MonoTime offered_at, MonoTime now) {
+void ReferenceModel::Executor::Reject(MonoTime offered_at, MonoTime now) {
   if (offered_at <= delayed_at) return;
   delayed_at = now;
   // 1 s, 2 s, 4 s ... 32 s, 60 s.
@@ -29,55 +29,55 @@ void IncidentTruth::Executor::Reject(MonoTime offered_at, MonoTime now) {
       now + std::min(std::chrono::seconds(1 << std::min(delays++, 6)), std::chrono::seconds(60));
 }
 
-std::size_t IncidentTruth::Executor::Free(MonoTime now) const {
+std::size_t ReferenceModel::Executor::Free(MonoTime now) const {
   if (now < next_offer) return 0;
   if (stream == ingest::kNoStream || draining || offers >= credits || leases >= slots) return 0;
   return std::min<std::size_t>(credits - offers, slots - leases);
 }
 
-IncidentTruth::Executor* IncidentTruth::Of(StreamId stream) {
+ReferenceModel::Executor* ReferenceModel::Of(StreamId stream) {
   const auto found = executor_of_.find(stream);
   return found == executor_of_.end() ? nullptr : &executors_.at(found->second);
 }
 
-IncidentTruth::Open* IncidentTruth::Held(const Lease& lease) {
+ReferenceModel::Open* ReferenceModel::Held(const Lease& lease) {
   const auto found = open_.find(lease.incident_id);
   if (found == open_.end() || found->second.state == State::kQueued) return nullptr;
   return found->second.attempt == lease.attempt ? &found->second : nullptr;
 }
 
-bool IncidentTruth::IsCurrent(StreamId stream, const Lease& lease) const {
+bool ReferenceModel::IsCurrent(StreamId stream, const Lease& lease) const {
   const auto executor = executor_of_.find(stream);
-  const Open* held = const_cast<IncidentTruth*>(this)->Held(lease);
+  const Open* held = const_cast<ReferenceModel*>(this)->Held(lease);
   return executor != executor_of_.end() && held != nullptr && held->executor == executor->second;
 }
 
-bool IncidentTruth::Investigated(const std::string& status, bool ever_started) {
+bool ReferenceModel::Investigated(const std::string& status, bool ever_started) {
   const auto ended = ParseRunStatus(status);
   return ended && (*ended != RunStatus::kCancelled || ever_started);
 }
 
-Duration IncidentTruth::Waited(const Open& incident) const {
+Duration ReferenceModel::Waited(const Open& incident) const {
   return incident.waited + (env_.Now() - incident.since);
 }
 
-std::vector<std::string> IncidentTruth::OpenIds() const {
+std::vector<std::string> ReferenceModel::OpenIds() const {
   std::vector<std::string> ids;
   for (const auto& [id, incident] : open_) ids.push_back(id);
   return ids;
 }
 
-std::optional<std::string> IncidentTruth::EndOf(const std::string& incident_id) const {
+std::optional<std::string> ReferenceModel::EndOf(const std::string& incident_id) const {
   const auto found = ended_.find(incident_id);
   return found == ended_.end() ? std::nullopt : std::optional(found->second.status);
 }
 
-void IncidentTruth::Remember(const std::string& id, Ended ended) {
+void ReferenceModel::Remember(const std::string& id, Ended ended) {
   ended.place = ended_.size() + 1;
   ended_[id] = std::move(ended);
 }
 
-void IncidentTruth::Transit(const Open* from, std::string_view to) const {
+void ReferenceModel::Transit(const Open* from, std::string_view to) const {
   std::string_view state;
   if (from != nullptr) {
     state = from->state == State::kQueued    ? "queued"
@@ -87,12 +87,12 @@ void IncidentTruth::Transit(const Open* from, std::string_view to) const {
   env_.transitions.Count("incident", state, to);
 }
 
-std::string_view IncidentTruth::LeaseState(const Open& incident) const {
+std::string_view ReferenceModel::LeaseState(const Open& incident) const {
   if (executors_.at(incident.executor).stream == ingest::kNoStream) return "suspended";
   return incident.state == State::kOffered ? "offered" : "running";
 }
 
-void IncidentTruth::Accept(Open& incident) {
+void ReferenceModel::Accept(Open& incident) {
   if (incident.state != State::kOffered) return;
   Transit(&incident, "running");
   TransitLease("offered", "running");
@@ -101,7 +101,7 @@ void IncidentTruth::Accept(Open& incident) {
 
 // --- inputs ---------------------------------------------------------------------------------
 
-void IncidentTruth::OnRestore(const std::vector<ingest::RestoredIncident>& restored) {
+void ReferenceModel::OnRestore(const std::vector<ingest::RestoredIncident>& restored) {
   using ingest::IncidentState;
   std::vector<std::pair<MonoTime, const ingest::RestoredIncident*>> in_order;
   const auto then = [&](WallTime wall) {
@@ -169,7 +169,7 @@ void IncidentTruth::OnRestore(const std::vector<ingest::RestoredIncident>& resto
   }
 }
 
-void IncidentTruth::OnClusters(const std::vector<ingest::ClusterOptions>& clusters) {
+void ReferenceModel::OnClusters(const std::vector<ingest::ClusterOptions>& clusters) {
   for (Cluster& known : clusters_) known.configured = false;
   for (const ingest::ClusterOptions& cluster : clusters) {
     const auto found = std::find_if(clusters_.begin(), clusters_.end(),
@@ -185,8 +185,8 @@ void IncidentTruth::OnClusters(const std::vector<ingest::ClusterOptions>& cluste
   }
 }
 
-void IncidentTruth::BeginInput() {
-  fate_.reset();
+void ReferenceModel::BeginInput() {
+  disposition_.reset();
   escalated_ = false;
   cancel_.clear();
   cancel_state_.reset();
@@ -200,7 +200,7 @@ void IncidentTruth::BeginInput() {
   evicted_ = false;
 }
 
-void IncidentTruth::OnHello(StreamId stream, const dispatch::Hello& hello) {
+void ReferenceModel::OnHello(StreamId stream, const dispatch::Hello& hello) {
   Executor& executor = executors_[hello.executor_id];
   const bool was_away = executor.stream == ingest::kNoStream;
   if (executor.stream != ingest::kNoStream) {
@@ -243,13 +243,13 @@ void IncidentTruth::OnHello(StreamId stream, const dispatch::Hello& hello) {
   }
 }
 
-std::optional<MonoTime> IncidentTruth::HeardOn(StreamId stream) const {
+std::optional<MonoTime> ReferenceModel::HeardOn(StreamId stream) const {
   const auto found = executor_of_.find(stream);
   if (found == executor_of_.end()) return std::nullopt;
   return executors_.at(found->second).alive_at;
 }
 
-void IncidentTruth::OnMessage(StreamId stream, const UpMessage& message) {
+void ReferenceModel::OnMessage(StreamId stream, const UpMessage& message) {
   Executor* executor = Of(stream);
   if (executor == nullptr) return;
   if (const auto* credits = std::get_if<dispatch::Credits>(&message)) {
@@ -286,7 +286,7 @@ void IncidentTruth::OnMessage(StreamId stream, const UpMessage& message) {
   }
 }
 
-void IncidentTruth::BeforeCancel(const std::string& incident_id) {
+void ReferenceModel::BeforeCancel(const std::string& incident_id) {
   const auto found = open_.find(incident_id);
   if (found == open_.end()) return;
   cancel_ = incident_id;
@@ -294,7 +294,7 @@ void IncidentTruth::BeforeCancel(const std::string& incident_id) {
   found->second.cancelled = true;
 }
 
-void IncidentTruth::OnCancel(ingest::Scheduler::Cancelled answer) const {
+void ReferenceModel::OnCancel(ingest::Scheduler::Cancelled answer) const {
   using Cancelled = ingest::Scheduler::Cancelled;
   // What has ended long ago may be forgotten.
   const bool right = !cancel_state_
@@ -305,7 +305,7 @@ void IncidentTruth::OnCancel(ingest::Scheduler::Cancelled answer) const {
          [&] { return cancel_ + " is cancelled with another answer than it must be"; });
 }
 
-void IncidentTruth::OnClosed(StreamId stream) {
+void ReferenceModel::OnClosed(StreamId stream) {
   Executor* executor = Of(stream);
   if (executor == nullptr) return;
   for (const auto& [id, incident] : open_) {

@@ -14,16 +14,16 @@
 #include "tests/sim/environment.h"
 #include "tests/sim/message.h"
 #include "tests/sim/rules.h"
-#include "tests/sim/run_truth.h"
+#include "tests/sim/run_model.h"
 
 namespace runner::sim {
 
 // A second, slow and simple account of what one life of ingest has promised: which incidents exist,
 // who waits in which order, who holds which lease, what each executor was told. It is fed with the
 // inputs of the scheduler and with its decisions, and checks every decision against the rules.
-class IncidentTruth {
+class ReferenceModel {
  public:
-  IncidentTruth(Environment& env, const RunTruth& runs, ingest::SchedulerOptions options);
+  ReferenceModel(Environment& env, const RunModel& runs, ingest::SchedulerOptions options);
 
   // --- inputs, before the scheduler gets them ---
   void BeginInput();
@@ -106,7 +106,7 @@ class IncidentTruth {
     std::size_t place = 0;  // in the order of ends, from 1
   };
   // What must become of an event.
-  struct Fate {
+  struct Disposition {
     ingest::Scheduler::Admission::Result result = ingest::Scheduler::Admission::Result::kQueued;
     std::string reason;
     std::string duplicate_of;
@@ -156,10 +156,10 @@ class IncidentTruth {
   template <typename Other>
   void Decided(const Other&) {}
 
-  Fate FateOf(ingest::ClusterIndex cluster, const FaultEvent& event,
-              ingest::Scheduler::Origin origin);
-  Invariant InvariantOf(const Fate& fate) const;
-  void JudgeRoom(ingest::ClusterIndex cluster, Fate& fate) const;
+  Disposition DispositionOf(ingest::ClusterIndex cluster, const FaultEvent& event,
+                            ingest::Scheduler::Origin origin);
+  Invariant InvariantOf(const Disposition& disposition) const;
+  void JudgeRoom(ingest::ClusterIndex cluster, Disposition& disposition) const;
   static bool Critical(const Open& incident) { return incident.severity == Severity::kCritical; }
   // Whose turn it is in this queue, which is not empty.
   const std::string& Next(const Cluster& cluster) const;
@@ -201,7 +201,7 @@ class IncidentTruth {
   }
 
   Environment& env_;
-  const RunTruth& runs_;
+  const RunModel& runs_;
   const ingest::SchedulerOptions options_;
   std::vector<ingest::EventFilter> filters_;
   DedupRule dedup_;
@@ -219,7 +219,7 @@ class IncidentTruth {
   ingest::StreamId stream_ = ingest::kNoStream;  // that of the message that is looked at
 
   // Of the present input.
-  std::optional<Fate> fate_;                // of an event or a rerun
+  std::optional<Disposition> disposition_;  // of an event or a rerun
   ingest::Scheduler::Rerun rerun_;          // what must be answered
   bool escalated_ = false;                  // as was decided
   std::string cancel_;                      // the incident that an operator names

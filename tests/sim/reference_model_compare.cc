@@ -7,7 +7,7 @@
 namespace runner::sim {
 namespace {
 
-using ingest::LeaseBook;
+using ingest::LeaseTable;
 
 std::uint64_t Sum(const std::map<std::string, std::uint64_t>& counters) {
   std::uint64_t sum = 0;
@@ -17,7 +17,7 @@ std::uint64_t Sum(const std::map<std::string, std::uint64_t>& counters) {
 
 }  // namespace
 
-void IncidentTruth::Compare(const ingest::Scheduler& scheduler) const {
+void ReferenceModel::Compare(const ingest::Scheduler& scheduler) const {
   Expect(scheduler.cluster_count() == clusters_.size(), Invariant::kClusters,
          [] { return std::string("there are more or fewer clusters than were ever configured"); });
   if (scheduler.cluster_count() != clusters_.size()) return;
@@ -29,8 +29,8 @@ void IncidentTruth::Compare(const ingest::Scheduler& scheduler) const {
   CheckWork();
 }
 
-void IncidentTruth::CompareCluster(const ingest::Scheduler& scheduler,
-                                   ingest::ClusterIndex index) const {
+void ReferenceModel::CompareCluster(const ingest::Scheduler& scheduler,
+                                    ingest::ClusterIndex index) const {
   const ingest::Scheduler::ClusterView view = scheduler.View(index);
   const ingest::ClusterCounters& c = view.counters;
   const Cluster& own = clusters_[index];
@@ -64,7 +64,7 @@ void IncidentTruth::CompareCluster(const ingest::Scheduler& scheduler,
          [&] { return view.name + " has more agents than it may"; });
 }
 
-void IncidentTruth::CompareLeases(const ingest::Scheduler& scheduler) const {
+void ReferenceModel::CompareLeases(const ingest::Scheduler& scheduler) const {
   const auto& leases = scheduler.leases().leases();
   Expect(leases.size() <= options_.max_concurrent_agents, Invariant::kLimits,
          [] { return std::string("more agents in total than there may be"); });
@@ -87,7 +87,8 @@ void IncidentTruth::CompareLeases(const ingest::Scheduler& scheduler) const {
            [&] { return id + " is leased or waits, not both, not neither"; });
     if (queued || lease == leases.end()) continue;
     ++held;
-    const auto state = offered ? LeaseBook::LeaseState::kOffered : LeaseBook::LeaseState::kRunning;
+    const auto state =
+        offered ? LeaseTable::LeaseState::kOffered : LeaseTable::LeaseState::kRunning;
     Expect(lease->second.lease == Lease{id, incident.attempt} &&
                lease->second.executor_id == incident.executor && lease->second.state == state,
            Invariant::kOneLease, [&] { return id + " has another current lease"; });
@@ -96,7 +97,7 @@ void IncidentTruth::CompareLeases(const ingest::Scheduler& scheduler) const {
          [] { return std::string("a lease is held for no open incident"); });
 }
 
-void IncidentTruth::CompareExecutors(const ingest::Scheduler& scheduler) const {
+void ReferenceModel::CompareExecutors(const ingest::Scheduler& scheduler) const {
   for (const auto& [id, executor] : scheduler.leases().executors()) {
     const auto found = executors_.find(id);
     const bool same = found != executors_.end() && executor.stream == found->second.stream &&
@@ -116,7 +117,7 @@ void IncidentTruth::CompareExecutors(const ingest::Scheduler& scheduler) const {
   }
 }
 
-void IncidentTruth::CompareBreaker(const ingest::Scheduler& scheduler) const {
+void ReferenceModel::CompareBreaker(const ingest::Scheduler& scheduler) const {
   const ingest::CircuitBreaker& breaker = scheduler.breaker();
   Expect(breaker.state() == breaker_.state() && breaker.failures() == breaker_.failures(),
          Invariant::kBreaker, [&] {
@@ -127,7 +128,7 @@ void IncidentTruth::CompareBreaker(const ingest::Scheduler& scheduler) const {
          Invariant::kBreaker, [] { return std::string("the breaker stays open too long"); });
 }
 
-void IncidentTruth::CheckKeepAlives() const {
+void ReferenceModel::CheckKeepAlives() const {
   for (const auto& [id, executor] : executors_) {
     Expect(executor.stream == ingest::kNoStream ||
                env_.Now() < executor.alive_at + options_.leases.lease_ttl,
@@ -135,7 +136,7 @@ void IncidentTruth::CheckKeepAlives() const {
   }
 }
 
-void IncidentTruth::CheckTimes() const {
+void ReferenceModel::CheckTimes() const {
   for (const auto& [id, executor] : executors_) {
     Expect(executor.stream == ingest::kNoStream ||
                env_.Now() <= executor.alive_at + options_.leases.lease_ttl,
@@ -158,7 +159,7 @@ void IncidentTruth::CheckTimes() const {
   }
 }
 
-void IncidentTruth::CheckWork() const {
+void ReferenceModel::CheckWork() const {
   std::size_t leased = 0;
   std::size_t free = 0;
   for (const Cluster& cluster : clusters_) leased += cluster.leased;

@@ -7,7 +7,7 @@
 
 namespace runner::sim {
 
-void IncidentTruth::OnEffects(const ingest::Effects& effects) {
+void ReferenceModel::OnEffects(const ingest::Effects& effects) {
   for (const ingest::Effect& effect : effects) {
     if (env_.findings.first()) return;
     std::visit([this](const auto& one) { Decided(one); }, effect);
@@ -19,28 +19,28 @@ void IncidentTruth::OnEffects(const ingest::Effects& effects) {
     Expect(Held(lease) == nullptr, Invariant::kHelloSettles,
            [&] { return TextOf(lease) + " was not listed and is held all the same"; });
   }
-  Expect(!fate_ || fate_->escalates.empty() == !escalated_, Invariant::kEscalation,
+  Expect(!disposition_ || disposition_->escalates.empty() == !escalated_, Invariant::kEscalation,
          [] { return std::string("an event that escalates is not told as one"); });
   Expect(!result_of_, Invariant::kOneTerminalStatus,
          [&] { return TextOf(*result_of_) + ": its Result was not recorded"; });
 }
 
-void IncidentTruth::Decided(const ingest::ToExecutor& to) {
+void ReferenceModel::Decided(const ingest::ToExecutor& to) {
   stream_ = to.stream;
   std::visit([this](const auto& message) { Decided(message); }, to.message);
 }
 
-void IncidentTruth::Decided(const ingest::Fact& fact) {
+void ReferenceModel::Decided(const ingest::Fact& fact) {
   std::visit([this](const auto& one) { Decided(one); }, fact);
 }
 
-void IncidentTruth::Decided(const ingest::CloseSuperseded& close) {
+void ReferenceModel::Decided(const ingest::CloseSuperseded& close) {
   Expect(close.stream == expected_close_, Invariant::kHelloSettles,
          [&] { return "stream " + std::to_string(close.stream) + " is closed as superseded"; });
   expected_close_ = ingest::kNoStream;
 }
 
-void IncidentTruth::Decided(const ingest::CancelSilent& cancel) {
+void ReferenceModel::Decided(const ingest::CancelSilent& cancel) {
   const Executor* executor = Of(cancel.stream);
   Expect(executor != nullptr && env_.Now() - executor->alive_at >= options_.leases.lease_ttl,
          Invariant::kKeepAlive,
@@ -49,7 +49,7 @@ void IncidentTruth::Decided(const ingest::CancelSilent& cancel) {
   OnClosed(cancel.stream);
 }
 
-void IncidentTruth::Decided(const dispatch::Welcome& welcome) {
+void ReferenceModel::Decided(const dispatch::Welcome& welcome) {
   std::vector<std::pair<Lease, bool>> decisions;
   decisions.reserve(welcome.decisions.size());
   for (const auto& [lease, keep] : welcome.decisions) decisions.emplace_back(lease, keep);
@@ -59,18 +59,18 @@ void IncidentTruth::Decided(const dispatch::Welcome& welcome) {
   expected_decisions_.clear();
 }
 
-const std::string& IncidentTruth::Next(const Cluster& cluster) const {
+const std::string& ReferenceModel::Next(const Cluster& cluster) const {
   const auto critical = std::find_if(cluster.queue.begin(), cluster.queue.end(),
                                      [this](const auto& id) { return Critical(open_.at(id)); });
   return critical == cluster.queue.end() ? cluster.queue.front() : *critical;
 }
 
-bool IncidentTruth::Eligible(const Cluster& cluster) const {
+bool ReferenceModel::Eligible(const Cluster& cluster) const {
   return !cluster.queue.empty() && cluster.leased < options_.max_agents_per_cluster;
 }
 
 // While a cluster could run an agent, each other one gets at most one turn before it.
-void IncidentTruth::CountTurns(ingest::ClusterIndex offered) {
+void ReferenceModel::CountTurns(ingest::ClusterIndex offered) {
   for (Cluster& cluster : clusters_) {
     if (&cluster == &clusters_[offered]) continue;
     if (!Eligible(cluster)) continue;
@@ -80,7 +80,7 @@ void IncidentTruth::CountTurns(ingest::ClusterIndex offered) {
   clusters_[offered].passed_over.clear();
 }
 
-void IncidentTruth::Decided(const dispatch::Offer& offer) {
+void ReferenceModel::Decided(const dispatch::Offer& offer) {
   const auto found = open_.find(offer.lease.incident_id);
   Expect(found != open_.end() && found->second.state == State::kQueued, Invariant::kOneLease,
          [&] { return TextOf(offer.lease) + " is offered, but does not wait"; });
@@ -110,13 +110,13 @@ void IncidentTruth::Decided(const dispatch::Offer& offer) {
 }
 
 // One that could not have run has no turn to lose.
-void IncidentTruth::ForgetTurns() {
+void ReferenceModel::ForgetTurns() {
   for (Cluster& cluster : clusters_) {
     if (!Eligible(cluster)) cluster.passed_over.clear();
   }
 }
 
-void IncidentTruth::CheckOffer(const dispatch::Offer& offer, const Open& incident) const {
+void ReferenceModel::CheckOffer(const dispatch::Offer& offer, const Open& incident) const {
   const auto text = [&] { return TextOf(DownMessage(offer)); };
   const Cluster& cluster = clusters_[incident.cluster];
   Expect(offer.lease.attempt > incident.attempt && !offered_.contains(offer.lease),
@@ -131,9 +131,9 @@ void IncidentTruth::CheckOffer(const dispatch::Offer& offer, const Open& inciden
   CheckLimits(offer, cluster);
 }
 
-void IncidentTruth::CheckLimits(const dispatch::Offer& offer, const Cluster& cluster) const {
+void ReferenceModel::CheckLimits(const dispatch::Offer& offer, const Cluster& cluster) const {
   const auto text = [&] { return TextOf(DownMessage(offer)); };
-  const Executor* executor = const_cast<IncidentTruth*>(this)->Of(stream_);
+  const Executor* executor = const_cast<ReferenceModel*>(this)->Of(stream_);
   Expect(executor != nullptr, Invariant::kLimits, [&] { return text() + " on no stream"; });
   if (executor == nullptr) return;
   Expect(!executor->draining, Invariant::kNothingAfterDraining, text);
@@ -152,18 +152,18 @@ void IncidentTruth::CheckLimits(const dispatch::Offer& offer, const Cluster& clu
   }
 }
 
-void IncidentTruth::Decided(const ingest::IncidentLeased& leased) {
+void ReferenceModel::Decided(const ingest::IncidentLeased& leased) {
   Expect(Held(leased.lease) != nullptr, Invariant::kOneLease,
          [&] { return TextOf(leased.lease) + " is leased, but not offered"; });
 }
 
-void IncidentTruth::Decided(const dispatch::ResultAck& recorded) {
+void ReferenceModel::Decided(const dispatch::ResultAck& recorded) {
   const bool current = result_of_ == recorded.lease;
   Expect(current || ended_.contains(recorded.lease.incident_id), Invariant::kStaleChangesNothing,
          [&] { return TextOf(recorded.lease) + " is recorded, but its result is stale"; });
 }
 
-void IncidentTruth::Decided(const dispatch::Cancel& cancel) {
+void ReferenceModel::Decided(const dispatch::Cancel& cancel) {
   if (cancel.reason != "accept_timeout") return;
   const Open* incident = Held(cancel.lease);
   Executor* executor = Of(stream_);
@@ -175,14 +175,14 @@ void IncidentTruth::Decided(const dispatch::Cancel& cancel) {
   if (late) executor->Reject(incident->since, env_.Now());
 }
 
-bool IncidentTruth::CountRelease(Open& incident) const {
+bool ReferenceModel::CountRelease(Open& incident) const {
   if (rejected_ || shortage_) return false;
   if (!incident.started && !result_ran_) return ++incident.unstarted >= options_.max_unstarted;
   if (result_of_ && !result_lost_) return ++incident.interrupted >= options_.max_interruptions;
   return ++incident.lost >= options_.max_attempts;
 }
 
-void IncidentTruth::Release(const std::string& id, Open& incident, std::string_view how) {
+void ReferenceModel::Release(const std::string& id, Open& incident, std::string_view how) {
   TransitLease(LeaseState(incident), how);
   incident.started = incident.started || result_ran_;
   incident.ever_started = incident.ever_started || incident.started;
@@ -196,7 +196,7 @@ void IncidentTruth::Release(const std::string& id, Open& incident, std::string_v
   result_of_.reset();
 }
 
-void IncidentTruth::Decided(const ingest::BreakerChanged& changed) {
+void ReferenceModel::Decided(const ingest::BreakerChanged& changed) {
   using Breaker = BreakerRule::State;
   if (changed.state == Breaker::kHalfOpen) {
     Expect(breaker_.state() == Breaker::kOpen && env_.Now() >= breaker_.until(),
@@ -208,7 +208,7 @@ void IncidentTruth::Decided(const ingest::BreakerChanged& changed) {
   breaker_before_ = ToString(changed.state);
 }
 
-void IncidentTruth::Decided(const ingest::IncidentRequeued& requeued) {
+void ReferenceModel::Decided(const ingest::IncidentRequeued& requeued) {
   Open* incident = Held(requeued.lease);
   Expect(incident != nullptr, Invariant::kOneLease,
          [&] { return TextOf(requeued.lease) + " is requeued, but not held"; });
@@ -234,7 +234,7 @@ void IncidentTruth::Decided(const ingest::IncidentRequeued& requeued) {
   ++cluster.requeued;
 }
 
-void IncidentTruth::Decided(const ingest::IncidentFinished& finished) {
+void ReferenceModel::Decided(const ingest::IncidentFinished& finished) {
   const std::string& id = finished.lease.incident_id;
   const auto found = open_.find(id);
   Expect(found != open_.end(), Invariant::kOneTerminalStatus,
@@ -264,8 +264,8 @@ void IncidentTruth::Decided(const ingest::IncidentFinished& finished) {
   open_.erase(found);
 }
 
-void IncidentTruth::EndQueued(const std::string& id, const Open& incident,
-                              const ingest::IncidentFinished& finished) {
+void ReferenceModel::EndQueued(const std::string& id, const Open& incident,
+                               const ingest::IncidentFinished& finished) {
   Cluster& cluster = clusters_[incident.cluster];
   if (finished.status == "expired") {
     ++cluster.expired;
@@ -283,7 +283,7 @@ void IncidentTruth::EndQueued(const std::string& id, const Open& incident,
   CheckVictim(id, incident);
 }
 
-void IncidentTruth::EndHeld(const Open& held, const ingest::IncidentFinished& finished) {
+void ReferenceModel::EndHeld(const Open& held, const ingest::IncidentFinished& finished) {
   Open incident = held;
   const bool no_end = !result_status_ || *result_status_ == RunStatus::kInterrupted;
   if (incident.cancelled && no_end) {

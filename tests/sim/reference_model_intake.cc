@@ -7,51 +7,52 @@
 
 namespace runner::sim {
 
-void IncidentTruth::BeforeEvent(ingest::ClusterIndex cluster, const FaultEvent& event,
-                                ingest::Scheduler::Origin origin) {
+void ReferenceModel::BeforeEvent(ingest::ClusterIndex cluster, const FaultEvent& event,
+                                 ingest::Scheduler::Origin origin) {
   Expect(Configured(cluster), Invariant::kClusters,
          [&] { return "an event comes in of " + clusters_[cluster].name + ", which was removed"; });
   FaultEvent own = event;
   own.cluster = clusters_[cluster].name;
-  fate_ = FateOf(cluster, own, origin);
+  disposition_ = DispositionOf(cluster, own, origin);
 }
 
-IncidentTruth::Fate IncidentTruth::FateOf(ingest::ClusterIndex cluster, const FaultEvent& event,
-                                          ingest::Scheduler::Origin origin) {
+ReferenceModel::Disposition ReferenceModel::DispositionOf(ingest::ClusterIndex cluster,
+                                                          const FaultEvent& event,
+                                                          ingest::Scheduler::Origin origin) {
   using Verdict = ingest::Scheduler::Admission::Result;
-  Fate fate;
-  fate.severity = event.severity;
-  fate.key = KeyOf(options_.dedup_key, event);
-  const auto end = [&fate](Verdict result, std::string reason) {
-    fate.result = result;
-    fate.reason = std::move(reason);
-    return fate;
+  Disposition disposition;
+  disposition.severity = event.severity;
+  disposition.key = KeyOf(options_.dedup_key, event);
+  const auto end = [&disposition](Verdict result, std::string reason) {
+    disposition.result = result;
+    disposition.reason = std::move(reason);
+    return disposition;
   };
   if (const auto reason = filters_[cluster].Rejects(event)) {
     return end(Verdict::kFiltered, std::string(*reason));
   }
-  if (const auto taken = dedup_.OnEvent(fate.key, env_.Now())) {
-    fate.above = !taken->open && event.severity > taken->level;
-    if (!fate.above || origin == ingest::Scheduler::Origin::kBackfill) {
-      fate.duplicate_of = taken->incident;
+  if (const auto taken = dedup_.OnEvent(disposition.key, env_.Now())) {
+    disposition.above = !taken->open && event.severity > taken->level;
+    if (!disposition.above || origin == ingest::Scheduler::Origin::kBackfill) {
+      disposition.duplicate_of = taken->incident;
       return end(Verdict::kFiltered, "duplicate");
     }
-    fate.escalates = taken->incident;
+    disposition.escalates = taken->incident;
   }
   if (breaker_.state() == BreakerRule::State::kOpen &&
       options_.breaker_policy == ingest::BreakerPolicy::kDrop) {
     return end(Verdict::kBreakerDropped, "circuit_breaker");
   }
-  JudgeRoom(cluster, fate);
-  return fate;
+  JudgeRoom(cluster, disposition);
+  return disposition;
 }
 
-Invariant IncidentTruth::InvariantOf(const Fate& fate) const {
-  if (!fate.rerun_of.empty()) return Invariant::kRerun;
-  return fate.above ? Invariant::kEscalation : Invariant::kIntake;
+Invariant ReferenceModel::InvariantOf(const Disposition& disposition) const {
+  if (!disposition.rerun_of.empty()) return Invariant::kRerun;
+  return disposition.above ? Invariant::kEscalation : Invariant::kIntake;
 }
 
-void IncidentTruth::BeforeRerun(const std::string& incident_id) {
+void ReferenceModel::BeforeRerun(const std::string& incident_id) {
   using Answer = ingest::Scheduler::Rerun::Result;
   rerun_ = {};
   if (const auto open = open_.find(incident_id); open != open_.end()) {
@@ -74,35 +75,35 @@ void IncidentTruth::BeforeRerun(const std::string& incident_id) {
     rerun_.incident_id = *open;
     return;
   }
-  Fate fate;
-  fate.rerun_of = incident_id;
-  fate.key = ended.key;
-  fate.severity = ended.severity;
-  JudgeRoom(ended.cluster, fate);
-  const bool queued = fate.result == ingest::Scheduler::Admission::Result::kQueued;
+  Disposition disposition;
+  disposition.rerun_of = incident_id;
+  disposition.key = ended.key;
+  disposition.severity = ended.severity;
+  JudgeRoom(ended.cluster, disposition);
+  const bool queued = disposition.result == ingest::Scheduler::Admission::Result::kQueued;
   rerun_.result = queued ? Answer::kQueued : Answer::kRejected;
   ++clusters_[ended.cluster].received;
-  fate_ = std::move(fate);
+  disposition_ = std::move(disposition);
 }
 
-void IncidentTruth::OnRerun(const ingest::Scheduler::Rerun& answer) {
+void ReferenceModel::OnRerun(const ingest::Scheduler::Rerun& answer) {
   using Answer = ingest::Scheduler::Rerun::Result;
   const bool as_it_must =
       answer.result == rerun_.result && answer.state == rerun_.state &&
       (answer.result == Answer::kQueued || answer.incident_id == rerun_.incident_id);
-  const bool as_it_may =
-      fate_ && fate_->evicts && fate_->either && answer.result == Answer::kRejected;
+  const bool as_it_may = disposition_ && disposition_->evicts && disposition_->either &&
+                         answer.result == Answer::kRejected;
   Expect(as_it_must || as_it_may, Invariant::kRerun, [&] {
-    return "a rerun of " + (fate_ ? fate_->rerun_of : "what cannot run again") +
+    return "a rerun of " + (disposition_ ? disposition_->rerun_of : "what cannot run again") +
            " is answered in another way than it must be";
   });
-  if (!fate_) return;
+  if (!disposition_) return;
   const bool rejected = answer.result == Answer::kRejected;
-  clusters_[ended_.at(fate_->rerun_of).cluster].rejected += rejected ? 1 : 0;
+  clusters_[ended_.at(disposition_->rerun_of).cluster].rejected += rejected ? 1 : 0;
   env_.transitions.Count("event", "received", rejected ? "rejected" : "rerun");
 }
 
-void IncidentTruth::JudgeRoom(ingest::ClusterIndex cluster, Fate& fate) const {
+void ReferenceModel::JudgeRoom(ingest::ClusterIndex cluster, Disposition& disposition) const {
   std::size_t total = 0;
   std::size_t longest = 0;
   for (const Cluster& one : clusters_) {
@@ -115,24 +116,26 @@ void IncidentTruth::JudgeRoom(ingest::ClusterIndex cluster, Fate& fate) const {
     const bool pays = own >= options_.cluster_queue_size || own == longest
                           ? i == cluster
                           : clusters_[i].queue.size() == longest;
-    if (pays) fate.victims.push_back(i);
+    if (pays) disposition.victims.push_back(i);
   }
   const auto gives_way = [&](ingest::ClusterIndex i) {
     const auto& queue = clusters_[i].queue;
     const auto normal = [this](const std::string& id) { return !Critical(open_.at(id)); };
-    if (fate.severity == Severity::kCritical) return !queue.empty();
+    if (disposition.severity == Severity::kCritical) return !queue.empty();
     return std::any_of(queue.begin(), queue.end(), normal);
   };
-  fate.evicts = options_.overflow_policy == ingest::OverflowPolicy::kDropOldest &&
-                std::any_of(fate.victims.begin(), fate.victims.end(), gives_way);
-  fate.either = !std::all_of(fate.victims.begin(), fate.victims.end(), gives_way);
-  if (fate.evicts) return;
-  fate.result = ingest::Scheduler::Admission::Result::kRejected;
-  fate.reason = "overflow";
+  disposition.evicts =
+      options_.overflow_policy == ingest::OverflowPolicy::kDropOldest &&
+      std::any_of(disposition.victims.begin(), disposition.victims.end(), gives_way);
+  disposition.either =
+      !std::all_of(disposition.victims.begin(), disposition.victims.end(), gives_way);
+  if (disposition.evicts) return;
+  disposition.result = ingest::Scheduler::Admission::Result::kRejected;
+  disposition.reason = "overflow";
 }
 
-void IncidentTruth::OnEvent(ingest::ClusterIndex index,
-                            const ingest::Scheduler::Admission& admission) {
+void ReferenceModel::OnEvent(ingest::ClusterIndex index,
+                             const ingest::Scheduler::Admission& admission) {
   using Verdict = ingest::Scheduler::Admission::Result;
   Cluster& cluster = clusters_[index];
   ++cluster.received;
@@ -140,32 +143,34 @@ void IncidentTruth::OnEvent(ingest::ClusterIndex index,
   cluster.dropped += admission.result == Verdict::kBreakerDropped ? 1 : 0;
   cluster.rejected += admission.result == Verdict::kRejected ? 1 : 0;
   const bool as_it_must =
-      admission.result == fate_->result && admission.reason == fate_->reason &&
-      (fate_->duplicate_of.empty() || admission.incident_id == fate_->duplicate_of);
-  const bool as_it_may = fate_->evicts && fate_->either && admission.result == Verdict::kRejected;
-  Expect(as_it_must || as_it_may, InvariantOf(*fate_), [&] {
-    return "an event ends as '" + admission.reason + "', but should as '" + fate_->reason + "'";
+      admission.result == disposition_->result && admission.reason == disposition_->reason &&
+      (disposition_->duplicate_of.empty() || admission.incident_id == disposition_->duplicate_of);
+  const bool as_it_may =
+      disposition_->evicts && disposition_->either && admission.result == Verdict::kRejected;
+  Expect(as_it_must || as_it_may, InvariantOf(*disposition_), [&] {
+    return "an event ends as '" + admission.reason + "', but should as '" + disposition_->reason +
+           "'";
   });
-  const auto merged = open_.find(fate_->duplicate_of);
+  const auto merged = open_.find(disposition_->duplicate_of);
   if (merged != open_.end() && merged->second.state == State::kQueued) {
     ++merged->second.occurrences;
-    merged->second.severity = std::max(merged->second.severity, fate_->severity);
+    merged->second.severity = std::max(merged->second.severity, disposition_->severity);
   }
   env_.transitions.Count("event", "received",
-                         admission.result == Verdict::kQueued && fate_->above ? "escalated"
-                         : admission.result == Verdict::kQueued               ? "queued"
-                         : admission.result == Verdict::kFiltered             ? "filtered"
-                         : admission.result == Verdict::kBreakerDropped       ? "dropped"
-                                                                              : "rejected");
+                         admission.result == Verdict::kQueued && disposition_->above ? "escalated"
+                         : admission.result == Verdict::kQueued                      ? "queued"
+                         : admission.result == Verdict::kFiltered                    ? "filtered"
+                         : admission.result == Verdict::kBreakerDropped              ? "dropped"
+                                                                                     : "rejected");
 }
 
-void IncidentTruth::Decided(const ingest::EventEscalated& escalated) {
+void ReferenceModel::Decided(const ingest::EventEscalated& escalated) {
   escalated_ = true;
-  Expect(fate_ && fate_->escalates == escalated.incident_id, Invariant::kEscalation,
+  Expect(disposition_ && disposition_->escalates == escalated.incident_id, Invariant::kEscalation,
          [&] { return "an event escalates " + escalated.incident_id + ", but must not"; });
 }
 
-void IncidentTruth::Decided(const ingest::EventQueued& queued) {
+void ReferenceModel::Decided(const ingest::EventQueued& queued) {
   const auto index = static_cast<std::size_t>(
       std::find_if(clusters_.begin(), clusters_.end(),
                    [&](const Cluster& c) { return c.name == queued.incident.event.cluster; }) -
@@ -173,21 +178,21 @@ void IncidentTruth::Decided(const ingest::EventQueued& queued) {
   Cluster& cluster = clusters_.at(index);
   Expect(!ended_.contains(queued.incident.id) && !open_.contains(queued.incident.id),
          Invariant::kOneTerminalStatus, [&] { return queued.incident.id + " is queued twice"; });
-  Expect(fate_ && fate_->result == ingest::Scheduler::Admission::Result::kQueued &&
-             fate_->evicts == evicted_,
-         fate_ ? InvariantOf(*fate_) : Invariant::kIntake,
+  Expect(disposition_ && disposition_->result == ingest::Scheduler::Admission::Result::kQueued &&
+             disposition_->evicts == evicted_,
+         disposition_ ? InvariantOf(*disposition_) : Invariant::kIntake,
          [&] { return queued.incident.id + " is queued, but should not be"; });
-  if (!fate_) return;
-  Expect(queued.incident.rerun_of == fate_->rerun_of &&
-             queued.incident.event.severity == fate_->severity &&
-             KeyOf(options_.dedup_key, queued.incident.event) == fate_->key,
-         InvariantOf(*fate_),
+  if (!disposition_) return;
+  Expect(queued.incident.rerun_of == disposition_->rerun_of &&
+             queued.incident.event.severity == disposition_->severity &&
+             KeyOf(options_.dedup_key, queued.incident.event) == disposition_->key,
+         InvariantOf(*disposition_),
          [&] { return queued.incident.id + " is another incident than it should be"; });
   Open incident;
   incident.cluster = index;
   incident.since = env_.Now();
-  incident.key = fate_->key;
-  incident.severity = fate_->severity;
+  incident.key = disposition_->key;
+  incident.severity = disposition_->severity;
   dedup_.Queued(incident.key, queued.incident.id, env_.Now());
   Transit(nullptr, "queued");
   open_.emplace(queued.incident.id, incident);
@@ -195,10 +200,11 @@ void IncidentTruth::Decided(const ingest::EventQueued& queued) {
   ++cluster.queued;
 }
 
-void IncidentTruth::CheckVictim(const std::string& id, const Open& incident) const {
+void ReferenceModel::CheckVictim(const std::string& id, const Open& incident) const {
   const Cluster& cluster = clusters_[incident.cluster];
-  const bool may = fate_ && fate_->evicts &&
-                   std::count(fate_->victims.begin(), fate_->victims.end(), incident.cluster) != 0;
+  const bool may =
+      disposition_ && disposition_->evicts &&
+      std::count(disposition_->victims.begin(), disposition_->victims.end(), incident.cluster) != 0;
   Expect(may, Invariant::kIntake, [&] { return id + " is evicted, but need not be"; });
   for (const std::string& other : cluster.queue) {
     const Open& rival = open_.at(other);

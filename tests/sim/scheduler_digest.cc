@@ -47,7 +47,7 @@ void Add(Digest& digest, const ingest::Scheduler::ClusterView& view) {
   digest.Add(std::uint64_t{view.configured});
 }
 
-void Add(Digest& digest, const ingest::LeaseBook& book) {
+void Add(Digest& digest, const ingest::LeaseTable& book) {
   for (const auto& [id, executor] : book.executors()) {
     digest.Add(id);
     digest.Add(executor.stream);

@@ -22,27 +22,27 @@ SimulatedRuns::~SimulatedRuns() {
   for (auto& [lease, run] : runs_) {
     if (run.phase == Phase::kContained) continue;
     if (at_once) {
-      env_.events.After(&truth_, Duration::zero(),
-                        [&truth = truth_, gone = lease] { truth.Vanished(gone); });
+      env_.events.After(&model_, Duration::zero(),
+                        [&truth = model_, gone = lease] { truth.Vanished(gone); });
       continue;
     }
     if (run.end.record && run.end.record->spawn_errno == 0 && !Stopped(run)) {
       run.end.record->stopped = ShimStop::kExecutorLost;
-      run.fate = RunStatus::kInterrupted;
+      run.disposition = RunStatus::kInterrupted;
     }
     const Duration rest = env_.random.Between(
         Duration::zero(), options_.kill_grace + executor::time_budget::kContainment);
     run.end.contained = true;
     ++workspace_.leftovers_;
-    env_.events.After(
-        &truth_, rest,
-        [&truth = truth_, &workspace = workspace_, gone = lease, end = run.end, fate = run.fate] {
-          truth.Contained(gone, fate);
-          --workspace.leftovers_;
-          if (end.record) workspace.spool_[gone] = executor::Judge(end);
-        });
+    env_.events.After(&model_, rest,
+                      [&truth = model_, &workspace = workspace_, gone = lease, end = run.end,
+                       disposition = run.disposition] {
+                        truth.Contained(gone, disposition);
+                        --workspace.leftovers_;
+                        if (end.record) workspace.spool_[gone] = executor::Judge(end);
+                      });
   }
-  truth_.ContainerEnded(process_);
+  model_.ContainerEnded(process_);
 }
 
 bool SimulatedRuns::Stopped(const Run& run) {
@@ -65,11 +65,11 @@ bool SimulatedRuns::Start(const Lease& lease, const Incident& incident) {
   run.obeys_term = !env_.Strikes(Fault::kIgnoreTerm);
   run.end.record.emplace();
   counters_.Started(run.cluster);
-  truth_.Began(process_, workspace_, options_.keeps_rules, lease);
+  model_.Began(process_, workspace_, options_.keeps_rules, lease);
   if (shortage) {  // that only the shim meets
     run.phase = Phase::kContaining;
     run.end.record->spawn_errno = EAGAIN;
-    run.fate = RunStatus::kInterrupted;
+    run.disposition = RunStatus::kInterrupted;
     Schedule(lease, run, milliseconds(1), &SimulatedRuns::OnContained);
   } else if (env_.Strikes(Fault::kFailStart)) {
     run.phase = Phase::kContaining;
@@ -80,7 +80,7 @@ bool SimulatedRuns::Start(const Lease& lease, const Incident& incident) {
   } else {
     const Duration start = env_.random.Between(milliseconds(1), milliseconds(50));
     Schedule(lease, run, start, &SimulatedRuns::OnStarted);
-    if (deadline_ && env_.Now() >= *deadline_) Request(lease, run, ShimStop::kFenced);
+    if (deadline_ && env_.Now() >= *deadline_) Request(lease, run, ShimStop::kLeaseDeadline);
   }
   return true;
 }
@@ -105,7 +105,7 @@ void SimulatedRuns::OnStarted(const Lease& lease) {
 void SimulatedRuns::OnTimeout(const Lease& lease) {
   Run& run = runs_.at(lease);
   run.end.record->timed_out = true;
-  run.fate = RunStatus::kTimeout;
+  run.disposition = RunStatus::kTimeout;
   Schedule(lease, run, UntilStopped(run), &SimulatedRuns::OnExit);
 }
 
@@ -140,7 +140,7 @@ void SimulatedRuns::ExtendLeases(MonoTime deadline) {
 void SimulatedRuns::OnLeasesEnd() {
   leases_end_.reset();
   for (auto& [lease, run] : runs_) {
-    if (run.end.started && run.end.record) Request(lease, run, ShimStop::kFenced);
+    if (run.end.started && run.end.record) Request(lease, run, ShimStop::kLeaseDeadline);
   }
 }
 
@@ -153,7 +153,7 @@ void SimulatedRuns::Request(const Lease& lease, Run& run, ShimStop stop) {
 void SimulatedRuns::BeginStop(const Lease& lease, Run& run, ShimStop stop) {
   if (Stopped(run)) return;
   run.end.record->stopped = stop;
-  run.fate = stop == ShimStop::kCancelled ? RunStatus::kCancelled : RunStatus::kInterrupted;
+  run.disposition = stop == ShimStop::kCancelled ? RunStatus::kCancelled : RunStatus::kInterrupted;
   Schedule(lease, run, UntilStopped(run), &SimulatedRuns::OnExit);
 }
 
@@ -181,7 +181,7 @@ void SimulatedRuns::OnExit(const Lease& lease) {
   }
   if (!Stopped(run)) {
     const bool good = record.exit_code == 0 && run.end.report == executor::ReportVerdict::kGood;
-    run.fate = good ? RunStatus::kSuccess : RunStatus::kFailure;
+    run.disposition = good ? RunStatus::kSuccess : RunStatus::kFailure;
   }
   const Duration sweep =
       env_.Strikes(Fault::kSlowContainment)
@@ -195,18 +195,18 @@ void SimulatedRuns::OnContained(const Lease& lease) {
   run.phase = Phase::kContained;
   if (run.end.record && run.end.record->spawn_errno == 0 && env_.Strikes(Fault::kLoseShim)) {
     run.end.record.reset();
-    run.fate = !run.end.stop_requested                             ? RunStatus::kFailure
-               : *run.end.stop_requested == StopReason::kCancelled ? RunStatus::kCancelled
-                                                                   : RunStatus::kInterrupted;
+    run.disposition = !run.end.stop_requested                             ? RunStatus::kFailure
+                      : *run.end.stop_requested == StopReason::kCancelled ? RunStatus::kCancelled
+                                                                          : RunStatus::kInterrupted;
   }
   run.end.contained = !run.end.started || !env_.Strikes(Fault::kLoseContainment);
   if (run.end.contained) {
-    truth_.Contained(lease, run.fate);
+    model_.Contained(lease, run.disposition);
   } else {
-    truth_.NotContained(lease, run.fate);
+    model_.NotContained(lease, run.disposition);
   }
   env_.Tell("run", [&] {
-    return "over " + TextOf(lease) + " " + std::string(ToString(run.fate)) +
+    return "over " + TextOf(lease) + " " + std::string(ToString(run.disposition)) +
            (run.end.contained ? "" : ", not contained");
   });
   if (run.end.record) workspace_.spool_[lease] = executor::Judge(run.end);

@@ -10,7 +10,7 @@
 #include "executor/core/run_supervisor.h"
 #include "executor/runs/run_counters.h"
 #include "tests/sim/process_timers.h"
-#include "tests/sim/run_truth.h"
+#include "tests/sim/run_model.h"
 
 namespace runner::sim {
 
@@ -48,15 +48,15 @@ class SimulatedRuns final : public executor::RunSupervisor {
   struct Options {
     Duration agent_timeout{};
     Duration kill_grace{};
-    bool keeps_rules = false;  // RunTruth::Began
+    bool keeps_rules = false;  // RunModel::Began
   };
 
   // `loop` is that of the executor, on which the listener hears.
-  SimulatedRuns(Environment& env, RunTruth& truth, ProcessId process, Options options,
+  SimulatedRuns(Environment& env, RunModel& truth, ProcessId process, Options options,
                 SimulatedWorkspace& workspace, ProcessTimers& loop, executor::RunListener& listener,
                 RunsObserver& observer)
       : env_(env),
-        truth_(truth),
+        model_(truth),
         process_(process),
         options_(options),
         workspace_(workspace),
@@ -89,7 +89,7 @@ class SimulatedRuns final : public executor::RunSupervisor {
     bool obeys_term = true;
     std::optional<executor::ShimStop> requested;
     executor::RunEnd end;
-    RunStatus fate = RunStatus::kFailure;  // what an observer would call it
+    RunStatus disposition = RunStatus::kFailure;  // what an observer would call it
     EventQueue::Id next;
   };
 
@@ -108,7 +108,7 @@ class SimulatedRuns final : public executor::RunSupervisor {
   void Schedule(const Lease& lease, Run& run, Duration delay, Method method);
 
   Environment& env_;
-  RunTruth& truth_;
+  RunModel& model_;
   const ProcessId process_;
   const Options options_;
   SimulatedWorkspace& workspace_;

@@ -12,10 +12,10 @@ using std::chrono::hours;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-constexpr std::size_t kMostHosts = 6;
-constexpr std::size_t kMostRogues = 3;
+constexpr std::size_t kMaxHosts = 6;
+constexpr std::size_t kMaxRogues = 3;
 constexpr Duration kLongestFreeze = seconds(150);  // twice the longest time to live, and more
-constexpr std::size_t kMostClusters = 4;           // the fewest runs of an hour: each is probed
+constexpr std::size_t kMaxClusters = 4;            // the fewest runs of an hour: each is probed
 
 seconds DrawSeconds(Random& random, std::size_t low, std::size_t high) {
   return seconds(random.Between(low, high));
@@ -30,10 +30,10 @@ World::World(std::uint64_t seed, Trace::Mode mode, bool wall_clock_jumps)
       clusters_(options_.clusters),
       runs_(env_),
       journal_(env_),
-      promises_(env_, journal_),
+      observations_(env_, journal_),
       network_(env_),
       pods_(env_.random.Between(1, 40)) {
-  env_.Tell("weather", [this] { return env_.weather.Text(); });
+  env_.Tell("weather", [this] { return env_.fault_plan.Text(); });
   StartIngest();
   DrawHosts();
   Forecast();
@@ -114,8 +114,8 @@ void World::Recur(Duration mean, Action action) {
 
 template <typename Action>
 void World::Suffer(Fault fault, Action action) {
-  if (!env_.weather.Enabled(fault)) return;
-  Recur(env_.weather.MeanInterval(fault), [this, fault, action] {
+  if (!env_.fault_plan.Enabled(fault)) return;
+  Recur(env_.fault_plan.MeanInterval(fault), [this, fault, action] {
     env_.Tell("weather", [&] { return std::string(NameOf(fault)); });
     action();
   });
@@ -170,7 +170,7 @@ void World::ChangeClusters() {
     if (env_.random.Chance(300)) cluster.filter = DrawRules(env_.random);
     if (env_.random.Chance(700)) configured.push_back(cluster);
   }
-  if (clusters_.size() < kMostClusters && env_.random.Chance(300)) {
+  if (clusters_.size() < kMaxClusters && env_.random.Chance(300)) {
     BreakPods(clusters_.size());
     clusters_.push_back({"c" + std::to_string(clusters_.size()), DrawRules(env_.random)});
     configured.push_back(clusters_.back());
@@ -245,7 +245,7 @@ void World::Flood() {
 }
 
 void World::AddTwin() {
-  if (hosts_.size() >= kMostHosts) return;
+  if (hosts_.size() >= kMaxHosts) return;
   Host twin;
   twin.options = hosts_[env_.random.Below(hosts_.size())].options;
   twin.restarts = false;
@@ -256,7 +256,7 @@ void World::AddTwin() {
 void World::AddRogue() {
   std::erase_if(rogues_,
                 [this](const auto& rogue) { return rogue->ended() || env_.random.Chance(200); });
-  if (rogues_.size() >= kMostRogues) return;
+  if (rogues_.size() >= kMaxRogues) return;
   const std::string id = "rogue" + std::to_string(++last_rogue_ % 4);
   if (ingest_) ingest_->truth().Distrust(id);
   rogues_.push_back(std::make_unique<RogueExecutor>(env_, network_, id, [this] {
@@ -270,7 +270,7 @@ void World::JumpWallClock() {
   const Duration by = env_.random.Between(-hours(48), hours(48));
   // Across a restart the wall clock is all there is to tell an age by.
   const bool restarts =
-      env_.weather.Enabled(Fault::kCrashIngest) || env_.weather.Enabled(Fault::kDrainIngest);
+      env_.fault_plan.Enabled(Fault::kCrashIngest) || env_.fault_plan.Enabled(Fault::kDrainIngest);
   if (wall_clock_jumps_ && !restarts) env_.events.JumpWallClock(by);
 }
 
@@ -281,7 +281,7 @@ void World::StartIngest() {
   ingest::SchedulerOptions options = options_;
   options.clusters = clusters_;
   ingest_ = std::make_unique<IngestProcess>(
-      env_, network_, runs_, journal_, promises_, options,
+      env_, network_, runs_, journal_, observations_, options,
       [this] { return "i" + std::to_string(++last_incident_); },
       [this] {
         env_.events.After(this, Duration::zero(), [this, exited = ingest_.get()] {

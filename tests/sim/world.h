@@ -6,11 +6,11 @@
 
 #include "tests/sim/environment.h"
 #include "tests/sim/executor_process.h"
+#include "tests/sim/external_observations.h"
 #include "tests/sim/ingest_process.h"
 #include "tests/sim/network.h"
-#include "tests/sim/external_observations.h"
 #include "tests/sim/rogue_executor.h"
-#include "tests/sim/run_truth.h"
+#include "tests/sim/run_model.h"
 #include "tests/sim/simulated_journal.h"
 
 namespace runner::sim {
@@ -44,7 +44,8 @@ class World {
   // How long until nothing of the storm is under way, nor counts against a limit.
   Duration TimeToRest() const {
     // A stream may be stalled for 40 s: Network::Stall.
-    return options_.max_runs_per_hour == 0 ? std::chrono::seconds(45) : ingest::RunRate::kPeriod;
+    return options_.max_runs_per_hour == 0 ? std::chrono::seconds(45)
+                                           : ingest::HourlyRunLimit::kPeriod;
   }
   std::size_t clusters() const { return clusters_.size(); }
   // All that there ever were are configured again.
@@ -101,9 +102,9 @@ class World {
   // All that were ever configured, with their latest rules, by their index in ingest; what the file
   // says at each start.
   std::vector<ingest::ClusterOptions> clusters_;
-  RunTruth runs_;
+  RunModel runs_;
   SimulatedJournal journal_;
-  Promises promises_;
+  ExternalObservations observations_;
   Network network_;
   std::unique_ptr<IngestProcess> ingest_;
   std::vector<Host> hosts_;

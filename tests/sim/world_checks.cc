@@ -11,7 +11,7 @@ using std::chrono::seconds;
 void World::BecomeCalm() {
   env_.Tell("weather", [] { return std::string("becomes calm"); });
   storm_ = false;
-  env_.weather.Calm();
+  env_.fault_plan.Calm();
   rogues_.clear();
   for (std::size_t i = 0; i < hosts_.size(); ++i) {
     // What has no host any more must not come back as another one.

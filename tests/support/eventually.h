@@ -6,9 +6,9 @@
 
 namespace runner::support {
 
-inline constexpr Duration kPatience = std::chrono::seconds(20);
+inline constexpr Duration kRpcTimeout = std::chrono::seconds(20);
 
 // Asks again and again until the condition holds; false when it did not within the limit.
-bool Eventually(const std::function<bool()>& condition, Duration limit = kPatience);
+bool Eventually(const std::function<bool()>& condition, Duration limit = kRpcTimeout);
 
 }  // namespace runner::support

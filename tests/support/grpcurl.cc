@@ -33,7 +33,7 @@ Grpcurl::Answer Grpcurl::operator()(const std::vector<std::string>& arguments) c
   command.stdout_file = directory_ / "grpcurl.out";
   command.stderr_file = directory_ / "grpcurl.err";
   ChildProcess process(command);
-  const int code = process.WaitForExit(2 * kPatience).value_or(-1);
+  const int code = process.WaitForExit(2 * kRpcTimeout).value_or(-1);
   return {code, ReadFile(command.stdout_file), ReadFile(command.stderr_file)};
 }
 

@@ -28,7 +28,8 @@ class LogReader {
  private:
   void Run();
 
-  // Not common/base/mutex.h: the headers of gRPC, which tests include as well, have macros of its names.
+  // Not common/base/mutex.h: the headers of gRPC, which tests include as well, have macros of its
+  // names.
   std::mutex mutex_;  // of all but the thread and file_
   std::condition_variable changed_;
   UniqueFd fifo_;

@@ -15,9 +15,9 @@ constexpr auto kMaxArrears = 1s;  // faults that could not be sent in time are f
 
 }  // namespace
 
-FaultPump::FaultPump(Inbox& inbox, McpServer& mcp, const HttpServer& http, FaultGenerator generator,
-                     Pace pace, Observer observer)
-    : inbox_(inbox),
+FaultPump::FaultPump(EventLoop& event_loop, McpServer& mcp, const HttpServer& http,
+                     FaultGenerator generator, Pace pace, Observer observer)
+    : event_loop_(event_loop),
       mcp_(mcp),
       http_(http),
       generator_(std::move(generator)),
@@ -26,7 +26,7 @@ FaultPump::FaultPump(Inbox& inbox, McpServer& mcp, const HttpServer& http, Fault
       observer_(std::move(observer)) {
   // Posted, so that the answer to the subscription goes out first.
   mcp_.OnAudience([this] {
-    if (!std::exchange(starting_, true)) inbox_.Post([this] { Start(); });
+    if (!std::exchange(starting_, true)) event_loop_.Post([this] { Start(); });
   });
 }
 
@@ -36,25 +36,25 @@ bool FaultPump::Idle() const {
 
 void FaultPump::Start() {
   starting_ = false;
-  inbox_.Cancel(timer_);
-  next_ = inbox_.Now().mono;
+  event_loop_.Cancel(timer_);
+  next_ = event_loop_.Now().mono;
   Tick();
 }
 
 void FaultPump::Tick() {
-  timer_ = Inbox::kNoTimer;
-  const MonoTime now = inbox_.Now().mono;
+  timer_ = EventLoop::kNoTimer;
+  const MonoTime now = event_loop_.Now().mono;
   next_ = std::max(next_, now - kMaxArrears);
   for (int i = 0; i < kFaultsPerTurn && next_ <= now && !http_.Congested() && !Idle(); ++i) {
     Emit();
     next_ += period_;
   }
   if (Idle()) return;
-  timer_ = inbox_.At(http_.Congested() ? now + kRetryCongested : next_, [this] { Tick(); });
+  timer_ = event_loop_.At(http_.Congested() ? now + kRetryCongested : next_, [this] { Tick(); });
 }
 
 void FaultPump::Emit() {
-  const FaultEvent fault = generator_.Next(inbox_.Now().wall);
+  const FaultEvent fault = generator_.Next(event_loop_.Now().wall);
   const std::size_t sessions = mcp_.Publish(fault);
   ++emitted_;
   if (observer_) observer_(fault, sessions);

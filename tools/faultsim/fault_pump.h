@@ -12,7 +12,7 @@ namespace runner::faultsim {
 
 // Lets faults happen at a steady rate while somebody listens; what would break while nobody does is
 // never told, so it does not happen. Waits while a stream is behind. Belongs to the thread of its
-// Inbox.
+// EventLoop.
 class FaultPump {
  public:
   struct Pace {
@@ -21,9 +21,9 @@ class FaultPump {
   };
   using Observer = std::function<void(const FaultEvent& fault, std::size_t sessions)>;
 
-  FaultPump(Inbox& inbox, McpServer& mcp, const HttpServer& http, FaultGenerator generator,
+  FaultPump(EventLoop& event_loop, McpServer& mcp, const HttpServer& http, FaultGenerator generator,
             Pace pace, Observer observer);
-  ~FaultPump() { inbox_.Cancel(timer_); }
+  ~FaultPump() { event_loop_.Cancel(timer_); }
   FaultPump(const FaultPump&) = delete;
   FaultPump& operator=(const FaultPump&) = delete;
 
@@ -34,14 +34,14 @@ class FaultPump {
   void Emit();
   bool Idle() const;
 
-  Inbox& inbox_;
+  EventLoop& event_loop_;
   McpServer& mcp_;
   const HttpServer& http_;
   FaultGenerator generator_;
   const Pace pace_;
   const Duration period_;
   Observer observer_;
-  Inbox::TimerId timer_ = Inbox::kNoTimer;
+  EventLoop::TimerId timer_ = EventLoop::kNoTimer;
   bool starting_ = false;
   MonoTime next_;
   std::uint64_t emitted_ = 0;

@@ -45,27 +45,27 @@ struct HttpServer::Connection {
   bool congested = false;
   bool muted = false;   // what the handler has to say is swallowed
   bool paused = false;  // the next step is to wait
-  Inbox::TimerId linger = Inbox::kNoTimer;
-  Inbox::TimerId rest = Inbox::kNoTimer;   // between two pieces
-  Inbox::TimerId pause = Inbox::kNoTimer;  // between two steps
+  EventLoop::TimerId linger = EventLoop::kNoTimer;
+  EventLoop::TimerId rest = EventLoop::kNoTimer;   // between two pieces
+  EventLoop::TimerId pause = EventLoop::kNoTimer;  // between two steps
 };
 
-HttpServer::HttpServer(Inbox& inbox, UniqueFd listener)
-    : inbox_(inbox), listener_(std::move(listener)) {}
+HttpServer::HttpServer(EventLoop& event_loop, UniqueFd listener)
+    : event_loop_(event_loop), listener_(std::move(listener)) {}
 
 HttpServer::~HttpServer() {
-  if (accepting_) inbox_.Unwatch(listener_.Get());
-  inbox_.Cancel(resume_);
+  if (accepting_) event_loop_.Unwatch(listener_.Get());
+  event_loop_.Cancel(resume_);
   for (const auto& [id, connection] : connections_) {
     CancelTimers(*connection);
-    inbox_.Unwatch(connection->fd.Get());
+    event_loop_.Unwatch(connection->fd.Get());
   }
 }
 
 void HttpServer::CancelTimers(const Connection& connection) {
-  inbox_.Cancel(connection.linger);
-  inbox_.Cancel(connection.rest);
-  inbox_.Cancel(connection.pause);
+  event_loop_.Cancel(connection.linger);
+  event_loop_.Cancel(connection.rest);
+  event_loop_.Cancel(connection.pause);
 }
 
 void HttpServer::Serve(HttpHandler& handler) {
@@ -74,13 +74,13 @@ void HttpServer::Serve(HttpHandler& handler) {
 }
 
 void HttpServer::ResumeAccepting() {
-  inbox_.Cancel(std::exchange(resume_, Inbox::kNoTimer));
+  event_loop_.Cancel(std::exchange(resume_, EventLoop::kNoTimer));
   if (std::exchange(accepting_, true)) return;
-  inbox_.Watch(listener_.Get(), EPOLLIN, [this](std::uint32_t) { Accept(); });
+  event_loop_.Watch(listener_.Get(), EPOLLIN, [this](std::uint32_t) { Accept(); });
 }
 
 void HttpServer::PauseAccepting() {
-  if (std::exchange(accepting_, false)) inbox_.Unwatch(listener_.Get());
+  if (std::exchange(accepting_, false)) event_loop_.Unwatch(listener_.Get());
 }
 
 void HttpServer::Accept() {
@@ -91,7 +91,7 @@ void HttpServer::Accept() {
       Add(std::move(fd));
     } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
       PauseAccepting();
-      resume_ = inbox_.After(kRetryAccept, [this] { ResumeAccepting(); });
+      resume_ = event_loop_.After(kRetryAccept, [this] { ResumeAccepting(); });
       return;
     } else if (errno != ECONNABORTED && errno != EINTR) {
       return;
@@ -121,8 +121,8 @@ void HttpServer::UpdateInterest(ConnectionId id, Connection& connection) {
   if (!connection.ended && (connection.streaming || room)) interest |= EPOLLIN;
   if (interest == connection.interest) return;
   connection.interest = interest;
-  inbox_.Watch(connection.fd.Get(), interest,
-               [this, id](std::uint32_t events) { OnReady(id, events); });
+  event_loop_.Watch(connection.fd.Get(), interest,
+                    [this, id](std::uint32_t events) { OnReady(id, events); });
 }
 
 void HttpServer::OnReady(ConnectionId id, std::uint32_t events) {
@@ -245,8 +245,8 @@ bool HttpServer::Perform(ConnectionId id, Connection& connection, ScriptPlayer::
 
 void HttpServer::PauseSteps(ConnectionId id, Connection& connection, Duration delay) {
   connection.paused = true;
-  inbox_.Cancel(connection.pause);
-  connection.pause = inbox_.After(delay, [this, id] {
+  event_loop_.Cancel(connection.pause);
+  connection.pause = event_loop_.After(delay, [this, id] {
     connections_.at(id)->paused = false;
     Continue(id);
   });
@@ -254,10 +254,10 @@ void HttpServer::PauseSteps(ConnectionId id, Connection& connection, Duration de
 
 bool HttpServer::Flush(ConnectionId id, Connection& connection) {
   if (!connection.out.Flush(connection.fd.Get())) return false;
-  if (connection.out.Resting() && connection.rest == Inbox::kNoTimer) {
-    connection.rest = inbox_.After(connection.out.pace().pause, [this, id] {
+  if (connection.out.Resting() && connection.rest == EventLoop::kNoTimer) {
+    connection.rest = event_loop_.After(connection.out.pace().pause, [this, id] {
       Connection& rested = *connections_.at(id);
-      rested.rest = Inbox::kNoTimer;
+      rested.rest = EventLoop::kNoTimer;
       rested.out.Rested();
       Continue(id);
     });
@@ -271,7 +271,7 @@ bool HttpServer::Linger(ConnectionId id, Connection& connection) {
   if (!connection.closing || connection.lingering || connection.out.Unsent() > 0) return true;
   if (::shutdown(connection.fd.Get(), SHUT_WR) != 0) return false;
   connection.lingering = true;
-  connection.linger = inbox_.After(kLinger, [this, id] { Close(id); });
+  connection.linger = event_loop_.After(kLinger, [this, id] { Close(id); });
   return true;
 }
 
@@ -304,9 +304,9 @@ void HttpServer::Close(ConnectionId id) {
   const std::unique_ptr<Connection> connection = std::move(found->second);
   connections_.erase(found);
   CancelTimers(*connection);
-  inbox_.Unwatch(connection->fd.Get());
+  event_loop_.Unwatch(connection->fd.Get());
   if (connection->congested) --congested_;
-  if (!accepting_ && resume_ == Inbox::kNoTimer) ResumeAccepting();
+  if (!accepting_ && resume_ == EventLoop::kNoTimer) ResumeAccepting();
   if (connection->streaming) handler_->OnStreamClosed(id);
 }
 

@@ -6,17 +6,17 @@
 #include <string_view>
 #include <unordered_map>
 
-#include "common/loop/event_loop.h"
 #include "common/base/unique_fd.h"
+#include "common/loop/event_loop.h"
 #include "tools/faultsim/http_handler.h"
 #include "tools/faultsim/script_player.h"
 
 namespace runner::faultsim {
 
-// A small HTTP/1.1 server with event streams, on one Inbox; belongs to the thread of that Inbox.
-// Connections are kept alive, requests on one are answered in order. For a request that has steps,
-// these decide what is sent, byte by byte if need be. Beyond kMaxConnections (or
-// when the process is out of descriptors) new ones wait in the backlog.
+// A small HTTP/1.1 server with event streams, on one EventLoop; belongs to the thread of that
+// EventLoop. Connections are kept alive, requests on one are answered in order. For a request that
+// has steps, these decide what is sent, byte by byte if need be. Beyond kMaxConnections (or when
+// the process is out of descriptors) new ones wait in the backlog.
 class HttpServer final : public Streams {
  public:
   static constexpr std::size_t kMaxConnections = 20'000;
@@ -25,7 +25,7 @@ class HttpServer final : public Streams {
   static constexpr std::size_t kMaxUnsent = 1024 * 1024;
 
   // `listener`: a non-blocking listening socket.
-  HttpServer(Inbox& inbox, UniqueFd listener);
+  HttpServer(EventLoop& event_loop, UniqueFd listener);
   ~HttpServer() override;
   HttpServer(const HttpServer&) = delete;
   HttpServer& operator=(const HttpServer&) = delete;
@@ -62,11 +62,11 @@ class HttpServer final : public Streams {
   void UpdateInterest(ConnectionId id, Connection& connection);
   void Close(ConnectionId id);
 
-  Inbox& inbox_;
+  EventLoop& event_loop_;
   UniqueFd listener_;
   HttpHandler* handler_ = nullptr;
   bool accepting_ = false;
-  Inbox::TimerId resume_ = Inbox::kNoTimer;
+  EventLoop::TimerId resume_ = EventLoop::kNoTimer;
   std::unordered_map<ConnectionId, std::unique_ptr<Connection>> connections_;
   ConnectionId next_id_ = 1;
   std::size_t congested_ = 0;

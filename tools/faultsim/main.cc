@@ -12,8 +12,8 @@
 #include <sys/signalfd.h>
 
 #include "common/base/clock.h"
-#include "common/loop/event_loop.h"
 #include "common/base/unique_fd.h"
+#include "common/loop/event_loop.h"
 #include "tools/faultsim/fault_generator.h"
 #include "tools/faultsim/fault_pump.h"
 #include "tools/faultsim/http_server.h"
@@ -85,18 +85,18 @@ void Run(const Options& options) {
   if (!options.script.empty()) script = LoadScript(options.script);
   const runner::UniqueFd signals = EndingSignals();
   const runner::SystemClock clock;
-  runner::Inbox inbox(clock);
+  runner::EventLoop event_loop(clock);
   runner::UniqueFd listener = ListenOn(options.listen);
   const std::string address = BoundAddress(listener.Get());
-  HttpServer http(inbox, std::move(listener));
+  HttpServer http(event_loop, std::move(listener));
   McpServer mcp(http, clock, options.cluster);
   ScriptedServer scripted(mcp, std::move(script));
-  const FaultPump pump(inbox, mcp, http, FaultGenerator(options.cluster, options.seed),
+  const FaultPump pump(event_loop, mcp, http, FaultGenerator(options.cluster, options.seed),
                        options.pace, options.quiet ? FaultPump::Observer() : Tell);
-  inbox.Watch(signals.Get(), EPOLLIN, [&](std::uint32_t) { inbox.Stop(); });
+  event_loop.Watch(signals.Get(), EPOLLIN, [&](std::uint32_t) { event_loop.Stop(); });
   http.Serve(scripted);
   std::cout << "listening on http://" << address << "/mcp\n" << std::flush;
-  inbox.Run();
+  event_loop.Run();
 }
 
 }  // namespace

@@ -43,7 +43,7 @@ enum class Transport { kAuto, kStreamableHttp, kSse };
 std::string_view ToString(Transport transport);
 
 // What a stream has shown since it was opened.
-struct StreamPulse {
+struct StreamActivity {
   std::uint64_t comments = 0;  // comment lines, which servers send to keep a stream alive
   std::uint64_t events = 0;
   bool mid_event = false;          // an event has begun and is not at its end
@@ -109,9 +109,9 @@ using SourceActions = std::vector<SourceAction>;
 //
 // A state machine without I/O: it is told what came over HTTP and answers with what to do. All
 // calls on one thread. After ConnectionLost only Resume (when resumable) or Close may follow.
-class EventSource {
+class McpProtocol {
  public:
-  virtual ~EventSource() = default;
+  virtual ~McpProtocol() = default;
 
   virtual SourceActions Start(const Instant& now) = 0;
   // Goes on after a resumable ConnectionLost.
@@ -134,7 +134,7 @@ class EventSource {
   // what it told is no URL of the same origin.
   virtual SourceActions OnEndpoint(const std::optional<std::string>& url, const Instant& now) = 0;
   // After every piece of the stream, whole messages told before.
-  virtual SourceActions OnPulse(const StreamPulse& pulse, const Instant& now) = 0;
+  virtual SourceActions OnActivity(const StreamActivity& pulse, const Instant& now) = 0;
   // The head of a POST's answer has come.
   virtual SourceActions OnPostHead(PostId post, const HttpHead& head, const Instant& now) = 0;
   // A POST is over: complete, or failed on the way. Its messages came before.

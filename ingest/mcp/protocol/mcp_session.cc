@@ -109,10 +109,10 @@ SourceActions McpSession::OnEndlessLine(const Instant&) {
   return TakeActions();
 }
 
-SourceActions McpSession::OnPulse(const StreamPulse& pulse, const Instant& now) {
+SourceActions McpSession::OnActivity(const StreamActivity& pulse, const Instant& now) {
   stream_.heard = now.wall;
   if (!pulse.last_event_id.empty()) last_event_id_ = pulse.last_event_id;
-  const StreamPulse before = std::exchange(stream_.pulse, pulse);
+  const StreamActivity before = std::exchange(stream_.pulse, pulse);
   const bool told = pulse.comments != before.comments || pulse.events != before.events;
   if (told) stream_.told = now.mono;
   const bool begins = pulse.events != before.events || !before.mid_event;

@@ -10,9 +10,9 @@
 #include <vector>
 
 #include "ingest/mcp/protocol/event_history.h"
-#include "ingest/mcp/protocol/mcp_protocol.h"
 #include "ingest/mcp/protocol/event_tools.h"
 #include "ingest/mcp/protocol/json_out.h"
+#include "ingest/mcp/protocol/mcp_protocol.h"
 
 namespace runner::ingest {
 
@@ -65,7 +65,7 @@ struct McpSessionOptions {
 // subscription that the server lists as degraded is lost: it is ended and made anew.
 //
 // One request is under way at a time. Pure: no I/O, no clock; not thread-safe.
-class McpSession final : public EventSource {
+class McpSession final : public McpProtocol {
  public:
   // `history` outlives the session.
   McpSession(McpSessionOptions options, EventHistory& history);
@@ -78,7 +78,7 @@ class McpSession final : public EventSource {
   SourceActions OnOversize() override;
   SourceActions OnEndlessLine(const Instant& now) override;
   SourceActions OnEndpoint(const std::optional<std::string>& url, const Instant& now) override;
-  SourceActions OnPulse(const StreamPulse& pulse, const Instant& now) override;
+  SourceActions OnActivity(const StreamActivity& pulse, const Instant& now) override;
   SourceActions OnPostHead(PostId post, const HttpHead& head, const Instant& now) override;
   SourceActions OnPostDone(PostId post, const std::optional<ConnectionFailure>& failure,
                            const Instant& now) override;
@@ -121,7 +121,7 @@ class McpSession final : public EventSource {
     MonoTime told;         // a whole event or comment
     WallTime heard;        // anything at all
     MonoTime event_began;  // while mid_event
-    StreamPulse pulse;
+    StreamActivity pulse;
   };
 
   // The way to a subscription.

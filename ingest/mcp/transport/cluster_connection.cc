@@ -6,8 +6,8 @@
 
 #include <strings.h>
 
-#include "ingest/mcp/transport/connection_exchange.h"
 #include "ingest/mcp/protocol/failure_text.h"
+#include "ingest/mcp/transport/connection_exchange.h"
 
 namespace runner::ingest {
 namespace {
@@ -24,11 +24,12 @@ bool Holds(const HttpHeaders& headers, const char* name) {
 
 }  // namespace
 
-ClusterConnection::ClusterConnection(ConnectionOptions options, Inbox& inbox, HttpClient& http,
-                                     ConnectGate& gate, ConnectionListener& listener,
-                                     NewSource new_source, Random01 random, EventHistory history)
+ClusterConnection::ClusterConnection(ConnectionOptions options, EventLoop& event_loop,
+                                     HttpClient& http, ConnectLimiter& gate,
+                                     ConnectionListener& listener, NewSource new_source,
+                                     Random01 random, EventHistory history)
     : options_(std::move(options)),
-      inbox_(inbox),
+      event_loop_(event_loop),
       http_(http),
       gate_(gate),
       listener_(listener),
@@ -43,8 +44,8 @@ ClusterConnection::ClusterConnection(ConnectionOptions options, Inbox& inbox, Ht
 
 ClusterConnection::~ClusterConnection() {
   LeaveGate();
-  inbox_.Cancel(timer_);
-  inbox_.Cancel(retry_timer_);
+  event_loop_.Cancel(timer_);
+  event_loop_.Cancel(retry_timer_);
 }
 
 void ClusterConnection::Connect() {
@@ -54,12 +55,13 @@ void ClusterConnection::Connect() {
 
 void ClusterConnection::Begin(Attempt attempt) {
   next_ = attempt;
-  const auto standing = failed_ ? ConnectGate::Standing::kFailed : ConnectGate::Standing::kGood;
+  const auto standing =
+      failed_ ? ConnectLimiter::Standing::kFailed : ConnectLimiter::Standing::kGood;
   if (gate_.Enter(*this, standing)) Proceed();
 }
 
 void ClusterConnection::OnTurn() {
-  retry_timer_ = inbox_.After(Duration::zero(), [this] { Proceed(); });
+  retry_timer_ = event_loop_.After(Duration::zero(), [this] { Proceed(); });
 }
 
 void ClusterConnection::Proceed() {
@@ -67,28 +69,28 @@ void ClusterConnection::Proceed() {
   connecting_ = true;
   unanswered_ticks_ = 0;
   WatchGate();
-  if (next_ == Attempt::kResumption) return Perform(source_->Resume(inbox_.Now()));
+  if (next_ == Attempt::kResumption) return Perform(source_->Resume(event_loop_.Now()));
   DropPosts();  // what an earlier session still has under way
   cookies_ = std::make_shared<CookieJar>();
   source_ = new_source_(options_, history_);
-  Perform(source_->Start(inbox_.Now()));
+  Perform(source_->Start(event_loop_.Now()));
 }
 
 void ClusterConnection::LeaveGate() {
   connecting_ = false;
-  inbox_.Cancel(std::exchange(gate_timer_, Inbox::kNoTimer));
+  event_loop_.Cancel(std::exchange(gate_timer_, EventLoop::kNoTimer));
   gate_.Leave(*this);
 }
 
 // In ticks and not by the clock: when this process itself was held up, answers may have come that
 // are not read yet. Ends once the place is given up; an answer begins it anew.
 void ClusterConnection::WatchGate() {
-  gate_timer_ = inbox_.After(ConnectGate::kPatience / kGateTicks, [this] {
-    gate_timer_ = Inbox::kNoTimer;
+  gate_timer_ = event_loop_.After(ConnectLimiter::kRpcTimeout / kGateTicks, [this] {
+    gate_timer_ = EventLoop::kNoTimer;
     if (++unanswered_ticks_ < kGateTicks) return WatchGate();
     const bool resolving = Resolving();
-    gate_.Yield(*this,
-                resolving ? ConnectGate::WaitsFor::kNameServer : ConnectGate::WaitsFor::kServer);
+    gate_.Yield(*this, resolving ? ConnectLimiter::WaitsFor::kNameServer
+                                 : ConnectLimiter::WaitsFor::kServer);
     if (resolving) WatchGate();
   });
 }
@@ -97,7 +99,7 @@ void ClusterConnection::OnServerAnswered() {
   if (!connecting_) return;
   unanswered_ticks_ = 0;
   gate_.Return(*this);
-  if (gate_timer_ == Inbox::kNoTimer) WatchGate();
+  if (gate_timer_ == EventLoop::kNoTimer) WatchGate();
 }
 
 bool ClusterConnection::Resolving() const {
@@ -107,9 +109,9 @@ bool ClusterConnection::Resolving() const {
 }
 
 void ClusterConnection::Close(std::function<void()> closed) {
-  inbox_.Cancel(retry_timer_);
+  event_loop_.Cancel(retry_timer_);
   LeaveGate();
-  if (source_) Perform(source_->Close(inbox_.Now()));
+  if (source_) Perform(source_->Close(event_loop_.Now()));
   DropPosts();
   if (std::exchange(subscribed_, false)) listener_.OnClosed(options_.cluster);
   if (delete_request_) {
@@ -122,7 +124,7 @@ void ClusterConnection::Close(std::function<void()> closed) {
 void ClusterConnection::DropPosts() {
   for (auto& [id, post] : posts_) {
     post->Cancel();
-    DestroyLater(inbox_, std::move(post));
+    DestroyLater(event_loop_, std::move(post));
   }
   posts_.clear();
 }
@@ -173,7 +175,7 @@ void ClusterConnection::Do(CancelPost& action) {
   // A server that is slow with a list has answered other requests.
   if (!found->second->lists_events()) silence_advice_ = found->second->AdviceWhileSilent();
   found->second->Cancel();
-  DestroyLater(inbox_, std::move(found->second));
+  DestroyLater(event_loop_, std::move(found->second));
   posts_.erase(found);
 }
 
@@ -187,7 +189,7 @@ void ClusterConnection::Do(OpenStream& action) {
 void ClusterConnection::Do(CloseStream&) {
   if (!stream_) return;
   stream_->Cancel();
-  DestroyLater(inbox_, std::move(stream_));
+  DestroyLater(event_loop_, std::move(stream_));
 }
 
 void ClusterConnection::Do(DeleteSession& action) {
@@ -248,30 +250,30 @@ void ClusterConnection::RetryAfterDelay(const ConnectionLost& lost) {
   server_retry_.reset();
   const Duration delay = backoff_.Next(random_());
   listener_.OnFailed(options_.cluster, lost.failure, delay, ++attempt_);
-  inbox_.Cancel(retry_timer_);
-  retry_timer_ = inbox_.After(delay, [this, resumable = lost.resumable] {
+  event_loop_.Cancel(retry_timer_);
+  retry_timer_ = event_loop_.After(delay, [this, resumable = lost.resumable] {
     Begin(resumable ? Attempt::kResumption : Attempt::kNewSession);
   });
 }
 
 void ClusterConnection::RearmTimer() {
   const auto deadline = source_->NextDeadline();
-  if (timer_ != Inbox::kNoTimer && deadline == timer_at_) return;
-  inbox_.Cancel(std::exchange(timer_, Inbox::kNoTimer));
+  if (timer_ != EventLoop::kNoTimer && deadline == timer_at_) return;
+  event_loop_.Cancel(std::exchange(timer_, EventLoop::kNoTimer));
   if (!deadline) return;
   timer_at_ = *deadline;
-  timer_ = inbox_.At(*deadline, [this] { OnDeadline(); });
+  timer_ = event_loop_.At(*deadline, [this] { OnDeadline(); });
 }
 
 // While the receiver of events is behind, nothing is read, and no event of a list is handed on.
 void ClusterConnection::OnDeadline() {
   constexpr std::chrono::milliseconds kPause{10};
   if (http_.Paused()) {
-    timer_ = inbox_.After(kPause, [this] { OnDeadline(); });
+    timer_ = event_loop_.After(kPause, [this] { OnDeadline(); });
     return;
   }
-  timer_ = Inbox::kNoTimer;
-  Perform(source_->OnTimer(inbox_.Now()));
+  timer_ = EventLoop::kNoTimer;
+  Perform(source_->OnTimer(event_loop_.Now()));
 }
 
 }  // namespace runner::ingest

@@ -10,14 +10,14 @@
 #include <utility>
 
 #include "common/base/backoff.h"
-#include "common/security/bearer_token.h"
 #include "common/loop/event_loop.h"
-#include "ingest/mcp/transport/connect_limiter.h"
+#include "common/security/bearer_token.h"
 #include "ingest/mcp/protocol/connection_listener.h"
-#include "ingest/mcp/transport/connection_options.h"
-#include "ingest/mcp/transport/cookie_jar.h"
 #include "ingest/mcp/protocol/event_history.h"
 #include "ingest/mcp/protocol/mcp_protocol.h"
+#include "ingest/mcp/transport/connect_limiter.h"
+#include "ingest/mcp/transport/connection_options.h"
+#include "ingest/mcp/transport/cookie_jar.h"
 #include "ingest/mcp/transport/http_client.h"
 #include "ingest/mcp/transport/secrets.h"
 
@@ -28,16 +28,16 @@ namespace runner::ingest {
 // first request to the subscription as a guest of the gate that all connections share.
 //
 // Belongs to the thread of the inbox.
-class ClusterConnection final : private ConnectGate::Guest {
+class ClusterConnection final : private ConnectLimiter::Waiter {
  public:
   // The history outlives the source.
   using NewSource =
-      std::function<std::unique_ptr<EventSource>(const ConnectionOptions&, EventHistory&)>;
+      std::function<std::unique_ptr<McpProtocol>(const ConnectionOptions&, EventHistory&)>;
   using Random01 = std::function<double()>;
 
-  ClusterConnection(ConnectionOptions options, Inbox& inbox, HttpClient& http, ConnectGate& gate,
-                    ConnectionListener& listener, NewSource new_source, Random01 random,
-                    EventHistory history = {});
+  ClusterConnection(ConnectionOptions options, EventLoop& event_loop, HttpClient& http,
+                    ConnectLimiter& gate, ConnectionListener& listener, NewSource new_source,
+                    Random01 random, EventHistory history = {});
   ~ClusterConnection() override;
   ClusterConnection(const ClusterConnection&) = delete;
   ClusterConnection& operator=(const ClusterConnection&) = delete;
@@ -81,9 +81,9 @@ class ClusterConnection final : private ConnectGate::Guest {
   void DropPosts();
 
   const ConnectionOptions options_;
-  Inbox& inbox_;
+  EventLoop& event_loop_;
   HttpClient& http_;
-  ConnectGate& gate_;
+  ConnectLimiter& gate_;
   ConnectionListener& listener_;
   const NewSource new_source_;
   const Random01 random_;
@@ -91,16 +91,16 @@ class ClusterConnection final : private ConnectGate::Guest {
   Secrets secrets_;  // what the server says is told without them
   Backoff backoff_;
   EventHistory history_;
-  std::unique_ptr<EventSource> source_;
+  std::unique_ptr<McpProtocol> source_;
   std::shared_ptr<CookieJar> cookies_;  // of the session
   std::unordered_map<PostId, std::unique_ptr<PostExchange>> posts_;
   std::unique_ptr<StreamExchange> stream_;
   std::unique_ptr<DeleteExchange> delete_request_;
-  Inbox::TimerId timer_ = Inbox::kNoTimer;
+  EventLoop::TimerId timer_ = EventLoop::kNoTimer;
   MonoTime timer_at_;
-  Inbox::TimerId retry_timer_ = Inbox::kNoTimer;
-  Inbox::TimerId gate_timer_ = Inbox::kNoTimer;  // while it has a place in the gate
-  int unanswered_ticks_ = 0;                     // of that timer
+  EventLoop::TimerId retry_timer_ = EventLoop::kNoTimer;
+  EventLoop::TimerId gate_timer_ = EventLoop::kNoTimer;  // while it has a place in the gate
+  int unanswered_ticks_ = 0;                             // of that timer
   std::function<void()> closed_;
   std::optional<Duration> server_retry_;  // the `retry` of the stream, for the next delay
   Attempt next_ = Attempt::kNewSession;

@@ -4,27 +4,27 @@
 
 namespace runner::ingest {
 
-ConnectGate::ConnectGate(std::size_t width, std::size_t max_lookups)
+ConnectLimiter::ConnectLimiter(std::size_t width, std::size_t max_lookups)
     : width_(std::max<std::size_t>(width, 1)), max_lookups_(max_lookups) {}
 
-bool ConnectGate::Enter(Guest& guest, Standing standing) {
-  if (const auto found = places_.find(&guest); found != places_.end()) {
+bool ConnectLimiter::Enter(Waiter& waiter, Standing standing) {
+  if (const auto found = places_.find(&waiter); found != places_.end()) {
     return found->second.state != State::kQueued;
   }
-  Place& place = places_[&guest];
+  Place& place = places_[&waiter];
   place.standing = standing;
   if (inside_ < width_) {
     ++inside_;
     return true;
   }
   place.state = State::kQueued;
-  std::list<Guest*>& queue = QueueOf(standing);
-  place.at = queue.insert(queue.end(), &guest);
+  std::list<Waiter*>& queue = QueueOf(standing);
+  place.at = queue.insert(queue.end(), &waiter);
   return false;
 }
 
-void ConnectGate::Yield(Guest& guest, WaitsFor what) {
-  const auto found = places_.find(&guest);
+void ConnectLimiter::Yield(Waiter& waiter, WaitsFor what) {
+  const auto found = places_.find(&waiter);
   if (found == places_.end() || found->second.state == State::kQueued) return;
   Place& place = found->second;
   if (what == WaitsFor::kServer) {
@@ -35,14 +35,14 @@ void ConnectGate::Yield(Guest& guest, WaitsFor what) {
   Admit();
 }
 
-void ConnectGate::Return(Guest& guest) {
-  const auto found = places_.find(&guest);
+void ConnectLimiter::Return(Waiter& waiter) {
+  const auto found = places_.find(&waiter);
   if (found == places_.end() || found->second.state == State::kQueued) return;
   Move(found->second, State::kInside);
 }
 
-void ConnectGate::Leave(Guest& guest) {
-  const auto found = places_.find(&guest);
+void ConnectLimiter::Leave(Waiter& waiter) {
+  const auto found = places_.find(&waiter);
   if (found == places_.end()) return;
   Place& place = found->second;
   if (place.state == State::kQueued) {
@@ -54,7 +54,7 @@ void ConnectGate::Leave(Guest& guest) {
   Admit();
 }
 
-void ConnectGate::Move(Place& place, State state) {
+void ConnectLimiter::Move(Place& place, State state) {
   if (place.state == State::kInside) --inside_;
   if (place.state == State::kYieldedInLookup) --lookups_;
   if (state == State::kInside) ++inside_;
@@ -62,10 +62,10 @@ void ConnectGate::Move(Place& place, State state) {
   place.state = state;
 }
 
-void ConnectGate::Admit() {
-  for (std::list<Guest*>& queue : queues_) {
+void ConnectLimiter::Admit() {
+  for (std::list<Waiter*>& queue : queues_) {
     while (inside_ < width_ && !queue.empty()) {
-      Guest* const next = queue.front();
+      Waiter* const next = queue.front();
       queue.pop_front();
       places_.at(next).state = State::kInside;
       ++inside_;

@@ -14,21 +14,21 @@ namespace runner::ingest {
 // this process may be buried in handshakes.
 //
 // A session that waits for a server that does not answer costs a socket and no work. After
-// kPatience without an answer it gives its place to the next one and goes on waiting; an answer
+// kRpcTimeout without an answer it gives its place to the next one and goes on waiting; an answer
 // puts it back, also if all places are taken, and then nobody enters until enough have left. So
 // `width` sessions at a time are in a handshake that goes on, and at most `width` sessions in
-// kPatience begin one with servers that do not answer. Guests that have not failed enter before
+// kRpcTimeout begin one with servers that do not answer. Waiters that have not failed enter before
 // those that have.
 //
 // A look-up of a name holds a thread: those that wait for a name server keep their place once
 // `max_lookups` others wait for one without.
 //
 // Pure; not thread-safe.
-class ConnectGate {
+class ConnectLimiter {
  public:
-  class Guest {
+  class Waiter {
    public:
-    virtual ~Guest() = default;
+    virtual ~Waiter() = default;
     // It has waited and has a place now. Called from Leave or Yield of another guest: what takes
     // long, or may come back to the gate, is for later.
     virtual void OnTurn() = 0;
@@ -40,24 +40,24 @@ class ConnectGate {
   enum class WaitsFor { kServer, kNameServer };
 
   // Without an answer from its server, before a guest is to yield.
-  static constexpr Duration kPatience = std::chrono::milliseconds(500);
+  static constexpr Duration kRpcTimeout = std::chrono::milliseconds(500);
   static constexpr std::size_t kMaxLookups = 512;
 
   // `width`: places, at least 1.
-  explicit ConnectGate(std::size_t width, std::size_t max_lookups = kMaxLookups);
+  explicit ConnectLimiter(std::size_t width, std::size_t max_lookups = kMaxLookups);
 
   // True: it has a place. False: it waits, and OnTurn tells when it has one. Changes nothing for a
   // guest that has entered or waits already. The guest leaves before it is destroyed.
-  bool Enter(Guest& guest, Standing standing);
-  // Its server has not answered for kPatience. To be repeated as long as that is so: what the guest
-  // waits for may change. Does nothing for a guest that has not entered.
-  void Yield(Guest& guest, WaitsFor what);
+  bool Enter(Waiter& waiter, Standing standing);
+  // Its server has not answered for kRpcTimeout. To be repeated as long as that is so: what the
+  // guest waits for may change. Does nothing for a guest that has not entered.
+  void Yield(Waiter& waiter, WaitsFor what);
   // Its server has answered. Does nothing for a guest that has not yielded.
-  void Return(Guest& guest);
+  void Return(Waiter& waiter);
   // Wherever it is; nothing happens to a guest that is nowhere.
-  void Leave(Guest& guest);
+  void Leave(Waiter& waiter);
 
-  // Guests that have a place; may exceed the width by those that have returned.
+  // Waiters that have a place; may exceed the width by those that have returned.
   std::size_t inside() const { return inside_; }
   std::size_t waiting() const { return queues_[0].size() + queues_[1].size(); }
 
@@ -66,9 +66,9 @@ class ConnectGate {
   struct Place {
     State state = State::kInside;
     Standing standing = Standing::kGood;
-    std::list<Guest*>::iterator at = {};  // in its queue, while kQueued
+    std::list<Waiter*>::iterator at = {};  // in its queue, while kQueued
   };
-  std::list<Guest*>& QueueOf(Standing standing) {
+  std::list<Waiter*>& QueueOf(Standing standing) {
     return queues_[static_cast<std::size_t>(standing)];
   }
   void Move(Place& place, State state);
@@ -76,8 +76,8 @@ class ConnectGate {
 
   const std::size_t width_;
   const std::size_t max_lookups_;
-  std::unordered_map<Guest*, Place> places_;
-  std::array<std::list<Guest*>, 2> queues_;  // by standing
+  std::unordered_map<Waiter*, Place> places_;
+  std::array<std::list<Waiter*>, 2> queues_;  // by standing
   std::size_t inside_ = 0;
   std::size_t lookups_ = 0;  // kYieldedInLookup
 };

@@ -4,8 +4,8 @@
 #include <chrono>
 #include <utility>
 
-#include "ingest/mcp/transport/endpoint_url.h"
 #include "ingest/mcp/protocol/failure_text.h"
+#include "ingest/mcp/transport/endpoint_url.h"
 
 namespace runner::ingest {
 namespace {
@@ -35,8 +35,8 @@ void ClusterConnection::Exchange::Start(HttpRequest request) {
 }
 
 void ClusterConnection::Exchange::StartAfter(Duration delay, HttpRequest request) {
-  timer_ = connection_.inbox_.After(delay, [this, request = std::move(request)] {
-    timer_ = Inbox::kNoTimer;
+  timer_ = connection_.event_loop_.After(delay, [this, request = std::move(request)] {
+    timer_ = EventLoop::kNoTimer;
     Start(request);
   });
 }
@@ -48,10 +48,10 @@ void ClusterConnection::Exchange::SendWith(const std::string* token, HttpRequest
     return Send(std::move(request));
   }
   // Without it the server would refuse: as good as refused, and trying again soon cannot help.
-  timer_ = connection_.inbox_.After(
+  timer_ = connection_.event_loop_.After(
       Duration::zero(), [this, failure = ConnectionFailure{
                                    ErrorClass::kAuth, connection_.token_->problem(), {}, true}] {
-        timer_ = Inbox::kNoTimer;
+        timer_ = EventLoop::kNoTimer;
         OnEnd(failure);
       });
 }
@@ -65,8 +65,8 @@ void ClusterConnection::Exchange::Send(HttpRequest request) {
 void ClusterConnection::Exchange::Cancel() {
   cancelled_ = true;
   refusal_.reset();
-  if (timer_ != Inbox::kNoTimer) {
-    connection_.inbox_.Cancel(std::exchange(timer_, Inbox::kNoTimer));
+  if (timer_ != EventLoop::kNoTimer) {
+    connection_.event_loop_.Cancel(std::exchange(timer_, EventLoop::kNoTimer));
   }
   if (request_ != 0) connection_.http_.Cancel(std::exchange(request_, 0));
 }
@@ -79,14 +79,14 @@ void ClusterConnection::Exchange::OnHead(const HttpHead& head) {
   std::optional<HttpRequest> again = std::exchange(again_, std::nullopt);
   if (head.status == 401 && again) {
     Cancel();
-    return SendWith(connection_.token_->ReadAgain(), std::move(*again));
+    return SendWith(connection_.token_->ReloadConfig(), std::move(*again));
   }
   HttpHead answer = head;
   answer.request = tried_;
   if (head.status >= 200 && head.status < 300) return OnAnswer(answer);
   refusal_ = std::move(answer);
-  timer_ = connection_.inbox_.After(kRefusalPatience, [this] {
-    timer_ = Inbox::kNoTimer;
+  timer_ = connection_.event_loop_.After(kRefusalPatience, [this] {
+    timer_ = EventLoop::kNoTimer;
     HandOnRefusal();
   });
 }
@@ -98,7 +98,7 @@ void ClusterConnection::Exchange::OnBody(std::string_view bytes) {
 }
 
 void ClusterConnection::Exchange::HandOnRefusal() {
-  connection_.inbox_.Cancel(std::exchange(timer_, Inbox::kNoTimer));
+  connection_.event_loop_.Cancel(std::exchange(timer_, EventLoop::kNoTimer));
   HttpHead head = *std::exchange(refusal_, std::nullopt);
   const std::string body = std::exchange(head.body, {});
   // Before it is cut to what is shown: what is left of a secret would not be known as one.
@@ -127,7 +127,7 @@ ClusterConnection::PostExchange::PostExchange(ClusterConnection& connection, Pos
 
 void ClusterConnection::PostExchange::OnAnswer(const HttpHead& head) {
   is_stream_ = head.content_type == "text/event-stream";
-  connection_.Perform(connection_.source_->OnPostHead(post_, head, connection_.inbox_.Now()));
+  connection_.Perform(connection_.source_->OnPostHead(post_, head, connection_.event_loop_.Now()));
 }
 
 void ClusterConnection::PostExchange::OnBytes(std::string_view bytes) {
@@ -139,7 +139,7 @@ void ClusterConnection::PostExchange::OnBytes(std::string_view bytes) {
     const auto own = connection_.posts_.find(post_);
     if (own == connection_.posts_.end() || own->second.get() != this) return;
     Cancel();
-    DestroyLater(connection_.inbox_, std::move(own->second));
+    DestroyLater(connection_.event_loop_, std::move(own->second));
     connection_.posts_.erase(own);
   } else {
     reply_.Put(bytes);
@@ -160,7 +160,7 @@ void ClusterConnection::PostExchange::OnEnd(const std::optional<ConnectionFailur
   const auto own = connection.posts_.find(post);
   if (own == connection.posts_.end()) return;
   if (!failure && GoOn()) return;
-  DestroyLater(connection.inbox_, std::move(own->second));
+  DestroyLater(connection.event_loop_, std::move(own->second));
   connection.posts_.erase(own);
   const ConnectionFailure too_large{
       ErrorClass::kProtocol,
@@ -171,7 +171,8 @@ void ClusterConnection::PostExchange::OnEnd(const std::optional<ConnectionFailur
           "; check that this is an MCP server",
       std::nullopt, false};
   connection.Perform(connection.source_->OnPostDone(
-      post, !failure && oversize_ ? std::optional(too_large) : failure, connection.inbox_.Now()));
+      post, !failure && oversize_ ? std::optional(too_large) : failure,
+      connection.event_loop_.Now()));
 }
 
 void ClusterConnection::PostExchange::ExpectStream() {
@@ -194,9 +195,10 @@ void ClusterConnection::PostExchange::ExpectStream() {
 void ClusterConnection::PostExchange::Tell(ReplyReader::Reply reply) {
   oversize_ = oversize_ || reply.oversize;
   if (reply.json.empty()) return;
-  EventSource& source = *connection_.source_;
+  McpProtocol& source = *connection_.source_;
   if (reply.listed) source.OnListedEvents(*std::move(reply.listed));
-  connection_.Perform(source.OnMessage(reply.json, MessageOrigin::kPost, connection_.inbox_.Now()));
+  connection_.Perform(
+      source.OnMessage(reply.json, MessageOrigin::kPost, connection_.event_loop_.Now()));
 }
 
 bool ClusterConnection::PostExchange::GoOn() {
@@ -233,7 +235,7 @@ ClusterConnection::StreamExchange::StreamExchange(ClusterConnection& connection,
                    [this] {
                      if (!Current()) return;
                      connection_.Perform(
-                         connection_.source_->OnEndlessLine(connection_.inbox_.Now()));
+                         connection_.source_->OnEndlessLine(connection_.event_loop_.Now()));
                    },
                .on_data = carries_replies ? [this](std::string_view bytes) { reply_->Put(bytes); }
                                           : std::function<void(std::string_view)>()}),
@@ -246,7 +248,7 @@ ClusterConnection::StreamExchange::StreamExchange(ClusterConnection& connection,
 
 void ClusterConnection::StreamExchange::OnAnswer(const HttpHead& head) {
   is_stream_ = head.status == 200 && head.content_type == "text/event-stream";
-  connection_.Perform(connection_.source_->OnStreamHead(head, connection_.inbox_.Now()));
+  connection_.Perform(connection_.source_->OnStreamHead(head, connection_.event_loop_.Now()));
 }
 
 void ClusterConnection::StreamExchange::OnBytes(std::string_view bytes) {
@@ -254,23 +256,23 @@ void ClusterConnection::StreamExchange::OnBytes(std::string_view bytes) {
   parser_.Put(bytes);
   if (!Current()) return;
   buffered_.Set(parser_.buffered() + (reply_ ? reply_->buffered() : 0));
-  const StreamPulse pulse{parser_.comments(), parser_.events(), parser_.mid_event(),
-                          parser_.last_event_id()};
-  connection_.Perform(connection_.source_->OnPulse(pulse, connection_.inbox_.Now()));
+  const StreamActivity pulse{parser_.comments(), parser_.events(), parser_.mid_event(),
+                             parser_.last_event_id()};
+  connection_.Perform(connection_.source_->OnActivity(pulse, connection_.event_loop_.Now()));
 }
 
 void ClusterConnection::StreamExchange::OnEnd(const std::optional<ConnectionFailure>& failure) {
   if (!Current()) return;
   ClusterConnection& connection = connection_;
-  DestroyLater(connection.inbox_, std::move(connection.stream_));
-  connection.Perform(
-      connection.source_->OnStreamDone(failure, parser_.last_event_id(), connection.inbox_.Now()));
+  DestroyLater(connection.event_loop_, std::move(connection.stream_));
+  connection.Perform(connection.source_->OnStreamDone(failure, parser_.last_event_id(),
+                                                      connection.event_loop_.Now()));
 }
 
 void ClusterConnection::StreamExchange::OnSse(const SseEvent& event) {
   if (!Current()) return;
-  EventSource& source = *connection_.source_;
-  const Instant now = connection_.inbox_.Now();
+  McpProtocol& source = *connection_.source_;
+  const Instant now = connection_.event_loop_.Now();
   ReplyReader::Reply reply = reply_ ? reply_->Take() : ReplyReader::Reply{event.data, {}, false};
   if (event.type == "endpoint") {
     connection_.Perform(
@@ -286,7 +288,7 @@ void ClusterConnection::StreamExchange::OnSse(const SseEvent& event) {
 // --- DeleteExchange -------------------------------------------------------------------------
 
 void ClusterConnection::DeleteExchange::OnEnd(const std::optional<ConnectionFailure>&) {
-  DestroyLater(connection_.inbox_, std::move(connection_.delete_request_));
+  DestroyLater(connection_.event_loop_, std::move(connection_.delete_request_));
   if (const auto closed = std::exchange(connection_.closed_, nullptr)) closed();
 }
 

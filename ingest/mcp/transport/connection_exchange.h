@@ -6,9 +6,9 @@
 #include <string_view>
 #include <utility>
 
-#include "ingest/mcp/transport/cluster_connection.h"
 #include "ingest/mcp/protocol/reply_reader.h"
 #include "ingest/mcp/protocol/sse_parser.h"
+#include "ingest/mcp/transport/cluster_connection.h"
 
 namespace runner::ingest {
 
@@ -56,7 +56,7 @@ class ClusterConnection::Exchange : public HttpHandler {
   void HandOnRefusal();
 
   HttpClient::RequestId request_ = 0;
-  Inbox::TimerId timer_ = Inbox::kNoTimer;
+  EventLoop::TimerId timer_ = EventLoop::kNoTimer;
   std::optional<HttpRequest> again_;  // to be repeated with another token
   std::string tried_;                 // "POST http://host/mcp"
   std::optional<HttpHead> refusal_;   // until it is handed on, with the body so far
@@ -129,8 +129,8 @@ class ClusterConnection::DeleteExchange final : public Exchange {
 // Destroying an object in the middle of its own method would pull the ground from under it: it is
 // handed to the loop, which destroys it on its next turn.
 template <typename T>
-void DestroyLater(Inbox& inbox, std::unique_ptr<T> object) {
-  if (object) inbox.Post([shared = std::shared_ptr<T>(std::move(object))] {});
+void DestroyLater(EventLoop& event_loop, std::unique_ptr<T> object) {
+  if (object) event_loop.Post([shared = std::shared_ptr<T>(std::move(object))] {});
 }
 
 }  // namespace runner::ingest

@@ -18,8 +18,8 @@ ConnectionThread::ConnectionThread(const Clock& clock, std::vector<ConnectionOpt
                                    ConnectionListener& listener,
                                    ClusterConnection::NewSource new_source,
                                    std::function<bool()> paused)
-    : inbox_(clock),
-      http_(inbox_, std::move(paused)),
+    : event_loop_(clock),
+      http_(event_loop_, std::move(paused)),
       listener_(listener),
       new_source_(std::move(new_source)),
       random_(NewRandom()) {
@@ -27,27 +27,27 @@ ConnectionThread::ConnectionThread(const Clock& clock, std::vector<ConnectionOpt
 }
 
 ConnectionThread::~ConnectionThread() {
-  inbox_.Stop();
+  event_loop_.Stop();
   Join();
 }
 
 void ConnectionThread::Add(ConnectionOptions options, EventHistory history) {
   std::string cluster = options.cluster;
   connections_[std::move(cluster)] =
-      std::make_unique<ClusterConnection>(std::move(options), inbox_, http_, gate_, listener_,
+      std::make_unique<ClusterConnection>(std::move(options), event_loop_, http_, gate_, listener_,
                                           new_source_, random_, std::move(history));
 }
 
 void ConnectionThread::Start() {
-  inbox_.Post([this] {
+  event_loop_.Post([this] {
     for (const auto& [cluster, connection] : connections_) connection->Connect();
   });
-  thread_ = std::thread([this] { inbox_.Run(); });
+  thread_ = std::thread([this] { event_loop_.Run(); });
 }
 
 void ConnectionThread::Change(std::vector<std::string> closed,
                               std::vector<ConnectionOptions> opened) {
-  inbox_.Post([this, closed = std::move(closed), opened = std::move(opened)]() mutable {
+  event_loop_.Post([this, closed = std::move(closed), opened = std::move(opened)]() mutable {
     if (closing_) return;
     for (const std::string& cluster : closed) Dismiss(cluster);
     for (ConnectionOptions& options : opened) {
@@ -67,18 +67,18 @@ EventHistory ConnectionThread::Dismiss(const std::string& cluster) {
   ++farewells_;
   // This is told from inside the connection: it is let go of on a later turn of the loop.
   (*own)->Close([this, own] {
-    inbox_.Post([this, own] { leaving_.erase(own); });
+    event_loop_.Post([this, own] { leaving_.erase(own); });
     OnClosed();
   });
   return (*own)->TakeHistory();
 }
 
 void ConnectionThread::Close(Duration limit) {
-  inbox_.Post([this, limit] {
-    inbox_.After(limit, [this] { inbox_.Stop(); });
+  event_loop_.Post([this, limit] {
+    event_loop_.After(limit, [this] { event_loop_.Stop(); });
     closing_ = true;
     farewells_ += connections_.size();
-    if (farewells_ == 0) inbox_.Stop();
+    if (farewells_ == 0) event_loop_.Stop();
     for (const auto& [cluster, connection] : connections_) {
       connection->Close([this] { OnClosed(); });
     }
@@ -86,7 +86,7 @@ void ConnectionThread::Close(Duration limit) {
 }
 
 void ConnectionThread::OnClosed() {
-  if (--farewells_ == 0 && closing_) inbox_.Stop();
+  if (--farewells_ == 0 && closing_) event_loop_.Stop();
 }
 
 void ConnectionThread::Join() {
@@ -94,7 +94,7 @@ void ConnectionThread::Join() {
 }
 
 void ConnectionThread::Resume() {
-  inbox_.Post([this] { http_.Resume(); });
+  event_loop_.Post([this] { http_.Resume(); });
 }
 
 }  // namespace runner::ingest

@@ -21,8 +21,8 @@ namespace runner::ingest {
 // Threads: Start, Change, Close, Resume and the destructor may be called from any one thread.
 class ConnectionThread {
  public:
-  // Sessions that connect at a time (ConnectGate).
-  static constexpr std::size_t kMostConnecting = 64;
+  // Sessions that connect at a time (ConnectLimiter).
+  static constexpr std::size_t kMaxConnecting = 64;
 
   // `paused`: while true nothing is read from any server. Thread-safe, like the listener.
   ConnectionThread(const Clock& clock, std::vector<ConnectionOptions> clusters,
@@ -43,7 +43,7 @@ class ConnectionThread {
   // Reads on after `paused`.
   void Resume();
   // Of the thread, to ask whether it still serves it. Any thread.
-  Inbox& inbox() { return inbox_; }
+  EventLoop& event_loop() { return event_loop_; }
 
  private:
   using Connection = std::unique_ptr<ClusterConnection>;
@@ -54,9 +54,9 @@ class ConnectionThread {
   EventHistory Dismiss(const std::string& cluster);
   void OnClosed();
 
-  Inbox inbox_;
+  EventLoop event_loop_;
   HttpClient http_;
-  ConnectGate gate_{kMostConnecting};
+  ConnectLimiter gate_{kMaxConnecting};
   ConnectionListener& listener_;
   const ClusterConnection::NewSource new_source_;
   const ClusterConnection::Random01 random_;

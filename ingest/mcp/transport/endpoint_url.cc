@@ -56,7 +56,7 @@ std::string Quoted(std::string_view url) {
 bool IsBlankOrControl(char c) { return static_cast<unsigned char>(c) <= ' ' || c == '\x7f'; }
 
 // What precedes "; expected". `authority`: between the scheme and the path.
-std::optional<std::string> WrongWithAuthority(std::string_view authority) {
+std::optional<std::string> ValidateAuthority(std::string_view authority) {
   std::string_view host = authority;
   std::optional<std::string_view> port;
   if (authority.starts_with('[')) {
@@ -89,7 +89,7 @@ std::optional<std::string> WrongWithAuthority(std::string_view authority) {
 
 }  // namespace
 
-std::optional<std::string> WrongWithEndpoint(const std::string& endpoint) {
+std::optional<std::string> ValidateEndpoint(const std::string& endpoint) {
   const auto problem = [&](const std::string& what) {
     return Quoted(endpoint) + ' ' + what + std::string(kExpected);
   };
@@ -111,7 +111,7 @@ std::optional<std::string> WrongWithEndpoint(const std::string& endpoint) {
   if (::strcasecmp(word.c_str(), "http") != 0 && ::strcasecmp(word.c_str(), "https") != 0) {
     return problem("is not a URL of http or https");
   }
-  if (const auto wrong = WrongWithAuthority(authority)) return problem(*wrong);
+  if (const auto wrong = ValidateAuthority(authority)) return problem(*wrong);
   const Url url(::curl_url());
   if (!url || ::curl_url_set(url.get(), CURLUPART_URL, endpoint.c_str(), 0) != CURLUE_OK) {
     return problem("is not a URL");

@@ -8,7 +8,7 @@ namespace runner::ingest {
 
 // Returns the error in a configured URL of an MCP server, or nothing. The text follows the name of
 // an option, and shows neither user nor query. The caller removes white space around the URL. Pure.
-std::optional<std::string> WrongWithEndpoint(const std::string& endpoint);
+std::optional<std::string> ValidateEndpoint(const std::string& endpoint);
 
 // What an SSE server tells as the place to post to (MCP 2024-11-05, "HTTP with SSE"), resolved
 // against the URL of the stream (RFC 3986, section 5), as libcurl would read it. Nothing when it is

@@ -9,8 +9,8 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
-#include "ingest/mcp/transport/cookie_jar.h"
 #include "ingest/mcp/protocol/failure_text.h"
+#include "ingest/mcp/transport/cookie_jar.h"
 #include "ingest/mcp/transport/http_failure.h"
 #include "ingest/mcp/transport/http_head_parser.h"
 #include "ingest/mcp/transport/http_options.h"
@@ -45,7 +45,7 @@ struct HttpClient::Multi {
   }
   ~Multi() {
     ::curl_multi_cleanup(handle);
-    client.inbox_.Cancel(timer);
+    client.event_loop_.Cancel(timer);
   }
   Multi(const Multi&) = delete;
   Multi& operator=(const Multi&) = delete;
@@ -53,7 +53,7 @@ struct HttpClient::Multi {
   HttpClient& client;
   CurlLibrary library;
   CURLM* handle = ::curl_multi_init();
-  Inbox::TimerId timer = Inbox::kNoTimer;
+  EventLoop::TimerId timer = EventLoop::kNoTimer;
 };
 
 struct HttpClient::Transfer {
@@ -66,7 +66,7 @@ struct HttpClient::Transfer {
   char error_text[CURL_ERROR_SIZE] = {};
   int socket_error = 0;  // errno, when there was no socket to be had
   bool resolved = false;
-  Inbox::TimerId head_timer = Inbox::kNoTimer;
+  EventLoop::TimerId head_timer = EventLoop::kNoTimer;
 
   // What the callbacks have recorded.
   HttpHeadParser head;
@@ -81,7 +81,7 @@ struct HttpClient::Transfer {
   std::optional<ConnectionFailure> failure;
 
   ~Transfer() {
-    client->inbox_.Cancel(head_timer);
+    client->event_loop_.Cancel(head_timer);
     if (easy != nullptr) {
       ::curl_multi_remove_handle(multi().handle, easy);
       ::curl_easy_cleanup(easy);
@@ -125,7 +125,7 @@ std::size_t HttpClient::Transfer::OnHeader(char* bytes, std::size_t, std::size_t
     transfer.too_large = true;
     return CURL_WRITEFUNC_ERROR;
   }
-  transfer.head.Line({bytes, size}, transfer.client->inbox_.Now().wall);
+  transfer.head.Line({bytes, size}, transfer.client->event_loop_.Now().wall);
   if (transfer.head.complete()) transfer.Ready();
   return size;
 }
@@ -148,8 +148,8 @@ std::size_t HttpClient::Transfer::OnWrite(char* bytes, std::size_t, std::size_t 
   return size;
 }
 
-HttpClient::HttpClient(Inbox& inbox, std::function<bool()> paused)
-    : inbox_(inbox),
+HttpClient::HttpClient(EventLoop& event_loop, std::function<bool()> paused)
+    : event_loop_(event_loop),
       paused_(std::move(paused)),
       streams_(std::make_unique<Multi>(*this)),
       others_(std::make_unique<Multi>(*this)) {}
@@ -167,7 +167,7 @@ HttpClient::RequestId HttpClient::Start(HttpRequest request, HttpHandler& handle
   Transfer& started = *transfer;
   transfers_.emplace(started.id, std::move(transfer));
   if (started.request.stream) {
-    started.head_timer = inbox_.After(started.request.timeout, [this, id = started.id] {
+    started.head_timer = event_loop_.After(started.request.timeout, [this, id = started.id] {
       const auto found = transfers_.find(id);
       if (found == transfers_.end() || found->second->head.complete()) return;
       found->second->End(ConnectionFailure{
@@ -246,14 +246,14 @@ int HttpClient::OnSocket(void* easy, int fd, int what, void* self, void*) noexce
   auto& multi = *static_cast<Multi*>(self);
   HttpClient& client = multi.client;
   if (what == CURL_POLL_REMOVE) {
-    client.inbox_.Unwatch(fd);
+    client.event_loop_.Unwatch(fd);
     return 0;
   }
   std::uint32_t events = 0;
   if (what & CURL_POLL_IN) events |= EPOLLIN;
   if (what & CURL_POLL_OUT) events |= EPOLLOUT;
   try {
-    client.inbox_.Watch(fd, events, [&multi, fd](std::uint32_t happened) {
+    client.event_loop_.Watch(fd, events, [&multi, fd](std::uint32_t happened) {
       int curl_events = 0;
       if (happened & EPOLLIN) curl_events |= CURL_CSELECT_IN;
       if (happened & EPOLLOUT) curl_events |= CURL_CSELECT_OUT;
@@ -276,11 +276,11 @@ int HttpClient::OnSocket(void* easy, int fd, int what, void* self, void*) noexce
 
 int HttpClient::OnTimer(void*, long timeout_ms, void* self) noexcept {
   auto& multi = *static_cast<Multi*>(self);
-  Inbox& inbox = multi.client.inbox_;
-  inbox.Cancel(std::exchange(multi.timer, Inbox::kNoTimer));
+  EventLoop& event_loop = multi.client.event_loop_;
+  event_loop.Cancel(std::exchange(multi.timer, EventLoop::kNoTimer));
   if (timeout_ms < 0) return 0;
-  multi.timer = inbox.After(std::chrono::milliseconds(timeout_ms),
-                            [&multi] { multi.client.Drive(multi, CURL_SOCKET_TIMEOUT, 0); });
+  multi.timer = event_loop.After(std::chrono::milliseconds(timeout_ms),
+                                 [&multi] { multi.client.Drive(multi, CURL_SOCKET_TIMEOUT, 0); });
   return 0;
 }
 

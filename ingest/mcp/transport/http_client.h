@@ -27,7 +27,7 @@ class HttpClient {
 
   // `paused` is asked before bytes are read: while it is true, nothing is read from any connection
   // (TCP pushes back), until Resume. Throws std::runtime_error when libcurl cannot be set up.
-  HttpClient(Inbox& inbox, std::function<bool()> paused);
+  HttpClient(EventLoop& event_loop, std::function<bool()> paused);
   ~HttpClient();
   HttpClient(const HttpClient&) = delete;
   HttpClient& operator=(const HttpClient&) = delete;
@@ -62,7 +62,7 @@ class HttpClient {
   static std::optional<ConnectionFailure> FailureOfTransfer(const Transfer& transfer, int code);
   void Configure(Transfer& transfer);
 
-  Inbox& inbox_;
+  EventLoop& event_loop_;
   const std::function<bool()> paused_;
   const std::shared_ptr<BufferBudget> budget_ = std::make_shared<BufferBudget>();
   // libcurl looks through all connections to a host for the one that it closes: those that come and

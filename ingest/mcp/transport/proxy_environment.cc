@@ -169,8 +169,8 @@ std::string ProxyFor(const std::string& url, const ProxyLookup& environment) {
   return Choose(url, environment).value;
 }
 
-std::optional<std::string> WrongWithProxyFor(const std::string& url,
-                                             const ProxyLookup& environment) {
+std::optional<std::string> ValidateProxyFor(const std::string& url,
+                                            const ProxyLookup& environment) {
   const Variable proxy = Choose(url, environment);
   if (proxy.value.empty() || IsProxy(proxy.value)) return std::nullopt;
   const bool may_hold_password = proxy.value.find('@') != std::string::npos;

@@ -30,7 +30,6 @@ using ProxyLookup = std::function<std::optional<std::string>(const char* name)>;
 std::string ProxyFor(const std::string& url, const ProxyLookup& environment);
 
 // Returns the error in that proxy, behind the name of the variable, or nothing. Shows no password.
-std::optional<std::string> WrongWithProxyFor(const std::string& url,
-                                             const ProxyLookup& environment);
+std::optional<std::string> ValidateProxyFor(const std::string& url, const ProxyLookup& environment);
 
 }  // namespace runner::ingest

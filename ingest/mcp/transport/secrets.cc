@@ -7,13 +7,13 @@
 namespace runner::ingest {
 namespace {
 
-constexpr std::size_t kMostLasting = 128;  // of headers there are at most 32
-constexpr std::size_t kMostTokens = 4;
-constexpr std::size_t kMostCookies = 64;
+constexpr std::size_t kMaxLasting = 128;  // of headers there are at most 32
+constexpr std::size_t kMaxTokens = 4;
+constexpr std::size_t kMaxCookies = 64;
 constexpr std::string_view kMask = "***";
 
 void Remember(std::vector<std::string>& values, std::string_view word) {
-  if (word.size() >= Secrets::kShortest && values.size() < kMostLasting) values.emplace_back(word);
+  if (word.size() >= Secrets::kShortest && values.size() < kMaxLasting) values.emplace_back(word);
 }
 
 void RememberLatest(std::deque<std::string>& values, std::string_view value, std::size_t most) {
@@ -49,9 +49,9 @@ void Secrets::AddQuery(std::string_view url) {
   }
 }
 
-void Secrets::AddToken(std::string_view token) { RememberLatest(tokens_, token, kMostTokens); }
+void Secrets::AddToken(std::string_view token) { RememberLatest(tokens_, token, kMaxTokens); }
 
-void Secrets::AddCookie(std::string_view value) { RememberLatest(cookies_, value, kMostCookies); }
+void Secrets::AddCookie(std::string_view value) { RememberLatest(cookies_, value, kMaxCookies); }
 
 std::vector<std::string_view> Secrets::LongestFirst() const {
   std::vector<std::string_view> values(lasting_.begin(), lasting_.end());

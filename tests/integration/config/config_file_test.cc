@@ -8,8 +8,8 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
-#include "common/config/option_names.h"
 #include "common/base/unique_fd.h"
+#include "common/config/option_names.h"
 #include "executor/config/config.h"
 #include "ingest/config/config.h"
 #include "tests/support/config_fixture.h"

@@ -16,9 +16,9 @@
 #include "common/base/values.h"
 #include "executor/config/config.h"
 #include "ingest/config/config.h"
+#include "tests/support/config_fixture.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/test_authority.h"
-#include "tests/support/config_fixture.h"
 
 namespace runner {
 namespace {

@@ -178,7 +178,7 @@ TEST_F(AuthTest, Row14_TokenThatGoesAwayEndsTheSubscriptionAtTheNextStream) {
 }
 
 TEST_F(AuthTest, Row13_NoTokenLeavesTheOrigin) {
-  LoopbackServer elsewhere(inbox_, clock_, "127.0.0.1:0");
+  LoopbackServer elsewhere(event_loop_, clock_, "127.0.0.1:0");
   StartServerWithRules(R"({"match": {"rpc": "initialize"}, "steps": [{"redirect": "http://)" +
                        elsewhere.address() + R"(/mcp"}]})");
   WriteToken("abc");

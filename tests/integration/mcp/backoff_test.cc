@@ -120,7 +120,7 @@ TEST_F(BackoffTest, ShutdownEndsAWaitAtOnceAndNothingArrivesAfterIt) {
   connection_->Close([&] { done = true; });
   EXPECT_TRUE(done) << "within the call";
   bool later = false;
-  inbox_.After(2 * kLongestDelay, [&] {  // longer than any delay
+  event_loop_.After(2 * kLongestDelay, [&] {  // longer than any delay
     later = true;
     Changed();
   });

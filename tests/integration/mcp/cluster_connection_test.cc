@@ -119,7 +119,7 @@ TEST_F(ConnectionTest, CloseEndsAWaitAtOnce) {
   EXPECT_EQ(closed_, 0) << "it was never subscribed";
   const std::size_t failures = failures_.size();
   bool later = false;
-  inbox_.After(milliseconds(100), [&] {  // several retries would fit
+  event_loop_.After(milliseconds(100), [&] {  // several retries would fit
     later = true;
     Changed();
   });
@@ -145,7 +145,7 @@ TEST_F(ConnectionTest, NothingIsReadWhilePausedAndNothingIsLost) {
   constexpr std::size_t kFaults = 200;
   for (std::size_t i = 0; i < kFaults; ++i) server_->Publish();
   std::size_t while_paused = 0;
-  inbox_.After(milliseconds(50), [&] {
+  event_loop_.After(milliseconds(50), [&] {
     while_paused = names_.size();
     paused_ = false;
     http_.Resume();

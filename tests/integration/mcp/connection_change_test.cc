@@ -69,11 +69,11 @@ class Record final : public ConnectionListener {
 class ConnectionChangeTest : public ::testing::Test {
  protected:
   ConnectionChangeTest() {
-    thread_ = std::thread([this] { inbox_.Run(); });
+    thread_ = std::thread([this] { event_loop_.Run(); });
   }
   ~ConnectionChangeTest() override {
     connections_.reset();
-    inbox_.Stop();
+    event_loop_.Stop();
     thread_.join();
   }
 
@@ -99,13 +99,13 @@ class ConnectionChangeTest : public ::testing::Test {
   }
   int Requests(LoopbackServer& server, const std::string& method) {
     std::promise<int> count;
-    inbox_.Post([&] { count.set_value(server.Requests(method)); });
+    event_loop_.Post([&] { count.set_value(server.Requests(method)); });
     return count.get_future().get();
   }
   // The one session that it has had goes on.
   void ExpectWestUntouched() {
     const int before = Requests(second_, "POST");
-    inbox_.Post([this] { second_.Publish(); });
+    event_loop_.Post([this] { second_.Publish(); });
     EXPECT_TRUE(record_.Await("event west"));
     EXPECT_EQ(Requests(second_, "POST"), before);
     EXPECT_EQ(Requests(second_, "GET"), 1);
@@ -114,10 +114,10 @@ class ConnectionChangeTest : public ::testing::Test {
   }
 
   SystemClock clock_;
-  Inbox inbox_{clock_};  // of the servers
-  LoopbackServer first_{inbox_, clock_, "127.0.0.1:0"};
-  LoopbackServer second_{inbox_, clock_, "127.0.0.1:0"};
-  LoopbackServer third_{inbox_, clock_, "127.0.0.1:0"};
+  EventLoop event_loop_{clock_};  // of the servers
+  LoopbackServer first_{event_loop_, clock_, "127.0.0.1:0"};
+  LoopbackServer second_{event_loop_, clock_, "127.0.0.1:0"};
+  LoopbackServer third_{event_loop_, clock_, "127.0.0.1:0"};
   std::thread thread_;
   Record record_;
   std::vector<bool> gaps_;  // whether each session of east began with one
@@ -130,7 +130,7 @@ TEST_F(ConnectionChangeTest, OneThatIsReachedOtherwiseSaysGoodByeAndBeginsAnew) 
   ASSERT_TRUE(record_.Await("subscribed east", 2));
   EXPECT_THAT(record_.Of("east"),
               ElementsAre("opened", "subscribed", "closed", "opened", "subscribed"));
-  inbox_.Post([this] { third_.Publish(); });
+  event_loop_.Post([this] { third_.Publish(); });
   EXPECT_TRUE(record_.Await("event east"));
   ExpectWestUntouched();
   connections_->Close(seconds(10));

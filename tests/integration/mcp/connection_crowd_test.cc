@@ -78,17 +78,17 @@ class Crowd final : public ConnectionListener {
 
 class ConnectionCrowdTest : public ::testing::Test {
  protected:
-  ConnectionCrowdTest() : server_(inbox_, clock_, "127.0.0.1:0") {
-    thread_ = std::thread([this] { inbox_.Run(); });
+  ConnectionCrowdTest() : server_(event_loop_, clock_, "127.0.0.1:0") {
+    thread_ = std::thread([this] { event_loop_.Run(); });
   }
   ~ConnectionCrowdTest() override {
     connections_.reset();
-    inbox_.Stop();
+    event_loop_.Stop();
     thread_.join();
   }
   void OnServer(const std::function<void()>& task) {
     std::promise<void> done;
-    inbox_.Post([&] {
+    event_loop_.Post([&] {
       task();
       done.set_value();
     });
@@ -116,7 +116,7 @@ class ConnectionCrowdTest : public ::testing::Test {
   }
 
   SystemClock clock_;
-  Inbox inbox_{clock_};
+  EventLoop event_loop_{clock_};
   LoopbackServer server_;
   Crowd crowd_;
   std::thread thread_;
@@ -167,8 +167,8 @@ TEST_F(ConnectionCrowdTest, OfTwoHundredClustersSixtyFourConnectAtATime) {
   Connect(kClusters, milliseconds(10), milliseconds(200));
   ASSERT_TRUE(crowd_.Await([&] { return crowd_.subscribed.size() == kClusters; }));
   std::size_t most = 0;
-  OnServer([&] { most = server_.most_connecting(); });
-  EXPECT_EQ(most, ConnectionThread::kMostConnecting);
+  OnServer([&] { most = server_.max_connecting(); });
+  EXPECT_EQ(most, ConnectionThread::kMaxConnecting);
   EXPECT_TRUE(crowd_.failed.empty());
 }
 
@@ -179,13 +179,13 @@ TEST_F(ConnectionCrowdTest, ThoseThatWaitForTheirTurnAreClosedAtOnce) {
   });
   Connect(200, milliseconds(10), milliseconds(200));
   std::size_t most = 0;
-  while (most < ConnectionThread::kMostConnecting) {
-    OnServer([&] { most = server_.most_connecting(); });
+  while (most < ConnectionThread::kMaxConnecting) {
+    OnServer([&] { most = server_.max_connecting(); });
   }
   connections_->Close(seconds(30));
   connections_->Join();
-  OnServer([&] { most = server_.most_connecting(); });
-  EXPECT_EQ(most, ConnectionThread::kMostConnecting) << "nobody else has begun";
+  OnServer([&] { most = server_.max_connecting(); });
+  EXPECT_EQ(most, ConnectionThread::kMaxConnecting) << "nobody else has begun";
 }
 
 // Row 72. In the order of their names the healthy ones are the first, one in the middle and the

@@ -18,9 +18,9 @@
 #include <gtest/gtest.h>
 
 #include "common/loop/event_loop.h"
+#include "ingest/mcp/protocol/mcp_session.h"
 #include "ingest/mcp/transport/cluster_connection.h"
 #include "ingest/mcp/transport/http_client.h"
-#include "ingest/mcp/protocol/mcp_session.h"
 #include "tools/faultsim/http_server.h"
 #include "tools/faultsim/listener.h"
 #include "tools/faultsim/mcp_server.h"
@@ -33,8 +33,8 @@ namespace runner::ingest {
 // script says.
 class LoopbackServer final : public faultsim::HttpHandler {
  public:
-  LoopbackServer(Inbox& inbox, const Clock& clock, const std::string& address)
-      : LoopbackServer(inbox, clock, faultsim::ListenOn(address)) {}
+  LoopbackServer(EventLoop& event_loop, const Clock& clock, const std::string& address)
+      : LoopbackServer(event_loop, clock, faultsim::ListenOn(address)) {}
 
   std::string address() const { return address_; }
   std::size_t Publish() {
@@ -50,7 +50,7 @@ class LoopbackServer final : public faultsim::HttpHandler {
   // From now on 401 is the answer without this bearer token.
   void RequireToken(const std::string& token) { required_ = "Bearer " + token; }
   // Clusters whose initialize was not answered yet: the most at a time.
-  std::size_t most_connecting() const { return most_connecting_; }
+  std::size_t max_connecting() const { return max_connecting_; }
   void Follow(faultsim::Script script) { matcher_ = faultsim::ScriptMatcher(std::move(script)); }
   int Requests(const std::string& method) const {
     return static_cast<int>(
@@ -67,7 +67,7 @@ class LoopbackServer final : public faultsim::HttpHandler {
     arrivals_.push_back(clock_.Now().mono);
     if (IsInitialize(request)) {
       connecting_.insert(request.path);
-      most_connecting_ = std::max(most_connecting_, connecting_.size());
+      max_connecting_ = std::max(max_connecting_, connecting_.size());
     }
     return matcher_.Match(request);
   }
@@ -91,10 +91,10 @@ class LoopbackServer final : public faultsim::HttpHandler {
   static bool IsInitialize(const faultsim::HttpRequest& request) {
     return request.body.find("\"method\":\"initialize\"") != std::string::npos;
   }
-  LoopbackServer(Inbox& inbox, const Clock& clock, UniqueFd listener)
+  LoopbackServer(EventLoop& event_loop, const Clock& clock, UniqueFd listener)
       : clock_(clock),
         address_(faultsim::BoundAddress(listener.Get())),
-        http_(inbox, std::move(listener)),
+        http_(event_loop, std::move(listener)),
         mcp_(http_, clock, "simulated") {
     http_.Serve(*this);
   }
@@ -110,7 +110,7 @@ class LoopbackServer final : public faultsim::HttpHandler {
   int refuse_with_ = 0;
   std::string required_;
   std::set<std::string> connecting_;
-  std::size_t most_connecting_ = 0;
+  std::size_t max_connecting_ = 0;
   int published_ = 0;
 };
 
@@ -143,7 +143,7 @@ inline constexpr Duration kLongestDelay = std::chrono::milliseconds(300);
 class ConnectionTest : public ::testing::Test, public ConnectionListener {
  protected:
   void StartServer(const std::string& address = "127.0.0.1:0") {
-    server_ = std::make_unique<LoopbackServer>(inbox_, clock_, address);
+    server_ = std::make_unique<LoopbackServer>(event_loop_, clock_, address);
     endpoint_ = "http://" + server_->address() + "/mcp";
   }
   // A server that misbehaves: the rules of a script, or the name of a sample script.
@@ -176,8 +176,9 @@ class ConnectionTest : public ::testing::Test, public ConnectionListener {
   void ConnectWith(ConnectionOptions options, ClusterConnection::NewSource new_source) {
     options.cluster = "east";
     options.endpoint = endpoint_;
-    connection_ = std::make_unique<ClusterConnection>(
-        options, inbox_, http_, gate_, *this, std::move(new_source), [this] { return random_(); });
+    connection_ =
+        std::make_unique<ClusterConnection>(options, event_loop_, http_, gate_, *this,
+                                            std::move(new_source), [this] { return random_(); });
     connection_->Connect();
   }
   // Closes the connection and waits until the server has been told.
@@ -193,24 +194,24 @@ class ConnectionTest : public ::testing::Test, public ConnectionListener {
   void RunUntil(std::function<bool()> done) {
     done_ = std::move(done);
     timed_out_ = false;
-    const Inbox::TimerId watchdog = inbox_.After(std::chrono::seconds(20), [this] {
+    const EventLoop::TimerId watchdog = event_loop_.After(std::chrono::seconds(20), [this] {
       timed_out_ = true;
       Yield();
     });
     Changed();
     turn_.Pass(Turn::kLoop);
-    if (!thread_.joinable()) thread_ = std::thread([this] { inbox_.Run(); });
+    if (!thread_.joinable()) thread_ = std::thread([this] { event_loop_.Run(); });
     turn_.Await(Turn::kTest);
-    inbox_.Cancel(watchdog);
+    event_loop_.Cancel(watchdog);
     if (timed_out_) throw std::runtime_error("what the test waits for does not happen");
   }
   void Changed() {
-    inbox_.Post([this] {
+    event_loop_.Post([this] {
       if (done_ && done_()) Yield();
     });
   }
   void TearDown() override {
-    inbox_.Stop();
+    event_loop_.Stop();
     turn_.Pass(Turn::kLoop);
     if (thread_.joinable()) thread_.join();
     connection_.reset();
@@ -258,10 +259,10 @@ class ConnectionTest : public ::testing::Test, public ConnectionListener {
 
  protected:
   SystemClock clock_;
-  Inbox inbox_{clock_};
+  EventLoop event_loop_{clock_};
   bool paused_ = false;
-  HttpClient http_{inbox_, [this] { return paused_; }};
-  ConnectGate gate_{1};
+  HttpClient http_{event_loop_, [this] { return paused_; }};
+  ConnectLimiter gate_{1};
   std::unique_ptr<LoopbackServer> server_;
   std::unique_ptr<ClusterConnection> connection_;
   std::string endpoint_;

@@ -49,11 +49,11 @@ class FirstThings final : public ConnectionListener {
 
 class ConnectionThreadTest : public ::testing::Test {
  protected:
-  ConnectionThreadTest() : server_(inbox_, clock_, "127.0.0.1:0") {
-    thread_ = std::thread([this] { inbox_.Run(); });
+  ConnectionThreadTest() : server_(event_loop_, clock_, "127.0.0.1:0") {
+    thread_ = std::thread([this] { event_loop_.Run(); });
   }
   ~ConnectionThreadTest() override {
-    inbox_.Stop();
+    event_loop_.Stop();
     thread_.join();
   }
   std::unique_ptr<ConnectionThread> Connections(const std::string& address) {
@@ -65,7 +65,7 @@ class ConnectionThreadTest : public ::testing::Test {
   }
 
   SystemClock clock_;
-  Inbox inbox_{clock_};
+  EventLoop event_loop_{clock_};
   LoopbackServer server_;
   FirstThings listener_;
   std::thread thread_;
@@ -75,13 +75,13 @@ TEST_F(ConnectionThreadTest, SubscribesDeliversAndSaysGoodBye) {
   auto connections = Connections(server_.address());
   connections->Start();
   ASSERT_TRUE(FirstThings::Happens(listener_.subscribed));
-  inbox_.Post([this] { server_.Publish(); });
+  event_loop_.Post([this] { server_.Publish(); });
   ASSERT_TRUE(FirstThings::Happens(listener_.event));
   connections->Close(seconds(10));
   connections->Join();
   EXPECT_TRUE(listener_.closed.told);
   std::promise<int> deletes;
-  inbox_.Post([&] { deletes.set_value(server_.Requests("DELETE")); });
+  event_loop_.Post([&] { deletes.set_value(server_.Requests("DELETE")); });
   EXPECT_EQ(deletes.get_future().get(), 1);
   connections.reset();  // nothing of it is used afterwards
 }

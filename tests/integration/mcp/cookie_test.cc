@@ -27,9 +27,9 @@ using ::testing::Not;
 // A request without its cookie goes to the replicas in turn; a session lives on one of them.
 class Balancer final : public faultsim::HttpHandler {
  public:
-  Balancer(Inbox& inbox, const Clock& clock, UniqueFd listener)
+  Balancer(EventLoop& event_loop, const Clock& clock, UniqueFd listener)
       : address_(faultsim::BoundAddress(listener.Get())),
-        http_(inbox, std::move(listener)),
+        http_(event_loop, std::move(listener)),
         first_(http_, clock, "simulated"),
         second_(http_, clock, "simulated") {
     http_.Serve(*this);
@@ -94,7 +94,7 @@ class Balancer final : public faultsim::HttpHandler {
 class CookieTest : public ConnectionTest {
  protected:
   void SetUp() override {
-    balancer_ = std::make_unique<Balancer>(inbox_, clock_, faultsim::ListenOn("127.0.0.1:0"));
+    balancer_ = std::make_unique<Balancer>(event_loop_, clock_, faultsim::ListenOn("127.0.0.1:0"));
     endpoint_ = "http://" + balancer_->address() + "/mcp";
   }
   void TearDown() override {

@@ -170,7 +170,7 @@ TEST_F(HostileAnswerTest, Row11_CompressedAnswerIsAProtocolErrorAndIsNotExpanded
 }
 
 TEST_F(HostileAnswerTest, Row13_RedirectIsNotFollowedAndNoHeaderLeaves) {
-  LoopbackServer elsewhere(inbox_, clock_, "127.0.0.1:0");
+  LoopbackServer elsewhere(event_loop_, clock_, "127.0.0.1:0");
   // After initialize every request carries the session.
   EXPECT_EQ(ErrorWhen(R"("method": "GET", "nth": 1)",
                       R"({"redirect": "http://)" + elsewhere.address() + R"(/mcp"})"),

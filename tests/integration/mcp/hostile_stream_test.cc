@@ -176,7 +176,7 @@ TEST_F(HostileStreamTest, Row21_FloodIsHeldBackWhilePausedAndNothingIsLost) {
   paused_ = true;
   const std::size_t at_pause = names_.size();
   std::size_t while_paused = 0;
-  inbox_.After(milliseconds(100), [&] {
+  event_loop_.After(milliseconds(100), [&] {
     while_paused = names_.size();
     paused_ = false;
     http_.Resume();

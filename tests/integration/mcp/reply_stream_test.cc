@@ -108,7 +108,7 @@ TEST_F(ReplyStreamTest, NobodyAsksForAReplyThatIsNoLongerAwaited) {
   RunUntil([&] { return !sessions_.empty(); });
   EXPECT_EQ(ToString(failures_.front().error), "timeout");
   // Timers fire in order: when this one has, the one of the retry is past.
-  inbox_.After(milliseconds(400), [this] { server_->Publish(); });
+  event_loop_.After(milliseconds(400), [this] { server_->Publish(); });
   RunUntil([&] { return !names_.empty(); });
   EXPECT_THAT(AskedAfter(), ElementsAre("-", "-"));
 }

@@ -33,7 +33,7 @@ TlsPeer::TlsPeer() {
                               .directory = directory_.path(),
                               .stdout_file = File("openssl.out"),
                               .stderr_file = File("openssl.err")});
-  if (make.WaitForExit(support::kPatience) != 0) {
+  if (make.WaitForExit(support::kRpcTimeout) != 0) {
     throw std::runtime_error("openssl: " + support::ReadFile(File("openssl.err")));
   }
 }

@@ -52,15 +52,15 @@ class SupervisorFixture : public ::testing::Test, public RunListener {
     ExpectNoChildren();
     if (supervisor_) ExpectCountsAddUp();
     supervisor_.reset();
-    inbox_.reset();
+    event_loop_.reset();
     EXPECT_EQ(OpenDescriptors(), descriptors_before_);
   }
 
   // Makes the supervisor of this command; once in a test.
   void Supervise(std::vector<std::string> command) {
     options_.command = std::move(command);
-    inbox_ = std::make_unique<Inbox>(clock_);
-    supervisor_ = std::make_unique<Supervisor>(*inbox_, options_,
+    event_loop_ = std::make_unique<EventLoop>(clock_);
+    supervisor_ = std::make_unique<Supervisor>(*event_loop_, options_,
                                                Logger(LogLevel::kError, LogFormat::kJson), *this);
   }
 
@@ -71,17 +71,17 @@ class SupervisorFixture : public ::testing::Test, public RunListener {
   void RunMany(std::uint32_t runs, std::size_t slots, const Check& check, Duration limit) {
     check_ = check;
     last_run_ = started_runs_ + runs;
-    const MonoTime deadline = inbox_->Now().mono + limit;
+    const MonoTime deadline = event_loop_->Now().mono + limit;
     // Stop() is for good, so the end comes from a timer that throws out of Run().
     struct Done {};
     std::function<void()> look = [&] {
-      if (finished_runs_ == last_run_ || inbox_->Now().mono >= deadline) throw Done{};
-      inbox_->After(std::chrono::milliseconds(2), look);
+      if (finished_runs_ == last_run_ || event_loop_->Now().mono >= deadline) throw Done{};
+      event_loop_->After(std::chrono::milliseconds(2), look);
     };
-    inbox_->After(Duration::zero(), look);
+    event_loop_->After(Duration::zero(), look);
     for (std::size_t i = 0; i < slots; ++i) StartNext();
     try {
-      inbox_->Run();
+      event_loop_->Run();
     } catch (const Done&) {
     }
     check_ = nullptr;
@@ -119,7 +119,7 @@ class SupervisorFixture : public ::testing::Test, public RunListener {
   std::filesystem::path root_;
   AgentOptions options_;
   SystemClock clock_;
-  std::unique_ptr<Inbox> inbox_;
+  std::unique_ptr<EventLoop> event_loop_;
   std::unique_ptr<Supervisor> supervisor_;
   std::uint32_t started_runs_ = 0;
   std::uint32_t finished_runs_ = 0;
@@ -147,15 +147,15 @@ class SupervisorFixture : public ::testing::Test, public RunListener {
   // What is left of a test that has failed.
   void EndWhatRuns() {
     supervisor_->KillAll();
-    const MonoTime deadline = inbox_->Now().mono + std::chrono::seconds(20);
+    const MonoTime deadline = event_loop_->Now().mono + std::chrono::seconds(20);
     struct Done {};
     std::function<void()> look = [&] {
-      if (supervisor_->active() == 0 || inbox_->Now().mono >= deadline) throw Done{};
-      inbox_->After(std::chrono::milliseconds(2), look);
+      if (supervisor_->active() == 0 || event_loop_->Now().mono >= deadline) throw Done{};
+      event_loop_->After(std::chrono::milliseconds(2), look);
     };
-    inbox_->After(Duration::zero(), look);
+    event_loop_->After(Duration::zero(), look);
     try {
-      inbox_->Run();
+      event_loop_->Run();
     } catch (const Done&) {
     }
   }

@@ -22,8 +22,8 @@ using namespace std::chrono_literals;
 
 class Earlier : public RunFixture {
  protected:
-  void AwaitEarlierRuns() {
-    RunUntil([&] { return supervisor_->earlier_runs().StillRunning().empty(); });
+  void AwaitLeftoverRuns() {
+    RunUntil([&] { return supervisor_->leftover_runs().StillRunning().empty(); });
   }
   // A process of a run whose shim and executor were killed together.
   pid_t StartOrphan(const std::string& mode) const {
@@ -44,17 +44,18 @@ class Earlier : public RunFixture {
     ::_exit(127);
   }
   // What becomes of the runs of an executor that has just died; `meanwhile` happens all the time.
-  Takeover::State TakeOver(
+  LeftoverCleanup::State TakeOver(
       bool alone, Duration patience, const std::function<void()>& meanwhile = [] {}) {
-    Takeover takeover(supervisor_->earlier_runs(), Logger(LogLevel::kError, LogFormat::kJson),
-                      alone, inbox_->Now().mono, patience);
-    auto state = Takeover::State::kWaiting;
+    LeftoverCleanup takeover(supervisor_->leftover_runs(),
+                             Logger(LogLevel::kError, LogFormat::kJson), alone,
+                             event_loop_->Now().mono, patience);
+    auto state = LeftoverCleanup::State::kWaiting;
     RunUntil([&] {
       while (::waitpid(-1, nullptr, WNOHANG) > 0) {
       }
       meanwhile();
-      state = takeover.Advance(inbox_->Now().mono);
-      return state != Takeover::State::kWaiting;
+      state = takeover.Advance(event_loop_->Now().mono);
+      return state != LeftoverCleanup::State::kWaiting;
     });
     return state;
   }
@@ -87,7 +88,7 @@ TEST_F(Earlier, ResultOfALostExecutorIsFoundByTheNext) {
   AwaitOutput("ready");
   Abandon();
   Restart();
-  AwaitEarlierRuns();
+  AwaitLeftoverRuns();
   const auto recovered = supervisor_->Recover();
   ASSERT_EQ(recovered.size(), 1u);
   EXPECT_EQ(recovered[0].first, LeaseOf());
@@ -107,8 +108,8 @@ TEST_F(Earlier, LockIsHeldUntilTheRecordIsThere) {
   AwaitOutput("ready");
   Abandon();
   Restart();
-  EXPECT_FALSE(supervisor_->earlier_runs().StillRunning().empty());
-  AwaitEarlierRuns();
+  EXPECT_FALSE(supervisor_->leftover_runs().StillRunning().empty());
+  AwaitLeftoverRuns();
   EXPECT_TRUE(std::filesystem::exists(SpoolFile()));
   ReapAll();
 }
@@ -120,23 +121,23 @@ TEST_F(Earlier, OrphansOfAKilledShimAreKilledAtTheNextStart) {
   finished_.clear();
   const pid_t orphan = StartOrphan("ignore-term");
   ASSERT_GT(orphan, 0);
-  RunUntil([&] { return supervisor_->earlier_runs().KillOrphans() == 1; });
+  RunUntil([&] { return supervisor_->leftover_runs().KillOrphans() == 1; });
   int status = 0;
   EXPECT_EQ(::waitpid(orphan, &status, 0), orphan);
   EXPECT_EQ(WTERMSIG(status), SIGKILL);
-  EXPECT_EQ(supervisor_->earlier_runs().KillOrphans(), 0u);
+  EXPECT_EQ(supervisor_->leftover_runs().KillOrphans(), 0u);
 }
 
 TEST_F(Earlier, OrphanThatIsAlwaysAnotherProcessIsKilled) {
   RunAgent({"exit", "0"});
   ASSERT_GT(StartOrphan("hopper"), 0);
-  EXPECT_EQ(TakeOver(true, 0s), Takeover::State::kClear);
+  EXPECT_EQ(TakeOver(true, 0s), LeftoverCleanup::State::kClear);
   ReapAll();
 }
 
 TEST_F(Earlier, StoppedShimIsLetEndItsRun) {
   AbandonStubbornAgent();
-  EXPECT_EQ(TakeOver(true, 10s), Takeover::State::kClear);
+  EXPECT_EQ(TakeOver(true, 10s), LeftoverCleanup::State::kClear);
   const auto recovered = supervisor_->Recover();
   ASSERT_EQ(recovered.size(), 1u);
   EXPECT_EQ(recovered[0].second.reason, "executor_lost");
@@ -146,19 +147,19 @@ TEST_F(Earlier, StoppedShimIsLetEndItsRun) {
 
 TEST_F(Earlier, ShimThatIsStoppedAgainAndAgainIsKilledWithItsRun) {
   const pid_t shim = AbandonStubbornAgent();
-  const MonoTime began = inbox_->Now().mono;
-  EXPECT_EQ(TakeOver(true, 200ms, [&] { ::kill(shim, SIGSTOP); }), Takeover::State::kClear);
-  EXPECT_GE(inbox_->Now().mono - began, 200ms);
-  EXPECT_LT(inbox_->Now().mono - began, 5s);
+  const MonoTime began = event_loop_->Now().mono;
+  EXPECT_EQ(TakeOver(true, 200ms, [&] { ::kill(shim, SIGSTOP); }), LeftoverCleanup::State::kClear);
+  EXPECT_GE(event_loop_->Now().mono - began, 200ms);
+  EXPECT_LT(event_loop_->Now().mono - began, 5s);
   ReapAll();
 }
 
 TEST_F(Earlier, WhatMayBeTheRunOfALivingExecutorIsLeftAlone) {
   const pid_t shim = AbandonStubbornAgent();
-  EXPECT_EQ(TakeOver(false, 200ms), Takeover::State::kClear);
-  EXPECT_EQ(supervisor_->earlier_runs().StillRunning().size(), 1u);
+  EXPECT_EQ(TakeOver(false, 200ms), LeftoverCleanup::State::kClear);
+  EXPECT_EQ(supervisor_->leftover_runs().StillRunning().size(), 1u);
   ::kill(shim, SIGCONT);
-  AwaitEarlierRuns();
+  AwaitLeftoverRuns();
   ReapAll();
 }
 
@@ -168,7 +169,7 @@ TEST_F(Earlier, LockThatNobodyIsKnownToHoldIsTold) {
   Restart();
   const UniqueFd holder(::open(Workspace().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   ASSERT_EQ(::flock(holder.Get(), LOCK_EX | LOCK_NB), 0);
-  EXPECT_EQ(TakeOver(true, 0s), Takeover::State::kStuck);
+  EXPECT_EQ(TakeOver(true, 0s), LeftoverCleanup::State::kStuck);
 }
 
 TEST_F(Earlier, RunThatItsShimDidNotContainIsSweptAndToldAsSuch) {
@@ -180,7 +181,7 @@ TEST_F(Earlier, RunThatItsShimDidNotContainIsSweptAndToldAsSuch) {
   const pid_t orphan = StartOrphan("ignore-term");
   ASSERT_GT(orphan, 0);
   Restart();
-  EXPECT_EQ(TakeOver(true, 0s), Takeover::State::kClear);
+  EXPECT_EQ(TakeOver(true, 0s), LeftoverCleanup::State::kClear);
   EXPECT_NE(::kill(orphan, 0), 0);
   const auto recovered = supervisor_->Recover();
   ASSERT_EQ(recovered.size(), 1u);
@@ -196,10 +197,10 @@ TEST_F(Earlier, OrphansAreFoundHoweverTheWorkspaceRootIsSpelled) {
        {root_ / "", link, root_ / ".." / root_.filename()}) {
     const pid_t orphan = StartOrphan("ignore-term");
     ASSERT_GT(orphan, 0);
-    EarlierRuns earlier(spelling);
+    LeftoverRuns earlier(spelling);
     std::size_t killed = 0;
-    const MonoTime limit = inbox_->Now().mono + 5s;
-    while (killed == 0 && inbox_->Now().mono < limit) killed = earlier.KillOrphans();
+    const MonoTime limit = event_loop_->Now().mono + 5s;
+    while (killed == 0 && event_loop_->Now().mono < limit) killed = earlier.KillOrphans();
     EXPECT_EQ(killed, 1u) << spelling;
     ::kill(orphan, SIGKILL);
     EXPECT_EQ(::waitpid(orphan, nullptr, 0), orphan);
@@ -208,7 +209,7 @@ TEST_F(Earlier, OrphansAreFoundHoweverTheWorkspaceRootIsSpelled) {
 
 TEST_F(Earlier, OnlyOneExecutorDeliversTheSpool) {
   RunAgent({"exit", "3"});
-  Supervisor other(*inbox_, options_, Logger(LogLevel::kError, LogFormat::kJson), *this);
+  Supervisor other(*event_loop_, options_, Logger(LogLevel::kError, LogFormat::kJson), *this);
   EXPECT_EQ(supervisor_->Recover().size(), 1u);
   EXPECT_TRUE(other.Recover().empty());
 }

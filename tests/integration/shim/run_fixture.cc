@@ -37,7 +37,7 @@ RunFixture::~RunFixture() { std::filesystem::remove_all(root_); }
 void RunFixture::SetUp() {
   ASSERT_EQ(::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), 0);
   descriptors_before_ = OpenDescriptors();
-  inbox_ = std::make_unique<Inbox>(clock_);
+  event_loop_ = std::make_unique<EventLoop>(clock_);
   Restart();
 }
 
@@ -52,7 +52,7 @@ void RunFixture::TearDown() {
     }
   }
   supervisor_.reset();
-  inbox_.reset();
+  event_loop_.reset();
   EXPECT_EQ(OpenDescriptors(), descriptors_before_);
 }
 
@@ -69,7 +69,7 @@ Incident RunFixture::SomeIncident() {
 
 void RunFixture::Restart() {
   supervisor_.reset();
-  supervisor_ = std::make_unique<Supervisor>(*inbox_, options_, logger_, *this);
+  supervisor_ = std::make_unique<Supervisor>(*event_loop_, options_, logger_, *this);
 }
 
 void RunFixture::StartAgent(const std::vector<std::string>& arguments, const Lease& lease) {
@@ -80,18 +80,18 @@ void RunFixture::StartAgent(const std::vector<std::string>& arguments, const Lea
 }
 
 void RunFixture::RunUntil(const std::function<bool()>& condition, Duration limit) {
-  const MonoTime deadline = inbox_->Now().mono + limit;
+  const MonoTime deadline = event_loop_->Now().mono + limit;
   bool met = false;
   // Stop() is for good, so every wait gets its end from a timer that throws out of Run().
   struct Done {};
   std::function<void()> check = [&] {
     met = condition();
-    if (met || inbox_->Now().mono >= deadline) throw Done{};
-    inbox_->After(2ms, check);
+    if (met || event_loop_->Now().mono >= deadline) throw Done{};
+    event_loop_->After(2ms, check);
   };
-  inbox_->After(0ms, check);
+  event_loop_->After(0ms, check);
   try {
-    inbox_->Run();
+    event_loop_->Run();
   } catch (const Done&) {
   }
   ASSERT_TRUE(met) << "not within the time limit";

@@ -57,7 +57,7 @@ class RunFixture : public ::testing::Test, public RunListener {
 
   const Logger logger_{LogLevel::kError, LogFormat::kJson};
   SystemClock clock_;
-  std::unique_ptr<Inbox> inbox_;
+  std::unique_ptr<EventLoop> event_loop_;
   std::filesystem::path root_;
   AgentOptions options_;
   std::unique_ptr<Supervisor> supervisor_;

@@ -22,14 +22,15 @@ class ShimAlone : public RunFixture {
     std::filesystem::create_directories(Workspace() / "output");
   }
   // A shim for `runner-test-agent MODE`.
-  ShimProcess StartShim(const std::string& mode, std::optional<MonoTime> fence = std::nullopt) {
+  ShimProcess StartShim(const std::string& mode,
+                        std::optional<MonoTime> lease_deadline = std::nullopt) {
     std::vector<std::string> argv = {RUNNER_SHIM, "--incident",  kIncidentId, "--attempt",
                                      "1",         "--workspace", Workspace(), "--spool",
                                      SpoolFile(), "--grace-ms",  "200",       "--max-output",
                                      "100000"};
-    if (fence) {
-      const std::string at = std::to_string(Duration(fence->time_since_epoch()).count());
-      argv.insert(argv.end(), {"--fence-at-ns", at, "--stdin", "null"});
+    if (lease_deadline) {
+      const std::string at = std::to_string(Duration(lease_deadline->time_since_epoch()).count());
+      argv.insert(argv.end(), {"--lease-deadline-ns", at, "--stdin", "null"});
     }
     argv.insert(argv.end(), {"--", RUNNER_TEST_AGENT, mode});
     auto started = ShimProcess::Start(argv, {"RUNNER_WORKSPACE=" + Workspace().string()});
@@ -63,30 +64,30 @@ TEST_F(ShimAlone, AnIncidentThatWasReplacedByAFifoIsNotWaitedFor) {
 }
 
 TEST_F(ShimAlone, WithoutABeatItStopsItsAgentAtTheFence) {
-  const MonoTime fence = inbox_->Now().mono + 500ms;
-  const auto record = AwaitRecord(StartShim("obey-term", fence));
-  const MonoTime now = inbox_->Now().mono;
+  const MonoTime lease_deadline = event_loop_->Now().mono + 500ms;
+  const auto record = AwaitRecord(StartShim("obey-term", lease_deadline));
+  const MonoTime now = event_loop_->Now().mono;
   ASSERT_TRUE(record);
-  EXPECT_EQ(record->stopped, ShimStop::kFenced);
+  EXPECT_EQ(record->stopped, ShimStop::kLeaseDeadline);
   EXPECT_FALSE(record->timed_out);
   EXPECT_TRUE(record->contained);
-  EXPECT_GE(now, fence);
-  EXPECT_LT(now, fence + 2s) << "grace 0.2 s";
+  EXPECT_GE(now, lease_deadline);
+  EXPECT_LT(now, lease_deadline + 2s) << "grace 0.2 s";
 }
 
 TEST_F(ShimAlone, BeatsMoveTheFence) {
-  const ShimProcess shim = StartShim("obey-term", inbox_->Now().mono + 1s);
-  MonoTime fence{};
+  const ShimProcess shim = StartShim("obey-term", event_loop_->Now().mono + 1s);
+  MonoTime lease_deadline{};
   for (int i = 0; i < 20; ++i) {
     std::this_thread::sleep_for(100ms);
-    fence = inbox_->Now().mono + 1s;
-    shim.SendBeat(fence);
+    lease_deadline = event_loop_->Now().mono + 1s;
+    shim.ExtendLease(lease_deadline);
     ASSERT_EQ(shim.Reap(), ShimEnd::kNotYet);
   }
   const auto record = AwaitRecord(shim);
   ASSERT_TRUE(record);
-  EXPECT_EQ(record->stopped, ShimStop::kFenced);
-  EXPECT_GE(inbox_->Now().mono, fence);
+  EXPECT_EQ(record->stopped, ShimStop::kLeaseDeadline);
+  EXPECT_GE(event_loop_->Now().mono, lease_deadline);
 }
 
 }  // namespace

@@ -113,15 +113,15 @@ TEST_F(Stopping, LostExecutorEndsTheAgentAndLeavesTheRecord) {
 
 TEST_F(Stopping, RunIsInterruptedAtTheFenceAlsoOneThatBeginsLater) {
   StartAgent({"obey-term"});
-  supervisor_->ExtendLeases(inbox_->Now().mono + 60s);
+  supervisor_->ExtendLeases(event_loop_->Now().mono + 60s);
   AwaitOutput("ready");
-  supervisor_->ExtendLeases(inbox_->Now().mono + 300ms);
+  supervisor_->ExtendLeases(event_loop_->Now().mono + 300ms);
   Lease later{"018f2d3c-7a10-7c4e-9b1e-aaaaaaaaaaaa", 1};
   supervisor_->Start(later, SomeIncident());
   for (const Lease& lease : {LeaseOf(), later}) {
     const Outcome outcome = AwaitOutcome(lease);
     EXPECT_EQ(outcome.status, RunStatus::kInterrupted);
-    EXPECT_EQ(outcome.reason, "fenced");
+    EXPECT_EQ(outcome.reason, "lease_deadline");
     EXPECT_TRUE(outcome.contained);
   }
 }
@@ -161,10 +161,10 @@ TEST_F(Stopping, ShimThatDoesNotAnswerAStopIsKilledWithinTheBudget) {
   RunUntil([&] { return started_.contains(LeaseOf()); });
   const std::string status = Read("/proc/" + std::to_string(started_[LeaseOf()]) + "/status");
   ::kill(std::stoi(status.substr(status.find("PPid:") + 5)), SIGSTOP);
-  const MonoTime stopped_at = inbox_->Now().mono;
+  const MonoTime stopped_at = event_loop_->Now().mono;
   supervisor_->Stop(LeaseOf(), StopReason::kInterrupted);
   EXPECT_EQ(AwaitOutcome().reason, "shim_lost");
-  EXPECT_LT(inbox_->Now().mono - stopped_at, options_.kill_grace + 7s);
+  EXPECT_LT(event_loop_->Now().mono - stopped_at, options_.kill_grace + 7s);
 }
 
 }  // namespace

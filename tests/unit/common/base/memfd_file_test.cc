@@ -16,14 +16,14 @@ std::string TextOf(const std::string& path) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
-TEST(StagedFileTest, IsReadFromTheStartByWhoeverOpensIt) {
-  const StagedFile file("one");
+TEST(MemfdFileTest, IsReadFromTheStartByWhoeverOpensIt) {
+  const MemfdFile file("one");
   EXPECT_EQ(TextOf(file.path()), "one");
   EXPECT_EQ(TextOf(file.path()), "one");
 }
 
-TEST(StagedFileTest, WhatIsReplacedHasTheSamePathAndALaterTime) {
-  StagedFile file("one");
+TEST(MemfdFileTest, WhatIsReplacedHasTheSamePathAndALaterTime) {
+  MemfdFile file("one");
   const std::string path = file.path();
   struct stat before{};
   struct stat after{};
@@ -36,10 +36,10 @@ TEST(StagedFileTest, WhatIsReplacedHasTheSamePathAndALaterTime) {
   EXPECT_GT(before.st_mtime, 0) << "gRPC takes 0 for a file that is not there";
 }
 
-TEST(StagedFileTest, AReaderFindsAWholeTextAtAnyTime) {
+TEST(MemfdFileTest, AReaderFindsAWholeTextAtAnyTime) {
   const std::string one(100'000, '1');
   const std::string two(100'000, '2');
-  StagedFile file(one);
+  MemfdFile file(one);
   std::atomic<bool> done = false;
   std::thread writer([&] {
     for (int i = 0; i < 500; ++i) file.Replace(i % 2 == 0 ? two : one);

@@ -12,54 +12,54 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 // A loop that runs on a thread of its own until the end of the test.
-class AskLoopTest : public testing::Test {
+class CallOnLoopTest : public testing::Test {
  protected:
-  ~AskLoopTest() override {
-    inbox_.Stop();
+  ~CallOnLoopTest() override {
+    event_loop_.Stop();
     loop_.join();
   }
 
   SystemClock clock_;
-  Inbox inbox_{clock_};
-  std::thread loop_{[this] { inbox_.Run(); }};
+  EventLoop event_loop_{clock_};
+  std::thread loop_{[this] { event_loop_.Run(); }};
 };
 
-TEST_F(AskLoopTest, AnswersFromTheThreadOfTheLoop) {
-  const auto answer =
-      AskLoop<std::thread::id>(inbox_, [] { return std::this_thread::get_id(); }, seconds(30));
+TEST_F(CallOnLoopTest, AnswersFromTheThreadOfTheLoop) {
+  const auto answer = CallOnLoop<std::thread::id>(
+      event_loop_, [] { return std::this_thread::get_id(); }, seconds(30));
   EXPECT_EQ(answer, loop_.get_id());
 }
 
-TEST_F(AskLoopTest, ThrowsWhatTheQuestionThrows) {
-  EXPECT_THROW(AskLoop<int>(
-                   inbox_, []() -> int { throw std::runtime_error("no"); }, seconds(30)),
+TEST_F(CallOnLoopTest, ThrowsWhatTheQuestionThrows) {
+  EXPECT_THROW(CallOnLoop<int>(
+                   event_loop_, []() -> int { throw std::runtime_error("no"); }, seconds(30)),
                std::runtime_error);
 }
 
-TEST(AskIdleLoopTest, GivesUpAfterTheTimeoutAndALateAnswerHarmsNothing) {
+TEST(CallOnIdleLoopTest, GivesUpAfterTheTimeoutAndALateAnswerHarmsNothing) {
   const SystemClock clock;
-  Inbox inbox(clock);
+  EventLoop event_loop(clock);
   bool asked = false;
   const auto question = [&] {
     asked = true;
     return 1;
   };
-  EXPECT_EQ(AskLoop<int>(inbox, question, milliseconds(1)), std::nullopt);
-  inbox.Post([&] { inbox.Stop(); });
-  inbox.Run();
+  EXPECT_EQ(CallOnLoop<int>(event_loop, question, milliseconds(1)), std::nullopt);
+  event_loop.Post([&] { event_loop.Stop(); });
+  event_loop.Run();
   EXPECT_TRUE(asked);
 }
 
-TEST(AskIdleLoopTest, EndsAtOnceWhenTheQuestionIsDestroyedUnrun) {
+TEST(CallOnIdleLoopTest, EndsAtOnceWhenTheQuestionIsDestroyedUnrun) {
   const SystemClock clock;
-  auto inbox = std::make_unique<Inbox>(clock, 2);
-  inbox->Post([] {});
-  std::thread asker([&target = *inbox] {
-    EXPECT_EQ(AskLoop<int>(target, [] { return 1; }, std::chrono::hours(1)), std::nullopt);
+  auto event_loop = std::make_unique<EventLoop>(clock, 2);
+  event_loop->Post([] {});
+  std::thread asker([&target = *event_loop] {
+    EXPECT_EQ(CallOnLoop<int>(target, [] { return 1; }, std::chrono::hours(1)), std::nullopt);
   });
-  while (!inbox->Full()) std::this_thread::yield();  // until the question is in
-  inbox->Post([] {});                                // waits for the lock: the asker's Post is over
-  inbox.reset();
+  while (!event_loop->Full()) std::this_thread::yield();  // until the question is in
+  event_loop->Post([] {});  // waits for the lock: the asker's Post is over
+  event_loop.reset();
   asker.join();
 }
 

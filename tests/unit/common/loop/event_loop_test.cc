@@ -15,10 +15,10 @@ namespace {
 
 using std::chrono::milliseconds;
 
-class InboxTest : public testing::Test {
+class EventLoopTest : public testing::Test {
  protected:
   SystemClock clock_;
-  Inbox inbox_{clock_, 4};
+  EventLoop event_loop_{clock_, 4};
   std::string order_;
 };
 
@@ -35,91 +35,92 @@ struct Pipe {
   UniqueFd write_end;
 };
 
-TEST_F(InboxTest, RunsTasksInTheOrderOfPosting) {
-  for (const char c : {'a', 'b', 'c'}) inbox_.Post([this, c] { order_ += c; });
-  inbox_.Post([this] { inbox_.Stop(); });
-  inbox_.Run();
+TEST_F(EventLoopTest, RunsTasksInTheOrderOfPosting) {
+  for (const char c : {'a', 'b', 'c'}) event_loop_.Post([this, c] { order_ += c; });
+  event_loop_.Post([this] { event_loop_.Stop(); });
+  event_loop_.Run();
   EXPECT_EQ(order_, "abc");
 }
 
-TEST_F(InboxTest, TaskMayPostAnother) {
-  inbox_.Post([this] {
-    inbox_.Post([this] { inbox_.Stop(); });
+TEST_F(EventLoopTest, TaskMayPostAnother) {
+  event_loop_.Post([this] {
+    event_loop_.Post([this] { event_loop_.Stop(); });
     order_ += 'a';
   });
-  inbox_.Run();
+  event_loop_.Run();
   EXPECT_EQ(order_, "a");
 }
 
-TEST_F(InboxTest, PostFromAnotherThreadWakesTheLoop) {
-  std::thread poster([this] { inbox_.Post([this] { inbox_.Stop(); }); });
-  inbox_.Run();
+TEST_F(EventLoopTest, PostFromAnotherThreadWakesTheLoop) {
+  std::thread poster([this] { event_loop_.Post([this] { event_loop_.Stop(); }); });
+  event_loop_.Run();
   poster.join();
 }
 
-TEST_F(InboxTest, StopFromAnotherThreadEndsAnIdleLoop) {
-  std::thread stopper([this] { inbox_.Stop(); });
-  inbox_.Run();
+TEST_F(EventLoopTest, StopFromAnotherThreadEndsAnIdleLoop) {
+  std::thread stopper([this] { event_loop_.Stop(); });
+  event_loop_.Run();
   stopper.join();
 }
 
-TEST_F(InboxTest, TasksAfterStopDoNotRun) {
-  inbox_.Post([this] { inbox_.Stop(); });
-  inbox_.Post([this] { order_ += 'x'; });
-  inbox_.Run();
+TEST_F(EventLoopTest, TasksAfterStopDoNotRun) {
+  event_loop_.Post([this] { event_loop_.Stop(); });
+  event_loop_.Post([this] { order_ += 'x'; });
+  event_loop_.Run();
   EXPECT_EQ(order_, "");
 }
 
-TEST_F(InboxTest, TimersFireInTheOrderOfTheirTimes) {
-  inbox_.After(milliseconds(2), [this] {
+TEST_F(EventLoopTest, TimersFireInTheOrderOfTheirTimes) {
+  event_loop_.After(milliseconds(2), [this] {
     order_ += 'b';
-    inbox_.Stop();
+    event_loop_.Stop();
   });
-  inbox_.After(milliseconds(1), [this] { order_ += 'a'; });
-  inbox_.Run();
+  event_loop_.After(milliseconds(1), [this] { order_ += 'a'; });
+  event_loop_.Run();
   EXPECT_EQ(order_, "ab");
 }
 
-TEST_F(InboxTest, TimersOfOneTimeFireInTheOrderOfArming) {
-  const MonoTime at = inbox_.Now().mono;
-  for (const char c : {'a', 'b', 'c'}) inbox_.At(at, [this, c] { order_ += c; });
-  inbox_.At(at, [this] { inbox_.Stop(); });
-  inbox_.Run();
+TEST_F(EventLoopTest, TimersOfOneTimeFireInTheOrderOfArming) {
+  const MonoTime at = event_loop_.Now().mono;
+  for (const char c : {'a', 'b', 'c'}) event_loop_.At(at, [this, c] { order_ += c; });
+  event_loop_.At(at, [this] { event_loop_.Stop(); });
+  event_loop_.Run();
   EXPECT_EQ(order_, "abc");
 }
 
-TEST_F(InboxTest, CancelledTimerDoesNotFire) {
-  const MonoTime at = inbox_.Now().mono;
-  const Inbox::TimerId cancelled = inbox_.At(at + milliseconds(1), [this] { order_ += 'x'; });
-  inbox_.At(at, [this, cancelled] { inbox_.Cancel(cancelled); });
-  inbox_.At(at + milliseconds(2), [this] { inbox_.Stop(); });
-  inbox_.Run();
+TEST_F(EventLoopTest, CancelledTimerDoesNotFire) {
+  const MonoTime at = event_loop_.Now().mono;
+  const EventLoop::TimerId cancelled =
+      event_loop_.At(at + milliseconds(1), [this] { order_ += 'x'; });
+  event_loop_.At(at, [this, cancelled] { event_loop_.Cancel(cancelled); });
+  event_loop_.At(at + milliseconds(2), [this] { event_loop_.Stop(); });
+  event_loop_.Run();
   EXPECT_EQ(order_, "");
 }
 
-TEST_F(InboxTest, CancellingAFiredTimerDoesNothing) {
-  Inbox::TimerId fired = Inbox::kNoTimer;
-  fired = inbox_.After({}, [this] { order_ += 'a'; });
-  inbox_.After(milliseconds(1), [&] {
-    inbox_.Cancel(fired);
-    inbox_.Cancel(Inbox::kNoTimer);
-    inbox_.Stop();
+TEST_F(EventLoopTest, CancellingAFiredTimerDoesNothing) {
+  EventLoop::TimerId fired = EventLoop::kNoTimer;
+  fired = event_loop_.After({}, [this] { order_ += 'a'; });
+  event_loop_.After(milliseconds(1), [&] {
+    event_loop_.Cancel(fired);
+    event_loop_.Cancel(EventLoop::kNoTimer);
+    event_loop_.Stop();
   });
-  inbox_.Run();
+  event_loop_.Run();
   EXPECT_EQ(order_, "a");
 }
 
-TEST_F(InboxTest, WatchedDescriptorCallsItsHandler) {
+TEST_F(EventLoopTest, WatchedDescriptorCallsItsHandler) {
   const Pipe pipe;
   pipe.Fill();
-  inbox_.Watch(pipe.read_end.Get(), EPOLLIN, [this](std::uint32_t events) {
+  event_loop_.Watch(pipe.read_end.Get(), EPOLLIN, [this](std::uint32_t events) {
     EXPECT_TRUE(events & EPOLLIN);
-    inbox_.Stop();
+    event_loop_.Stop();
   });
-  inbox_.Run();
+  event_loop_.Run();
 }
 
-TEST_F(InboxTest, HandlerMayUnwatchItselfAndTheOtherDescriptorOfTheBatch) {
+TEST_F(EventLoopTest, HandlerMayUnwatchItselfAndTheOtherDescriptorOfTheBatch) {
   const Pipe first;
   const Pipe second;
   first.Fill();
@@ -127,53 +128,53 @@ TEST_F(InboxTest, HandlerMayUnwatchItselfAndTheOtherDescriptorOfTheBatch) {
   int calls = 0;
   const auto handler = [&](std::uint32_t) {
     ++calls;
-    inbox_.Unwatch(first.read_end.Get());
-    inbox_.Unwatch(second.read_end.Get());
-    inbox_.After(milliseconds(1), [this] { inbox_.Stop(); });
+    event_loop_.Unwatch(first.read_end.Get());
+    event_loop_.Unwatch(second.read_end.Get());
+    event_loop_.After(milliseconds(1), [this] { event_loop_.Stop(); });
   };
-  inbox_.Watch(first.read_end.Get(), EPOLLIN, handler);
-  inbox_.Watch(second.read_end.Get(), EPOLLIN, handler);
-  inbox_.Run();
+  event_loop_.Watch(first.read_end.Get(), EPOLLIN, handler);
+  event_loop_.Watch(second.read_end.Get(), EPOLLIN, handler);
+  event_loop_.Run();
   EXPECT_EQ(calls, 1);
 }
 
-TEST_F(InboxTest, WatchingAgainReplacesTheHandlerEvenFromWithin) {
+TEST_F(EventLoopTest, WatchingAgainReplacesTheHandlerEvenFromWithin) {
   const Pipe pipe;
   pipe.Fill();
-  inbox_.Watch(pipe.read_end.Get(), EPOLLIN, [&](std::uint32_t) {
+  event_loop_.Watch(pipe.read_end.Get(), EPOLLIN, [&](std::uint32_t) {
     order_ += 'a';
-    inbox_.Watch(pipe.read_end.Get(), EPOLLIN, [&](std::uint32_t) {
+    event_loop_.Watch(pipe.read_end.Get(), EPOLLIN, [&](std::uint32_t) {
       order_ += 'b';
-      inbox_.Stop();
+      event_loop_.Stop();
     });
   });
-  inbox_.Run();
+  event_loop_.Run();
   EXPECT_EQ(order_, "ab");
 }
 
-TEST_F(InboxTest, WatchingABadDescriptorThrows) {
-  EXPECT_THROW(inbox_.Watch(-1, EPOLLIN, [](std::uint32_t) {}), std::system_error);
+TEST_F(EventLoopTest, WatchingABadDescriptorThrows) {
+  EXPECT_THROW(event_loop_.Watch(-1, EPOLLIN, [](std::uint32_t) {}), std::system_error);
 }
 
-TEST_F(InboxTest, IsFullAtItsCapacityAndTellsOnceWhenThereIsRoom) {
+TEST_F(EventLoopTest, IsFullAtItsCapacityAndTellsOnceWhenThereIsRoom) {
   int told = 0;
-  inbox_.OnRoom([&] { ++told; });
-  for (int i = 0; i < 3; ++i) inbox_.Post([] {});
-  EXPECT_FALSE(inbox_.Full());
-  inbox_.Post([] {});
-  EXPECT_TRUE(inbox_.Full());
-  inbox_.After(milliseconds(1), [this] { inbox_.Stop(); });
-  inbox_.Run();
-  EXPECT_FALSE(inbox_.Full());
+  event_loop_.OnRoom([&] { ++told; });
+  for (int i = 0; i < 3; ++i) event_loop_.Post([] {});
+  EXPECT_FALSE(event_loop_.Full());
+  event_loop_.Post([] {});
+  EXPECT_TRUE(event_loop_.Full());
+  event_loop_.After(milliseconds(1), [this] { event_loop_.Stop(); });
+  event_loop_.Run();
+  EXPECT_FALSE(event_loop_.Full());
   EXPECT_EQ(told, 1);
 }
 
-TEST_F(InboxTest, SaysNothingAboutRoomWhenItWasNeverFull) {
+TEST_F(EventLoopTest, SaysNothingAboutRoomWhenItWasNeverFull) {
   int told = 0;
-  inbox_.OnRoom([&] { ++told; });
-  inbox_.Post([] {});
-  inbox_.After(milliseconds(1), [this] { inbox_.Stop(); });
-  inbox_.Run();
+  event_loop_.OnRoom([&] { ++told; });
+  event_loop_.Post([] {});
+  event_loop_.After(milliseconds(1), [this] { event_loop_.Stop(); });
+  event_loop_.Run();
   EXPECT_EQ(told, 0);
 }
 

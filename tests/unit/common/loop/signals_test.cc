@@ -12,33 +12,33 @@ namespace {
 TEST(SignalsTest, BlockedSignalsReachTheHandlerOnTheLoop) {
   BlockSignals();
   const SystemClock clock;
-  Inbox inbox(clock);
+  EventLoop event_loop(clock);
   std::vector<int> received;
-  const SignalFd signals(inbox, [&](int signal, pid_t sender) {
+  const SignalFd signals(event_loop, [&](int signal, pid_t sender) {
     EXPECT_EQ(sender, ::getpid());
     received.push_back(signal);
-    if (signal == SIGTERM) inbox.Stop();
+    if (signal == SIGTERM) event_loop.Stop();
   });
   ::kill(::getpid(), SIGINT);
-  inbox.After({}, [] { ::kill(::getpid(), SIGTERM); });
-  inbox.Run();
+  event_loop.After({}, [] { ::kill(::getpid(), SIGTERM); });
+  event_loop.Run();
   EXPECT_EQ(received, (std::vector{SIGINT, SIGTERM}));
 }
 
 TEST(SignalsTest, OthersAreDeliveredWhereTheyAreAskedFor) {
   BlockSignals({SIGHUP});
   const SystemClock clock;
-  Inbox inbox(clock);
+  EventLoop event_loop(clock);
   std::vector<int> received;
-  const SignalFd signals(inbox,
+  const SignalFd signals(event_loop,
                          [&](int signal, pid_t) {
                            received.push_back(signal);
-                           if (signal == SIGTERM) inbox.Stop();
+                           if (signal == SIGTERM) event_loop.Stop();
                          },
                          {SIGHUP});
   ::kill(::getpid(), SIGHUP);
-  inbox.After({}, [] { ::kill(::getpid(), SIGTERM); });
-  inbox.Run();
+  event_loop.After({}, [] { ::kill(::getpid(), SIGTERM); });
+  event_loop.Run();
   EXPECT_EQ(received, (std::vector{SIGHUP, SIGTERM}));
 }
 

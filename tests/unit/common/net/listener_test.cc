@@ -14,8 +14,8 @@
 #include <sys/syscall.h>
 
 #include "tests/support/eventually.h"
-#include "tests/support/tcp_client.h"
 #include "tests/support/no_descriptors.h"
+#include "tests/support/tcp_client.h"
 
 namespace {
 
@@ -104,7 +104,7 @@ class AcceptingServer {
   Mutex mutex_;
   std::vector<UniqueFd> accepted_ GUARDED_BY(mutex_);
   bool refuses_ GUARDED_BY(mutex_) = false;
-  Inbox loop_;
+  EventLoop loop_;
   Listener listener_;
   std::thread thread_;
 };

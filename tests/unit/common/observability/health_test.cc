@@ -48,13 +48,13 @@ TEST(HealthTest, ShuttingDownIsAReason) {
 class LoopProbeTest : public testing::Test {
  protected:
   void RunLoopOnce() {
-    inbox_.Post([this] { inbox_.Stop(); });
-    inbox_.Run();
+    event_loop_.Post([this] { event_loop_.Stop(); });
+    event_loop_.Run();
   }
 
   FakeClock clock_;
-  Inbox inbox_{clock_};
-  LoopProbe probe_{inbox_, clock_};
+  EventLoop event_loop_{clock_};
+  LoopProbe probe_{event_loop_, clock_};
 };
 
 TEST_F(LoopProbeTest, IsStuckOnceAPingIsUnansweredForTheLimit) {

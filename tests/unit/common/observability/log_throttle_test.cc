@@ -9,24 +9,24 @@ namespace {
 using namespace std::chrono_literals;
 using testing::Optional;
 
-TEST(TrickleTest, EachCausePassesOnceAMinute) {
-  Trickle trickle;
+TEST(LogThrottleTest, EachCausePassesOnceAMinute) {
+  LogThrottle throttle;
   const MonoTime start{};
-  EXPECT_THAT(trickle.Pass(start, "expired"), Optional(0));
-  EXPECT_EQ(trickle.Pass(start + 1s, "expired"), std::nullopt);
-  EXPECT_EQ(trickle.Pass(start + 2s, "expired"), std::nullopt);
-  EXPECT_THAT(trickle.Pass(start + 3s, "unknown"), Optional(2)) << "what was held back is told";
-  EXPECT_THAT(trickle.Pass(start + 60s, "expired"), Optional(0));
+  EXPECT_THAT(throttle.Pass(start, "expired"), Optional(0));
+  EXPECT_EQ(throttle.Pass(start + 1s, "expired"), std::nullopt);
+  EXPECT_EQ(throttle.Pass(start + 2s, "expired"), std::nullopt);
+  EXPECT_THAT(throttle.Pass(start + 3s, "unknown"), Optional(2)) << "what was held back is told";
+  EXPECT_THAT(throttle.Pass(start + 60s, "expired"), Optional(0));
 }
 
-TEST(TrickleTest, CausesThatAStrangerMakesUpAreBounded) {
-  Trickle trickle;
+TEST(LogThrottleTest, CausesThatAStrangerMakesUpAreBounded) {
+  LogThrottle throttle;
   int passed = 0;
   for (int i = 0; i < 1000; ++i) {
-    if (trickle.Pass(MonoTime{} + 1s, std::to_string(i))) ++passed;
+    if (throttle.Pass(MonoTime{} + 1s, std::to_string(i))) ++passed;
   }
   EXPECT_EQ(passed, 10);
-  EXPECT_THAT(trickle.Pass(MonoTime{} + 61s, "one more"), Optional(990));
+  EXPECT_THAT(throttle.Pass(MonoTime{} + 61s, "one more"), Optional(990));
 }
 
 }  // namespace

@@ -15,14 +15,14 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-#include "common/rpc/session_peers.h"
 #include "common/base/unique_fd.h"
+#include "common/rpc/session_peers.h"
 #include "runner/v1/executor_admin.grpc.pb.h"
 #include "tests/support/eventually.h"
 #include "tests/support/http2_flood.h"
+#include "tests/support/no_descriptors.h"
 #include "tests/support/process_memory.h"
 #include "tests/support/tcp_client.h"
-#include "tests/support/no_descriptors.h"
 
 namespace runner {
 namespace {

@@ -41,14 +41,14 @@ std::vector<v1::ExecutorMessage> ExecutorMessages() {
   Fill(all[4].mutable_started()->mutable_lease());
   Fill(all[5].mutable_result()->mutable_lease());
   all[5].mutable_result()->mutable_outcome()->set_status("failure");
-  all[6].mutable_beat()->set_seq(1);
+  all[6].mutable_keep_alive()->set_seq(1);
   all[7].mutable_draining();
   return all;
 }
 std::vector<v1::IngestMessage> IngestMessages() {
   std::vector<v1::IngestMessage> all(6);
   all[0].mutable_welcome()->set_ingest_id(kId);
-  all[0].mutable_welcome()->mutable_beat_interval()->set_seconds(5);
+  all[0].mutable_welcome()->mutable_keep_alive_interval()->set_seconds(5);
   all[0].mutable_welcome()->mutable_lease_ttl()->set_seconds(60);
   Fill(all[0].mutable_welcome()->add_decisions()->mutable_lease());
   Fill(all[1].mutable_offer()->mutable_lease());
@@ -57,8 +57,8 @@ std::vector<v1::IngestMessage> IngestMessages() {
   incident.set_cluster("prod");
   incident.set_severity("error");
   incident.mutable_resource()->set_kind("Pod");
-  all[2].mutable_beat_ack()->set_seq(1);
-  Fill(all[3].mutable_recorded()->mutable_lease());
+  all[2].mutable_keep_alive_ack()->set_seq(1);
+  Fill(all[3].mutable_result_ack()->mutable_lease());
   Fill(all[4].mutable_cancel()->mutable_lease());
   all[4].mutable_cancel()->set_reason("stale");
   all[5].mutable_drain();
@@ -203,15 +203,15 @@ TEST(WireCheckTest, Row67_WhatIngestSendsHasRanges) {
     return WhyInvalid(message);
   };
   EXPECT_THAT(welcome([](v1::Welcome& w) {
-                w.mutable_beat_interval()->set_seconds(0);
-                w.mutable_beat_interval()->set_nanos(1);
+                w.mutable_keep_alive_interval()->set_seconds(0);
+                w.mutable_keep_alive_interval()->set_nanos(1);
               }),
               Optional(std::string("welcome.beat_interval: 1e-09 s; expected 0.1 s to 3600 s")));
-  EXPECT_THAT(welcome([](v1::Welcome& w) { w.mutable_beat_interval()->set_seconds(-5); }),
+  EXPECT_THAT(welcome([](v1::Welcome& w) { w.mutable_keep_alive_interval()->set_seconds(-5); }),
               Optional(StartsWith("welcome.beat_interval")));
   EXPECT_THAT(welcome([](v1::Welcome& w) { w.mutable_lease_ttl()->set_seconds(86'401); }),
               Optional(StartsWith("welcome.lease_ttl")));
-  EXPECT_EQ(welcome([](v1::Welcome& w) { w.clear_beat_interval(); }), std::nullopt);
+  EXPECT_EQ(welcome([](v1::Welcome& w) { w.clear_keep_alive_interval(); }), std::nullopt);
 
   // Ids and clusters become names of files.
   for (const char* name : {"", ".", "..", ".hidden", "a/b", "../../etc/passwd"}) {

@@ -53,7 +53,7 @@ TEST(Admission, WhatIsRecordedIsNotRunAgainByALateOffer) {
   Admission admission = Attached(1);
   admission.OnOffer(kA);
   admission.OnFinished(kA, {});
-  admission.OnRecorded(kA);
+  admission.OnResultAck(kA);
   EXPECT_EQ(admission.OnOffer(kA), Verdict::kEnded);
   EXPECT_TRUE(admission.Running().empty());
   EXPECT_EQ(admission.OnOffer(kB), Verdict::kTake) << "it has cost no credit";
@@ -102,9 +102,9 @@ TEST(Admission, ResultWaitsUntilRecorded) {
   admission.OnFinished(kA, outcome);
   ASSERT_TRUE(admission.results_waiting().contains(kA));
   EXPECT_EQ(admission.results_waiting().at(kA).status, RunStatus::kTimeout);
-  admission.OnRecorded(kB);
-  admission.OnRecorded(kA);
-  admission.OnRecorded(kA);
+  admission.OnResultAck(kB);
+  admission.OnResultAck(kA);
+  admission.OnResultAck(kA);
   EXPECT_TRUE(admission.results_waiting().empty());
 }
 

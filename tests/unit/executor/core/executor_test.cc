@@ -218,7 +218,7 @@ TEST_F(ExecutorTest, AnAttemptThatWaitsIsNotBegunAfterTheEndOfTheLeases) {
   Finish(LeaseOf("a", 1), RunStatus::kCancelled);
   EXPECT_TRUE(supervisor_.runs.empty());
   EXPECT_EQ(channel_.All<dispatch::Result>().back().lease, LeaseOf("a", 2));
-  EXPECT_EQ(channel_.All<dispatch::Result>().back().outcome.reason, "fenced");
+  EXPECT_EQ(channel_.All<dispatch::Result>().back().outcome.reason, "lease_deadline");
 }
 
 TEST_F(ExecutorTest, RefusesALeaseThatIsTooShortToBeKept) {

@@ -23,11 +23,11 @@ void KillAndReap(pid_t child) {
   ::waitpid(child, nullptr, 0);
 }
 
-TEST(StrayProcesses, ChildIsFoundAndKilled) {
-  const StrayProcesses strays;
+TEST(OrphanReaper, ChildIsFoundAndKilled) {
+  const OrphanReaper strays;
   const pid_t child = ForkSleeper();
   EXPECT_EQ(strays.Once({child}).found, 0u);
-  const StrayProcesses::Sweep sweep = strays.Once({});
+  const OrphanReaper::Sweep sweep = strays.Once({});
   EXPECT_EQ(sweep.found, 1u);
   EXPECT_TRUE(sweep.complete);
   int status = 0;
@@ -38,21 +38,21 @@ TEST(StrayProcesses, ChildIsFoundAndKilled) {
   EXPECT_EQ(strays.Once({}).found, 0u);
 }
 
-TEST(StrayProcesses, SweepThatCannotReadTheListIsNotComplete) {
-  const StrayProcesses strays;
+TEST(OrphanReaper, SweepThatCannotReadTheListIsNotComplete) {
+  const OrphanReaper strays;
   rlimit limit{};
   ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &limit), 0);
   const rlimit none{0, limit.rlim_max};
   ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
-  const StrayProcesses::Sweep sweep = strays.Once({});
+  const OrphanReaper::Sweep sweep = strays.Once({});
   ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &limit), 0);
   EXPECT_FALSE(sweep.complete);
   EXPECT_TRUE(strays.Once({}).complete);
 }
 
-TEST(StrayProcesses, ChildThatWasThereBeforeIsLeftAlone) {
+TEST(OrphanReaper, ChildThatWasThereBeforeIsLeftAlone) {
   const pid_t child = ForkSleeper();
-  const StrayProcesses strays;
+  const OrphanReaper strays;
   EXPECT_EQ(strays.Once({}).found, 0u);
   EXPECT_EQ(::waitpid(child, nullptr, WNOHANG), 0);
   KillAndReap(child);

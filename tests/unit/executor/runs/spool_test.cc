@@ -17,8 +17,8 @@
 #include "common/base/unique_fd.h"
 #include "executor/shim/result.h"
 #include "executor/workspace/retention.h"
-#include "tests/support/sanitizers.h"
 #include "tests/support/as_nobody.h"
+#include "tests/support/sanitizers.h"
 #include "tests/support/temporary_directory.h"
 
 namespace runner::executor {

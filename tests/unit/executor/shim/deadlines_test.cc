@@ -42,13 +42,13 @@ TEST(Deadlines, NoTimeLimitIsNeverDue) {
 TEST(Deadlines, FenceStopsUnlessItIsMovedOn) {
   Deadlines deadlines(0, 1000, 10, 100);
   EXPECT_EQ(deadlines.Due(99), Action::kNone);
-  deadlines.MoveFence(200);
+  deadlines.ExtendLease(200);
   EXPECT_EQ(deadlines.next(), 200);
   EXPECT_EQ(deadlines.Due(199), Action::kNone);
   EXPECT_EQ(deadlines.Due(200), Action::kTerminate);
-  EXPECT_EQ(deadlines.stopped(), ShimStop::kFenced);
+  EXPECT_EQ(deadlines.stopped(), ShimStop::kLeaseDeadline);
   EXPECT_FALSE(deadlines.timed_out());
-  deadlines.MoveFence(900);
+  deadlines.ExtendLease(900);
   EXPECT_EQ(deadlines.Due(210), Action::kKill) << "too late";
 }
 
@@ -76,10 +76,10 @@ TEST(Deadlines, AllIsOverFiveSecondsAfterTheKill) {
 
 TEST(Deadlines, HurryEndsAGraceThatHasBegun) {
   Deadlines deadlines(0, 1000, 100);
-  deadlines.Hurry(1);
+  deadlines.SkipGrace(1);
   EXPECT_EQ(deadlines.Due(1), Action::kNone);
   deadlines.Stop(ShimStop::kInterrupted, 2);
-  deadlines.Hurry(3);
+  deadlines.SkipGrace(3);
   EXPECT_EQ(deadlines.Due(3), Action::kKill);
 }
 

@@ -19,13 +19,13 @@ std::optional<ShimOptions> Parse(std::vector<std::string> arguments) {
 TEST(ShimOptions, NumbersAreTaken) {
   const auto options = Parse({"--workspace", "/w", "--spool", "/s", "--timeout-ms", "1500",
                               "--grace-ms", "0", "--max-output", "10", "--attempt", "3",
-                              "--fence-at-ns", "9000000000000000000", "--", "/bin/true"});
+                              "--lease-deadline-ns", "9000000000000000000", "--", "/bin/true"});
   ASSERT_TRUE(options);
   EXPECT_EQ(options->timeout_ms, 1500);
   EXPECT_EQ(options->grace_ms, 0);
   EXPECT_EQ(options->max_output, 10u);
   EXPECT_EQ(options->attempt, 3u);
-  EXPECT_EQ(options->fence_at_ns, 9'000'000'000'000'000'000);
+  EXPECT_EQ(options->lease_deadline_ns, 9'000'000'000'000'000'000);
 }
 
 TEST(ShimOptions, WhatIsNotACommandLineIsRefused) {

@@ -1,9 +1,10 @@
 // The clusters of ingest, and what its options come to.
 
+#include "ingest/config/config.h"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "ingest/config/config.h"
 #include "tests/support/config_fixture.h"
 
 namespace runner::ingest {

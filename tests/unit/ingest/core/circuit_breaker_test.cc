@@ -83,11 +83,11 @@ TEST_F(CircuitBreakerTest, OneProbeAtATime) {
   Open();
   CoolDown();
   EXPECT_TRUE(breaker_.AdmitsLease());
-  const auto era = breaker_.OnLeased();
+  const auto generation = breaker_.OnLeased();
   EXPECT_FALSE(breaker_.AdmitsLease());
   for (const auto status : {std::optional(RunStatus::kInterrupted),
                             std::optional(RunStatus::kCancelled), std::optional<RunStatus>()}) {
-    breaker_.OnLeaseEnded(era, status, now_);
+    breaker_.OnLeaseEnded(generation, status, now_);
     EXPECT_EQ(breaker_.state(), State::kHalfOpen);
     EXPECT_TRUE(breaker_.AdmitsLease()) << "the next one goes";
     breaker_.OnLeased();
@@ -138,7 +138,7 @@ TEST(CircuitBreakerModel, AgreesWithARuleThatRemembersEveryLease) {
     CircuitBreaker breaker(options);
     sim::BreakerRule rule(options);
     MonoTime now = kStart;
-    std::map<std::string, CircuitBreaker::Era> leases;
+    std::map<std::string, CircuitBreaker::Generation> leases;
     const auto steps = *rc::gen::container<std::vector<std::tuple<int, int, int>>>(
         rc::gen::tuple(rc::gen::inRange(0, 6), rc::gen::inRange(0, 4), rc::gen::inRange(0, 20)));
     for (const auto& [what, which, passed] : steps) {
@@ -171,10 +171,10 @@ TEST(CircuitBreakerModel, AgreesWithARuleThatRemembersEveryLease) {
   EXPECT_TRUE(holds);
 }
 
-TEST(RunRateModel, AgreesWithARuleThatCountsAllRuns) {
+TEST(HourlyRunLimitModel, AgreesWithARuleThatCountsAllRuns) {
   const bool holds = rc::check("rate equals rule", [] {
     const auto limit = *rc::gen::inRange<std::size_t>(0, 4);
-    RunRate rate(limit);
+    HourlyRunLimit rate(limit);
     sim::RateRule rule(limit);
     MonoTime now = kStart;
     std::map<std::string, MonoTime> began;

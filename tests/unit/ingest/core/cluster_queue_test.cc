@@ -25,17 +25,17 @@ TEST(ClusterQueue, EmptyQueueHasNothing) {
   EXPECT_TRUE(queue.empty());
   EXPECT_EQ(queue.Oldest(), nullptr);
   EXPECT_FALSE(queue.PopFront());
-  EXPECT_FALSE(queue.PopVictim(Band::kCritical));
-  EXPECT_FALSE(queue.PopVictim(Band::kNormal));
+  EXPECT_FALSE(queue.PopVictim(Priority::kCritical));
+  EXPECT_FALSE(queue.PopVictim(Priority::kNormal));
   EXPECT_FALSE(queue.PopWaitingSince(At(100)));
 }
 
 TEST(ClusterQueue, FirstInFirstOutAndTheFrontGoesFirst) {
   ClusterQueue queue;
-  queue.PushBack(Band::kNormal, {"a", At(1)});
-  queue.PushBack(Band::kNormal, {"b", At(2)});
-  queue.PushFront(Band::kNormal, {"c", At(9)});
-  queue.PushFront(Band::kNormal, {"d", At(8)});
+  queue.PushBack(Priority::kNormal, {"a", At(1)});
+  queue.PushBack(Priority::kNormal, {"b", At(2)});
+  queue.PushFront(Priority::kNormal, {"c", At(9)});
+  queue.PushFront(Priority::kNormal, {"d", At(8)});
   EXPECT_EQ(queue.size(), 4u);
   EXPECT_THAT(Drain(queue), ElementsAre("d", "c", "a", "b"));
   EXPECT_TRUE(queue.empty());
@@ -43,18 +43,18 @@ TEST(ClusterQueue, FirstInFirstOutAndTheFrontGoesFirst) {
 
 TEST(ClusterQueue, TheCriticalGoFirstWhateverCameBefore) {
   ClusterQueue queue;
-  queue.PushFront(Band::kNormal, {"normal", At(1)});
-  queue.PushBack(Band::kCritical, {"first", At(2)});
-  queue.PushBack(Band::kCritical, {"second", At(3)});
-  queue.PushFront(Band::kNormal, {"again", At(1)});
+  queue.PushFront(Priority::kNormal, {"normal", At(1)});
+  queue.PushBack(Priority::kCritical, {"first", At(2)});
+  queue.PushBack(Priority::kCritical, {"second", At(3)});
+  queue.PushFront(Priority::kNormal, {"again", At(1)});
   EXPECT_THAT(Drain(queue), ElementsAre("first", "second", "again", "normal"));
 }
 
 TEST(ClusterQueue, WhatIsRaisedTakesTheTurnThatItWouldHaveHad) {
   ClusterQueue queue;
-  queue.PushBack(Band::kCritical, {"before", At(1)});
-  const ClusterQueue::Place place = queue.PushBack(Band::kNormal, {"raised", At(2)});
-  queue.PushBack(Band::kCritical, {"after", At(3)});
+  queue.PushBack(Priority::kCritical, {"before", At(1)});
+  const ClusterQueue::Place place = queue.PushBack(Priority::kNormal, {"raised", At(2)});
+  queue.PushBack(Priority::kCritical, {"after", At(3)});
   const ClusterQueue::Place raised = queue.Raise(place);
   EXPECT_EQ(queue.Raise(raised), raised) << "a second time changes nothing";
   EXPECT_THAT(Drain(queue), ElementsAre("before", "raised", "after"));
@@ -62,37 +62,37 @@ TEST(ClusterQueue, WhatIsRaisedTakesTheTurnThatItWouldHaveHad) {
 
 TEST(ClusterQueue, OldestIsByAgeNotByPosition) {
   ClusterQueue queue;
-  queue.PushBack(Band::kNormal, {"a", At(5)});
-  queue.PushFront(Band::kNormal, {"young", At(7)});
-  queue.PushBack(Band::kCritical, {"old", At(1)});
+  queue.PushBack(Priority::kNormal, {"a", At(5)});
+  queue.PushFront(Priority::kNormal, {"young", At(7)});
+  queue.PushBack(Priority::kCritical, {"old", At(1)});
   EXPECT_EQ(queue.Oldest()->incident_id, "old");
 }
 
 TEST(ClusterQueue, TheVictimIsTheOldestOfTheLowerBand) {
   ClusterQueue queue;
-  queue.PushBack(Band::kCritical, {"critical", At(1)});
-  queue.PushBack(Band::kNormal, {"young", At(7)});
-  queue.PushBack(Band::kNormal, {"old", At(5)});
-  EXPECT_EQ(queue.PopVictim(Band::kCritical)->incident_id, "old");
-  EXPECT_EQ(queue.PopVictim(Band::kNormal)->incident_id, "young");
-  EXPECT_FALSE(queue.PopVictim(Band::kNormal)) << "the newcomer itself is lower";
-  EXPECT_EQ(queue.PopVictim(Band::kCritical)->incident_id, "critical");
+  queue.PushBack(Priority::kCritical, {"critical", At(1)});
+  queue.PushBack(Priority::kNormal, {"young", At(7)});
+  queue.PushBack(Priority::kNormal, {"old", At(5)});
+  EXPECT_EQ(queue.PopVictim(Priority::kCritical)->incident_id, "old");
+  EXPECT_EQ(queue.PopVictim(Priority::kNormal)->incident_id, "young");
+  EXPECT_FALSE(queue.PopVictim(Priority::kNormal)) << "the newcomer itself is lower";
+  EXPECT_EQ(queue.PopVictim(Priority::kCritical)->incident_id, "critical");
 }
 
 TEST(ClusterQueue, EntriesOfOneAgeAllCount) {
   ClusterQueue queue;
-  queue.PushBack(Band::kNormal, {"a", At(1)});
-  queue.PushBack(Band::kNormal, {"b", At(1)});
+  queue.PushBack(Priority::kNormal, {"a", At(1)});
+  queue.PushBack(Priority::kNormal, {"b", At(1)});
   EXPECT_EQ(queue.PopWaitingSince(At(1))->incident_id, "a");
   EXPECT_EQ(queue.PopWaitingSince(At(1))->incident_id, "b");
 }
 
 TEST(ClusterQueue, PopsWhatWaitsSinceTheLimitOrLongerOldestFirst) {
   ClusterQueue queue;
-  queue.PushBack(Band::kNormal, {"c", At(3)});
-  queue.PushBack(Band::kCritical, {"a", At(1)});
-  queue.PushBack(Band::kNormal, {"d", At(4)});
-  queue.PushFront(Band::kCritical, {"b", At(2)});
+  queue.PushBack(Priority::kNormal, {"c", At(3)});
+  queue.PushBack(Priority::kCritical, {"a", At(1)});
+  queue.PushBack(Priority::kNormal, {"d", At(4)});
+  queue.PushFront(Priority::kCritical, {"b", At(2)});
   for (const char* id : {"a", "b", "c"}) {
     EXPECT_EQ(queue.PopWaitingSince(At(3))->incident_id, id);
   }

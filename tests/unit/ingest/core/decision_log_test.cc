@@ -35,7 +35,7 @@ Outcome Ended(RunStatus status, std::string reason = "") {
 }
 
 // A scheduler whose effects the ring hears, as the loop has it.
-class DecisionRingTest : public ::testing::Test {
+class DecisionLogTest : public ::testing::Test {
  protected:
   void Use(SchedulerOptions options) {
     driver_.emplace(options);
@@ -54,15 +54,15 @@ class DecisionRingTest : public ::testing::Test {
   }
   // What is said of the latest event of a pod.
   std::string Say(const std::string& pod) const {
-    DecisionRing::Query query;
+    DecisionLog::Query query;
     query.resource.name = pod;
     const auto found = ring_->Newest(query, 1);
     if (found.empty()) return "nothing";
-    return std::string(found[0]->fate) + ": " +
+    return std::string(found[0]->disposition) + ": " +
            Explain(*found[0], driver_->scheduler(), driver_->now());
   }
   std::string Id(const std::string& pod) const {
-    DecisionRing::Query query;
+    DecisionLog::Query query;
     query.resource.name = pod;
     return ring_->Newest(query, 1).at(0)->incident_id;
   }
@@ -76,10 +76,10 @@ class DecisionRingTest : public ::testing::Test {
   }
 
   std::optional<SchedulerDriver> driver_;
-  std::optional<DecisionRing> ring_;
+  std::optional<DecisionLog> ring_;
 };
 
-TEST_F(DecisionRingTest, AFilteredEventNamesTheRule) {
+TEST_F(DecisionLogTest, AFilteredEventNamesTheRule) {
   SchedulerOptions options = OptionsFor(1);
   options.clusters[0].filter.severity_threshold = Severity::kError;
   options.clusters[0].filter.namespaces.deny = {"kube-*"};
@@ -109,7 +109,7 @@ TEST_F(DecisionRingTest, AFilteredEventNamesTheRule) {
   EXPECT_THAT(Say("e"), HasSubstr("cluster c0 is configured with triage: false."));
 }
 
-TEST_F(DecisionRingTest, ADuplicateNamesItsIncidentAndHowFarThatHadCome) {
+TEST_F(DecisionLogTest, ADuplicateNamesItsIncidentAndHowFarThatHadCome) {
   SchedulerOptions options = OptionsFor(1);
   options.dedup.window = minutes(5);
   Use(options);
@@ -129,7 +129,7 @@ TEST_F(DecisionRingTest, ADuplicateNamesItsIncidentAndHowFarThatHadCome) {
                                   "4m12s."));
 }
 
-TEST_F(DecisionRingTest, AnEscalationAndARerunSayHowTheyPassedTheWindow) {
+TEST_F(DecisionLogTest, AnEscalationAndARerunSayHowTheyPassedTheWindow) {
   Use(WithDuplicates());
   const std::string id = Event(OfPod("a", Severity::kWarning)).incident_id;
   Attach();
@@ -151,7 +151,7 @@ TEST_F(DecisionRingTest, AnEscalationAndARerunSayHowTheyPassedTheWindow) {
                                    " investigated again. Queued: it has waited for 0s"));
 }
 
-TEST_F(DecisionRingTest, WhatWaitsIsToldWhatItWaitsFor) {
+TEST_F(DecisionLogTest, WhatWaitsIsToldWhatItWaitsFor) {
   Use(OptionsFor(1));
   Event(OfPod("a"));
   Event(OfPod("b"));
@@ -172,7 +172,7 @@ TEST_F(DecisionRingTest, WhatWaitsIsToldWhatItWaitsFor) {
   EXPECT_THAT(Say("a"), HasSubstr("attempt 1, and an operator has cancelled it."));
 }
 
-TEST_F(DecisionRingTest, WhatHasEndedIsToldHow) {
+TEST_F(DecisionLogTest, WhatHasEndedIsToldHow) {
   SchedulerOptions options = OptionsFor(1);
   options.max_agents_per_cluster = 5;
   options.max_attempts = 1;
@@ -198,7 +198,7 @@ TEST_F(DecisionRingTest, WhatHasEndedIsToldHow) {
                                      "often, the last one on executor pod-1, attempt 1."));
 }
 
-TEST_F(DecisionRingTest, WhatNeverRanIsToldWhy) {
+TEST_F(DecisionLogTest, WhatNeverRanIsToldWhy) {
   SchedulerOptions options = OptionsFor(1);
   options.cluster_queue_size = 2;
   options.max_queue_age = seconds(90);
@@ -224,7 +224,7 @@ TEST_F(DecisionRingTest, WhatNeverRanIsToldWhy) {
   EXPECT_EQ(Say("urgent"), "finished: Expired: it waited for 1m40s, and --max-queue-age is 1m30s.");
 }
 
-TEST_F(DecisionRingTest, WhereAllClustersFillTheQueueThatIsTold) {
+TEST_F(DecisionLogTest, WhereAllClustersFillTheQueueThatIsTold) {
   SchedulerOptions options = OptionsFor(2);
   options.global_queue_size = 2;
   Use(options);
@@ -238,7 +238,7 @@ TEST_F(DecisionRingTest, WhereAllClustersFillTheQueueThatIsTold) {
                         "and none less urgent"));
 }
 
-TEST_F(DecisionRingTest, WhatWasCancelledWithoutARunIsNotSaidToHaveHadOne) {
+TEST_F(DecisionLogTest, WhatWasCancelledWithoutARunIsNotSaidToHaveHadOne) {
   Use(OptionsFor(1));
   Attach();
   Event(OfPod("again"));
@@ -259,7 +259,7 @@ TEST_F(DecisionRingTest, WhatWasCancelledWithoutARunIsNotSaidToHaveHadOne) {
   EXPECT_THAT(Say("never taken"), HasSubstr("none was under way."));
 }
 
-TEST_F(DecisionRingTest, TheAgeOfWhatCameBackIsAllOfItsWaiting) {
+TEST_F(DecisionLogTest, TheAgeOfWhatCameBackIsAllOfItsWaiting) {
   Use(OptionsFor(1));
   Event(OfPod("a"));
   driver_->Pass(minutes(9));
@@ -270,7 +270,7 @@ TEST_F(DecisionRingTest, TheAgeOfWhatCameBackIsAllOfItsWaiting) {
   EXPECT_THAT(Say("a"), HasSubstr("it has waited for 9m2s, with 0"));
 }
 
-TEST_F(DecisionRingTest, WhatTheBreakerDroppedIsTold) {
+TEST_F(DecisionLogTest, WhatTheBreakerDroppedIsTold) {
   SchedulerOptions options = OptionsFor(1);
   options.breaker.threshold = 1;
   Use(options);
@@ -281,13 +281,13 @@ TEST_F(DecisionRingTest, WhatTheBreakerDroppedIsTold) {
   EXPECT_THAT(Say("next"), HasSubstr("dropped: Dropped: the circuit breaker was open"));
 }
 
-TEST_F(DecisionRingTest, IsFoundByWhateverIsKnown) {
+TEST_F(DecisionLogTest, IsFoundByWhateverIsKnown) {
   Use(OptionsFor(2));
   const std::string first = Event(OfPod("a")).incident_id;
   driver_->Event(1, OfPod("a"));
   Hear();
   Event(OfPod("b"));
-  const auto find = [&](const DecisionRing::Query& query) { return ring_->Newest(query, 10); };
+  const auto find = [&](const DecisionLog::Query& query) { return ring_->Newest(query, 10); };
   EXPECT_THAT(find({}), SizeIs(3));
   EXPECT_EQ(find({})[0]->resource.name, "b") << "newest first";
   EXPECT_THAT(find({.cluster = "c1"}), SizeIs(1));
@@ -299,7 +299,7 @@ TEST_F(DecisionRingTest, IsFoundByWhateverIsKnown) {
   EXPECT_THAT(ring_->Newest({}, 2), SizeIs(2));
 }
 
-TEST_F(DecisionRingTest, ForgetsTheOldestAndWhatBecomesOfThem) {
+TEST_F(DecisionLogTest, ForgetsTheOldestAndWhatBecomesOfThem) {
   Use(OptionsFor(1));
   Event(OfPod("a"));
   const std::string id = Id("a");

@@ -18,23 +18,24 @@ namespace {
 
 using ::testing::ElementsAre;
 
-TEST(WaitingIncidents, TheLongestQueueIsTheOwnOneUnlessAnotherIsLonger) {
-  WaitingIncidents waiting(3);
+TEST(IncidentQueues, TheLongestQueueIsTheOwnOneUnlessAnotherIsLonger) {
+  IncidentQueues waiting(3);
   EXPECT_EQ(waiting.Longest(1), 1u);
-  waiting.PushBack(0, Band::kNormal, {"a", At(1)});
+  waiting.PushBack(0, Priority::kNormal, {"a", At(1)});
   EXPECT_EQ(waiting.Longest(1), 0u);
-  waiting.PushBack(2, Band::kNormal, {"b", At(1)});
+  waiting.PushBack(2, Priority::kNormal, {"b", At(1)});
   EXPECT_EQ(waiting.Longest(0), 0u);
   EXPECT_EQ(waiting.Longest(2), 2u);
-  waiting.PushBack(0, Band::kNormal, {"c", At(1)});
+  waiting.PushBack(0, Priority::kNormal, {"c", At(1)});
   EXPECT_EQ(waiting.Longest(2), 0u);
   EXPECT_EQ(waiting.size(), 3u);
 }
 
-TEST(WaitingIncidents, ASweepTakesFromEveryCluster) {
-  WaitingIncidents waiting(100);
+TEST(IncidentQueues, ASweepTakesFromEveryCluster) {
+  IncidentQueues waiting(100);
   for (ClusterIndex i = 0; i < 100; ++i) {
-    waiting.PushBack(i, Band::kNormal, {"incident-" + std::to_string(i), At(static_cast<int>(i))});
+    waiting.PushBack(i, Priority::kNormal,
+                     {"incident-" + std::to_string(i), At(static_cast<int>(i))});
   }
   std::vector<std::string> taken;
   while (const auto entry = waiting.PopWaitingSince(At(2))) taken.push_back(entry->incident_id);
@@ -48,7 +49,7 @@ class WaitingModel {
   struct Entry {
     std::string id;
     ClusterIndex cluster;
-    Band band;
+    Priority priority;
     MonoTime since;
   };
 
@@ -62,15 +63,15 @@ class WaitingModel {
                                  }),
                 cluster);
   }
-  std::string PopVictim(ClusterIndex cluster, Band newcomer) {
+  std::string PopVictim(ClusterIndex cluster, Priority newcomer) {
     const auto rank = [&](const Entry& e) {
-      return std::tuple(e.cluster != cluster, e.band != Band::kNormal, e.since);
+      return std::tuple(e.cluster != cluster, e.priority != Priority::kNormal, e.since);
     };
     const auto victim =
         std::min_element(entries_.begin(), entries_.end(),
                          [&](const Entry& a, const Entry& b) { return rank(a) < rank(b); });
     if (victim == entries_.end() || victim->cluster != cluster) return "";
-    if (victim->band == Band::kCritical && newcomer == Band::kNormal) return "";
+    if (victim->priority == Priority::kCritical && newcomer == Priority::kNormal) return "";
     return Take(victim, cluster);
   }
   std::vector<std::string> TakeWaitingSince(MonoTime limit) {
@@ -83,7 +84,7 @@ class WaitingModel {
   }
   void Raise(const std::string& id) {
     for (Entry& entry : entries_) {
-      if (entry.id == id) entry.band = Band::kCritical;
+      if (entry.id == id) entry.priority = Priority::kCritical;
     }
   }
   const Entry* Any(std::size_t index) const {
@@ -97,7 +98,7 @@ class WaitingModel {
 
  private:
   static std::tuple<bool, bool> Key(const Entry& entry, ClusterIndex cluster) {
-    return {entry.cluster != cluster, entry.band != Band::kCritical};
+    return {entry.cluster != cluster, entry.priority != Priority::kCritical};
   }
   std::string Take(std::vector<Entry>::iterator entry, ClusterIndex cluster) {
     if (entry == entries_.end() || entry->cluster != cluster) return "";
@@ -113,10 +114,10 @@ std::string IdOf(const std::optional<ClusterQueue::Entry>& entry) {
   return entry ? entry->incident_id : "";
 }
 
-TEST(WaitingIncidents, AgreeWithOneListSearchedFromEndToEnd) {
+TEST(IncidentQueues, AgreeWithOneListSearchedFromEndToEnd) {
   constexpr std::size_t kClusters = 3;
   const bool holds = rc::check("queues equal model", [] {
-    WaitingIncidents waiting(kClusters);
+    IncidentQueues waiting(kClusters);
     WaitingModel model;
     std::map<std::string, ClusterQueue::Place> places;
     int last = 0;
@@ -124,16 +125,16 @@ TEST(WaitingIncidents, AgreeWithOneListSearchedFromEndToEnd) {
         rc::gen::tuple(rc::gen::inRange(0, 10), rc::gen::inRange(0, 60), rc::gen::inRange(0, 12)));
     for (const auto& [what, which, second] : steps) {
       const auto cluster = static_cast<ClusterIndex>(which) % kClusters;
-      const Band band = which % 2 == 0 ? Band::kCritical : Band::kNormal;
+      const Priority priority = which % 2 == 0 ? Priority::kCritical : Priority::kNormal;
       if (what <= 4) {
         const std::string id = std::to_string(++last);
-        model.Push(what == 4, {id, cluster, band, At(second)});
-        places[id] = what == 4 ? waiting.PushFront(cluster, band, {id, At(second)})
-                               : waiting.PushBack(cluster, band, {id, At(second)});
+        model.Push(what == 4, {id, cluster, priority, At(second)});
+        places[id] = what == 4 ? waiting.PushFront(cluster, priority, {id, At(second)})
+                               : waiting.PushBack(cluster, priority, {id, At(second)});
       } else if (what == 5) {
         RC_ASSERT(IdOf(waiting.PopFront(cluster)) == model.PopFront(cluster));
       } else if (what == 6) {
-        RC_ASSERT(IdOf(waiting.PopVictim(cluster, band)) == model.PopVictim(cluster, band));
+        RC_ASSERT(IdOf(waiting.PopVictim(cluster, priority)) == model.PopVictim(cluster, priority));
       } else if (what == 7) {
         const WaitingModel::Entry* any = model.Any(static_cast<std::size_t>(which));
         if (any == nullptr) continue;

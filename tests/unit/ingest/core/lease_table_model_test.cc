@@ -1,4 +1,4 @@
-// LeaseBook beside a list of leases that is searched from end to end.
+// LeaseTable beside a list of leases that is searched from end to end.
 
 #include <algorithm>
 #include <optional>
@@ -60,7 +60,7 @@ class Model {
     if (executor.offers >= executor.credits) return 0;
     return std::min<std::size_t>(executor.credits - executor.offers, executor.slots - leases);
   }
-  std::set<Lease> LostBy(MonoTime now) {
+  std::set<Lease> ExpiredBy(MonoTime now) {
     std::set<Lease> lost;
     for (const Held& one : held) {
       const Executor& executor = Of(one.executor);
@@ -119,7 +119,7 @@ class Pair {
     executor.credits = std::max(executor.credits, total);
   }
   void Offer() {
-    const LeaseBook::Executor* free = book_.MostFree();
+    const LeaseTable::Executor* free = book_.LeastLoaded();
     std::size_t most = 0;
     for (const auto& executor : model_.executors) most = std::max(most, model_.Free(executor));
     RC_ASSERT((free == nullptr) == (most == 0));
@@ -150,8 +150,8 @@ class Pair {
   void Pass(Duration time) {
     now_ += time;
     std::set<Lease> lost;
-    for (const LeaseBook::Lost& one : book_.LostBy(now_)) lost.insert(one.lease);
-    RC_ASSERT(lost == model_.LostBy(now_));
+    for (const LeaseTable::Lost& one : book_.ExpiredBy(now_)) lost.insert(one.lease);
+    RC_ASSERT(lost == model_.ExpiredBy(now_));
     for (const Lease& lease : lost) Release(lease);
     const auto next = book_.NextDeadline();
     for (const Model::Held& one : model_.held) {
@@ -160,7 +160,7 @@ class Pair {
       RC_ASSERT(next.has_value());
     }
     // Executors that are away and hold nothing have a deadline as well: they are forgotten then.
-    RC_ASSERT(!next || model_.LostBy(*next - Duration(1)).empty());
+    RC_ASSERT(!next || model_.ExpiredBy(*next - Duration(1)).empty());
     RC_ASSERT(book_.leases().size() == model_.held.size());
   }
 
@@ -170,14 +170,14 @@ class Pair {
     std::erase_if(model_.held, [&](const auto& one) { return one.lease == lease; });
   }
 
-  LeaseBook book_{kLimits};
+  LeaseTable book_{kLimits};
   Model model_;
   MonoTime now_{std::chrono::hours(1)};
   StreamId stream_ = 0;
   int last_ = 0;
 };
 
-TEST(LeaseBookModel, AgreesWithAListSearchedFromEndToEnd) {
+TEST(LeaseTableModel, AgreesWithAListSearchedFromEndToEnd) {
   const bool holds = rc::check("book equals model", [] {
     Pair pair;
     const auto steps = *rc::gen::container<std::vector<std::tuple<int, int, int>>>(

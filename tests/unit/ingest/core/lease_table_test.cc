@@ -26,21 +26,21 @@ dispatch::Hello Hello(std::string id, std::uint32_t slots, std::vector<Lease> ru
   return hello;
 }
 
-class LeaseBookTest : public ::testing::Test {
+class LeaseTableTest : public ::testing::Test {
  protected:
   void Offer(const Lease& lease, int second = 0) {
-    ASSERT_NE(book_.MostFree(), nullptr);
-    book_.Offer(*book_.MostFree(), lease, At(second));
+    ASSERT_NE(book_.LeastLoaded(), nullptr);
+    book_.Offer(*book_.LeastLoaded(), lease, At(second));
   }
   std::size_t Free(StreamId stream) { return book_.OfStream(stream)->FreeSlots(); }
 
-  LeaseBook book_{LeaseLimits{.lease_ttl = seconds(60), .accept_timeout = seconds(10)}};
+  LeaseTable book_{LeaseLimits{.lease_ttl = seconds(60), .accept_timeout = seconds(10)}};
 };
 
-TEST_F(LeaseBookTest, FreeSlotsNeedSlotsAndCredits) {
+TEST_F(LeaseTableTest, FreeSlotsNeedSlotsAndCredits) {
   book_.Attach(1, Hello("e", 2), At(0));
   EXPECT_EQ(Free(1), 0u);
-  EXPECT_EQ(book_.MostFree(), nullptr);
+  EXPECT_EQ(book_.LeastLoaded(), nullptr);
   book_.GrantCredits(1, 1);
   EXPECT_EQ(Free(1), 1u);
   book_.GrantCredits(1, 5);
@@ -53,7 +53,7 @@ TEST_F(LeaseBookTest, FreeSlotsNeedSlotsAndCredits) {
   EXPECT_EQ(Free(1), 0u);
 }
 
-TEST_F(LeaseBookTest, CreditsAreATotalAndNeverShrink) {
+TEST_F(LeaseTableTest, CreditsAreATotalAndNeverShrink) {
   book_.Attach(1, Hello("e", 5), At(0));
   book_.GrantCredits(1, 2);
   Offer({"a", 1});
@@ -63,7 +63,7 @@ TEST_F(LeaseBookTest, CreditsAreATotalAndNeverShrink) {
   EXPECT_EQ(Free(1), 1u);
 }
 
-TEST_F(LeaseBookTest, ReleasedSlotNeedsANewCredit) {
+TEST_F(LeaseTableTest, ReleasedSlotNeedsANewCredit) {
   book_.Attach(1, Hello("e", 1), At(0));
   book_.GrantCredits(1, 1);
   Offer({"a", 1});
@@ -73,7 +73,7 @@ TEST_F(LeaseBookTest, ReleasedSlotNeedsANewCredit) {
   EXPECT_EQ(Free(1), 1u);
 }
 
-TEST_F(LeaseBookTest, UnknownStreamsChangeNothing) {
+TEST_F(LeaseTableTest, UnknownStreamsChangeNothing) {
   book_.GrantCredits(9, 5);
   book_.SetDraining(9);
   book_.Detach(9, At(0));
@@ -84,7 +84,7 @@ TEST_F(LeaseBookTest, UnknownStreamsChangeNothing) {
   EXPECT_FALSE(book_.leases().contains("a"));
 }
 
-TEST_F(LeaseBookTest, CurrentNeedsAttemptAndHolder) {
+TEST_F(LeaseTableTest, CurrentNeedsAttemptAndHolder) {
   book_.Attach(1, Hello("e", 1), At(0));
   book_.Attach(2, Hello("f", 1), At(0));
   book_.GrantCredits(1, 1);
@@ -95,7 +95,7 @@ TEST_F(LeaseBookTest, CurrentNeedsAttemptAndHolder) {
   EXPECT_EQ(book_.leases().at("a").executor_id, "e");
 }
 
-TEST_F(LeaseBookTest, HelloSettlesEveryLease) {
+TEST_F(LeaseTableTest, HelloSettlesEveryLease) {
   book_.Attach(1, Hello("e", 3), At(0));
   book_.GrantCredits(1, 3);
   Offer({"kept", 1});
@@ -108,10 +108,10 @@ TEST_F(LeaseBookTest, HelloSettlesEveryLease) {
   EXPECT_THAT(attached.kept, ElementsAre(Lease{"kept", 1}));
   EXPECT_THAT(attached.dropped, ElementsAre(Lease{"newer", 1}, Lease{"unknown", 4}));
   EXPECT_THAT(attached.lost, ElementsAre(Lease{"newer", 2}, Lease{"lost", 1}));
-  EXPECT_EQ(book_.leases().at("kept").state, LeaseBook::LeaseState::kRunning);
+  EXPECT_EQ(book_.leases().at("kept").state, LeaseTable::LeaseState::kRunning);
 }
 
-TEST_F(LeaseBookTest, LeaseOfAnotherExecutorIsDropped) {
+TEST_F(LeaseTableTest, LeaseOfAnotherExecutorIsDropped) {
   book_.Attach(1, Hello("e", 1), At(0));
   book_.GrantCredits(1, 1);
   Offer({"a", 1});
@@ -120,7 +120,7 @@ TEST_F(LeaseBookTest, LeaseOfAnotherExecutorIsDropped) {
   EXPECT_EQ(book_.leases().at("a").executor_id, "e");
 }
 
-TEST_F(LeaseBookTest, SecondStreamSupersedesAndTheFirstMeansNothingMore) {
+TEST_F(LeaseTableTest, SecondStreamSupersedesAndTheFirstMeansNothingMore) {
   book_.Attach(1, Hello("e", 1), At(0));
   EXPECT_EQ(book_.Attach(2, Hello("e", 1), At(0)).superseded, 1u);
   EXPECT_EQ(book_.OfStream(1), nullptr);
@@ -128,7 +128,7 @@ TEST_F(LeaseBookTest, SecondStreamSupersedesAndTheFirstMeansNothingMore) {
   EXPECT_TRUE(book_.executors().at("e").attached());
 }
 
-TEST_F(LeaseBookTest, FewerSlotsThanRunsGiveNoFreeSlot) {
+TEST_F(LeaseTableTest, FewerSlotsThanRunsGiveNoFreeSlot) {
   book_.Attach(1, Hello("e", 2), At(0));
   book_.GrantCredits(1, 2);
   Offer({"a", 1});
@@ -138,51 +138,51 @@ TEST_F(LeaseBookTest, FewerSlotsThanRunsGiveNoFreeSlot) {
   EXPECT_EQ(Free(2), 0u);
 }
 
-TEST_F(LeaseBookTest, LostByAcceptTimeout) {
+TEST_F(LeaseTableTest, LostByAcceptTimeout) {
   book_.Attach(1, Hello("e", 2), At(0));
   book_.GrantCredits(1, 2);
   Offer({"a", 1}, 0);
   Offer({"b", 1}, 4);
   book_.Accept({"b", 1});
   EXPECT_EQ(book_.NextDeadline(), At(10));
-  EXPECT_THAT(book_.LostBy(At(9)), IsEmpty());
-  const auto lost = book_.LostBy(At(10));
+  EXPECT_THAT(book_.ExpiredBy(At(9)), IsEmpty());
+  const auto lost = book_.ExpiredBy(At(10));
   ASSERT_EQ(lost.size(), 1u);
   EXPECT_EQ(lost[0].lease, (Lease{"a", 1}));
   EXPECT_EQ(lost[0].stream, 1u);
   EXPECT_FALSE(lost[0].ttl_expired);
 }
 
-TEST_F(LeaseBookTest, LostByTimeToLive) {
+TEST_F(LeaseTableTest, LostByTimeToLive) {
   book_.Attach(1, Hello("e", 1), At(0));
   book_.GrantCredits(1, 1);
   Offer({"a", 1}, 0);
   book_.Detach(1, At(5));
   EXPECT_EQ(book_.NextDeadline(), At(65));
-  EXPECT_THAT(book_.LostBy(At(64)), IsEmpty());
-  ASSERT_EQ(book_.LostBy(At(65)).size(), 1u);
-  EXPECT_TRUE(book_.LostBy(At(65))[0].ttl_expired);
-  EXPECT_EQ(book_.LostBy(At(65))[0].stream, kNoStream);
+  EXPECT_THAT(book_.ExpiredBy(At(64)), IsEmpty());
+  ASSERT_EQ(book_.ExpiredBy(At(65)).size(), 1u);
+  EXPECT_TRUE(book_.ExpiredBy(At(65))[0].ttl_expired);
+  EXPECT_EQ(book_.ExpiredBy(At(65))[0].stream, kNoStream);
 }
 
-TEST_F(LeaseBookTest, WhoIsAwayIsNotAskedToAccept) {
+TEST_F(LeaseTableTest, WhoIsAwayIsNotAskedToAccept) {
   book_.Attach(1, Hello("e", 1), At(0));
   book_.GrantCredits(1, 1);
   Offer({"a", 1}, 0);
   book_.Detach(1, At(5));
-  EXPECT_THAT(book_.LostBy(At(20)), IsEmpty()) << "only its Hello says what it has accepted";
+  EXPECT_THAT(book_.ExpiredBy(At(20)), IsEmpty()) << "only its Hello says what it has accepted";
 }
 
-TEST_F(LeaseBookTest, ARestoredLeaseWaitsForItsExecutor) {
+TEST_F(LeaseTableTest, ARestoredLeaseWaitsForItsExecutor) {
   book_.Restore("e", {"a", 3}, true, At(0));
   EXPECT_EQ(book_.NextDeadline(), At(60));
-  EXPECT_EQ(book_.LostBy(At(60)).size(), 1u);
+  EXPECT_EQ(book_.ExpiredBy(At(60)).size(), 1u);
   const auto attached = book_.Attach(1, Hello("e", 1, {{"a", 3}}), At(0));
   EXPECT_THAT(attached.kept, ElementsAre(Lease{"a", 3}));
   EXPECT_EQ(book_.NextDeadline(), At(60)) << "its first keep-alive";
 }
 
-TEST_F(LeaseBookTest, SilentWithoutKeepAliveForTheTimeToLive) {
+TEST_F(LeaseTableTest, SilentWithoutKeepAliveForTheTimeToLive) {
   book_.Attach(1, Hello("e", 1), At(0));
   book_.Attach(2, Hello("f", 1), At(3));
   EXPECT_EQ(book_.NextDeadline(), At(60));
@@ -193,7 +193,7 @@ TEST_F(LeaseBookTest, SilentWithoutKeepAliveForTheTimeToLive) {
   EXPECT_THAT(book_.SilentBy(At(100)), ElementsAre(2u, 1u)) << "the longest silent first";
 }
 
-TEST_F(LeaseBookTest, AKeepAliveOfAnEarlierStreamMeansNothing) {
+TEST_F(LeaseTableTest, AKeepAliveOfAnEarlierStreamMeansNothing) {
   book_.Attach(1, Hello("e", 1), At(0));
   book_.Attach(2, Hello("e", 1), At(10));
   book_.KeepAlive(1, At(50));
@@ -206,7 +206,7 @@ TEST_F(LeaseBookTest, AKeepAliveOfAnEarlierStreamMeansNothing) {
   EXPECT_EQ(book_.NextDeadline(), std::nullopt);
 }
 
-TEST_F(LeaseBookTest, OffersResumeWhenTheirDelayIsOver) {
+TEST_F(LeaseTableTest, OffersResumeWhenTheirDelayIsOver) {
   book_.Attach(1, Hello("e", 2), At(0));
   book_.GrantCredits(1, 2);
   book_.SlowOffers(1, At(0), At(0));
@@ -228,7 +228,7 @@ TEST_F(LeaseBookTest, OffersResumeWhenTheirDelayIsOver) {
   EXPECT_EQ(book_.NextDeadline(), std::nullopt);
 }
 
-TEST_F(LeaseBookTest, IdleDetachedExecutorsAreForgotten) {
+TEST_F(LeaseTableTest, IdleDetachedExecutorsAreForgotten) {
   book_.Attach(1, Hello("idle", 1), At(0));
   book_.Attach(2, Hello("holds", 1), At(0));
   book_.Attach(3, Hello("here", 1), At(0));

@@ -197,16 +197,16 @@ TEST_F(SchedulerAttach, InterruptedResultMayBeRepeatedAfterTheRequeue) {
 
 TEST_F(SchedulerAttach, BeatIsAnsweredOnlyOnAKnownStream) {
   driver_.Attach(1, "e", 1);
-  driver_.Beat(1, 42);
+  driver_.KeepAlive(1, 42);
   EXPECT_EQ(driver_.Only<SendKeepAliveAck>().seq, 42u);
-  driver_.Beat(9, 43);
+  driver_.KeepAlive(9, 43);
   EXPECT_TRUE(driver_.effects().empty());
 }
 
 TEST_F(SchedulerAttach, Row63_AnExecutorWithoutKeepAlivesIsDetachedAfterTheTimeToLive) {
   Run1();
   driver_.Pass(seconds(20));
-  driver_.Beat(1, 1);
+  driver_.KeepAlive(1, 1);
   driver_.Silence(1);
   driver_.Pass(seconds(60) - milliseconds(1));
   driver_.Timer();
@@ -247,7 +247,7 @@ TEST_F(SchedulerAttach, Row63_WhatASilentExecutorSendsLateChangesNothing) {
   driver_.Result(1, lease_);
   driver_.Started(1, lease_);
   driver_.Credits(1, 5);
-  driver_.Beat(1, 7);
+  driver_.KeepAlive(1, 7);
   EXPECT_EQ(driver_.Count<SendKeepAliveAck>(), 0u);
   driver_.StreamClosed(1);
   EXPECT_TRUE(driver_.effects().empty());

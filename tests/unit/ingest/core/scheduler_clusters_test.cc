@@ -90,7 +90,7 @@ TEST(SchedulerClusters, OtherRulesJudgeWhatComesFromNowOn) {
 
 TEST(SchedulerClusters, MoreNamesThanALifeMayHaveAreRefusedWhole) {
   SchedulerOptions options = OptionsFor(2);
-  options.most_clusters = 3;
+  options.max_clusters = 3;
   SchedulerDriver driver(options);
   ASSERT_TRUE(driver.SetClusters({{"c0", {}}, {"c2", {}}}));
   EXPECT_FALSE(driver.SetClusters({{"c0", From(Severity::kCritical)}, {"c3", {}}}))

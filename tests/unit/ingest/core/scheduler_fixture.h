@@ -117,8 +117,8 @@ class SchedulerDriver {
   void Result(StreamId stream, const Lease& lease, const Outcome& outcome) {
     Step([&] { scheduler_.OnResult(stream, lease, outcome, now_, effects_); });
   }
-  void Beat(StreamId stream, std::uint64_t seq) {
-    Step([&] { scheduler_.OnBeat(stream, seq, now_, effects_); });
+  void KeepAlive(StreamId stream, std::uint64_t seq) {
+    Step([&] { scheduler_.OnKeepAlive(stream, seq, now_, effects_); });
   }
   void Draining(StreamId stream) {
     Step([&] { scheduler_.OnExecutorDraining(stream); });
@@ -250,7 +250,7 @@ class SchedulerDriver {
       EXPECT_LE(view.leased, options_.max_agents_per_cluster) << view.name;
       leased_in_total += view.leased;
     }
-    const LeaseBook& book = scheduler_.leases();
+    const LeaseTable& book = scheduler_.leases();
     EXPECT_LE(leased_in_total, options_.max_concurrent_agents);
     EXPECT_EQ(leased_in_total, book.leases().size());
     std::size_t leases_of_executors = 0;
@@ -266,7 +266,7 @@ class SchedulerDriver {
       ASSERT_NE(record, nullptr) << id;
       EXPECT_EQ(record->attempt, held.lease.attempt) << id;
       EXPECT_EQ(record->executor_id, held.executor_id) << id;
-      const bool running = held.state == LeaseBook::LeaseState::kRunning;
+      const bool running = held.state == LeaseTable::LeaseState::kRunning;
       EXPECT_EQ(record->state, running ? IncidentState::kRunning : IncidentState::kOffered) << id;
     }
   }
@@ -274,7 +274,7 @@ class SchedulerDriver {
  private:
   void KeepAlive() {
     for (const auto& [id, executor] : scheduler_.leases().executors()) {
-      if (executor.attached() && !silent_.contains(executor.stream)) Beat(executor.stream, 0);
+      if (executor.attached() && !silent_.contains(executor.stream)) KeepAlive(executor.stream, 0);
     }
   }
   template <typename Input>

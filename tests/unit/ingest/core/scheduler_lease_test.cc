@@ -350,7 +350,7 @@ TEST_F(SchedulerLease, Row67_ARejectingExecutorIsOfferedTheNextAfterADelayThatDo
     driver.Credits(kStream, 1000);
     EXPECT_EQ(driver.Count<SendOffer>(), 0u) << "credits change nothing";
     EXPECT_EQ(driver.scheduler().WhyNotLeased(0, driver.now().mono),
-              Scheduler::Hindrance::kOffersDelayed);
+              Scheduler::WaitReason::kOffersDelayed);
     delays.push_back(AwaitOffer(driver));
   }
   EXPECT_THAT(delays, ElementsAre(1, 2, 4, 8, 16, 32, 60, 60, 60));
@@ -475,13 +475,14 @@ TEST_F(SchedulerLease, OffersAreDelayedOnlyIfAnExecutorWithAFreeSlotIs) {
   const std::string rejected = driver.Queue();
   const auto why = [&] { return driver.scheduler().WhyNotLeased(0, driver.now().mono); };
   driver.Reject(kStream, {rejected, 1});
-  EXPECT_EQ(why(), Scheduler::Hindrance::kNoFreeSlot) << "no credit: its delay hinders nothing";
+  EXPECT_EQ(why(), Scheduler::WaitReason::kNoFreeSlot) << "no credit: its delay hinders nothing";
   driver.Credits(kStream, 3);
-  EXPECT_EQ(why(), Scheduler::Hindrance::kOffersDelayed);
+  EXPECT_EQ(why(), Scheduler::WaitReason::kOffersDelayed);
   driver.Draining(kStream);
-  EXPECT_EQ(why(), Scheduler::Hindrance::kNoExecutor);
+  EXPECT_EQ(why(), Scheduler::WaitReason::kNoExecutor);
   driver.Attach(2, "other", 0);
-  EXPECT_EQ(why(), Scheduler::Hindrance::kNoFreeSlot) << "the one that drains is delayed, not this";
+  EXPECT_EQ(why(), Scheduler::WaitReason::kNoFreeSlot)
+      << "the one that drains is delayed, not this";
 }
 
 TEST_F(SchedulerLease, Row65_AnotherExecutorTakesWhatOneRejects) {

@@ -11,7 +11,7 @@ namespace {
 using std::chrono::minutes;
 using std::chrono::seconds;
 using Cancelled = Scheduler::Cancelled;
-using Hindrance = Scheduler::Hindrance;
+using WaitReason = Scheduler::WaitReason;
 using BreakerState = CircuitBreaker::State;
 
 constexpr StreamId kAttached = 1;
@@ -314,31 +314,31 @@ class WhyNotLeased : public ::testing::Test {
     options.max_concurrent_agents = 2;
     return options;
   }
-  static Hindrance Why(const SchedulerDriver& driver, ClusterIndex cluster = 0) {
+  static WaitReason Why(const SchedulerDriver& driver, ClusterIndex cluster = 0) {
     return driver.scheduler().WhyNotLeased(cluster, driver.now().mono);
   }
 };
 
 TEST_F(WhyNotLeased, NobodyIsThere) {
   SchedulerDriver driver(Options());
-  EXPECT_EQ(Why(driver), Hindrance::kNoExecutor);
+  EXPECT_EQ(Why(driver), WaitReason::kNoExecutor);
   driver.Attach(kAttached, "e", 1);
-  EXPECT_EQ(Why(driver), Hindrance::kNone);
+  EXPECT_EQ(Why(driver), WaitReason::kNone);
   driver.Draining(kAttached);
-  EXPECT_EQ(Why(driver), Hindrance::kNoExecutor);
+  EXPECT_EQ(Why(driver), WaitReason::kNoExecutor);
 }
 
 TEST_F(WhyNotLeased, SlotsClustersAndTheTotalAreUsedUp) {
   SchedulerDriver driver(Options());
   driver.Attach(kAttached, "e", 1);
   driver.Queue(0);
-  EXPECT_EQ(Why(driver, 0), Hindrance::kNoFreeSlot);
-  EXPECT_EQ(Why(driver, 1), Hindrance::kNoFreeSlot);
+  EXPECT_EQ(Why(driver, 0), WaitReason::kNoFreeSlot);
+  EXPECT_EQ(Why(driver, 1), WaitReason::kNoFreeSlot);
   driver.Attach(2, "f", 2);
-  EXPECT_EQ(Why(driver, 0), Hindrance::kClusterBusy);
-  EXPECT_EQ(Why(driver, 1), Hindrance::kNone);
+  EXPECT_EQ(Why(driver, 0), WaitReason::kClusterBusy);
+  EXPECT_EQ(Why(driver, 1), WaitReason::kNone);
   driver.Queue(1);
-  EXPECT_EQ(Why(driver, 2), Hindrance::kAllBusy);
+  EXPECT_EQ(Why(driver, 2), WaitReason::kAllBusy);
 }
 
 TEST_F(WhyNotLeased, TheBreakerTheHourAndTheEnd) {
@@ -349,14 +349,14 @@ TEST_F(WhyNotLeased, TheBreakerTheHourAndTheEnd) {
   driver.Attach(kAttached, "e", 5);
   const std::string fails = driver.Queue(0);
   driver.Result(kAttached, driver.LeaseOf(fails), RunStatus::kFailure);
-  EXPECT_EQ(Why(driver), Hindrance::kBreakerOpen);
+  EXPECT_EQ(Why(driver), WaitReason::kBreakerOpen);
   driver.PassWithTimers(seconds(60));
   const std::string probe = driver.Queue(0);
-  EXPECT_EQ(Why(driver, 1), Hindrance::kBreakerProbing);
+  EXPECT_EQ(Why(driver, 1), WaitReason::kBreakerProbing);
   driver.Result(kAttached, driver.LeaseOf(probe), RunStatus::kSuccess);
-  EXPECT_EQ(Why(driver), Hindrance::kRunRate);
+  EXPECT_EQ(Why(driver), WaitReason::kHourlyRunLimit);
   driver.BeginDrain();
-  EXPECT_EQ(Why(driver), Hindrance::kDraining);
+  EXPECT_EQ(Why(driver), WaitReason::kDraining);
 }
 
 }  // namespace

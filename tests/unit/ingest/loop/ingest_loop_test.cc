@@ -87,7 +87,7 @@ TEST_F(SweepTest, TheNextSweepComesAtItsIntervalWhateverBecameOfThisOne) {
       },
       [&] {
         EXPECT_EQ(house_.loop.sweeper_errors(), 1u);
-        EXPECT_EQ(house_.loop.scheduler().NextDeadline(), house_.inbox.Now().mono + 1min);
+        EXPECT_EQ(house_.loop.scheduler().NextDeadline(), house_.event_loop.Now().mono + 1min);
         house_.clock.Advance(9min + 30s);
       },
       [&] { EXPECT_EQ(house_.loop.sweeper_errors(), 2u) << "the young one is old now"; },

@@ -8,8 +8,8 @@
 
 #include <gtest/gtest.h>
 
-#include "common/loop/event_loop.h"
 #include "common/base/uuid.h"
+#include "common/loop/event_loop.h"
 #include "ingest/loop/ingest_loop.h"
 #include "ingest/loop/metrics.h"
 #include "tests/support/fake_clock.h"
@@ -55,7 +55,7 @@ class RecordingStreams final : public ExecutorStreams {
 struct LoopFixture {
   explicit LoopFixture(std::vector<std::string> clusters, SchedulerOptions options = {})
       : loop(
-            With(std::move(options), clusters), inbox, journal, streams,
+            With(std::move(options), clusters), event_loop, journal, streams,
             [this](WallTime now) { return ids.Next(now); }, logger) {}
 
   // All lines since CaptureStderr.
@@ -86,19 +86,19 @@ struct LoopFixture {
   // Runs the loop: one of these in each of its turns, and what is due then. Once.
   void RunTurns(std::deque<std::function<void()>> turns) {
     const std::function<void()> next = [&] {
-      if (turns.empty()) return inbox.Stop();
+      if (turns.empty()) return event_loop.Stop();
       const std::function<void()> turn = std::move(turns.front());
       turns.pop_front();
       turn();
-      inbox.Post(next);
+      event_loop.Post(next);
     };
-    inbox.Post(next);
-    inbox.Run();
+    event_loop.Post(next);
+    event_loop.Run();
   }
 
   FakeClock clock;
   UuidGenerator ids;
-  Inbox inbox{clock};
+  EventLoop event_loop{clock};
   BrittleJournal journal;
   RecordingStreams streams;
   const Logger logger{LogLevel::kInfo, LogFormat::kJson};

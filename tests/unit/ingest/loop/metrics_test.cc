@@ -29,14 +29,14 @@ class IngestMetricsTest : public ::testing::Test {
   }
   void Connect() {
     for (const char* cluster : {"a", "b"}) house_.loop.OnSubscribed(cluster, {});
-    house_.inbox.Post([&] { house_.clock.Advance(100s); });
-    house_.inbox.Post([&] {
+    house_.event_loop.Post([&] { house_.clock.Advance(100s); });
+    house_.event_loop.Post([&] {
       ConnectionFailure failure;
       for (const char* cluster : {"a", "b"}) house_.loop.OnFailed(cluster, failure, 1s, 1);
       failure.error = ErrorClass::kTls;
       house_.loop.OnFailed("b", failure, 1s, 2);
     });
-    house_.inbox.Post([&] {
+    house_.event_loop.Post([&] {
       house_.clock.Advance(10s);
       house_.loop.OnSubscribed("b", {});
     });
@@ -56,7 +56,7 @@ class IngestMetricsTest : public ::testing::Test {
       house_.loop.OnEvent("b", Now(pod), false);  // a duplicate
     }
     house_.loop.OnEvent("a", InvalidEvent{"schema", "no kind", std::nullopt}, false);
-    house_.inbox.Post([&] {
+    house_.event_loop.Post([&] {
       const Lease lease = house_.streams.offer;
       house_.loop.Step([&](Scheduler& s, const Instant& now, Effects& effects) {
         s.OnStarted(1, lease, now, effects);
@@ -68,12 +68,12 @@ class IngestMetricsTest : public ::testing::Test {
   }
   FaultEvent Now(const std::string& pod) {
     FaultEvent event = LoopFixture::Fault(pod);
-    event.received_at = house_.inbox.Now().wall;
+    event.received_at = house_.event_loop.Now().wall;
     return event;
   }
   MetricsPage Page(MetricsDetail detail) {
     MetricsPage page;
-    AddIngestMetrics(TakeSnapshot(house_.loop, detail, house_.inbox.Now()), page);
+    AddIngestMetrics(TakeSnapshot(house_.loop, detail, house_.event_loop.Now()), page);
     return page;
   }
 
@@ -126,8 +126,8 @@ TEST_F(IngestMetricsTest, SummedSeriesAreTheSumsOfThoseOfTheClusters) {
 
 TEST_F(IngestMetricsTest, OfAllTheOldestWaitsLongestAndTheLatestEventCounts) {
   LiveABit();
-  const auto apart = TakeSnapshot(house_.loop, MetricsDetail::kPerCluster, house_.inbox.Now());
-  const auto summed = TakeSnapshot(house_.loop, MetricsDetail::kSummed, house_.inbox.Now());
+  const auto apart = TakeSnapshot(house_.loop, MetricsDetail::kPerCluster, house_.event_loop.Now());
+  const auto summed = TakeSnapshot(house_.loop, MetricsDetail::kSummed, house_.event_loop.Now());
   ASSERT_TRUE(apart.clusters[0].oldest_queued && apart.clusters[1].oldest_queued);
   EXPECT_EQ(summed.clusters[0].oldest_queued,
             std::min(apart.clusters[0].oldest_queued, apart.clusters[1].oldest_queued));
@@ -163,7 +163,7 @@ TEST_F(IngestMetricsTest, TheJournalTellsOfItsTroubles) {
 }
 
 TEST_F(IngestMetricsTest, AScrapeOfALoopThatDoesNotAnswerFailsInsteadOfWaiting) {
-  EXPECT_THROW(ScrapeIngest(house_.inbox, house_.loop, MetricsDetail::kPerCluster, MonoTime(),
+  EXPECT_THROW(ScrapeIngest(house_.event_loop, house_.loop, MetricsDetail::kPerCluster, MonoTime(),
                             Logger(LogLevel::kInfo, LogFormat::kJson)),
                std::runtime_error);
 }

@@ -19,16 +19,16 @@ using ::testing::UnorderedElementsAre;
 
 constexpr const char* kOne = "clusters:\n  - {name: a, endpoint: \"http://a/mcp\"}\n";
 
-class ConfigAgainTest : public ConfigFixture {
+class ConfigReloadTest : public ConfigFixture {
  protected:
   void StartWith(const std::string& text) {
     WriteConfig(text);
     const ParseResult parsed = table_.Parse(1, kArguments, Environment());
     ASSERT_THAT(parsed.problems, IsEmpty());
   }
-  ConfigAgain Again(const std::string& text) {
+  ReloadedConfig Again(const std::string& text) {
     WriteConfig(text);
-    return ReadAgain(config_, table_, 1, kArguments, Environment());
+    return ReloadConfig(config_, table_, 1, kArguments, Environment());
   }
 
   static constexpr const char* kArguments[] = {"program"};
@@ -36,11 +36,11 @@ class ConfigAgainTest : public ConfigFixture {
   ConfigTable table_ = MakeConfigTable(&config_);
 };
 
-TEST_F(ConfigAgainTest, TheClustersAreThoseOfTheFileNow) {
+TEST_F(ConfigReloadTest, TheClustersAreThoseOfTheFileNow) {
   StartWith(kOne);
   EXPECT_EQ(table_.file_path(), path_);
   EXPECT_TRUE(table_.file_identity().has_value());
-  const ConfigAgain again =
+  const ReloadedConfig again =
       Again(std::string(kOne) + "  - {name: b, endpoint: \"http://b/mcp\"}\n");
   EXPECT_THAT(again.problems, IsEmpty());
   ASSERT_THAT(again.clusters, SizeIs(2));
@@ -49,26 +49,26 @@ TEST_F(ConfigAgainTest, TheClustersAreThoseOfTheFileNow) {
   EXPECT_THAT(config_.clusters, SizeIs(1)) << "what the start has read stays";
 }
 
-TEST_F(ConfigAgainTest, EveryProblemIsToldAndNothingElse) {
+TEST_F(ConfigReloadTest, EveryProblemIsToldAndNothingElse) {
   StartWith(kOne);
-  const ConfigAgain again =
+  const ReloadedConfig again =
       Again("clusters:\n  - {name: A, endpoint: \"http://a/mcp\"}\n  - {name: b}\nslots: x\n");
   EXPECT_THAT(again.problems, SizeIs(2)) << "slots are none of ours";
   EXPECT_THAT(again.clusters, IsEmpty());
 }
 
-TEST_F(ConfigAgainTest, AFileThatIsGoneOrNoYamlOrWithoutClustersIsAProblem) {
+TEST_F(ConfigReloadTest, AFileThatIsGoneOrNoYamlOrWithoutClustersIsAProblem) {
   StartWith(kOne);
   EXPECT_THAT(Again("clusters: [").problems, Contains(HasSubstr("is not YAML")));
   EXPECT_THAT(Again("").problems, ElementsAre(HasSubstr("--mcp-endpoint: is required")));
   std::filesystem::remove(path_);
-  EXPECT_THAT(ReadAgain(config_, table_, 1, kArguments, Environment()).problems,
+  EXPECT_THAT(ReloadConfig(config_, table_, 1, kArguments, Environment()).problems,
               Contains(HasSubstr("cannot be read")));
 }
 
-TEST_F(ConfigAgainTest, OtherOptionsAreNamedAndNotAppliedToClustersEither) {
+TEST_F(ConfigReloadTest, OtherOptionsAreNamedAndNotAppliedToClustersEither) {
   StartWith(std::string(kOne) + "severity_threshold: error\nmcp_mode: poll\n");
-  const ConfigAgain again =
+  const ReloadedConfig again =
       Again(std::string(kOne) + "severity_threshold: critical\nmax_queue_age: 7\nmcp_mode: poll\n");
   EXPECT_THAT(again.problems, IsEmpty());
   EXPECT_THAT(again.not_applied, UnorderedElementsAre("severity_threshold", "max_queue_age"));
@@ -77,9 +77,9 @@ TEST_F(ConfigAgainTest, OtherOptionsAreNamedAndNotAppliedToClustersEither) {
   EXPECT_EQ(again.clusters[0].access.mode, SourceMode::kPoll);
 }
 
-TEST_F(ConfigAgainTest, TheOneClusterOfTheOptionsMayChangeToo) {
+TEST_F(ConfigReloadTest, TheOneClusterOfTheOptionsMayChangeToo) {
   StartWith("mcp_endpoint: http://a/mcp\n");
-  const ConfigAgain again = Again("mcp_endpoint: http://b/mcp\n");
+  const ReloadedConfig again = Again("mcp_endpoint: http://b/mcp\n");
   ASSERT_THAT(again.clusters, SizeIs(1));
   EXPECT_EQ(again.clusters[0].endpoint, "http://b/mcp");
   EXPECT_THAT(again.not_applied, IsEmpty());

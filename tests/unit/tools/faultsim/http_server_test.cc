@@ -31,17 +31,17 @@ class HttpServerTest : public testing::Test {
   static constexpr FaultPump::Pace kPace = {100'000, 12'000};
 
   HttpServerTest()
-      : inbox_(clock_),
+      : event_loop_(clock_),
         listener_(ListenOn("127.0.0.1:0")),
         port_(std::stoi(BoundAddress(listener_.Get()).substr(10))),
-        server_(inbox_, std::move(listener_)),
+        server_(event_loop_, std::move(listener_)),
         mcp_(server_, clock_, "simulated"),
-        pump_(inbox_, mcp_, server_, FaultGenerator("simulated", 1), kPace, {}) {
+        pump_(event_loop_, mcp_, server_, FaultGenerator("simulated", 1), kPace, {}) {
     server_.Serve(mcp_);
-    thread_ = std::thread([this] { inbox_.Run(); });
+    thread_ = std::thread([this] { event_loop_.Run(); });
   }
   ~HttpServerTest() override {
-    inbox_.Stop();
+    event_loop_.Stop();
     thread_.join();
   }
 
@@ -67,12 +67,12 @@ class HttpServerTest : public testing::Test {
 
   bool Congested() {
     std::promise<bool> congested;
-    inbox_.Post([&] { congested.set_value(server_.Congested()); });
+    event_loop_.Post([&] { congested.set_value(server_.Congested()); });
     return congested.get_future().get();
   }
 
   SystemClock clock_;
-  Inbox inbox_;
+  EventLoop event_loop_;
   UniqueFd listener_;
   int port_;
   HttpServer server_;

@@ -50,9 +50,9 @@ class ScriptedServerTest : public testing::Test {
   ScriptedServerTest()
       : listener_(ListenOn("127.0.0.1:0")),
         port_(std::stoi(BoundAddress(listener_.Get()).substr(10))),
-        server_(inbox_, std::move(listener_)) {}
+        server_(event_loop_, std::move(listener_)) {}
   ~ScriptedServerTest() override {
-    inbox_.Stop();
+    event_loop_.Stop();
     if (thread_.joinable()) thread_.join();
   }
 
@@ -63,7 +63,7 @@ class ScriptedServerTest : public testing::Test {
   void FollowScript(const std::string& script) {
     scripted_ = std::make_unique<ScriptedServer>(hello_, ParseScript(script));
     server_.Serve(*scripted_);
-    thread_ = std::thread([this] { inbox_.Run(); });
+    thread_ = std::thread([this] { event_loop_.Run(); });
   }
   Client Ask(const std::string& method = "POST") {
     Client client(port_);
@@ -74,7 +74,7 @@ class ScriptedServerTest : public testing::Test {
   std::string Answer(const std::string& method = "POST") { return Ask(method).ReadAll(); }
   void OnLoop(std::function<void()> task) {
     std::promise<void> done;
-    inbox_.Post([&] {
+    event_loop_.Post([&] {
       task();
       done.set_value();
     });
@@ -82,7 +82,7 @@ class ScriptedServerTest : public testing::Test {
   }
 
   SystemClock clock_;
-  Inbox inbox_{clock_};
+  EventLoop event_loop_{clock_};
   UniqueFd listener_;
   int port_;
   HttpServer server_;

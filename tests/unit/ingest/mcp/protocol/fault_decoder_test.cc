@@ -8,9 +8,9 @@
 #include <gtest/gtest.h>
 
 #include "common/base/utf8.h"
+#include "tests/support/times.h"
 #include "tests/unit/ingest/mcp/protocol/decoded_event.h"
 #include "tests/unit/ingest/mcp/protocol/parsed_json.h"
-#include "tests/support/times.h"
 
 namespace runner::ingest {
 namespace {

@@ -15,7 +15,7 @@ using std::chrono::seconds;
 class McpLivenessTest : public McpSessionTest {
  protected:
   void Pulse(std::uint64_t comments, std::uint64_t events = 0, bool mid_event = false) {
-    Do(session_->OnPulse({comments, events, mid_event}, now_));
+    Do(session_->OnActivity({comments, events, mid_event}, now_));
   }
   // Lets time pass second by second, the checks answered; whether the stream was given up.
   bool LostWithin(Duration time) {

@@ -343,7 +343,7 @@ TEST_F(McpSessionTest, ReopenedStreamOfAServerThatCannotListSubscribesAnewOnce) 
 
 TEST_F(McpSessionTest, AStreamThatWeCloseIsGoneOnWithFromItsLatestId) {
   Subscribe();
-  Do(session_->OnPulse({0, 3, false, "ev-3"}, now_));
+  Do(session_->OnActivity({0, 3, false, "ev-3"}, now_));
   Pass(seconds(30));
   Timer();
   ReplyTool("none");

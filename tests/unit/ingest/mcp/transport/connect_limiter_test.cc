@@ -22,33 +22,33 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
-class ConnectGateTest : public ::testing::Test {
+class ConnectLimiterTest : public ::testing::Test {
  protected:
-  struct Guest final : ConnectGate::Guest {
-    Guest(int own_number, std::vector<int>& all_turns) : number(own_number), turns(all_turns) {}
+  struct Waiter final : ConnectLimiter::Waiter {
+    Waiter(int own_number, std::vector<int>& all_turns) : number(own_number), turns(all_turns) {}
     void OnTurn() override { turns.push_back(number); }
     const int number;
     std::vector<int>& turns;
   };
 
-  ConnectGateTest() {
-    for (int i = 0; i < 6; ++i) guests_.push_back(std::make_unique<Guest>(i, turns_));
+  ConnectLimiterTest() {
+    for (int i = 0; i < 6; ++i) waiters_.push_back(std::make_unique<Waiter>(i, turns_));
   }
-  bool Enter(int guest, ConnectGate::Standing standing = ConnectGate::Standing::kGood) {
-    return gate_.Enter(*guests_[guest], standing);
+  bool Enter(int waiter, ConnectLimiter::Standing standing = ConnectLimiter::Standing::kGood) {
+    return gate_.Enter(*waiters_[waiter], standing);
   }
-  void Yield(int guest, ConnectGate::WaitsFor what = ConnectGate::WaitsFor::kServer) {
-    gate_.Yield(*guests_[guest], what);
+  void Yield(int waiter, ConnectLimiter::WaitsFor what = ConnectLimiter::WaitsFor::kServer) {
+    gate_.Yield(*waiters_[waiter], what);
   }
-  void Return(int guest) { gate_.Return(*guests_[guest]); }
-  void Leave(int guest) { gate_.Leave(*guests_[guest]); }
+  void Return(int waiter) { gate_.Return(*waiters_[waiter]); }
+  void Leave(int waiter) { gate_.Leave(*waiters_[waiter]); }
 
-  ConnectGate gate_{2, 1};
+  ConnectLimiter gate_{2, 1};
   std::vector<int> turns_;
-  std::vector<std::unique_ptr<Guest>> guests_;
+  std::vector<std::unique_ptr<Waiter>> waiters_;
 };
 
-TEST_F(ConnectGateTest, OnlySoManyAreInside) {
+TEST_F(ConnectLimiterTest, OnlySoManyAreInside) {
   EXPECT_TRUE(Enter(0));
   EXPECT_TRUE(Enter(1));
   EXPECT_FALSE(Enter(2));
@@ -57,7 +57,7 @@ TEST_F(ConnectGateTest, OnlySoManyAreInside) {
   EXPECT_THAT(turns_, IsEmpty());
 }
 
-TEST_F(ConnectGateTest, WhoWaitsComesInTheOrderOfArrival) {
+TEST_F(ConnectLimiterTest, WhoWaitsComesInTheOrderOfArrival) {
   for (int i = 0; i < 5; ++i) Enter(i);
   Leave(1);
   Leave(0);
@@ -67,7 +67,7 @@ TEST_F(ConnectGateTest, WhoWaitsComesInTheOrderOfArrival) {
   EXPECT_EQ(gate_.inside(), 2u);
 }
 
-TEST_F(ConnectGateTest, WhoGivesUpWaitingIsPassedOver) {
+TEST_F(ConnectLimiterTest, WhoGivesUpWaitingIsPassedOver) {
   for (int i = 0; i < 4; ++i) Enter(i);
   Leave(2);
   EXPECT_THAT(turns_, IsEmpty());
@@ -75,7 +75,7 @@ TEST_F(ConnectGateTest, WhoGivesUpWaitingIsPassedOver) {
   EXPECT_THAT(turns_, ElementsAre(3));
 }
 
-TEST_F(ConnectGateTest, EnteringTwiceTakesOnePlace) {
+TEST_F(ConnectLimiterTest, EnteringTwiceTakesOnePlace) {
   EXPECT_TRUE(Enter(0));
   EXPECT_TRUE(Enter(0));
   EXPECT_TRUE(Enter(1));
@@ -87,7 +87,7 @@ TEST_F(ConnectGateTest, EnteringTwiceTakesOnePlace) {
   EXPECT_THAT(turns_, ElementsAre(2));
 }
 
-TEST_F(ConnectGateTest, LeavingWithoutHavingComeFreesNoPlace) {
+TEST_F(ConnectLimiterTest, LeavingWithoutHavingComeFreesNoPlace) {
   for (int i = 0; i < 3; ++i) Enter(i);
   Leave(5);
   EXPECT_THAT(turns_, IsEmpty());
@@ -96,7 +96,7 @@ TEST_F(ConnectGateTest, LeavingWithoutHavingComeFreesNoPlace) {
   EXPECT_THAT(turns_, ElementsAre(2));
 }
 
-TEST_F(ConnectGateTest, AfterAllHaveLeftThereIsRoomAgain) {
+TEST_F(ConnectLimiterTest, AfterAllHaveLeftThereIsRoomAgain) {
   for (int i = 0; i < 6; ++i) Enter(i);
   for (int i = 0; i < 6; ++i) Leave(i);
   EXPECT_EQ(gate_.inside(), 0u);
@@ -104,7 +104,7 @@ TEST_F(ConnectGateTest, AfterAllHaveLeftThereIsRoomAgain) {
   EXPECT_TRUE(Enter(3));
 }
 
-TEST_F(ConnectGateTest, WhoseServerDoesNotAnswerGivesItsPlaceToTheNext) {
+TEST_F(ConnectLimiterTest, WhoseServerDoesNotAnswerGivesItsPlaceToTheNext) {
   for (int i = 0; i < 4; ++i) Enter(i);
   Yield(1);
   EXPECT_THAT(turns_, ElementsAre(2));
@@ -113,7 +113,7 @@ TEST_F(ConnectGateTest, WhoseServerDoesNotAnswerGivesItsPlaceToTheNext) {
   EXPECT_EQ(gate_.inside(), 2u);
 }
 
-TEST_F(ConnectGateTest, WhoWaitsCannotYield) {
+TEST_F(ConnectLimiterTest, WhoWaitsCannotYield) {
   for (int i = 0; i < 4; ++i) Enter(i);
   Yield(2);
   Return(3);
@@ -121,7 +121,7 @@ TEST_F(ConnectGateTest, WhoWaitsCannotYield) {
   EXPECT_EQ(gate_.waiting(), 2u);
 }
 
-TEST_F(ConnectGateTest, AnAnswerPutsBackAlsoWhenAllPlacesAreTakenAndThenNobodyEnters) {
+TEST_F(ConnectLimiterTest, AnAnswerPutsBackAlsoWhenAllPlacesAreTakenAndThenNobodyEnters) {
   for (int i = 0; i < 4; ++i) Enter(i);
   Yield(0);
   Yield(1);
@@ -137,7 +137,7 @@ TEST_F(ConnectGateTest, AnAnswerPutsBackAlsoWhenAllPlacesAreTakenAndThenNobodyEn
   EXPECT_THAT(turns_, ElementsAre(2, 3, 4));
 }
 
-TEST_F(ConnectGateTest, WhoHasYieldedAndLeavesFreesNoPlace) {
+TEST_F(ConnectLimiterTest, WhoHasYieldedAndLeavesFreesNoPlace) {
   for (int i = 0; i < 4; ++i) Enter(i);
   Yield(0);
   EXPECT_THAT(turns_, ElementsAre(2));
@@ -147,8 +147,8 @@ TEST_F(ConnectGateTest, WhoHasYieldedAndLeavesFreesNoPlace) {
   EXPECT_THAT(turns_, ElementsAre(2, 3));
 }
 
-TEST_F(ConnectGateTest, ThoseThatHaveNotFailedEnterBeforeThoseThatHave) {
-  using Standing = ConnectGate::Standing;
+TEST_F(ConnectLimiterTest, ThoseThatHaveNotFailedEnterBeforeThoseThatHave) {
+  using Standing = ConnectLimiter::Standing;
   Enter(0);
   Enter(1);
   Enter(2, Standing::kFailed);
@@ -161,8 +161,8 @@ TEST_F(ConnectGateTest, ThoseThatHaveNotFailedEnterBeforeThoseThatHave) {
   EXPECT_THAT(turns_, ElementsAre(4, 2, 3));
 }
 
-TEST_F(ConnectGateTest, SoManyLookUpsAreWaitedForWithoutAPlace) {
-  using WaitsFor = ConnectGate::WaitsFor;
+TEST_F(ConnectLimiterTest, SoManyLookUpsAreWaitedForWithoutAPlace) {
+  using WaitsFor = ConnectLimiter::WaitsFor;
   for (int i = 0; i < 5; ++i) Enter(i);
   Yield(0, WaitsFor::kNameServer);
   EXPECT_THAT(turns_, ElementsAre(2));
@@ -173,11 +173,11 @@ TEST_F(ConnectGateTest, SoManyLookUpsAreWaitedForWithoutAPlace) {
   EXPECT_THAT(turns_, ElementsAre(2, 3));
 }
 
-TEST(ConnectGate, OneIsAlwaysLetIn) {
-  struct Guest final : ConnectGate::Guest {
+TEST(ConnectLimiter, OneIsAlwaysLetIn) {
+  struct Waiter final : ConnectLimiter::Waiter {
     void OnTurn() override {}
-  } guest;
-  EXPECT_TRUE(ConnectGate(0).Enter(guest, ConnectGate::Standing::kGood));
+  } waiter;
+  EXPECT_TRUE(ConnectLimiter(0).Enter(waiter, ConnectLimiter::Standing::kGood));
 }
 
 // Many servers in simulated time, each reached as ClusterConnection does it: so many answers make a
@@ -187,7 +187,7 @@ class World {
  public:
   struct Server {
     Duration answers_after = std::chrono::hours(1);
-    ConnectGate::WaitsFor silent_because = ConnectGate::WaitsFor::kServer;
+    ConnectLimiter::WaitsFor silent_because = ConnectLimiter::WaitsFor::kServer;
     Duration added = {};
   };
 
@@ -203,7 +203,7 @@ class World {
       const auto event = events_.extract(events_.begin());
       now_ = event.key();
       event.mapped()();
-      most_inside = std::max(most_inside, gate_.inside());
+      max_inside = std::max(max_inside, gate_.inside());
     }
   }
   // From when it was added, or last lost.
@@ -217,7 +217,7 @@ class World {
                       [](const auto& session) { return session->took.has_value(); }));
   }
 
-  std::size_t most_inside = 0;
+  std::size_t max_inside = 0;
   std::size_t requests = 0;
 
  private:
@@ -226,12 +226,12 @@ class World {
   static constexpr Duration kDelay = std::chrono::seconds(1);
   static constexpr Duration kMaxDelay = std::chrono::seconds(60);
 
-  struct Session final : ConnectGate::Guest {
+  struct Session final : ConnectLimiter::Waiter {
     Session(World& own_world, const Server& own_server)
         : world(own_world), server(own_server), since(own_server.added) {}
     void Begin() {
-      if (world.gate_.Enter(
-              *this, failed ? ConnectGate::Standing::kFailed : ConnectGate::Standing::kGood)) {
+      if (world.gate_.Enter(*this, failed ? ConnectLimiter::Standing::kFailed
+                                          : ConnectLimiter::Standing::kGood)) {
         Proceed();
       }
     }
@@ -247,7 +247,8 @@ class World {
       ++world.requests;
       const int own = ++request;
       const Duration asked = world.now_;
-      for (Duration at = ConnectGate::kPatience; at < kTimeout; at += ConnectGate::kPatience) {
+      for (Duration at = ConnectLimiter::kRpcTimeout; at < kTimeout;
+           at += ConnectLimiter::kRpcTimeout) {
         world.At(asked + at, [this, own] {
           if (own == request) world.gate_.Yield(*this, server.silent_because);
         });
@@ -289,7 +290,7 @@ class World {
 
   void At(Duration when, std::function<void()> what) { events_.emplace(when, std::move(what)); }
 
-  ConnectGate gate_{64};
+  ConnectLimiter gate_{64};
   Duration now_{};
   std::multimap<Duration, std::function<void()>> events_;
   std::vector<std::unique_ptr<Session>> sessions_;
@@ -300,7 +301,7 @@ constexpr World::Server kHealthy{.answers_after = std::chrono::milliseconds(20)}
 constexpr Duration kUsual = std::chrono::seconds(4);
 
 // Row 72.
-TEST(ConnectGateWorld, FourHundredServersThatSwallowDelayNoHealthyOneAtTheStart) {
+TEST(ConnectLimiterWorld, FourHundredServersThatSwallowDelayNoHealthyOneAtTheStart) {
   for (const std::size_t position : {0u, 200u, 400u}) {
     World world;
     std::size_t healthy = 0;
@@ -314,7 +315,7 @@ TEST(ConnectGateWorld, FourHundredServersThatSwallowDelayNoHealthyOneAtTheStart)
   }
 }
 
-TEST(ConnectGateWorld, AHealthyOneThatIsAddedOrLostLaterWaitsForNoneThatHasFailed) {
+TEST(ConnectLimiterWorld, AHealthyOneThatIsAddedOrLostLaterWaitsForNoneThatHasFailed) {
   World world;
   for (int i = 0; i < 4'000; ++i) world.Add(kSwallows);
   World::Server late = kHealthy;
@@ -333,10 +334,10 @@ TEST(ConnectGateWorld, AHealthyOneThatIsAddedOrLostLaterWaitsForNoneThatHasFaile
   EXPECT_LT(*world.TimeToSubscribe(4'000), std::chrono::seconds(1));
 }
 
-TEST(ConnectGateWorld, NamesThatNoNameServerAnswersForAreNoOtherMatter) {
+TEST(ConnectLimiterWorld, NamesThatNoNameServerAnswersForAreNoOtherMatter) {
   World world;
   for (int i = 0; i < 400; ++i) {
-    world.Add({.silent_because = ConnectGate::WaitsFor::kNameServer});
+    world.Add({.silent_because = ConnectLimiter::WaitsFor::kNameServer});
   }
   const std::size_t healthy = world.Add(kHealthy);
   world.RunUntil(std::chrono::minutes(1));
@@ -344,17 +345,17 @@ TEST(ConnectGateWorld, NamesThatNoNameServerAnswersForAreNoOtherMatter) {
   EXPECT_LT(*world.TimeToSubscribe(healthy), kUsual);
 }
 
-TEST(ConnectGateWorld, ThousandServersThatAnswerConnectSixtyFourAtATime) {
+TEST(ConnectLimiterWorld, ThousandServersThatAnswerConnectSixtyFourAtATime) {
   World world;
   for (int i = 0; i < 1'000; ++i) world.Add({.answers_after = std::chrono::milliseconds(400)});
   world.RunUntil(std::chrono::minutes(5));
   EXPECT_EQ(world.Subscribed(), 1'000u);
-  EXPECT_EQ(world.most_inside, 64u);
+  EXPECT_EQ(world.max_inside, 64u);
   EXPECT_EQ(world.requests, 6'000u);
 }
 
 // They are the servers that the bound is for: all slow, as they are when all clients come at once.
-TEST(ConnectGateWorld, SlowServersAreNotBuried) {
+TEST(ConnectLimiterWorld, SlowServersAreNotBuried) {
   World world;
   for (int i = 0; i < 1'000; ++i) world.Add({.answers_after = std::chrono::seconds(3)});
   std::size_t before = 0;

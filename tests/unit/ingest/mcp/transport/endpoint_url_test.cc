@@ -104,7 +104,7 @@ TEST(EndpointUrl, WhatIsConfiguredIsCheckedAndTheReasonSaid) {
       {"http://[::1]:/mcp", "has no valid port"},
   };
   for (const auto& row : kRows) {
-    EXPECT_THAT(WrongWithEndpoint(row.endpoint),
+    EXPECT_THAT(ValidateEndpoint(row.endpoint),
                 Optional(testing::AllOf(testing::HasSubstr(row.wrong),
                                         testing::HasSubstr("; expected a URL such as "
                                                            "http://host:8080/mcp"))))
@@ -115,7 +115,7 @@ TEST(EndpointUrl, WhatIsConfiguredIsCheckedAndTheReasonSaid) {
         "HTTP://A:8080/mcp", "http://a_b.ns.svc.cluster.local:8080/mcp", "http://10.0.0.1/mcp",
         "http://[2001:db8::1]:8443/mcp", "https://[::1]/", "http://a/mcp?key=x", "http://a/@x/mcp",
         "https://m\xc3\xbcnchen.example/mcp", "http://a./mcp"}) {
-    EXPECT_EQ(WrongWithEndpoint(sound), std::nullopt) << sound;
+    EXPECT_EQ(ValidateEndpoint(sound), std::nullopt) << sound;
   }
 }
 
@@ -124,11 +124,11 @@ TEST(EndpointUrl, WhatMayBeSecretIsNotShown) {
        {"http://user:secret@a/mcp", "http://secret@a:99999/mcp", "http://user:pa/secret@a/mcp",
         "user:secret@a:8080/mcp", "http://a:99999/mcp?token=secret", "http:///mcp#secret",
         "ftp://user:secret@a", "http://user:se/cret@secret:1", "http://a b@secret/"}) {
-    const auto wrong = WrongWithEndpoint(endpoint);
+    const auto wrong = ValidateEndpoint(endpoint);
     ASSERT_TRUE(wrong) << endpoint;
     EXPECT_THAT(*wrong, testing::Not(testing::HasSubstr("secret"))) << endpoint;
   }
-  EXPECT_THAT(WrongWithEndpoint("http://user:secret@a/mcp"),
+  EXPECT_THAT(ValidateEndpoint("http://user:secret@a/mcp"),
               Optional(testing::HasSubstr("user name or password")));
 }
 

@@ -16,9 +16,9 @@ using ProcessId = std::uint64_t;
 
 // Which runs truly exist, and how they ended: what an observer of the machines would see, whatever
 // executors and ingest believe.
-class RunTruth {
+class RunModel {
  public:
-  explicit RunTruth(Environment& env) : env_(env) {}
+  explicit RunModel(Environment& env) : env_(env) {}
 
   // Processes of the run may exist from now on. `keeps_rules`: its executor runs apart, so its runs
   // end before their leases are given elsewhere.

@@ -1,4 +1,4 @@
-#include "tests/sim/run_truth.h"
+#include "tests/sim/run_model.h"
 
 #include <algorithm>
 
@@ -6,7 +6,7 @@
 
 namespace runner::sim {
 
-void RunTruth::Began(ProcessId process, const SimulatedWorkspace& workspace, bool keeps_rules,
+void RunModel::Began(ProcessId process, const SimulatedWorkspace& workspace, bool keeps_rules,
                      const Lease& lease) {
   for (const auto& [other, run] : live_) {
     // A sidecar that was stopped may begin what is no longer its own: it has no deadline.
@@ -23,32 +23,32 @@ void RunTruth::Began(ProcessId process, const SimulatedWorkspace& workspace, boo
   env_.transitions.Count("run", "", "live", "start");
 }
 
-void RunTruth::Contained(const Lease& lease, RunStatus status) {
+void RunModel::Contained(const Lease& lease, RunStatus status) {
   ended_[lease] = {live_.at(lease).workspace, status, false};
   live_.erase(lease);
   env_.transitions.Count("run", "live", "contained", ToString(status));
 }
 
-void RunTruth::NotContained(const Lease& lease, RunStatus status) {
+void RunModel::NotContained(const Lease& lease, RunStatus status) {
   ended_[lease] = {live_.at(lease).workspace, status, true};
   live_.at(lease).keeps_rules = false;
   env_.transitions.Count("run", "live", "not contained", ToString(status));
 }
 
-void RunTruth::Vanished(const Lease& lease) {
+void RunModel::Vanished(const Lease& lease) {
   ended_[lease].workspace = live_.at(lease).workspace;
   live_.erase(lease);
   env_.transitions.Count("run", "live", "vanished", "crash");
 }
 
-void RunTruth::ContainerEnded(ProcessId process) {
+void RunModel::ContainerEnded(ProcessId process) {
   std::erase_if(live_, [&](const auto& entry) {
     const auto end = ended_.find(entry.first);
     return entry.second.process == process && end != ended_.end() && end->second.tainted;
   });
 }
 
-void RunTruth::CheckResultSent(const SimulatedWorkspace& workspace, const Lease& lease,
+void RunModel::CheckResultSent(const SimulatedWorkspace& workspace, const Lease& lease,
                                RunStatus status) {
   const auto end = ended_.find(lease);
   if (end == ended_.end() && !live_.contains(lease)) {
@@ -67,7 +67,7 @@ void RunTruth::CheckResultSent(const SimulatedWorkspace& workspace, const Lease&
       });
 }
 
-void RunTruth::CheckTakenBack(Duration lease_ttl) const {
+void RunModel::CheckTakenBack(Duration lease_ttl) const {
   for (const auto& [lease, run] : live_) {
     const auto taken = taken_back_.find(lease);
     const bool ends =
@@ -77,12 +77,12 @@ void RunTruth::CheckTakenBack(Duration lease_ttl) const {
   }
 }
 
-std::optional<RunStatus> RunTruth::StatusOf(const Lease& lease) const {
+std::optional<RunStatus> RunModel::StatusOf(const Lease& lease) const {
   const auto end = ended_.find(lease);
   return end == ended_.end() ? std::nullopt : end->second.status;
 }
 
-std::size_t RunTruth::LiveOf(ProcessId process) const {
+std::size_t RunModel::LiveOf(ProcessId process) const {
   return static_cast<std::size_t>(std::count_if(live_.begin(), live_.end(), [&](const auto& entry) {
     return entry.second.process == process;
   }));

@@ -205,7 +205,7 @@ std::optional<std::string> WhyInvalid(const v1::ExecutorMessage& message) {
     case v1::ExecutorMessage::kResult:
       return Check(message.result());
     case v1::ExecutorMessage::kCredits:
-    case v1::ExecutorMessage::kExtendLease:
+    case v1::ExecutorMessage::kKeepAlive:
     case v1::ExecutorMessage::kDraining:
     case v1::ExecutorMessage::MESSAGE_NOT_SET:
       break;

@@ -153,7 +153,7 @@ std::optional<dispatch::ExecutorMessage> FromProto(const v1::ExecutorMessage& me
       if (lease && outcome) return dispatch::Result{*std::move(lease), *std::move(outcome)};
       break;
     }
-    case v1::ExecutorMessage::kExtendLease:
+    case v1::ExecutorMessage::kKeepAlive:
       return dispatch::KeepAlive{message.keep_alive().seq()};
     case v1::ExecutorMessage::kDraining:
       return dispatch::Draining{};

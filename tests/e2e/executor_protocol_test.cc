@@ -457,7 +457,7 @@ TEST_F(ExecutorProtocolTest, Row63_AnIngestThatAnswersNoKeepAliveIsDialledAgain)
                                200'000'000);
                            welcome.mutable_welcome()->mutable_lease_ttl()->set_seconds(1);
                            stream.Write(welcome);
-                           EXPECT_TRUE(Await(stream, v1::ExecutorMessage::kExtendLease));
+                           EXPECT_TRUE(Await(stream, v1::ExecutorMessage::kKeepAlive));
                            v1::ExecutorMessage rest;
                            while (stream.Read(&rest)) {
                            }

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <stdexcept>
+#include <string_view>
+#include <tuple>
 #include <utility>
 
 namespace runner::ingest {
@@ -13,6 +15,16 @@ std::string_view ToString(OverflowPolicy policy) {
 std::string_view ToString(BreakerPolicy policy) {
   return policy == BreakerPolicy::kDrop ? "drop" : "hold";
 }
+
+namespace {
+
+// The moment `then` of an earlier life on this life's monotonic clock. The wall clock is all that
+// two lives share; when it says that `then` is yet to come, it is now.
+MonoTime InThisLife(WallTime then, const Instant& now) {
+  return now.mono - std::max(WallTime::duration::zero(), now.wall - then);
+}
+
+}  // namespace
 
 Scheduler::Scheduler(SchedulerOptions options, NewId new_id)
     : options_(std::move(options)),
@@ -31,37 +43,332 @@ Scheduler::Scheduler(SchedulerOptions options, NewId new_id)
   }
 }
 
-// A run that ended may have told of its start only by its end.
-bool Scheduler::Ran(const Outcome& outcome) {
-  return outcome.started || outcome.status == RunStatus::kSuccess ||
-         outcome.status == RunStatus::kFailure || outcome.status == RunStatus::kTimeout;
+// --- clusters ------------------------------------------------------------------------------------
+
+void Scheduler::AddCluster(const ClusterOptions& cluster) {
+  cluster_by_name_.emplace(cluster.name, clusters_.size());
+  clusters_.push_back({cluster.name, EventFilter(cluster.filter)});
+  waiting_.AddCluster();
 }
 
-// What was cancelled before any agent started was not investigated.
-bool Scheduler::EndedAsRun(const IncidentProgress& progress) {
-  const auto status = ParseRunStatus(progress.status);
-  return status && (*status != RunStatus::kCancelled || progress.ever_started);
+bool Scheduler::SetClusters(const std::vector<ClusterOptions>& clusters) {
+  const auto added = std::count_if(
+      clusters.begin(), clusters.end(),
+      [this](const ClusterOptions& cluster) { return !cluster_by_name_.contains(cluster.name); });
+  if (clusters_.size() + static_cast<std::size_t>(added) > options_.max_clusters) return false;
+  for (Cluster& cluster : clusters_) cluster.configured = false;
+  for (const ClusterOptions& cluster : clusters) {
+    const auto known = cluster_by_name_.find(cluster.name);
+    if (known == cluster_by_name_.end()) {
+      AddCluster(cluster);
+      continue;
+    }
+    clusters_[known->second].configured = true;
+    clusters_[known->second].filter = EventFilter(cluster.filter);
+  }
+  return true;
 }
 
-bool Scheduler::CountLost(IncidentRecord& record) const {
-  return record.started ? ++record.lost >= options_.max_attempts
-                        : ++record.unstarted >= options_.max_unstarted;
+std::optional<ClusterIndex> Scheduler::ClusterOf(std::string_view name) const {
+  const auto found = cluster_by_name_.find(std::string(name));
+  if (found == cluster_by_name_.end() || !clusters_[found->second].configured) return std::nullopt;
+  return found->second;
 }
 
-bool Scheduler::CountInterrupted(IncidentRecord& record) const {
-  return record.started ? ++record.interrupted >= options_.max_interruptions
-                        : ++record.unstarted >= options_.max_unstarted;
+Scheduler::ClusterView Scheduler::View(ClusterIndex index) const {
+  const Cluster& cluster = clusters_.at(index);
+  const ClusterQueue& queue = waiting_.Of(index);
+  std::optional<WallTime> oldest;
+  if (const ClusterQueue::Entry* entry = queue.Oldest()) {
+    oldest = incidents_.Find(entry->incident_id)->incident.event.received_at;
+  }
+  return {cluster.name, cluster.counters, queue.size(), cluster.leased, oldest, cluster.configured};
 }
 
-// What the journal is told of a change of the record.
-Persist Scheduler::ChangeOf(const IncidentRecord& record) {
-  const Incident& incident = record.incident;
-  const IncidentProgress& progress = record;
-  return {{incident.id, std::nullopt, progress, incident.occurrences, incident.event.severity,
-           incident.last_seen}};
+// --- restart -------------------------------------------------------------------------------------
+
+std::vector<std::string> Scheduler::Restore(std::vector<RestoredIncident> incidents,
+                                            const Instant& now, Effects& effects) {
+  // Those that ended in the order of their end, then those that wait in the order of their age: an
+  // open incident takes its key from one that ended, even if the wall clock was set back in
+  // between.
+  const auto age = [](const RestoredIncident& one) {
+    const bool queued = one.progress.state == IncidentState::kQueued;
+    return queued ? one.progress.since -
+                        std::chrono::duration_cast<WallTime::duration>(one.progress.waited)
+                  : one.progress.since;
+  };
+  std::sort(incidents.begin(), incidents.end(), [&](const auto& a, const auto& b) {
+    const auto rank = [&](const RestoredIncident& one) {
+      return std::tuple(one.progress.state != IncidentState::kFinished, age(one),
+                        std::string_view(one.incident.id));
+    };
+    return rank(a) < rank(b);
+  });
+  std::vector<std::string> unknown;
+  for (RestoredIncident& restored : incidents) {
+    if (const auto index = ClusterOf(restored.incident.event.cluster)) {
+      RestoreOne(std::move(restored), *index, now);
+    } else {
+      unknown.push_back(restored.incident.id);
+    }
+  }
+  next_sweep_ = now.mono;  // some were too old before anybody was there to say so
+  for (ClusterIndex i = 0; i < clusters_.size(); ++i) TakeTurn(i);
+  Dispatch(now, effects);
+  return unknown;
 }
 
-// --- executors ------------------------------------------------------------------------------
+void Scheduler::RestoreOne(RestoredIncident restored, ClusterIndex index, const Instant& now) {
+  Cluster& cluster = clusters_[index];
+  IncidentRecord earlier;
+  static_cast<IncidentProgress&>(earlier) = std::move(restored.progress);
+  earlier.incident = std::move(restored.incident);
+  earlier.cluster = index;
+  earlier.received_mono = InThisLife(earlier.incident.event.received_at, now);
+  earlier.offered_at = InThisLife(earlier.leased_at, now);
+  IncidentRecord& record = incidents_.Add(std::move(earlier));
+  const std::string& id = record.incident.id;
+  const std::string key = DedupKeyOf(options_.dedup_key, record.incident.event);
+  const MonoTime since = InThisLife(record.since, now);
+  const bool leased =
+      record.state == IncidentState::kOffered || record.state == IncidentState::kRunning;
+  if (record.started || leased) rate_.Begin(record.offered_at);
+  if (record.state == IncidentState::kFinished) {
+    if (EndedAsRun(record)) {
+      dedup_.OnQueued(key, id, record.received_mono);
+      dedup_.OnRunEnded(key, id, record.incident.event.severity, since);
+    }
+    incidents_.Finish(record, record.status, record.reason);
+    return;
+  }
+  dedup_.OnQueued(key, id, record.received_mono);
+  if (leased) {
+    leases_.Restore(record.executor_id, {id, record.attempt},
+                    record.state == IncidentState::kRunning, now.mono);
+    ++cluster.leased;
+    ++cluster.counters.leases_restored;
+  } else {
+    record.place = waiting_.PushBack(index, PriorityOf(record.incident.event.severity),
+                                     {id, since - record.waited});
+    ++cluster.counters.restored;
+  }
+}
+
+// --- events: filter, duplicate, circuit breaker, bounds, queue -----------------------------------
+
+Scheduler::Admission Scheduler::OnEvent(ClusterIndex index, FaultEvent event, const Instant& now,
+                                        Effects& effects, Origin origin) {
+  Cluster& cluster = clusters_.at(index);
+  event.cluster = cluster.name;
+  event.timestamp = std::min(event.timestamp, now.wall);
+  ++cluster.counters.received[static_cast<std::size_t>(event.severity)];
+  Incident incident{.id = new_id_(now.wall), .event = std::move(event), .last_seen = now.wall};
+  effects.push_back(EventReceived{EventId(incident), incident.event});
+
+  const std::string key = DedupKeyOf(options_.dedup_key, incident.event);
+  if (const auto end = Filtered(cluster, incident, effects)) return *end;
+  if (const auto end = Duplicate(cluster, incident, key, origin, now, effects)) return *end;
+  if (const auto end = BreakerDropped(cluster, incident, effects)) return *end;
+  if (const auto end = Rejected(index, incident, now, effects)) return *end;
+  return Queue(index, std::move(incident), key, now, effects);
+}
+
+void Scheduler::OnInvalidEvent(ClusterIndex index, const std::string& reason,
+                               std::optional<Severity> severity) {
+  ClusterCounters& counters = clusters_.at(index).counters;
+  ++counters.received[severity ? static_cast<std::size_t>(*severity) : kUnknownSeverity];
+  ++counters.invalid[reason];
+}
+
+std::optional<Scheduler::Admission> Scheduler::Filtered(Cluster& cluster, const Incident& incident,
+                                                        Effects& effects) {
+  const auto reason = cluster.filter.Rejects(incident.event);
+  if (!reason) return std::nullopt;
+  ++cluster.counters.filtered[std::string(*reason)];
+  effects.push_back(EventFiltered{EventId(incident), incident.event, std::string(*reason),
+                                  cluster.filter.threshold()});
+  return Admission{Admission::Result::kFiltered, std::string(*reason), {}};
+}
+
+std::optional<Scheduler::Admission> Scheduler::Duplicate(Cluster& cluster, const Incident& incident,
+                                                         const std::string& key, Origin origin,
+                                                         const Instant& now, Effects& effects) {
+  const auto duplicate = dedup_.OnEvent(key, now.mono);
+  if (!duplicate) return std::nullopt;
+  const Severity severity = incident.event.severity;
+  if (!duplicate->open && severity > duplicate->level && origin == Origin::kLive) {
+    effects.push_back(EventEscalated{duplicate->incident_id, duplicate->level});
+    return std::nullopt;
+  }
+  IncidentRecord* record = incidents_.Find(duplicate->incident_id);
+  const IncidentState state = record != nullptr ? record->state : IncidentState::kFinished;
+  if (state == IncidentState::kQueued) Merge(*record, incident.event, effects);
+  ++cluster.counters.filtered["duplicate"];
+  effects.push_back(EventFiltered{EventId(incident), incident.event, "duplicate",
+                                  cluster.filter.threshold(), duplicate->incident_id, state,
+                                  record != nullptr ? record->status : "", duplicate->taken_for});
+  return Admission{Admission::Result::kFiltered, "duplicate", duplicate->incident_id};
+}
+
+void Scheduler::Merge(IncidentRecord& record, const FaultEvent& event, Effects& effects) {
+  Incident& incident = record.incident;
+  ++incident.occurrences;
+  incident.last_seen = std::max(incident.last_seen, event.received_at);
+  if (event.severity <= incident.event.severity) return;
+  incident.event.severity = event.severity;
+  if (PriorityOf(event.severity) == Priority::kCritical) {
+    record.place = waiting_.Raise(record.cluster, record.place);
+  }
+  // How often it came is told with the next change: it is not worth a commit for every repeat.
+  effects.push_back(ChangeOf(record));
+}
+
+std::optional<Scheduler::Admission> Scheduler::BreakerDropped(Cluster& cluster,
+                                                              const Incident& incident,
+                                                              Effects& effects) {
+  if (breaker_.state() != CircuitBreaker::State::kOpen) return std::nullopt;
+  if (options_.breaker_policy == BreakerPolicy::kHold) return std::nullopt;
+  ++cluster.counters.breaker_dropped;
+  effects.push_back(EventBreakerDropped{EventId(incident), incident.event});
+  return Admission{Admission::Result::kBreakerDropped, "circuit_breaker", {}};
+}
+
+std::optional<Scheduler::Admission> Scheduler::Rejected(ClusterIndex index,
+                                                        const Incident& newcomer,
+                                                        const Instant& now, Effects& effects) {
+  const bool own_full = waiting_.Of(index).size() >= options_.cluster_queue_size;
+  if (!own_full && waiting_.size() < options_.global_queue_size) return std::nullopt;
+  // One victim is enough: a requeue may exceed the bounds, but it does not raise them.
+  const ClusterIndex full = own_full ? index : waiting_.Longest(index);
+  const std::size_t depth = waiting_.Of(full).size();
+  const std::size_t waiting = waiting_.size();
+  std::optional<ClusterQueue::Entry> victim;
+  if (options_.overflow_policy == OverflowPolicy::kDropOldest) {
+    victim = waiting_.PopVictim(full, PriorityOf(newcomer.event.severity));
+  }
+  if (!victim) {
+    Cluster& cluster = clusters_[index];
+    ++cluster.counters.rejected;
+    effects.push_back(QueueOverflowed{EventId(newcomer), cluster.name, waiting_.Of(index).size(),
+                                      waiting_.size(), true});
+    return Admission{Admission::Result::kRejected, "overflow", {}};
+  }
+  IncidentRecord& evicted = *incidents_.Find(victim->incident_id);
+  ++clusters_[full].counters.evicted["overflow"];
+  effects.push_back(
+      QueueOverflowed{EventId(evicted.incident), clusters_[full].name, depth, waiting});
+  Finish(evicted, "evicted", "overflow", now, effects);
+  return std::nullopt;
+}
+
+Scheduler::Admission Scheduler::Queue(ClusterIndex index, Incident incident, const std::string& key,
+                                      const Instant& now, Effects& effects) {
+  IncidentRecord accepted;
+  accepted.incident = std::move(incident);
+  accepted.cluster = index;
+  accepted.received_mono = now.mono;
+  accepted.since = now.wall;
+  IncidentRecord& record = incidents_.Add(std::move(accepted));
+  const std::string id = record.incident.id;
+  record.place =
+      waiting_.PushBack(index, PriorityOf(record.incident.event.severity), {id, now.mono});
+  dedup_.OnQueued(key, id, now.mono);
+  ++clusters_[index].counters.queued;
+  Persist added = ChangeOf(record);
+  added.change.added = record.incident;
+  effects.push_back(std::move(added));
+  effects.push_back(EventQueued{record.incident, waiting_.Of(index).size()});
+  ArmSweep(now);
+  TakeTurn(index);
+  Dispatch(now, effects);
+  return {Admission::Result::kQueued, {}, id};
+}
+
+// --- leases: which cluster is next ---------------------------------------------------------------
+
+void Scheduler::Dispatch(const Instant& now, Effects& effects) {
+  rate_.Forget(now.mono);
+  leases_.ResumeOffers(now.mono);
+  while (!turns_.empty() && WhyNothingIsLeased(now.mono) == WaitReason::kNone) {
+    const ClusterIndex index = turns_.front();
+    turns_.pop_front();
+    clusters_[index].in_turn = false;
+    if (Eligible(index)) LeaseNext(index, now, effects);
+    TakeTurn(index);
+  }
+}
+
+void Scheduler::TakeTurn(ClusterIndex index) {
+  Cluster& cluster = clusters_[index];
+  if (cluster.in_turn || !Eligible(index)) return;
+  cluster.in_turn = true;
+  turns_.push_back(index);
+}
+
+bool Scheduler::Eligible(ClusterIndex index) const {
+  return !waiting_.Of(index).empty() && clusters_[index].leased < options_.max_agents_per_cluster;
+}
+
+Scheduler::WaitReason Scheduler::WhyNothingIsLeased(MonoTime now) const {
+  if (draining_) return WaitReason::kDraining;
+  if (breaker_.state() == CircuitBreaker::State::kOpen) return WaitReason::kBreakerOpen;
+  if (!breaker_.AdmitsLease()) return WaitReason::kBreakerProbing;
+  if (leases_.leases().size() >= options_.max_concurrent_agents) return WaitReason::kAllBusy;
+  if (const auto next = rate_.NextDeadline(); next && now < *next)
+    return WaitReason::kHourlyRunLimit;
+  if (leases_.LeastLoaded() != nullptr) return WaitReason::kNone;
+  bool attached = false;
+  bool slowed = false;  // an executor that has a free slot
+  for (const auto& [id, executor] : leases_.executors()) {
+    if (!executor.attached() || executor.draining) continue;
+    attached = true;
+    const bool has_slot =
+        executor.credits > executor.offers && executor.leases.size() < executor.slots;
+    slowed = slowed || (has_slot && executor.next_offer);
+  }
+  return slowed     ? WaitReason::kOffersDelayed
+         : attached ? WaitReason::kNoFreeSlot
+                    : WaitReason::kNoExecutor;
+}
+
+Scheduler::WaitReason Scheduler::WhyNotLeased(ClusterIndex cluster, MonoTime now) const {
+  const WaitReason of_all = WhyNothingIsLeased(now);
+  const bool busy = clusters_[cluster].leased >= options_.max_agents_per_cluster;
+  return of_all == WaitReason::kNone && busy ? WaitReason::kClusterBusy : of_all;
+}
+
+void Scheduler::LeaseNext(ClusterIndex index, const Instant& now, Effects& effects) {
+  Cluster& cluster = clusters_[index];
+  std::optional<ClusterQueue::Entry> next = waiting_.PopFront(index);
+  // Between two sweeps an over-age incident may still stand in the queue: it is never leased, and
+  // does not cost its cluster the turn.
+  while (next && now.mono - next->waiting_since >= options_.max_queue_age) {
+    Expire(*next, now, effects);
+    next = waiting_.PopFront(index);
+  }
+  if (!next) return;
+  IncidentRecord& record = *incidents_.Find(next->incident_id);
+  const LeaseTable::Executor& executor = *leases_.LeastLoaded();
+  const Lease lease{record.incident.id, ++record.attempt};
+  record.waited = now.mono - next->waiting_since;
+  record.state = IncidentState::kOffered;
+  record.since = record.leased_at = now.wall;
+  record.started = false;
+  record.offered_at = now.mono;
+  record.generation = breaker_.OnLeased();
+  record.outcome.reset();  // of an attempt before
+  record.executor_id = executor.id;
+  rate_.Begin(now.mono);
+  leases_.Offer(executor, lease, now.mono);
+  ++cluster.leased;
+  ++cluster.counters.dequeued;
+  effects.push_back(ChangeOf(record));
+  effects.push_back(ToExecutor{executor.stream, dispatch::Offer{lease, record.incident}});
+  effects.push_back(IncidentLeased{lease, cluster.name, executor.id});
+}
+
+// --- executors -----------------------------------------------------------------------------------
 
 void Scheduler::OnHello(StreamId stream, const dispatch::Hello& hello, const Instant& now,
                         Effects& effects) {
@@ -181,8 +488,6 @@ void Scheduler::Detach(StreamId stream, const Instant& now, Effects& effects) {
   for (const Lease& lease : untaken) Lost(lease, "lost", now, effects);
 }
 
-// --- time -----------------------------------------------------------------------------------
-
 void Scheduler::DetachSilent(const Instant& now, Effects& effects) {
   for (const StreamId stream : leases_.SilentBy(now.mono)) {
     const LeaseTable::Executor& executor = *leases_.OfStream(stream);
@@ -191,6 +496,113 @@ void Scheduler::DetachSilent(const Instant& now, Effects& effects) {
     Detach(stream, now, effects);
   }
 }
+
+// --- the end of a lease --------------------------------------------------------------------------
+
+void Scheduler::Lost(const Lease& lease, const std::string& reason, const Instant& now,
+                     Effects& effects) {
+  IncidentRecord& record = *incidents_.Find(lease.incident_id);
+  EndLease(record, false, std::nullopt, now, effects);
+  GiveBack(record, CountLost(record), reason, now, effects);
+}
+
+void Scheduler::EndLease(IncidentRecord& record, bool ran, std::optional<RunStatus> status,
+                         const Instant& now, Effects& effects) {
+  leases_.Release(record.incident.id);
+  --clusters_[record.cluster].leased;
+  record.started = record.started || ran;
+  record.ever_started = record.ever_started || record.started;
+  if (record.started) {
+    record.unstarted = 0;
+  } else {
+    rate_.Withdraw(record.offered_at);
+  }
+  if (breaker_.OnLeaseEnded(record.generation, status, now.mono)) TellBreaker(effects);
+  TakeTurn(record.cluster);
+}
+
+// A run that ended may have told of its start only by its end.
+bool Scheduler::Ran(const Outcome& outcome) {
+  return outcome.started || outcome.status == RunStatus::kSuccess ||
+         outcome.status == RunStatus::kFailure || outcome.status == RunStatus::kTimeout;
+}
+
+bool Scheduler::CountLost(IncidentRecord& record) const {
+  return record.started ? ++record.lost >= options_.max_attempts
+                        : ++record.unstarted >= options_.max_unstarted;
+}
+
+bool Scheduler::CountInterrupted(IncidentRecord& record) const {
+  return record.started ? ++record.interrupted >= options_.max_interruptions
+                        : ++record.unstarted >= options_.max_unstarted;
+}
+
+void Scheduler::GiveBack(IncidentRecord& record, bool last, const std::string& reason,
+                         const Instant& now, Effects& effects) {
+  if (record.cancel_requested) {
+    Finish(record, kCancelled, kCancelled, now, effects);
+  } else if (last) {
+    Finish(record, "failure", "attempts_exhausted", now, effects);
+  } else {
+    Requeue(record, reason, now, effects);
+  }
+}
+
+void Scheduler::Requeue(IncidentRecord& record, const std::string& reason, const Instant& now,
+                        Effects& effects) {
+  Cluster& cluster = clusters_[record.cluster];
+  record.state = IncidentState::kQueued;
+  record.since = now.wall;
+  record.place = waiting_.PushFront(record.cluster, PriorityOf(record.incident.event.severity),
+                                    {record.incident.id, now.mono - record.waited});
+  ++cluster.counters.requeued;
+  ArmSweep(now);
+  effects.push_back(ChangeOf(record));
+  effects.push_back(IncidentRequeued{
+      {record.incident.id, record.attempt}, cluster.name, record.executor_id, reason});
+  TakeTurn(record.cluster);
+}
+
+// --- the end of an incident ----------------------------------------------------------------------
+
+void Scheduler::Expire(const ClusterQueue::Entry& entry, const Instant& now, Effects& effects) {
+  IncidentRecord& record = *incidents_.Find(entry.incident_id);
+  ++clusters_[record.cluster].counters.expired;
+  effects.push_back(EventExpired{record.incident, now.mono - entry.waiting_since});
+  Finish(record, "expired", "max_queue_age", now, effects);
+}
+
+void Scheduler::Finish(IncidentRecord& record, const std::string& status, const std::string& reason,
+                       const Instant& now, Effects& effects) {
+  Cluster& cluster = clusters_[record.cluster];
+  ++cluster.counters.finished[status];
+  const std::string& id = record.incident.id;
+  const std::string key = DedupKeyOf(options_.dedup_key, record.incident.event);
+  const bool held = record.state != IncidentState::kQueued;
+  record.since = now.wall;
+  incidents_.Finish(record, status, reason);
+  if (EndedAsRun(record)) {
+    dedup_.OnRunEnded(key, id, record.incident.event.severity, now.mono);
+  } else {
+    dedup_.OnDropped(key, id);
+  }
+  effects.push_back(IncidentFinished{{id, record.attempt},
+                                     cluster.name,
+                                     record.executor_id,
+                                     status,
+                                     reason,
+                                     held && record.started,
+                                     record.outcome ? record.outcome->exit_code : std::nullopt});
+  effects.push_back(ChangeOf(record));
+}
+
+// What was cancelled before any agent started was not investigated.
+bool Scheduler::EndedAsRun(const IncidentProgress& progress) {
+  const auto status = ParseRunStatus(progress.status);
+  return status && (*status != RunStatus::kCancelled || progress.ever_started);
+}
+
+// --- time ----------------------------------------------------------------------------------------
 
 void Scheduler::OnTimer(const Instant& now, Effects& effects) {
   DetachSilent(now, effects);
@@ -242,7 +654,7 @@ std::optional<MonoTime> Scheduler::NextDeadline() const {
   return next;
 }
 
-// --- drain ----------------------------------------------------------------------------------
+// --- drain ---------------------------------------------------------------------------------------
 
 void Scheduler::BeginDrain(Effects& effects) {
   draining_ = true;
@@ -277,172 +689,75 @@ Duration Scheduler::LargestStopBudget() const {
   return largest;
 }
 
-// --- the ways of an incident ----------------------------------------------------------------
+// --- operators -----------------------------------------------------------------------------------
 
-void Scheduler::Lost(const Lease& lease, const std::string& reason, const Instant& now,
-                     Effects& effects) {
-  IncidentRecord& record = *incidents_.Find(lease.incident_id);
-  EndLease(record, false, std::nullopt, now, effects);
-  GiveBack(record, CountLost(record), reason, now, effects);
-}
-
-void Scheduler::GiveBack(IncidentRecord& record, bool last, const std::string& reason,
-                         const Instant& now, Effects& effects) {
-  if (record.cancel_requested) {
-    Finish(record, kCancelled, kCancelled, now, effects);
-  } else if (last) {
-    Finish(record, "failure", "attempts_exhausted", now, effects);
-  } else {
-    Requeue(record, reason, now, effects);
+Scheduler::Cancelled Scheduler::Cancel(const std::string& incident_id, const Instant& now,
+                                       Effects& effects) {
+  IncidentRecord* record = incidents_.Find(incident_id);
+  if (record == nullptr) return Cancelled::kUnknown;
+  if (record->state == IncidentState::kFinished) return Cancelled::kEndedBefore;
+  if (record->state == IncidentState::kQueued) {
+    waiting_.Take(record->cluster, record->place);
+    ++clusters_[record->cluster].counters.evicted[kCancelled];
+    Finish(*record, kCancelled, kCancelled, now, effects);
+    return Cancelled::kEnded;
   }
+  record->cancel_requested = true;
+  effects.push_back(ChangeOf(*record));
+  const Lease lease{incident_id, record->attempt};
+  const LeaseTable::Executor& executor = leases_.executors().at(record->executor_id);
+  // One that is away is told when it says that it still runs it.
+  if (executor.attached())
+    effects.push_back(ToExecutor{executor.stream, dispatch::Cancel{lease, kCancelled}});
+  return Cancelled::kStopping;
 }
 
-void Scheduler::EndLease(IncidentRecord& record, bool ran, std::optional<RunStatus> status,
-                         const Instant& now, Effects& effects) {
-  leases_.Release(record.incident.id);
-  --clusters_[record.cluster].leased;
-  record.started = record.started || ran;
-  record.ever_started = record.ever_started || record.started;
-  if (record.started) {
-    record.unstarted = 0;
-  } else {
-    rate_.Withdraw(record.offered_at);
+Scheduler::Rerun Scheduler::RerunIncident(const std::string& incident_id, const Instant& now,
+                                          Effects& effects) {
+  using Result = Rerun::Result;
+  const IncidentRecord* const earlier = incidents_.Find(incident_id);
+  if (earlier == nullptr) return {.result = Result::kUnknown};
+  if (earlier->state != IncidentState::kFinished) {
+    return {.result = Result::kNotEnded, .state = earlier->state};
   }
-  if (breaker_.OnLeaseEnded(record.generation, status, now.mono)) TellBreaker(effects);
-  TakeTurn(record.cluster);
-}
-
-void Scheduler::Requeue(IncidentRecord& record, const std::string& reason, const Instant& now,
-                        Effects& effects) {
-  Cluster& cluster = clusters_[record.cluster];
-  record.state = IncidentState::kQueued;
-  record.since = now.wall;
-  record.place = waiting_.PushFront(record.cluster, PriorityOf(record.incident.event.severity),
-                                    {record.incident.id, now.mono - record.waited});
-  ++cluster.counters.requeued;
-  ArmSweep(now);
-  effects.push_back(ChangeOf(record));
-  effects.push_back(IncidentRequeued{
-      {record.incident.id, record.attempt}, cluster.name, record.executor_id, reason});
-  TakeTurn(record.cluster);
-}
-
-void Scheduler::Finish(IncidentRecord& record, const std::string& status, const std::string& reason,
-                       const Instant& now, Effects& effects) {
-  Cluster& cluster = clusters_[record.cluster];
-  ++cluster.counters.finished[status];
-  const std::string& id = record.incident.id;
-  const std::string key = DedupKeyOf(options_.dedup_key, record.incident.event);
-  const bool held = record.state != IncidentState::kQueued;
-  record.since = now.wall;
-  incidents_.Finish(record, status, reason);
-  if (EndedAsRun(record)) {
-    dedup_.OnRunEnded(key, id, record.incident.event.severity, now.mono);
-  } else {
-    dedup_.OnDropped(key, id);
+  const ClusterIndex index = earlier->cluster;
+  Cluster& cluster = clusters_[index];
+  if (!cluster.configured) return {.result = Result::kNotConfigured};
+  const std::string key = DedupKeyOf(options_.dedup_key, earlier->incident.event);
+  if (const std::string* open = dedup_.Open(key)) {
+    return {.result = Result::kOpenElsewhere, .incident_id = *open};
   }
-  effects.push_back(IncidentFinished{{id, record.attempt},
-                                     cluster.name,
-                                     record.executor_id,
-                                     status,
-                                     reason,
-                                     held && record.started,
-                                     record.outcome ? record.outcome->exit_code : std::nullopt});
-  effects.push_back(ChangeOf(record));
+
+  // A copy: the earlier one may be forgotten when another has to make room.
+  Incident incident{.id = new_id_(now.wall),
+                    .event = earlier->incident.event,
+                    .last_seen = now.wall,
+                    .rerun_of = incident_id};
+  incident.event.received_at = now.wall;
+  ++cluster.counters.received[static_cast<std::size_t>(incident.event.severity)];
+  effects.push_back(EventReceived{EventId(incident), incident.event});
+  if (Rejected(index, incident, now, effects)) return {.result = Result::kRejected};
+  return {.result = Result::kQueued,
+          .incident_id = Queue(index, std::move(incident), key, now, effects).incident_id};
 }
 
-void Scheduler::Expire(const ClusterQueue::Entry& entry, const Instant& now, Effects& effects) {
-  IncidentRecord& record = *incidents_.Find(entry.incident_id);
-  ++clusters_[record.cluster].counters.expired;
-  effects.push_back(EventExpired{record.incident, now.mono - entry.waiting_since});
-  Finish(record, "expired", "max_queue_age", now, effects);
+void Scheduler::ResetBreaker(const Instant& now, Effects& effects) {
+  if (breaker_.Reset()) TellBreaker(effects);
+  Dispatch(now, effects);
+}
+
+// --- effects -------------------------------------------------------------------------------------
+
+// What the journal is told of a change of the record.
+Persist Scheduler::ChangeOf(const IncidentRecord& record) {
+  const Incident& incident = record.incident;
+  const IncidentProgress& progress = record;
+  return {{incident.id, std::nullopt, progress, incident.occurrences, incident.event.severity,
+           incident.last_seen}};
 }
 
 void Scheduler::TellBreaker(Effects& effects) const {
   effects.push_back(BreakerChanged{breaker_.state(), breaker_.failures()});
-}
-
-// --- whose turn it is -----------------------------------------------------------------------
-
-bool Scheduler::Eligible(ClusterIndex index) const {
-  return !waiting_.Of(index).empty() && clusters_[index].leased < options_.max_agents_per_cluster;
-}
-
-void Scheduler::TakeTurn(ClusterIndex index) {
-  Cluster& cluster = clusters_[index];
-  if (cluster.in_turn || !Eligible(index)) return;
-  cluster.in_turn = true;
-  turns_.push_back(index);
-}
-
-Scheduler::WaitReason Scheduler::WhyNothingIsLeased(MonoTime now) const {
-  if (draining_) return WaitReason::kDraining;
-  if (breaker_.state() == CircuitBreaker::State::kOpen) return WaitReason::kBreakerOpen;
-  if (!breaker_.AdmitsLease()) return WaitReason::kBreakerProbing;
-  if (leases_.leases().size() >= options_.max_concurrent_agents) return WaitReason::kAllBusy;
-  if (const auto next = rate_.NextDeadline(); next && now < *next)
-    return WaitReason::kHourlyRunLimit;
-  if (leases_.LeastLoaded() != nullptr) return WaitReason::kNone;
-  bool attached = false;
-  bool slowed = false;  // an executor that has a free slot
-  for (const auto& [id, executor] : leases_.executors()) {
-    if (!executor.attached() || executor.draining) continue;
-    attached = true;
-    const bool has_slot =
-        executor.credits > executor.offers && executor.leases.size() < executor.slots;
-    slowed = slowed || (has_slot && executor.next_offer);
-  }
-  return slowed     ? WaitReason::kOffersDelayed
-         : attached ? WaitReason::kNoFreeSlot
-                    : WaitReason::kNoExecutor;
-}
-
-Scheduler::WaitReason Scheduler::WhyNotLeased(ClusterIndex cluster, MonoTime now) const {
-  const WaitReason of_all = WhyNothingIsLeased(now);
-  const bool busy = clusters_[cluster].leased >= options_.max_agents_per_cluster;
-  return of_all == WaitReason::kNone && busy ? WaitReason::kClusterBusy : of_all;
-}
-
-void Scheduler::Dispatch(const Instant& now, Effects& effects) {
-  rate_.Forget(now.mono);
-  leases_.ResumeOffers(now.mono);
-  while (!turns_.empty() && WhyNothingIsLeased(now.mono) == WaitReason::kNone) {
-    const ClusterIndex index = turns_.front();
-    turns_.pop_front();
-    clusters_[index].in_turn = false;
-    if (Eligible(index)) LeaseNext(index, now, effects);
-    TakeTurn(index);
-  }
-}
-
-void Scheduler::LeaseNext(ClusterIndex index, const Instant& now, Effects& effects) {
-  Cluster& cluster = clusters_[index];
-  std::optional<ClusterQueue::Entry> next = waiting_.PopFront(index);
-  // Between two sweeps an over-age incident may still stand in the queue: it is never leased, and
-  // does not cost its cluster the turn.
-  while (next && now.mono - next->waiting_since >= options_.max_queue_age) {
-    Expire(*next, now, effects);
-    next = waiting_.PopFront(index);
-  }
-  if (!next) return;
-  IncidentRecord& record = *incidents_.Find(next->incident_id);
-  const LeaseTable::Executor& executor = *leases_.LeastLoaded();
-  const Lease lease{record.incident.id, ++record.attempt};
-  record.waited = now.mono - next->waiting_since;
-  record.state = IncidentState::kOffered;
-  record.since = record.leased_at = now.wall;
-  record.started = false;
-  record.offered_at = now.mono;
-  record.generation = breaker_.OnLeased();
-  record.outcome.reset();  // of an attempt before
-  record.executor_id = executor.id;
-  rate_.Begin(now.mono);
-  leases_.Offer(executor, lease, now.mono);
-  ++cluster.leased;
-  ++cluster.counters.dequeued;
-  effects.push_back(ChangeOf(record));
-  effects.push_back(ToExecutor{executor.stream, dispatch::Offer{lease, record.incident}});
-  effects.push_back(IncidentLeased{lease, cluster.name, executor.id});
 }
 
 }  // namespace runner::ingest

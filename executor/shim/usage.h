@@ -10,8 +10,8 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 
+#include "common/base/seen_links.h"
 #include "common/base/unique_fd.h"
-#include "executor/workspace/tree_size.h"
 
 namespace runner::executor {
 

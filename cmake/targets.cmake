@@ -17,15 +17,6 @@ function(runner_warnings target)
   endif()
 endfunction()
 
-# What only tests are made of: its sources are compiled ten at a time, as one. Nearly all of what a
-# test file takes, 10 to 25 seconds, goes to gmock, gRPC, nlohmann and the standard library; each
-# more in the same unit takes 2. Ten of the end-to-end tests take 40 seconds and 1 GB. The price:
-# the files of one program share one anonymous namespace. scripts/tidy has this off and so sees that
-# each compiles by itself. Products are not compiled so: what a file keeps to itself stays so.
-function(runner_unity target)
-  set_target_properties(${target} PROPERTIES UNITY_BUILD ${RUNNER_UNITY} UNITY_BUILD_BATCH_SIZE 10)
-endfunction()
-
 # The folders and libraries that a room uses, as targets: ingest/core is runner_ingest_core.
 function(runner_targets uses out)
   set(targets "")
@@ -79,6 +70,13 @@ function(runner_program name folder)
   runner_note_room(${folder} "${arg_USES}")
 endfunction()
 
+# The product is optimised for the sanitizers. Optimising test cases only takes time, half of it.
+function(runner_test_compilation target)
+  if(RUNNER_SANITIZE)
+    target_compile_options(${target} PRIVATE -O0)
+  endif()
+endfunction()
+
 # runner_test(name SOURCES a.cc ... LINKS lib ... [TIMEOUT seconds] [LABEL label] [SERIAL])
 # One test program; each of its cases is a ctest of its own with a time limit, since a deadlock
 # fails nothing by itself. SERIAL: each runs while nothing else does.
@@ -97,12 +95,8 @@ function(runner_test name)
   target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR})
   target_link_libraries(${name} PRIVATE ${arg_LINKS} GTest::gmock GTest::gtest_main)
   runner_warnings(${name})
-  runner_unity(${name})
-  if(RUNNER_SANITIZE)
-    # What is tested is optimised; optimising the cases themselves only takes compile time, half of
-    # it.
-    target_compile_options(${name} PRIVATE -O0)
-  endif()
+  runner_test_compilation(${name})
+  target_precompile_headers(${name} REUSE_FROM runner_test_headers)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
   include(GoogleTest)
   gtest_discover_tests(${name} TEST_PREFIX "${RUNNER_TEST_PREFIX}${arg_LABEL}."
@@ -132,7 +126,6 @@ function(runner_fuzzer name)
   target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR})
   target_link_libraries(${target} PRIVATE ${arg_LINKS})
   runner_warnings(${target})
-  runner_unity(${target})
   set_target_properties(${target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/fuzz)
   set(corpus ${PROJECT_SOURCE_DIR}/tests/corpus/${name})
   if(RUNNER_FUZZ)

@@ -12,6 +12,8 @@
 #include "common/observability/http_server.h"
 #include "common/observability/log_queue.h"
 #include "common/observability/log_throttle.h"
+#include "common/observability/metrics.h"
+#include "common/observability/process_metrics.h"
 #include "common/rpc/grpc_endpoint.h"
 #include "common/rpc/tls_credentials.h"
 #include "common/rpc/token_auth.h"
@@ -53,7 +55,6 @@ int Run(const ExecutorConfig& config, const ConfigTable& table) {
   GrpcIngestChannel channel(options.ingest_address, {token_auth, tls.get()}, event_loop);
   ExecutorLoop loop(options, agent, channel, event_loop, logger);
   AdminService admin(event_loop, loop, token_auth);
-  const MonoTime started = clock.Now().mono;
   const auto on_error = [&](std::string_view path, std::string_view what) {
     logger.Error("Request failed", {{"path", path}, {"error", what}});
   };
@@ -65,15 +66,15 @@ int Run(const ExecutorConfig& config, const ConfigTable& table) {
   };
   GrpcEndpoint grpc(config.common.grpc_listen, {&admin}, tls ? tls->ForServer() : nullptr,
                     {.on_closed = on_closed});
-  HttpServer metrics({.bind_address = config.common.bind_address,
-                      .port = config.common.metrics_port,
-                      .option = "--metrics-port"},
-                     {{"/metrics",
-                       [&](const HttpRequest&) {
-                         return HttpResponse{200, std::string(MetricsPage::kContentType),
-                                             ScrapeExecutor(event_loop, loop, started, logger)};
-                       }}},
-                     on_error);
+  const ProgramMetrics program_metrics("executor", clock, logger);
+  const ProcessMetrics process_metrics;
+  const ExecutorMetrics executor_metrics(event_loop, loop);
+  HttpServer metrics(
+      {.bind_address = config.common.bind_address,
+       .port = config.common.metrics_port,
+       .option = "--metrics-port"},
+      {{"/metrics", MetricsHandler({&program_metrics, &process_metrics, &executor_metrics})}},
+      on_error);
   HttpServer health({.bind_address = config.common.bind_address,
                      .port = config.common.health_port,
                      .option = "--health-port"},

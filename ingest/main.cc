@@ -13,6 +13,8 @@
 #include "common/observability/health.h"
 #include "common/observability/http_server.h"
 #include "common/observability/log_queue.h"
+#include "common/observability/metrics.h"
+#include "common/observability/process_metrics.h"
 #include "common/rpc/grpc_endpoint.h"
 #include "common/rpc/tls_credentials.h"
 #include "common/rpc/token_auth.h"
@@ -117,7 +119,6 @@ void Run(const IngestConfig& config, const ConfigTable& table, const ConfigWatch
                          CheckDescriptors(descriptors, clusters.size(), logger);
                        });
 
-  const MonoTime started = clock.Now().mono;
   const auto on_error = [&](std::string_view path, std::string_view what) {
     logger.Error("Request failed", {{"path", path}, {"error", what}});
   };
@@ -133,16 +134,15 @@ void Run(const IngestConfig& config, const ConfigTable& table, const ConfigWatch
   GrpcEndpoint grpc(config.common.grpc_listen, {&dispatch, &admin},
                     tls ? tls->ForServer() : nullptr,
                     {.sessions = dispatch.sessions(), .on_closed = on_closed});
-  HttpServer metrics({.bind_address = config.common.bind_address,
-                      .port = config.common.metrics_port,
-                      .option = "--metrics-port"},
-                     {{"/metrics",
-                       [&](const runner::HttpRequest&) {
-                         return HttpResponse{
-                             200, std::string(MetricsPage::kContentType),
-                             ScrapeIngest(event_loop, loop, detail, started, logger)};
-                       }}},
-                     on_error);
+  const ProgramMetrics program_metrics("ingest", clock, logger);
+  const ProcessMetrics process_metrics;
+  const IngestMetrics ingest_metrics(event_loop, loop, detail);
+  HttpServer metrics(
+      {.bind_address = config.common.bind_address,
+       .port = config.common.metrics_port,
+       .option = "--metrics-port"},
+      {{"/metrics", MetricsHandler({&program_metrics, &process_metrics, &ingest_metrics})}},
+      on_error);
   HttpServer health(
       {.bind_address = config.common.bind_address,
        .port = config.common.health_port,

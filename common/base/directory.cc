@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-namespace runner::executor {
+namespace runner {
 namespace {
 
 constexpr int kDirectory = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
@@ -81,4 +81,4 @@ MovedAside MoveAside(int dir_fd, const std::string& name, const std::string& pre
   return {"", EEXIST};
 }
 
-}  // namespace runner::executor
+}  // namespace runner

@@ -8,7 +8,7 @@
 
 #include "common/base/open_beneath.h"
 
-namespace runner::executor {
+namespace runner {
 
 // Directories that an agent may change while they are looked at.
 
@@ -35,4 +35,4 @@ inline bool IsSameFile(const struct stat& a, const struct stat& b) {
   return a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
-}  // namespace runner::executor
+}  // namespace runner

@@ -10,7 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-namespace runner::executor {
+namespace runner {
 namespace {
 
 constexpr int kAlways = O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
@@ -56,4 +56,4 @@ OpenResult OpenBeneathByComponents(int dir_fd, const std::string& path, int flag
   }
 }
 
-}  // namespace runner::executor
+}  // namespace runner

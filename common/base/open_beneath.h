@@ -4,7 +4,7 @@
 
 #include "common/base/unique_fd.h"
 
-namespace runner::executor {
+namespace runner {
 
 // A descriptor, or why there is none.
 struct OpenResult {
@@ -21,4 +21,4 @@ OpenResult OpenBeneath(int dir_fd, const std::string& path, int flags);
 // The fallback of OpenBeneath. Exposed for tests.
 OpenResult OpenBeneathByComponents(int dir_fd, const std::string& path, int flags);
 
-}  // namespace runner::executor
+}  // namespace runner

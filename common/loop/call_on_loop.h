@@ -13,17 +13,14 @@
 
 namespace runner {
 
-// What a scrape waits for a busy loop: it is to be answered within a second.
-inline constexpr Duration kScrapePatience = std::chrono::milliseconds(800);
-
 // Runs `question` on the loop's thread and waits at most `timeout` for its answer: how the threads
 // of metrics, health and admin servers read state that belongs to a loop. Empty when the answer did
 // not come in time or never will; a question that throws throws here. What the question refers to
 // must outlive the loop, since it may run after the wait has ended. Never call it on the loop's own
 // thread.
 //
-//   const std::optional<Snapshot> now = CallOnLoop<Snapshot>(inbox, [&] { return book.Read(); },
-//   1s);
+//   const std::optional<Snapshot> now = CallOnLoop<Snapshot>(
+//       event_loop, [&] { return book.Read(); }, 1s);
 template <typename T>
 std::optional<T> CallOnLoop(EventLoop& event_loop,
                             std::type_identity_t<std::function<T()>> question, Duration timeout) {

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "common/observability/build_info.h"
+#include "common/observability/metrics.h"
 
 namespace runner {
 namespace {
@@ -69,55 +70,90 @@ std::optional<double> CountOpenFds() {
   return count;
 }
 
-// Infinity is told as the largest rlim_t, as other clients of Prometheus do.
+// Infinity is shown as the largest rlim_t, as other clients of Prometheus do.
 std::optional<double> ReadSoftLimit(__rlimit_resource_t resource) {
   rlimit limit{};
   if (::getrlimit(resource, &limit) != 0) return std::nullopt;
   return static_cast<double>(limit.rlim_cur);
 }
 
-}  // namespace
+// Everything that one scrape shows of the process; nothing where its source cannot be read.
+struct ProcessSample {
+  std::optional<ProcessStat> stat = ReadStat();
+  std::optional<double> open_fds = CountOpenFds();
+  std::optional<double> max_fds = ReadSoftLimit(RLIMIT_NOFILE);
+  std::optional<double> max_virtual_bytes = ReadSoftLimit(RLIMIT_AS);
+  std::optional<double> boot_time = ReadBootTime();
+};
 
-void AddProcessMetrics(MetricsPage& page) {
-  const auto gauge = [&page](std::string_view name, std::string_view help,
-                             std::optional<double> value) {
-    if (value) page.Gauge(MetricName::Bare(name), help, {}, *value);
+auto FromStat(double ProcessStat::* field) {
+  return [field](const ProcessSample& sample, MetricSeries& series) {
+    if (sample.stat) series.Add((*sample.stat).*field);
   };
-  const std::optional<ProcessStat> stat = ReadStat();
-  if (stat) {
-    page.Counter(MetricName::Bare("process_cpu_seconds_total"),
-                 "Total user and system CPU time spent in seconds.", {}, stat->cpu_seconds);
-  }
-  gauge("process_open_fds", "Number of open file descriptors.", CountOpenFds());
-  gauge("process_max_fds", "Maximum number of open file descriptors.",
-        ReadSoftLimit(RLIMIT_NOFILE));
-  if (stat) {
-    gauge("process_virtual_memory_bytes", "Virtual memory size in bytes.", stat->virtual_bytes);
-  }
-  gauge("process_virtual_memory_max_bytes", "Maximum amount of virtual memory available in bytes.",
-        ReadSoftLimit(RLIMIT_AS));
-  if (!stat) return;
-  gauge("process_resident_memory_bytes", "Resident memory size in bytes.", stat->resident_bytes);
-  if (const auto boot = ReadBootTime()) {
-    gauge("process_start_time_seconds", "Start time of the process since unix epoch in seconds.",
-          *boot + stat->start_ticks / TicksPerSecond());
-  }
-  gauge("process_threads", "Number of operating system threads in the process.", stat->threads);
 }
 
-void AddProgramMetrics(MetricsPage& page, std::string_view component, Duration uptime,
-                       std::uint64_t log_lines_dropped) {
-  const BuildInfo build = GetBuildInfo();
-  page.Gauge("build_info", "What this program was built from; always 1.",
-             {{"component", std::string(component)},
-              {"version", build.version},
-              {"git_commit", build.git_commit},
-              {"build_date", build.build_date}},
-             1);
-  page.Gauge("up", "1 while the program runs.", {}, 1);
-  page.Gauge("uptime_seconds", "Time since the program started.", {}, ToSeconds(uptime));
-  page.Counter("log_lines_dropped_total", "Log lines that were not written.", {},
-               static_cast<double>(log_lines_dropped));
+auto IfRead(std::optional<double> ProcessSample::* field) {
+  return [field](const ProcessSample& sample, MetricSeries& series) {
+    if (sample.*field) series.Add(*(sample.*field));
+  };
+}
+
+void AddStartTime(const ProcessSample& sample, MetricSeries& series) {
+  if (!sample.stat || !sample.boot_time) return;
+  series.Add(*sample.boot_time + sample.stat->start_ticks / TicksPerSecond());
+}
+
+}  // namespace
+
+std::vector<prometheus::MetricFamily> ProcessMetrics::Collect() const {
+  using enum prometheus::MetricType;
+  // The names and the words of the other client libraries.
+  static const std::vector<Metric<ProcessSample>> kTable = {
+      {Counter, "process_cpu_seconds_total", "Total user and system CPU time spent in seconds.",
+       FromStat(&ProcessStat::cpu_seconds)},
+      {Gauge, "process_open_fds", "Number of open file descriptors.",
+       IfRead(&ProcessSample::open_fds)},
+      {Gauge, "process_max_fds", "Maximum number of open file descriptors.",
+       IfRead(&ProcessSample::max_fds)},
+      {Gauge, "process_virtual_memory_bytes", "Virtual memory size in bytes.",
+       FromStat(&ProcessStat::virtual_bytes)},
+      {Gauge, "process_virtual_memory_max_bytes",
+       "Maximum amount of virtual memory available in bytes.",
+       IfRead(&ProcessSample::max_virtual_bytes)},
+      {Gauge, "process_resident_memory_bytes", "Resident memory size in bytes.",
+       FromStat(&ProcessStat::resident_bytes)},
+      {Gauge, "process_start_time_seconds",
+       "Start time of the process since unix epoch in seconds.", AddStartTime},
+      {Gauge, "process_threads", "Number of operating system threads in the process.",
+       FromStat(&ProcessStat::threads)},
+  };
+  return CollectMetrics(kTable, ProcessSample(), "");
+}
+
+std::vector<prometheus::MetricFamily> ProgramMetrics::Collect() const {
+  using enum prometheus::MetricType;
+  using Program = ProgramMetrics;
+  static const auto build = [](const Program& program, MetricSeries& series) {
+    const BuildInfo info = GetBuildInfo();
+    series.Add(1, {{"component", program.component_},
+                   {"version", info.version},
+                   {"git_commit", info.git_commit},
+                   {"build_date", info.build_date}});
+  };
+  static const std::vector<Metric<Program>> kTable = {
+      {Gauge, "build_info", "Version, commit and date of the build; always 1.", build},
+      {Gauge, "up", "1 while the program runs.",
+       [](const Program&, MetricSeries& series) { series.Add(1); }},
+      {Gauge, "uptime_seconds", "Seconds since the program started.",
+       [](const Program& program, MetricSeries& series) {
+         series.Add(ToSeconds(program.clock_.Now().mono - program.started_));
+       }},
+      {Counter, "log_lines_dropped_total", "Log lines dropped because stderr was not read.",
+       [](const Program& program, MetricSeries& series) {
+         series.Add(program.logger_.lines_dropped());
+       }},
+  };
+  return CollectMetrics(kTable, *this);
 }
 
 }  // namespace runner

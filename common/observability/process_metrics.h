@@ -1,20 +1,39 @@
 #pragma once
 
-#include <cstdint>
-#include <string_view>
+#include <string>
+#include <vector>
+
+#include <prometheus/collectable.h>
 
 #include "common/base/clock.h"
-#include "common/observability/metrics_page.h"
+#include "common/observability/logger.h"
 
 namespace runner {
 
-// Adds the standard process_* metrics of this process, read from /proc/self (proc(5)). What cannot
-// be read is left out.
-void AddProcessMetrics(MetricsPage& page);
+// The standard process_* metrics of this process, read from /proc/self (proc(5)). A family whose
+// source cannot be read has no series. Thread-safe.
+class ProcessMetrics final : public prometheus::Collectable {
+ public:
+  std::vector<prometheus::MetricFamily> Collect() const override;
+};
 
-// Adds build_info, up, uptime_seconds and log_lines_dropped_total of a program: component is
-// `ingest` or `executor`.
-void AddProgramMetrics(MetricsPage& page, std::string_view component, Duration uptime,
-                       std::uint64_t log_lines_dropped);
+// build_info, up, uptime_seconds and log_lines_dropped_total of a program. Thread-safe.
+class ProgramMetrics final : public prometheus::Collectable {
+ public:
+  // `component` is `ingest` or `executor`. The uptime counts from here. `clock` outlives this.
+  ProgramMetrics(std::string component, const Clock& clock, Logger logger)
+      : component_(std::move(component)),
+        clock_(clock),
+        logger_(std::move(logger)),
+        started_(clock.Now().mono) {}
+
+  std::vector<prometheus::MetricFamily> Collect() const override;
+
+ private:
+  const std::string component_;
+  const Clock& clock_;
+  const Logger logger_;
+  const MonoTime started_;
+};
 
 }  // namespace runner

@@ -1,10 +1,10 @@
 #pragma once
 
-#include <string>
+#include <vector>
+
+#include <prometheus/collectable.h>
 
 #include "common/loop/event_loop.h"
-#include "common/observability/logger.h"
-#include "common/observability/metrics_page.h"
 #include "executor/loop/executor_loop.h"
 
 namespace runner::executor {
@@ -16,11 +16,21 @@ struct MetricsSnapshot {
   bool tainted = false;
 };
 
-void AddExecutorMetrics(const MetricsSnapshot& snapshot, MetricsPage& page);
+std::vector<prometheus::MetricFamily> CollectExecutorMetrics(const MetricsSnapshot& snapshot);
 
-// The text of /metrics; any thread but the loop's. Throws std::runtime_error when the loop does not
-// answer within the time that a scrape has (kScrapePatience).
-std::string ScrapeExecutor(EventLoop& event_loop, const ExecutorLoop& loop, MonoTime started,
-                           const Logger& logger);
+// What the executor shows to a scrape. Collect: any thread but the loop's. It throws
+// std::runtime_error if the loop does not answer within kScrapeTimeout.
+class ExecutorMetrics final : public prometheus::Collectable {
+ public:
+  // `event_loop` and `loop` outlive this.
+  ExecutorMetrics(EventLoop& event_loop, const ExecutorLoop& loop)
+      : event_loop_(event_loop), loop_(loop) {}
+
+  std::vector<prometheus::MetricFamily> Collect() const override;
+
+ private:
+  EventLoop& event_loop_;
+  const ExecutorLoop& loop_;
+};
 
 }  // namespace runner::executor

@@ -5,9 +5,10 @@
 #include <string>
 #include <vector>
 
+#include <prometheus/collectable.h>
+
 #include "common/loop/event_loop.h"
-#include "common/observability/logger.h"
-#include "common/observability/metrics_page.h"
+#include "common/observability/metrics.h"
 #include "ingest/loop/ingest_loop.h"
 
 namespace runner::ingest {
@@ -19,7 +20,7 @@ enum class MetricsDetail {
 
 // The numbers of one scrape, copied from the loop in one piece.
 struct MetricsSnapshot {
-  // Of a cluster, or of all: sums, the earliest of what waits, the latest event.
+  // One cluster, or the sum of all: then with the oldest queued incident and the latest event.
   struct Cluster {
     std::string name;
     ClusterCounters counters;
@@ -53,12 +54,23 @@ struct MetricsSnapshot {
 // On the loop thread.
 MetricsSnapshot TakeSnapshot(const IngestLoop& loop, MetricsDetail detail, const Instant& now);
 
-void AddIngestMetrics(const MetricsSnapshot& snapshot, MetricsPage& page);
+std::vector<prometheus::MetricFamily> CollectIngestMetrics(const MetricsSnapshot& snapshot);
 
-// The text of /metrics; any thread but the loop's. Checks the invariants first, so that a scrape
-// that shows them broken says so. Throws std::runtime_error when the loop does not answer within
-// the time that a scrape has (kScrapePatience).
-std::string ScrapeIngest(EventLoop& event_loop, IngestLoop& loop, MetricsDetail detail,
-                         MonoTime started, const Logger& logger);
+// What ingest shows to a scrape. Collect: any thread but the loop's. It checks the invariants
+// first, so that a scrape that shows them broken counts that. It throws std::runtime_error if the
+// loop does not answer within kScrapeTimeout.
+class IngestMetrics final : public prometheus::Collectable {
+ public:
+  // `event_loop` and `loop` outlive this.
+  IngestMetrics(EventLoop& event_loop, IngestLoop& loop, MetricsDetail detail)
+      : event_loop_(event_loop), loop_(loop), detail_(detail) {}
+
+  std::vector<prometheus::MetricFamily> Collect() const override;
+
+ private:
+  EventLoop& event_loop_;
+  IngestLoop& loop_;
+  const MetricsDetail detail_;
+};
 
 }  // namespace runner::ingest

@@ -10,6 +10,7 @@
 #include <gtest/gtest.h>
 #include <prometheus/metric_family.h>
 
+#include "common/observability/metrics.h"
 #include "tests/unit/ingest/loop/loop_fixture.h"
 
 namespace runner::ingest {
@@ -71,11 +72,10 @@ class IngestMetricsTest : public ::testing::Test {
     event.received_at = house_.event_loop.Now().wall;
     return event;
   }
-  MetricsPage Page(MetricsDetail detail) {
-    MetricsPage page;
-    AddIngestMetrics(TakeSnapshot(house_.loop, detail, house_.event_loop.Now()), page);
-    return page;
+  std::vector<prometheus::MetricFamily> Families(MetricsDetail detail) {
+    return CollectIngestMetrics(TakeSnapshot(house_.loop, detail, house_.event_loop.Now()));
   }
+  std::string Text(MetricsDetail detail) { return MetricsText(Families(detail)); }
 
   LoopFixture house_{{"a", "b"}};
 };
@@ -101,12 +101,13 @@ std::map<std::string, double> Sums(const prometheus::MetricFamily& family) {
 
 TEST_F(IngestMetricsTest, SummedSeriesAreTheSumsOfThoseOfTheClusters) {
   LiveABit();
-  const MetricsPage apart = Page(MetricsDetail::kPerCluster);
-  const MetricsPage summed = Page(MetricsDetail::kSummed);
-  ASSERT_EQ(apart.Families().size(), summed.Families().size());
-  for (std::size_t i = 0; i < apart.Families().size(); ++i) {
-    const prometheus::MetricFamily& family = summed.Families()[i];
-    EXPECT_EQ(family.name, apart.Families()[i].name);
+  const auto apart = Families(MetricsDetail::kPerCluster);
+  const auto summed = Families(MetricsDetail::kSummed);
+  const std::string text = MetricsText(summed);
+  ASSERT_EQ(apart.size(), summed.size());
+  for (std::size_t i = 0; i < apart.size(); ++i) {
+    const prometheus::MetricFamily& family = summed[i];
+    EXPECT_EQ(family.name, apart[i].name);
     for (const auto& metric : family.metric) {
       for (const auto& label : metric.label) {
         if (label.name == "cluster") {
@@ -115,13 +116,12 @@ TEST_F(IngestMetricsTest, SummedSeriesAreTheSumsOfThoseOfTheClusters) {
       }
     }
     if (family.name.find("timestamp_seconds") != std::string::npos) continue;
-    EXPECT_EQ(Sums(family), Sums(apart.Families()[i])) << family.name;
+    EXPECT_EQ(Sums(family), Sums(apart[i])) << family.name;
   }
-  EXPECT_THAT(summed.Text(), HasSubstr("sse_connections_active{cluster=\"all\"} 1\n"));
-  EXPECT_THAT(summed.Text(),
-              HasSubstr("sse_connection_duration_seconds_count{cluster=\"all\"} 2\n"));
-  EXPECT_THAT(summed.Text(), HasSubstr("events_received_total{cluster=\"all\","));
-  EXPECT_THAT(summed.Text(), HasSubstr("incidents_finished_total{cluster=\"all\","));
+  EXPECT_THAT(text, HasSubstr("sse_connections_active{cluster=\"all\"} 1\n"));
+  EXPECT_THAT(text, HasSubstr("sse_connection_duration_seconds_count{cluster=\"all\"} 2\n"));
+  EXPECT_THAT(text, HasSubstr("events_received_total{cluster=\"all\","));
+  EXPECT_THAT(text, HasSubstr("incidents_finished_total{cluster=\"all\","));
 }
 
 TEST_F(IngestMetricsTest, OfAllTheOldestWaitsLongestAndTheLatestEventCounts) {
@@ -137,14 +137,14 @@ TEST_F(IngestMetricsTest, OfAllTheOldestWaitsLongestAndTheLatestEventCounts) {
 
 TEST_F(IngestMetricsTest, AClusterWhereNobodyWaitsDoesNotHideWhoDoes) {
   house_.Queue("one", 1);
-  const auto text = Page(MetricsDetail::kSummed).Text();
+  const auto text = Text(MetricsDetail::kSummed);
   EXPECT_THAT(text, Not(HasSubstr("queue_oldest_event_timestamp_seconds{cluster=\"all\"} 0\n")));
 }
 
 TEST_F(IngestMetricsTest, SeriesWithoutFurtherLabelsExistFromTheStart) {
   for (const auto& [detail, name] :
        {std::pair{MetricsDetail::kPerCluster, "b"}, {MetricsDetail::kSummed, "all"}}) {
-    const std::string text = Page(detail).Text();
+    const std::string text = Text(detail);
     for (const char* family :
          {"events_queued_total", "queue_depth", "queue_oldest_event_timestamp_seconds",
           "sse_connections_active", "sse_gap_seconds_total", "leases_expired_total"}) {
@@ -154,18 +154,17 @@ TEST_F(IngestMetricsTest, SeriesWithoutFurtherLabelsExistFromTheStart) {
 }
 
 TEST_F(IngestMetricsTest, TheJournalTellsOfItsTroubles) {
-  EXPECT_THAT(Page(MetricsDetail::kSummed).Text(), HasSubstr("journal_degraded 0\n"));
+  EXPECT_THAT(Text(MetricsDetail::kSummed), HasSubstr("journal_degraded 0\n"));
   house_.journal.is_degraded = true;
   house_.journal.errors = 3;
-  const std::string text = Page(MetricsDetail::kSummed).Text();
+  const std::string text = Text(MetricsDetail::kSummed);
   EXPECT_THAT(text, HasSubstr("journal_degraded 1\n"));
   EXPECT_THAT(text, HasSubstr("journal_write_errors_total 3\n"));
 }
 
 TEST_F(IngestMetricsTest, AScrapeOfALoopThatDoesNotAnswerFailsInsteadOfWaiting) {
-  EXPECT_THROW(ScrapeIngest(house_.event_loop, house_.loop, MetricsDetail::kPerCluster, MonoTime(),
-                            Logger(LogLevel::kInfo, LogFormat::kJson)),
-               std::runtime_error);
+  const IngestMetrics metrics(house_.event_loop, house_.loop, MetricsDetail::kPerCluster);
+  EXPECT_THROW(metrics.Collect(), std::runtime_error);
 }
 
 }  // namespace

@@ -1,0 +1,1 @@
+// Nothing: CMake compiles precompiled headers for a target with a source.

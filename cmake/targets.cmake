@@ -20,8 +20,7 @@ endfunction()
 # What only tests are made of: its sources are compiled ten at a time, as one. Nearly all of what a
 # test file takes, 10 to 25 seconds, goes to gmock, gRPC, nlohmann and the standard library; each
 # more in the same unit takes 2. Ten of the end-to-end tests take 40 seconds and 1 GB. The price:
-# the files of one program share one anonymous namespace. scripts/tidy has this off and so sees that
-# each compiles by itself. Products are not compiled so: what a file keeps to itself stays so.
+# the files of one program share one anonymous namespace. Products are not compiled so: what a file keeps to itself stays so.
 function(runner_unity target)
   set_target_properties(${target} PROPERTIES UNITY_BUILD ${RUNNER_UNITY} UNITY_BUILD_BATCH_SIZE 10)
 endfunction()

@@ -11,6 +11,7 @@
 #include <system_error>
 #include <vector>
 
+// NOLINTNEXTLINE(readability-redundant-declaration): in one unit with the target
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);
 
 namespace {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cerrno>
 #include <utility>
 
 #include <unistd.h>
@@ -26,8 +27,12 @@ class UniqueFd {
   [[nodiscard]] int Release() { return std::exchange(fd_, -1); }
   void Reset(int fd = -1) {
     const int old = std::exchange(fd_, fd);
+    if (old < 0) return;
+    // errno is that of the call that gave `fd`.
+    const int error = errno;
     // Linux frees the descriptor even when close(2) is interrupted: never close twice.
-    if (old >= 0) ::close(old);
+    ::close(old);
+    errno = error;
   }
 
  private:

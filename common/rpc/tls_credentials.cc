@@ -136,7 +136,9 @@ class TlsCredentials::State::Verifier final : public tls::ExternalCertificateVer
 
   bool Verify(tls::TlsCustomVerificationCheckRequest* request, std::function<void(grpc::Status)>,
               grpc::Status* status) override {
-    const auto text = [](grpc::string_ref part) { return std::string(part.data(), part.size()); };
+    const auto text = [](const grpc::string_ref& part) {
+      return std::string(part.data(), part.size());
+    };
     const auto refusal =
         WhyRefused({text(request->peer_cert()), text(request->peer_cert_full_chain())},
                    state_->authorities(), peer_, host_);

@@ -17,7 +17,7 @@ std::string Credentials(const std::string& token) { return std::string(kScheme) 
 
 // Takes as long for any two texts of one length: how much of a guess is right is not to be told by
 // the time.
-bool Same(const std::string& a, grpc::string_ref b) {
+bool Same(const std::string& a, const grpc::string_ref& b) {
   return a.size() == b.size() && ::CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
 }
 

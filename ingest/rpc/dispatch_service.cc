@@ -192,7 +192,7 @@ class DispatchService::Stream final
     service_.Exhausted(id_, peer_, why);
     CloseLocked({grpc::StatusCode::RESOURCE_EXHAUSTED, why});
   }
-  void PopLocked(std::deque<Outbound>::iterator one) REQUIRES(mutex_) {
+  void PopLocked(const std::deque<Outbound>::iterator& one) REQUIRES(mutex_) {
     outbound_bytes_ -= one->bytes;
     budget_->Give(id_, one->held);
     outbound_.erase(one);

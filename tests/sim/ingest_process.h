@@ -29,7 +29,7 @@ class IngestProcess final : private IngestPort,
   IngestProcess(Environment& env, Network& network, RunModel& runs, SimulatedJournal& journal,
                 ExternalObservations& observations, const ingest::SchedulerOptions& options,
                 std::function<std::string()> new_id, std::function<void()> exited);
-  ~IngestProcess();
+  ~IngestProcess() override;
   IngestProcess(const IngestProcess&) = delete;
   IngestProcess& operator=(const IngestProcess&) = delete;
 

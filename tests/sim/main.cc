@@ -68,7 +68,7 @@ bool SetValue(std::string_view option, std::string_view value, Arguments& argume
     return true;
   }
   if (option == "--least") {
-    arguments.least = *number;
+    arguments.least = number;
     return true;
   }
   arguments.options.steps = *number;

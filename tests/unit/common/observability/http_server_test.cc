@@ -240,11 +240,14 @@ TEST(HttpServerEndTest, StopsWhileClientsAreConnected) {
   UniqueFd silent;
   UniqueFd unread;
   {
-    const HttpServer server(
-        {},
-        {{"/large",
-          [](const HttpRequest&) { return HttpResponse{.body = std::string(50'000'000, 'x')}; }}},
-        nullptr);
+    const HttpServer server({},
+                            {{"/large",
+                              [](const HttpRequest&) {
+                                HttpResponse response;
+                                response.body.resize(50'000'000, 'x');
+                                return response;
+                              }}},
+                            nullptr);
     silent = ConnectTo(server.port());
     unread = ConnectTo(server.port());
     SendText(unread, "GET /large HTTP/1.1\r\nHost: x\r\n\r\n");

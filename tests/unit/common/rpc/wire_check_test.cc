@@ -101,7 +101,7 @@ int ExpectEveryFieldBounded(Messages messages) {
   int fields = 0;
   for (auto& message : messages) {
     EXPECT_EQ(WhyInvalid(message), std::nullopt) << message.ShortDebugString();
-    const auto valid = message;
+    const auto& valid = message;
     std::vector<std::string> names;
     auto scratch = message;
     ForEachUnbounded(scratch, "", [&](const std::string& name, const std::function<void()>&) {

@@ -57,8 +57,8 @@ TEST(RunState, IsKilledOnce) {
 
 TEST(RunState, AShimWithoutProofIsSweptAfter) {
   const struct {
-    const char* what;
-    bool clean;
+    const char* what = "";
+    bool clean = false;
     std::optional<ShimRecord> record;
   } cases[] = {{"killed", false, std::nullopt},
                {"killed, with a record that the agent may have written", false, Contained()},

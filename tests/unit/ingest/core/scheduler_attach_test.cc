@@ -336,8 +336,8 @@ TEST(SchedulerDrain, AnOfferThatADrainingExecutorHasNotTakenIsQueuedAgainWhenItG
   driver.Attach(1, "side", 3);
   const std::string taken = driver.Queue();
   driver.Accept(1, driver.LeaseOf(taken));
-  const std::string crossed = driver.Queue();
-  const std::string later = driver.Queue();
+  driver.Queue();
+  driver.Queue();
   driver.BeginDrain();
   driver.Draining(1);
   EXPECT_EQ(driver.scheduler().SidecarLeases(), 3u);

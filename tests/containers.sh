@@ -208,6 +208,15 @@ build_tools() {
   find "${root[$1]}" -xdev ! -type d -regextype egrep \
     -regex ".*/(bin|lib|libexec)/(.*/)?(.*-)?($names)(-[0-9.]+)?"
 }
+# Programs of ours that are no position-independent code, or whose relocations stay writable.
+unhardened() {
+  local program
+  for program in "${root[$1]}"/usr/local/bin/runner-*; do
+    readelf --file-header "$program" | grep -q 'Type: *DYN' &&
+      readelf --program-headers "$program" | grep -q GNU_RELRO &&
+      readelf --dynamic "$program" | grep -qE 'BIND_NOW|Flags:.* NOW' || echo "$program"
+  done
+}
 leftovers() { find "${root[$1]}"/var/{lib/apt/lists,cache/apt,log} "${root[$1]}"/{tmp,src} -type f 2>/dev/null; }
 shells() { find "${root[$1]}" \( -name sh -o -name bash -o -name busybox -o -name 'apt*' -o -name dpkg \) ! -type d; }
 stamped() { "$@" | grep -qF "$(git rev-parse HEAD)"; }
@@ -236,6 +245,7 @@ for name in "${images[@]}"; do
   done
   check "$name: no file that changes the user" none set_id_files "$name"
   check "$name: no build tools" none build_tools "$name"
+  check "$name: programs are hardened" none unhardened "$name"
   check "$name: no package lists, caches, logs or sources" none leftovers "$name"
 done
 check "ingest: no shell, no package manager" none shells ingest

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -30,9 +31,18 @@ struct Credits {
 struct Accepted {
   Lease lease;
 };
+// Why an executor does not take an offer.
+enum class RejectReason {
+  kUnspecified,  // none that this version knows
+  kDraining,
+  kNoSlot,
+  kEnded,     // the lease has ended here already
+  kLate,      // the executor cannot tell whether the lease was given to another one meanwhile
+  kShortage,  // of descriptors, processes, memory or disk
+};
 struct Rejected {
   Lease lease;
-  std::string reason;
+  RejectReason reason = RejectReason::kUnspecified;
 };
 struct Started {
   Lease lease;
@@ -74,12 +84,26 @@ struct ResultAck {
   Lease lease;
   bool is_volatile = false;
 };
+// Why a run is to be stopped.
+enum class CancelReason {
+  kUnspecified,  // none that this version knows
+  kShutdown,     // ingest drains; the result is wanted
+  kCancelled,    // an operator wants no investigation; the result is wanted
+  kStale,        // another attempt counts
+  kAcceptTimeout,
+};
 struct Cancel {
   Lease lease;
-  std::string reason;
+  CancelReason reason = CancelReason::kUnspecified;
 };
 struct Drain {};
 
 using IngestMessage = std::variant<Welcome, Offer, KeepAliveAck, ResultAck, Cancel, Drain>;
+
+// The words of the wire and of the log; kUnspecified for any other word.
+std::string_view ToString(RejectReason reason);
+RejectReason ParseRejectReason(std::string_view word);
+std::string_view ToString(CancelReason reason);
+CancelReason ParseCancelReason(std::string_view word);
 
 }  // namespace runner::dispatch

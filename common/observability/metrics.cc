@@ -52,7 +52,8 @@ std::string MetricsText(const std::vector<prometheus::MetricFamily>& families) {
 
 HttpHandler MetricsHandler(std::vector<const prometheus::Collectable*> collectables) {
   return [collectables = std::move(collectables)](const HttpRequest&) {
-    HttpResponse response{.content_type = "text/plain; version=0.0.4; charset=utf-8"};
+    HttpResponse response;
+    response.content_type = "text/plain; version=0.0.4; charset=utf-8";
     {
       std::vector<prometheus::MetricFamily> families;
       for (const prometheus::Collectable* collectable : collectables) {

@@ -35,7 +35,7 @@ struct Writer {
   }
   void operator()(const dispatch::Rejected& from) {
     *up.mutable_rejected()->mutable_lease() = ToProto(from.lease);
-    up.mutable_rejected()->set_reason(from.reason);
+    up.mutable_rejected()->set_reason(std::string(dispatch::ToString(from.reason)));
   }
   void operator()(const dispatch::Started& from) {
     *up.mutable_started()->mutable_lease() = ToProto(from.lease);
@@ -75,7 +75,7 @@ struct Writer {
   }
   void operator()(const dispatch::Cancel& from) {
     *down.mutable_cancel()->mutable_lease() = ToProto(from.lease);
-    down.mutable_cancel()->set_reason(from.reason);
+    down.mutable_cancel()->set_reason(std::string(dispatch::ToString(from.reason)));
   }
   void operator()(const dispatch::Drain&) { down.mutable_drain(); }
 };
@@ -136,7 +136,8 @@ std::optional<dispatch::ExecutorMessage> FromProto(const v1::ExecutorMessage& me
       break;
     case v1::ExecutorMessage::kRejected:
       if (auto lease = FromProto(message.rejected().lease())) {
-        return dispatch::Rejected{*std::move(lease), message.rejected().reason()};
+        return dispatch::Rejected{*std::move(lease),
+                                  dispatch::ParseRejectReason(message.rejected().reason())};
       }
       break;
     case v1::ExecutorMessage::kStarted: {
@@ -182,7 +183,8 @@ std::optional<dispatch::IngestMessage> FromProto(const v1::IngestMessage& messag
       break;
     case v1::IngestMessage::kCancel:
       if (auto lease = FromProto(message.cancel().lease())) {
-        return dispatch::Cancel{*std::move(lease), message.cancel().reason()};
+        return dispatch::Cancel{*std::move(lease),
+                                dispatch::ParseCancelReason(message.cancel().reason())};
       }
       break;
     case v1::IngestMessage::kDrain:

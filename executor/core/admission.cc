@@ -49,20 +49,19 @@ void Admission::OnStreamEnded() {
   stream_draining_ = false;
 }
 
-std::string_view ToString(Admission::Verdict verdict) {
+dispatch::RejectReason RejectReasonOf(Admission::Verdict verdict) {
   switch (verdict) {
-    case Admission::Verdict::kTake:
-      return "take";
-    case Admission::Verdict::kHeld:
-      return "duplicate";
     case Admission::Verdict::kEnded:
-      return "ended";
+      return dispatch::RejectReason::kEnded;
     case Admission::Verdict::kDraining:
-      return "draining";
+      return dispatch::RejectReason::kDraining;
     case Admission::Verdict::kNoSlot:
-      return "no_slot";
+      return dispatch::RejectReason::kNoSlot;
+    case Admission::Verdict::kTake:
+    case Admission::Verdict::kHeld:
+      break;
   }
-  return "";
+  return dispatch::RejectReason::kUnspecified;
 }
 
 }  // namespace runner::executor

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/domain/dispatch.h"
 #include "common/domain/incident.h"
 
 namespace runner::executor {
@@ -73,6 +74,6 @@ class Admission {
   bool draining_ = false;
 };
 
-std::string_view ToString(Admission::Verdict verdict);
+dispatch::RejectReason RejectReasonOf(Admission::Verdict verdict);
 
 }  // namespace runner::executor

@@ -8,9 +8,10 @@
 namespace runner::executor {
 namespace {
 
-// Why an offer was rejected that came after the deadline of the leases.
-constexpr std::string_view kLate = "late";
-// Why a run has ended, or was not begun, at that deadline.
+using dispatch::CancelReason;
+using dispatch::RejectReason;
+
+// Why a run ended, or was not started, at the lease deadline.
 constexpr std::string_view kLeaseDeadline = "lease_deadline";
 
 }  // namespace
@@ -203,12 +204,12 @@ void Executor::Hear(const dispatch::Offer& offer) {
   const bool late = LeasesHaveEnded();
   if (verdict == Admission::Verdict::kTake && (late || !Run(lease, offer.incident))) {
     admission_.OnNotStarted(lease);
-    session_.Send(dispatch::Rejected{lease, std::string(late ? kLate : kShortage)});
+    session_.Send(dispatch::Rejected{lease, late ? RejectReason::kLate : RejectReason::kShortage});
     SendCredits();
   } else if (verdict == Admission::Verdict::kTake || verdict == Admission::Verdict::kHeld) {
     session_.Send(dispatch::Accepted{lease});
   } else {
-    session_.Send(dispatch::Rejected{lease, std::string(ToString(verdict))});
+    session_.Send(dispatch::Rejected{lease, RejectReasonOf(verdict)});
   }
 }
 
@@ -220,9 +221,10 @@ void Executor::Hear(const dispatch::ResultAck& ack) {
 
 void Executor::Hear(const dispatch::Cancel& cancel) {
   if (admission_.IsRunning(cancel.lease)) {
-    Stop(cancel.lease,
-         cancel.reason == "shutdown" ? StopReason::kInterrupted : StopReason::kCancelled);
-  } else if (cancel.reason != "shutdown" && cancel.reason != "cancelled") {
+    Stop(cancel.lease, cancel.reason == CancelReason::kShutdown ? StopReason::kInterrupted
+                                                                : StopReason::kCancelled);
+  } else if (cancel.reason != CancelReason::kShutdown &&
+             cancel.reason != CancelReason::kCancelled) {
     // Nobody wants its result. At a shutdown, or when an operator has cancelled it, ingest does.
     Forget(cancel.lease);
   }

@@ -6,6 +6,8 @@
 #include <string>
 
 #include "common/base/histogram.h"
+#include "ingest/core/event_filter.h"
+#include "ingest/core/incident_table.h"
 
 namespace runner::ingest {
 
@@ -15,17 +17,22 @@ namespace runner::ingest {
 // Index into ClusterCounters::received for a severity that could not be parsed.
 constexpr std::size_t kUnknownSeverity = 5;
 
-// How often each word of a closed set was the reason, or the end.
-using WordCounts = std::map<std::string, std::uint64_t>;
+// How often each of a closed set was the reason, or the end. Those that never were are not in it.
+template <typename Key>
+using CountsBy = std::map<Key, std::uint64_t>;
+using WordCounts = CountsBy<std::string>;
 
-void AddWords(WordCounts& into, const WordCounts& words);
+template <typename Key>
+void AddCounts(CountsBy<Key>& into, const CountsBy<Key>& counts) {
+  for (const auto& [key, count] : counts) into[key] += count;
+}
 
 struct ClusterCounters {
   std::array<std::uint64_t, 6> received{};  // by Severity, then kUnknownSeverity
   WordCounts invalid;                       // by reason
-  WordCounts filtered;                      // by reason
-  WordCounts evicted;                       // by reason
-  WordCounts finished;                      // by status
+  CountsBy<FilterReason> filtered;
+  CountsBy<EvictReason> evicted;
+  CountsBy<FinalStatus> finished;
   std::uint64_t breaker_dropped = 0;
   std::uint64_t queued = 0;
   std::uint64_t restored = 0;

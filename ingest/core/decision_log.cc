@@ -80,21 +80,32 @@ void DecisionLog::On(const EventFiltered& filtered) {
   EventDecision& decision = ring_.back();
   decision.disposition = "filtered";
   decision.incident_id = filtered.incident_id;
-  decision.why = filtered.reason == "duplicate" ? WhyDuplicate(filtered) : WhyFiltered(filtered);
+  decision.why =
+      filtered.reason == FilterReason::kDuplicate ? WhyDuplicate(filtered) : WhyFiltered(filtered);
 }
 
 std::string DecisionLog::WhyFiltered(const EventFiltered& filtered) const {
   const FaultEvent& event = filtered.event;
-  const std::string rules = "Filtered: the rules of cluster " + event.cluster + " do not admit ";
-  if (filtered.reason == "severity") {
-    return "Filtered: its severity " + std::string(ToString(event.severity)) +
-           " is below the threshold of cluster " + event.cluster + ", which is " +
-           std::string(ToString(filtered.threshold)) + ".";
+  const auto not_allowed = [&](const char* what, const std::string& value) {
+    return "Filtered: the rules of cluster " + event.cluster + " do not allow " + what + " " +
+           value + ".";
+  };
+  switch (filtered.reason) {
+    case FilterReason::kSeverity:
+      return "Filtered: severity " + std::string(ToString(event.severity)) +
+             " is below severity_threshold " + std::string(ToString(filtered.threshold)) +
+             " of cluster " + event.cluster + ".";
+    case FilterReason::kNamespace:
+      return not_allowed("namespace", event.resource.namespace_);
+    case FilterReason::kKind:
+      return not_allowed("kind", event.resource.kind);
+    case FilterReason::kFaultType:
+      return not_allowed("fault type", event.fault_type);
+    case FilterReason::kTriageDisabled:
+    case FilterReason::kDuplicate:
+      break;
   }
-  if (filtered.reason == "namespace") return rules + "namespace " + event.resource.namespace_ + ".";
-  if (filtered.reason == "kind") return rules + "kind " + event.resource.kind + ".";
-  if (filtered.reason == "fault_type") return rules + "fault type " + event.fault_type + ".";
-  return "Filtered: cluster " + event.cluster + " is configured with triage: false.";
+  return "Filtered: cluster " + event.cluster + " has triage: false.";
 }
 
 std::string DecisionLog::WhyDuplicate(const EventFiltered& filtered) const {
@@ -102,42 +113,40 @@ std::string DecisionLog::WhyDuplicate(const EventFiltered& filtered) const {
                            std::string(ToString(dedup_key_));
   switch (filtered.incident_state) {
     case IncidentState::kQueued:
-      return same + " waited already, and this event was merged into it.";
+      return same + " was queued; the event was merged into it.";
     case IncidentState::kOffered:
     case IncidentState::kRunning:
       return same + " was being investigated.";
     case IncidentState::kFinished:
       break;
   }
-  return same + " had ended" +
-         (filtered.incident_status.empty() ? "" : " as " + filtered.incident_status) +
-         "; events like it were ignored for another " + About(filtered.taken_for) + ".";
+  const std::string status =
+      filtered.incident_status ? " as " + std::string(ToString(*filtered.incident_status)) : "";
+  return same + " had ended" + status + "; its deduplication window stays open for " +
+         About(filtered.taken_for) + ".";
 }
 
 void DecisionLog::On(const EventEscalated& escalated) {
   ring_.back().past_window =
-      "Escalated: its severity " + std::string(ToString(ring_.back().severity)) + " is above " +
-      std::string(ToString(escalated.level)) +
-      ", the highest that was investigated lately; incident " + escalated.incident_id +
-      " of the same " + std::string(ToString(dedup_key_)) + " had ended.";
+      "Escalated: severity " + std::string(ToString(ring_.back().severity)) + " is above " +
+      std::string(ToString(escalated.level)) + ", the highest severity investigated; incident " +
+      escalated.incident_id + " of the same " + std::string(ToString(dedup_key_)) + " had ended.";
 }
 
 void DecisionLog::On(const EventBreakerDropped&) {
   ring_.back().disposition = "dropped";
-  ring_.back().why =
-      "Dropped: the circuit breaker was open, since agents had failed one after the other, and "
-      "--circuit-breaker-policy is drop.";
+  ring_.back().why = "Dropped: the circuit breaker was open and --circuit-breaker-policy is drop.";
 }
 
 void DecisionLog::On(const QueueOverflowed& overflow) {
   if (!overflow.rejected) return;  // IncidentFinished tells of what was evicted
   ring_.back().disposition = "rejected";
-  ring_.back().why = "Rejected: there was no room, with " + std::to_string(overflow.depth) +
-                     " incidents of cluster " + overflow.cluster + " waiting, and " +
-                     std::to_string(overflow.waiting) + " of all clusters, " +
+  ring_.back().why = "Rejected: the queue was full (" + std::to_string(overflow.depth) +
+                     " incidents of cluster " + overflow.cluster + ", " +
+                     std::to_string(overflow.waiting) + " of all clusters); " +
                      (overflow_policy_ == OverflowPolicy::kDropOldest
-                          ? "and none less urgent to be evicted for it."
-                          : "and --queue-overflow-policy is reject-newest.");
+                          ? "no queued incident had a lower priority."
+                          : "--queue-overflow-policy is reject-newest.");
 }
 
 void DecisionLog::On(const EventQueued& queued) {
@@ -146,15 +155,15 @@ void DecisionLog::On(const EventQueued& queued) {
   decision.incident_id = queued.incident.id;
   by_incident_[queued.incident.id] = forgotten_ + ring_.size() - 1;
   if (!queued.incident.rerun_of.empty()) {
-    decision.past_window =
-        "Rerun: an operator had incident " + queued.incident.rerun_of + " investigated again.";
+    decision.past_window = "Rerun: an operator requested another investigation of incident " +
+                           queued.incident.rerun_of + ".";
   }
 }
 
 void DecisionLog::On(const EventExpired& expired) {
   EventDecision* decision = Of(expired.incident.id);
   if (decision == nullptr) return;
-  decision->why = "Expired: it waited for " + About(expired.age) + ", and --max-queue-age is " +
+  decision->why = "Expired: queued for " + About(expired.age) + "; --max-queue-age is " +
                   FormatDuration(max_queue_age_) + ".";
 }
 
@@ -162,34 +171,33 @@ void DecisionLog::On(const IncidentFinished& finished) {
   EventDecision* decision = Of(finished.lease.incident_id);
   if (decision == nullptr) return;
   decision->disposition = "finished";
-  if (finished.status != "expired") decision->why = WhyFinished(finished);
+  if (finished.status != FinalStatus::kExpired) decision->why = WhyFinished(finished);
 }
 
 std::string DecisionLog::WhyFinished(const IncidentFinished& finished) const {
-  if (finished.status == "evicted") {
-    return "Evicted: the queue was full when another event came, and of the least urgent this one "
-           "had waited longest.";
+  if (finished.status == FinalStatus::kEvicted) {
+    return "Evicted: the queue was full; this was the oldest incident of the lowest priority.";
   }
   if (finished.reason == "attempts_exhausted") {
-    return "Given up as failure: its runs were lost or interrupted too often, the last one " +
+    return "Failed: its attempts are exhausted; the last run was lost or interrupted " +
            RunBy(finished.executor_id, finished.lease.attempt) + ".";
   }
   const std::string where = RunBy(finished.executor_id, finished.lease.attempt) + ".";
-  if (finished.status == "cancelled") {
-    return finished.ran ? "Cancelled: its run was stopped " + where
-                        : "Cancelled: an operator wanted no investigation, and none was under way.";
+  if (finished.status == FinalStatus::kCancelled) {
+    return finished.ran ? "Cancelled: an operator stopped its run " + where
+                        : "Cancelled: an operator cancelled it before a run started.";
   }
-  if (finished.reason == "spawn_error") return "Failed: its agent could not be started " + where;
+  if (finished.reason == "spawn_error") return "Failed: the agent could not be started " + where;
   if (finished.reason == "kubeconfig_missing") {
-    return "Failed: its cluster has no kubeconfig in --kubeconfig-dir " + where;
+    return "Failed: --kubeconfig-dir has no kubeconfig of its cluster " + where;
   }
   std::string reason;
   if (finished.reason == "exit_code" && finished.exit_code) {
     reason = " (exit code " + std::to_string(*finished.exit_code) + ")";
-  } else if (!finished.reason.empty() && finished.reason != finished.status) {
+  } else if (!finished.reason.empty() && finished.reason != ToString(finished.status)) {
     reason = " (" + finished.reason + ")";
   }
-  return "Investigated: " + finished.status + reason + " " + where;
+  return "Investigated: " + std::string(ToString(finished.status)) + reason + " " + where;
 }
 
 EventDecision* DecisionLog::Of(const std::string& incident_id) {
@@ -207,50 +215,49 @@ std::string Text(Scheduler::WaitReason wait_reason, const SchedulerOptions& opti
     case WaitReason::kNone:
       break;
     case WaitReason::kDraining:
-      return "ingest is shutting down and starts nothing";
+      return "ingest drains";
     case WaitReason::kBreakerOpen:
       return "the circuit breaker is open";
     case WaitReason::kBreakerProbing:
-      return "the circuit breaker is half-open, and the one run that it admits is under way";
+      return "the circuit breaker is half-open and its only probe is running";
     case WaitReason::kClusterBusy:
-      return "its cluster runs as many agents as --max-agents-per-cluster allows (" +
+      return "its cluster has reached --max-agents-per-cluster (" +
              std::to_string(options.max_agents_per_cluster) + ")";
     case WaitReason::kAllBusy:
-      return "as many agents run as --max-concurrent-agents allows (" +
-             std::to_string(options.max_concurrent_agents) + ")";
+      return "--max-concurrent-agents (" + std::to_string(options.max_concurrent_agents) +
+             ") is reached";
     case WaitReason::kHourlyRunLimit:
-      return "as many runs began within the hour as --max-runs-per-hour allows (" +
-             std::to_string(options.max_runs_per_hour) + ")";
+      return "--max-runs-per-hour (" + std::to_string(options.max_runs_per_hour) + ") is reached";
     case WaitReason::kNoExecutor:
-      return "no executor is attached that takes work";
+      return "no executor is attached that accepts work";
     case WaitReason::kNoFreeSlot:
       return "no executor has a free slot";
     case WaitReason::kOffersDelayed:
-      return "an executor rejected its latest offer, and is offered the next one after a delay of "
-             "at most 60 s";
+      return "an executor rejected its latest offer; the next offer follows within 60 s";
   }
-  return "its turn comes next";
+  return "its turn is next";
 }
 
 std::string ExplainDisposition(const EventDecision& decision, const Scheduler& scheduler,
                                const Instant& now) {
   if (!decision.why.empty()) return decision.why;
   const IncidentRecord* record = scheduler.incidents().Find(decision.incident_id);
-  if (record == nullptr) return "It is being decided on.";
+  if (record == nullptr) return "Pending: the decision is in progress.";
   if (record->state == IncidentState::kFinished) {
-    return "It has ended as " + record->status + ", which is being recorded.";
+    return "Finished: " + std::string(ToString(*record->status)) +
+           "; the write to the journal is in progress.";
   }
   const Duration since = std::max(WallTime::duration::zero(), now.wall - record->since);
   if (record->state == IncidentState::kQueued) {
     const std::size_t before = scheduler.waiting().Of(record->cluster).Before(record->place);
-    return "Queued: it has waited for " + About(record->waited + since) + ", with " +
-           std::to_string(before) + " of its cluster before it, since " +
+    return "Queued: for " + About(record->waited + since) + ", with " + std::to_string(before) +
+           " of its cluster before it; " +
            Text(scheduler.WhyNotLeased(record->cluster, now.mono), scheduler.options()) + ".";
   }
   const std::string where = RunBy(record->executor_id, record->attempt);
-  const std::string stop = record->cancel_requested ? ", and an operator has cancelled it" : "";
-  if (!record->started) return "Leased: it is about to start " + where + stop + ".";
-  return "Running: it has been leased for " + About(since) + " " + where + stop + ".";
+  const std::string stop = record->cancel_requested ? "; an operator has cancelled it" : "";
+  if (!record->started) return "Leased: the agent is about to start " + where + stop + ".";
+  return "Running: for " + About(since) + " " + where + stop + ".";
 }
 
 }  // namespace

@@ -2,12 +2,14 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
 #include "common/domain/dispatch.h"
 #include "common/domain/incident.h"
 #include "ingest/core/circuit_breaker.h"
+#include "ingest/core/event_filter.h"
 #include "ingest/core/incident_journal.h"
 #include "ingest/core/lease_table.h"
 
@@ -49,13 +51,13 @@ struct EventReceived {
 struct EventFiltered {
   std::string event_id;
   FaultEvent event;
-  std::string reason;
+  FilterReason reason = FilterReason::kDuplicate;
   Severity threshold = Severity::kDebug;  // of the cluster
   // Of a duplicate: the incident that it belongs to, how far that had come, and, once it has ended,
   // with which status and how much longer events of its key are duplicates.
   std::string incident_id = {};
   IncidentState incident_state = IncidentState::kFinished;
-  std::string incident_status = {};
+  std::optional<FinalStatus> incident_status = {};
   Duration taken_for{};
 };
 // It is more severe than what was investigated of its key, and so passes the window of that; the
@@ -89,17 +91,29 @@ struct IncidentLeased {
   std::string cluster;
   std::string executor_id;
 };
+// Why a lease came to no result.
+enum class RequeueReason {
+  kLost,          // its executor does not know it any more
+  kLeaseExpired,  // its executor did not return
+  kAcceptTimeout,
+  kRejected,
+  kInterrupted,
+  kShortage,
+};
+std::string_view ToString(RequeueReason reason);
+
 struct IncidentRequeued {
   Lease lease;
   std::string cluster;
   std::string executor_id;
-  std::string reason;
+  RequeueReason reason = RequeueReason::kLost;
+  dispatch::RejectReason reject_reason = {};  // of kRejected
 };
 struct IncidentFinished {
   Lease lease;
   std::string cluster;
   std::string executor_id;  // of the latest lease
-  std::string status;
+  FinalStatus status = FinalStatus::kFailure;
   std::string reason;
   bool ran = false;  // it ended with a lease whose agent had started
   std::optional<int> exit_code = {};

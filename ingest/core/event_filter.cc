@@ -34,13 +34,31 @@ bool NameRules::Admits(std::string_view name) const {
          std::none_of(deny.begin(), deny.end(), fits);
 }
 
-std::optional<std::string_view> EventFilter::Rejects(const FaultEvent& event) const {
+std::string_view ToString(FilterReason reason) {
+  switch (reason) {
+    case FilterReason::kTriageDisabled:
+      return "triage_disabled";
+    case FilterReason::kSeverity:
+      return "severity";
+    case FilterReason::kNamespace:
+      return "namespace";
+    case FilterReason::kKind:
+      return "kind";
+    case FilterReason::kFaultType:
+      return "fault_type";
+    case FilterReason::kDuplicate:
+      return "duplicate";
+  }
+  return "";
+}
+
+std::optional<FilterReason> EventFilter::Rejects(const FaultEvent& event) const {
   const std::string& namespace_ = event.resource.namespace_;
-  if (!rules_.triage) return "triage_disabled";
-  if (event.severity < rules_.severity_threshold) return "severity";
-  if (!namespace_.empty() && !rules_.namespaces.Admits(namespace_)) return "namespace";
-  if (!rules_.kinds.Admits(event.resource.kind)) return "kind";
-  if (!rules_.fault_types.Admits(event.fault_type)) return "fault_type";
+  if (!rules_.triage) return FilterReason::kTriageDisabled;
+  if (event.severity < rules_.severity_threshold) return FilterReason::kSeverity;
+  if (!namespace_.empty() && !rules_.namespaces.Admits(namespace_)) return FilterReason::kNamespace;
+  if (!rules_.kinds.Admits(event.resource.kind)) return FilterReason::kKind;
+  if (!rules_.fault_types.Admits(event.fault_type)) return FilterReason::kFaultType;
   return std::nullopt;
 }
 

@@ -34,13 +34,19 @@ struct FilterRules {
   bool operator==(const FilterRules&) const = default;
 };
 
+// Why an event becomes no incident.
+enum class FilterReason { kTriageDisabled, kSeverity, kNamespace, kKind, kFaultType, kDuplicate };
+
+// The word of the `reason` label.
+std::string_view ToString(FilterReason reason);
+
 // Decides whether an event deserves an investigation at all. Pure.
 class EventFilter {
  public:
   explicit EventFilter(FilterRules rules) : rules_(std::move(rules)) {}
 
-  // Why the event is filtered (a word of the `reason` label), or nothing when it passes.
-  std::optional<std::string_view> Rejects(const FaultEvent& event) const;
+  // Why the event is filtered, or nothing if it passes. Never kDuplicate.
+  std::optional<FilterReason> Rejects(const FaultEvent& event) const;
   Severity threshold() const { return rules_.severity_threshold; }
 
  private:

@@ -18,6 +18,51 @@ std::optional<IncidentState> ParseIncidentState(std::string_view word) {
   return std::nullopt;
 }
 
+std::string_view ToString(FinalStatus status) {
+  switch (status) {
+    case FinalStatus::kSuccess:
+      return "success";
+    case FinalStatus::kFailure:
+      return "failure";
+    case FinalStatus::kTimeout:
+      return "timeout";
+    case FinalStatus::kCancelled:
+      return "cancelled";
+    case FinalStatus::kExpired:
+      return "expired";
+    case FinalStatus::kEvicted:
+      return "evicted";
+  }
+  return "";
+}
+
+std::optional<FinalStatus> ParseFinalStatus(std::string_view word) {
+  using enum FinalStatus;
+  for (const FinalStatus status : {kSuccess, kFailure, kTimeout, kCancelled, kExpired, kEvicted}) {
+    if (ToString(status) == word) return status;
+  }
+  return std::nullopt;
+}
+
+FinalStatus FinalStatusOf(RunStatus status) {
+  switch (status) {
+    case RunStatus::kSuccess:
+      return FinalStatus::kSuccess;
+    case RunStatus::kTimeout:
+      return FinalStatus::kTimeout;
+    case RunStatus::kCancelled:
+      return FinalStatus::kCancelled;
+    case RunStatus::kFailure:
+    case RunStatus::kInterrupted:
+      break;
+  }
+  return FinalStatus::kFailure;
+}
+
+std::string_view ToString(EvictReason reason) {
+  return reason == EvictReason::kOverflow ? "overflow" : "cancelled";
+}
+
 IncidentRecord& IncidentTable::Add(IncidentRecord record) {
   records_.push_back(std::move(record));
   const auto added = std::prev(records_.end());
@@ -34,9 +79,9 @@ const IncidentRecord* IncidentTable::Find(const std::string& incident_id) const 
   return const_cast<IncidentTable*>(this)->Find(incident_id);
 }
 
-void IncidentTable::Finish(IncidentRecord& record, std::string status, std::string reason) {
+void IncidentTable::Finish(IncidentRecord& record, FinalStatus status, std::string reason) {
   record.state = IncidentState::kFinished;
-  record.status = std::move(status);
+  record.status = status;
   record.reason = std::move(reason);
   finished_.push_back(record.incident.id);
   finished_bytes_ += BytesOf(record);

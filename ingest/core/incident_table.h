@@ -20,6 +20,21 @@ enum class IncidentState { kQueued, kOffered, kRunning, kFinished };
 std::string_view ToString(IncidentState state);
 std::optional<IncidentState> ParseIncidentState(std::string_view word);
 
+// How an incident ended.
+enum class FinalStatus { kSuccess, kFailure, kTimeout, kCancelled, kExpired, kEvicted };
+
+// The word of the `status` label.
+std::string_view ToString(FinalStatus status);
+std::optional<FinalStatus> ParseFinalStatus(std::string_view word);
+// Of a run that was not interrupted: an interrupted one ends no incident.
+FinalStatus FinalStatusOf(RunStatus status);
+
+// Why a queued incident was removed.
+enum class EvictReason { kOverflow, kCancelled };
+
+// The word of the `reason` label.
+std::string_view ToString(EvictReason reason);
+
 // How far an incident has come. This is what outlives a restart, beside the incident itself.
 struct IncidentProgress {
   IncidentState state = IncidentState::kQueued;
@@ -32,9 +47,9 @@ struct IncidentProgress {
   std::uint32_t unstarted = 0;    // leases in a row that ended before their agent had started
   bool started = false;           // an agent has started under the latest lease
   bool ever_started = false;
-  bool cancel_requested = false;  // by an operator: no further attempt
-  std::string executor_id;        // of the latest lease
-  std::string status;             // once finished; a word of the `status` label
+  bool cancel_requested = false;      // by an operator: no further attempt
+  std::string executor_id;            // of the latest lease
+  std::optional<FinalStatus> status;  // once finished
   std::string reason;
   std::optional<Outcome> outcome;
 };
@@ -62,7 +77,7 @@ class IncidentTable {
   IncidentRecord* Find(const std::string& incident_id);
   const IncidentRecord* Find(const std::string& incident_id) const;
   // Marks the record finished; older finished ones may be forgotten, never this one.
-  void Finish(IncidentRecord& record, std::string status, std::string reason);
+  void Finish(IncidentRecord& record, FinalStatus status, std::string reason);
 
   // Newest first, at most `limit`, those that `wanted` accepts.
   template <typename Predicate>

@@ -11,7 +11,8 @@ namespace {
 
 using Terms = std::initializer_list<std::pair<const char*, std::uint64_t>>;
 
-std::uint64_t Sum(const WordCounts& words) {
+template <typename Key>
+std::uint64_t Sum(const CountsBy<Key>& words) {
   std::uint64_t sum = 0;
   for (const auto& [word, count] : words) sum += count;
   return sum;

@@ -8,6 +8,8 @@
 
 namespace runner::ingest {
 
+using dispatch::CancelReason;
+
 std::string_view ToString(OverflowPolicy policy) {
   return policy == OverflowPolicy::kDropOldest ? "drop-oldest" : "reject-newest";
 }
@@ -139,7 +141,7 @@ void Scheduler::RestoreOne(RestoredIncident restored, ClusterIndex index, const 
       dedup_.OnQueued(key, id, record.received_mono);
       dedup_.OnRunEnded(key, id, record.incident.event.severity, since);
     }
-    incidents_.Finish(record, record.status, record.reason);
+    incidents_.Finish(record, *record.status, record.reason);
     return;
   }
   dedup_.OnQueued(key, id, record.received_mono);
@@ -157,8 +159,8 @@ void Scheduler::RestoreOne(RestoredIncident restored, ClusterIndex index, const 
 
 // --- events: filter, duplicate, circuit breaker, bounds, queue -----------------------------------
 
-Scheduler::Admission Scheduler::OnEvent(ClusterIndex index, FaultEvent event, const Instant& now,
-                                        Effects& effects, Origin origin) {
+Scheduler::EventResult Scheduler::OnEvent(ClusterIndex index, FaultEvent event, const Instant& now,
+                                          Effects& effects, Origin origin) {
   Cluster& cluster = clusters_.at(index);
   event.cluster = cluster.name;
   event.timestamp = std::min(event.timestamp, now.wall);
@@ -181,19 +183,21 @@ void Scheduler::OnInvalidEvent(ClusterIndex index, const std::string& reason,
   ++counters.invalid[reason];
 }
 
-std::optional<Scheduler::Admission> Scheduler::Filtered(Cluster& cluster, const Incident& incident,
-                                                        Effects& effects) {
+std::optional<Scheduler::EventResult> Scheduler::Filtered(Cluster& cluster,
+                                                          const Incident& incident,
+                                                          Effects& effects) {
   const auto reason = cluster.filter.Rejects(incident.event);
   if (!reason) return std::nullopt;
-  ++cluster.counters.filtered[std::string(*reason)];
-  effects.push_back(EventFiltered{EventId(incident), incident.event, std::string(*reason),
-                                  cluster.filter.threshold()});
-  return Admission{Admission::Result::kFiltered, std::string(*reason), {}};
+  ++cluster.counters.filtered[*reason];
+  effects.push_back(
+      EventFiltered{EventId(incident), incident.event, *reason, cluster.filter.threshold()});
+  return EventResult{.disposition = Disposition::kFiltered, .filter_reason = reason};
 }
 
-std::optional<Scheduler::Admission> Scheduler::Duplicate(Cluster& cluster, const Incident& incident,
-                                                         const std::string& key, Origin origin,
-                                                         const Instant& now, Effects& effects) {
+std::optional<Scheduler::EventResult> Scheduler::Duplicate(Cluster& cluster,
+                                                           const Incident& incident,
+                                                           const std::string& key, Origin origin,
+                                                           const Instant& now, Effects& effects) {
   const auto duplicate = dedup_.OnEvent(key, now.mono);
   if (!duplicate) return std::nullopt;
   const Severity severity = incident.event.severity;
@@ -204,11 +208,14 @@ std::optional<Scheduler::Admission> Scheduler::Duplicate(Cluster& cluster, const
   IncidentRecord* record = incidents_.Find(duplicate->incident_id);
   const IncidentState state = record != nullptr ? record->state : IncidentState::kFinished;
   if (state == IncidentState::kQueued) Merge(*record, incident.event, effects);
-  ++cluster.counters.filtered["duplicate"];
-  effects.push_back(EventFiltered{EventId(incident), incident.event, "duplicate",
+  ++cluster.counters.filtered[FilterReason::kDuplicate];
+  effects.push_back(EventFiltered{EventId(incident), incident.event, FilterReason::kDuplicate,
                                   cluster.filter.threshold(), duplicate->incident_id, state,
-                                  record != nullptr ? record->status : "", duplicate->taken_for});
-  return Admission{Admission::Result::kFiltered, "duplicate", duplicate->incident_id};
+                                  record != nullptr ? record->status : std::nullopt,
+                                  duplicate->taken_for});
+  return EventResult{.disposition = Disposition::kFiltered,
+                     .filter_reason = FilterReason::kDuplicate,
+                     .incident_id = duplicate->incident_id};
 }
 
 void Scheduler::Merge(IncidentRecord& record, const FaultEvent& event, Effects& effects) {
@@ -224,19 +231,19 @@ void Scheduler::Merge(IncidentRecord& record, const FaultEvent& event, Effects& 
   effects.push_back(ChangeOf(record));
 }
 
-std::optional<Scheduler::Admission> Scheduler::BreakerDropped(Cluster& cluster,
-                                                              const Incident& incident,
-                                                              Effects& effects) {
+std::optional<Scheduler::EventResult> Scheduler::BreakerDropped(Cluster& cluster,
+                                                                const Incident& incident,
+                                                                Effects& effects) {
   if (breaker_.state() != CircuitBreaker::State::kOpen) return std::nullopt;
   if (options_.breaker_policy == BreakerPolicy::kHold) return std::nullopt;
   ++cluster.counters.breaker_dropped;
   effects.push_back(EventBreakerDropped{EventId(incident), incident.event});
-  return Admission{Admission::Result::kBreakerDropped, "circuit_breaker", {}};
+  return EventResult{.disposition = Disposition::kBreakerDropped};
 }
 
-std::optional<Scheduler::Admission> Scheduler::Rejected(ClusterIndex index,
-                                                        const Incident& newcomer,
-                                                        const Instant& now, Effects& effects) {
+std::optional<Scheduler::EventResult> Scheduler::Rejected(ClusterIndex index,
+                                                          const Incident& newcomer,
+                                                          const Instant& now, Effects& effects) {
   const bool own_full = waiting_.Of(index).size() >= options_.cluster_queue_size;
   if (!own_full && waiting_.size() < options_.global_queue_size) return std::nullopt;
   // One victim is enough: a requeue may exceed the bounds, but it does not raise them.
@@ -252,18 +259,19 @@ std::optional<Scheduler::Admission> Scheduler::Rejected(ClusterIndex index,
     ++cluster.counters.rejected;
     effects.push_back(QueueOverflowed{EventId(newcomer), cluster.name, waiting_.Of(index).size(),
                                       waiting_.size(), true});
-    return Admission{Admission::Result::kRejected, "overflow", {}};
+    return EventResult{.disposition = Disposition::kRejected};
   }
   IncidentRecord& evicted = *incidents_.Find(victim->incident_id);
-  ++clusters_[full].counters.evicted["overflow"];
+  ++clusters_[full].counters.evicted[EvictReason::kOverflow];
   effects.push_back(
       QueueOverflowed{EventId(evicted.incident), clusters_[full].name, depth, waiting});
-  Finish(evicted, "evicted", "overflow", now, effects);
+  Finish(evicted, FinalStatus::kEvicted, "overflow", now, effects);
   return std::nullopt;
 }
 
-Scheduler::Admission Scheduler::Queue(ClusterIndex index, Incident incident, const std::string& key,
-                                      const Instant& now, Effects& effects) {
+Scheduler::EventResult Scheduler::Queue(ClusterIndex index, Incident incident,
+                                        const std::string& key, const Instant& now,
+                                        Effects& effects) {
   IncidentRecord accepted;
   accepted.incident = std::move(incident);
   accepted.cluster = index;
@@ -282,7 +290,21 @@ Scheduler::Admission Scheduler::Queue(ClusterIndex index, Incident incident, con
   ArmSweep(now);
   TakeTurn(index);
   Dispatch(now, effects);
-  return {Admission::Result::kQueued, {}, id};
+  return {.disposition = Disposition::kQueued, .incident_id = id};
+}
+
+std::string_view Scheduler::EventResult::Reason() const {
+  switch (disposition) {
+    case Disposition::kQueued:
+      return "";
+    case Disposition::kFiltered:
+      return ToString(*filter_reason);
+    case Disposition::kBreakerDropped:
+      return "circuit_breaker";
+    case Disposition::kRejected:
+      break;
+  }
+  return "overflow";
 }
 
 // --- leases: which cluster is next ---------------------------------------------------------------
@@ -381,14 +403,14 @@ void Scheduler::OnHello(StreamId stream, const dispatch::Hello& hello, const Ins
   }
   for (const Lease& lease : attached.dropped) welcome.decisions.push_back({lease, false});
   effects.push_back(ToExecutor{stream, std::move(welcome)});
-  for (const Lease& lease : attached.lost) Lost(lease, "lost", now, effects);
+  for (const Lease& lease : attached.lost) Lost(lease, RequeueReason::kLost, now, effects);
   if (draining_ && hello.sidecar) effects.push_back(ToExecutor{stream, dispatch::Drain{}});
   for (const Lease& lease : hello.running) {
     if (leases_.Current(stream, lease) == nullptr) continue;  // dropped
     if (incidents_.Find(lease.incident_id)->cancel_requested) {
-      effects.push_back(ToExecutor{stream, dispatch::Cancel{lease, kCancelled}});
-    } else if (cancel_reason_ && hello.sidecar) {
-      effects.push_back(ToExecutor{stream, dispatch::Cancel{lease, *cancel_reason_}});
+      effects.push_back(ToExecutor{stream, dispatch::Cancel{lease, CancelReason::kCancelled}});
+    } else if (cancelling_ && hello.sidecar) {
+      effects.push_back(ToExecutor{stream, dispatch::Cancel{lease, CancelReason::kShutdown}});
     }
   }
   Dispatch(now, effects);
@@ -402,14 +424,14 @@ void Scheduler::OnCredits(StreamId stream, std::uint64_t total, const Instant& n
 
 void Scheduler::OnAccepted(StreamId stream, const Lease& lease, Effects& effects) {
   if (leases_.Current(stream, lease) == nullptr) {
-    effects.push_back(ToExecutor{stream, dispatch::Cancel{lease, "stale"}});
+    effects.push_back(ToExecutor{stream, dispatch::Cancel{lease, CancelReason::kStale}});
     return;
   }
   leases_.Accept(lease);
   incidents_.Find(lease.incident_id)->state = IncidentState::kRunning;
 }
 
-void Scheduler::OnRejected(StreamId stream, const Lease& lease, const std::string& reason,
+void Scheduler::OnRejected(StreamId stream, const Lease& lease, dispatch::RejectReason reason,
                            const Instant& now, Effects& effects) {
   // What was already accepted cannot be rejected any more; a stale rejection changes nothing.
   const LeaseTable::HeldLease* held = leases_.Current(stream, lease);
@@ -418,7 +440,7 @@ void Scheduler::OnRejected(StreamId stream, const Lease& lease, const std::strin
   EndLease(record, false, std::nullopt, now, effects);
   leases_.SlowOffers(stream, record.offered_at, now.mono);
   // No attempt, however often: no agent ran, and the next offer comes later each time.
-  GiveBack(record, false, "rejected: " + reason, now, effects);
+  GiveBack(record, false, {RequeueReason::kRejected, reason}, now, effects);
   Dispatch(now, effects);
 }
 
@@ -444,7 +466,7 @@ void Scheduler::OnResult(StreamId stream, const Lease& lease, const Outcome& out
     if (recorded) {
       effects.push_back(ToExecutor{stream, dispatch::ResultAck{lease}});
     } else {
-      effects.push_back(ToExecutor{stream, dispatch::Cancel{lease, "stale"}});
+      effects.push_back(ToExecutor{stream, dispatch::Cancel{lease, CancelReason::kStale}});
     }
     return;
   }
@@ -453,14 +475,14 @@ void Scheduler::OnResult(StreamId stream, const Lease& lease, const Outcome& out
   record.outcome = outcome;
   effects.push_back(ToExecutor{stream, dispatch::ResultAck{lease}});
   if (outcome.status != RunStatus::kInterrupted) {
-    Finish(record, std::string(ToString(outcome.status)), outcome.reason, now, effects);
+    Finish(record, FinalStatusOf(outcome.status), outcome.reason, now, effects);
   } else if (outcome.reason == kShortage && !record.started) {
     leases_.SlowOffers(stream, record.offered_at, now.mono);
-    GiveBack(record, false, std::string(kShortage), now, effects);
+    GiveBack(record, false, {RequeueReason::kShortage}, now, effects);
   } else {
     const bool last =
         outcome.reason == kExecutorLost ? CountLost(record) : CountInterrupted(record);
-    GiveBack(record, last, "interrupted", now, effects);
+    GiveBack(record, last, {RequeueReason::kInterrupted}, now, effects);
   }
   Dispatch(now, effects);
 }
@@ -485,7 +507,7 @@ void Scheduler::Detach(StreamId stream, const Instant& now, Effects& effects) {
   leases_.Detach(stream, now.mono);
   // Nobody comes back for them: neither a drain nor the next executor is to wait for their time to
   // live.
-  for (const Lease& lease : untaken) Lost(lease, "lost", now, effects);
+  for (const Lease& lease : untaken) Lost(lease, RequeueReason::kLost, now, effects);
 }
 
 void Scheduler::DetachSilent(const Instant& now, Effects& effects) {
@@ -499,11 +521,11 @@ void Scheduler::DetachSilent(const Instant& now, Effects& effects) {
 
 // --- the end of a lease --------------------------------------------------------------------------
 
-void Scheduler::Lost(const Lease& lease, const std::string& reason, const Instant& now,
+void Scheduler::Lost(const Lease& lease, RequeueReason reason, const Instant& now,
                      Effects& effects) {
   IncidentRecord& record = *incidents_.Find(lease.incident_id);
   EndLease(record, false, std::nullopt, now, effects);
-  GiveBack(record, CountLost(record), reason, now, effects);
+  GiveBack(record, CountLost(record), {reason}, now, effects);
 }
 
 void Scheduler::EndLease(IncidentRecord& record, bool ran, std::optional<RunStatus> status,
@@ -537,18 +559,18 @@ bool Scheduler::CountInterrupted(IncidentRecord& record) const {
                         : ++record.unstarted >= options_.max_unstarted;
 }
 
-void Scheduler::GiveBack(IncidentRecord& record, bool last, const std::string& reason,
-                         const Instant& now, Effects& effects) {
+void Scheduler::GiveBack(IncidentRecord& record, bool last, Return returned, const Instant& now,
+                         Effects& effects) {
   if (record.cancel_requested) {
-    Finish(record, kCancelled, kCancelled, now, effects);
+    Finish(record, FinalStatus::kCancelled, kCancelled, now, effects);
   } else if (last) {
-    Finish(record, "failure", "attempts_exhausted", now, effects);
+    Finish(record, FinalStatus::kFailure, "attempts_exhausted", now, effects);
   } else {
-    Requeue(record, reason, now, effects);
+    Requeue(record, returned, now, effects);
   }
 }
 
-void Scheduler::Requeue(IncidentRecord& record, const std::string& reason, const Instant& now,
+void Scheduler::Requeue(IncidentRecord& record, Return returned, const Instant& now,
                         Effects& effects) {
   Cluster& cluster = clusters_[record.cluster];
   record.state = IncidentState::kQueued;
@@ -558,8 +580,11 @@ void Scheduler::Requeue(IncidentRecord& record, const std::string& reason, const
   ++cluster.counters.requeued;
   ArmSweep(now);
   effects.push_back(ChangeOf(record));
-  effects.push_back(IncidentRequeued{
-      {record.incident.id, record.attempt}, cluster.name, record.executor_id, reason});
+  effects.push_back(IncidentRequeued{{record.incident.id, record.attempt},
+                                     cluster.name,
+                                     record.executor_id,
+                                     returned.reason,
+                                     returned.reject_reason});
   TakeTurn(record.cluster);
 }
 
@@ -569,10 +594,10 @@ void Scheduler::Expire(const ClusterQueue::Entry& entry, const Instant& now, Eff
   IncidentRecord& record = *incidents_.Find(entry.incident_id);
   ++clusters_[record.cluster].counters.expired;
   effects.push_back(EventExpired{record.incident, now.mono - entry.waiting_since});
-  Finish(record, "expired", "max_queue_age", now, effects);
+  Finish(record, FinalStatus::kExpired, "max_queue_age", now, effects);
 }
 
-void Scheduler::Finish(IncidentRecord& record, const std::string& status, const std::string& reason,
+void Scheduler::Finish(IncidentRecord& record, FinalStatus status, const std::string& reason,
                        const Instant& now, Effects& effects) {
   Cluster& cluster = clusters_[record.cluster];
   ++cluster.counters.finished[status];
@@ -598,8 +623,18 @@ void Scheduler::Finish(IncidentRecord& record, const std::string& status, const 
 
 // What was cancelled before any agent started was not investigated.
 bool Scheduler::EndedAsRun(const IncidentProgress& progress) {
-  const auto status = ParseRunStatus(progress.status);
-  return status && (*status != RunStatus::kCancelled || progress.ever_started);
+  switch (*progress.status) {
+    case FinalStatus::kSuccess:
+    case FinalStatus::kFailure:
+    case FinalStatus::kTimeout:
+      return true;
+    case FinalStatus::kCancelled:
+      return progress.ever_started;
+    case FinalStatus::kExpired:
+    case FinalStatus::kEvicted:
+      break;
+  }
+  return false;
 }
 
 // --- time ----------------------------------------------------------------------------------------
@@ -610,11 +645,14 @@ void Scheduler::OnTimer(const Instant& now, Effects& effects) {
     if (lost.ttl_expired) {
       ++clusters_[incidents_.Find(lost.lease.incident_id)->cluster].counters.leases_expired;
     } else {
-      effects.push_back(ToExecutor{lost.stream, dispatch::Cancel{lost.lease, "accept_timeout"}});
+      effects.push_back(
+          ToExecutor{lost.stream, dispatch::Cancel{lost.lease, CancelReason::kAcceptTimeout}});
       const MonoTime offered_at = incidents_.Find(lost.lease.incident_id)->offered_at;
       leases_.SlowOffers(lost.stream, offered_at, now.mono);
     }
-    Lost(lost.lease, lost.ttl_expired ? "lease_expired" : "accept_timeout", now, effects);
+    Lost(lost.lease,
+         lost.ttl_expired ? RequeueReason::kLeaseExpired : RequeueReason::kAcceptTimeout, now,
+         effects);
   }
   leases_.ForgetIdle(now.mono);
   rate_.Forget(now.mono);
@@ -664,12 +702,13 @@ void Scheduler::BeginDrain(Effects& effects) {
   }
 }
 
-void Scheduler::CancelRunning(const std::string& reason, Effects& effects) {
-  cancel_reason_ = reason;
+void Scheduler::CancelRunning(Effects& effects) {
+  cancelling_ = true;
   for (const auto& [id, held] : leases_.leases()) {
     const LeaseTable::Executor& executor = leases_.executors().at(held.executor_id);
     if (!executor.sidecar || !executor.attached()) continue;
-    effects.push_back(ToExecutor{executor.stream, dispatch::Cancel{held.lease, reason}});
+    effects.push_back(
+        ToExecutor{executor.stream, dispatch::Cancel{held.lease, CancelReason::kShutdown}});
   }
 }
 
@@ -698,8 +737,8 @@ Scheduler::Cancelled Scheduler::Cancel(const std::string& incident_id, const Ins
   if (record->state == IncidentState::kFinished) return Cancelled::kEndedBefore;
   if (record->state == IncidentState::kQueued) {
     waiting_.Take(record->cluster, record->place);
-    ++clusters_[record->cluster].counters.evicted[kCancelled];
-    Finish(*record, kCancelled, kCancelled, now, effects);
+    ++clusters_[record->cluster].counters.evicted[EvictReason::kCancelled];
+    Finish(*record, FinalStatus::kCancelled, kCancelled, now, effects);
     return Cancelled::kEnded;
   }
   record->cancel_requested = true;
@@ -708,7 +747,8 @@ Scheduler::Cancelled Scheduler::Cancel(const std::string& incident_id, const Ins
   const LeaseTable::Executor& executor = leases_.executors().at(record->executor_id);
   // One that is away is told when it says that it still runs it.
   if (executor.attached())
-    effects.push_back(ToExecutor{executor.stream, dispatch::Cancel{lease, kCancelled}});
+    effects.push_back(
+        ToExecutor{executor.stream, dispatch::Cancel{lease, CancelReason::kCancelled}});
   return Cancelled::kStopping;
 }
 

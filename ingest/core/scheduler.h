@@ -79,12 +79,16 @@ class Scheduler {
   // `new_id` makes the id of an incident; unique and, best, in the order of time.
   Scheduler(SchedulerOptions options, NewId new_id);
 
-  // How one event ended its way into the system.
-  struct Admission {
-    enum class Result { kQueued, kFiltered, kBreakerDropped, kRejected };
-    Result result = Result::kRejected;
-    std::string reason;       // unless kQueued
-    std::string incident_id;  // of kQueued; of a duplicate, the incident that it belongs to
+  // What became of an event. kRejected: a queue was full.
+  enum class Disposition { kQueued, kFiltered, kBreakerDropped, kRejected };
+  struct EventResult {
+    Disposition disposition = Disposition::kRejected;
+    std::optional<FilterReason> filter_reason = {};  // of kFiltered
+    // Of kQueued; of a duplicate, the incident that it belongs to.
+    std::string incident_id = {};
+
+    // A word for logs and operators; empty if kQueued.
+    std::string_view Reason() const;
   };
 
   // What the journal knows from an earlier life; before every other input. Queued incidents wait
@@ -105,8 +109,8 @@ class Scheduler {
   enum class Origin { kLive, kBackfill };
 
   // Input from MCP servers and from operators. `event.cluster` is ignored: the index counts.
-  Admission OnEvent(ClusterIndex cluster, FaultEvent event, const Instant& now, Effects& effects,
-                    Origin origin = Origin::kLive);
+  EventResult OnEvent(ClusterIndex cluster, FaultEvent event, const Instant& now, Effects& effects,
+                      Origin origin = Origin::kLive);
   void OnInvalidEvent(ClusterIndex cluster, const std::string& reason,
                       std::optional<Severity> severity);
 
@@ -114,7 +118,7 @@ class Scheduler {
   void OnHello(StreamId stream, const dispatch::Hello& hello, const Instant& now, Effects& effects);
   void OnCredits(StreamId stream, std::uint64_t total, const Instant& now, Effects& effects);
   void OnAccepted(StreamId stream, const Lease& lease, Effects& effects);
-  void OnRejected(StreamId stream, const Lease& lease, const std::string& reason,
+  void OnRejected(StreamId stream, const Lease& lease, dispatch::RejectReason reason,
                   const Instant& now, Effects& effects);
   void OnStarted(StreamId stream, const Lease& lease, const Instant& now, Effects& effects);
   void OnResult(StreamId stream, const Lease& lease, const Outcome& outcome, const Instant& now,
@@ -135,7 +139,7 @@ class Scheduler {
   // Nothing is leased any more; the executors of this pod are told to drain.
   void BeginDrain(Effects& effects);
   // Stops what still runs on the executors of this pod.
-  void CancelRunning(const std::string& reason, Effects& effects);
+  void CancelRunning(Effects& effects);
   // What a drain waits for: leases held by executors of this pod.
   std::size_t SidecarLeases() const;
   Duration LargestStopBudget() const;
@@ -204,8 +208,14 @@ class Scheduler {
   const SchedulerOptions& options() const { return options_; }
 
  private:
-  // The status and the reason of what an operator has cancelled, and what its executor is told.
+  // The reason of an incident that an operator has cancelled.
   static constexpr const char* kCancelled = "cancelled";
+
+  // Why an incident returns to the queue.
+  struct Return {
+    RequeueReason reason = RequeueReason::kLost;
+    dispatch::RejectReason reject_reason = {};  // of kRejected
+  };
 
   struct Cluster {
     std::string name;
@@ -219,33 +229,32 @@ class Scheduler {
   void AddCluster(const ClusterOptions& cluster);
 
   // The checks of an event, in their order: what ends its way, or nothing.
-  std::optional<Admission> Filtered(Cluster& cluster, const Incident& incident, Effects& effects);
+  std::optional<EventResult> Filtered(Cluster& cluster, const Incident& incident, Effects& effects);
   // An event that escalates is none.
-  std::optional<Admission> Duplicate(Cluster& cluster, const Incident& incident,
-                                     const std::string& key, Origin origin, const Instant& now,
-                                     Effects& effects);
-  std::optional<Admission> BreakerDropped(Cluster& cluster, const Incident& incident,
-                                          Effects& effects);
-  std::optional<Admission> Rejected(ClusterIndex index, const Incident& incident,
-                                    const Instant& now, Effects& effects);
+  std::optional<EventResult> Duplicate(Cluster& cluster, const Incident& incident,
+                                       const std::string& key, Origin origin, const Instant& now,
+                                       Effects& effects);
+  std::optional<EventResult> BreakerDropped(Cluster& cluster, const Incident& incident,
+                                            Effects& effects);
+  std::optional<EventResult> Rejected(ClusterIndex index, const Incident& incident,
+                                      const Instant& now, Effects& effects);
   void Merge(IncidentRecord& record, const FaultEvent& event, Effects& effects);
   // Queues an incident that passed the checks, and leases it if an executor has a free slot.
-  Admission Queue(ClusterIndex index, Incident incident, const std::string& key, const Instant& now,
-                  Effects& effects);
+  EventResult Queue(ClusterIndex index, Incident incident, const std::string& key,
+                    const Instant& now, Effects& effects);
 
   static Persist ChangeOf(const IncidentRecord& record);
   void RestoreOne(RestoredIncident restored, ClusterIndex index, const Instant& now);
-  void Lost(const Lease& lease, const std::string& reason, const Instant& now, Effects& effects);
+  void Lost(const Lease& lease, RequeueReason reason, const Instant& now, Effects& effects);
   // The leases of the stream's executor wait for its return, unless none can come.
   void Detach(StreamId stream, const Instant& now, Effects& effects);
   // Detaches every executor from which no keep-alive came for the time to live.
   void DetachSilent(const Instant& now, Effects& effects);
   // Its lease came to no result: it waits again, unless this attempt was the last.
-  void GiveBack(IncidentRecord& record, bool last, const std::string& reason, const Instant& now,
+  void GiveBack(IncidentRecord& record, bool last, Return returned, const Instant& now,
                 Effects& effects);
-  void Requeue(IncidentRecord& record, const std::string& reason, const Instant& now,
-               Effects& effects);
-  void Finish(IncidentRecord& record, const std::string& status, const std::string& reason,
+  void Requeue(IncidentRecord& record, Return returned, const Instant& now, Effects& effects);
+  void Finish(IncidentRecord& record, FinalStatus status, const std::string& reason,
               const Instant& now, Effects& effects);
   void Expire(const ClusterQueue::Entry& entry, const Instant& now, Effects& effects);
   static bool Ran(const Outcome& outcome);
@@ -280,7 +289,7 @@ class Scheduler {
   SchedulerCounters counters_;
   std::optional<MonoTime> next_sweep_;
   bool draining_ = false;
-  std::optional<std::string> cancel_reason_;  // set once running incidents are cancelled
+  bool cancelling_ = false;  // the drain has lasted too long: what runs is stopped
 };
 
 }  // namespace runner::ingest

@@ -33,7 +33,7 @@ void FactLog::operator()(const EventReceived& e) const {
 void FactLog::operator()(const EventFiltered& e) const {
   logger.Debug("Event filtered", {{"event_id", e.event_id},
                                   {"cluster", e.event.cluster},
-                                  {"reason", e.reason},
+                                  {"reason", ToString(e.reason)},
                                   {"severity", ToString(e.event.severity)},
                                   {"severity_threshold", ToString(e.threshold)}});
 }
@@ -75,13 +75,17 @@ void FactLog::operator()(const IncidentLeased& e) const {
 }
 
 void FactLog::operator()(const IncidentRequeued& e) const {
+  std::string reason(ToString(e.reason));
+  if (e.reason == RequeueReason::kRejected) {
+    reason.append(": ").append(dispatch::ToString(e.reject_reason));
+  }
   logger.Info("Incident requeued",
-              IncidentFields(e.lease, e.cluster, e.executor_id, "queued", e.reason));
+              IncidentFields(e.lease, e.cluster, e.executor_id, "queued", reason));
 }
 
 void FactLog::operator()(const IncidentFinished& e) const {
-  logger.Info("Incident finished",
-              IncidentFields(e.lease, e.cluster, e.executor_id, e.status, e.reason));
+  logger.Info("Incident finished", IncidentFields(e.lease, e.cluster, e.executor_id,
+                                                  std::string(ToString(e.status)), e.reason));
 }
 
 }  // namespace runner::ingest

@@ -215,7 +215,7 @@ void IngestLoop::CarryOut(const Fact& fact) {
     drain_completed_ += finished->ran && finished->reason != "attempts_exhausted" ? 1 : 0;
   }
   if (const auto* requeued = std::get_if<IncidentRequeued>(&fact)) {
-    drain_interrupted_ += requeued->reason == "interrupted" ? 1 : 0;
+    drain_interrupted_ += requeued->reason == RequeueReason::kInterrupted ? 1 : 0;
   }
 }
 
@@ -373,8 +373,7 @@ void IngestLoop::CancelRunning() {
   if (!drained_ || std::exchange(cancelled_, true)) return;
   timers_.Cancel(drain_timer_);
   drain_timer_ = timers_.After(scheduler_.LargestStopBudget(), [this] { FinishDrain(); });
-  Step(
-      [](Scheduler& s, const Instant&, Effects& effects) { s.CancelRunning("shutdown", effects); });
+  Step([](Scheduler& s, const Instant&, Effects& effects) { s.CancelRunning(effects); });
 }
 
 void IngestLoop::FinishDrain() {

@@ -26,21 +26,25 @@ auto PerCluster(std::uint64_t ClusterCounters::* field) {
   return PerCluster([field](const Cluster& cluster) { return cluster.counters.*field; });
 }
 
+const std::string& WordOf(const std::string& word) { return word; }
+std::string WordOf(auto value) { return std::string(ToString(value)); }
+
 // One series for each cluster and word; none before a word was counted.
 template <typename Words>
 auto PerWord(const char* label, Words words) {
   return [label, words](const MetricsSnapshot& snapshot, MetricSeries& series) {
     for (const Cluster& cluster : snapshot.clusters) {
       for (const auto& [word, count] : std::invoke(words, cluster)) {
-        series.Add(count, {{"cluster", cluster.name}, {label, word}});
+        series.Add(count, {{"cluster", cluster.name}, {label, WordOf(word)}});
       }
     }
   };
 }
 
-auto PerWord(const char* label, WordCounts ClusterCounters::* words) {
-  return PerWord(label, [words](const Cluster& cluster) -> const WordCounts& {
-    return cluster.counters.*words;
+template <typename Key>
+auto PerWord(const char* label, CountsBy<Key> ClusterCounters::* counts) {
+  return PerWord(label, [counts](const Cluster& cluster) -> const CountsBy<Key>& {
+    return cluster.counters.*counts;
   });
 }
 
@@ -178,8 +182,8 @@ void MetricsSnapshot::Cluster::Add(const Scheduler::ClusterView& view,
   subscribed += connection.subscribed ? 1 : 0;
   backfilled += connection.backfilled;
   list_entries_dropped += connection.list_entries_dropped;
-  AddWords(reconnections, connection.reconnections);
-  AddWords(errors, connection.errors);
+  AddCounts(reconnections, connection.reconnections);
+  AddCounts(errors, connection.errors);
   if (connection.durations.Count() > 0) {
     if (durations) {
       durations->Add(connection.durations);

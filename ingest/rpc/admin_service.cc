@@ -78,7 +78,7 @@ v1::IncidentStatus ToStatus(const IncidentRecord& record, bool whole) {
   v1::IncidentStatus status;
   *status.mutable_incident() = ToProto(record.incident);
   status.set_state(std::string(ToString(record.state)));
-  status.set_status(record.status);
+  if (record.status) status.set_status(std::string(ToString(*record.status)));
   status.set_reason(record.reason);
   status.set_attempt(record.attempt);
   status.set_executor_id(record.executor_id);
@@ -237,8 +237,8 @@ v1::GetStatusResponse AdminService::Status(ClusterIndex begin, std::uint32_t pag
     const auto view = scheduler.View(i);
     // Sums are of all, also of those that were removed.
     queued += view.depth;
-    for (const auto& [word, count] : view.counters.finished) {
-      (*status.mutable_incidents_finished())[word] += count;
+    for (const auto& [final_status, count] : view.counters.finished) {
+      (*status.mutable_incidents_finished())[std::string(ToString(final_status))] += count;
     }
     if (!view.configured || i < begin || !status.next_page_token().empty()) continue;
     const ConnectionState& connection = loop_.connections().Of(i);
@@ -387,7 +387,7 @@ grpc::Status AdminService::AnswerSubmitEvent(const grpc::ServerContextBase* cont
   if (const auto invalid = Normalize(event)) {
     return {grpc::StatusCode::INVALID_ARGUMENT, invalid->detail};
   }
-  using Answer = std::pair<grpc::Status, Scheduler::Admission>;
+  using Answer = std::pair<grpc::Status, Scheduler::EventResult>;
   const auto answer = CallOnLoop<Answer>(
       event_loop_,
       [this, cluster = request->cluster(), event]() -> Answer {
@@ -402,14 +402,14 @@ grpc::Status AdminService::AnswerSubmitEvent(const grpc::ServerContextBase* cont
       kRpcTimeout);
   if (!answer) return Busy();
   if (!answer->first.ok()) return answer->first;
-  const Scheduler::Admission& admission = answer->second;
-  using Result = Scheduler::Admission::Result;
-  response->set_result(admission.result == Result::kQueued           ? "queued"
-                       : admission.result == Result::kFiltered       ? "filtered"
-                       : admission.result == Result::kBreakerDropped ? "dropped"
-                                                                     : "rejected");
-  response->set_reason(admission.reason);
-  response->set_incident_id(admission.incident_id);
+  const Scheduler::EventResult& result = answer->second;
+  using Disposition = Scheduler::Disposition;
+  response->set_result(result.disposition == Disposition::kQueued           ? "queued"
+                       : result.disposition == Disposition::kFiltered       ? "filtered"
+                       : result.disposition == Disposition::kBreakerDropped ? "dropped"
+                                                                            : "rejected");
+  response->set_reason(std::string(result.Reason()));
+  response->set_incident_id(result.incident_id);
   return grpc::Status::OK;
 }
 

@@ -23,8 +23,7 @@ class OperatorCallsTest : public SystemTest {
  protected:
   void Start(const Words& ingest_flags, const Words& executor_flags = {}) {
     system_->StartWithoutPeer(
-        {system_->ScriptAgent("case $RUNNER_RESOURCE_NAME in bad*) exit 3;; esac\n"
-                              "until [ -e " +
+        {system_->ScriptAgent("case $RUNNER_RESOURCE_NAME in bad*) exit 3;; esac\nuntil [ -e " +
                               Gate().string() + " ]; do sleep 0.02; done\n")},
         ingest_flags, executor_flags);
   }
@@ -52,35 +51,35 @@ TEST_F(OperatorCallsTest, EveryFateOfAnEventIsExplainedInASentence) {
   EXPECT_THAT(system_->Admin().Explain(""), IsEmpty()) << "whatever came, and nothing has";
   const std::string runs = system_->Submit("runs");
   system_->AwaitAgentStarted(runs);
-  EXPECT_THAT(Why("runs"), StartsWith("queued: Running: it has been leased for "));
+  EXPECT_THAT(Why("runs"), StartsWith("queued: Running: for "));
   EXPECT_THAT(Why("runs"), HasSubstr(" on executor executor, attempt 1."));
 
   Send("mild", "info");
-  EXPECT_EQ(Why("mild"),
-            "filtered: Filtered: its severity info is below the threshold of cluster "
-            "prod, which is warning.");
+  EXPECT_EQ(
+      Why("mild"),
+      "filtered: Filtered: severity info is below severity_threshold warning of cluster prod.");
   EXPECT_EQ(Send("runs").incident_id(), runs);
   EXPECT_EQ(Why("runs"), "filtered: Duplicate: incident " + runs +
                              " of the same resource was being investigated.");
   EXPECT_EQ(system_->Admin().Explain("runs")[0].incident_id(), runs);
 
   Send("first", "critical");
-  EXPECT_THAT(Why("first"), HasSubstr("queued: Queued: it has waited for "));
-  EXPECT_THAT(Why("first"), HasSubstr("with 0 of its cluster before it, since its cluster runs as "
-                                      "many agents as --max-agents-per-cluster allows (1)."));
+  EXPECT_THAT(Why("first"), HasSubstr("queued: Queued: for "));
+  EXPECT_THAT(Why("first"), HasSubstr("with 0 of its cluster before it; its cluster has reached "
+                                      "--max-agents-per-cluster (1)."));
   Send("pushed-out");
   Send("second", "critical");
   EXPECT_THAT(Why("pushed-out"), StartsWith("finished: Evicted: the queue was full"));
   Send("no-room");
-  EXPECT_THAT(Why("no-room"),
-              StartsWith("rejected: Rejected: there was no room, with 2 incidents"));
+  EXPECT_THAT(Why("no-room"), StartsWith("rejected: Rejected: the queue was full (2 incidents"));
 
   WriteFile(Gate(), "");
   system_->AwaitFinished(runs);
   EXPECT_EQ(system_->Admin().Explain("runs")[1].explanation(),
             "Investigated: success on executor executor, attempt 1.");
   Send("runs");
-  EXPECT_THAT(Why("runs"), HasSubstr("had ended as success; events like it were ignored for "));
+  EXPECT_THAT(Why("runs"),
+              HasSubstr("had ended as success; its deduplication window stays open for "));
 
   system_->AwaitFinished(system_->Submit("bad"));
   EXPECT_EQ(Why("bad"),
@@ -95,7 +94,7 @@ TEST_F(OperatorCallsTest, AnExpiredIncidentIsExplained) {
   system_->AwaitAgentStarted(system_->Submit("runs"));
   Send("waits");
   ASSERT_TRUE(Eventually([this] { return Ingest("events_expired_total") == 1; }));
-  EXPECT_THAT(Why("waits"), StartsWith("finished: Expired: it waited for "));
+  EXPECT_THAT(Why("waits"), StartsWith("finished: Expired: queued for "));
   EXPECT_THAT(Why("waits"), HasSubstr("and --max-queue-age is 1s."));
   WriteFile(Gate(), "");
 }
@@ -119,8 +118,10 @@ TEST_F(OperatorCallsTest, ACancelledIncidentIsStoppedOrNeverStarted) {
   EXPECT_EQ(Ingest("incidents_finished_total", {{"status", "cancelled"}}), 2);
   EXPECT_EQ(Ingest("circuit_breaker_state"), 0) << "it counts as no failure";
   EXPECT_THAT(system_->ingest().log().With("Incident cancelled by an operator"), SizeIs(2));
-  EXPECT_THAT(Why("waits"), StartsWith("finished: Cancelled: an operator wanted no investigation"));
-  EXPECT_THAT(Why("runs"), StartsWith("finished: Cancelled: its run was stopped on executor "));
+  EXPECT_THAT(Why("waits"),
+              StartsWith("finished: Cancelled: an operator cancelled it before a run started"));
+  EXPECT_THAT(Why("runs"),
+              StartsWith("finished: Cancelled: an operator stopped its run on executor "));
 }
 
 TEST_F(OperatorCallsTest, ARunThatIgnoresSigtermIsStoppedAllTheSame) {
@@ -169,8 +170,10 @@ TEST_F(OperatorCallsTest, AnIncidentThatHasEndedIsInvestigatedAgain) {
                 " of the same resource is queued or running; cancel it, or retry after it ends");
   EXPECT_EQ(rerun(again, grpc::StatusCode::FAILED_PRECONDITION, &none),
             "the incident is queued; expected one that has ended");
-  EXPECT_THAT(Why("bad"), StartsWith("queued: Rerun: an operator had incident " + bad +
-                                     " investigated again. Queued: it has waited"));
+  EXPECT_THAT(Why("bad"),
+              StartsWith("queued: Rerun: an operator requested another investigation of "
+                         "incident " +
+                         bad + ". Queued: for"));
   EXPECT_EQ(Send("bad").incident_id(), again) << "an event about it joins it";
   EXPECT_THAT(system_->ingest().log().With("Incident rerun by an operator",
                                            {{"incident_id", again}, {"rerun_of", bad}}),
@@ -209,15 +212,14 @@ TEST_F(OperatorCallsTest, AnEventMoreSevereThanWhatWasInvestigatedIsANewIncident
   const auto critical = Send("bad", "critical");
   EXPECT_EQ(critical.result(), "queued");
   system_->AwaitFinished(critical.incident_id());
-  EXPECT_THAT(Why("bad"),
-              StartsWith("finished: Escalated: its severity critical is above warning"));
+  EXPECT_THAT(Why("bad"), StartsWith("finished: Escalated: severity critical is above warning"));
   EXPECT_EQ(Send("bad", "critical").incident_id(), critical.incident_id());
 }
 
 TEST_F(OperatorCallsTest, RulesOfNamespacesDoNotTouchObjectsWithoutOne) {
   system_->StartIngestWith(
-      "clusters:\n- name: prod\n  endpoint: http://127.0.0.1:9/mcp\n"
-      "  namespaces: {allow: [\"shop\"], deny: [\"*\"]}\n");
+      "clusters:\n- name: prod\n  endpoint: http://127.0.0.1:9/mcp\n  namespaces: {allow: "
+      "[\"shop\"], deny: [\"*\"]}\n");
   for (const char* kind : {"Node", "NodeClaim", "ClusterIssuer", "VolumeSnapshotContent",
                            "ClusterPolicy", "APIService"}) {
     v1::SubmitEventRequest event = System::Event("bad-" + std::string(kind));

@@ -315,7 +315,7 @@ TEST_F(KubeconfigTest, ARunOfAClusterWithoutOneFailsAndCountsAsAFailure) {
   EXPECT_EQ(system_->executor().Metrics().Sum("agents_completed_total", {{"status", "failure"}}),
             2);
   EXPECT_THAT(system_->Admin().Explain("a").front().explanation(),
-              ::testing::StartsWith("Failed: its cluster has no kubeconfig in --kubeconfig-dir"));
+              ::testing::StartsWith("Failed: --kubeconfig-dir has no kubeconfig of its cluster"));
   ExpectBalance();
   WriteFile(files_ / "prod.yaml", "of prod\n");
   system_->Admin().ResetBreaker();

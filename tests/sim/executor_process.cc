@@ -85,7 +85,8 @@ void ExecutorProcess::OnSent(const UpMessage& message) {
   if (const auto* rejected = std::get_if<dispatch::Rejected>(&message)) {
     env_.transitions.Count("executor lease", "", "rejected");
     // It was offered before, and takes no credit again.
-    if (rejected->reason == "ended" && std::exchange(counted_, false)) --offers_;
+    if (rejected->reason == dispatch::RejectReason::kEnded && std::exchange(counted_, false))
+      --offers_;
   } else if (const auto* result = std::get_if<dispatch::Result>(&message)) {
     model_.CheckResultSent(workspace_, result->lease, result->outcome.status);
   } else if (const auto* accepted = std::get_if<dispatch::Accepted>(&message)) {
@@ -111,7 +112,8 @@ std::string ExecutorProcess::State() const {
 void ExecutorProcess::BeforeHeard(const DownMessage& message) {
   if (std::holds_alternative<dispatch::Welcome>(message)) offers_ = 0;
   const auto* cancel = std::get_if<dispatch::Cancel>(&message);
-  if (cancel != nullptr && cancel->reason == "shutdown") shut_down_.insert(cancel->lease);
+  if (cancel != nullptr && cancel->reason == dispatch::CancelReason::kShutdown)
+    shut_down_.insert(cancel->lease);
   const auto* offer = std::get_if<dispatch::Offer>(&message);
   if (offer != nullptr && !Knows(offer->lease)) {
     ++offers_;
@@ -130,7 +132,8 @@ void ExecutorProcess::AfterHeard(const DownMessage& message) {
   // A lease that the first Cancel has ended has a result; the second Cancel says that nobody wants
   // it.
   const auto* cancel = std::get_if<dispatch::Cancel>(&message);
-  if (cancel != nullptr && cancel->reason != "shutdown" && cancel->reason != "cancelled" &&
+  if (cancel != nullptr && cancel->reason != dispatch::CancelReason::kShutdown &&
+      cancel->reason != dispatch::CancelReason::kCancelled &&
       !executor_.admission().IsRunning(cancel->lease)) {
     return;
   }

@@ -55,7 +55,7 @@ void ExternalObservations::Told(const dispatch::ResultAck& recorded) {
 }
 
 void ExternalObservations::Told(const dispatch::Cancel& cancel) {
-  if (cancel.reason != "cancelled") return;
+  if (cancel.reason != dispatch::CancelReason::kCancelled) return;
   const std::string& id = cancel.lease.incident_id;
   const auto* disk = OnDisk(id);
   env_.findings.Expect(disk != nullptr && disk->cancel_requested, Invariant::kCommittedFirst,
@@ -94,8 +94,9 @@ void ExternalObservations::OnRestored(const std::vector<ingest::RestoredIncident
   for (const auto& [id, status] : finished_) {
     const bool ended = known.contains(id) && known[id]->state == IncidentState::kFinished &&
                        known[id]->status == status;
-    env_.findings.Expect(ended, Invariant::kNothingLost,
-                         [&] { return id + " was told as " + status + " before the restart"; });
+    env_.findings.Expect(ended, Invariant::kNothingLost, [&] {
+      return id + " was told as " + std::string(ToString(status)) + " before the restart";
+    });
   }
 }
 

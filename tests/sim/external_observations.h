@@ -39,8 +39,8 @@ class ExternalObservations {
   const SimulatedJournal& journal_;
   std::map<std::string, std::string> queued_;  // with what it runs again
   std::set<Lease> offered_;
-  std::set<std::string> cancelled_;              // by an operator
-  std::map<std::string, std::string> finished_;  // with the status
+  std::set<std::string> cancelled_;  // by an operator
+  std::map<std::string, ingest::FinalStatus> finished_;
 };
 
 }  // namespace runner::sim

@@ -41,9 +41,11 @@ void ProbeClusters(World& world) {
     const std::string id = world.Probe(cluster);
     if (id.empty()) continue;  // a queue of size 0 takes nothing
     StepUntil(world, minutes(5), [&] { return world.Quiet(); });
-    world.env().findings.Expect(world.EndOf(id) == "success", Invariant::kEverythingEnds, [&] {
-      return id + ", a probe, ended as " + world.EndOf(id).value_or("nothing");
-    });
+    world.env().findings.Expect(
+        world.EndOf(id) == ingest::FinalStatus::kSuccess, Invariant::kEverythingEnds, [&] {
+          const auto end = world.EndOf(id);
+          return id + ", a probe, ended as " + std::string(end ? ToString(*end) : "nothing");
+        });
   }
 }
 

@@ -10,29 +10,28 @@
 namespace runner::sim {
 namespace {
 
-using Admission = ingest::Scheduler::Admission;
+using EventResult = ingest::Scheduler::EventResult;
+using Disposition = ingest::Scheduler::Disposition;
 
 constexpr std::string_view kName = "ingest";
 
 // What became of an event, as the facts tell it.
-Admission AdmissionOf(const ingest::Effects& effects) {
-  Admission admission;
+EventResult ResultOf(const ingest::Effects& effects) {
+  EventResult result;
   for (const ingest::Effect& effect : effects) {
     const auto* fact = std::get_if<ingest::Fact>(&effect);
     if (fact == nullptr) continue;
     if (const auto* filtered = std::get_if<ingest::EventFiltered>(fact)) {
-      return {Admission::Result::kFiltered, filtered->reason, filtered->incident_id};
+      return {Disposition::kFiltered, filtered->reason, filtered->incident_id};
     }
     if (std::holds_alternative<ingest::EventBreakerDropped>(*fact)) {
-      return {Admission::Result::kBreakerDropped, "circuit_breaker", ""};
+      return {.disposition = Disposition::kBreakerDropped};
     }
     if (const auto* queued = std::get_if<ingest::EventQueued>(fact)) {
-      return {Admission::Result::kQueued, "", queued->incident.id};
+      return {.disposition = Disposition::kQueued, .incident_id = queued->incident.id};
     }
-    const auto* overflow = std::get_if<ingest::QueueOverflowed>(fact);
-    if (overflow != nullptr && overflow->rejected) admission.reason = "overflow";
   }
-  return admission;
+  return result;
 }
 
 // The log lines of a decision, as far as no message tells them.
@@ -41,11 +40,11 @@ std::string LogLine(const ingest::Fact& fact) {
     return "queues " + queued->incident.id + " of " + queued->incident.event.cluster;
   }
   if (const auto* requeued = std::get_if<ingest::IncidentRequeued>(&fact)) {
-    return "requeues " + TextOf(requeued->lease) + ": " + requeued->reason;
+    return "requeues " + TextOf(requeued->lease) + ": " + std::string(ToString(requeued->reason));
   }
   if (const auto* finished = std::get_if<ingest::IncidentFinished>(&fact)) {
-    return "finishes " + TextOf(finished->lease) + " as " + finished->status + " " +
-           finished->reason;
+    return "finishes " + TextOf(finished->lease) + " as " +
+           std::string(ToString(finished->status)) + " " + finished->reason;
   }
   return "";
 }
@@ -102,9 +101,9 @@ void IngestProcess::BeforeStep() {
 
 void IngestProcess::AfterStep(const ingest::Effects& effects) {
   if (const auto cluster = std::exchange(event_of_, std::nullopt)) {
-    const Admission admission = AdmissionOf(effects);
-    if (admission.result == Admission::Result::kQueued) queued_ = admission.incident_id;
-    model_.OnEvent(*cluster, admission);
+    const EventResult result = ResultOf(effects);
+    if (result.disposition == Disposition::kQueued) queued_ = result.incident_id;
+    model_.OnEvent(*cluster, result);
   }
   for (const ingest::Effect& effect : effects) {
     if (const auto* to = std::get_if<ingest::ToExecutor>(&effect)) {

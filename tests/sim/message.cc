@@ -21,7 +21,7 @@ struct Details {
   std::string operator()(const dispatch::KeepAlive& m) const { return " " + std::to_string(m.seq); }
   std::string operator()(const dispatch::Draining&) const { return ""; }
   std::string operator()(const dispatch::Rejected& m) const {
-    return " " + TextOf(m.lease) + " " + m.reason;
+    return " " + TextOf(m.lease) + " " + std::string(dispatch::ToString(m.reason));
   }
   std::string operator()(const dispatch::Result& m) const {
     return " " + TextOf(m.lease) + " " + std::string(ToString(m.outcome.status)) + " " +
@@ -34,7 +34,7 @@ struct Details {
     return text;
   }
   std::string operator()(const dispatch::Cancel& m) const {
-    return " " + TextOf(m.lease) + " " + m.reason;
+    return " " + TextOf(m.lease) + " " + std::string(dispatch::ToString(m.reason));
   }
   std::string operator()(const dispatch::KeepAliveAck& m) const {
     return " " + std::to_string(m.seq);

@@ -52,9 +52,10 @@ bool ReferenceModel::IsCurrent(StreamId stream, const Lease& lease) const {
   return executor != executor_of_.end() && held != nullptr && held->executor == executor->second;
 }
 
-bool ReferenceModel::Investigated(const std::string& status, bool ever_started) {
-  const auto ended = ParseRunStatus(status);
-  return ended && (*ended != RunStatus::kCancelled || ever_started);
+bool ReferenceModel::Investigated(std::optional<ingest::FinalStatus> status, bool ever_started) {
+  using enum ingest::FinalStatus;
+  if (!status || status == kExpired || status == kEvicted) return false;
+  return status != kCancelled || ever_started;
 }
 
 Duration ReferenceModel::Waited(const Open& incident) const {
@@ -67,7 +68,7 @@ std::vector<std::string> ReferenceModel::OpenIds() const {
   return ids;
 }
 
-std::optional<std::string> ReferenceModel::EndOf(const std::string& incident_id) const {
+std::optional<ingest::FinalStatus> ReferenceModel::EndOf(const std::string& incident_id) const {
   const auto found = ended_.find(incident_id);
   return found == ended_.end() ? std::nullopt : std::optional(found->second.status);
 }
@@ -131,7 +132,7 @@ void ReferenceModel::OnRestore(const std::vector<ingest::RestoredIncident>& rest
     if (!finished || ran) dedup_.Queued(key, incident.id, then(incident.event.received_at));
     if (finished) {
       if (ran) dedup_.Ended(key, incident.id, severity, true, then(progress.since));
-      Remember(incident.id, {progress.status, cluster, key, severity});
+      Remember(incident.id, {*progress.status, cluster, key, severity});
       continue;
     }
     Open open;

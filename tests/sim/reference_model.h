@@ -48,7 +48,7 @@ class ReferenceModel {
   void Distrust(const std::string& executor_id) { rogues_.insert(executor_id); }
 
   // --- what came of it ---
-  void OnEvent(ingest::ClusterIndex cluster, const ingest::Scheduler::Admission& admission);
+  void OnEvent(ingest::ClusterIndex cluster, const ingest::Scheduler::EventResult& result);
   void OnInvalid(ingest::ClusterIndex cluster) { ++clusters_[cluster].invalid; }
   void OnCancel(ingest::Scheduler::Cancelled answer) const;
   void OnRerun(const ingest::Scheduler::Rerun& answer);
@@ -65,7 +65,7 @@ class ReferenceModel {
   std::vector<std::string> OpenIds() const;
   const std::set<Lease>& offered() const { return offered_; }
   // How an incident ended, or nothing while it is open.
-  std::optional<std::string> EndOf(const std::string& incident_id) const;
+  std::optional<ingest::FinalStatus> EndOf(const std::string& incident_id) const;
 
  private:
   enum class State { kQueued, kOffered, kRunning };
@@ -99,7 +99,7 @@ class ReferenceModel {
   };
   // An incident that ended.
   struct Ended {
-    std::string status;
+    ingest::FinalStatus status = ingest::FinalStatus::kFailure;
     ingest::ClusterIndex cluster = 0;
     std::string key;
     Severity severity = Severity::kWarning;
@@ -107,8 +107,8 @@ class ReferenceModel {
   };
   // What must become of an event.
   struct Disposition {
-    ingest::Scheduler::Admission::Result result = ingest::Scheduler::Admission::Result::kQueued;
-    std::string reason;
+    ingest::Scheduler::Disposition result = ingest::Scheduler::Disposition::kQueued;
+    std::optional<ingest::FilterReason> filter_reason;
     std::string duplicate_of;
     // It is above the level of its key: it escalates this incident, unless it is backfilled.
     bool above = false;
@@ -186,7 +186,7 @@ class ReferenceModel {
   Duration Waited(const Open& incident) const;
   void Remember(const std::string& id, Ended ended);
   // Whether an incident that ended so keeps its key for a while.
-  static bool Investigated(const std::string& status, bool ever_started);
+  static bool Investigated(std::optional<ingest::FinalStatus> status, bool ever_started);
 
   void CompareCluster(const ingest::Scheduler& scheduler, ingest::ClusterIndex index) const;
   void CompareLeases(const ingest::Scheduler& scheduler) const;

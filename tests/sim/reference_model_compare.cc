@@ -9,7 +9,8 @@ namespace {
 
 using ingest::LeaseTable;
 
-std::uint64_t Sum(const std::map<std::string, std::uint64_t>& counters) {
+template <typename Key>
+std::uint64_t Sum(const ingest::CountsBy<Key>& counters) {
   std::uint64_t sum = 0;
   for (const auto& [word, count] : counters) sum += count;
   return sum;

@@ -164,7 +164,7 @@ void ReferenceModel::Decided(const dispatch::ResultAck& recorded) {
 }
 
 void ReferenceModel::Decided(const dispatch::Cancel& cancel) {
-  if (cancel.reason != "accept_timeout") return;
+  if (cancel.reason != dispatch::CancelReason::kAcceptTimeout) return;
   const Open* incident = Held(cancel.lease);
   Executor* executor = Of(stream_);
   const bool late = incident != nullptr && executor != nullptr &&
@@ -237,16 +237,14 @@ void ReferenceModel::Decided(const ingest::IncidentRequeued& requeued) {
 void ReferenceModel::Decided(const ingest::IncidentFinished& finished) {
   const std::string& id = finished.lease.incident_id;
   const auto found = open_.find(id);
-  Expect(found != open_.end(), Invariant::kOneTerminalStatus,
-         [&] { return id + " ends as " + finished.status + ", but is not open"; });
+  Expect(found != open_.end(), Invariant::kOneTerminalStatus, [&] {
+    return id + " ends as " + std::string(ToString(finished.status)) + ", but is not open";
+  });
   if (found == open_.end()) return;
   Open& incident = found->second;
   Cluster& cluster = clusters_[incident.cluster];
-  const auto status = ParseRunStatus(finished.status);
   Transit(&incident, finished.reason == "attempts_exhausted" ? "attempts exhausted"
-                     : status                                ? ToString(*status)
-                     : finished.status == "expired"          ? "expired"
-                                                             : "evicted");
+                                                             : ToString(finished.status));
   if (incident.state == State::kQueued) {
     EndQueued(id, incident, finished);
     std::erase(cluster.queue, id);
@@ -267,14 +265,14 @@ void ReferenceModel::Decided(const ingest::IncidentFinished& finished) {
 void ReferenceModel::EndQueued(const std::string& id, const Open& incident,
                                const ingest::IncidentFinished& finished) {
   Cluster& cluster = clusters_[incident.cluster];
-  if (finished.status == "expired") {
+  if (finished.status == ingest::FinalStatus::kExpired) {
     ++cluster.expired;
     Expect(Waited(incident) >= options_.max_queue_age, Invariant::kQueueAge,
            [&] { return id + " expires too early"; });
     return;
   }
   ++cluster.evicted;
-  if (finished.status == "cancelled") {
+  if (finished.status == ingest::FinalStatus::kCancelled) {
     Expect(cancel_ == id, Invariant::kOneTerminalStatus,
            [&] { return id + " is cancelled, but nobody has asked for it"; });
     return;
@@ -287,20 +285,22 @@ void ReferenceModel::EndHeld(const Open& held, const ingest::IncidentFinished& f
   Open incident = held;
   const bool no_end = !result_status_ || *result_status_ == RunStatus::kInterrupted;
   if (incident.cancelled && no_end) {
-    Expect(finished.status == "cancelled", Invariant::kOneTerminalStatus,
+    Expect(finished.status == ingest::FinalStatus::kCancelled, Invariant::kOneTerminalStatus,
            [&] { return TextOf(finished.lease) + " was cancelled, and ends as another thing"; });
     return;
   }
   if (finished.reason == "attempts_exhausted") {
-    Expect(finished.status == "failure" && CountRelease(incident), Invariant::kAttemptsBounded,
+    Expect(finished.status == ingest::FinalStatus::kFailure && CountRelease(incident),
+           Invariant::kAttemptsBounded,
            [&] { return TextOf(finished.lease) + " is given up too early"; });
     return;
   }
   Expect(result_status_ && result_of_ == finished.lease &&
-             ToString(*result_status_) == finished.status &&
-             *result_status_ != RunStatus::kInterrupted,
+             *result_status_ != RunStatus::kInterrupted &&
+             ingest::FinalStatusOf(*result_status_) == finished.status,
          Invariant::kOneTerminalStatus, [&] {
-           return TextOf(finished.lease) + " ends as " + finished.status + ": no such Result";
+           return TextOf(finished.lease) + " ends as " + std::string(ToString(finished.status)) +
+                  ": no such Result";
          });
 }
 

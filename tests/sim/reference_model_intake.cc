@@ -19,29 +19,29 @@ void ReferenceModel::BeforeEvent(ingest::ClusterIndex cluster, const FaultEvent&
 ReferenceModel::Disposition ReferenceModel::DispositionOf(ingest::ClusterIndex cluster,
                                                           const FaultEvent& event,
                                                           ingest::Scheduler::Origin origin) {
-  using Verdict = ingest::Scheduler::Admission::Result;
+  using Verdict = ingest::Scheduler::Disposition;
   Disposition disposition;
   disposition.severity = event.severity;
   disposition.key = KeyOf(options_.dedup_key, event);
-  const auto end = [&disposition](Verdict result, std::string reason) {
+  const auto end = [&disposition](Verdict result, std::optional<ingest::FilterReason> reason = {}) {
     disposition.result = result;
-    disposition.reason = std::move(reason);
+    disposition.filter_reason = reason;
     return disposition;
   };
   if (const auto reason = filters_[cluster].Rejects(event)) {
-    return end(Verdict::kFiltered, std::string(*reason));
+    return end(Verdict::kFiltered, reason);
   }
   if (const auto taken = dedup_.OnEvent(disposition.key, env_.Now())) {
     disposition.above = !taken->open && event.severity > taken->level;
     if (!disposition.above || origin == ingest::Scheduler::Origin::kBackfill) {
       disposition.duplicate_of = taken->incident;
-      return end(Verdict::kFiltered, "duplicate");
+      return end(Verdict::kFiltered, ingest::FilterReason::kDuplicate);
     }
     disposition.escalates = taken->incident;
   }
   if (breaker_.state() == BreakerRule::State::kOpen &&
       options_.breaker_policy == ingest::BreakerPolicy::kDrop) {
-    return end(Verdict::kBreakerDropped, "circuit_breaker");
+    return end(Verdict::kBreakerDropped);
   }
   JudgeRoom(cluster, disposition);
   return disposition;
@@ -80,7 +80,7 @@ void ReferenceModel::BeforeRerun(const std::string& incident_id) {
   disposition.key = ended.key;
   disposition.severity = ended.severity;
   JudgeRoom(ended.cluster, disposition);
-  const bool queued = disposition.result == ingest::Scheduler::Admission::Result::kQueued;
+  const bool queued = disposition.result == ingest::Scheduler::Disposition::kQueued;
   rerun_.result = queued ? Answer::kQueued : Answer::kRejected;
   ++clusters_[ended.cluster].received;
   disposition_ = std::move(disposition);
@@ -130,26 +130,28 @@ void ReferenceModel::JudgeRoom(ingest::ClusterIndex cluster, Disposition& dispos
   disposition.either =
       !std::all_of(disposition.victims.begin(), disposition.victims.end(), gives_way);
   if (disposition.evicts) return;
-  disposition.result = ingest::Scheduler::Admission::Result::kRejected;
-  disposition.reason = "overflow";
+  disposition.result = ingest::Scheduler::Disposition::kRejected;
 }
 
 void ReferenceModel::OnEvent(ingest::ClusterIndex index,
-                             const ingest::Scheduler::Admission& admission) {
-  using Verdict = ingest::Scheduler::Admission::Result;
+                             const ingest::Scheduler::EventResult& result) {
+  using Verdict = ingest::Scheduler::Disposition;
   Cluster& cluster = clusters_[index];
   ++cluster.received;
-  cluster.filtered += admission.result == Verdict::kFiltered ? 1 : 0;
-  cluster.dropped += admission.result == Verdict::kBreakerDropped ? 1 : 0;
-  cluster.rejected += admission.result == Verdict::kRejected ? 1 : 0;
+  cluster.filtered += result.disposition == Verdict::kFiltered ? 1 : 0;
+  cluster.dropped += result.disposition == Verdict::kBreakerDropped ? 1 : 0;
+  cluster.rejected += result.disposition == Verdict::kRejected ? 1 : 0;
   const bool as_it_must =
-      admission.result == disposition_->result && admission.reason == disposition_->reason &&
-      (disposition_->duplicate_of.empty() || admission.incident_id == disposition_->duplicate_of);
+      result.disposition == disposition_->result &&
+      result.filter_reason == disposition_->filter_reason &&
+      (disposition_->duplicate_of.empty() || result.incident_id == disposition_->duplicate_of);
   const bool as_it_may =
-      disposition_->evicts && disposition_->either && admission.result == Verdict::kRejected;
+      disposition_->evicts && disposition_->either && result.disposition == Verdict::kRejected;
   Expect(as_it_must || as_it_may, InvariantOf(*disposition_), [&] {
-    return "an event ends as '" + admission.reason + "', but should as '" + disposition_->reason +
-           "'";
+    const ingest::Scheduler::EventResult expected{
+        disposition_->result, disposition_->filter_reason, {}};
+    return "an event ends as '" + std::string(result.Reason()) + "', but should as '" +
+           std::string(expected.Reason()) + "'";
   });
   const auto merged = open_.find(disposition_->duplicate_of);
   if (merged != open_.end() && merged->second.state == State::kQueued) {
@@ -157,11 +159,11 @@ void ReferenceModel::OnEvent(ingest::ClusterIndex index,
     merged->second.severity = std::max(merged->second.severity, disposition_->severity);
   }
   env_.transitions.Count("event", "received",
-                         admission.result == Verdict::kQueued && disposition_->above ? "escalated"
-                         : admission.result == Verdict::kQueued                      ? "queued"
-                         : admission.result == Verdict::kFiltered                    ? "filtered"
-                         : admission.result == Verdict::kBreakerDropped              ? "dropped"
-                                                                                     : "rejected");
+                         result.disposition == Verdict::kQueued && disposition_->above ? "escalated"
+                         : result.disposition == Verdict::kQueued                      ? "queued"
+                         : result.disposition == Verdict::kFiltered                    ? "filtered"
+                         : result.disposition == Verdict::kBreakerDropped              ? "dropped"
+                                                                          : "rejected");
 }
 
 void ReferenceModel::Decided(const ingest::EventEscalated& escalated) {
@@ -178,7 +180,7 @@ void ReferenceModel::Decided(const ingest::EventQueued& queued) {
   Cluster& cluster = clusters_.at(index);
   Expect(!ended_.contains(queued.incident.id) && !open_.contains(queued.incident.id),
          Invariant::kOneTerminalStatus, [&] { return queued.incident.id + " is queued twice"; });
-  Expect(disposition_ && disposition_->result == ingest::Scheduler::Admission::Result::kQueued &&
+  Expect(disposition_ && disposition_->result == ingest::Scheduler::Disposition::kQueued &&
              disposition_->evicts == evicted_,
          disposition_ ? InvariantOf(*disposition_) : Invariant::kIntake,
          [&] { return queued.incident.id + " is queued, but should not be"; });

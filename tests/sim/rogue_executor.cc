@@ -51,7 +51,7 @@ UpMessage RogueExecutor::Anything() {
     case 2:
       return dispatch::Accepted{SomeLease()};
     case 3:
-      return dispatch::Rejected{SomeLease(), "busy"};
+      return dispatch::Rejected{SomeLease(), dispatch::RejectReason::kNoSlot};
     case 4:
       return dispatch::Started{SomeLease(), 1, kBeginning.wall};
     case 5:

@@ -1,6 +1,7 @@
 #include "tests/sim/scheduler_digest.h"
 
 #include <string>
+#include <type_traits>
 
 namespace runner::sim {
 namespace {
@@ -16,10 +17,14 @@ class Digest {
   }
   void Add(MonoTime time) { Add(static_cast<std::uint64_t>(time.time_since_epoch().count())); }
   void Add(Duration time) { Add(static_cast<std::uint64_t>(time.count())); }
-  template <typename Value>
-  void Add(const std::map<std::string, Value>& values) {
+  template <typename Key, typename Value>
+  void Add(const std::map<Key, Value>& values) {
     for (const auto& [key, value] : values) {
-      Add(key);
+      if constexpr (std::is_enum_v<Key>) {
+        Add(static_cast<std::uint64_t>(key));
+      } else {
+        Add(key);
+      }
       Add(std::uint64_t{value});
     }
   }
@@ -81,7 +86,7 @@ void Add(Digest& digest, const ingest::IncidentRecord& record) {
   digest.Add(std::uint64_t{record.started} * 4 + std::uint64_t{record.ever_started} * 2 +
              std::uint64_t{record.cancel_requested});
   digest.Add(record.executor_id);
-  digest.Add(record.status);
+  digest.Add(record.status ? std::string(ToString(*record.status)) : "");
   digest.Add(record.reason);
   digest.Add(std::uint64_t{record.outcome.has_value()});
 }

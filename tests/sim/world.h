@@ -36,7 +36,7 @@ class World {
   // An event that nothing keeps from being investigated; the id of its incident.
   std::string Probe(ingest::ClusterIndex cluster);
   // How it ended, or nothing while it is open.
-  std::optional<std::string> EndOf(const std::string& incident_id);
+  std::optional<ingest::FinalStatus> EndOf(const std::string& incident_id);
   // No executor is left, and none comes back.
   void Depart();
   bool Deserted() const;

@@ -72,7 +72,7 @@ std::string World::Probe(ingest::ClusterIndex cluster) {
   return ingest_->OnEvent(cluster, MakeFault(pod, Severity::kCritical));
 }
 
-std::optional<std::string> World::EndOf(const std::string& incident_id) {
+std::optional<ingest::FinalStatus> World::EndOf(const std::string& incident_id) {
   return ingest_->truth().EndOf(incident_id);
 }
 

@@ -235,11 +235,11 @@ TEST(Admission, Row65_AShortageGivesTheCreditBackAndLeavesNoResult) {
   EXPECT_EQ(admission.credits(), 11u) << "one that does not run gives nothing back";
 }
 
-TEST(Admission, VerdictsHaveWords) {
-  EXPECT_EQ(ToString(Verdict::kTake), "take");
-  EXPECT_EQ(ToString(Verdict::kHeld), "duplicate");
-  EXPECT_EQ(ToString(Verdict::kDraining), "draining");
-  EXPECT_EQ(ToString(Verdict::kNoSlot), "no_slot");
+TEST(Admission, EveryRefusalHasAReason) {
+  using dispatch::RejectReason;
+  EXPECT_EQ(RejectReasonOf(Verdict::kEnded), RejectReason::kEnded);
+  EXPECT_EQ(RejectReasonOf(Verdict::kDraining), RejectReason::kDraining);
+  EXPECT_EQ(RejectReasonOf(Verdict::kNoSlot), RejectReason::kNoSlot);
 }
 
 }  // namespace

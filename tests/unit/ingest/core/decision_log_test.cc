@@ -47,7 +47,7 @@ class DecisionLogTest : public ::testing::Test {
       if (const Fact* fact = std::get_if<Fact>(&effect)) ring_->OnFact(*fact);
     }
   }
-  Scheduler::Admission Event(FaultEvent event) {
+  Scheduler::EventResult Event(FaultEvent event) {
     auto admission = driver_->Event(0, std::move(event));
     Hear();
     return admission;
@@ -88,25 +88,24 @@ TEST_F(DecisionLogTest, AFilteredEventNamesTheRule) {
   Use(options);
   Event(OfPod("a", Severity::kInfo));
   EXPECT_EQ(Say("a"),
-            "filtered: Filtered: its severity info is below the threshold of cluster c0, "
-            "which is error.");
+            "filtered: Filtered: severity info is below severity_threshold error of cluster c0.");
   FaultEvent event = OfPod("b");
   event.resource.namespace_ = "kube-system";
   Event(event);
-  EXPECT_THAT(Say("b"), HasSubstr("rules of cluster c0 do not admit namespace kube-system."));
+  EXPECT_THAT(Say("b"), HasSubstr("rules of cluster c0 do not allow namespace kube-system."));
   event = OfPod("c");
   event.resource.kind = "Job";
   Event(event);
-  EXPECT_THAT(Say("c"), HasSubstr("do not admit kind Job."));
+  EXPECT_THAT(Say("c"), HasSubstr("do not allow kind Job."));
   event = OfPod("d");
   event.fault_type = "ProbeFailed";
   Event(event);
-  EXPECT_THAT(Say("d"), HasSubstr("do not admit fault type ProbeFailed."));
+  EXPECT_THAT(Say("d"), HasSubstr("do not allow fault type ProbeFailed."));
   FilterRules none;
   none.triage = false;
   ASSERT_TRUE(driver_->SetClusters({{"c0", none}}));
   Event(OfPod("e"));
-  EXPECT_THAT(Say("e"), HasSubstr("cluster c0 is configured with triage: false."));
+  EXPECT_THAT(Say("e"), HasSubstr("cluster c0 has triage: false."));
 }
 
 TEST_F(DecisionLogTest, ADuplicateNamesItsIncidentAndHowFarThatHadCome) {
@@ -116,8 +115,7 @@ TEST_F(DecisionLogTest, ADuplicateNamesItsIncidentAndHowFarThatHadCome) {
   const std::string id = Event(OfPod("a")).incident_id;
   Event(OfPod("a"));
   EXPECT_EQ(Say("a"), "filtered: Duplicate: incident " + id +
-                          " of the same resource waited already, and this event was merged into "
-                          "it.");
+                          " of the same resource was queued; the event was merged into it.");
   EXPECT_EQ(Id("a"), id);
   Attach();
   Event(OfPod("a"));
@@ -125,8 +123,8 @@ TEST_F(DecisionLogTest, ADuplicateNamesItsIncidentAndHowFarThatHadCome) {
   Result(id, Ended(RunStatus::kSuccess));
   driver_->Pass(seconds(48));
   Event(OfPod("a"));
-  EXPECT_THAT(Say("a"), HasSubstr("had ended as success; events like it were ignored for another "
-                                  "4m12s."));
+  EXPECT_THAT(Say("a"),
+              HasSubstr("had ended as success; its deduplication window stays open for 4m12s."));
 }
 
 TEST_F(DecisionLogTest, AnEscalationAndARerunSayHowTheyPassedTheWindow) {
@@ -136,19 +134,20 @@ TEST_F(DecisionLogTest, AnEscalationAndARerunSayHowTheyPassedTheWindow) {
   Result(id, Ended(RunStatus::kSuccess));
   const std::string escalated = Event(OfPod("a", Severity::kCritical)).incident_id;
   EXPECT_EQ(Say("a"),
-            "queued: Escalated: its severity critical is above warning, the highest that "
-            "was investigated lately; incident " +
+            "queued: Escalated: severity critical is above warning, the highest severity "
+            "investigated; incident " +
                 id +
-                " of the same resource had ended. Leased: it is about to start on executor "
+                " of the same resource had ended. Leased: the agent is about to start on executor "
                 "pod-1, attempt 1.");
   Result(escalated, Ended(RunStatus::kFailure, "kubeconfig_missing"));
-  EXPECT_THAT(Say("a"), HasSubstr("had ended. Failed: its cluster has no kubeconfig in "
-                                  "--kubeconfig-dir on executor pod-1, attempt 1."));
+  EXPECT_THAT(Say("a"), HasSubstr("had ended. Failed: --kubeconfig-dir has no kubeconfig of its "
+                                  "cluster on executor pod-1, attempt 1."));
   driver_->Draining(kExecutor);
   driver_->Rerun(escalated);
   Hear();
-  EXPECT_THAT(Say("a"), StartsWith("queued: Rerun: an operator had incident " + escalated +
-                                   " investigated again. Queued: it has waited for 0s"));
+  EXPECT_THAT(Say("a"),
+              StartsWith("queued: Rerun: an operator requested another investigation of incident " +
+                         escalated + ". Queued: for 0s"));
 }
 
 TEST_F(DecisionLogTest, WhatWaitsIsToldWhatItWaitsFor) {
@@ -157,19 +156,18 @@ TEST_F(DecisionLogTest, WhatWaitsIsToldWhatItWaitsFor) {
   Event(OfPod("b"));
   driver_->Pass(seconds(12));
   EXPECT_EQ(Say("b"),
-            "queued: Queued: it has waited for 12s, with 1 of its cluster before it, "
-            "since no executor is attached that takes work.");
+            "queued: Queued: for 12s, with 1 of its cluster before it; no executor is attached "
+            "that accepts work.");
   Attach();
-  EXPECT_EQ(Say("a"), "queued: Leased: it is about to start on executor pod-1, attempt 1.");
+  EXPECT_EQ(Say("a"), "queued: Leased: the agent is about to start on executor pod-1, attempt 1.");
   driver_->Started(kExecutor, {Id("a"), 1});
   Hear();
   driver_->Pass(seconds(3));
-  EXPECT_EQ(Say("a"), "queued: Running: it has been leased for 3s on executor pod-1, attempt 1.");
-  EXPECT_THAT(Say("b"), HasSubstr("since its cluster runs as many agents as "
-                                  "--max-agents-per-cluster allows (1)."));
+  EXPECT_EQ(Say("a"), "queued: Running: for 3s on executor pod-1, attempt 1.");
+  EXPECT_THAT(Say("b"), HasSubstr("its cluster has reached --max-agents-per-cluster (1)."));
   driver_->Cancel(Id("a"));
   Hear();
-  EXPECT_THAT(Say("a"), HasSubstr("attempt 1, and an operator has cancelled it."));
+  EXPECT_THAT(Say("a"), HasSubstr("attempt 1; an operator has cancelled it."));
 }
 
 TEST_F(DecisionLogTest, WhatHasEndedIsToldHow) {
@@ -193,9 +191,9 @@ TEST_F(DecisionLogTest, WhatHasEndedIsToldHow) {
   Event(OfPod("wrong"));
   Result(Id("wrong"), Ended(RunStatus::kFailure, "spawn_error"));
   EXPECT_EQ(Say("wrong"),
-            "finished: Failed: its agent could not be started on executor pod-1, attempt 1.");
-  EXPECT_THAT(Say("lost"), HasSubstr("Given up as failure: its runs were lost or interrupted too "
-                                     "often, the last one on executor pod-1, attempt 1."));
+            "finished: Failed: the agent could not be started on executor pod-1, attempt 1.");
+  EXPECT_THAT(Say("lost"), HasSubstr("Failed: its attempts are exhausted; the last run was lost or "
+                                     "interrupted on executor pod-1, attempt 1."));
 }
 
 TEST_F(DecisionLogTest, WhatNeverRanIsToldWhy) {
@@ -210,18 +208,17 @@ TEST_F(DecisionLogTest, WhatNeverRanIsToldWhy) {
   driver_->Pass(seconds(1));
   Event(OfPod("urgent", Severity::kCritical));
   Event(OfPod("more urgent", Severity::kCritical));
-  EXPECT_THAT(Say("old"), HasSubstr("finished: Evicted: the queue was full when another event "
-                                    "came"));
-  EXPECT_EQ(Say("unwanted"),
-            "finished: Cancelled: an operator wanted no investigation, and none was under way.");
+  EXPECT_THAT(Say("old"), HasSubstr("finished: Evicted: the queue was full; this was the oldest "
+                                    "incident of the lowest priority."));
+  EXPECT_EQ(Say("unwanted"), "finished: Cancelled: an operator cancelled it before a run started.");
   Event(OfPod("late"));
   EXPECT_EQ(Say("late"),
-            "rejected: Rejected: there was no room, with 2 incidents of cluster c0 "
-            "waiting, and 2 of all clusters, and none less urgent to be evicted for it.");
+            "rejected: Rejected: the queue was full (2 incidents of cluster c0, 2 of all "
+            "clusters); no queued incident had a lower priority.");
   driver_->Pass(seconds(100));
   driver_->Timer();
   Hear();
-  EXPECT_EQ(Say("urgent"), "finished: Expired: it waited for 1m40s, and --max-queue-age is 1m30s.");
+  EXPECT_EQ(Say("urgent"), "finished: Expired: queued for 1m40s; --max-queue-age is 1m30s.");
 }
 
 TEST_F(DecisionLogTest, WhereAllClustersFillTheQueueThatIsTold) {
@@ -234,8 +231,7 @@ TEST_F(DecisionLogTest, WhereAllClustersFillTheQueueThatIsTold) {
   }
   Event(OfPod("late"));
   EXPECT_THAT(Say("late"),
-              HasSubstr("with 0 incidents of cluster c0 waiting, and 2 of all clusters, "
-                        "and none less urgent"));
+              HasSubstr("(0 incidents of cluster c0, 2 of all clusters); no queued incident"));
 }
 
 TEST_F(DecisionLogTest, WhatWasCancelledWithoutARunIsNotSaidToHaveHadOne) {
@@ -246,17 +242,17 @@ TEST_F(DecisionLogTest, WhatWasCancelledWithoutARunIsNotSaidToHaveHadOne) {
   Result(Id("again"), Ended(RunStatus::kInterrupted, "shutdown"));
   driver_->Cancel(Id("again"));
   Hear();
-  EXPECT_THAT(Say("again"), HasSubstr("none was under way."));
+  EXPECT_THAT(Say("again"), HasSubstr("before a run started."));
 
   Use(OptionsFor(1));
   Attach();
   Event(OfPod("never taken"));
   driver_->Cancel(Id("never taken"));
   Hear();
-  EXPECT_THAT(Say("never taken"), HasSubstr("Leased: it is about to start"));
+  EXPECT_THAT(Say("never taken"), HasSubstr("Leased: the agent is about to start"));
   driver_->PassWithTimers(seconds(30));
   Hear();
-  EXPECT_THAT(Say("never taken"), HasSubstr("none was under way."));
+  EXPECT_THAT(Say("never taken"), HasSubstr("before a run started."));
 }
 
 TEST_F(DecisionLogTest, TheAgeOfWhatCameBackIsAllOfItsWaiting) {
@@ -267,7 +263,7 @@ TEST_F(DecisionLogTest, TheAgeOfWhatCameBackIsAllOfItsWaiting) {
   driver_->Draining(kExecutor);
   Result(Id("a"), Ended(RunStatus::kInterrupted, "shutdown"));
   driver_->Pass(seconds(2));
-  EXPECT_THAT(Say("a"), HasSubstr("it has waited for 9m2s, with 0"));
+  EXPECT_THAT(Say("a"), HasSubstr("Queued: for 9m2s, with 0"));
 }
 
 TEST_F(DecisionLogTest, WhatTheBreakerDroppedIsTold) {

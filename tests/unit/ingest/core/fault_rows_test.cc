@@ -25,7 +25,7 @@ using ::testing::Gt;
 using ::testing::IsEmpty;
 using ::testing::Le;
 using ::testing::SizeIs;
-using Result = Scheduler::Admission::Result;
+using Disposition = Scheduler::Disposition;
 
 // An executor of one slot whose agents take `run` each. Tells when each incident was started.
 class Agents {
@@ -105,7 +105,7 @@ TEST(FaultRows, Row22_TheSameFaultAThousandTimesIsOneIncidentAndASecondOneAfterT
   }
   EXPECT_EQ(driver.Counters().queued, 1u);
   EXPECT_EQ(driver.Counters().filtered.at("duplicate"), 999u);
-  EXPECT_EQ(driver.Finished("success"), 1u);
+  EXPECT_EQ(driver.Finished(FinalStatus::kSuccess), 1u);
   agents.RunUntil(driver.now().mono + minutes(5));
   agents.Event(0, Pod("a"));
   EXPECT_EQ(driver.Counters().queued, 2u);
@@ -167,7 +167,7 @@ TEST(FaultRows, Row24_AWallClockThatJumpsADayExpiresNobody) {
     EXPECT_EQ(driver.Depth(), 50u);
   }
   driver.PassWithTimers(minutes(6));
-  EXPECT_EQ(driver.Finished("expired"), 50u) << "when their time has come";
+  EXPECT_EQ(driver.Finished(FinalStatus::kExpired), 50u) << "when their time has come";
 }
 
 TEST(FaultRows, Row24_AnEventFromTheFutureIsTakenAsOfNow) {
@@ -250,7 +250,7 @@ TEST(FaultRows, Row38_AnIncidentThatKillsItsExecutorsIsGivenUp) {
     driver.StreamClosed(stream);
     driver.PassWithTimers(options.leases.lease_ttl);
   }
-  EXPECT_EQ(driver.Finished("failure"), 1u);
+  EXPECT_EQ(driver.Finished(FinalStatus::kFailure), 1u);
   EXPECT_EQ(driver.Record(id).reason, "attempts_exhausted");
 }
 
@@ -269,7 +269,7 @@ TEST(FaultRows, Row39_WithoutAnExecutorForAnHourAllExpireWithinBoundsAndCounted)
   std::uint64_t ended = 0;
   for (ClusterIndex i = 0; i < 3; ++i) {
     EXPECT_EQ(driver.Depth(i), 0u);
-    ended += driver.Finished("expired", i) + driver.Finished("evicted", i);
+    ended += driver.Finished(FinalStatus::kExpired, i) + driver.Finished(FinalStatus::kEvicted, i);
   }
   EXPECT_EQ(ended, sent);
   EXPECT_EQ(driver.scheduler().NextDeadline(), std::nullopt) << "nothing wakes an idle system";

@@ -32,9 +32,9 @@ TEST(IncidentTable, FindsWhatWasAdded) {
 TEST(IncidentTable, FinishSetsHowItEnded) {
   IncidentTable table(10, 1000);
   IncidentRecord& a = table.Add(RecordOf("a"));
-  table.Finish(a, "failure", "exit_code");
+  table.Finish(a, FinalStatus::kFailure, "exit_code");
   EXPECT_EQ(a.state, IncidentState::kFinished);
-  EXPECT_EQ(a.status, "failure");
+  EXPECT_EQ(a.status, FinalStatus::kFailure);
   EXPECT_EQ(a.reason, "exit_code");
 }
 
@@ -42,7 +42,7 @@ TEST(IncidentTable, RemembersOnlySoManyFinished) {
   IncidentTable table(2, 1000);
   for (const char* id : {"a", "b", "c"}) table.Add(RecordOf(id));
   IncidentRecord& open = table.Add(RecordOf("open"));
-  for (const char* id : {"c", "a", "b"}) table.Finish(*table.Find(id), "success", "");
+  for (const char* id : {"c", "a", "b"}) table.Finish(*table.Find(id), FinalStatus::kSuccess, "");
   EXPECT_EQ(table.Find("c"), nullptr) << "the first to end";
   EXPECT_NE(table.Find("a"), nullptr);
   EXPECT_NE(table.Find("b"), nullptr);
@@ -51,37 +51,37 @@ TEST(IncidentTable, RemembersOnlySoManyFinished) {
 
 TEST(IncidentTable, RemembersOnlySoManyBytes) {
   IncidentTable table(100, 1000);
-  table.Finish(table.Add(RecordOf("a", 600)), "success", "");
-  table.Finish(table.Add(RecordOf("b", 400)), "success", "");
+  table.Finish(table.Add(RecordOf("a", 600)), FinalStatus::kSuccess, "");
+  table.Finish(table.Add(RecordOf("b", 400)), FinalStatus::kSuccess, "");
   EXPECT_NE(table.Find("a"), nullptr);
-  table.Finish(table.Add(RecordOf("c", 1)), "success", "");
+  table.Finish(table.Add(RecordOf("c", 1)), FinalStatus::kSuccess, "");
   EXPECT_EQ(table.Find("a"), nullptr);
   EXPECT_NE(table.Find("b"), nullptr);
 }
 
 TEST(IncidentTable, ReportsCountAsBytes) {
   IncidentTable table(100, 1000);
-  table.Finish(table.Add(RecordOf("a")), "success", "");
+  table.Finish(table.Add(RecordOf("a")), FinalStatus::kSuccess, "");
   IncidentRecord& b = table.Add(RecordOf("b"));
   b.outcome.emplace().report.assign(1001, 'x');
-  table.Finish(b, "success", "");
+  table.Finish(b, FinalStatus::kSuccess, "");
   EXPECT_EQ(table.Find("a"), nullptr);
   EXPECT_NE(table.Find("b"), nullptr) << "never the one that just ended";
-  table.Finish(table.Add(RecordOf("c")), "success", "");
+  table.Finish(table.Add(RecordOf("c")), FinalStatus::kSuccess, "");
   EXPECT_EQ(table.Find("b"), nullptr);
 }
 
 TEST(IncidentTable, TheOneThatJustEndedStaysAlsoWithBoundsOfZero) {
   IncidentTable table(0, 0);
   IncidentRecord& a = table.Add(RecordOf("a", 5));
-  table.Finish(a, "success", "");
+  table.Finish(a, FinalStatus::kSuccess, "");
   EXPECT_EQ(table.Find("a"), &a);
 }
 
 TEST(IncidentTable, NewestFirstWithinTheLimit) {
   IncidentTable table(10, 1000);
   for (const char* id : {"a", "b", "c", "d"}) table.Add(RecordOf(id));
-  table.Finish(*table.Find("c"), "success", "");
+  table.Finish(*table.Find("c"), FinalStatus::kSuccess, "");
   const auto open = table.Newest(
       2, [](const IncidentRecord& record) { return record.state == IncidentState::kQueued; });
   std::vector<std::string> ids;

@@ -80,7 +80,7 @@ TEST_F(SchedulerAttach, ReattachWithinTimeToLiveKeeps) {
   EXPECT_EQ(driver_.Count<IncidentRequeued>(), 0u);
   driver_.PassWithTimers(minutes(10));
   driver_.Result(2, lease_);
-  EXPECT_EQ(driver_.Record(lease_.incident_id).status, "success");
+  EXPECT_EQ(driver_.Record(lease_.incident_id).status, FinalStatus::kSuccess);
 }
 
 TEST_F(SchedulerAttach, ReattachMakesALostAcceptedGood) {
@@ -182,7 +182,7 @@ TEST_F(SchedulerAttach, RepeatedResultIsRecordedAfterReattachToo) {
   driver_.Hello(2, hello);
   driver_.Result(2, lease_);
   EXPECT_EQ(driver_.Only<SendResultAck>().lease, lease_);
-  EXPECT_EQ(driver_.Finished("success"), 1u);
+  EXPECT_EQ(driver_.Finished(FinalStatus::kSuccess), 1u);
 }
 
 TEST_F(SchedulerAttach, InterruptedResultMayBeRepeatedAfterTheRequeue) {
@@ -256,7 +256,7 @@ TEST_F(SchedulerAttach, Row63_WhatASilentExecutorSendsLateChangesNothing) {
   EXPECT_TRUE(driver_.Only<SendWelcome>().decisions.at(0).keep) << "its run goes on";
   EXPECT_EQ(driver_.Count<CloseSuperseded>(), 0u);
   driver_.Result(2, lease_);
-  EXPECT_EQ(driver_.Record(lease_.incident_id).status, "success");
+  EXPECT_EQ(driver_.Record(lease_.incident_id).status, FinalStatus::kSuccess);
 }
 
 TEST_F(SchedulerAttach, Row63_ASilentExecutorThatDrainsLosesWhatItHasNotTaken) {
@@ -320,7 +320,7 @@ TEST(SchedulerDrain, OnlySidecarsAreToldAndNothingMoreIsLeased) {
   driver.BeginDrain();
   EXPECT_EQ(driver.Only<SendDrain>().stream, 1u);
   EXPECT_TRUE(driver.scheduler().draining());
-  EXPECT_EQ(driver.Event(1).result, Scheduler::Admission::Result::kQueued);
+  EXPECT_EQ(driver.Event(1).disposition, Scheduler::Disposition::kQueued);
   EXPECT_EQ(driver.Count<SendOffer>(), 0u);
   driver.Credits(1, 50);
   EXPECT_EQ(driver.Count<SendOffer>(), 0u);

@@ -8,7 +8,7 @@ namespace runner::ingest {
 namespace {
 
 using std::chrono::minutes;
-using Result = Scheduler::Admission::Result;
+using Disposition = Scheduler::Disposition;
 
 FilterRules From(Severity threshold) {
   FilterRules rules;
@@ -45,7 +45,7 @@ TEST(SchedulerClusters, ARemovedOneHasNoNameButItsQueueIsFinished) {
     driver.Credits(kStream, 2);
     driver.Result(kStream, driver.LeaseOf(id));
   }
-  EXPECT_EQ(driver.Finished("success", 1), 2u);
+  EXPECT_EQ(driver.Finished(FinalStatus::kSuccess, 1), 2u);
   EXPECT_EQ(driver.Depth(1), 0u);
 }
 
@@ -58,7 +58,7 @@ TEST(SchedulerClusters, WhatRunsOfARemovedOneMayBeQueuedAgainAndExpires) {
   driver.Reject(kStream, {"incident-1", 1});
   EXPECT_EQ(driver.Count<IncidentRequeued>(), 1u);
   driver.PassWithTimers(minutes(12));
-  EXPECT_EQ(driver.Finished("expired", 0), 1u);
+  EXPECT_EQ(driver.Finished(FinalStatus::kExpired, 0), 1u);
 }
 
 TEST(SchedulerClusters, OneThatComesBackGoesOnWithItsCountersAndQueue) {
@@ -82,9 +82,10 @@ TEST(SchedulerClusters, OtherRulesJudgeWhatComesFromNowOn) {
   ASSERT_TRUE(driver.SetClusters({{"c0", From(Severity::kCritical)}, {"c1", {}}}));
   const auto filtered = driver.Event(0, SchedulerDriver::Fault(Severity::kError));
   EXPECT_EQ(driver.Only<EventFiltered>().threshold, Severity::kCritical);
-  EXPECT_EQ(filtered.result, Result::kFiltered);
+  EXPECT_EQ(filtered.disposition, Disposition::kFiltered);
   EXPECT_EQ(filtered.reason, "severity");
-  EXPECT_EQ(driver.Event(1, SchedulerDriver::Fault(Severity::kError)).result, Result::kQueued);
+  EXPECT_EQ(driver.Event(1, SchedulerDriver::Fault(Severity::kError)).disposition,
+            Disposition::kQueued);
   EXPECT_EQ(driver.Record(waits).state, IncidentState::kQueued) << "what was let in stays";
 }
 
@@ -97,7 +98,8 @@ TEST(SchedulerClusters, MoreNamesThanALifeMayHaveAreRefusedWhole) {
       << "removed ones count";
   EXPECT_EQ(driver.scheduler().ClusterOf("c3"), std::nullopt);
   EXPECT_TRUE(driver.scheduler().ClusterOf("c2"));
-  EXPECT_EQ(driver.Event(0, SchedulerDriver::Fault(Severity::kWarning)).result, Result::kQueued);
+  EXPECT_EQ(driver.Event(0, SchedulerDriver::Fault(Severity::kWarning)).disposition,
+            Disposition::kQueued);
   EXPECT_TRUE(driver.SetClusters({{"c1", {}}})) << "a known one is no more";
 }
 

@@ -73,8 +73,8 @@ class SchedulerDriver {
   }
 
   // --- inputs; each clears the effects of the one before ---
-  Scheduler::Admission Event(ClusterIndex cluster = 0, FaultEvent event = Fault(),
-                             Scheduler::Origin origin = Scheduler::Origin::kLive) {
+  Scheduler::EventResult Event(ClusterIndex cluster = 0, FaultEvent event = Fault(),
+                               Scheduler::Origin origin = Scheduler::Origin::kLive) {
     event.received_at = now_.wall;
     return Step(
         [&] { return scheduler_.OnEvent(cluster, std::move(event), now_, effects_, origin); });
@@ -139,7 +139,7 @@ class SchedulerDriver {
     Step([&] { scheduler_.BeginDrain(effects_); });
   }
   void CancelRunning() {
-    Step([&] { scheduler_.CancelRunning("shutdown", effects_); });
+    Step([&] { scheduler_.CancelRunning(effects_); });
   }
   // Executors send keep-alives, so that a test may let hours pass; those of this stream stop.
   void Silence(StreamId stream) { silent_.insert(stream); }
@@ -298,7 +298,8 @@ class SchedulerDriver {
       EXPECT_TRUE(finished_.insert(finished.lease.incident_id).second) << "finished twice";
     }
   }
-  static std::uint64_t Sum(const std::map<std::string, std::uint64_t>& counters) {
+  template <typename Key>
+  static std::uint64_t Sum(const CountsBy<Key>& counters) {
     std::uint64_t sum = 0;
     for (const auto& [word, count] : counters) sum += count;
     return sum;

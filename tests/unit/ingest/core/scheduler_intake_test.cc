@@ -16,7 +16,7 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::minutes;
 using std::chrono::seconds;
-using Result = Scheduler::Admission::Result;
+using Disposition = Scheduler::Disposition;
 
 TEST(SchedulerIntake, ClusterConfiguredTwiceIsRefused) {
   SchedulerOptions options = OptionsFor(1);
@@ -28,10 +28,10 @@ TEST(SchedulerIntake, SeverityAtTheThresholdPassesAndBelowIsFiltered) {
   SchedulerOptions options = OptionsFor(1);
   options.clusters[0].filter.severity_threshold = Severity::kWarning;
   SchedulerDriver driver(options);
-  EXPECT_EQ(driver.Event(0, driver.Fault(Severity::kWarning)).result, Result::kQueued);
-  EXPECT_EQ(driver.Event(0, driver.Fault(Severity::kCritical)).result, Result::kQueued);
+  EXPECT_EQ(driver.Event(0, driver.Fault(Severity::kWarning)).disposition, Disposition::kQueued);
+  EXPECT_EQ(driver.Event(0, driver.Fault(Severity::kCritical)).disposition, Disposition::kQueued);
   const auto filtered = driver.Event(0, driver.Fault(Severity::kInfo, "fault-1"));
-  EXPECT_EQ(filtered.result, Result::kFiltered);
+  EXPECT_EQ(filtered.disposition, Disposition::kFiltered);
   EXPECT_EQ(filtered.reason, "severity");
   EXPECT_EQ(driver.Only<EventFiltered>().event_id, "fault-1");
   EXPECT_EQ(driver.Only<EventFiltered>().reason, "severity");
@@ -90,11 +90,11 @@ TEST(SchedulerOverflow, DropOldestEvictsTheOldestOfTheClusterAlone) {
   const std::string oldest = driver.Queue(0);
   driver.Pass(seconds(1));
   driver.Queue(0);
-  EXPECT_EQ(driver.Event(0).result, Result::kQueued);
+  EXPECT_EQ(driver.Event(0).disposition, Disposition::kQueued);
   EXPECT_EQ(driver.Only<QueueOverflowed>().event_id, oldest);
   EXPECT_EQ(driver.Only<QueueOverflowed>().depth, 2u);
-  EXPECT_EQ(driver.Only<IncidentFinished>().status, "evicted");
-  EXPECT_EQ(driver.Record(oldest).status, "evicted");
+  EXPECT_EQ(driver.Only<IncidentFinished>().status, FinalStatus::kEvicted);
+  EXPECT_EQ(driver.Record(oldest).status, FinalStatus::kEvicted);
   EXPECT_EQ(driver.Record(other).state, IncidentState::kQueued);
   EXPECT_EQ(driver.Counters().evicted, (WordCounts{{"overflow", 1}}));
   EXPECT_EQ(driver.Depth(0), 2u);
@@ -108,7 +108,7 @@ TEST(SchedulerOverflow, RejectNewestKeepsTheQueue) {
   const std::string first = driver.Queue();
   driver.Queue();
   const auto rejected = driver.Event(0, driver.Fault(Severity::kCritical, "late"));
-  EXPECT_EQ(rejected.result, Result::kRejected);
+  EXPECT_EQ(rejected.disposition, Disposition::kRejected);
   EXPECT_EQ(rejected.reason, "overflow");
   EXPECT_EQ(driver.Only<QueueOverflowed>().event_id, "late");
   EXPECT_EQ(driver.Counters().rejected, 1u);
@@ -137,7 +137,7 @@ TEST(SchedulerOverflow, QueueOfSizeZeroRejects) {
   SchedulerOptions options = OptionsFor(1);
   options.cluster_queue_size = 0;
   SchedulerDriver driver(options);
-  EXPECT_EQ(driver.Event().result, Result::kRejected);
+  EXPECT_EQ(driver.Event().disposition, Disposition::kRejected);
 }
 
 // --- expiry ---------------------------------------------------------------------------------
@@ -157,8 +157,8 @@ TEST(SchedulerExpiry, SweepTakesWhatIsOverAgeAndNothingElse) {
   driver.PassWithTimers(seconds(60));
   EXPECT_EQ(driver.Only<EventExpired>().incident.id, old);
   EXPECT_GE(driver.Only<EventExpired>().age, seconds(100));
-  EXPECT_EQ(driver.Only<IncidentFinished>().status, "expired");
-  EXPECT_EQ(driver.Record(old).status, "expired");
+  EXPECT_EQ(driver.Only<IncidentFinished>().status, FinalStatus::kExpired);
+  EXPECT_EQ(driver.Record(old).status, FinalStatus::kExpired);
   EXPECT_EQ(driver.Record(young).state, IncidentState::kQueued);
   EXPECT_EQ(driver.Counters(0).expired, 1u);
   EXPECT_EQ(driver.Counters(1).expired, 0u);
@@ -201,7 +201,7 @@ TEST(SchedulerExpiry, AgeStandsStillWhileLeased) {
   driver.PassWithTimers(seconds(59));
   EXPECT_EQ(driver.Record(id).state, IncidentState::kQueued) << "99 s old";
   driver.PassWithTimers(seconds(31));
-  EXPECT_EQ(driver.Record(id).status, "expired");
+  EXPECT_EQ(driver.Record(id).status, FinalStatus::kExpired);
 }
 
 TEST(SchedulerExpiry, AgeAddsUpOverSeveralLeases) {

@@ -156,8 +156,8 @@ TEST_F(SchedulerLease, ResultFinishesAndIsRecorded) {
   driver_.Started(kStream, lease_);
   driver_.Result(kStream, lease_, RunStatus::kTimeout);
   EXPECT_EQ(driver_.Only<SendResultAck>().lease, lease_);
-  EXPECT_EQ(driver_.Only<IncidentFinished>().status, "timeout");
-  EXPECT_EQ(driver_.Finished("timeout"), 1u);
+  EXPECT_EQ(driver_.Only<IncidentFinished>().status, FinalStatus::kTimeout);
+  EXPECT_EQ(driver_.Finished(FinalStatus::kTimeout), 1u);
   EXPECT_EQ(State(), IncidentState::kFinished);
 }
 
@@ -175,7 +175,7 @@ TEST_F(SchedulerLease, EveryFinalStatusIsFinal) {
 TEST_F(SchedulerLease, ResultBeforeAcceptedCounts) {
   Lease1();
   driver_.Result(kStream, lease_);
-  EXPECT_EQ(driver_.Record(lease_.incident_id).status, "success");
+  EXPECT_EQ(driver_.Record(lease_.incident_id).status, FinalStatus::kSuccess);
 }
 
 TEST_F(SchedulerLease, RepeatedResultIsRecordedAgainAndCountedOnce) {
@@ -184,8 +184,8 @@ TEST_F(SchedulerLease, RepeatedResultIsRecordedAgainAndCountedOnce) {
   driver_.Result(kStream, lease_, RunStatus::kFailure);
   EXPECT_EQ(driver_.Only<SendResultAck>().lease, lease_);
   EXPECT_EQ(driver_.effects().size(), 1u);
-  EXPECT_EQ(driver_.Finished("success"), 1u);
-  EXPECT_EQ(driver_.Finished("failure"), 0u);
+  EXPECT_EQ(driver_.Finished(FinalStatus::kSuccess), 1u);
+  EXPECT_EQ(driver_.Finished(FinalStatus::kFailure), 0u);
 }
 
 TEST_F(SchedulerLease, LatencyIsObservedOncePerStart) {
@@ -260,7 +260,7 @@ TEST_F(SchedulerLease, LostStartedAttemptsAreExhausted) {
     driver.StreamClosed(attempt);
     driver.PassWithTimers(seconds(60));
   }
-  EXPECT_EQ(driver.Record(id).status, "failure");
+  EXPECT_EQ(driver.Record(id).status, FinalStatus::kFailure);
   EXPECT_EQ(driver.Record(id).reason, "attempts_exhausted");
   EXPECT_EQ(driver.Counters().leases_expired, 3u);
   EXPECT_EQ(driver.Counters().requeued, 2u);
@@ -288,7 +288,7 @@ TEST_F(SchedulerLease, InterruptedIsQueuedAgainUpToTheMaximum) {
     driver.Result(kStream, {id, attempt}, RunStatus::kInterrupted);
     EXPECT_EQ(driver.Only<SendResultAck>().lease.attempt, attempt);
   }
-  EXPECT_EQ(driver.Record(id).status, "failure");
+  EXPECT_EQ(driver.Record(id).status, FinalStatus::kFailure);
   EXPECT_EQ(driver.Record(id).reason, "attempts_exhausted");
   EXPECT_EQ(driver.Finished("interrupted"), 0u);
   EXPECT_EQ(driver.Counters().requeued, 9u);
@@ -305,7 +305,7 @@ TEST_F(SchedulerLease, AnIncidentThatNeverComesToItsStartIsGivenUp) {
     driver.PassWithTimers(seconds(50));
     driver.Attach(attempt + 100, "e" + std::to_string(attempt), 0);  // it has forgotten the lease
   }
-  EXPECT_EQ(driver.Record(id).status, "failure");
+  EXPECT_EQ(driver.Record(id).status, FinalStatus::kFailure);
   EXPECT_EQ(driver.Record(id).reason, "attempts_exhausted");
   driver.Attach(1000, "f", 1);
   EXPECT_EQ(driver.Only<SendOffer>().lease.incident_id, behind);

@@ -12,7 +12,7 @@ namespace {
 using std::chrono::hours;
 using std::chrono::minutes;
 using std::chrono::seconds;
-using Result = Scheduler::Admission::Result;
+using Disposition = Scheduler::Disposition;
 using State = CircuitBreaker::State;
 
 SchedulerOptions WithBreaker() {
@@ -35,7 +35,7 @@ TEST(SchedulerDuplicates, OneOfWhatWaitsIsMergedIntoIt) {
   const std::string id = driver.Event(0, Pod("a", Severity::kWarning)).incident_id;
   driver.Pass(seconds(7));
   const auto again = driver.Event(0, Pod("a", Severity::kError));
-  EXPECT_EQ(again.result, Result::kFiltered);
+  EXPECT_EQ(again.disposition, Disposition::kFiltered);
   EXPECT_EQ(again.reason, "duplicate");
   EXPECT_EQ(again.incident_id, id);
   const Incident& incident = driver.Record(id).incident;
@@ -72,10 +72,10 @@ TEST(SchedulerDuplicates, WhatExpiredOrWasEvictedMayComeAgainAtOnce) {
   SchedulerDriver driver(options);
   driver.Event(0, Pod("a"));
   driver.Event(0, Pod("b"));  // evicts a
-  EXPECT_EQ(driver.Event(0, Pod("a")).result, Result::kQueued);
+  EXPECT_EQ(driver.Event(0, Pod("a")).disposition, Disposition::kQueued);
   driver.PassWithTimers(minutes(2));
-  EXPECT_EQ(driver.Finished("expired"), 1u);
-  EXPECT_EQ(driver.Event(0, Pod("a")).result, Result::kQueued);
+  EXPECT_EQ(driver.Finished(FinalStatus::kExpired), 1u);
+  EXPECT_EQ(driver.Event(0, Pod("a")).disposition, Disposition::kQueued);
 }
 
 TEST(SchedulerDuplicates, AreJudgedByTheFaultWhereToldSo) {
@@ -85,7 +85,7 @@ TEST(SchedulerDuplicates, AreJudgedByTheFaultWhereToldSo) {
   FaultEvent event = Pod("a");
   driver.Event(0, event);
   event.fault_id = "another";
-  EXPECT_EQ(driver.Event(0, event).result, Result::kQueued);
+  EXPECT_EQ(driver.Event(0, event).disposition, Disposition::kQueued);
   event.resource.name = "b";
   EXPECT_EQ(driver.Event(0, event).reason, "duplicate");
 }
@@ -108,8 +108,8 @@ TEST(SchedulerDuplicates, Row61_OneObjectIsOneIncidentWhateverUidItComesWith) {
 class SchedulerEscalation : public ::testing::Test {
  protected:
   SchedulerEscalation() { driver_.Attach(kStream, "e", 1); }
-  Scheduler::Admission Event(Severity severity,
-                             Scheduler::Origin origin = Scheduler::Origin::kLive) {
+  Scheduler::EventResult Event(Severity severity,
+                               Scheduler::Origin origin = Scheduler::Origin::kLive) {
     FaultEvent event = Pod("a", severity);
     event.fault_type = severity == Severity::kWarning ? "PodCrash" : "CrashLoop";
     return driver_.Event(0, event, origin);
@@ -117,7 +117,7 @@ class SchedulerEscalation : public ::testing::Test {
   // It becomes an incident, whose run ends at once.
   std::string Investigate(Severity severity) {
     const auto admission = Event(severity);
-    EXPECT_EQ(admission.result, Result::kQueued);
+    EXPECT_EQ(admission.disposition, Disposition::kQueued);
     RunNext(driver_, RunStatus::kSuccess);
     return admission.incident_id;
   }
@@ -129,7 +129,7 @@ TEST_F(SchedulerEscalation, OnceForEachLevel) {
   const std::string warning = Investigate(Severity::kWarning);
   EXPECT_EQ(Event(Severity::kWarning).incident_id, warning);
   const auto error = Event(Severity::kError);
-  EXPECT_EQ(error.result, Result::kQueued);
+  EXPECT_EQ(error.disposition, Disposition::kQueued);
   EXPECT_EQ(driver_.Only<EventEscalated>().incident_id, warning);
   EXPECT_EQ(driver_.Only<EventEscalated>().level, Severity::kWarning);
   RunNext(driver_, RunStatus::kFailure);
@@ -146,7 +146,8 @@ TEST_F(SchedulerEscalation, ABackfilledEventNeverDoes) {
   EXPECT_EQ(Event(Severity::kCritical, Scheduler::Origin::kBackfill).incident_id, warning);
   EXPECT_EQ(driver_.Count<EventEscalated>(), 0u);
   driver_.Pass(minutes(5));
-  EXPECT_EQ(Event(Severity::kCritical, Scheduler::Origin::kBackfill).result, Result::kQueued)
+  EXPECT_EQ(Event(Severity::kCritical, Scheduler::Origin::kBackfill).disposition,
+            Disposition::kQueued)
       << "the window is over";
 }
 
@@ -155,7 +156,8 @@ TEST_F(SchedulerEscalation, WhileItsIncidentRunsAnEventJoinsIt) {
   EXPECT_EQ(Event(Severity::kCritical).incident_id, id);
   driver_.Started(kStream, {id, 1});
   driver_.Result(kStream, {id, 1});
-  EXPECT_EQ(Event(Severity::kCritical).result, Result::kQueued) << "the run was about a warning";
+  EXPECT_EQ(Event(Severity::kCritical).disposition, Disposition::kQueued)
+      << "the run was about a warning";
 }
 
 TEST_F(SchedulerEscalation, WhatWaitedWithAHigherSeverityWasInvestigatedAsThat) {
@@ -174,7 +176,7 @@ TEST_F(SchedulerEscalation, OneThatNeverRanMayComeAgain) {
   const std::string critical = Event(Severity::kCritical).incident_id;
   EXPECT_EQ(driver_.Cancel(critical), Scheduler::Cancelled::kEnded);
   EXPECT_EQ(Event(Severity::kWarning).incident_id, warning);
-  EXPECT_EQ(Event(Severity::kCritical).result, Result::kQueued);
+  EXPECT_EQ(Event(Severity::kCritical).disposition, Disposition::kQueued);
 }
 
 TEST_F(SchedulerEscalation, TheFilterAndTheBreakerStillDecide) {
@@ -196,10 +198,10 @@ TEST(SchedulerOverflow, OfAllQueuesTakesFromTheLongest) {
   driver.Pass(seconds(1));
   driver.Queue(0);
   driver.Queue(1);
-  EXPECT_EQ(driver.Event(1).result, Result::kQueued);
+  EXPECT_EQ(driver.Event(1).disposition, Disposition::kQueued);
   EXPECT_EQ(driver.Depth(0), 1u);
   EXPECT_EQ(driver.Depth(1), 2u);
-  EXPECT_EQ(driver.Finished("evicted", 0), 1u);
+  EXPECT_EQ(driver.Finished(FinalStatus::kEvicted, 0), 1u);
   EXPECT_EQ(driver.Only<QueueOverflowed>().cluster, "c0");
   EXPECT_EQ(driver.Only<IncidentFinished>().lease.incident_id, "incident-1") << "the oldest";
 }
@@ -210,7 +212,7 @@ TEST(SchedulerOverflow, ARejectedNewcomerIsToldWithTheDepthOfItsOwnQueue) {
   options.overflow_policy = OverflowPolicy::kRejectNewest;
   SchedulerDriver driver(options);
   for (int i = 0; i < 3; ++i) driver.Queue(0);
-  EXPECT_EQ(driver.Event(1).result, Result::kRejected);
+  EXPECT_EQ(driver.Event(1).disposition, Disposition::kRejected);
   EXPECT_EQ(driver.Only<QueueOverflowed>().cluster, "c1");
   EXPECT_EQ(driver.Only<QueueOverflowed>().depth, 0u);
 }
@@ -222,10 +224,10 @@ TEST(SchedulerOverflow, NeverEvictsTheCriticalForTheRest) {
   driver.Event(0, Pod("a", Severity::kCritical));
   driver.Event(0, Pod("b", Severity::kCritical));
   const auto loser = driver.Event(0, Pod("c", Severity::kError));
-  EXPECT_EQ(loser.result, Result::kRejected);
+  EXPECT_EQ(loser.disposition, Disposition::kRejected);
   EXPECT_EQ(driver.Only<QueueOverflowed>().event_id, "fault-c");
-  EXPECT_EQ(driver.Event(0, Pod("d", Severity::kCritical)).result, Result::kQueued);
-  EXPECT_EQ(driver.Finished("evicted"), 1u);
+  EXPECT_EQ(driver.Event(0, Pod("d", Severity::kCritical)).disposition, Disposition::kQueued);
+  EXPECT_EQ(driver.Finished(FinalStatus::kEvicted), 1u);
 }
 
 TEST(SchedulerBreaker, OpensAfterFailuresInARowAndDropsWhatArrives) {
@@ -238,7 +240,7 @@ TEST(SchedulerBreaker, OpensAfterFailuresInARowAndDropsWhatArrives) {
   EXPECT_EQ(driver.Only<BreakerChanged>().state, State::kOpen);
   EXPECT_EQ(driver.Only<BreakerChanged>().failures, 2u);
   const auto dropped = driver.Event();
-  EXPECT_EQ(dropped.result, Result::kBreakerDropped);
+  EXPECT_EQ(dropped.disposition, Disposition::kBreakerDropped);
   EXPECT_EQ(driver.Counters().breaker_dropped, 1u);
   EXPECT_EQ(driver.Count<EventBreakerDropped>(), 1u);
 }
@@ -252,7 +254,7 @@ TEST(SchedulerBreaker, HoldsWhatArrivesWhereToldSo) {
     driver.Queue();
     RunNext(driver, RunStatus::kFailure);
   }
-  EXPECT_EQ(driver.Event().result, Result::kQueued);
+  EXPECT_EQ(driver.Event().disposition, Disposition::kQueued);
   EXPECT_EQ(driver.Count<SendOffer>(), 0u);
 }
 
@@ -309,7 +311,7 @@ TEST(SchedulerBreaker, LeavesTheOpenStateThoughNothingHappens) {
   EXPECT_EQ(driver.scheduler().NextDeadline(), driver.now().mono + seconds(60));
   driver.PassWithTimers(seconds(60));
   EXPECT_EQ(driver.scheduler().breaker().state(), State::kHalfOpen);
-  EXPECT_EQ(driver.Event().result, Result::kQueued);
+  EXPECT_EQ(driver.Event().disposition, Disposition::kQueued);
 }
 
 TEST(SchedulerRate, AllowsSoManyRunsWithinAnHour) {

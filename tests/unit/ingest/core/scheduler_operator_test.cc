@@ -21,10 +21,10 @@ TEST(SchedulerCancel, WhatWaitsEndsAtOnceAndCountsAsEvicted) {
   const std::string stays = driver.Queue();
   const std::string id = driver.Queue();
   EXPECT_EQ(driver.Cancel(id), Cancelled::kEnded);
-  EXPECT_EQ(driver.Only<IncidentFinished>().status, "cancelled");
+  EXPECT_EQ(driver.Only<IncidentFinished>().status, FinalStatus::kCancelled);
   EXPECT_EQ(driver.Only<IncidentFinished>().reason, "cancelled");
-  EXPECT_EQ(driver.Counters().evicted, (WordCounts{{"cancelled", 1}}));
-  EXPECT_EQ(driver.Finished("cancelled"), 1u);
+  EXPECT_EQ(driver.Counters().evicted, (CountsBy<EvictReason>{{EvictReason::kCancelled, 1}}));
+  EXPECT_EQ(driver.Finished(FinalStatus::kCancelled), 1u);
   EXPECT_EQ(driver.Depth(), 1u);
   driver.Attach(kAttached, "e", 2);
   EXPECT_EQ(driver.Only<SendOffer>().lease.incident_id, stays);
@@ -44,7 +44,7 @@ TEST(SchedulerCancel, OfWhatNeverRanTheKeyIsFree) {
   options.dedup.window = minutes(5);
   SchedulerDriver driver(options);
   driver.Cancel(driver.Queue());
-  EXPECT_EQ(driver.Event().result, Scheduler::Admission::Result::kQueued);
+  EXPECT_EQ(driver.Event().disposition, Scheduler::Disposition::kQueued);
 }
 
 class CancelledRun : public ::testing::Test {
@@ -71,27 +71,27 @@ class CancelledRun : public ::testing::Test {
 
 TEST_F(CancelledRun, ItsExecutorIsToldAndItsResultIsTheEnd) {
   EXPECT_EQ(driver_.Only<SendCancel>().lease, lease_);
-  EXPECT_EQ(driver_.Only<SendCancel>().reason, "cancelled");
+  EXPECT_EQ(driver_.Only<SendCancel>().reason, dispatch::CancelReason::kCancelled);
   driver_.Result(kAttached, lease_, RunStatus::kCancelled);
-  EXPECT_EQ(driver_.Only<IncidentFinished>().status, "cancelled");
+  EXPECT_EQ(driver_.Only<IncidentFinished>().status, FinalStatus::kCancelled);
   EXPECT_EQ(driver_.Event().reason, "duplicate") << "an agent has looked at it";
 }
 
 TEST_F(CancelledRun, OneThatEndedBeforeItWasStoppedKeepsItsResult) {
   driver_.Result(kAttached, lease_, RunStatus::kSuccess);
-  EXPECT_EQ(driver_.Only<IncidentFinished>().status, "success");
+  EXPECT_EQ(driver_.Only<IncidentFinished>().status, FinalStatus::kSuccess);
 }
 
 TEST_F(CancelledRun, AnInterruptedOneIsNotTriedAgain) {
   driver_.Result(kAttached, lease_, RunStatus::kInterrupted);
-  EXPECT_EQ(driver_.Only<IncidentFinished>().status, "cancelled");
+  EXPECT_EQ(driver_.Only<IncidentFinished>().status, FinalStatus::kCancelled);
   EXPECT_EQ(driver_.Depth(), 0u);
 }
 
 TEST_F(CancelledRun, ALostOneIsNotTriedAgain) {
   driver_.StreamClosed(kAttached);
   driver_.PassWithTimers(minutes(2));
-  EXPECT_EQ(driver_.Only<IncidentFinished>().status, "cancelled");
+  EXPECT_EQ(driver_.Only<IncidentFinished>().status, FinalStatus::kCancelled);
   EXPECT_EQ(driver_.Depth(), 0u);
 }
 
@@ -116,7 +116,7 @@ TEST_F(CancelledRun, ARestartDoesNotForgetIt) {
   SchedulerDriver next(Options());
   next.Restore({{driver_.Record(id_).incident, persisted_.progress}});
   next.PassWithTimers(minutes(2));
-  EXPECT_EQ(next.Only<IncidentFinished>().status, "cancelled");
+  EXPECT_EQ(next.Only<IncidentFinished>().status, FinalStatus::kCancelled);
 }
 
 TEST(SchedulerCancel, AnExecutorThatIsAwayIsNotSpokenTo) {
@@ -150,7 +150,7 @@ TEST(SchedulerCancel, ARefusedOfferIsNotMadeAgain) {
   const std::string id = driver.Queue();
   driver.Cancel(id);
   driver.Reject(kAttached, driver.LeaseOf(id));
-  EXPECT_EQ(driver.Only<IncidentFinished>().status, "cancelled");
+  EXPECT_EQ(driver.Only<IncidentFinished>().status, FinalStatus::kCancelled);
 }
 
 // --- reruns ----------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ using std::chrono::hours;
 using std::chrono::minutes;
 using std::chrono::seconds;
 using ::testing::ElementsAre;
-using Result = Scheduler::Admission::Result;
+using Disposition = Scheduler::Disposition;
 
 SchedulerOptions Options() {
   SchedulerOptions options = OptionsFor(2);
@@ -36,7 +36,7 @@ RestoredIncident Earlier(const SchedulerDriver& driver, const std::string& id, I
     restored.progress.attempt = 1;
     restored.progress.leased_at = restored.progress.since;
   }
-  if (state == IncidentState::kFinished) restored.progress.status = "success";
+  if (state == IncidentState::kFinished) restored.progress.status = FinalStatus::kSuccess;
   return restored;
 }
 
@@ -46,14 +46,14 @@ TEST(SchedulerRestore, WhatWaitedWaitsOnWithItsAge) {
   EXPECT_EQ(driver.Depth(), 1u);
   EXPECT_EQ(driver.Counters().restored, 1u);
   driver.PassWithTimers(minutes(2));
-  EXPECT_EQ(driver.Finished("expired"), 1u) << "age goes on across a restart";
+  EXPECT_EQ(driver.Finished(FinalStatus::kExpired), 1u) << "age goes on across a restart";
 }
 
 TEST(SchedulerRestore, WhatGrewTooOldMeanwhileExpiresAtOnce) {
   SchedulerDriver driver(Options());
   driver.Restore({Earlier(driver, "a", IncidentState::kQueued, hours(9))});
   driver.PassWithTimers(seconds(0));
-  EXPECT_EQ(driver.Finished("expired"), 1u);
+  EXPECT_EQ(driver.Finished(FinalStatus::kExpired), 1u);
 }
 
 TEST(SchedulerRestore, AWallClockSetBackMakesNobodyYounger) {
@@ -61,7 +61,7 @@ TEST(SchedulerRestore, AWallClockSetBackMakesNobodyYounger) {
   driver.Restore({Earlier(driver, "a", IncidentState::kQueued, -hours(24))});
   EXPECT_EQ(driver.Depth(), 1u);
   driver.PassWithTimers(minutes(11));
-  EXPECT_EQ(driver.Finished("expired"), 1u);
+  EXPECT_EQ(driver.Finished(FinalStatus::kExpired), 1u);
 }
 
 TEST(SchedulerRestore, TheOldestGoesFirst) {
@@ -82,7 +82,7 @@ TEST(SchedulerRestore, ALeaseWaitsForItsExecutorAndItsResultCounts) {
   driver.Hello(kStream, hello);
   EXPECT_TRUE(driver.Only<SendWelcome>().decisions.at(0).keep);
   driver.Result(kStream, {"a", 1});
-  EXPECT_EQ(driver.Finished("success"), 1u);
+  EXPECT_EQ(driver.Finished(FinalStatus::kSuccess), 1u);
 }
 
 TEST(SchedulerRestore, ALeaseThatNobodyAnnouncesIsQueuedAgain) {
@@ -106,7 +106,7 @@ TEST(SchedulerRestore, WhatHasEndedIsStillADuplicate) {
   EXPECT_EQ(again.reason, "duplicate");
   EXPECT_EQ(again.incident_id, "a");
   driver.Pass(minutes(2));
-  EXPECT_EQ(driver.Event(0, ended.incident.event).result, Result::kQueued);
+  EXPECT_EQ(driver.Event(0, ended.incident.event).disposition, Disposition::kQueued);
 }
 
 TEST(SchedulerRestore, TheLevelOfAKeyIsThatOfWhatHasEnded) {
@@ -119,7 +119,7 @@ TEST(SchedulerRestore, TheLevelOfAKeyIsThatOfWhatHasEnded) {
   FaultEvent event = escalated.incident.event;
   EXPECT_EQ(driver.Event(0, event).incident_id, "b") << "error was investigated";
   event.severity = Severity::kCritical;
-  EXPECT_EQ(driver.Event(0, event).result, Result::kQueued);
+  EXPECT_EQ(driver.Event(0, event).disposition, Disposition::kQueued);
 }
 
 TEST(SchedulerRestore, ALevelOfAnEarlierWindowIsForgotten) {
@@ -130,7 +130,8 @@ TEST(SchedulerRestore, ALevelOfAnEarlierWindowIsForgotten) {
   milder.incident.event.resource = critical.incident.event.resource;
   driver.Restore({critical, milder});
   FaultEvent event = critical.incident.event;
-  EXPECT_EQ(driver.Event(0, event).result, Result::kQueued) << "above error, investigated lately";
+  EXPECT_EQ(driver.Event(0, event).disposition, Disposition::kQueued)
+      << "above error, investigated lately";
 }
 
 TEST(SchedulerRestore, ALongRunBelongsToTheWindowInWhichItsEventCame) {
@@ -172,7 +173,7 @@ TEST(SchedulerRestore, AQuietDayBetweenTwoRunsIsSeen) {
     one.incident.event.resource = weekly[0].incident.event.resource;
   }
   driver.Restore(earlier);
-  EXPECT_EQ(driver.Event(0, earlier[2].incident.event).result, Result::kQueued)
+  EXPECT_EQ(driver.Event(0, earlier[2].incident.event).disposition, Disposition::kQueued)
       << "the window is the first one: five minutes";
 }
 

@@ -38,7 +38,7 @@ class SweepTest : public ::testing::Test {
   // The journal refuses to record the end of this many incidents that expire.
   void FailToExpire(int times) {
     house_.journal.on_change = [left = times](const IncidentChange& change) mutable {
-      if (change.progress.status == "expired" && left > 0) {
+      if (change.progress.status == FinalStatus::kExpired && left > 0) {
         --left;
         throw std::runtime_error("the journal is torn");
       }
@@ -46,7 +46,7 @@ class SweepTest : public ::testing::Test {
   }
   std::uint64_t Expired() {
     const WordCounts& finished = house_.loop.scheduler().View(0).counters.finished;
-    const auto found = finished.find("expired");
+    const auto found = finished.find(FinalStatus::kExpired);
     return found == finished.end() ? 0 : found->second;
   }
 
@@ -189,7 +189,7 @@ TEST(BrokenEquationsTest, EachNumberIsPartOfAnEquation) {
               ElementsAre("queue", "incidents"));
   EXPECT_THAT(broken([](ClusterCounters& c, View&) { ++c.leases_restored; }),
               ElementsAre("incidents"));
-  EXPECT_THAT(broken([](ClusterCounters& c, View&) { ++c.finished["success"]; }),
+  EXPECT_THAT(broken([](ClusterCounters& c, View&) { ++c.finished[FinalStatus::kSuccess]; }),
               ElementsAre("incidents"));
   EXPECT_THAT(broken([](ClusterCounters&, View& v) { ++v.leased; }), ElementsAre("incidents"));
 }

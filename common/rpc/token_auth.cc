@@ -26,11 +26,11 @@ bool Same(const std::string& a, const grpc::string_ref& b) {
 TokenAuth::TokenAuth(const Clock& clock, const std::string& token_file, Logger logger)
     : clock_(clock),
       logger_(std::move(logger)),
-      is_asked_(!token_file.empty()),
+      required_(!token_file.empty()),
       token_(token_file) {}
 
 grpc::Status TokenAuth::Check(const grpc::ServerContextBase& context) {
-  if (!is_asked_) return grpc::Status::OK;
+  if (!required_) return grpc::Status::OK;
   const auto wanted = Wanted();
   if (const auto* problem = std::get_if<Problem>(&wanted)) return Refuse(context, problem->text);
   const auto [first, last] = context.client_metadata().equal_range(kKey);
@@ -58,7 +58,7 @@ grpc::Status TokenAuth::Refuse(const grpc::ServerContextBase& context, const std
 }
 
 void TokenAuth::Show(grpc::ClientContext& context) {
-  if (!is_asked_) return;
+  if (!required_) return;
   const auto wanted = Wanted();
   if (const auto* shown = std::get_if<std::string>(&wanted)) context.AddMetadata(kKey, *shown);
 }

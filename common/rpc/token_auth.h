@@ -43,7 +43,7 @@ class TokenAuth {
 
   const Clock& clock_;
   const Logger logger_;
-  const bool is_asked_;
+  const bool required_;
   LogThrottle throttle_;
   Mutex mutex_;
   BearerToken token_ GUARDED_BY(mutex_);

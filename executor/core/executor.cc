@@ -145,7 +145,7 @@ void Executor::SendCredits() {
 // --- what ingest says -------------------------------------------------------------------------
 
 void Executor::OnMessage(const dispatch::IngestMessage& message) {
-  std::visit([this](const auto& one) { Hear(one); }, message);
+  std::visit([this](const auto& one) { On(one); }, message);
 }
 
 std::optional<Duration> Executor::DeadlineAfter(const dispatch::Welcome& welcome) const {
@@ -175,7 +175,7 @@ void Executor::ExtendLeases() {
   if (deadline_after_) supervisor_.ExtendLeases(session_.confirmed_at() + *deadline_after_);
 }
 
-void Executor::Hear(const dispatch::Welcome& welcome) {
+void Executor::On(const dispatch::Welcome& welcome) {
   deadline_after_ = DeadlineAfter(welcome);
   ExtendLeases();
   admission_.OnWelcome();  // before anything grants a credit: those of the stream before are void
@@ -197,7 +197,7 @@ void Executor::Hear(const dispatch::Welcome& welcome) {
   AdvanceDrain();
 }
 
-void Executor::Hear(const dispatch::Offer& offer) {
+void Executor::On(const dispatch::Offer& offer) {
   const Lease& lease = offer.lease;
   const Admission::Verdict verdict = admission_.OnOffer(lease);
   // An offer that waited while this process was stopped may be given to another executor by now.
@@ -213,13 +213,13 @@ void Executor::Hear(const dispatch::Offer& offer) {
   }
 }
 
-void Executor::Hear(const dispatch::ResultAck& ack) {
+void Executor::On(const dispatch::ResultAck& ack) {
   Forget(ack.lease);
   SendWaitingResults();
   AdvanceDrain();
 }
 
-void Executor::Hear(const dispatch::Cancel& cancel) {
+void Executor::On(const dispatch::Cancel& cancel) {
   if (admission_.IsRunning(cancel.lease)) {
     Stop(cancel.lease, cancel.reason == CancelReason::kShutdown ? StopReason::kInterrupted
                                                                 : StopReason::kCancelled);

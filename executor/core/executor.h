@@ -79,12 +79,12 @@ class Executor final : public RunListener, private IngestSessionListener {
   static constexpr std::size_t kMaxUnacknowledged = 64;
 
   // One for each kind: a kind that is added does not compile until it is heard here.
-  void Hear(const dispatch::Welcome& welcome);
-  void Hear(const dispatch::Offer& offer);
-  void Hear(const dispatch::KeepAliveAck&) { ExtendLeases(); }
-  void Hear(const dispatch::ResultAck& ack);
-  void Hear(const dispatch::Cancel& cancel);
-  void Hear(const dispatch::Drain&) { admission_.OnStreamDrain(); }
+  void On(const dispatch::Welcome& welcome);
+  void On(const dispatch::Offer& offer);
+  void On(const dispatch::KeepAliveAck&) { ExtendLeases(); }
+  void On(const dispatch::ResultAck& ack);
+  void On(const dispatch::Cancel& cancel);
+  void On(const dispatch::Drain&) { admission_.OnStreamDrain(); }
 
   dispatch::Hello MakeHello() override;
   std::optional<std::string> WhyNotAttach(const dispatch::Welcome& welcome) const override;

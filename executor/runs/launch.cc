@@ -34,7 +34,7 @@ std::vector<std::string> ShimCommandLine(const AgentOptions& options, const Spoo
       "--grace-ms",
       Milliseconds(options.kill_grace),
       "--lease-deadline-ns",
-      std::to_string(lease_deadline ? MonotonicNs(*lease_deadline) : 0),
+      std::to_string(lease_deadline ? ToMonotonicNs(*lease_deadline) : 0),
       "--max-output",
       std::to_string(options.max_output),
       "--memory-limit",

@@ -96,7 +96,7 @@ void ShimProcess::Send(ShimCommand command) const { SendRequest({.command = comm
 
 void ShimProcess::ExtendLease(MonoTime lease_deadline) const {
   SendRequest(
-      {.command = ShimCommand::kExtendLease, .lease_deadline_ns = MonotonicNs(lease_deadline)});
+      {.command = ShimCommand::kExtendLease, .lease_deadline_ns = ToMonotonicNs(lease_deadline)});
 }
 
 void ShimProcess::SendRequest(const ShimRequest& request) const {

@@ -47,7 +47,7 @@ struct ShimNotice {
 };
 
 // A time as shims are told it: nanoseconds of CLOCK_MONOTONIC.
-inline std::int64_t MonotonicNs(MonoTime time) { return Duration(time.time_since_epoch()).count(); }
+inline std::int64_t ToMonotonicNs(MonoTime time) { return Duration(time.time_since_epoch()).count(); }
 
 static_assert(std::is_trivially_copyable_v<ShimRequest>);
 static_assert(std::is_trivially_copyable_v<ShimNotice>);

@@ -193,8 +193,8 @@ void LeaseTable::ClearOfferDelay(Executor& executor) {
   executor.slowed_at.reset();
 }
 
-std::vector<LeaseTable::Lost> LeaseTable::ExpiredBy(MonoTime now) const {
-  std::vector<Lost> lost;
+std::vector<LeaseTable::ExpiredLease> LeaseTable::ExpiredBy(MonoTime now) const {
+  std::vector<ExpiredLease> lost;
   for (const auto& [deadline, executor_id] : to_return_) {
     if (now < deadline) break;
     for (const auto& [incident_id, attempt] : executors_.at(executor_id).leases) {

@@ -121,12 +121,12 @@ class LeaseTable {
   // Leases lost by `now`: not accepted in time, or waiting for a Hello beyond the time to live.
   // They are still held; the caller releases them. The latest id comes first: put back to the front
   // of the queue one by one, the oldest stands first again.
-  struct Lost {
+  struct ExpiredLease {
     Lease lease;
     StreamId stream = kNoStream;  // where a Cancel can be sent, if anywhere
     bool ttl_expired = false;
   };
-  std::vector<Lost> ExpiredBy(MonoTime now) const;
+  std::vector<ExpiredLease> ExpiredBy(MonoTime now) const;
   // Forgets executors that are detached and hold nothing. One whose offers are delayed is
   // remembered for the time to live, or until more than `max_remembered` left after it.
   void ForgetIdle(MonoTime now);

@@ -403,7 +403,7 @@ void Scheduler::OnHello(StreamId stream, const dispatch::Hello& hello, const Ins
   }
   for (const Lease& lease : attached.dropped) welcome.decisions.push_back({lease, false});
   effects.push_back(ToExecutor{stream, std::move(welcome)});
-  for (const Lease& lease : attached.lost) Lost(lease, RequeueReason::kLost, now, effects);
+  for (const Lease& lease : attached.lost) OnLeaseLost(lease, RequeueReason::kLost, now, effects);
   if (draining_ && hello.sidecar) effects.push_back(ToExecutor{stream, dispatch::Drain{}});
   for (const Lease& lease : hello.running) {
     if (leases_.Current(stream, lease) == nullptr) continue;  // dropped
@@ -507,7 +507,7 @@ void Scheduler::Detach(StreamId stream, const Instant& now, Effects& effects) {
   leases_.Detach(stream, now.mono);
   // Nobody comes back for them: neither a drain nor the next executor is to wait for their time to
   // live.
-  for (const Lease& lease : untaken) Lost(lease, RequeueReason::kLost, now, effects);
+  for (const Lease& lease : untaken) OnLeaseLost(lease, RequeueReason::kLost, now, effects);
 }
 
 void Scheduler::DetachSilent(const Instant& now, Effects& effects) {
@@ -521,7 +521,7 @@ void Scheduler::DetachSilent(const Instant& now, Effects& effects) {
 
 // --- the end of a lease --------------------------------------------------------------------------
 
-void Scheduler::Lost(const Lease& lease, RequeueReason reason, const Instant& now,
+void Scheduler::OnLeaseLost(const Lease& lease, RequeueReason reason, const Instant& now,
                      Effects& effects) {
   IncidentRecord& record = *incidents_.Find(lease.incident_id);
   EndLease(record, false, std::nullopt, now, effects);
@@ -539,7 +539,7 @@ void Scheduler::EndLease(IncidentRecord& record, bool ran, std::optional<RunStat
   } else {
     rate_.Withdraw(record.offered_at);
   }
-  if (breaker_.OnLeaseEnded(record.generation, status, now.mono)) TellBreaker(effects);
+  if (breaker_.OnLeaseEnded(record.generation, status, now.mono)) ReportBreaker(effects);
   TakeTurn(record.cluster);
 }
 
@@ -641,7 +641,7 @@ bool Scheduler::EndedAsRun(const IncidentProgress& progress) {
 
 void Scheduler::OnTimer(const Instant& now, Effects& effects) {
   DetachSilent(now, effects);
-  for (const LeaseTable::Lost& lost : leases_.ExpiredBy(now.mono)) {
+  for (const LeaseTable::ExpiredLease& lost : leases_.ExpiredBy(now.mono)) {
     if (lost.ttl_expired) {
       ++clusters_[incidents_.Find(lost.lease.incident_id)->cluster].counters.leases_expired;
     } else {
@@ -650,13 +650,13 @@ void Scheduler::OnTimer(const Instant& now, Effects& effects) {
       const MonoTime offered_at = incidents_.Find(lost.lease.incident_id)->offered_at;
       leases_.SlowOffers(lost.stream, offered_at, now.mono);
     }
-    Lost(lost.lease,
+    OnLeaseLost(lost.lease,
          lost.ttl_expired ? RequeueReason::kLeaseExpired : RequeueReason::kAcceptTimeout, now,
          effects);
   }
   leases_.ForgetIdle(now.mono);
   rate_.Forget(now.mono);
-  if (breaker_.OnTimer(now.mono)) TellBreaker(effects);
+  if (breaker_.OnTimer(now.mono)) ReportBreaker(effects);
   Dispatch(now, effects);
 }
 
@@ -782,7 +782,7 @@ Scheduler::Rerun Scheduler::RerunIncident(const std::string& incident_id, const 
 }
 
 void Scheduler::ResetBreaker(const Instant& now, Effects& effects) {
-  if (breaker_.Reset()) TellBreaker(effects);
+  if (breaker_.Reset()) ReportBreaker(effects);
   Dispatch(now, effects);
 }
 
@@ -796,7 +796,7 @@ Persist Scheduler::ChangeOf(const IncidentRecord& record) {
            incident.last_seen}};
 }
 
-void Scheduler::TellBreaker(Effects& effects) const {
+void Scheduler::ReportBreaker(Effects& effects) const {
   effects.push_back(BreakerChanged{breaker_.state(), breaker_.failures()});
 }
 

@@ -245,7 +245,7 @@ class Scheduler {
 
   static Persist ChangeOf(const IncidentRecord& record);
   void RestoreOne(RestoredIncident restored, ClusterIndex index, const Instant& now);
-  void Lost(const Lease& lease, RequeueReason reason, const Instant& now, Effects& effects);
+  void OnLeaseLost(const Lease& lease, RequeueReason reason, const Instant& now, Effects& effects);
   // The leases of the stream's executor wait for its return, unless none can come.
   void Detach(StreamId stream, const Instant& now, Effects& effects);
   // Detaches every executor from which no keep-alive came for the time to live.
@@ -266,7 +266,7 @@ class Scheduler {
   void EndLease(IncidentRecord& record, bool ran, std::optional<RunStatus> status,
                 const Instant& now, Effects& effects);
   void ArmSweep(const Instant& now);
-  void TellBreaker(Effects& effects) const;
+  void ReportBreaker(Effects& effects) const;
 
   // What keeps every cluster waiting.
   WaitReason WhyNothingIsLeased(MonoTime now) const;

@@ -271,7 +271,7 @@ void IngestLoop::CheckInvariants() {
 namespace {
 
 // What each message is to the scheduler. A kind that is added does not compile until it is here.
-struct Heard {
+struct MessageHandler {
   Scheduler& scheduler;
   StreamId stream;
   const Instant& now;
@@ -307,7 +307,7 @@ struct Heard {
 
 void IngestLoop::OnMessage(StreamId stream, const dispatch::ExecutorMessage& message) {
   Step([&](Scheduler& scheduler, const Instant& now, Effects& effects) {
-    std::visit(Heard{scheduler, stream, now, effects}, message);
+    std::visit(MessageHandler{scheduler, stream, now, effects}, message);
   });
 }
 

@@ -9,7 +9,7 @@
 
 namespace runner::sim {
 
-// What every actor of a history shares: time, chance, weather, and where it is written down what
+// What every actor of a history shares: time, chance, the fault plan, and where it is written down what
 // happened. Actors hold a reference; nobody but the world makes one.
 struct Environment {
   Environment(std::uint64_t seed, Trace::Mode mode)
@@ -18,7 +18,7 @@ struct Environment {
   MonoTime Now() const { return events.Now().mono; }
   bool Strikes(Fault fault) { return fault_plan.Strikes(fault, random); }
   template <typename Compose>
-  void Tell(std::string_view actor, Compose compose) {
+  void Note(std::string_view actor, Compose compose) {
     trace.Line(Now() - kBeginning.mono, actor, compose);
   }
 

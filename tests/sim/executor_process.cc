@@ -14,17 +14,17 @@ constexpr Duration kShutdownTimeout = seconds(30);
 
 }  // namespace
 
-ExecutorProcess::ExecutorProcess(Environment& env, Network& network, RunModel& truth,
+ExecutorProcess::ExecutorProcess(Environment& env, Network& network, RunModel& model,
                                  SimulatedWorkspace& workspace, ProcessId id,
                                  const Options& options, std::function<void()> exited)
     : env_(env),
-      model_(truth),
+      model_(model),
       workspace_(workspace),
       id_(id),
       options_(options),
       name_(options.executor_id + "#" + std::to_string(id)),
       loop_(env),
-      runs_(env, truth, id, options.runs, workspace, loop_, *this, *this),
+      runs_(env, model, id, options.runs, workspace, loop_, *this, *this),
       channel_(env, network, loop_, name_, *this),
       executor_(
           {options.executor_id, std::to_string(id), "sim", options.slots, options.sidecar,
@@ -45,7 +45,7 @@ void ExecutorProcess::AwaitLeftovers() {
 
 void ExecutorProcess::Signal() {
   loop_.RunOrDefer([this] {
-    env_.Tell(name_, [] { return std::string("is told to end"); });
+    env_.Note(name_, [] { return std::string("is told to end"); });
     ++signals_;
     if (!drain_began_) drain_began_ = env_.Now();
     executor_.OnSignal("SIGTERM");
@@ -54,8 +54,8 @@ void ExecutorProcess::Signal() {
 
 void ExecutorProcess::Freeze(Duration time) {
   if (frozen()) return;
-  env_.Tell(name_, [] { return std::string("is frozen"); });
-  loop_.Freeze(time, [this] { env_.Tell(name_, [] { return std::string("goes on"); }); });
+  env_.Note(name_, [] { return std::string("is frozen"); });
+  loop_.Freeze(time, [this] { env_.Note(name_, [] { return std::string("goes on"); }); });
 }
 
 std::int64_t ExecutorProcess::OpenCredits() const {
@@ -109,7 +109,7 @@ std::string ExecutorProcess::State() const {
   return state + " " + std::to_string(runs_.active()) + " " + std::to_string(executor_.waiting());
 }
 
-void ExecutorProcess::BeforeHeard(const DownMessage& message) {
+void ExecutorProcess::BeforeMessage(const DownMessage& message) {
   if (std::holds_alternative<dispatch::Welcome>(message)) offers_ = 0;
   const auto* cancel = std::get_if<dispatch::Cancel>(&message);
   if (cancel != nullptr && cancel->reason == dispatch::CancelReason::kShutdown)
@@ -122,7 +122,7 @@ void ExecutorProcess::BeforeHeard(const DownMessage& message) {
   }
 }
 
-void ExecutorProcess::AfterHeard(const DownMessage& message) {
+void ExecutorProcess::AfterMessage(const DownMessage& message) {
   counted_ = false;
   if (const auto refused = std::exchange(refused_, std::nullopt)) {
     env_.findings.Expect(!Knows(*refused), Invariant::kNothingAfterDraining,

@@ -29,7 +29,7 @@ class ExecutorProcess final : private executor::RunListener,
   };
 
   // `exited` is called once, from inside a method: what destroys the process must come later.
-  ExecutorProcess(Environment& env, Network& network, RunModel& truth,
+  ExecutorProcess(Environment& env, Network& network, RunModel& model,
                   SimulatedWorkspace& workspace, ProcessId id, const Options& options,
                   std::function<void()> exited);
 
@@ -60,9 +60,9 @@ class ExecutorProcess final : private executor::RunListener,
   void AwaitLeftovers();
   void OnStop(const Lease& lease, executor::StopReason reason) override;
   void OnSent(const UpMessage& message) override;
-  void BeforeHeard(const DownMessage& message) override;
+  void BeforeMessage(const DownMessage& message) override;
   // Lets the executor hear it again, now and then.
-  void AfterHeard(const DownMessage& message) override;
+  void AfterMessage(const DownMessage& message) override;
   bool Knows(const Lease& lease) const;
   // All of it that a repeated message must not change.
   std::string State() const;

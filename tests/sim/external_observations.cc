@@ -11,26 +11,26 @@ const ingest::IncidentProgress* ExternalObservations::OnDisk(const std::string& 
   return found == journal_.disk().end() ? nullptr : &found->second.progress;
 }
 
-void ExternalObservations::OnTold(const ingest::Effect& effect) {
-  std::visit([this](const auto& one) { Told(one); }, effect);
+void ExternalObservations::OnReported(const ingest::Effect& effect) {
+  std::visit([this](const auto& one) { On(one); }, effect);
 }
 
-void ExternalObservations::Told(const ingest::ToExecutor& to) {
-  std::visit([this](const auto& message) { Told(message); }, to.message);
+void ExternalObservations::On(const ingest::ToExecutor& to) {
+  std::visit([this](const auto& message) { On(message); }, to.message);
 }
 
-void ExternalObservations::Told(const ingest::Fact& fact) {
-  std::visit([this](const auto& one) { Told(one); }, fact);
+void ExternalObservations::On(const ingest::Fact& fact) {
+  std::visit([this](const auto& one) { On(one); }, fact);
 }
 
-void ExternalObservations::Told(const ingest::EventQueued& queued) {
+void ExternalObservations::On(const ingest::EventQueued& queued) {
   const std::string& id = queued.incident.id;
   env_.findings.Expect(OnDisk(id) != nullptr, Invariant::kCommittedFirst,
                        [&] { return id + " is told as queued, but not in the journal"; });
   queued_[id] = queued.incident.rerun_of;
 }
 
-void ExternalObservations::Told(const dispatch::Offer& offer) {
+void ExternalObservations::On(const dispatch::Offer& offer) {
   const std::string& id = offer.lease.incident_id;
   const auto* disk = OnDisk(id);
   env_.findings.Expect(disk != nullptr && disk->attempt >= offer.lease.attempt,
@@ -43,7 +43,7 @@ void ExternalObservations::Told(const dispatch::Offer& offer) {
                        });
 }
 
-void ExternalObservations::Told(const dispatch::ResultAck& recorded) {
+void ExternalObservations::On(const dispatch::ResultAck& recorded) {
   const auto* disk = OnDisk(recorded.lease.incident_id);
   // What became of the result: an end, or another stay in the queue and whatever came after it.
   const bool past = disk != nullptr && (disk->state == IncidentState::kFinished ||
@@ -54,7 +54,7 @@ void ExternalObservations::Told(const dispatch::ResultAck& recorded) {
   });
 }
 
-void ExternalObservations::Told(const dispatch::Cancel& cancel) {
+void ExternalObservations::On(const dispatch::Cancel& cancel) {
   if (cancel.reason != dispatch::CancelReason::kCancelled) return;
   const std::string& id = cancel.lease.incident_id;
   const auto* disk = OnDisk(id);
@@ -63,7 +63,7 @@ void ExternalObservations::Told(const dispatch::Cancel& cancel) {
   cancelled_.insert(id);
 }
 
-void ExternalObservations::Told(const ingest::IncidentFinished& finished) {
+void ExternalObservations::On(const ingest::IncidentFinished& finished) {
   const std::string& id = finished.lease.incident_id;
   const auto* disk = OnDisk(id);
   env_.findings.Expect(disk != nullptr && disk->state == IncidentState::kFinished,

@@ -19,20 +19,20 @@ class ExternalObservations {
       : env_(env), journal_(journal) {}
 
   // Ingest tells it now.
-  void OnTold(const ingest::Effect& effect);
+  void OnReported(const ingest::Effect& effect);
   // A new life of ingest begins with what is on the disk.
   void OnRestored(const std::vector<ingest::RestoredIncident>& restored) const;
 
  private:
-  void Told(const ingest::EventQueued& queued);
-  void Told(const ingest::ToExecutor& to);
-  void Told(const ingest::Fact& fact);
-  void Told(const dispatch::Offer& offer);
-  void Told(const dispatch::ResultAck& recorded);
-  void Told(const dispatch::Cancel& cancel);
-  void Told(const ingest::IncidentFinished& finished);
+  void On(const ingest::EventQueued& queued);
+  void On(const ingest::ToExecutor& to);
+  void On(const ingest::Fact& fact);
+  void On(const dispatch::Offer& offer);
+  void On(const dispatch::ResultAck& recorded);
+  void On(const dispatch::Cancel& cancel);
+  void On(const ingest::IncidentFinished& finished);
   template <typename Other>
-  void Told(const Other&) {}
+  void On(const Other&) {}
   const ingest::IncidentProgress* OnDisk(const std::string& incident_id) const;
 
   Environment& env_;

@@ -8,8 +8,8 @@
 
 namespace runner::sim {
 
-// Everything that can go wrong. To add one: name it here and in weather.cc, and let whoever suffers
-// it ask the weather.
+// Everything that can go wrong. To add one: name it here and in fault_plan.cc, and let the actor that suffers
+// it ask the plan.
 enum class Fault {
   // These strike on their own, every now and then.
   kBreakStream,

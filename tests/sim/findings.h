@@ -64,8 +64,8 @@ inline constexpr std::array<InvariantText, static_cast<std::size_t>(Invariant::k
         {"limits", "credits, slots, agents of a cluster, in total and per hour are kept"},
         {"contained-first", "no result and no free slot before the run is contained"},
         {"nothing-after-draining", "nothing is offered or accepted after Draining"},
-        {"counting", "the three equations of ingest, and its counters tell the truth"},
-        {"executor-counting", "spawned = completed + active, and the counters tell the truth"},
+        {"counting", "the three equations of ingest, and its counters are right"},
+        {"executor-counting", "spawned = completed + active, and the counters are right"},
         {"one-terminal-status", "an incident ends once, and as its run truly ended"},
         {"attempts-bounded", "lost and interrupted attempts end at their limit, not before"},
         {"queue-order",
@@ -100,9 +100,9 @@ inline constexpr std::array<InvariantText, static_cast<std::size_t>(Invariant::k
         {"fair", "what could run is passed over at most once by each other cluster"},
         {"committed-first", "nothing is told before the journal has it"},
         {"nothing-lost", "what was told stays true after a crash"},
-        {"everything-ends", "in calm weather every incident ends within its time"},
+        {"everything-ends", "once faults have ceased every incident ends within its time"},
         {"nothing-left", "in the end there is no lease, run, result, executor or timer"},
-        {"credits-restored", "in calm weather every slot is free again"},
+        {"credits-restored", "once faults have ceased every slot is free again"},
         {"self-check", "what ingest checks of itself at run time raises no false alarm"},
     }};
 

@@ -122,9 +122,9 @@ void IngestProcess::AfterStep(const ingest::Effects& effects) {
 }
 
 void IngestProcess::OnCarriedOut(const ingest::Effect& effect) {
-  observations_.OnTold(effect);
+  observations_.OnReported(effect);
   if (const auto* fact = std::get_if<ingest::Fact>(&effect)) {
-    if (!LogLine(*fact).empty()) env_.Tell(kName, [&] { return LogLine(*fact); });
+    if (!LogLine(*fact).empty()) env_.Note(kName, [&] { return LogLine(*fact); });
   }
 }
 
@@ -163,7 +163,7 @@ void IngestProcess::OnInvalidEvent(ingest::ClusterIndex cluster, std::optional<S
 }
 
 void IngestProcess::Cancel(const std::string& incident_id) {
-  env_.Tell(kName, [&] { return "is asked to cancel " + incident_id; });
+  env_.Note(kName, [&] { return "is asked to cancel " + incident_id; });
   model_.OnCancel(
       Feed([&] { model_.BeforeCancel(incident_id); }, [&] { return loop_.Cancel(incident_id); }));
 }
@@ -171,7 +171,7 @@ void IngestProcess::Cancel(const std::string& incident_id) {
 // One that drains refuses it.
 void IngestProcess::Rerun(const std::string& incident_id) {
   if (loop_.draining()) return;
-  env_.Tell(kName, [&] { return "is asked to run " + incident_id + " again"; });
+  env_.Note(kName, [&] { return "is asked to run " + incident_id + " again"; });
   model_.OnRerun(
       Feed([&] { model_.BeforeRerun(incident_id); }, [&] { return loop_.Rerun(incident_id); }));
 }
@@ -186,7 +186,7 @@ void IngestProcess::OnMessage(StreamId stream, const UpMessage& message) {
   const auto* hello = std::get_if<dispatch::Hello>(&message);
   const auto known = streams_.find(stream);
   if ((known == streams_.end()) != (hello != nullptr)) return;
-  env_.Tell(kName, [&] { return "hears " + std::to_string(stream) + ": " + TextOf(message); });
+  env_.Note(kName, [&] { return "hears " + std::to_string(stream) + ": " + TextOf(message); });
   streams_.insert_or_assign(stream, message);
   if (hello != nullptr) {
     hello_ = true;
@@ -218,7 +218,7 @@ void IngestProcess::CheckRepeat(StreamId stream, const UpMessage& message) {
 void IngestProcess::OnClosed(StreamId stream) {
   const auto closed = streams_.extract(stream);
   if (closed.empty()) return;
-  env_.Tell(kName, [&] { return "loses stream " + std::to_string(stream); });
+  env_.Note(kName, [&] { return "loses stream " + std::to_string(stream); });
   Feed([&] { model_.OnClosed(stream); }, [&] { loop_.OnStreamClosed(stream); });
   // What a stream that has ended has said changes nothing either.
   const bool hello = std::holds_alternative<dispatch::Hello>(closed.mapped());
@@ -227,24 +227,24 @@ void IngestProcess::OnClosed(StreamId stream) {
 
 void IngestProcess::Send(StreamId stream, const DownMessage& message) {
   if (!streams_.contains(stream)) return;
-  env_.Tell(kName, [&] { return "sends " + std::to_string(stream) + ": " + TextOf(message); });
+  env_.Note(kName, [&] { return "sends " + std::to_string(stream) + ": " + TextOf(message); });
   network_.SendDown(stream, message);
 }
 
 void IngestProcess::CloseSuperseded(StreamId stream) {
-  env_.Tell(kName, [&] { return "closes superseded stream " + std::to_string(stream); });
+  env_.Note(kName, [&] { return "closes superseded stream " + std::to_string(stream); });
   if (streams_.erase(stream) != 0) network_.CloseByIngest(stream, true);
 }
 
 void IngestProcess::CancelSilent(StreamId stream) {
-  env_.Tell(kName, [&] { return "cancels silent stream " + std::to_string(stream); });
+  env_.Note(kName, [&] { return "cancels silent stream " + std::to_string(stream); });
   if (streams_.erase(stream) != 0) network_.CloseByIngest(stream, false);
 }
 
 // --- drain ----------------------------------------------------------------------------------
 
 void IngestProcess::Drain(Duration timeout) {
-  env_.Tell(kName, [] { return std::string("is told to end"); });
+  env_.Note(kName, [] { return std::string("is told to end"); });
   if (!loop_.draining()) model_.OnDrain();
   loop_.Drain(SIGTERM, timeout, [this] {
     if (const auto exited = std::exchange(exited_, nullptr)) exited();

@@ -47,7 +47,7 @@ class IngestProcess final : private IngestPort,
   void Drain(Duration timeout);
 
   const ingest::Scheduler& scheduler() const { return loop_.scheduler(); }
-  ReferenceModel& truth() { return model_; }
+  ReferenceModel& model() { return model_; }
 
  private:
   // From the network.

@@ -244,7 +244,7 @@ void ReferenceModel::OnHello(StreamId stream, const dispatch::Hello& hello) {
   }
 }
 
-std::optional<MonoTime> ReferenceModel::HeardOn(StreamId stream) const {
+std::optional<MonoTime> ReferenceModel::ReceivedOn(StreamId stream) const {
   const auto found = executor_of_.find(stream);
   if (found == executor_of_.end()) return std::nullopt;
   return executors_.at(found->second).alive_at;

@@ -35,7 +35,7 @@ class ReferenceModel {
   // What the journal knows; before every other input of this life.
   void OnRestore(const std::vector<ingest::RestoredIncident>& restored);
   // When ingest has heard the latest keep-alive, or Hello, on this stream, if it is attached.
-  std::optional<MonoTime> HeardOn(ingest::StreamId stream) const;
+  std::optional<MonoTime> ReceivedOn(ingest::StreamId stream) const;
   // What must become of this event; checked by OnEvent, below.
   void BeforeEvent(ingest::ClusterIndex cluster, const FaultEvent& event,
                    ingest::Scheduler::Origin origin);

@@ -74,7 +74,7 @@ void RogueExecutor::Act() {
   env_.events.After(this, env_.random.Around(milliseconds(700)), [this] {
     if (ended_) return;
     const UpMessage message = Anything();
-    env_.Tell(executor_id_, [&] { return "sends " + TextOf(message); });
+    env_.Note(executor_id_, [&] { return "sends " + TextOf(message); });
     network_.SendUp(stream_, message);
     Act();
   });

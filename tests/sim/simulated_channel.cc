@@ -9,7 +9,7 @@ void SimulatedChannel::Open(dispatch::Hello hello, executor::IngestChannelListen
   closing_ = false;
   stream_ = network_.Dial(*this);
   env_.transitions.Count("link", "detached", "dialling", "dial");
-  env_.Tell(name_, [&] {
+  env_.Note(name_, [&] {
     return "dials " + std::to_string(stream_) + ": " + TextOf(dispatch::ExecutorMessage(hello));
   });
   network_.SendUp(stream_, std::move(hello));
@@ -17,7 +17,7 @@ void SimulatedChannel::Open(dispatch::Hello hello, executor::IngestChannelListen
 
 void SimulatedChannel::Send(dispatch::ExecutorMessage message) {
   if (stream_ == ingest::kNoStream || closing_) return;
-  env_.Tell(name_, [&] { return "sends " + TextOf(message); });
+  env_.Note(name_, [&] { return "sends " + TextOf(message); });
   observer_.OnSent(message);
   network_.SendUp(stream_, std::move(message));
 }
@@ -37,10 +37,10 @@ void SimulatedChannel::Cancel() {
 void SimulatedChannel::OnMessage(StreamId stream, const DownMessage& message) {
   loop_.RunOrDefer([this, stream, message] {
     if (stream != stream_) return;
-    env_.Tell(name_, [&] { return "hears " + TextOf(message); });
-    observer_.BeforeHeard(message);
+    env_.Note(name_, [&] { return "hears " + TextOf(message); });
+    observer_.BeforeMessage(message);
     listener_->OnMessage(message);
-    observer_.AfterHeard(message);
+    observer_.AfterMessage(message);
   });
 }
 
@@ -51,7 +51,7 @@ void SimulatedChannel::OnEnded(StreamId stream, bool superseded) {
 void SimulatedChannel::End(StreamId stream, bool superseded) {
   if (stream != stream_) return;
   stream_ = ingest::kNoStream;
-  env_.Tell(name_, [&] { return std::string(superseded ? "is superseded" : "is detached"); });
+  env_.Note(name_, [&] { return std::string(superseded ? "is superseded" : "is detached"); });
   listener_->OnEnded(superseded, "");
 }
 

@@ -13,8 +13,8 @@ namespace runner::sim {
 class ChannelObserver {
  public:
   virtual void OnSent(const UpMessage& message) = 0;
-  virtual void BeforeHeard(const DownMessage& message) = 0;
-  virtual void AfterHeard(const DownMessage& message) = 0;
+  virtual void BeforeMessage(const DownMessage& message) = 0;
+  virtual void AfterMessage(const DownMessage& message) = 0;
 
  protected:
   ~ChannelObserver() = default;

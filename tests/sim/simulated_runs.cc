@@ -23,7 +23,7 @@ SimulatedRuns::~SimulatedRuns() {
     if (run.phase == Phase::kContained) continue;
     if (at_once) {
       env_.events.After(&model_, Duration::zero(),
-                        [&truth = model_, gone = lease] { truth.Vanished(gone); });
+                        [&model = model_, gone = lease] { model.Vanished(gone); });
       continue;
     }
     if (run.end.record && run.end.record->spawn_errno == 0 && !Stopped(run)) {
@@ -35,9 +35,9 @@ SimulatedRuns::~SimulatedRuns() {
     run.end.contained = true;
     ++workspace_.leftovers_;
     env_.events.After(&model_, rest,
-                      [&truth = model_, &workspace = workspace_, gone = lease, end = run.end,
+                      [&model = model_, &workspace = workspace_, gone = lease, end = run.end,
                        disposition = run.disposition] {
-                        truth.Contained(gone, disposition);
+                        model.Contained(gone, disposition);
                         --workspace.leftovers_;
                         if (end.record) workspace.spool_[gone] = executor::Judge(end);
                       });
@@ -125,7 +125,7 @@ void SimulatedRuns::Stop(const Lease& lease, StopReason reason) {
     return;  // it has ended, and its end is not told yet
   Run& run = found->second;
   run.end.stop_requested = reason;
-  env_.Tell("run", [&] { return "stop " + TextOf(lease); });
+  env_.Note("run", [&] { return "stop " + TextOf(lease); });
   Request(lease, run,
           reason == StopReason::kCancelled ? ShimStop::kCancelled : ShimStop::kInterrupted);
 }
@@ -205,7 +205,7 @@ void SimulatedRuns::OnContained(const Lease& lease) {
   } else {
     model_.NotContained(lease, run.disposition);
   }
-  env_.Tell("run", [&] {
+  env_.Note("run", [&] {
     return "over " + TextOf(lease) + " " + std::string(ToString(run.disposition)) +
            (run.end.contained ? "" : ", not contained");
   });

@@ -52,11 +52,11 @@ class SimulatedRuns final : public executor::RunSupervisor {
   };
 
   // `loop` is that of the executor, on which the listener hears.
-  SimulatedRuns(Environment& env, RunModel& truth, ProcessId process, Options options,
+  SimulatedRuns(Environment& env, RunModel& model, ProcessId process, Options options,
                 SimulatedWorkspace& workspace, ProcessTimers& loop, executor::RunListener& listener,
                 RunsObserver& observer)
       : env_(env),
-        model_(truth),
+        model_(model),
         process_(process),
         options_(options),
         workspace_(workspace),

@@ -33,7 +33,7 @@ World::World(std::uint64_t seed, Trace::Mode mode, bool wall_clock_jumps)
       observations_(env_, journal_),
       network_(env_),
       pods_(env_.random.Between(1, 40)) {
-  env_.Tell("weather", [this] { return env_.fault_plan.Text(); });
+  env_.Note("faults", [this] { return env_.fault_plan.Text(); });
   StartIngest();
   DrawHosts();
   Forecast();
@@ -116,7 +116,7 @@ template <typename Action>
 void World::Suffer(Fault fault, Action action) {
   if (!env_.fault_plan.Enabled(fault)) return;
   Recur(env_.fault_plan.MeanInterval(fault), [this, fault, action] {
-    env_.Tell("weather", [&] { return std::string(NameOf(fault)); });
+    env_.Note("faults", [&] { return std::string(NameOf(fault)); });
     action();
   });
 }
@@ -164,7 +164,7 @@ void World::BreakPods(ingest::ClusterIndex cluster) {
 
 // One may be added, some are removed or come back, and some have other rules.
 void World::ChangeClusters() {
-  if (!ingest_ || ingest_->truth().draining()) return;
+  if (!ingest_ || ingest_->model().draining()) return;
   std::vector<ingest::ClusterOptions> configured;
   for (ingest::ClusterOptions& cluster : clusters_) {
     if (env_.random.Chance(300)) cluster.filter = DrawRules(env_.random);
@@ -185,7 +185,7 @@ void World::ChangeClusters() {
 // One that is open, or one of the latest, which may have ended.
 void World::CancelIncident() {
   if (!ingest_ || last_incident_ == 0) return;
-  std::vector<std::string> ids = ingest_->truth().OpenIds();
+  std::vector<std::string> ids = ingest_->model().OpenIds();
   const std::uint64_t back = env_.random.Below(std::min<std::uint64_t>(last_incident_, 10));
   ids.push_back("i" + std::to_string(last_incident_ - back));
   ingest_->Cancel(ids[env_.random.Below(ids.size())]);
@@ -218,7 +218,7 @@ void World::SendEvent(ingest::ClusterIndex cluster, Severity severity) {
   const std::array<std::string, 4> uids = {"uid-a", "uid-b", pod, ""};
   FaultEvent event = MakeFault(pod, severity, uids[env_.random.Below(uids.size())]);
   const bool backfilled = env_.random.Chance(150);
-  env_.Tell(clusters_[cluster].name, [&] {
+  env_.Note(clusters_[cluster].name, [&] {
     return std::string(backfilled ? "lists" : "tells") + " a fault of " + event.resource.name +
            ", " + std::string(ToString(severity));
   });
@@ -258,10 +258,10 @@ void World::AddRogue() {
                 [this](const auto& rogue) { return rogue->ended() || env_.random.Chance(200); });
   if (rogues_.size() >= kMaxRogues) return;
   const std::string id = "rogue" + std::to_string(++last_rogue_ % 4);
-  if (ingest_) ingest_->truth().Distrust(id);
+  if (ingest_) ingest_->model().Distrust(id);
   rogues_.push_back(std::make_unique<RogueExecutor>(env_, network_, id, [this] {
-    if (!ingest_ || ingest_->truth().offered().empty()) return Lease{"nobody", 1};
-    const auto& offered = ingest_->truth().offered();
+    if (!ingest_ || ingest_->model().offered().empty()) return Lease{"nobody", 1};
+    const auto& offered = ingest_->model().offered();
     return *std::next(offered.begin(), static_cast<long>(env_.random.Below(offered.size())));
   }));
 }
@@ -277,7 +277,7 @@ void World::JumpWallClock() {
 // --- processes ------------------------------------------------------------------------------
 
 void World::StartIngest() {
-  env_.Tell("ingest", [] { return std::string("starts"); });
+  env_.Note("ingest", [] { return std::string("starts"); });
   ingest::SchedulerOptions options = options_;
   options.clusters = clusters_;
   ingest_ = std::make_unique<IngestProcess>(
@@ -288,12 +288,12 @@ void World::StartIngest() {
           if (ingest_.get() == exited) StopIngest();
         });
       });
-  for (int i = 0; i < 4; ++i) ingest_->truth().Distrust("rogue" + std::to_string(i));
+  for (int i = 0; i < 4; ++i) ingest_->model().Distrust("rogue" + std::to_string(i));
 }
 
 void World::StopIngest() {
   if (!ingest_) return;
-  env_.Tell("ingest", [] { return std::string("is gone"); });
+  env_.Note("ingest", [] { return std::string("is gone"); });
   ingest_.reset();
   env_.events.After(this, env_.random.Between(milliseconds(100), kLongestRestart),
                     [this] { StartIngest(); });
@@ -317,7 +317,7 @@ void World::StartExecutor(std::size_t index) {
 
 void World::StopExecutor(std::size_t index) {
   Host& host = hosts_[index];
-  env_.Tell(host.process->name(), [] { return std::string("is gone"); });
+  env_.Note(host.process->name(), [] { return std::string("is gone"); });
   host.process.reset();
   if (!host.restarts) return;
   env_.events.After(this, env_.random.Between(milliseconds(100), kLongestRestart),

@@ -15,7 +15,7 @@
 
 namespace runner::sim {
 
-// One ingest, some executors, some clusters, and the weather they live in. Everything in it follows
+// One ingest, some executors, some clusters, and a plan of faults. Everything in it follows
 // from the seed.
 class World {
  public:

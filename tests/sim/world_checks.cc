@@ -9,7 +9,7 @@ namespace runner::sim {
 using std::chrono::seconds;
 
 void World::BecomeCalm() {
-  env_.Tell("weather", [] { return std::string("becomes calm"); });
+  env_.Note("faults", [] { return std::string("becomes calm"); });
   storm_ = false;
   env_.fault_plan.Calm();
   rogues_.clear();
@@ -23,7 +23,7 @@ void World::BecomeCalm() {
 }
 
 bool World::Quiet() const {
-  if (!ingest_ || ingest_->truth().draining() || ingest_->truth().open() != 0) return false;
+  if (!ingest_ || ingest_->model().draining() || ingest_->model().open() != 0) return false;
   if (runs_.live() != 0) return false;
   if (ingest_->scheduler().breaker().state() == ingest::CircuitBreaker::State::kOpen) return false;
   const auto& executors = ingest_->scheduler().leases().executors();
@@ -52,8 +52,8 @@ Duration World::TimeToQuiet() const {
 }
 
 void World::ReportUnrest() {
-  const bool up = ingest_ && !ingest_->truth().draining();
-  env_.findings.Expect(up && ingest_->truth().open() == 0, Invariant::kEverythingEnds,
+  const bool up = ingest_ && !ingest_->model().draining();
+  env_.findings.Expect(up && ingest_->model().open() == 0, Invariant::kEverythingEnds,
                        [] { return std::string("there are still open incidents"); });
   env_.findings.Expect(runs_.live() == 0, Invariant::kNothingLeft,
                        [] { return std::string("there are still runs"); });
@@ -73,17 +73,17 @@ std::string World::Probe(ingest::ClusterIndex cluster) {
 }
 
 std::optional<ingest::FinalStatus> World::EndOf(const std::string& incident_id) {
-  return ingest_->truth().EndOf(incident_id);
+  return ingest_->model().EndOf(incident_id);
 }
 
 void World::Depart() {
-  env_.Tell("weather", [] { return std::string("every executor departs"); });
+  env_.Note("faults", [] { return std::string("every executor departs"); });
   departed_ = true;
   for (Host& host : hosts_) host.process.reset();
 }
 
 bool World::Deserted() const {
-  return ingest_->truth().open() == 0 && ingest_->scheduler().leases().executors().empty() &&
+  return ingest_->model().open() == 0 && ingest_->scheduler().leases().executors().empty() &&
          !ingest_->scheduler().NextDeadline() && runs_.live() == 0;
 }
 
@@ -97,7 +97,7 @@ void World::Step() {
 
 void World::Check() {
   runs_.CheckTakenBack(options_.leases.lease_ttl);
-  if (ingest_) ingest_->truth().Compare(ingest_->scheduler());
+  if (ingest_) ingest_->model().Compare(ingest_->scheduler());
   for (const Host& host : hosts_) {
     if (!host.process) continue;
     host.process->WatchDrain();
@@ -107,7 +107,7 @@ void World::Check() {
 
 void World::CheckExecutor(const ExecutorProcess& process) {
   if (const auto deadline = process.runs().deadline(); deadline && ingest_) {
-    const auto heard = ingest_->truth().HeardOn(process.stream());
+    const auto heard = ingest_->model().ReceivedOn(process.stream());
     const Duration needed =
         process.options().runs.kill_grace + seconds(5 + 2) + seconds(3);  // kill, deliver, margin
     env_.findings.Expect(!heard || *deadline + needed <= *heard + options_.leases.lease_ttl,

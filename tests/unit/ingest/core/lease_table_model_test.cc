@@ -150,7 +150,7 @@ class Pair {
   void Pass(Duration time) {
     now_ += time;
     std::set<Lease> lost;
-    for (const LeaseTable::Lost& one : book_.ExpiredBy(now_)) lost.insert(one.lease);
+    for (const LeaseTable::ExpiredLease& one : book_.ExpiredBy(now_)) lost.insert(one.lease);
     RC_ASSERT(lost == model_.ExpiredBy(now_));
     for (const Lease& lease : lost) Release(lease);
     const auto next = book_.NextDeadline();

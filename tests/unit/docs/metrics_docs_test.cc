@@ -87,9 +87,9 @@ TEST(MetricsDocs, TheTablesOfIngestAreWhatItShows) {
   cluster.name = "prod";
   cluster.counters.received[0] = 1;
   cluster.counters.invalid["json"] = 1;
-  cluster.counters.filtered["kind"] = 1;
-  cluster.counters.evicted["overflow"] = 1;
-  cluster.counters.finished["success"] = 1;
+  cluster.counters.filtered[FilterReason::kKind] = 1;
+  cluster.counters.evicted[EvictReason::kOverflow] = 1;
+  cluster.counters.finished[FinalStatus::kSuccess] = 1;
   cluster.reconnections["tls"] = 1;
   cluster.errors["tls"] = 1;
   cluster.durations = ConnectionState().durations;

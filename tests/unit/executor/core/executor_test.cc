@@ -205,14 +205,14 @@ TEST_F(ExecutorTest, RejectsAnOfferThatIsHeardAfterTheEndOfTheLeases) {
   EXPECT_TRUE(supervisor_.runs.empty()) << "another executor may have it by now";
   const auto rejected = channel_.All<dispatch::Rejected>();
   ASSERT_EQ(rejected.size(), 1u);
-  EXPECT_EQ(rejected[0].reason, "late");
+  EXPECT_EQ(rejected[0].reason, dispatch::RejectReason::kLate);
   EXPECT_EQ(channel_.All<dispatch::Credits>().back().total, 101u) << "the slot is free again";
 }
 
 TEST_F(ExecutorTest, AnAttemptThatWaitsIsNotBegunAfterTheEndOfTheLeases) {
   Attach();
   Offer(LeaseOf("a", 1));
-  channel_.Hear(dispatch::Cancel{LeaseOf("a", 1), "stale"});
+  channel_.Hear(dispatch::Cancel{LeaseOf("a", 1), dispatch::CancelReason::kStale});
   Offer(LeaseOf("a", 2));
   timers_.PassStopped(seconds(60));
   Finish(LeaseOf("a", 1), RunStatus::kCancelled);
@@ -236,14 +236,14 @@ TEST_F(ExecutorTest, RejectsAnOfferWhenResourcesAreShort) {
   supervisor_.is_short = true;
   Offer(LeaseOf("a"));
   ASSERT_EQ(channel_.All<dispatch::Rejected>().size(), 1u);
-  EXPECT_EQ(channel_.All<dispatch::Rejected>()[0].reason, kShortage);
+  EXPECT_EQ(channel_.All<dispatch::Rejected>()[0].reason, dispatch::RejectReason::kShortage);
   EXPECT_EQ(channel_.All<dispatch::Credits>().back().total, 101u);
 }
 
 TEST_F(ExecutorTest, AnotherAttemptWaitsForTheWorkspaceOfTheFirst) {
   Attach();
   Offer(LeaseOf("a", 1));
-  channel_.Hear(dispatch::Cancel{LeaseOf("a", 1), "stale"});
+  channel_.Hear(dispatch::Cancel{LeaseOf("a", 1), dispatch::CancelReason::kStale});
   Offer(LeaseOf("a", 2));
   EXPECT_EQ(executor_.waiting(), 1u);
   EXPECT_FALSE(supervisor_.runs.contains(LeaseOf("a", 2)));
@@ -303,7 +303,7 @@ TEST_F(ExecutorTest, TheSecondSignalInterruptsAndTheThirdKills) {
   EXPECT_EQ(channel_.All<dispatch::Draining>().size(), 1u);
   EXPECT_TRUE(supervisor_.stopped.empty());
   Offer(LeaseOf("b"));
-  EXPECT_EQ(channel_.All<dispatch::Rejected>().back().reason, "draining");
+  EXPECT_EQ(channel_.All<dispatch::Rejected>().back().reason, dispatch::RejectReason::kDraining);
   executor_.OnSignal("SIGTERM");
   ASSERT_EQ(supervisor_.stopped.size(), 1u);
   EXPECT_EQ(supervisor_.stopped[0].second, StopReason::kInterrupted);

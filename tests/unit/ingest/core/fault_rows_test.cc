@@ -104,7 +104,7 @@ TEST(FaultRows, Row22_TheSameFaultAThousandTimesIsOneIncidentAndASecondOneAfterT
     agents.RunUntil(driver.now().mono + milliseconds(100));
   }
   EXPECT_EQ(driver.Counters().queued, 1u);
-  EXPECT_EQ(driver.Counters().filtered.at("duplicate"), 999u);
+  EXPECT_EQ(driver.Counters().filtered.at(FilterReason::kDuplicate), 999u);
   EXPECT_EQ(driver.Finished(FinalStatus::kSuccess), 1u);
   agents.RunUntil(driver.now().mono + minutes(5));
   agents.Event(0, Pod("a"));

@@ -52,7 +52,7 @@ TEST_F(SchedulerAttach, LostStreamKeepsTheLeaseUntilItsTimeToLive) {
   EXPECT_EQ(State(), IncidentState::kRunning);
   driver_.Pass(milliseconds(1));
   driver_.Timer();
-  EXPECT_EQ(driver_.Only<IncidentRequeued>().reason, "lease_expired");
+  EXPECT_EQ(driver_.Only<IncidentRequeued>().reason, RequeueReason::kLeaseExpired);
   EXPECT_EQ(driver_.Counters().leases_expired, 1u);
   EXPECT_EQ(State(), IncidentState::kQueued);
   EXPECT_TRUE(driver_.scheduler().leases().executors().empty()) << "nothing is left to wait for";
@@ -222,7 +222,7 @@ TEST_F(SchedulerAttach, Row63_AnExecutorWithoutKeepAlivesIsDetachedAfterTheTimeT
   EXPECT_FALSE(driver_.scheduler().leases().executors().at("e").attached());
   EXPECT_EQ(State(), IncidentState::kRunning) << "it waits for a Hello, as after a broken stream";
   driver_.PassWithTimers(seconds(60));
-  EXPECT_EQ(driver_.Only<IncidentRequeued>().reason, "lease_expired");
+  EXPECT_EQ(driver_.Only<IncidentRequeued>().reason, RequeueReason::kLeaseExpired);
   EXPECT_TRUE(driver_.scheduler().leases().executors().empty()) << "nothing is left to wait for";
 }
 

@@ -70,7 +70,7 @@ TEST(SchedulerClusters, OneThatComesBackGoesOnWithItsCountersAndQueue) {
   driver.SetClusters({{"c1", {}}, {"c0", {}}});
   EXPECT_EQ(driver.scheduler().ClusterOf("c1"), ClusterIndex{1});
   const auto again = driver.Event(1);
-  EXPECT_EQ(again.reason, "duplicate");
+  EXPECT_EQ(again.Reason(), "duplicate");
   EXPECT_EQ(again.incident_id, id);
   EXPECT_EQ(driver.Counters(1).queued, 1u);
   EXPECT_EQ(driver.Depth(1), 1u);
@@ -83,7 +83,7 @@ TEST(SchedulerClusters, OtherRulesJudgeWhatComesFromNowOn) {
   const auto filtered = driver.Event(0, SchedulerDriver::Fault(Severity::kError));
   EXPECT_EQ(driver.Only<EventFiltered>().threshold, Severity::kCritical);
   EXPECT_EQ(filtered.disposition, Disposition::kFiltered);
-  EXPECT_EQ(filtered.reason, "severity");
+  EXPECT_EQ(filtered.Reason(), "severity");
   EXPECT_EQ(driver.Event(1, SchedulerDriver::Fault(Severity::kError)).disposition,
             Disposition::kQueued);
   EXPECT_EQ(driver.Record(waits).state, IncidentState::kQueued) << "what was let in stays";

@@ -104,7 +104,9 @@ class SchedulerDriver {
     Step([&] { scheduler_.OnAccepted(stream, lease, effects_); });
   }
   void Reject(StreamId stream, const Lease& lease) {
-    Step([&] { scheduler_.OnRejected(stream, lease, "busy", now_, effects_); });
+    Step([&] {
+      scheduler_.OnRejected(stream, lease, dispatch::RejectReason::kNoSlot, now_, effects_);
+    });
   }
   void Started(StreamId stream, const Lease& lease) {
     Step([&] { scheduler_.OnStarted(stream, lease, now_, effects_); });

@@ -32,10 +32,10 @@ TEST(SchedulerIntake, SeverityAtTheThresholdPassesAndBelowIsFiltered) {
   EXPECT_EQ(driver.Event(0, driver.Fault(Severity::kCritical)).disposition, Disposition::kQueued);
   const auto filtered = driver.Event(0, driver.Fault(Severity::kInfo, "fault-1"));
   EXPECT_EQ(filtered.disposition, Disposition::kFiltered);
-  EXPECT_EQ(filtered.reason, "severity");
+  EXPECT_EQ(filtered.Reason(), "severity");
   EXPECT_EQ(driver.Only<EventFiltered>().event_id, "fault-1");
-  EXPECT_EQ(driver.Only<EventFiltered>().reason, "severity");
-  EXPECT_EQ(driver.Counters().filtered.at("severity"), 1u);
+  EXPECT_EQ(driver.Only<EventFiltered>().reason, FilterReason::kSeverity);
+  EXPECT_EQ(driver.Counters().filtered.at(FilterReason::kSeverity), 1u);
   EXPECT_EQ(driver.Depth(), 2u);
 }
 
@@ -96,7 +96,7 @@ TEST(SchedulerOverflow, DropOldestEvictsTheOldestOfTheClusterAlone) {
   EXPECT_EQ(driver.Only<IncidentFinished>().status, FinalStatus::kEvicted);
   EXPECT_EQ(driver.Record(oldest).status, FinalStatus::kEvicted);
   EXPECT_EQ(driver.Record(other).state, IncidentState::kQueued);
-  EXPECT_EQ(driver.Counters().evicted, (WordCounts{{"overflow", 1}}));
+  EXPECT_EQ(driver.Counters().evicted, (CountsBy<EvictReason>{{EvictReason::kOverflow, 1}}));
   EXPECT_EQ(driver.Depth(0), 2u);
 }
 
@@ -109,10 +109,10 @@ TEST(SchedulerOverflow, RejectNewestKeepsTheQueue) {
   driver.Queue();
   const auto rejected = driver.Event(0, driver.Fault(Severity::kCritical, "late"));
   EXPECT_EQ(rejected.disposition, Disposition::kRejected);
-  EXPECT_EQ(rejected.reason, "overflow");
+  EXPECT_EQ(rejected.Reason(), "overflow");
   EXPECT_EQ(driver.Only<QueueOverflowed>().event_id, "late");
   EXPECT_EQ(driver.Counters().rejected, 1u);
-  EXPECT_EQ(driver.Counters().evicted, WordCounts{});
+  EXPECT_EQ(driver.Counters().evicted, CountsBy<EvictReason>{});
   EXPECT_EQ(driver.Record(first).state, IncidentState::kQueued);
 }
 
@@ -130,7 +130,7 @@ TEST(SchedulerOverflow, RequeuePassesTheBoundAndDoesNotRaiseIt) {
   driver.Pass(seconds(1));
   driver.Queue();
   EXPECT_EQ(driver.Depth(), 3u);
-  EXPECT_EQ(driver.Counters().evicted, (WordCounts{{"overflow", 1}}));
+  EXPECT_EQ(driver.Counters().evicted, (CountsBy<EvictReason>{{EvictReason::kOverflow, 1}}));
 }
 
 TEST(SchedulerOverflow, QueueOfSizeZeroRejects) {

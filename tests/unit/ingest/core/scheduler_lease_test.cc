@@ -224,7 +224,7 @@ TEST_F(SchedulerLease, NotAcceptedInTimeIsCancelledAndQueuedAgain) {
   driver_.Timer();
   EXPECT_EQ(driver_.Only<SendCancel>().lease, lease_);
   EXPECT_EQ(driver_.Only<SendCancel>().stream, kStream);
-  EXPECT_EQ(driver_.Only<IncidentRequeued>().reason, "accept_timeout");
+  EXPECT_EQ(driver_.Only<IncidentRequeued>().reason, RequeueReason::kAcceptTimeout);
   EXPECT_EQ(State(), IncidentState::kQueued);
   EXPECT_EQ(driver_.Counters().leases_expired, 0u);
   driver_.Accept(kStream, lease_);
@@ -239,7 +239,7 @@ TEST_F(SchedulerLease, Row63_AnExecutorThatAcceptsNothingLeavesTheOffersToAnothe
   ASSERT_EQ(driver.Only<SendOffer>().stream, kStream) << "it has the most free slots";
   driver.Pass(seconds(10));
   driver.Timer();
-  EXPECT_EQ(driver.Only<IncidentRequeued>().reason, "accept_timeout");
+  EXPECT_EQ(driver.Only<IncidentRequeued>().reason, RequeueReason::kAcceptTimeout);
   EXPECT_EQ(driver.Only<SendOffer>().stream, 2u);
   EXPECT_EQ(driver.Only<SendOffer>().lease, (Lease{id, 2}));
 }
@@ -504,7 +504,7 @@ TEST_F(SchedulerLease, Row65_AShortageAfterAcceptedIsNeitherAttemptNorFailure) {
   for (std::uint32_t attempt = 1; attempt <= 30; ++attempt) {
     driver.Accept(kStream, {id, attempt});
     driver.Result(kStream, {id, attempt}, outcome);
-    EXPECT_EQ(driver.Only<IncidentRequeued>().reason, "shortage");
+    EXPECT_EQ(driver.Only<IncidentRequeued>().reason, RequeueReason::kShortage);
     EXPECT_EQ(driver.Only<SendResultAck>().lease.attempt, attempt);
     EXPECT_EQ(driver.Count<SendOffer>(), 0u) << "it is slowed down as by a rejection";
     AwaitOffer(driver);

@@ -36,13 +36,13 @@ TEST(SchedulerDuplicates, OneOfWhatWaitsIsMergedIntoIt) {
   driver.Pass(seconds(7));
   const auto again = driver.Event(0, Pod("a", Severity::kError));
   EXPECT_EQ(again.disposition, Disposition::kFiltered);
-  EXPECT_EQ(again.reason, "duplicate");
+  EXPECT_EQ(again.Reason(), "duplicate");
   EXPECT_EQ(again.incident_id, id);
   const Incident& incident = driver.Record(id).incident;
   EXPECT_EQ(incident.occurrences, 2u);
   EXPECT_EQ(incident.event.severity, Severity::kError);
   EXPECT_EQ(incident.last_seen, driver.now().wall);
-  EXPECT_EQ(driver.Counters().filtered.at("duplicate"), 1u);
+  EXPECT_EQ(driver.Counters().filtered.at(FilterReason::kDuplicate), 1u);
   EXPECT_EQ(driver.Depth(), 1u);
 }
 
@@ -61,7 +61,7 @@ TEST(SchedulerDuplicates, OfWhatRunsChangesNothingInIt) {
   SchedulerDriver driver(WithDuplicates());
   driver.Attach(kStream, "e", 1);
   const std::string id = driver.Event(0, Pod("a")).incident_id;
-  EXPECT_EQ(driver.Event(0, Pod("a")).reason, "duplicate");
+  EXPECT_EQ(driver.Event(0, Pod("a")).Reason(), "duplicate");
   EXPECT_EQ(driver.Record(id).incident.occurrences, 1u);
 }
 
@@ -87,7 +87,7 @@ TEST(SchedulerDuplicates, AreJudgedByTheFaultWhereToldSo) {
   event.fault_id = "another";
   EXPECT_EQ(driver.Event(0, event).disposition, Disposition::kQueued);
   event.resource.name = "b";
-  EXPECT_EQ(driver.Event(0, event).reason, "duplicate");
+  EXPECT_EQ(driver.Event(0, event).Reason(), "duplicate");
 }
 
 // Row 61: a server pushes the uid, a list has none, and the kubelet takes a Node's name for it.
@@ -136,7 +136,7 @@ TEST_F(SchedulerEscalation, OnceForEachLevel) {
   EXPECT_EQ(Event(Severity::kError).incident_id, error.incident_id);
   Investigate(Severity::kCritical);
   for (const Severity severity : {Severity::kWarning, Severity::kError, Severity::kCritical}) {
-    EXPECT_EQ(Event(severity).reason, "duplicate");
+    EXPECT_EQ(Event(severity).Reason(), "duplicate");
     EXPECT_EQ(driver_.Count<EventEscalated>(), 0u);
   }
 }
@@ -167,7 +167,7 @@ TEST_F(SchedulerEscalation, WhatWaitedWithAHigherSeverityWasInvestigatedAsThat) 
   driver_.Attach(2, "f", 1);
   driver_.Started(2, {id, 1});
   driver_.Result(2, {id, 1});
-  EXPECT_EQ(Event(Severity::kCritical).reason, "duplicate");
+  EXPECT_EQ(Event(Severity::kCritical).Reason(), "duplicate");
 }
 
 TEST_F(SchedulerEscalation, OneThatNeverRanMayComeAgain) {
@@ -186,8 +186,8 @@ TEST_F(SchedulerEscalation, TheFilterAndTheBreakerStillDecide) {
   driver.Attach(kStream, "e", 1);
   driver.Event(0, Pod("a", Severity::kWarning));
   RunNext(driver, RunStatus::kFailure);
-  EXPECT_EQ(driver.Event(0, Pod("a", Severity::kCritical)).reason, "circuit_breaker");
-  EXPECT_EQ(driver.Event(0, Pod("a", Severity::kInfo)).reason, "severity");
+  EXPECT_EQ(driver.Event(0, Pod("a", Severity::kCritical)).Reason(), "circuit_breaker");
+  EXPECT_EQ(driver.Event(0, Pod("a", Severity::kInfo)).Reason(), "severity");
 }
 
 TEST(SchedulerOverflow, OfAllQueuesTakesFromTheLongest) {

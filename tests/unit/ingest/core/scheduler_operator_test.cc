@@ -74,7 +74,7 @@ TEST_F(CancelledRun, ItsExecutorIsToldAndItsResultIsTheEnd) {
   EXPECT_EQ(driver_.Only<SendCancel>().reason, dispatch::CancelReason::kCancelled);
   driver_.Result(kAttached, lease_, RunStatus::kCancelled);
   EXPECT_EQ(driver_.Only<IncidentFinished>().status, FinalStatus::kCancelled);
-  EXPECT_EQ(driver_.Event().reason, "duplicate") << "an agent has looked at it";
+  EXPECT_EQ(driver_.Event().Reason(), "duplicate") << "an agent has looked at it";
 }
 
 TEST_F(CancelledRun, OneThatEndedBeforeItWasStoppedKeepsItsResult) {
@@ -141,7 +141,7 @@ TEST(SchedulerCancel, WhatRanOnceIsADuplicateThoughItWaited) {
   driver.Reject(2, driver.LeaseOf(id));
   EXPECT_EQ(driver.Cancel(id), Cancelled::kEnded);
   EXPECT_FALSE(driver.Only<IncidentFinished>().ran) << "it waited";
-  EXPECT_EQ(driver.Event().reason, "duplicate");
+  EXPECT_EQ(driver.Event().Reason(), "duplicate");
 }
 
 TEST(SchedulerCancel, ARefusedOfferIsNotMadeAgain) {

@@ -103,7 +103,7 @@ TEST(SchedulerRestore, WhatHasEndedIsStillADuplicate) {
   const RestoredIncident ended = Earlier(driver, "a", IncidentState::kFinished, minutes(4));
   driver.Restore({ended});
   const auto again = driver.Event(0, ended.incident.event);
-  EXPECT_EQ(again.reason, "duplicate");
+  EXPECT_EQ(again.Reason(), "duplicate");
   EXPECT_EQ(again.incident_id, "a");
   driver.Pass(minutes(2));
   EXPECT_EQ(driver.Event(0, ended.incident.event).disposition, Disposition::kQueued);
@@ -143,7 +143,7 @@ TEST(SchedulerRestore, ALongRunBelongsToTheWindowInWhichItsEventCame) {
   rerun.incident.rerun_of = "milder";
   rerun.incident.event.received_at -= minutes(26);  // within the five minutes after a
   driver.Restore({critical, rerun});
-  EXPECT_EQ(driver.Event(0, critical.incident.event).reason, "duplicate");
+  EXPECT_EQ(driver.Event(0, critical.incident.event).Reason(), "duplicate");
 }
 
 TEST(SchedulerRestore, ARerunStillNamesWhatItRunsAgain) {

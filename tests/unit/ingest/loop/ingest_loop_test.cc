@@ -45,7 +45,7 @@ class SweepTest : public ::testing::Test {
     };
   }
   std::uint64_t Expired() {
-    const WordCounts& finished = house_.loop.scheduler().View(0).counters.finished;
+    const auto& finished = house_.loop.scheduler().View(0).counters.finished;
     const auto found = finished.find(FinalStatus::kExpired);
     return found == finished.end() ? 0 : found->second;
   }
@@ -171,7 +171,7 @@ TEST(BrokenEquationsTest, EachNumberIsPartOfAnEquation) {
               ElementsAre("received"));
   EXPECT_THAT(broken([](ClusterCounters& c, View&) { ++c.invalid["json"]; }),
               ElementsAre("received"));
-  EXPECT_THAT(broken([](ClusterCounters& c, View&) { ++c.filtered["severity"]; }),
+  EXPECT_THAT(broken([](ClusterCounters& c, View&) { ++c.filtered[FilterReason::kSeverity]; }),
               ElementsAre("received"));
   EXPECT_THAT(broken([](ClusterCounters& c, View&) { ++c.breaker_dropped; }),
               ElementsAre("received"));
@@ -183,7 +183,7 @@ TEST(BrokenEquationsTest, EachNumberIsPartOfAnEquation) {
   EXPECT_THAT(broken([](ClusterCounters& c, View&) { ++c.requeued; }), ElementsAre("queue"));
   EXPECT_THAT(broken([](ClusterCounters& c, View&) { ++c.dequeued; }), ElementsAre("queue"));
   EXPECT_THAT(broken([](ClusterCounters& c, View&) { ++c.expired; }), ElementsAre("queue"));
-  EXPECT_THAT(broken([](ClusterCounters& c, View&) { ++c.evicted["overflow"]; }),
+  EXPECT_THAT(broken([](ClusterCounters& c, View&) { ++c.evicted[EvictReason::kOverflow]; }),
               ElementsAre("queue"));
   EXPECT_THAT(broken([](ClusterCounters&, View& v) { ++v.depth; }),
               ElementsAre("queue", "incidents"));

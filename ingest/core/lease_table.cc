@@ -207,7 +207,7 @@ std::vector<LeaseTable::ExpiredLease> LeaseTable::ExpiredBy(MonoTime now) const 
     lost.push_back({held.lease, executors_.at(held.executor_id).stream, false});
   }
   std::sort(lost.begin(), lost.end(),
-            [](const Lost& a, const Lost& b) { return a.lease > b.lease; });
+            [](const ExpiredLease& a, const ExpiredLease& b) { return a.lease > b.lease; });
   return lost;
 }
 

@@ -109,7 +109,7 @@ void IngestProcess::AfterStep(const ingest::Effects& effects) {
     if (const auto* to = std::get_if<ingest::ToExecutor>(&effect)) {
       // It knows of no run.
       const auto* cancel = std::get_if<dispatch::Cancel>(&to->message);
-      if (cancel != nullptr && cancel->reason == "accept_timeout") runs_.TakenBack(cancel->lease);
+      if (cancel != nullptr && cancel->reason == dispatch::CancelReason::kAcceptTimeout) runs_.TakenBack(cancel->lease);
     } else if (const auto* fact = std::get_if<ingest::Fact>(&effect); fact && hello_) {
       // Another process with the id of its executor does not list it.
       const auto* requeued = std::get_if<ingest::IncidentRequeued>(fact);

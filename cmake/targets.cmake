@@ -70,8 +70,10 @@ function(runner_program name folder)
   runner_note_room(${folder} "${arg_USES}")
 endfunction()
 
-# The product is optimised for the sanitizers. Optimising test cases only takes time, half of it.
+# All tests share the options that a precompiled header depends on. The product is optimised for the
+# sanitizers; to optimise test cases only takes time, half of it.
 function(runner_test_compilation target)
+  target_compile_options(${target} PRIVATE -pthread)
   if(RUNNER_SANITIZE)
     target_compile_options(${target} PRIVATE -O0)
   endif()

@@ -62,15 +62,15 @@ TEST(EventFilter, PassesWhatNoRuleRejects) {
 TEST(EventFilter, NamesTheFirstRuleThatRejects) {
   FilterRules rules;
   rules.fault_types.deny = {"Crash*"};
-  EXPECT_EQ(EventFilter(rules).Rejects(Event()), "fault_type");
+  EXPECT_EQ(EventFilter(rules).Rejects(Event()), FilterReason::kFaultType);
   rules.kinds.allow = {"Node", "Deploy*"};
-  EXPECT_EQ(EventFilter(rules).Rejects(Event()), "kind");
+  EXPECT_EQ(EventFilter(rules).Rejects(Event()), FilterReason::kKind);
   rules.namespaces.deny = {"sh*"};
-  EXPECT_EQ(EventFilter(rules).Rejects(Event()), "namespace");
+  EXPECT_EQ(EventFilter(rules).Rejects(Event()), FilterReason::kNamespace);
   rules.severity_threshold = Severity::kCritical;
-  EXPECT_EQ(EventFilter(rules).Rejects(Event()), "severity");
+  EXPECT_EQ(EventFilter(rules).Rejects(Event()), FilterReason::kSeverity);
   rules.triage = false;
-  EXPECT_EQ(EventFilter(rules).Rejects(Event()), "triage_disabled");
+  EXPECT_EQ(EventFilter(rules).Rejects(Event()), FilterReason::kTriageDisabled);
 }
 
 TEST(EventFilter, DenyGoesBeforeAllow) {
@@ -79,13 +79,13 @@ TEST(EventFilter, DenyGoesBeforeAllow) {
   FaultEvent event = Event();
   EXPECT_EQ(EventFilter(rules).Rejects(event), std::nullopt);
   event.resource.namespace_ = "kube-system";
-  EXPECT_EQ(EventFilter(rules).Rejects(event), "namespace");
+  EXPECT_EQ(EventFilter(rules).Rejects(event), FilterReason::kNamespace);
 }
 
 TEST(EventFilter, AnEmptyAllowListAdmitsNothing) {
   FilterRules rules;
   rules.kinds.allow = {};
-  EXPECT_EQ(EventFilter(rules).Rejects(Event()), "kind");
+  EXPECT_EQ(EventFilter(rules).Rejects(Event()), FilterReason::kKind);
 }
 
 TEST(EventFilter, RulesOfNamespacesSayNothingOfWhatHasNone) {

@@ -385,7 +385,7 @@ TEST(SchedulerDrain, CancelAndWaitConcernSidecarsOnly) {
   driver.BeginDrain();
   driver.CancelRunning();
   EXPECT_EQ(driver.Only<SendCancel>().lease.incident_id, on_side);
-  EXPECT_EQ(driver.Only<SendCancel>().reason, "shutdown");
+  EXPECT_EQ(driver.Only<SendCancel>().reason, dispatch::CancelReason::kShutdown);
   driver.Result(1, {on_side, 1}, RunStatus::kInterrupted);
   EXPECT_EQ(driver.scheduler().SidecarLeases(), 0u);
 }

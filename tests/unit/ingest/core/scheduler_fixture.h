@@ -224,7 +224,7 @@ class SchedulerDriver {
   }
   // The latest lease of an incident.
   Lease LeaseOf(const std::string& id) const { return {id, Record(id).attempt}; }
-  std::uint64_t Finished(const std::string& status, ClusterIndex cluster = 0) const {
+  std::uint64_t Finished(FinalStatus status, ClusterIndex cluster = 0) const {
     const auto found = Counters(cluster).finished.find(status);
     return found == Counters(cluster).finished.end() ? 0 : found->second;
   }

@@ -168,7 +168,7 @@ TEST_F(SchedulerLease, EveryFinalStatusIsFinal) {
     const std::string id = driver_.Queue();
     driver_.Credits(kStream, 200);
     driver_.Result(kStream, {id, 1}, status);
-    EXPECT_EQ(driver_.Record(id).status, ToString(status));
+    EXPECT_EQ(driver_.Record(id).status, FinalStatusOf(status));
   }
 }
 
@@ -228,7 +228,7 @@ TEST_F(SchedulerLease, NotAcceptedInTimeIsCancelledAndQueuedAgain) {
   EXPECT_EQ(State(), IncidentState::kQueued);
   EXPECT_EQ(driver_.Counters().leases_expired, 0u);
   driver_.Accept(kStream, lease_);
-  EXPECT_EQ(driver_.Only<SendCancel>().reason, "stale");
+  EXPECT_EQ(driver_.Only<SendCancel>().reason, dispatch::CancelReason::kStale);
 }
 
 TEST_F(SchedulerLease, Row63_AnExecutorThatAcceptsNothingLeavesTheOffersToAnother) {
@@ -615,7 +615,7 @@ TEST_F(SchedulerLease, ResultOfAnAttemptGivenElsewhereChangesNothing) {
   driver_.Attach(2, "f", 1);
   driver_.Attach(3, "e", 1);
   driver_.Result(3, lease_);
-  EXPECT_EQ(driver_.Only<SendCancel>().reason, "stale");
+  EXPECT_EQ(driver_.Only<SendCancel>().reason, dispatch::CancelReason::kStale);
   EXPECT_EQ(State(), IncidentState::kOffered);
 }
 

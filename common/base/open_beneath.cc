@@ -25,7 +25,7 @@ OpenResult FromCall(long result) {
 OpenResult OpenBeneath(int dir_fd, const std::string& path, int flags) {
   if (path.find('\0') != std::string::npos) return {UniqueFd(), EINVAL};
   open_how how{};
-  how.flags = static_cast<std::uint64_t>(flags | kAlways);
+  how.flags = static_cast<decltype(how.flags)>(flags | kAlways);
   how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
   const long fd = ::syscall(SYS_openat2, dir_fd, path.c_str(), &how, sizeof how);
   // A filter of system calls that does not know this one answers EPERM.

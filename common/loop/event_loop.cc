@@ -151,7 +151,7 @@ void EventLoop::WaitForEvents() {
     if (errno == EINTR) return;
     ThrowErrno("epoll_wait");
   }
-  for (int i = 0; i < count; ++i) {
+  for (std::size_t i = 0; i < static_cast<std::size_t>(count); ++i) {
     const int fd = events[i].data.fd;
     if (fd == wakeup_.Get()) {
       std::uint64_t drained;

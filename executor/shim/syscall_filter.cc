@@ -26,8 +26,8 @@ constexpr unsigned kDeny = SECCOMP_RET_ERRNO | EPERM;
 constexpr unsigned kMissing = SECCOMP_RET_ERRNO | ENOSYS;
 constexpr unsigned kX32 = 0x40000000;  // in the numbers of that interface
 // Where an argument has its lower half: the kernel reads a pid_t and a command as 32 bits.
-constexpr unsigned Argument(int n) {
-  return offsetof(seccomp_data, args) + static_cast<unsigned>(n) * sizeof(std::uint64_t);
+constexpr unsigned Argument(unsigned n) {
+  return static_cast<unsigned>(offsetof(seccomp_data, args) + n * sizeof(std::uint64_t));
 }
 
 constexpr sock_filter Load(unsigned offset) { return BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offset); }

@@ -212,10 +212,10 @@ void IngestLoop::CarryOut(const Fact& fact) {
   }
   if (!draining()) return;
   if (const auto* finished = std::get_if<IncidentFinished>(&fact)) {
-    drain_completed_ += finished->ran && finished->reason != "attempts_exhausted" ? 1 : 0;
+    drain_completed_ += finished->ran && finished->reason != "attempts_exhausted" ? 1u : 0u;
   }
   if (const auto* requeued = std::get_if<IncidentRequeued>(&fact)) {
-    drain_interrupted_ += requeued->reason == RequeueReason::kInterrupted ? 1 : 0;
+    drain_interrupted_ += requeued->reason == RequeueReason::kInterrupted ? 1u : 0u;
   }
 }
 

@@ -40,7 +40,7 @@ std::optional<WallTime> ParseTimestamp(std::string_view text) {
   namespace chrono = std::chrono;
   constexpr std::string_view kShape = "0000-00-00T00:00:00";
   if (text.size() <= kShape.size()) return std::nullopt;
-  for (const std::size_t at : {4, 7, 13, 16}) {
+  for (const std::size_t at : {4u, 7u, 13u, 16u}) {
     if (text[at] != kShape[at]) return std::nullopt;
   }
   if (text[10] != 'T' && text[10] != 't' && text[10] != ' ') return std::nullopt;

@@ -206,9 +206,9 @@ TEST(WireCheckTest, Row67_WhatIngestSendsHasRanges) {
                 w.mutable_keep_alive_interval()->set_seconds(0);
                 w.mutable_keep_alive_interval()->set_nanos(1);
               }),
-              Optional(std::string("welcome.beat_interval: 1e-09 s; expected 0.1 s to 3600 s")));
+              Optional(std::string("welcome.keep_alive_interval: 1e-09 s; expected 0.1 s to 3600 s")));
   EXPECT_THAT(welcome([](v1::Welcome& w) { w.mutable_keep_alive_interval()->set_seconds(-5); }),
-              Optional(StartsWith("welcome.beat_interval")));
+              Optional(StartsWith("welcome.keep_alive_interval")));
   EXPECT_THAT(welcome([](v1::Welcome& w) { w.mutable_lease_ttl()->set_seconds(86'401); }),
               Optional(StartsWith("welcome.lease_ttl")));
   EXPECT_EQ(welcome([](v1::Welcome& w) { w.clear_keep_alive_interval(); }), std::nullopt);

@@ -27,7 +27,7 @@ Duration Backoff::Next(double random01) {
     override_.reset();
     return asked;
   }
-  // At the maximum the spread is below it: those that are cut off there would all come at once.
+  // At the maximum the jitter lies below it: clamping would give many clients the same delay.
   const Duration shortest = Scale(base, 1 - kSpread);
   const Duration longest = std::min(Scale(base, 1 + kSpread), max_);
   return shortest + Scale(longest - shortest, std::clamp(random01, 0.0, 1.0));

@@ -29,7 +29,7 @@ std::string SizeText(std::size_t bytes) {
                             : std::to_string(bytes / 1024) + " KiB";
 }
 
-// At most `most` bytes. Nothing and errno when reading fails.
+// Reads at most `most` bytes. Returns nothing, with errno set, if read(2) fails.
 std::optional<std::string> ReadUpTo(int fd, std::size_t most) {
   constexpr std::size_t kChunk = 64 * 1024;
   std::string text;
@@ -48,11 +48,11 @@ std::optional<std::string> ReadUpTo(int fd, std::size_t most) {
 
 std::variant<BoundedFile, std::string> ReadBoundedFile(const std::string& path, std::size_t most) {
   struct stat status{};
-  // Before it is opened: opening a device may do something.
+  // Checked before open(2): opening a device can have side effects.
   if (::stat(path.c_str(), &status) != 0) return Reason(errno);
   if (!S_ISREG(status.st_mode)) return NotRegular(status.st_mode);
   const UniqueFd file(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY));
-  // Of what was opened, which may be another file by now.
+  // Checked again after open(2): the path may name another file by now.
   if (!file || ::fstat(file.Get(), &status) != 0) return Reason(errno);
   if (!S_ISREG(status.st_mode)) return NotRegular(status.st_mode);
   auto text = ReadUpTo(file.Get(), most + 1);

@@ -8,7 +8,7 @@ namespace runner {
 
 struct LoopProbe::State {
   Mutex mutex;
-  std::optional<MonoTime> asked GUARDED_BY(mutex);  // empty: no ping is on its way
+  std::optional<MonoTime> asked GUARDED_BY(mutex);  // empty: no ping is pending
 };
 
 LoopProbe::LoopProbe(EventLoop& event_loop, const Clock& clock, Duration limit)

@@ -15,8 +15,7 @@ constexpr std::string_view kScheme = "Bearer ";
 
 std::string Credentials(const std::string& token) { return std::string(kScheme) + token; }
 
-// Takes as long for any two texts of one length: how much of a guess is right is not to be told by
-// the time.
+// Constant time for texts of one length: the duration must not reveal how much of a guess is right.
 bool Same(const std::string& a, const grpc::string_ref& b) {
   return a.size() == b.size() && ::CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
 }
@@ -46,7 +45,7 @@ std::variant<std::string, TokenAuth::Problem> TokenAuth::Wanted() {
   return Problem{token_.problem()};
 }
 
-// The caller is told what to do, and nothing of this machine.
+// The message tells the caller what to do and discloses nothing about this machine.
 grpc::Status TokenAuth::Refuse(const grpc::ServerContextBase& context, const std::string& why) {
   const std::string peer = context.peer();
   const std::string host = peer.substr(0, peer.rfind(':'));  // without the port

@@ -30,8 +30,8 @@ std::string InSeconds(Duration duration) {
   return text;
 }
 
-// Checks one field after the other and keeps the first problem. The text does not repeat the value:
-// it may be long.
+// Checks the fields in order and keeps the first problem. The text omits the value, which may be
+// long.
 class Checker {
  public:
   explicit Checker(std::string message) : message_(std::move(message)) {}
@@ -142,7 +142,7 @@ std::optional<std::string> Check(const v1::Welcome& welcome) {
   checker.Text("ingest_id", welcome.ingest_id(), kMaxBootId)
       .Span("lease_ttl", welcome.lease_ttl(), Duration::zero(), kMaxLeaseTtl)
       .List("decisions", welcome.decisions_size(), 2 * kMaxLeasesListed);
-  // Without one no keep-alives are wanted.
+  // If the field is missing, ingest expects no keep-alives.
   if (welcome.has_keep_alive_interval()) {
     checker.Span("keep_alive_interval", welcome.keep_alive_interval(), kMinKeepAliveInterval,
                  kMaxKeepAliveInterval);

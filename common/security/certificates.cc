@@ -24,10 +24,11 @@ namespace runner {
 namespace {
 
 constexpr std::size_t kMaxFileBytes = std::size_t{1} << 20;
-// Of a name that a peer chose, and how many of them are told.
+// Bounds on the names in an error message: bytes of one name, which a peer chose, and number of
+// names.
 constexpr std::size_t kMaxNameBytes = 256;
 constexpr std::size_t kMaxNames = 4;
-// What Debian has OpenSSL ask of certificates: 112 bits of security, so no RSA of 1024, no SHA-1.
+// Debian's default for OpenSSL: 112 bits of security, so neither RSA with 1024 bits nor SHA-1.
 constexpr int kSecurityLevel = 2;
 
 template <auto Free>
@@ -51,18 +52,18 @@ Bio Reader(const std::string& text) {
   return Bio(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
 }
 
-// The certificates of a PEM text, up to what is none.
+// The certificates of a PEM text, up to the first block that is not a certificate.
 Certificates ParseCertificates(const std::string& pem) {
   Certificates found;
   const Bio bio = Reader(pem);
   while (Certificate next{PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr)}) {
     found.push_back(std::move(next));
   }
-  ERR_clear_error();  // that the text has ended is one
+  ERR_clear_error();  // OpenSSL reports the end of the text as an error
   return found;
 }
 
-// Never asks anybody for a passphrase.
+// Never prompts for a passphrase.
 Key ParseKey(const std::string& pem) {
   const Bio bio = Reader(pem);
   const auto no_passphrase = [](char*, int, int, void*) { return -1; };
@@ -94,7 +95,7 @@ std::string IpText(const ASN1_OCTET_STRING* bytes) {
   return text.data();
 }
 
-// The DNS names and IP addresses that it is for, the first of them.
+// The first of the DNS names and IP addresses of the certificate.
 std::vector<std::string> AlternativeNames(const X509* certificate) {
   std::vector<std::string> found;
   const Names names(static_cast<GENERAL_NAMES*>(
@@ -127,7 +128,7 @@ std::string Join(const std::vector<std::string>& words) {
   return text.empty() ? "no host" : text;
 }
 
-// What is wrong, with what of the certificate makes it so.
+// The error, with the values of the certificate that cause it.
 Refusal Explain(const X509_STORE_CTX* validation, const X509* leaf, const std::string& host) {
   const int error = X509_STORE_CTX_get_error(validation);
   const X509* wrong = X509_STORE_CTX_get_current_cert(validation);
@@ -155,7 +156,7 @@ Refusal Explain(const X509_STORE_CTX* validation, const X509* leaf, const std::s
   return {cause, "certificate of " + Subject(leaf) + of + ": " + text};
 }
 
-// The rules for a leaf of that role; no role: whatever it is for.
+// Sets the rules for a leaf of that role; without a role, any usage is permitted.
 bool SetRules(X509_STORE_CTX* validation, std::optional<TlsRole> role, const std::string& host) {
   X509_VERIFY_PARAM* rules = X509_STORE_CTX_get0_param(validation);
   X509_VERIFY_PARAM_set_auth_level(rules, kSecurityLevel);
@@ -168,7 +169,7 @@ bool SetRules(X509_STORE_CTX* validation, std::optional<TlsRole> role, const std
   }
   if (role != TlsRole::kServer) return true;
   if (IsIpAddress(host)) return X509_VERIFY_PARAM_set1_ip_asc(rules, host.c_str()) == 1;
-  // Of length 0 it would stand for any host.
+  // OpenSSL accepts any host if the length is 0.
   return !host.empty() && X509_VERIFY_PARAM_set1_host(rules, host.data(), host.size()) == 1;
 }
 

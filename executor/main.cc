@@ -91,7 +91,7 @@ int Run(const ExecutorConfig& config, const ConfigTable& table) {
   LogThrottle agent_signals;
   const auto on_signal = [&](int signal, pid_t sender) {
     if (signal == SIGCHLD) return loop.supervisor().ReapStrangers();
-    // The filter of agents keeps them from most of that, where the kernel has it (SyscallFilter).
+    // SyscallFilter keeps agents from sending most signals, if the kernel supports it.
     if (sender > 0 && ChildAbove(sender) != 0) {
       loop.supervisor().StopSender(sender);
       const auto held = agent_signals.Pass(clock.Now().mono, std::to_string(signal));
@@ -117,8 +117,8 @@ int Run(const ExecutorConfig& config, const ConfigTable& table) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  // Agents of the same user may then neither trace this process nor use its memory, descriptors and
-  // files of proc(5). It also leaves no core dump, which would hold the keys.
+  // Then agents of the same user can neither trace this process nor access its memory, descriptors
+  // and files in proc(5). It also disables core dumps, which could contain keys.
   ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
   OpenStandardDescriptors();
   ReturnFreedMemory();
@@ -127,7 +127,7 @@ int main(int argc, char** argv) {
   const auto parsed = table.Parse(argc, argv, ProcessEnvironment());
   if (const auto code = parsed.Report("runner-executor")) return *code;
   try {
-    // SIGHUP asks for a reload, which ingest alone can do; it ends nothing.
+    // SIGHUP requests a reload, which only ingest implements; it must not end this process.
     BlockSignals({SIGHUP, SIGCHLD});
     SilenceGrpcLog();
     return Run(config, table);

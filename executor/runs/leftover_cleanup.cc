@@ -9,8 +9,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// What a shim that was stopped is given once it runs again, which is too little for a long grace:
-// its agent has been told to end by then.
+// What a shim gets after SIGCONT. Too short for a long kill grace, but its agent has received
+// SIGTERM by then.
 constexpr Duration kShortGrace = 2s;
 constexpr Duration kSweepLimit = 5s;
 constexpr int kCleanLooks = 3;
@@ -23,7 +23,7 @@ LeftoverCleanup::LeftoverCleanup(LeftoverRuns& earlier, Logger logger, bool alon
   const std::size_t running = earlier_.StillRunning().size();
   if (running == 0) return;
   logger_.Info("Waiting for runs of an earlier executor", {{"runs", running}});
-  // A shim that its agent has stopped ends its run as it should, once it is let.
+  // A shim that its agent has stopped (SIGSTOP) can finish its run after SIGCONT.
   if (alone_) earlier_.Continue();
 }
 

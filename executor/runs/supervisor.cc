@@ -21,11 +21,11 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// What a shim may take beyond timeout and grace: what it allows itself after SIGKILL
+// Upper bound on the time that a shim takes beyond timeout and grace: its containment after SIGKILL
 // (Deadlines::kContainment), and a margin.
 constexpr Duration kShimOverhead = 5s + 4s;
-// After a stop the end is announced for grace + 7 s, and a shim is done at grace + 5 s: one that
-// does not answer is killed at grace + 6 s, which leaves a second for what it left behind.
+// The stop_budget promises the result at grace + 7 s, and a shim ends at grace + 5 s. A shim that
+// does not end is killed at grace + 6 s; one second remains to sweep its processes.
 constexpr Duration kStopOverhead = 3s;
 constexpr Duration kSecondChance = 3s;
 constexpr Duration kSweepInterval = 2ms;
@@ -68,7 +68,7 @@ struct Supervisor::Run {
   RunInfo info;
   std::optional<Workspace> workspace;
   std::optional<ShimProcess> shim;
-  std::optional<ShimRecord> record;  // as the shim told it
+  std::optional<ShimRecord> record;  // as sent by the shim
   EventLoop::TimerId watchdog = EventLoop::kNoTimer;
 };
 
@@ -103,11 +103,10 @@ std::vector<std::pair<Lease, Outcome>> Supervisor::Recover() {
         {{"workspace_root", options_.workspace_root.string()}});
     return recovered;
   }
-  std::map<std::string, Lease> latest;  // by incident: the one that the workspace belongs to
+  std::map<std::string, Lease> latest;  // by incident: the lease whose run owns the workspace
   const Spool::Stock stock = spool_.Records();
   if (stock.list_errno != 0) {
-    logger_.Error("Spool could not be read",
-                  {{"error", ErrorText(stock.list_errno)}});
+    logger_.Error("Spool could not be read", {{"error", ErrorText(stock.list_errno)}});
   }
   const Spool::Strangers& strangers = stock.strangers;
   if (!strangers.names.empty() || stock.unreadable != 0) {
@@ -191,7 +190,7 @@ void Supervisor::Adopt(Run& run, ShimProcess shim) {
                       [this, lease](std::uint32_t events) { OnSocket(lease, events); });
     event_loop_.Watch(shim.pidfd(), EPOLLIN, [this, lease](std::uint32_t) { OnShimExit(lease); });
   } catch (const std::system_error& error) {
-    // Killed and no longer known, it is a stray like its agent.
+    // Killed and not registered, the shim is reaped as an orphan, like its agent.
     shim.Kill();
     event_loop_.Unwatch(shim.socket());
     return FailStart(run, "watch runner-shim", StartFailure::kSpawn, error.code().value());
@@ -205,7 +204,7 @@ void Supervisor::FailStart(Run& run, const std::string& step, StartFailure failu
                                                {"cluster", run.info.cluster},
                                                {"step", step},
                                                {"error", ErrorText(error)}});
-  // Ends the run from the loop; a shim that was started in vain leaves nothing behind either.
+  // Ends the run from the loop; also sweeps what a shim that failed to start may have left.
   run.state.OnStartFailed(failure, error, event_loop_.Now().mono);
   BeginSweep();
 }
@@ -235,14 +234,14 @@ void Supervisor::KillAll() {
 }
 
 void Supervisor::KillRun(Run& run, StopReason reason) {
-  // Once, as to say it again would only put off the watchdog.
+  // Only once: a second kill would postpone the watchdog.
   if (!run.shim || !run.state.OnKill()) return;
   StopRun(run, reason);
   run.shim->Send(ShimCommand::kKill);
   ArmWatchdog(run, kStopOverhead);
 }
 
-// Without a grace: while the agent goes on, its signals hide those of an operator.
+// Without a grace: while the agent runs, its signals hide those of an operator.
 bool Supervisor::StopSender(pid_t sender) {
   const pid_t shim = ChildAbove(sender);
   for (const auto& [lease, run] : runs_) {
@@ -284,14 +283,14 @@ std::vector<RunInfo> Supervisor::Runs() const {
   return all;
 }
 
-// A shim that outlives every limit it was given is itself out of order (stopped, for one).
+// A shim that exceeds all of its limits is itself broken, for example stopped (SIGSTOP).
 void Supervisor::ArmWatchdog(Run& run, Duration delay) {
   event_loop_.Cancel(run.watchdog);
   run.watchdog = event_loop_.After(delay, [this, lease = run.info.lease] {
     const auto found = runs_.find(lease);
     if (found == runs_.end() || !found->second->shim) return;
-    // When all of this was frozen for a while, the shim is in time and its word is yet to be read:
-    // what it may still have to do then is a grace, unless that began with a stop.
+    // If this process was frozen, the shim may have been in time, and its notice is still unread.
+    // Then it gets one more grace, unless the watchdog belongs to a stop.
     Run& late = *found->second;
     late.watchdog =
         event_loop_.After(kSecondChance + (late.state.stopped() ? 0s : options_.kill_grace),
@@ -310,7 +309,7 @@ void Supervisor::KillShim(const Lease& lease) {
 void Supervisor::OnSocket(const Lease& lease, std::uint32_t events) {
   const auto found = runs_.find(lease);
   if (found == runs_.end() || !found->second->shim) return;
-  // Hung up: what is still to be read is read when the shim has ended, which is next.
+  // Hung up: the remaining notices are read when the shim has ended, which follows.
   if ((events & (EPOLLHUP | EPOLLERR)) != 0) event_loop_.Unwatch(found->second->shim->socket());
   ReadNotices(*found->second);
 }
@@ -368,13 +367,13 @@ std::set<pid_t> Supervisor::Shims() const {
   return shims;
 }
 
-// A little later, for all that end meanwhile: whoever may send SIGCHLD is not to keep the loop
-// busy.
+// Delayed, so that several deaths take one sweep: a process that sends SIGCHLD must not keep the
+// loop busy.
 void Supervisor::ReapStrangers() {
   if (reap_timer_ != EventLoop::kNoTimer) return;
   reap_timer_ = event_loop_.After(kReapDelay, [this] {
     reap_timer_ = EventLoop::kNoTimer;
-    // While strays are swept, the sweep reaps them: it counts those that it had to kill.
+    // During a sweep of orphans the sweep reaps them, since it counts those that it had to kill.
     const bool swept = sweep_timer_ != EventLoop::kNoTimer;
     if (swept || !strays_.Reap(Shims())) ReapStrangers();
   });

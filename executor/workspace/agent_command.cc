@@ -74,11 +74,11 @@ class Splitter {
 
   const std::string_view line_;
   std::size_t at_ = 0;
-  std::optional<std::string> word_;  // set as soon as a word has begun, be it empty
+  std::optional<std::string> word_;  // set once a word has begun; it may be empty
   std::vector<std::string> words_;
 };
 
-// An errno; 0: the file can be executed.
+// Returns an errno; 0: the file can be executed.
 int CheckExecutable(const std::string& path) {
   struct stat status{};
   if (::stat(path.c_str(), &status) != 0) return errno;

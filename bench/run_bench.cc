@@ -107,7 +107,7 @@ Stamp ReadStamp(const std::filesystem::path& directory) {
   Stamp stamp;
   std::ifstream file(directory / kStampFile, std::ios::binary);
   file.read(reinterpret_cast<char*>(&stamp), sizeof stamp);
-  if (!file) Fail("the agent has left no stamp in " + directory.string());
+  if (!file) Fail("no time stamp of the agent in " + directory.string());
   return stamp;
 }
 

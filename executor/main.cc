@@ -42,7 +42,7 @@ int Run(const ExecutorConfig& config, const ConfigTable& table) {
   const Logger logger(config.common.log_level, config.common.log_format);
   logger.Info("Effective configuration", table.Effective());
   for (const std::string& name : config.MissingVariables(ProcessEnvironment())) {
-    logger.Warn("A variable of --agent-env is not set", {{"variable", name}});
+    logger.Warn("Variable of --agent-env not set", {{"variable", name}});
   }
 
   EventLoop event_loop(clock);

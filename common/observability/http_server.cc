@@ -63,7 +63,7 @@ class HttpServer::Impl {
         MHD_OPTION_URI_LOG_CALLBACK, &Impl::KeepTarget, nullptr,                             //
         MHD_OPTION_NOTIFY_COMPLETED, &Impl::DropTarget, nullptr,                             //
         MHD_OPTION_NOTIFY_CONNECTION, &Impl::OnConnectionChange, this, MHD_OPTION_END));
-    if (!daemon_) throw std::runtime_error("the HTTP server does not start");
+    if (!daemon_) throw std::runtime_error("cannot start the HTTP server");
     const int epoll = ::MHD_get_daemon_info(daemon_.get(), MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
     loop_.Watch(epoll, EPOLLIN, [this](std::uint32_t) { Serve(); });
     thread_ = std::thread([this] { loop_.Run(); });

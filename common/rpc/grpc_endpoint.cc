@@ -237,8 +237,8 @@ class ServiceNames final : public grpc::ServerBuilderPlugin, public grpc::Server
 ListenSockets Listen(const std::string& address) {
   const std::optional<Address> parsed = ParseAddress(address);
   if (!parsed) {
-    throw std::runtime_error(std::string(kOption) + ": cannot listen on " + address +
-                             ": not host:port or unix:/path");
+    throw std::runtime_error(std::string(kOption) + ": invalid address \"" + address +
+                             "\"; expected host:port or unix:/path");
   }
   return ListenOn(*parsed, kOption);
 }
@@ -304,7 +304,7 @@ class GrpcEndpoint::Impl {
     builder.SetContextAllocator(std::make_unique<CountedCalls>(counts_));
     server_ = builder.BuildAndStart();
     if (server_ == nullptr) {
-      throw std::runtime_error(std::string(kOption) + ": gRPC does not start on " + address);
+      throw std::runtime_error(std::string(kOption) + ": gRPC cannot start on " + address);
     }
     if (port() != 0) {
       address_ = address.substr(0, address.rfind(':') + 1) + std::to_string(port());

@@ -144,9 +144,10 @@ class TlsCredentials::State::Verifier final : public tls::ExternalCertificateVer
                    state_->authorities(), peer_, host_);
     if (refusal) {
       if (const auto held = throttle_.Pass(clock_.Now().mono, refusal->cause)) {
-        logger_.Warn("TLS peer refused", {{"error", refusal->text},
-                                          {"peer", peer_ == TlsRole::kClient ? "client" : "server"},
-                                          {"lines_held_back", *held}});
+        logger_.Warn("TLS peer rejected",
+                     {{"error", refusal->text},
+                      {"peer", peer_ == TlsRole::kClient ? "client" : "server"},
+                      {"lines_held_back", *held}});
       }
       *status = {grpc::StatusCode::UNAUTHENTICATED, refusal->text};
     }
@@ -224,14 +225,15 @@ FileWatch::Reading TlsCredentials::Look() {
     const OwnCertificate own = DescribeOwn(state_->material());
     const std::string text = own.doubt.value_or(own.subject + ", valid until " + own.not_after);
     if (problem) {
-      if (!state_->SetText(text + "; not replaced: " + *problem)) return;
-      logger_.Error("TLS files not taken up", {{"error", *problem}, {"in_use", text}});
+      if (!state_->SetText(text + "; reload failed: " + *problem)) return;
+      logger_.Error("TLS files not reloaded", {{"error", *problem}, {"in_use", text}});
     } else if (!state_->SetText(text)) {
       return;
     } else if (own.doubt) {
-      logger_.Error("Own certificate is one that peers refuse", {{"error", *own.doubt}});
+      logger_.Error("TLS certificate not acceptable to peers", {{"error", *own.doubt}});
     } else {
-      logger_.Info("Own certificate", {{"subject", own.subject}, {"not_after", own.not_after}});
+      logger_.Info("TLS certificate loaded",
+                   {{"subject", own.subject}, {"not_after", own.not_after}});
     }
   };
   return {act, false};  // a certificate that is valid now may expire later

@@ -36,7 +36,7 @@ grpc::Status TokenAuth::Check(const grpc::ServerContextBase& context) {
   for (auto shown = first; shown != last; ++shown) {
     if (Same(std::get<std::string>(wanted), shown->second)) return grpc::Status::OK;
   }
-  return Refuse(context, first == last ? "no token" : "another token");
+  return Refuse(context, first == last ? "no token" : "wrong token");
 }
 
 std::variant<std::string, TokenAuth::Problem> TokenAuth::Wanted() {
@@ -50,7 +50,7 @@ grpc::Status TokenAuth::Refuse(const grpc::ServerContextBase& context, const std
   const std::string peer = context.peer();
   const std::string host = peer.substr(0, peer.rfind(':'));  // without the port
   if (const auto held = throttle_.Pass(clock_.Now().mono, host + " " + why)) {
-    logger_.Warn("Call refused", {{"peer", peer}, {"error", why}, {"lines_held_back", *held}});
+    logger_.Warn("Call rejected", {{"peer", peer}, {"error", why}, {"lines_held_back", *held}});
   }
   return {grpc::StatusCode::UNAUTHENTICATED,
           "this call needs the shared token (--grpc-token-file), as authorization: Bearer TOKEN"};

@@ -38,8 +38,8 @@ std::optional<std::string> BearerToken::Read() {
   // Other characters could end the header that carries the token.
   if (!std::all_of(token.begin(), token.end(), [](char c) { return c > ' ' && c <= '~'; })) {
     return Fail(
-        "holds something else than one token (a blank, a control character or non-ASCII); expected "
-        "one token on one line");
+        "contains a blank, a control character or a non-ASCII byte; expected one token on one "
+        "line");
   }
   identity_ = file.identity;
   return std::string(token);

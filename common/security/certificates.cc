@@ -144,7 +144,7 @@ Refusal Explain(const X509_STORE_CTX* validation, const X509* leaf, const std::s
       break;
     case X509_V_ERR_HOSTNAME_MISMATCH:
     case X509_V_ERR_IP_ADDRESS_MISMATCH:
-      text += ": it is for " + Join(AlternativeNames(leaf)) + ", not for " + host;
+      text += ": valid for " + Join(AlternativeNames(leaf)) + ", not for " + host;
       break;
     case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
       text += ": " + CommonName(X509_get_issuer_name(wrong)) + " is not a trusted authority";
@@ -190,7 +190,7 @@ std::optional<Refusal> Validate(X509* leaf, const Certificates& sent, const Cert
   ERR_clear_error();
   if (valid) return std::nullopt;
   if (ready) return Explain(validation.get(), leaf, host);
-  return Refusal{"not validated", "certificate of " + Subject(leaf) + ": it cannot be validated"};
+  return Refusal{"not validated", "certificate of " + Subject(leaf) + ": validation failed"};
 }
 
 }  // namespace
@@ -198,7 +198,7 @@ std::optional<Refusal> Validate(X509* leaf, const Certificates& sent, const Cert
 std::optional<Refusal> WhyRefused(const PeerCertificate& peer, const std::string& authorities,
                                   TlsRole role, const std::string& host) {
   const Certificates leaf = ParseCertificates(peer.leaf);
-  if (leaf.empty()) return Refusal{"no certificate", "it has shown no certificate"};
+  if (leaf.empty()) return Refusal{"no certificate", "the peer presented no certificate"};
   return Validate(leaf.front().get(), ParseCertificates(peer.chain), ParseCertificates(authorities),
                   role, host);
 }
@@ -217,15 +217,16 @@ std::variant<TlsMaterial, std::string> LoadTls(const TlsFiles& files) {
   material.authorities = read("authorities", files.ca);
   if (!problem.empty()) return problem;
   const Certificates own = ParseCertificates(material.certificate);
-  if (own.empty()) return "certificate " + files.certificate + ": no certificate in PEM";
+  if (own.empty())
+    return "certificate " + files.certificate + ": no certificate found; expected PEM";
   const Key key = ParseKey(material.key);
-  if (!key) return "key " + files.key + ": no private key in PEM without a passphrase";
+  if (!key) return "key " + files.key + ": no private key found; expected PEM without a passphrase";
   if (X509_check_private_key(own.front().get(), key.get()) != 1) {
     ERR_clear_error();
-    return "key " + files.key + ": not that of " + files.certificate;
+    return "key " + files.key + ": does not match the certificate " + files.certificate;
   }
   if (ParseCertificates(material.authorities).empty()) {
-    return "authorities " + files.ca + ": no certificate in PEM";
+    return "authorities " + files.ca + ": no certificate found; expected PEM";
   }
   return material;
 }

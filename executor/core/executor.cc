@@ -162,9 +162,9 @@ std::optional<std::string> Executor::WhyNotAttach(const dispatch::Welcome& welco
   if (!deadline || *deadline >= needed) return std::nullopt;
   const auto least = std::chrono::ceil<seconds>(time_budget::Stop(identity_.kill_grace) +
                                                 time_budget::kClockMargin + needed);
-  return "--lease-ttl of ingest is too short for an executor that is not its sidecar: with this "
-         "--agent-kill-grace it is to be at least " +
-         std::to_string(least.count()) + " s";
+  return "--lease-ttl of ingest: too short for an executor that is not a sidecar; expected at "
+         "least " +
+         std::to_string(least.count()) + " s with this --agent-kill-grace";
 }
 
 bool Executor::LeasesHaveEnded() const {
@@ -246,9 +246,8 @@ void Executor::OnDetached(bool superseded) {
   if (!superseded) return;
   superseded_ = true;
   StopAll(StopReason::kCancelled);
-  MustEnd(kExitSuperseded, "another executor with the id " + identity_.executor_id +
-                               " has attached; give each executor an id of its own "
-                               "(--executor-id)");
+  MustEnd(kExitSuperseded, "--executor-id: another executor with the id \"" +
+                               identity_.executor_id + "\" has attached; expected a unique id");
 }
 
 // --- drain ------------------------------------------------------------------------------------
@@ -257,7 +256,7 @@ void Executor::MustEnd(int exit_code, const std::string& why) {
   // A drain already in progress keeps its exit code, unless the executor becomes tainted.
   if (exit_code_ == kExitTainted || (draining() && exit_code != kExitTainted)) return;
   exit_code_ = exit_code;
-  logger_.Error("Executor must end", {{"error", why}});
+  logger_.Error("Shutting down after an error", {{"error", why}});
   Drain("none");
 }
 

@@ -64,7 +64,7 @@ void ExecutorLoop::AwaitLeftoverRuns() {
       return TakeOver();
     case LeftoverCleanup::State::kStuck:
       supervisor_.Taint();
-      return executor_.OnTainted("what an earlier executor has left does not end");
+      return executor_.OnTainted("processes of an earlier executor cannot be ended");
   }
 }
 

@@ -160,7 +160,8 @@ grpc::ServerWriteReactor<v1::TailOutputResponse>* AdminService::TailOutput(
   auto* const writer = new BlockingWriter<v1::TailOutputResponse>;
   if (++tails_ > kMaxTails) {
     --tails_;
-    writer->End({grpc::StatusCode::RESOURCE_EXHAUSTED, "too many calls of TailOutput"});
+    writer->End(
+        {grpc::StatusCode::RESOURCE_EXHAUSTED, "too many calls of TailOutput; retry later"});
     return writer;
   }
   const bool runs = calls_.Run([=, this] {
@@ -185,7 +186,7 @@ grpc::Status AdminService::Tail(const grpc::ServerContextBase& context,
     if (!answer) return Busy();
     const std::optional<RunInfo>& run = *answer;
     if (!run && attempt) return grpc::Status::OK;  // forgotten, so it ended long ago
-    if (!run) return {grpc::StatusCode::NOT_FOUND, "no run of this incident is known"};
+    if (!run) return {grpc::StatusCode::NOT_FOUND, "this executor has no run of this incident"};
     attempt = run->lease.attempt;
     // Read before the log: if the run has ended, the log is complete.
     const bool ended = run->outcome.has_value();
@@ -213,7 +214,7 @@ grpc::Status AdminService::AnswerCancelRun(const grpc::ServerContextBase& contex
       kLoopTimeout);
   if (!stopped) return Busy();
   if (*stopped) return grpc::Status::OK;
-  return {grpc::StatusCode::NOT_FOUND, "no run of this incident is under way"};
+  return {grpc::StatusCode::NOT_FOUND, "this executor has no active run of this incident"};
 }
 
 }  // namespace runner::executor

@@ -39,7 +39,7 @@ LeftoverCleanup::State LeftoverCleanup::AwaitShims(MonoTime now) {
     return State::kWaiting;
   }
   const auto& running = earlier_.StillRunning();
-  logger_.Error("Runs of an earlier executor do not end",
+  logger_.Error("Runs of an earlier executor did not end in time",
                 {{"workspaces", std::vector<std::string>(running.begin(), running.end())}});
   given_up_ = !alone_;
   if (given_up_) return State::kClear;

@@ -98,9 +98,8 @@ Supervisor::~Supervisor() {
 std::vector<std::pair<Lease, Outcome>> Supervisor::Recover() {
   std::vector<std::pair<Lease, Outcome>> recovered;
   if (!spool_.Claim()) {
-    logger_.Warn(
-        "Another executor uses this workspace root; results of an earlier one are left to it",
-        {{"workspace_root", options_.workspace_root.string()}});
+    logger_.Warn("Workspace root in use by another executor, earlier results left to it",
+                 {{"workspace_root", options_.workspace_root.string()}});
     return recovered;
   }
   std::map<std::string, Lease> latest;  // by incident: the lease whose run owns the workspace
@@ -129,7 +128,7 @@ std::vector<std::pair<Lease, Outcome>> Supervisor::Recover() {
     end.record = record;
     end.contained = record.contained;
     if (!record.contained) {
-      logger_.Error("An earlier run was not contained by its shim",
+      logger_.Error("Earlier run not contained by its shim",
                     {{"incident_id", lease.incident_id}, {"attempt", lease.attempt}});
     }
     recovered.emplace_back(
@@ -151,7 +150,7 @@ bool Supervisor::Start(const Lease& lease, const Incident& incident) {
 
   LaunchResult launched;
   if (busy) {
-    launched.failed_step = "an earlier attempt still runs";
+    launched.failed_step = "wait for an earlier attempt";
     launched.error = EBUSY;
   } else {
     launched =
@@ -160,11 +159,10 @@ bool Supervisor::Start(const Lease& lease, const Incident& incident) {
   }
   if (launched.shortage) {
     runs_.erase(added);
-    logger_.Warn("Offer rejected, since the executor is short of resources",
-                 {{"incident_id", lease.incident_id},
-                  {"cluster", incident.event.cluster},
-                  {"step", launched.failed_step},
-                  {"error", ErrorText(launched.error)}});
+    logger_.Warn("Offer rejected for lack of resources", {{"incident_id", lease.incident_id},
+                                                          {"cluster", incident.event.cluster},
+                                                          {"step", launched.failed_step},
+                                                          {"error", ErrorText(launched.error)}});
     return false;
   }
   counters_.Started(run.info.cluster);
@@ -301,7 +299,7 @@ void Supervisor::ArmWatchdog(Run& run, Duration delay) {
 void Supervisor::KillShim(const Lease& lease) {
   const auto found = runs_.find(lease);
   if (found == runs_.end() || !found->second->shim) return;
-  logger_.Error("Agent supervisor does not answer and is killed",
+  logger_.Error("Unresponsive shim killed",
                 {{"incident_id", lease.incident_id}, {"cluster", found->second->info.cluster}});
   found->second->shim->Kill();
 }

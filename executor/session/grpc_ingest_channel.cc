@@ -169,7 +169,7 @@ void GrpcIngestChannel::Open(dispatch::Hello hello, IngestChannelListener& liste
 
 void GrpcIngestChannel::Send(dispatch::ExecutorMessage message) {
   if (!stream_ || !refused_.empty()) return;
-  if (!stream_->Write(ToProto(message))) Refuse("ingest does not read");
+  if (!stream_->Write(ToProto(message))) Refuse("ingest does not read the stream");
 }
 
 void GrpcIngestChannel::Close() {
@@ -189,7 +189,7 @@ void GrpcIngestChannel::Refuse(const std::string& why) {
 void GrpcIngestChannel::OnResponse(const v1::IngestMessage& message) {
   if (!refused_.empty()) return;  // the stream is already being cancelled
   if (const auto problem = WhyInvalid(message)) {
-    return Refuse("ingest has sent " + *problem);
+    return Refuse("invalid message from ingest: " + *problem);
   }
   if (const auto known = FromProto(message)) listener_->OnMessage(*known);
 }
@@ -208,10 +208,12 @@ std::string GrpcIngestChannel::Explain(const grpc::Status& status) const {
     return message + "; check that runner-ingest runs and listens there (its --grpc-listen)";
   }
   if (!says("failed to connect")) return message;
-  if (tls_ && says("wrong version number")) return message + "; perhaps ingest has no TLS";
+  if (tls_ && says("wrong version number"))
+    return message + "; check whether ingest uses TLS (--grpc-tls-cert)";
   if (!says("Socket closed")) return message;
-  if (!tls_) return message + "; perhaps ingest wants TLS (--grpc-tls-cert)";
-  return message + "; perhaps ingest refuses our certificate, " + tls_->OwnCertificateText();
+  if (!tls_) return message + "; check whether ingest requires TLS (--grpc-tls-cert)";
+  return message + "; check whether ingest rejects the own certificate, " +
+         tls_->OwnCertificateText();
 }
 
 void GrpcIngestChannel::OnDone(const grpc::Status& status) {

@@ -49,7 +49,8 @@ const char* Isolate() {
 int main(int argc, char** argv) {
   const std::optional<ShimOptions> options = ParseShimOptions(argc, argv);
   if (!options || !SealDescriptors()) {
-    std::fputs("runner-shim: started by runner-executor, not by hand\n", stderr);
+    std::fputs("runner-shim: invalid command line; expected to be started by runner-executor\n",
+               stderr);
     return kExitUsage;
   }
   OomScore oom_score;

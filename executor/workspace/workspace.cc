@@ -54,7 +54,8 @@ std::variant<Workspace, WorkspaceError> Workspace::Create(const std::filesystem:
   if (!root_fd) return WorkspaceError{"open workspace root", errno};
   const MovedAside earlier =
       MoveAside(root_fd.Get(), incident_id, incident_id + ".", kMaxEarlierAttempts);
-  if (earlier.error != 0) return WorkspaceError{"set earlier attempt aside", earlier.error};
+  if (earlier.error != 0)
+    return WorkspaceError{"rename workspace of an earlier attempt", earlier.error};
   if (::mkdirat(root_fd.Get(), incident_id.c_str(), kDirectoryMode) != 0) {
     return WorkspaceError{"create workspace", errno};
   }

@@ -155,7 +155,7 @@ TEST(WireCheckTest, Row67_TheProblemNamesTheField) {
            Fill(m.mutable_hello()->add_results_waiting());
          }
        }},
-      {"accepted.lease.incident_id: 36 bytes that are no id; expected a lower-case UUID", 2,
+      {"accepted.lease.incident_id: 36 bytes that are not an id; expected a lower-case UUID", 2,
        [](auto& m) {
          m.mutable_accepted()->mutable_lease()->set_incident_id(
              "01890000-0000-7000-8000-00000000000A");
@@ -164,13 +164,13 @@ TEST(WireCheckTest, Row67_TheProblemNamesTheField) {
        [](auto& m) { m.mutable_rejected()->set_reason(std::string(65, 'r')); }},
       {"started.lease.incident_id: 0 bytes", 4,
        [](auto& m) { m.mutable_started()->clear_lease(); }},
-      {"started.started_at: no valid time", 4,
+      {"started.started_at: invalid time", 4,
        [](auto& m) { m.mutable_started()->mutable_started_at()->set_nanos(-1); }},
       {"result.outcome.status: unknown", 5,
        [](auto& m) { m.mutable_result()->mutable_outcome()->set_status("odd"); }},
-      {"result.outcome.started_at: no valid time", 5,
+      {"result.outcome.started_at: invalid time", 5,
        [](auto& m) { m.mutable_result()->mutable_outcome()->mutable_started_at()->set_nanos(-1); }},
-      {"result.outcome.finished_at: no valid time", 5,
+      {"result.outcome.finished_at: invalid time", 5,
        [](auto& m) {
          m.mutable_result()->mutable_outcome()->mutable_finished_at()->set_nanos(-1);
        }},
@@ -234,11 +234,11 @@ TEST(WireCheckTest, Row67_WhatIngestSendsHasRanges) {
     return WhyInvalid(offer);
   };
   EXPECT_THAT(with_time(&v1::Incident::mutable_timestamp),
-              Optional(StartsWith("offer.incident.timestamp: no valid time")));
+              Optional(StartsWith("offer.incident.timestamp: invalid time")));
   EXPECT_THAT(with_time(&v1::Incident::mutable_received_at),
-              Optional(StartsWith("offer.incident.received_at: no valid time")));
+              Optional(StartsWith("offer.incident.received_at: invalid time")));
   EXPECT_THAT(with_time(&v1::Incident::mutable_last_seen_at),
-              Optional(StartsWith("offer.incident.last_seen_at: no valid time")));
+              Optional(StartsWith("offer.incident.last_seen_at: invalid time")));
 }
 
 TEST(WireCheckTest, MessagesOfKindsThatAreNotKnownAreValid) {

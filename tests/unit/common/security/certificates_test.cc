@@ -113,7 +113,7 @@ TEST_F(CertificatesTest, AServersMustBeForTheHostThatWasDialled) {
   EXPECT_EQ(AsServer(named, "a.svc.example"), std::nullopt);
   EXPECT_EQ(AsServer(named, "198.18.0.1"), std::nullopt);
   EXPECT_THAT(AsServer(named, "198.18.0.2"),
-              Optional(HasSubstr("it is for event-runner, *.svc.example, 198.18.0.1, "
+              Optional(HasSubstr("valid for event-runner, *.svc.example, 198.18.0.1, "
                                  "not for 198.18.0.2")));
   EXPECT_THAT(AsServer(named, "elsewhere"), Optional(HasSubstr("not for elsewhere")));
   EXPECT_NE(AsServer(named, "a.b.svc.example"), std::nullopt);
@@ -172,7 +172,7 @@ TEST_F(TlsFilesTest, AFileThatIsMissingOrHoldsSomethingElseIsNamed) {
   EXPECT_THAT(Wrong(gone), Optional(AllOf(HasSubstr(gone.key), HasSubstr("No such file"))));
   TlsFiles swapped = files_;
   std::swap(swapped.certificate, swapped.key);
-  EXPECT_THAT(Wrong(swapped), Optional(HasSubstr("no certificate in PEM")));
+  EXPECT_THAT(Wrong(swapped), Optional(HasSubstr("no certificate found; expected PEM")));
   TlsFiles without_authorities = files_;
   without_authorities.ca = files_.key;
   EXPECT_THAT(Wrong(without_authorities), Optional(HasSubstr("authorities")));
@@ -192,7 +192,7 @@ TEST_F(TlsFilesTest, FilesThatAreEmptyOrHalfWrittenAreNotLoaded) {
 
 TEST_F(TlsFilesTest, AKeyOfAnotherCertificateIsFound) {
   Overwrite(files_.key, root_.Issue({.subject = "other"}).key_pem());
-  EXPECT_THAT(Wrong(files_), Optional(HasSubstr("not that of")));
+  EXPECT_THAT(Wrong(files_), Optional(HasSubstr("does not match the certificate")));
 }
 
 TEST_F(TlsFilesTest, WhatPeersWouldRefuseIsDoubted) {

@@ -83,7 +83,7 @@ TEST_F(ResolveProgramTest, NameWithASlashIsNotSearchedAndMadeAbsolute) {
 }
 
 TEST_F(ResolveProgramTest, ErrorsNameTheProgram) {
-  EXPECT_EQ(Resolve("no-such-agent", "/bin"), "error: no program no-such-agent on PATH");
+  EXPECT_EQ(Resolve("no-such-agent", "/bin"), "error: program no-such-agent not found on PATH");
   EXPECT_EQ(Resolve("/no/such"), "error: cannot execute /no/such: No such file or directory");
   EXPECT_EQ(Resolve("/bin/"), "error: cannot execute /bin/: Is a directory");
 }

@@ -56,7 +56,7 @@ TEST_F(Limits, Row50_AgentOverItsWorkspaceLimitIsStopped) {
 // Agents that hide 16 MiB from a limit of 8 MiB.
 class HiddenFiles : public Limits, public testing::WithParamInterface<const char*> {};
 
-TEST_P(HiddenFiles, Row71_CountForTheWorkspaceLimit) {
+TEST_P(HiddenFiles, Row71_FilesWithoutANameCountForTheWorkspaceLimit) {
   options_.workspace_limit = 8 << 20;
   options_.timeout = 20s;
   options_.command = {"/bin/sh", "-c", std::string(GetParam()) + "\nexec sleep 20"};
@@ -91,7 +91,7 @@ TEST_F(Limits, Row71_LinksAndHolesCountByBlocksOnce) {
   EXPECT_EQ(AwaitOutcome().status, RunStatus::kTimeout);
 }
 
-TEST_F(Limits, Row50_AgentWithoutDescriptorsHarmsNobodyElse) {
+TEST_F(Limits, Row50_AgentThatUsesAllItsDescriptorsHarmsNoOtherRun) {
   options_.timeout = 1s;
   StartAgent({"exhaust-descriptors"});
   AwaitOutput("out of descriptors");
@@ -99,7 +99,7 @@ TEST_F(Limits, Row50_AgentWithoutDescriptorsHarmsNobodyElse) {
   EXPECT_FALSE(supervisor_->tainted());
 }
 
-TEST_F(Limits, Row65_NoProcessesLeftIsAShortageAndTheExecutorGoesOn) {
+TEST_F(Limits, Row65_LackOfProcessesIsAShortageAndTheExecutorContinues) {
   const auto cgroup = LimitedCgroup::Make("pids", "pids.max", "30");
   if (!cgroup) GTEST_SKIP() << LimitedCgroup::Reason();
   options_.timeout = 2s;
@@ -134,7 +134,7 @@ TEST_F(Limits, Row43_ForkBombAtTheLimitOfProcessesIsContained) {
   }
 }
 
-TEST_F(Limits, Row50_AgentThatTheKernelKillsForMemoryIsToldAsSuch) {
+TEST_F(Limits, Row50_AgentThatTheKernelKillsForMemoryIsReportedAsOomKilled) {
   const auto cgroup = LimitedCgroup::Make("memory", "memory.limit_in_bytes", "128M");
   if (!cgroup) GTEST_SKIP() << LimitedCgroup::Reason();
   const Outcome outcome = RunAgent({"memory", "512"});
@@ -143,7 +143,7 @@ TEST_F(Limits, Row50_AgentThatTheKernelKillsForMemoryIsToldAsSuch) {
   EXPECT_EQ(ResultJson()["oom"], true);
 }
 
-TEST_F(Limits, AgentThatKillsItselfIsNoVictimOfTheKernel) {
+TEST_F(Limits, AgentThatKillsItselfIsNotReportedAsOomKilled) {
   const Outcome outcome = RunAgent({"signal", "9"});
   EXPECT_EQ(outcome.reason, "signal");
   EXPECT_EQ(ResultJson()["oom"], false);
@@ -167,7 +167,7 @@ class FullDisk : public RunFixture {
   bool mounted_ = false;
 };
 
-TEST_F(FullDisk, Row52_RunThatFillsTheDiskFailsForItAndOthersGoOn) {
+TEST_F(FullDisk, Row52_RunThatFillsTheDiskFailsAndOthersContinue) {
   const Outcome outcome = RunAgent({"fill", std::to_string(64 << 20)});
   EXPECT_EQ(outcome.status, RunStatus::kFailure);
   EXPECT_EQ(outcome.reason, "disk_full");
@@ -215,7 +215,7 @@ TEST_F(Limits, Row65_DescriptorsShortAtAnyStepOfTheStartAreAShortage) {
   EXPECT_GT(refused, 3);
 }
 
-TEST_F(FullDisk, Row65_RunThatCannotEvenBeginIsAShortage) {
+TEST_F(FullDisk, Row65_RunThatCannotStartIsAShortage) {
   std::ofstream fill(root_ / "fill");
   const std::string chunk(64 * 1024, 'x');
   while (fill << chunk << std::flush) {

@@ -9,7 +9,7 @@ namespace {
 
 using Output = RunFixture;
 
-TEST_F(Output, Row45_FloodIsKeptToItsFirstAndLastPart) {
+TEST_F(Output, Row45_FirstAndLastPartOfAFloodAreKept) {
   constexpr std::size_t kFlood = 50 << 20;
   options_.max_output = 1 << 20;
   const Outcome outcome = RunAgent({"flood", std::to_string(kFlood)});
@@ -67,18 +67,18 @@ TEST_F(Output, Row45_BinaryOutputIsKeptByteForByte) {
   }
 }
 
-TEST_F(Output, Row45_SilenceIsAnEmptyLog) {
+TEST_F(Output, Row45_AgentWithoutOutputHasAnEmptyLog) {
   EXPECT_EQ(RunAgent({"exit", "0"}).status, RunStatus::kSuccess);
   EXPECT_TRUE(std::filesystem::exists(Workspace() / "agent.stdout.log"));
   EXPECT_EQ(Stdout(), "");
 }
 
-TEST_F(Output, LastWordsBeforeTheExitAreKept) {
+TEST_F(Output, OutputJustBeforeTheExitIsKept) {
   RunAgent({"arguments", "last words"});
   EXPECT_EQ(Stdout(), "last words\n");
 }
 
-TEST_F(Output, StderrIsALogOfItsOwn) {
+TEST_F(Output, StderrHasItsOwnLog) {
   EXPECT_EQ(RunAgent({"no-such-mode"}).exit_code, 64);
   EXPECT_EQ(Stdout(), "");
   EXPECT_EQ(Read(Workspace() / "agent.stderr.log"),

@@ -63,7 +63,7 @@ TEST_F(ShimAlone, AnIncidentThatWasReplacedByAFifoIsNotWaitedFor) {
   EXPECT_TRUE(record->contained);
 }
 
-TEST_F(ShimAlone, WithoutABeatItStopsItsAgentAtTheFence) {
+TEST_F(ShimAlone, StopsItsAgentAtTheLeaseDeadline) {
   const MonoTime lease_deadline = event_loop_->Now().mono + 500ms;
   const auto record = AwaitRecord(StartShim("obey-term", lease_deadline));
   const MonoTime now = event_loop_->Now().mono;
@@ -75,7 +75,7 @@ TEST_F(ShimAlone, WithoutABeatItStopsItsAgentAtTheFence) {
   EXPECT_LT(now, lease_deadline + 2s) << "grace 0.2 s";
 }
 
-TEST_F(ShimAlone, BeatsMoveTheFence) {
+TEST_F(ShimAlone, ExtendingTheLeaseMovesTheDeadline) {
   const ShimProcess shim = StartShim("obey-term", event_loop_->Now().mono + 1s);
   MonoTime lease_deadline{};
   for (int i = 0; i < 20; ++i) {

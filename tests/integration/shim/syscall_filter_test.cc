@@ -165,7 +165,7 @@ TEST_F(SyscallFilterTest, Row68_NoSignalReachesTheExecutor) {
   EXPECT_EQ(Filtered([&] { return Succeeding(Signals(), executor); }), "");
 }
 
-TEST_F(SyscallFilterTest, Row68_AThreadOfTheExecutorStandsForIt) {
+TEST_F(SyscallFilterTest, Row68_NoSignalReachesAThreadOfTheExecutor) {
   std::promise<pid_t> id;
   std::promise<void> end;
   std::thread thread([&] {
@@ -179,7 +179,7 @@ TEST_F(SyscallFilterTest, Row68_AThreadOfTheExecutorStandsForIt) {
   thread.join();
 }
 
-TEST_F(SyscallFilterTest, AsManyThreadsAsThereMayBeFit) {
+TEST_F(SyscallFilterTest, HoldsTheMaximumNumberOfThreads) {
   std::vector<pid_t> threads(2 * SyscallFilter::kMaxThreads);
   std::iota(threads.begin(), threads.end(), 1'000'000'000);
   const SyscallFilter filter(::getpid(), ::getpgrp(), shim_, threads.data(), threads.size());
@@ -228,7 +228,7 @@ TEST_F(SyscallFilterTest, Row68_PrioritiesOfTheirGroupsAndTheirUserCannotBeSet) 
   EXPECT_EQ(Filtered([&] { return Succeeding(of_user, 0); }), "");
 }
 
-TEST_F(SyscallFilterTest, AgentsActOnThemselvesAsBefore) {
+TEST_F(SyscallFilterTest, AgentsMayStillActOnThemselves) {
   Ways itself = Signals();
   itself.erase("F_SETOWN_EX");
   itself.erase("FIOSETOWN");

@@ -23,7 +23,7 @@ std::vector<std::vector<char>> Allocate() {
 }
 
 // Each in a thread, and so in an arena, as HTTP servers have.
-TEST(Heap, FreedMemoryOfAThreadGoesBackToTheKernel) {
+TEST(Heap, FreedMemoryOfAThreadIsReturnedToTheKernel) {
   if (support::kSanitized) GTEST_SKIP() << "a sanitizer keeps what was freed";
   ReturnFreedMemory();
   std::thread([] {
@@ -34,14 +34,14 @@ TEST(Heap, FreedMemoryOfAThreadGoesBackToTheKernel) {
   }).join();
 }
 
-TEST(Heap, AnonymousMemoryGrowsWithWhatIsWritten) {
+TEST(Heap, AnonymousMemoryGrowsWithTheWrittenPages) {
   if (support::kSanitized) GTEST_SKIP() << "not counted under a sanitizer";
   const std::size_t before = AnonymousMemory();
   const std::vector<char> block(50'000'000, 'x');
   EXPECT_NEAR(static_cast<double>(AnonymousMemory() - before), block.size(), kTolerance);
 }
 
-TEST(Heap, TrimmedMemoryGoesBackToTheKernelFromBelowABlockInUse) {
+TEST(Heap, TrimReturnsMemoryBelowABlockInUse) {
   if (support::kSanitized) GTEST_SKIP() << "a sanitizer keeps what was freed";
   ReturnFreedMemory();
   std::thread([] {

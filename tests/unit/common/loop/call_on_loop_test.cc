@@ -24,19 +24,19 @@ class CallOnLoopTest : public testing::Test {
   std::thread loop_{[this] { event_loop_.Run(); }};
 };
 
-TEST_F(CallOnLoopTest, AnswersFromTheThreadOfTheLoop) {
+TEST_F(CallOnLoopTest, RunsOnTheThreadOfTheLoop) {
   const auto answer = CallOnLoop<std::thread::id>(
       event_loop_, [] { return std::this_thread::get_id(); }, seconds(30));
   EXPECT_EQ(answer, loop_.get_id());
 }
 
-TEST_F(CallOnLoopTest, ThrowsWhatTheQuestionThrows) {
+TEST_F(CallOnLoopTest, RethrowsTheExceptionOfTheQuestion) {
   EXPECT_THROW(CallOnLoop<int>(
                    event_loop_, []() -> int { throw std::runtime_error("no"); }, seconds(30)),
                std::runtime_error);
 }
 
-TEST(CallOnIdleLoopTest, GivesUpAfterTheTimeoutAndALateAnswerHarmsNothing) {
+TEST(CallOnIdleLoopTest, ReturnsAfterTheTimeoutAndIgnoresALateAnswer) {
   const SystemClock clock;
   EventLoop event_loop(clock);
   bool asked = false;
@@ -50,7 +50,7 @@ TEST(CallOnIdleLoopTest, GivesUpAfterTheTimeoutAndALateAnswerHarmsNothing) {
   EXPECT_TRUE(asked);
 }
 
-TEST(CallOnIdleLoopTest, EndsAtOnceWhenTheQuestionIsDestroyedUnrun) {
+TEST(CallOnIdleLoopTest, ReturnsAtOnceIfTheQuestionIsDestroyedUnrun) {
   const SystemClock clock;
   auto event_loop = std::make_unique<EventLoop>(clock, 2);
   event_loop->Post([] {});

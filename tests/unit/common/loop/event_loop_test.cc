@@ -156,7 +156,7 @@ TEST_F(EventLoopTest, WatchingABadDescriptorThrows) {
   EXPECT_THROW(event_loop_.Watch(-1, EPOLLIN, [](std::uint32_t) {}), std::system_error);
 }
 
-TEST_F(EventLoopTest, IsFullAtItsCapacityAndTellsOnceWhenThereIsRoom) {
+TEST_F(EventLoopTest, IsFullAtItsCapacityAndCallsOnRoomOnce) {
   int told = 0;
   event_loop_.OnRoom([&] { ++told; });
   for (int i = 0; i < 3; ++i) event_loop_.Post([] {});
@@ -169,7 +169,7 @@ TEST_F(EventLoopTest, IsFullAtItsCapacityAndTellsOnceWhenThereIsRoom) {
   EXPECT_EQ(told, 1);
 }
 
-TEST_F(EventLoopTest, SaysNothingAboutRoomWhenItWasNeverFull) {
+TEST_F(EventLoopTest, DoesNotCallOnRoomIfItWasNeverFull) {
   int told = 0;
   event_loop_.OnRoom([&] { ++told; });
   event_loop_.Post([] {});

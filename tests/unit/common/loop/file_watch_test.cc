@@ -87,7 +87,7 @@ TEST_F(FileWatchTest, AnEditInPlaceAndARenameOverItAreRead) {
 
 // file -> ..data/file, ..data -> a directory: the link is swapped by a rename, as the kubelet does
 // it.
-TEST_F(FileWatchTest, ASwapOfALinkOnTheWayIsRead) {
+TEST_F(FileWatchTest, ASwapOfALinkInThePathIsRead) {
   for (const char* version : {"..1", "..2"}) {
     fs::create_directory(directory_ / version);
     Write(directory_ / version / "file", version);
@@ -102,7 +102,7 @@ TEST_F(FileWatchTest, ASwapOfALinkOnTheWayIsRead) {
   EXPECT_EQ(Await(1), (Texts{"..2"}));
 }
 
-TEST_F(FileWatchTest, WhatHasNotChangedIsNotReadUnlessAsked) {
+TEST_F(FileWatchTest, AnUnchangedFileIsReadOnlyOnRequest) {
   Watch();
   watch_->ReadNow();
   EXPECT_EQ(Await(1), (Texts{"one"}));
@@ -110,7 +110,7 @@ TEST_F(FileWatchTest, WhatHasNotChangedIsNotReadUnlessAsked) {
   EXPECT_EQ(Await(2), (Texts{"one", "two"})) << "nothing in between";
 }
 
-TEST_F(FileWatchTest, AFileThatGoesAndComesBackIsReadBothTimes) {
+TEST_F(FileWatchTest, AFileThatVanishesAndReappearsIsReadBothTimes) {
   Watch();
   fs::remove(file_);
   EXPECT_EQ(Await(1), (Texts{""}));
@@ -118,7 +118,7 @@ TEST_F(FileWatchTest, AFileThatGoesAndComesBackIsReadBothTimes) {
   EXPECT_EQ(Await(2), (Texts{"", "back"}));
 }
 
-TEST_F(FileWatchTest, AChangeBeforeTheWatchBeganIsSeen) {
+TEST_F(FileWatchTest, AChangeBeforeTheWatchStartedIsRead) {
   const auto known = IdentityOf(file_.string());
   Write(file_, "two, meanwhile");
   std::promise<void> read;
@@ -127,7 +127,7 @@ TEST_F(FileWatchTest, AChangeBeforeTheWatchBeganIsSeen) {
   EXPECT_EQ(read.get_future().wait_for(20s), std::future_status::ready);
 }
 
-TEST_F(FileWatchTest, WhatIsWrittenWhileItIsReadDoesNotCountUntilItIsQuiet) {
+TEST_F(FileWatchTest, AFileThatChangesDuringTheReadIsNotUsedUntilItIsStable) {
   std::atomic<int> readings = 0;
   while_reading_ = [&] {
     if (++readings == 1) Write(file_, "three, which is whole");
@@ -138,7 +138,7 @@ TEST_F(FileWatchTest, WhatIsWrittenWhileItIsReadDoesNotCountUntilItIsQuiet) {
   EXPECT_EQ(readings, 2);
 }
 
-TEST_F(FileWatchTest, WhatWillNotDoIsReadAgainThoughItHasNotChanged) {
+TEST_F(FileWatchTest, AnUnusableFileIsReadAgainWithoutAChange) {
   Watch();
   Write(file_, "not yet good");
   EXPECT_GE(Await(3).size(), 3u);
@@ -150,7 +150,7 @@ TEST_F(FileWatchTest, WhatWillNotDoIsReadAgainThoughItHasNotChanged) {
   EXPECT_EQ(Seen().back(), "good");
 }
 
-TEST_F(FileWatchTest, OfSeveralFilesAnyOneIsWatched) {
+TEST_F(FileWatchTest, EachOfSeveralFilesIsWatched) {
   const fs::path other = directory_ / "other";
   std::atomic<int> reads = 0;
   watch_ =

@@ -70,7 +70,7 @@ TEST_F(ConnectionTableTest, Row64_AYoungSilentConnectionIsNotCutBeforeAnOlderOne
   EXPECT_THAT(Excess(), Optional(flood));
 }
 
-TEST_F(ConnectionTableTest, Row64_SizeOfAPartialRequestDoesNotMatter) {
+TEST_F(ConnectionTableTest, Row64_TheSizeOfAPartialRequestDoesNotMatter) {
   const auto flood = Add("a", 1'000'000);
   Add("b", 50);
   Add("c", 1'000'000);
@@ -79,7 +79,7 @@ TEST_F(ConnectionTableTest, Row64_SizeOfAPartialRequestDoesNotMatter) {
   EXPECT_THAT(Excess(), Optional(flood));
 }
 
-TEST_F(ConnectionTableTest, MostAreWithoutARequestAndMakeRoom) {
+TEST_F(ConnectionTableTest, TheLargerGroupIsWithoutARequestAndMakesRoom) {
   const auto scrape = Add("a", 50);
   const auto flood = Add("b", 50);
   Add("c", 50);
@@ -88,7 +88,7 @@ TEST_F(ConnectionTableTest, MostAreWithoutARequestAndMakeRoom) {
   EXPECT_THAT(Excess(), Optional(flood));
 }
 
-TEST_F(ConnectionTableTest, Row64_MostDoNotReadTheirResponseAndMakeRoom) {
+TEST_F(ConnectionTableTest, Row64_TheLargerGroupDoesNotReadItsResponsesAndMakesRoom) {
   Add("a", 50);  // a probe
   const auto flood = Add("b", 50);
   serving_ = {flood, Add("c", 50)};
@@ -135,7 +135,7 @@ TEST_F(ConnectionTableTest, ConnectionsWithoutAnAddressMakeRoomUntilTheyAreSettl
   EXPECT_GT(newest, fourth);
 }
 
-TEST_F(ConnectionTableTest, RemovedConnectionsCountNoMore) {
+TEST_F(ConnectionTableTest, RemovedConnectionsNoLongerCount) {
   const auto first = Add("a");
   Add("a");
   table_.Remove(first);
@@ -145,7 +145,7 @@ TEST_F(ConnectionTableTest, RemovedConnectionsCountNoMore) {
   EXPECT_EQ(table_.oldest()->id, first + 1);
 }
 
-TEST_F(ConnectionTableTest, TheBusiestAreThoseBehindMostOfTheTraffic) {
+TEST_F(ConnectionTableTest, TheBusiestConnectionsSendMostOfTheTraffic) {
   const auto quiet = Add("a", 1'000'000);
   const auto loud = Add("b", 0);
   const auto louder = Add("c", 0);
@@ -166,14 +166,14 @@ TEST_F(ConnectionTableTest, Row64_ConnectionsWithASessionAreTheBusiestWhenThereI
   EXPECT_THAT(Busiest(), ElementsAre(executor));
 }
 
-TEST_F(ConnectionTableTest, ThoseThatHaveSentTooLittleAreNotBehindAFlood) {
+TEST_F(ConnectionTableTest, ConnectionsThatHaveSentTooLittleDoNotCauseAFlood) {
   Add("a", 2'000);
   Add("b", 3'000);
   EXPECT_THAT(Busiest(5'001), IsEmpty());
   EXPECT_EQ(Busiest(5'000).size(), 2u);
 }
 
-TEST_F(ConnectionTableTest, WhatASessionReceivedInCalmDoesNotCount) {
+TEST_F(ConnectionTableTest, BytesOfASessionBeforeCalmDoNotCount) {
   const auto executor = Add("a", 5'000'000);
   const auto other = Add("b", ConnectionTable::kBusyBytes);
   serving_ = {executor};

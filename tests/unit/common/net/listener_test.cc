@@ -189,7 +189,7 @@ TEST(ListenerTest, AConnectionWaitsUntilTheServerCanTakeIt) {
   EXPECT_TRUE(Eventually([&] { return !server.listener().Failure(); }));
 }
 
-TEST(ListenerTest, AConnectionThatGoesWhileItWaitsKeepsNoOther) {
+TEST(ListenerTest, AConnectionThatClosesWhileItWaitsBlocksNoOther) {
   AcceptingServer server({.failure_after = Duration::zero()});
   server.Refuse(true);
   UniqueFd gone = ConnectTo(server.port());
@@ -215,7 +215,7 @@ TEST(ListenerTest, SilentConnectionsAreClosedToMakeRoom) {
   EXPECT_EQ(server.Open(), 4u);
 }
 
-TEST(ListenerTest, AConnectionThatTheServerShutsDownCountsNoMore) {
+TEST(ListenerTest, AConnectionThatTheServerShutsDownNoLongerCounts) {
   AcceptingServer server(Listener::Options{});
   const UniqueFd client = ConnectTo(server.port());
   ASSERT_TRUE(Eventually([&] { return server.Open() == 1; }));
@@ -254,7 +254,7 @@ TEST(ListenerTest, AFloodClosesTheConnectionsThatSendMost) {
 }
 
 // A server may handle what has arrived long after it came.
-TEST(ListenerTest, Row64_AFloodThatShowsLateClosesTheConnectionsThatSentMost) {
+TEST(ListenerTest, Row64_AFloodThatIsDetectedLateClosesTheConnectionsThatSentMost) {
   std::atomic<bool> flooded = false;
   std::atomic<int> asked = 0;
   AcceptingServer server({.flooded = [&] {

@@ -91,7 +91,7 @@ void Fill(const Pipe& pipe) {
   ::fcntl(pipe.in.Get(), F_SETFL, flags);
 }
 
-TEST(LogQueueTest, WritesLinesInTheirOrder) {
+TEST(LogQueueTest, WritesLinesInOrder) {
   const Pipe pipe;
   {
     LogQueue queue(pipe.in.Get(), {}, Notice);
@@ -100,7 +100,7 @@ TEST(LogQueueTest, WritesLinesInTheirOrder) {
   EXPECT_THAT(ReadLines(pipe.out.Get(), 3), ElementsAre("line 0", "line 1", "line 2"));
 }
 
-TEST(LogQueueTest, NobodyWaitsForAReaderThatStopsAndTheNextLineReportsWhatWasLost) {
+TEST(LogQueueTest, CallersDoNotWaitForAStoppedReaderAndANoticeReportsTheDroppedLines) {
   const Pipe pipe;
   Fill(pipe);
   LogQueue queue(pipe.in.Get(), Small(6400), Notice);
@@ -116,7 +116,7 @@ TEST(LogQueueTest, NobodyWaitsForAReaderThatStopsAndTheNextLineReportsWhatWasLos
   EXPECT_EQ(queue.dropped(), 900u);
 }
 
-TEST(LogQueueTest, WhatWasLostIsReportedBetweenTheLinesAroundIt) {
+TEST(LogQueueTest, DroppedLinesAreReportedInTheirPlace) {
   const Pipe pipe;
   Fill(pipe);
   LogQueue queue(pipe.in.Get(), Small(10'240), Notice);
@@ -145,7 +145,7 @@ TEST(LogQueueTest, WhatWasLostIsReportedBetweenTheLinesAroundIt) {
   EXPECT_EQ(lines[7], "the next");
 }
 
-TEST(LogQueueTest, IsBoundedInLinesToo) {
+TEST(LogQueueTest, LinesAreBoundedToo) {
   const Pipe pipe;
   Fill(pipe);
   LogQueue queue(pipe.in.Get(), Small(1 << 20, 8), Notice);
@@ -154,7 +154,7 @@ TEST(LogQueueTest, IsBoundedInLinesToo) {
   ReadLines(pipe.out.Get(), 64 + 8 + 1);  // lets the thread end before the descriptor is closed
 }
 
-TEST(LogQueueTest, ALineAboveTheBoundIsLostAlone) {
+TEST(LogQueueTest, OnlyTheLineAboveTheBoundIsDropped) {
   const Pipe pipe;
   LogQueue queue(pipe.in.Get(), Small(100), Notice);
   queue.Push(std::string(100, 'x'));
@@ -163,7 +163,7 @@ TEST(LogQueueTest, ALineAboveTheBoundIsLostAlone) {
   EXPECT_THAT(ReadLines(pipe.out.Get(), 1), ElementsAre("short"));
 }
 
-TEST(LogQueueTest, WithASlowReaderEveryLineIsWrittenOrReported) {
+TEST(LogQueueTest, EveryLineIsWrittenOrReportedWithASlowReader) {
   const Pipe pipe;
   LogQueue queue(pipe.in.Get(), Small(2048), Notice);
   std::vector<std::string> lines;
@@ -182,7 +182,7 @@ TEST(LogQueueTest, WithASlowReaderEveryLineIsWrittenOrReported) {
   EXPECT_EQ(Account(lines).lost, queue.dropped());
 }
 
-TEST(LogQueueTest, TheEndIsBoundedWhenNobodyReads) {
+TEST(LogQueueTest, TheDestructorIsBoundedWithoutAReader) {
   const Pipe pipe;
   Fill(pipe);
   {
@@ -192,7 +192,7 @@ TEST(LogQueueTest, TheEndIsBoundedWhenNobodyReads) {
   ReadLines(pipe.out.Get(), 65);  // lets the thread end before the descriptor is closed
 }
 
-TEST(LogQueueTest, AClosedPipeCostsLinesAndNotTheProcess) {
+TEST(LogQueueTest, AClosedPipeDropsLinesAndDoesNotEndTheProcess) {
   Pipe pipe;
   pipe.out.Reset();
   LogQueue queue(pipe.in.Get(), Small(1000), Notice);
@@ -202,13 +202,13 @@ TEST(LogQueueTest, AClosedPipeCostsLinesAndNotTheProcess) {
   }
 }
 
-TEST(LogQueueTest, AClosedDescriptorCostsLinesAndNotTheProcess) {
+TEST(LogQueueTest, AClosedDescriptorDropsLinesAndDoesNotEndTheProcess) {
   LogQueue queue(-1, Small(1000), Notice);
   queue.Push("into nothing");
   EXPECT_TRUE(Eventually([&] { return queue.dropped() == 1; }));
 }
 
-TEST(LogQueueTest, ADescriptorThatDoesNotBlockLosesNothing) {
+TEST(LogQueueTest, ANonBlockingDescriptorDropsNoLine) {
   const Pipe pipe;
   Fill(pipe);
   ::fcntl(pipe.in.Get(), F_SETFL, O_NONBLOCK);
@@ -220,7 +220,7 @@ TEST(LogQueueTest, ADescriptorThatDoesNotBlockLosesNothing) {
   EXPECT_TRUE(::fcntl(pipe.in.Get(), F_GETFL) & O_NONBLOCK);
 }
 
-TEST(LogQueueTest, AFullDiskCostsLinesAndTearsNoneInTwo) {
+TEST(LogQueueTest, AFullDiskDropsLinesAndSplitsNone) {
   const support::TempDir directory;
   const auto path = directory.path() / "log";
   const UniqueFd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
@@ -240,7 +240,7 @@ TEST(LogQueueTest, AFullDiskCostsLinesAndTearsNoneInTwo) {
   })) << support::ReadFile(path);
 }
 
-TEST(LogQueueTest, AStoppedTerminalHoldsLinesUntilItGoesOn) {
+TEST(LogQueueTest, AStoppedTerminalGetsItsLinesWhenItContinues) {
   int ends[2];
   ASSERT_EQ(::openpty(&ends[0], &ends[1], nullptr, nullptr, nullptr), 0);
   const UniqueFd screen(ends[0]), terminal(ends[1]);

@@ -19,7 +19,7 @@ TEST(LogThrottleTest, EachCausePassesOnceAMinute) {
   EXPECT_THAT(throttle.Pass(start + 60s, "expired"), Optional(0));
 }
 
-TEST(LogThrottleTest, CausesThatAStrangerMakesUpAreBounded) {
+TEST(LogThrottleTest, CausesThatAPeerInventsAreBounded) {
   LogThrottle throttle;
   int passed = 0;
   for (int i = 0; i < 1000; ++i) {

@@ -134,21 +134,21 @@ class GrpcEndpointTest : public testing::Test {
   std::string directory_;
 };
 
-TEST_F(GrpcEndpointTest, PicksAFreePortAndTellsIt) {
+TEST_F(GrpcEndpointTest, PicksAFreePortAndReportsIt) {
   const GrpcEndpoint endpoint("127.0.0.1:0", {&admin_});
   EXPECT_NE(endpoint.port(), 0);
   EXPECT_EQ(endpoint.address(), "127.0.0.1:" + std::to_string(endpoint.port()));
   EXPECT_EQ(RawClient(endpoint.address()).Health(""), kServing);
 }
 
-TEST_F(GrpcEndpointTest, HealthKnowsEveryServiceAndNoOther) {
+TEST_F(GrpcEndpointTest, HealthCoversEveryServiceAndNoOther) {
   const GrpcEndpoint endpoint("127.0.0.1:0", {&admin_});
   RawClient client(endpoint.address());
   EXPECT_EQ(client.Health("runner.v1.ExecutorAdmin"), kServing);
   EXPECT_NE(client.Health("runner.v1.Nobody"), kServing);
 }
 
-TEST_F(GrpcEndpointTest, NotServingIsToldForEveryService) {
+TEST_F(GrpcEndpointTest, NotServingIsReportedForEveryService) {
   GrpcEndpoint endpoint("127.0.0.1:0", {&admin_});
   RawClient client(endpoint.address());
   endpoint.SetServing(false);
@@ -186,7 +186,7 @@ TEST_F(GrpcEndpointTest, DoesNotTakeTheSocketOfARunningServer) {
   EXPECT_EQ(RawClient(SocketAddress()).Health(""), kServing);
 }
 
-TEST_F(GrpcEndpointTest, ReplacesASocketThatNobodyListensOn) {
+TEST_F(GrpcEndpointTest, ReplacesASocketWithoutAListener) {
   {
     sockaddr_un name{};
     name.sun_family = AF_UNIX;
@@ -198,13 +198,13 @@ TEST_F(GrpcEndpointTest, ReplacesASocketThatNobodyListensOn) {
   EXPECT_EQ(RawClient(SocketAddress()).Health(""), kServing);
 }
 
-TEST_F(GrpcEndpointTest, ReplacesNothingButSockets) {
+TEST_F(GrpcEndpointTest, ReplacesOnlySockets) {
   std::ofstream(SocketPath()) << "precious";
   EXPECT_THAT(FailureOf(SocketAddress()), HasSubstr("not a socket"));
   EXPECT_TRUE(std::filesystem::exists(SocketPath()));
 }
 
-TEST_F(GrpcEndpointTest, SaysWhenTheDirectoryOfTheSocketIsMissing) {
+TEST_F(GrpcEndpointTest, ReportsAMissingDirectoryOfTheSocket) {
   EXPECT_THAT(FailureOf("unix:" + directory_ + "/missing/x.sock"), HasSubstr("does not exist"));
 }
 

@@ -196,7 +196,7 @@ TEST(WireCheckTest, Row67_TheProblemNamesTheField) {
   }
 }
 
-TEST(WireCheckTest, Row67_WhatIngestSendsHasRanges) {
+TEST(WireCheckTest, Row67_ValuesFromIngestHaveRanges) {
   const auto welcome = [](const std::function<void(v1::Welcome&)>& spoil) {
     v1::IngestMessage message = IngestMessages()[0];
     spoil(*message.mutable_welcome());
@@ -241,7 +241,7 @@ TEST(WireCheckTest, Row67_WhatIngestSendsHasRanges) {
               Optional(StartsWith("offer.incident.last_seen_at: invalid time")));
 }
 
-TEST(WireCheckTest, MessagesOfKindsThatAreNotKnownAreValid) {
+TEST(WireCheckTest, MessagesOfUnknownKindsAreValid) {
   EXPECT_EQ(WhyInvalid(v1::ExecutorMessage()), std::nullopt);
   EXPECT_EQ(WhyInvalid(v1::IngestMessage()), std::nullopt);
 }

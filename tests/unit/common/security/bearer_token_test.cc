@@ -48,13 +48,13 @@ class BearerTokenTest : public ::testing::Test {
   fs::path directory_;
 };
 
-TEST_F(BearerTokenTest, WhatIsBlankAroundItDoesNotCount) {
+TEST_F(BearerTokenTest, SurroundingWhiteSpaceIsIgnored) {
   BearerToken token(Write("token", " \t abc.DEF-123_~+/== \r\n\n"));
   EXPECT_THAT(token.Get(), Pointee(StrEq("abc.DEF-123_~+/==")));
   EXPECT_EQ(token.problem(), "");
 }
 
-TEST_F(BearerTokenTest, AFileThatWasWrittenIsReadAgain) {
+TEST_F(BearerTokenTest, AChangedFileIsReadAgain) {
   const fs::path file = Write("token", "first");
   BearerToken token(file);
   token.Get();
@@ -71,7 +71,7 @@ TEST_F(BearerTokenTest, AnotherFileOfTheSameSizeAndTimeIsReadAgain) {
   EXPECT_THAT(token.Get(), Pointee(StrEq("two")));
 }
 
-TEST_F(BearerTokenTest, ALinkThatIsSwappedIsFollowed) {
+TEST_F(BearerTokenTest, ASwappedLinkIsFollowed) {
   fs::create_directories(directory_ / "v1");
   fs::create_directories(directory_ / "v2");
   Write("v1/token", "one");
@@ -84,7 +84,7 @@ TEST_F(BearerTokenTest, ALinkThatIsSwappedIsFollowed) {
   EXPECT_THAT(token.Get(), Pointee(StrEq("two")));
 }
 
-TEST_F(BearerTokenTest, ReadAgainReadsWhateverTheFileLooksLike) {
+TEST_F(BearerTokenTest, ReloadReadsAnUnchangedFile) {
   const fs::path file = Write("token", "one");
   BearerToken token(file);
   token.Get();
@@ -94,7 +94,7 @@ TEST_F(BearerTokenTest, ReadAgainReadsWhateverTheFileLooksLike) {
   EXPECT_THAT(token.ReloadConfig(), Pointee(StrEq("two")));
 }
 
-TEST_F(BearerTokenTest, AFileThatGoesAwayAndComesBack) {
+TEST_F(BearerTokenTest, AFileThatVanishesAndReappearsIsRead) {
   const fs::path file = Write("token", "one");
   BearerToken token(file);
   token.Get();
@@ -106,7 +106,7 @@ TEST_F(BearerTokenTest, AFileThatGoesAwayAndComesBack) {
   EXPECT_EQ(token.problem(), "");
 }
 
-TEST_F(BearerTokenTest, WhatIsNoTokenIsRefusedAndNotShown) {
+TEST_F(BearerTokenTest, InvalidTokensAreRejectedAndNotShown) {
   EXPECT_THAT(ProblemWith(""), HasSubstr("empty"));
   EXPECT_THAT(ProblemWith(" \n\t\n"), HasSubstr("empty"));
   EXPECT_THAT(ProblemWith("secret\nX-Admin: yes\n"), Not(HasSubstr("secret")));

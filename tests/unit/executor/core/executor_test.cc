@@ -150,7 +150,7 @@ class SidecarTest : public ExecutorTest {
   SidecarTest() : ExecutorTest(true) {}
 };
 
-TEST_F(ExecutorTest, SaysHelloAgainAfterALostStreamWithWhatItHas) {
+TEST_F(ExecutorTest, SendsHelloWithItsLeasesAfterALostStream) {
   Attach();
   Offer(LeaseOf("a"));
   Offer(LeaseOf("b"));
@@ -164,13 +164,13 @@ TEST_F(ExecutorTest, SaysHelloAgainAfterALostStreamWithWhatItHas) {
   EXPECT_EQ(channel_.hellos[1].boot_id, "boot");
 }
 
-TEST_F(ExecutorTest, EndsAStreamThatIsNotWelcomedInTime) {
+TEST_F(ExecutorTest, EndsAStreamWithoutAWelcomeInTime) {
   executor_.Start({});
   timers_.Pass(time_budget::kWelcome);
   EXPECT_TRUE(channel_.cancelled);
 }
 
-TEST_F(ExecutorTest, EndsAStreamOnWhichNoKeepAliveIsAnswered) {
+TEST_F(ExecutorTest, EndsAStreamWithoutKeepAliveAcks) {
   Attach();
   timers_.Pass(seconds(60));
   EXPECT_FALSE(channel_.cancelled);
@@ -178,7 +178,7 @@ TEST_F(ExecutorTest, EndsAStreamOnWhichNoKeepAliveIsAnswered) {
   EXPECT_TRUE(channel_.cancelled);
 }
 
-TEST_F(ExecutorTest, LeasesEndBeforeIngestGivesThemAway) {
+TEST_F(ExecutorTest, RunsEndBeforeIngestLeasesTheIncidentsAgain) {
   const MonoTime dialled = timers_.Now().mono;
   Attach();
   const Duration after = seconds(60) - time_budget::Stop(seconds(5)) - time_budget::kClockMargin;
@@ -190,7 +190,7 @@ TEST_F(ExecutorTest, LeasesEndBeforeIngestGivesThemAway) {
   EXPECT_EQ(supervisor_.deadline, sent + after);
 }
 
-TEST_F(SidecarTest, LeasesOfASidecarHaveNoEnd) {
+TEST_F(SidecarTest, SidecarHasNoLeaseDeadline) {
   Attach();
   EXPECT_EQ(supervisor_.deadline, std::nullopt);
   timers_.PassStopped(std::chrono::hours(1));
@@ -198,7 +198,7 @@ TEST_F(SidecarTest, LeasesOfASidecarHaveNoEnd) {
   EXPECT_TRUE(supervisor_.runs.contains(LeaseOf("a")));
 }
 
-TEST_F(ExecutorTest, RejectsAnOfferThatIsHeardAfterTheEndOfTheLeases) {
+TEST_F(ExecutorTest, RejectsAnOfferReadAfterTheLeaseDeadline) {
   Attach();
   timers_.PassStopped(seconds(60));
   Offer(LeaseOf("a"));
@@ -209,7 +209,7 @@ TEST_F(ExecutorTest, RejectsAnOfferThatIsHeardAfterTheEndOfTheLeases) {
   EXPECT_EQ(channel_.All<dispatch::Credits>().back().total, 101u) << "the slot is free again";
 }
 
-TEST_F(ExecutorTest, AnAttemptThatWaitsIsNotBegunAfterTheEndOfTheLeases) {
+TEST_F(ExecutorTest, DoesNotStartAWaitingAttemptAfterTheLeaseDeadline) {
   Attach();
   Offer(LeaseOf("a", 1));
   channel_.Hear(dispatch::Cancel{LeaseOf("a", 1), dispatch::CancelReason::kStale});
@@ -221,7 +221,7 @@ TEST_F(ExecutorTest, AnAttemptThatWaitsIsNotBegunAfterTheEndOfTheLeases) {
   EXPECT_EQ(channel_.All<dispatch::Result>().back().outcome.reason, "lease_deadline");
 }
 
-TEST_F(ExecutorTest, RefusesALeaseThatIsTooShortToBeKept) {
+TEST_F(ExecutorTest, RejectsAWelcomeWithTooShortALease) {
   executor_.Start({});
   dispatch::Welcome welcome;
   welcome.keep_alive_interval = seconds(5);
@@ -268,7 +268,7 @@ TEST_F(ExecutorTest, SendsAtMost64ResultsBeforeTheyAreAcknowledged) {
   EXPECT_EQ(supervisor_.forgotten.size(), 100u);
 }
 
-TEST_F(ExecutorTest, EndsWhenAnotherOneHasItsId) {
+TEST_F(ExecutorTest, ExitsIfAnotherExecutorHasItsId) {
   Attach();
   Offer(LeaseOf("a"));
   channel_.End(true);
@@ -281,7 +281,7 @@ TEST_F(ExecutorTest, EndsWhenAnotherOneHasItsId) {
   EXPECT_EQ(channel_.hellos.size(), 1u) << "it dials no more";
 }
 
-TEST_F(ExecutorTest, EndsWhenARunCannotBeContained) {
+TEST_F(ExecutorTest, ExitsIfARunCannotBeContained) {
   Attach();
   Offer(LeaseOf("a"));
   Offer(LeaseOf("b"));

@@ -50,7 +50,7 @@ TEST(OrphanReaper, SweepThatCannotReadTheListIsNotComplete) {
   EXPECT_TRUE(strays.Once({}).complete);
 }
 
-TEST(OrphanReaper, ChildThatWasThereBeforeIsLeftAlone) {
+TEST(OrphanReaper, ChildFromBeforeIsLeftAlone) {
   const pid_t child = ForkSleeper();
   const OrphanReaper strays;
   EXPECT_EQ(strays.Once({}).found, 0u);

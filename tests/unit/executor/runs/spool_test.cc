@@ -28,7 +28,7 @@ namespace fs = std::filesystem;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
-TEST(Spool, RecordSurvivesTheWayThroughTheFile) {
+TEST(Spool, RecordSurvivesTheRoundTrip) {
   const TemporaryDirectory root;
   Spool spool(root.path());
   const Lease lease{"018f2d3c-7a10-7c4e-9b1e-0123456789ab", 3};
@@ -108,7 +108,7 @@ TEST_F(SpoolRepair, Row70_AFileInThePlaceOfTheSpoolIsMovedAside) {
   EXPECT_THAT(spool.TakeRepairs(), IsEmpty());
 }
 
-TEST_F(SpoolRepair, Row70_LinksAndOtherKindsOfFilesAreMovedAsideToo) {
+TEST_F(SpoolRepair, Row70_LinksAndSpecialFilesAreMovedAsideToo) {
   const TemporaryDirectory outside;
   fs::create_directory_symlink(outside.path(), spool_);
   Spool spool(root_.path());
@@ -124,7 +124,7 @@ TEST_F(SpoolRepair, Row70_LinksAndOtherKindsOfFilesAreMovedAsideToo) {
 }
 
 // An agent may have filled them, and a removal would take the loop that repairs the spool too long.
-TEST_F(SpoolRepair, Row70_SpoolsThatWereMovedAsideAreNotRemovedByARepair) {
+TEST_F(SpoolRepair, Row70_RepairDoesNotRemoveSpoolsThatWereMovedAside) {
   Spool spool(root_.path());
   for (int i = 0; i < kMaxSpoolsAside + 3; ++i) {
     fs::remove(spool_);
@@ -141,7 +141,7 @@ TEST_F(SpoolRepair, Row70_SpoolsThatWereMovedAsideAreNotRemovedByARepair) {
   EXPECT_EQ(root_.Read(".spool.bad-16"), "15");
 }
 
-TEST_F(SpoolRepair, Row70_PermissionsThatAreMissingAreGiven) {
+TEST_F(SpoolRepair, Row70_MissingPermissionsAreAdded) {
   {
     const Spool spool(root_.path());
   }
@@ -154,7 +154,7 @@ TEST_F(SpoolRepair, Row70_PermissionsThatAreMissingAreGiven) {
               ElementsAre("workspace root made accessible", ".spool made accessible"));
 }
 
-TEST_F(SpoolRepair, PermissionsOfAGroupAreTakenAndNotReported) {
+TEST_F(SpoolRepair, GroupPermissionsAreRemovedAndNotReported) {
   ASSERT_EQ(::chmod(root_.path().c_str(), 02770), 0);
   {
     const Spool spool(root_.path());
@@ -175,7 +175,7 @@ TEST_F(SpoolRepair, ARootMayBeALink) {
   fs::remove(link);
 }
 
-TEST_F(SpoolRepair, Row70_ARootThatCannotBeUsedIsAnErrorWithAdvice) {
+TEST_F(SpoolRepair, Row70_AnUnusableRootIsAnErrorWithAdvice) {
   root_.Write("file", "x");
   try {
     const Spool spool(root_.path() / "file");
@@ -196,7 +196,7 @@ TEST_F(SpoolRepair, TheClaimFollowsTheSpool) {
   EXPECT_FALSE(other.Claim());
 }
 
-TEST_F(SpoolRepair, Row70_EntriesThatAreNoRecordsAreMovedAsideAndRecordsStay) {
+TEST_F(SpoolRepair, Row70_OtherEntriesAreMovedAsideAndRecordsStay) {
   Spool spool(root_.path());
   ASSERT_TRUE(spool.Claim());
   WriteRecord(spool, 1);
@@ -228,7 +228,7 @@ TEST_F(SpoolRepair, Row70_EntriesThatAreNoRecordsAreMovedAsideAndRecordsStay) {
   EXPECT_EQ(spool.Records().strangers.moved, 0u);
 }
 
-TEST_F(SpoolRepair, Row70_ARecordThatMayNotBeReadIsMadeReadable) {
+TEST_F(SpoolRepair, Row70_AnUnreadableRecordIsMadeReadable) {
   Spool spool(root_.path());
   ASSERT_TRUE(spool.Claim());
   WriteRecord(spool, 1);
@@ -263,7 +263,7 @@ class FewDescriptors {
   rlimit before_{};
 };
 
-TEST_F(SpoolRepair, Row70_RecordsThatCannotBeReadForWantOfDescriptorsStay) {
+TEST_F(SpoolRepair, Row70_RecordsStayIfDescriptorsAreShort) {
   RUNNER_SKIP_IF_CHECKS_NEED_DESCRIPTORS();
   Spool spool(root_.path());
   ASSERT_TRUE(spool.Claim());
@@ -287,7 +287,7 @@ TEST_F(SpoolRepair, Row70_RecordsThatCannotBeReadForWantOfDescriptorsStay) {
   EXPECT_FALSE(fs::exists(root_.path() / ".spool.bad-1"));
 }
 
-TEST(Spool, WhatIsNotARecordIsNotRead) {
+TEST(Spool, InvalidRecordsAreNotRead) {
   for (const char* text : {"", "{}", "[]", "{\"incident_id\":1}", "null"}) {
     EXPECT_FALSE(ParseShimRecord(text)) << text;
   }
@@ -309,7 +309,7 @@ class SpoolNumbers : public ::testing::Test {
   }
 };
 
-TEST_F(SpoolNumbers, Row70_ARecordWithANumberOutOfRangeIsNoRecord) {
+TEST_F(SpoolNumbers, Row70_ARecordWithANumberOutOfRangeIsInvalid) {
   const std::string above_int64 = "9223372036854775808";
   const std::pair<const char*, std::vector<std::string>> cases[] = {
       {"attempt", {"-1", "4294967296", "1.5"}},

@@ -50,7 +50,7 @@ TEST_F(UsageTest, CountsTheWholeTreeAndFollowsNoLink) {
   EXPECT_EQ(DiskBytes(), DiskBytes()) << "measuring twice reads the directory twice";
 }
 
-TEST_F(UsageTest, ASparseFileTakesWhatItTakes) {
+TEST_F(UsageTest, SparseFileCountsByItsBlocks) {
   std::ofstream(directory_.path() / "sparse") << "x";
   fs::resize_file(directory_.path() / "sparse", std::uintmax_t{1} << 33);
   EXPECT_LT(DiskBytes(), 1u << 20);
@@ -176,7 +176,7 @@ TEST_F(UsageTest, AMappedFileWhoseNameSaysThatItIsDeletedCountsOnce) {
   EXPECT_LT(DiskBytes(::getpid()), 2u << 20);
 }
 
-TEST_F(UsageTest, AnOpenFileOfAnotherFileSystemIsNoneOfTheWorkspace) {
+TEST_F(UsageTest, OpenFileOfAnotherFileSystemDoesNotCount) {
   const Holder holder([] {
     const int fd = ::memfd_create("elsewhere", MFD_CLOEXEC);
     const std::string mebibyte(1 << 20, 'x');
@@ -185,14 +185,14 @@ TEST_F(UsageTest, AnOpenFileOfAnotherFileSystemIsNoneOfTheWorkspace) {
   EXPECT_LT(DiskBytes(::getpid()), 1u << 20);
 }
 
-TEST_F(UsageTest, ATreeTooDeepToBeMeasuredIsOverEveryLimit) {
+TEST_F(UsageTest, TreeThatIsTooDeepExceedsEveryLimit) {
   fs::path deep = directory_.path();
   for (int i = 0; i < 140; ++i) deep /= "d";
   fs::create_directories(deep);
   EXPECT_EQ(DiskBytes(), UINT64_MAX);
 }
 
-TEST_F(UsageTest, ATreeIsMeasuredInAsManySlicesAsItTakes) {
+TEST_F(UsageTest, TreeIsMeasuredInSlices) {
   constexpr int kFiles = 1000;
   for (int i = 0; i < kFiles; ++i) {
     const fs::path below = directory_.path() / std::to_string(i % 7);
@@ -211,7 +211,7 @@ TEST_F(UsageTest, ATreeIsMeasuredInAsManySlicesAsItTakes) {
   EXPECT_EQ(walk.bytes(), DiskBytes());
 }
 
-TEST(ResidentBytes, IsThatOfDescendantsOnly) {
+TEST(ResidentBytes, CountsOnlyDescendants) {
   EXPECT_EQ(ResidentBytesBelow(::getpid()), 0u) << "this process has no children";
   EXPECT_GT(ResidentBytesBelow(::getppid()), 0u) << "this process is one";
 }

@@ -32,7 +32,7 @@ TEST(SplitCommand, PartsWithoutBlanksBetweenAreOneWord) {
   EXPECT_EQ(Split(R"(a'b'"c"\ d)"), (Words{"abc d"}));
 }
 
-TEST(SplitCommand, BackslashInDoubleQuotesEscapesOnlyWhatAShellWould) {
+TEST(SplitCommand, BackslashInDoubleQuotesEscapesLikeAShell) {
   EXPECT_EQ(Split(R"("\$ \` \" \\ \n")"), (Words{R"($ ` " \ \n)"}));
 }
 
@@ -49,7 +49,7 @@ TEST(SplitCommand, NothingIsExpanded) {
             (Words{"$HOME", "`id`", "$(id)", "*", "~", "#", ";", "|", "&"}));
 }
 
-TEST(SplitCommand, WhatIsNotACommandIsRefused) {
+TEST(SplitCommand, InvalidCommandsAreRejected) {
   for (const std::string_view line : {"", "  ", "'a", "\"a", "a\\", "\"a\\"}) {
     EXPECT_TRUE(Fails(line)) << line;
   }

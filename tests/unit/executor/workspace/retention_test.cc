@@ -106,7 +106,7 @@ class RetentionTest : public testing::Test {
 
 using Strings = std::vector<std::string>;
 
-TEST_F(RetentionTest, WhatIsOlderThanTheMaximumAgeGoes) {
+TEST_F(RetentionTest, WorkspacesBeyondTheMaximumAgeAreRemoved) {
   MakeFinished(Id(1), hours(25));
   MakeFinished(Id(2), hours(23));
   MakeFinished(Id(2) + ".1", hours(25));
@@ -122,7 +122,7 @@ TEST_F(RetentionTest, WhatIsOlderThanTheMaximumAgeGoes) {
   EXPECT_EQ(result.errors, Strings{});
 }
 
-TEST_F(RetentionTest, AgeIsThatOfTheResultNotOfTheDirectory) {
+TEST_F(RetentionTest, AgeIsThatOfTheResult) {
   MakeFinished(Id(1), hours(1));
   SetAge(root_.path() / Id(1), hours(100));
   MakeFinished(Id(2), hours(100));
@@ -140,7 +140,7 @@ TEST_F(RetentionTest, LinkAsResultDoesNotFinishAWorkspace) {
 }
 
 // Its executor died without a record, or the disk was too full for its result.
-TEST_F(RetentionTest, WhatNobodyRunsInIsFinishedWithoutAResult) {
+TEST_F(RetentionTest, IdleWorkspaceIsFinishedWithoutAResult) {
   MakeUnfinished(Id(1), hours(2));
   MakeFinished(Id(2), hours(1));
   MakeUnfinished(Id(3), hours(3));
@@ -160,7 +160,7 @@ TEST_F(RetentionTest, TimeSetIntoTheFutureDoesNotKeepAWorkspace) {
   EXPECT_EQ(Names(), Strings{});
 }
 
-TEST_F(RetentionTest, OldestGoFirstUntilTheBytesFit) {
+TEST_F(RetentionTest, OldestAreRemovedFirstUntilTheBytesFit) {
   MakeFinished(Id(1), hours(1));
   MakeFinished(Id(2), hours(4));
   MakeFinished(Id(3), hours(2));
@@ -200,7 +200,7 @@ TEST_F(RetentionTest, Row71_LinksFromOneWorkspaceToAnotherCountOnce) {
   EXPECT_LT(Enforce({}).bytes_kept, 2 * kBlob);
 }
 
-TEST_F(RetentionTest, Row71_LinksFromElsewhereHideNoBytes) {
+TEST_F(RetentionTest, Row71_LinksFromOtherDirectoriesHideNoBytes) {
   const TemporaryDirectory outside;
   MakeFinished(Id(1), hours(1));
   for (int i = 0; i < 50; ++i) {
@@ -210,7 +210,7 @@ TEST_F(RetentionTest, Row71_LinksFromElsewhereHideNoBytes) {
   EXPECT_GE(Enforce({}).bytes_kept, kBlob);
 }
 
-TEST_F(RetentionTest, BytesAreCountedInDeepAndForbiddenDirectories) {
+TEST_F(RetentionTest, BytesAreCountedInDeepAndUnreadableDirectories) {
   MakeFinished(Id(1), hours(1), 0);
   MakeNested(fs::path(Id(1)) / "output", 200);
   fs::path deep = root_.path() / Id(1) / "output";
@@ -240,7 +240,7 @@ TEST_F(RetentionTest, LockedWorkspaceStays) {
   EXPECT_EQ(Enforce(limits).removed, 2U);
 }
 
-TEST_F(RetentionTest, IncidentToBeKeptStaysWithItsAttempts) {
+TEST_F(RetentionTest, KeptIncidentStaysWithAllAttempts) {
   MakeFinished(Id(1), hours(25));
   MakeFinished(Id(1) + ".1", hours(25));
   MakeFinished(Id(2), hours(25));
@@ -249,7 +249,7 @@ TEST_F(RetentionTest, IncidentToBeKeptStaysWithItsAttempts) {
   EXPECT_EQ(Names(), (Strings{Id(1), Id(1) + ".1"}));
 }
 
-TEST_F(RetentionTest, EntriesFromBeforeTheSpoolAreNotTouched) {
+TEST_F(RetentionTest, EntriesOlderThanTheSpoolStay) {
   const Strings others = {".hidden", "018F2D3C-7A10-7C4E-9B1E-000000000001", "home",
                           Id(1).substr(0, 35)};
   for (const std::string& name : others) MakeFinished(name, hours(25));
@@ -262,7 +262,7 @@ TEST_F(RetentionTest, EntriesFromBeforeTheSpoolAreNotTouched) {
   EXPECT_EQ(Names().size(), others.size() + 2);
 }
 
-TEST_F(RetentionTest, Row71_EntriesThatAgentsLeaveGoByAge) {
+TEST_F(RetentionTest, Row71_EntriesOfAgentsAreRemovedByAge) {
   fs::create_directory(root_.path() / ".spool");
   if (!KnowsBirth(root_.path() / ".spool")) GTEST_SKIP() << "no time of birth here";
   const Strings strangers = {Id(1) + ".moved", Id(1) + ".", Id(1) + ".1x",
@@ -281,7 +281,7 @@ TEST_F(RetentionTest, Row71_EntriesThatAgentsLeaveGoByAge) {
   EXPECT_EQ(Names(), (Strings{".spool", "lost+found"}));
 }
 
-TEST_F(RetentionTest, Row71_EntriesOlderThanAReplacedSpoolGoByAge) {
+TEST_F(RetentionTest, Row71_EntriesOlderThanAReplacedSpoolAreRemovedByAge) {
   MakeFinished("home", hours(25));
   AwaitLaterBirth("home");
   fs::create_directory(root_.path() / ".spool");
@@ -300,7 +300,7 @@ TEST_F(RetentionTest, Row71_EntriesOlderThanAReplacedSpoolGoByAge) {
 }
 
 // Also by an executor that has started since.
-TEST_F(RetentionTest, Row71_EntriesYoungerThanASpoolMovedAsideGoByAge) {
+TEST_F(RetentionTest, Row71_EntriesYoungerThanASpoolMovedAsideAreRemovedByAge) {
   MakeFinished("home", hours(25));
   AwaitLaterBirth("home");
   fs::create_directory(root_.path() / ".spool");
@@ -315,14 +315,14 @@ TEST_F(RetentionTest, Row71_EntriesYoungerThanASpoolMovedAsideGoByAge) {
   EXPECT_EQ(Names(), (Strings{".spool", ".spool.bad-1", "home"}));
 }
 
-TEST_F(RetentionTest, Row71_AMovedWorkspaceGoesWhereNoTimeOfBirthIsKnown) {
+TEST_F(RetentionTest, Row71_AMovedWorkspaceIsRemovedWithoutACreationTime) {
   MakeFinished(Id(1) + ".moved", hours(25));
   MakeUnfinished(".spool.bad-1", hours(25));
   EXPECT_EQ(EnforceAge().removed, 2U) << "without a spool there is none to compare with";
   EXPECT_EQ(Names(), Strings{});
 }
 
-TEST_F(RetentionTest, Row70_SpoolsMovedAsideAreBoundedWhateverTheirAge) {
+TEST_F(RetentionTest, Row70_SpoolsMovedAsideAreBoundedRegardlessOfAge) {
   Strings kept;
   for (int n = 1; n <= 20; ++n) {
     const std::string suffix = n > kMaxSpoolsAside ? Id(n % 10) : std::to_string(n);
@@ -336,7 +336,7 @@ TEST_F(RetentionTest, Row70_SpoolsMovedAsideAreBoundedWhateverTheirAge) {
   EXPECT_EQ(Names(), kept);
 }
 
-TEST_F(RetentionTest, Row71_FilesAndLinksGoByAgeAndBytesToo) {
+TEST_F(RetentionTest, Row71_FilesAndLinksAreRemovedByAgeAndBytesToo) {
   const TemporaryDirectory outside;
   outside.Write("precious", "x");
   root_.Write(Id(1) + ".tar", std::string(2 * kBlob, 'x'));
@@ -361,7 +361,7 @@ TEST_F(RetentionTest, Row71_AMovedWorkspaceOfARunStays) {
   EXPECT_EQ(EnforceAge().removed, 0U) << "its shim lives";
 }
 
-TEST_F(RetentionTest, LinkNamedAsAWorkspaceGoesAndItsTargetStays) {
+TEST_F(RetentionTest, LinkNamedAsAWorkspaceIsRemovedAndItsTargetStays) {
   const TemporaryDirectory outside;
   outside.Write("result.json", "{}");
   SetAge(outside.path() / "result.json", hours(25));
@@ -374,7 +374,7 @@ TEST_F(RetentionTest, LinkNamedAsAWorkspaceGoesAndItsTargetStays) {
   EXPECT_EQ(result.errors, Strings{});
 }
 
-TEST_F(RetentionTest, LinksInsideGoAndTheirTargetsStay) {
+TEST_F(RetentionTest, LinksInsideAreRemovedAndTheirTargetsStay) {
   const TemporaryDirectory outside;
   outside.Write("file", "precious");
   fs::permissions(outside.path(), fs::perms::owner_read | fs::perms::owner_exec);
@@ -392,7 +392,7 @@ TEST_F(RetentionTest, LinksInsideGoAndTheirTargetsStay) {
   fs::permissions(outside.path(), fs::perms::owner_all);
 }
 
-TEST_F(RetentionTest, DirectoriesWithoutPermissionsGo) {
+TEST_F(RetentionTest, DirectoriesWithoutPermissionsAreRemoved) {
   MakeFinished(Id(1), hours(25));
   const fs::path output = root_.path() / Id(1) / "output";
   fs::create_directories(output / "none" / "none" / "none");
@@ -412,7 +412,7 @@ TEST_F(RetentionTest, DirectoriesWithoutPermissionsGo) {
   EXPECT_EQ(Names(), Strings{});
 }
 
-TEST_F(RetentionTest, DeepNestingGoes) {
+TEST_F(RetentionTest, DeepTreesAreRemoved) {
   MakeFinished(Id(1), hours(25));
   MakeNested(Id(1), 20'000);
   const RetentionResult result = EnforceAge();
@@ -421,7 +421,7 @@ TEST_F(RetentionTest, DeepNestingGoes) {
   EXPECT_EQ(Names(), Strings{});
 }
 
-TEST_F(RetentionTest, NamesThatRemovalItselfUsesAreNoObstacle) {
+TEST_F(RetentionTest, NamesThatTheRemovalItselfUsesAreRemoved) {
   fs::create_directory(root_.path() / "tree");
   for (int i = 0; i < 20; ++i) {
     const fs::path number = fs::path("tree") / std::to_string(i);
@@ -435,7 +435,7 @@ TEST_F(RetentionTest, NamesThatRemovalItselfUsesAreNoObstacle) {
   EXPECT_EQ(Names(), Strings{});
 }
 
-TEST_F(RetentionTest, LeftoversAreRemovedAtEveryCall) {
+TEST_F(RetentionTest, LeftoversAreRemovedByEveryCall) {
   MakeFinished(".removing." + Id(1), hours(1));
   MakeUnfinished(".removing." + Id(2) + ".3", hours(1));
   const RetentionResult result = Enforce({});
@@ -456,7 +456,7 @@ TEST_F(RetentionTest, RootThatCannotBeOpenedIsAnError) {
   EXPECT_EQ(result.errors, Strings{"workspace root: open: Not a directory"});
 }
 
-TEST_F(RetentionTest, RemoveTreeTakesNamesNotPaths) {
+TEST_F(RetentionTest, RemoveTreeAcceptsOnlyNames) {
   fs::create_directories(root_.path() / "a" / "b");
   for (const std::string& name : {std::string(), std::string("."), std::string(".."),
                                   std::string("a/b"), std::string("/"), std::string("a\0b", 3)}) {
@@ -504,7 +504,7 @@ class Swapper {
   std::thread thread_;
 };
 
-TEST_F(RetentionTest, Row51_NothingOutsideIsTouchedWhileEntriesAreSwapped) {
+TEST_F(RetentionTest, Row51_FilesOutsideStayWhileEntriesAreSwapped) {
   const TemporaryDirectory outside;
   fs::create_directories(outside.path() / "precious" / "nested");
   outside.Write("file", "precious");
@@ -536,7 +536,7 @@ TEST_F(RetentionTest, Row51_NothingOutsideIsTouchedWhileEntriesAreSwapped) {
   EXPECT_EQ(Names(), Strings{});
 }
 
-TEST_F(RetentionTest, MeasuringIsStoppedInTheMiddle) {
+TEST_F(RetentionTest, MeasuringCanBeInterrupted) {
   for (int i = 0; i < 50; ++i) {
     fs::create_directory(root_.path() / std::to_string(i));
     root_.Write(fs::path(std::to_string(i)) / "blob", std::string(kBlob / 16, 'x'));

@@ -90,7 +90,7 @@ int Run(const ExecutorConfig& config, const ConfigTable& table) {
   loop.OnDrain(config.common.shutdown_timeout, [&] { event_loop.Stop(); });
   LogThrottle agent_signals;
   const auto on_signal = [&](int signal, pid_t sender) {
-    if (signal == SIGCHLD) return loop.supervisor().ReapStrangers();
+    if (signal == SIGCHLD) return loop.supervisor().ReapOrphans();
     // SyscallFilter keeps agents from sending most signals, if the kernel supports it.
     if (sender > 0 && ChildAbove(sender) != 0) {
       loop.supervisor().StopSender(sender);

@@ -23,9 +23,9 @@ Duration Backoff::Next(double random01) {
   const Duration base = delay_;
   delay_ = DoubleUpTo(delay_, max_);
   if (override_) {
-    const Duration asked = *override_;
+    const Duration requested = *override_;
     override_.reset();
-    return asked;
+    return requested;
   }
   // At the maximum the jitter lies below it: clamping would give many clients the same delay.
   const Duration shortest = Scale(base, 1 - kSpread);

@@ -15,9 +15,10 @@ struct BoundedFile {
   FileIdentity identity;  // of the file that was read; the path may name another one since
 };
 
-// Reads a regular file of at most `most` bytes; follows symbolic links. Never blocks: files of
-// other kinds are not opened. On failure returns the reason as text for people, without the path
-// and the content of the file.
-std::variant<BoundedFile, std::string> ReadBoundedFile(const std::string& path, std::size_t most);
+// Reads a regular file of at max_bytes `max_bytes` bytes; follows symbolic links. Never blocks:
+// files of other kinds are not opened. On failure returns the reason as text for people, without
+// the path and the content of the file.
+std::variant<BoundedFile, std::string> ReadBoundedFile(const std::string& path,
+                                                       std::size_t max_bytes);
 
 }  // namespace runner

@@ -61,8 +61,8 @@ int ForEachEntry(int dir_fd, const std::function<bool(const char* name)>& visit)
   return error;
 }
 
-MovedAside MoveAside(int dir_fd, const std::string& name, const std::string& prefix, int most) {
-  for (int n = 1; n <= most; ++n) {
+MovedAside MoveAside(int dir_fd, const std::string& name, const std::string& prefix, int max) {
+  for (int n = 1; n <= max; ++n) {
     std::string target = prefix + std::to_string(n);
     if (::renameat2(dir_fd, name.c_str(), dir_fd, target.c_str(), RENAME_NOREPLACE) == 0) {
       return {std::move(target), 0};

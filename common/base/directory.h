@@ -27,9 +27,9 @@ struct MovedAside {
   int error = 0;
 };
 
-// Renames `name` in `dir_fd` to the first free `prefix<n>`, n from 1 to `most` (EEXIST if none is
+// Renames `name` in `dir_fd` to the first free `prefix<n>`, n from 1 to `max` (EEXIST if none is
 // free). If there is no such entry, does nothing and returns an empty new name.
-MovedAside MoveAside(int dir_fd, const std::string& name, const std::string& prefix, int most);
+MovedAside MoveAside(int dir_fd, const std::string& name, const std::string& prefix, int max);
 
 inline bool IsSameFile(const struct stat& a, const struct stat& b) {
   return a.st_dev == b.st_dev && a.st_ino == b.st_ino;

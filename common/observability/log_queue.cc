@@ -21,8 +21,8 @@ struct LogQueue::State {
     std::uint64_t lost_before = 0;  // lines dropped between the previous line and this one
   };
 
-  State(int descriptor, const Limits& most, Notice report)
-      : fd(descriptor), limits(most), notice(std::move(report)) {}
+  State(int descriptor, const Limits& bounds, Notice report)
+      : fd(descriptor), limits(bounds), notice(std::move(report)) {}
 
   const int fd;
   const Limits limits;
@@ -150,7 +150,7 @@ LogQueue::~LogQueue() {
 }
 
 void LogQueue::Flush() {
-  const auto deadline = std::chrono::steady_clock::now() + state_->limits.patience_at_exit;
+  const auto deadline = std::chrono::steady_clock::now() + state_->limits.flush_timeout;
   const MutexLock lock(state_->mutex);
   while (!state_->Idle() && !state_->given_up) {
     const auto left = deadline - std::chrono::steady_clock::now();

@@ -22,16 +22,16 @@ namespace runner {
 class LogQueue {
  public:
   struct Limits {
-    std::size_t bytes = std::size_t{4} << 20;             // of the queued lines
-    std::size_t lines = 16'384;                           // in the queue
-    Duration patience_at_exit = std::chrono::seconds(1);  // timeout of the destructor and of Flush
+    std::size_t bytes = std::size_t{4} << 20;          // of the queued lines
+    std::size_t lines = 16'384;                        // in the queue
+    Duration flush_timeout = std::chrono::seconds(1);  // timeout of the destructor and of Flush
   };
   // Returns the line that reports the number of dropped lines. Called on the thread of the queue.
   using Notice = std::function<std::string(std::uint64_t lost)>;
 
   // Throws std::system_error if the thread cannot be started.
   LogQueue(int fd, const Limits& limits, Notice notice);
-  // Returns when all lines are written, or after `patience_at_exit`. In the second case the thread
+  // Returns when all lines are written, or after `flush_timeout`. In the second case the thread
   // keeps running with its state; it ends when the reader reads, or with the process.
   ~LogQueue();
   LogQueue(const LogQueue&) = delete;
@@ -41,7 +41,7 @@ class LogQueue {
   // counted.
   void Push(std::string line);
 
-  // Returns when all lines are written, or after `patience_at_exit`. After such a timeout, Flush
+  // Returns when all lines are written, or after `flush_timeout`. After such a timeout, Flush
   // and the destructor return at once.
   void Flush();
 
@@ -55,7 +55,7 @@ class LogQueue {
   std::thread thread_;
 };
 
-// Writes a text to stderr and waits for its reader, at most `patience_at_exit` of a LogQueue for
+// Writes a text to stderr and waits for its reader, at most `flush_timeout` of a LogQueue for
 // each line. For messages before the first Logger exists and after the last one is destroyed.
 void WriteToStderr(std::string_view text) noexcept;
 

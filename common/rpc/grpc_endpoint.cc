@@ -244,10 +244,11 @@ ListenSockets Listen(const std::string& address) {
 }
 
 ConnectionTable::Limits ConnectionLimits() {
-  const std::size_t most = std::clamp<std::size_t>(DescriptorLimit() / 8, 8, kMaxConnections);
+  const std::size_t max_connections =
+      std::clamp<std::size_t>(DescriptorLimit() / 8, 8, kMaxConnections);
   // By the handshake timeout gRPC has closed the connections that did not become HTTP/2.
-  return {.connections = most,
-          .per_address = most * 3 / 4,
+  return {.connections = max_connections,
+          .per_address = max_connections * 3 / 4,
           .keep_serving = true,
           .settled_after = kHandshakeTimeout};
 }

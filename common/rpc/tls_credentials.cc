@@ -28,7 +28,7 @@ namespace tls = grpc::experimental;
 
 constexpr unsigned kRefreshSeconds = 1;
 // A certificate can expire although its file does not change.
-constexpr Duration kLookAgain = std::chrono::minutes(1);
+constexpr Duration kRecheckInterval = std::chrono::minutes(1);
 
 // Counts handshakes that fail before a certificate is checked, as with a peer that speaks plain
 // text. gRPC reports them only in its log, of which a process has one.
@@ -179,9 +179,9 @@ TlsCredentials::TlsCredentials(const Clock& clock, TlsFiles files, const Logger&
       state_(std::make_shared<State>(LoadOrThrow(files_))),
       watch_(
           clock, {files_.certificate, files_.key, files_.ca}, FileWatch::Identities(3),
-          [this] { return Look(); }, kLookAgain) {
+          [this] { return Load(); }, kRecheckInterval) {
   ForwardFailedHandshakes(logger_);
-  Look().act();
+  Load().act();
 }
 
 TlsCredentials::~TlsCredentials() { ForwardFailedHandshakes(std::nullopt); }
@@ -208,7 +208,7 @@ std::string TlsCredentials::OwnCertificateText() const { return state_->text(); 
 
 // Returns the reason if the material is not in use. If a copy cannot be made, for lack of a
 // descriptor for example, the old material stays in use and the next attempt follows in a minute.
-std::optional<std::string> TlsCredentials::TakeUp(
+std::optional<std::string> TlsCredentials::Apply(
     const std::variant<TlsMaterial, std::string>& loaded) {
   if (const auto* why = std::get_if<std::string>(&loaded)) return *why;
   try {
@@ -219,9 +219,9 @@ std::optional<std::string> TlsCredentials::TakeUp(
   }
 }
 
-FileWatch::Reading TlsCredentials::Look() {
+FileWatch::Reading TlsCredentials::Load() {
   const auto act = [this, loaded = LoadTls(files_)] {
-    const std::optional<std::string> problem = TakeUp(loaded);
+    const std::optional<std::string> problem = Apply(loaded);
     const OwnCertificate own = DescribeOwn(state_->material());
     const std::string text = own.doubt.value_or(own.subject + ", valid until " + own.not_after);
     if (problem) {

@@ -49,8 +49,8 @@ class TlsCredentials {
  private:
   class State;
 
-  std::optional<std::string> TakeUp(const std::variant<TlsMaterial, std::string>& loaded);
-  FileWatch::Reading Look();
+  std::optional<std::string> Apply(const std::variant<TlsMaterial, std::string>& loaded);
+  FileWatch::Reading Load();
 
   const TlsFiles files_;
   const Logger logger_;

@@ -30,16 +30,16 @@ TokenAuth::TokenAuth(const Clock& clock, const std::string& token_file, Logger l
 
 grpc::Status TokenAuth::Check(const grpc::ServerContextBase& context) {
   if (!required_) return grpc::Status::OK;
-  const auto wanted = Wanted();
-  if (const auto* problem = std::get_if<Problem>(&wanted)) return Refuse(context, problem->text);
+  const auto expected = Expected();
+  if (const auto* problem = std::get_if<Problem>(&expected)) return Refuse(context, problem->text);
   const auto [first, last] = context.client_metadata().equal_range(kKey);
-  for (auto shown = first; shown != last; ++shown) {
-    if (Same(std::get<std::string>(wanted), shown->second)) return grpc::Status::OK;
+  for (auto presented = first; presented != last; ++presented) {
+    if (Same(std::get<std::string>(expected), presented->second)) return grpc::Status::OK;
   }
   return Refuse(context, first == last ? "no token" : "wrong token");
 }
 
-std::variant<std::string, TokenAuth::Problem> TokenAuth::Wanted() {
+std::variant<std::string, TokenAuth::Problem> TokenAuth::Expected() {
   const MutexLock lock(mutex_);
   if (const std::string* token = token_.Get()) return Credentials(*token);
   return Problem{token_.problem()};
@@ -58,8 +58,9 @@ grpc::Status TokenAuth::Refuse(const grpc::ServerContextBase& context, const std
 
 void TokenAuth::Show(grpc::ClientContext& context) {
   if (!required_) return;
-  const auto wanted = Wanted();
-  if (const auto* shown = std::get_if<std::string>(&wanted)) context.AddMetadata(kKey, *shown);
+  const auto expected = Expected();
+  if (const auto* presented = std::get_if<std::string>(&expected))
+    context.AddMetadata(kKey, *presented);
 }
 
 }  // namespace runner

@@ -40,7 +40,7 @@ class TokenAuth {
   };
 
   // The expected token, or why it is not available.
-  std::variant<std::string, Problem> Wanted() EXCLUDES(mutex_);
+  std::variant<std::string, Problem> Expected() EXCLUDES(mutex_);
   grpc::Status Refuse(const grpc::ServerContextBase& context, const std::string& why);
 
   const Clock& clock_;

@@ -303,7 +303,7 @@ void Executor::AdvanceDrain() {
 void Executor::FinishDrain() {
   timers_.Cancel(delivery_timer_);
   if (auto done = std::exchange(drained_, nullptr)) {
-    session_.Close(time_budget::kGoodbye, std::move(done));
+    session_.Close(time_budget::kStreamClose, std::move(done));
   }
 }
 

@@ -36,7 +36,7 @@ class RunState {
   // exit. Returns true if the run is over and proven to be contained, false if it must be swept
   // until `SweepUntil`.
   bool OnShimEnded(bool clean, const std::optional<ShimRecord>& record, MonoTime now);
-  void OnSwept(std::uint32_t killed) { strays_killed_ += killed; }
+  void OnSwept(std::uint32_t killed) { orphans_killed_ += killed; }
   // The run is over, contained or not. Returns the facts for Judge.
   RunEnd OnFinished(bool contained, const Instant& now);
 
@@ -58,7 +58,7 @@ class RunState {
   StartFailure start_failure_ = StartFailure::kSpawn;
   int start_errno_ = 0;
   std::optional<MonoTime> sweep_until_;
-  std::uint32_t strays_killed_ = 0;
+  std::uint32_t orphans_killed_ = 0;
 };
 
 // For display: starting, running, stopping, finished. A sweep is shown as stopping.

@@ -21,7 +21,7 @@ inline constexpr int kKeepAlivesWithinLease = 3;
 // From Hello to Welcome.
 inline constexpr Duration kWelcome = std::chrono::seconds(10);
 // For the last messages to ingest; everything that matters was acknowledged before.
-inline constexpr Duration kGoodbye = std::chrono::milliseconds(50);
+inline constexpr Duration kStreamClose = std::chrono::milliseconds(50);
 
 // From Cancel to the delivered result: the stop_budget that an executor reports in Hello and that
 // ingest waits for.
@@ -35,7 +35,7 @@ constexpr Duration LeaseDeadline(Duration lease_ttl, Duration kill_grace) {
 }
 
 static_assert(RunState::kSweepLimit <= kContainment);
-static_assert(kGoodbye < kDelivery);
+static_assert(kStreamClose < kDelivery);
 static_assert(LeaseDeadline(std::chrono::seconds(60), std::chrono::seconds(5)) >=
                   kKeepAlivesWithinLease * std::chrono::seconds(5),
               "the defaults of --lease-ttl and --agent-kill-grace go together");

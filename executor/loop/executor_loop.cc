@@ -75,10 +75,10 @@ void ExecutorLoop::TakeOver() {
   }
   executor_.Start(std::move(recovered));
   EnforceRetentionIn(Duration::zero());
-  start_timer_ = event_loop_.After(kLastSweepAfter, [this] { SweepOnceMore(); });
+  start_timer_ = event_loop_.After(kLastSweepAfter, [this] { SweepAgain(); });
 }
 
-void ExecutorLoop::SweepOnceMore() {
+void ExecutorLoop::SweepAgain() {
   start_timer_ = EventLoop::kNoTimer;
   const std::size_t killed = supervisor_.leftover_runs().KillOrphans();
   if (killed != 0) logger_.Warn("Orphans of an earlier executor killed", {{"processes", killed}});

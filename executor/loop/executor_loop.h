@@ -49,7 +49,7 @@ class ExecutorLoop final : private RunListener {
 
   void AwaitLeftoverRuns();
   void TakeOver();
-  void SweepOnceMore();
+  void SweepAgain();
   void EnforceRetention();
   void EnforceRetentionIn(Duration delay);
 

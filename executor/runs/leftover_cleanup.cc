@@ -18,8 +18,8 @@ constexpr int kCleanLooks = 3;
 }  // namespace
 
 LeftoverCleanup::LeftoverCleanup(LeftoverRuns& earlier, Logger logger, bool alone, MonoTime now,
-                                 Duration patience)
-    : earlier_(earlier), logger_(std::move(logger)), alone_(alone), next_(now + patience) {
+                                 Duration shim_timeout)
+    : earlier_(earlier), logger_(std::move(logger)), alone_(alone), next_(now + shim_timeout) {
   const std::size_t running = earlier_.StillRunning().size();
   if (running == 0) return;
   logger_.Info("Waiting for runs of an earlier executor", {{"runs", running}});

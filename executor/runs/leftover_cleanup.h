@@ -18,11 +18,11 @@ class LeftoverCleanup {
     kStuck,  // some process cannot be ended
   };
 
-  // `patience`: the time that a shim gets to end by itself. `alone`: no other executor uses the
+  // `shim_timeout`: how long a shim gets to end by itself. `alone`: no other executor uses the
   // workspace root, so a locked workspace belongs to an earlier run. Otherwise locked workspaces
-  // are left alone, and the cleanup ends after the patience. `earlier` must outlive this.
+  // are left alone, and the cleanup ends after that time. `earlier` must outlive this.
   LeftoverCleanup(LeftoverRuns& earlier, Logger logger, bool alone, MonoTime now,
-                  Duration patience);
+                  Duration shim_timeout);
 
   // Interval of the polls; any result but kWaiting is final.
   static constexpr Duration kInterval = std::chrono::milliseconds(20);

@@ -163,7 +163,7 @@ std::string Spool::RepairSpool(int root) {
 
 Spool::Stock Spool::Records() {
   Stock stock;
-  std::vector<std::string> strangers;
+  std::vector<std::string> unusable;
   stock.list_errno = ForEachEntry(claim_.Get(), [&](const char* entry) {
     const std::string name = entry;
     const std::optional<Lease> lease = LeaseOf(name);
@@ -180,17 +180,17 @@ Spool::Stock Spool::Records() {
     } else if (loaded.error != 0) {
       ++stock.unreadable;
     } else if (!IsBeingWritten(claim_.Get(), name)) {
-      strangers.push_back(name);
+      unusable.push_back(name);
     }
     return stock.records.size() < kMaxListed && stock.unreadable < kMaxMoved &&
-           strangers.size() < kMaxMoved;
+           unusable.size() < kMaxMoved;
   });
-  if (!strangers.empty()) stock.strangers = MoveStrangers(strangers);
+  if (!unusable.empty()) stock.unusable = MoveUnusable(unusable);
   return stock;
 }
 
-Spool::Strangers Spool::MoveStrangers(const std::vector<std::string>& names) const {
-  Strangers result;
+Spool::UnusableEntries Spool::MoveUnusable(const std::vector<std::string>& names) const {
+  UnusableEntries result;
   const UniqueFd root(::open(root_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   // A new directory each time; at the bound, the last one takes all further entries.
   for (int n = 1; n <= kMaxSpoolsAside; ++n) {
@@ -199,7 +199,7 @@ Spool::Strangers Spool::MoveStrangers(const std::vector<std::string>& names) con
   }
   const OpenResult aside = OpenDirectory(root.Get(), result.directory.c_str(), S_IRWXU);
   for (const std::string& name : names) {
-    if (result.names.size() < Strangers::kMaxNamed) result.names.push_back(name);
+    if (result.names.size() < UnusableEntries::kMaxNamed) result.names.push_back(name);
     const bool moved =
         aside.fd && ::renameat(claim_.Get(), name.c_str(), aside.fd.Get(), name.c_str()) == 0;
     ++(moved ? result.moved : result.failed);

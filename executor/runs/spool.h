@@ -40,7 +40,7 @@ class Spool {
   std::filesystem::path FileOf(const Lease& lease) const;
 
   // Entries that Records could not use.
-  struct Strangers {
+  struct UnusableEntries {
     std::size_t moved = 0;
     std::size_t failed = 0;          // could not be moved aside
     std::string directory;           // where they were moved, a name in the root
@@ -51,7 +51,7 @@ class Spool {
     std::vector<std::pair<Lease, ShimRecord>> records;  // the first kMaxListed
     std::size_t unreadable = 0;  // unreadable files, which may be records and stay
     int list_errno = 0;          // not 0: listing the spool failed before its end
-    Strangers strangers;
+    UnusableEntries unusable;
   };
   // Returns all records; requires Claim. Moves aside every other entry, except temporary files that
   // are younger than a minute, which a shim may be writing, and files that cannot be read now (for
@@ -73,7 +73,7 @@ class Spool {
     int error = 0;
   };
   Loaded TryLoad(const Lease& lease) const;
-  Strangers MoveStrangers(const std::vector<std::string>& names) const;
+  UnusableEntries MoveUnusable(const std::vector<std::string>& names) const;
 
   std::filesystem::path root_;       // absolute
   std::filesystem::path directory_;  // absolute

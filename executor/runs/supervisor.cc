@@ -107,13 +107,13 @@ std::vector<std::pair<Lease, Outcome>> Supervisor::Recover() {
   if (stock.list_errno != 0) {
     logger_.Error("Spool could not be read", {{"error", ErrorText(stock.list_errno)}});
   }
-  const Spool::Strangers& strangers = stock.strangers;
-  if (!strangers.names.empty() || stock.unreadable != 0) {
-    logger_.Warn("Unusable spool entries moved aside", {{"entries", strangers.moved},
-                                                        {"failed", strangers.failed},
+  const Spool::UnusableEntries& unusable = stock.unusable;
+  if (!unusable.names.empty() || stock.unreadable != 0) {
+    logger_.Warn("Unusable spool entries moved aside", {{"entries", unusable.moved},
+                                                        {"failed", unusable.failed},
                                                         {"unreadable", stock.unreadable},
-                                                        {"directory", strangers.directory},
-                                                        {"names", strangers.names}});
+                                                        {"directory", unusable.directory},
+                                                        {"names", unusable.names}});
   }
   for (const auto& [lease, record] : stock.records) {
     Lease& last = latest[lease.incident_id];
@@ -367,13 +367,13 @@ std::set<pid_t> Supervisor::Shims() const {
 
 // Delayed, so that several deaths take one sweep: a process that sends SIGCHLD must not keep the
 // loop busy.
-void Supervisor::ReapStrangers() {
+void Supervisor::ReapOrphans() {
   if (reap_timer_ != EventLoop::kNoTimer) return;
   reap_timer_ = event_loop_.After(kReapDelay, [this] {
     reap_timer_ = EventLoop::kNoTimer;
     // During a sweep of orphans the sweep reaps them, since it counts those that it had to kill.
     const bool swept = sweep_timer_ != EventLoop::kNoTimer;
-    if (swept || !strays_.Reap(Shims())) ReapStrangers();
+    if (swept || !orphan_reaper_.Reap(Shims())) ReapOrphans();
   });
 }
 
@@ -383,7 +383,7 @@ void Supervisor::SweepOnce() {
   for (const auto& [lease, run] : runs_) {
     if (run->state.SweepUntil()) waiting = run.get();
   }
-  const OrphanReaper::Sweep sweep = strays_.Once(Shims());
+  const OrphanReaper::Sweep sweep = orphan_reaper_.Once(Shims());
   clean_sweeps_ = sweep.complete && sweep.found == 0 ? clean_sweeps_ + 1 : 0;
   if (waiting != nullptr) waiting->state.OnSwept(sweep.killed);
   FinishSwept(clean_sweeps_ >= kCleanSweepsNeeded);

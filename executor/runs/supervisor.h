@@ -64,7 +64,7 @@ class Supervisor final : public RunSupervisor {
   // and fails as signalled_executor. Returns false if it belongs to none.
   bool StopSender(pid_t sender);
   // Call after SIGCHLD: reaps children that are not shims, as process 1 of a container must.
-  void ReapStrangers();
+  void ReapOrphans();
   void StopAll(StopReason reason);
   void KillAll() override;
   void ExtendLeases(MonoTime deadline) override;
@@ -119,7 +119,7 @@ class Supervisor final : public RunSupervisor {
   const std::vector<std::string> own_environment_;
   Spool spool_;  // first: its constructor makes the root accessible
   LeftoverRuns leftover_runs_;
-  const OrphanReaper strays_;
+  const OrphanReaper orphan_reaper_;
   std::map<Lease, std::unique_ptr<Run>> runs_;
   std::deque<RunInfo> finished_;  // newest first
   RunCounters counters_;

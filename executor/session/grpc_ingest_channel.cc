@@ -198,19 +198,19 @@ void GrpcIngestChannel::OnResponse(const v1::IngestMessage& message) {
 // reason.
 std::string GrpcIngestChannel::Explain(const grpc::Status& status) const {
   std::string message = "--ingest-address " + address_ + ": " + status.error_message();
-  const auto says = [&](const char* part) { return message.find(part) != std::string::npos; };
-  if (status.error_code() == grpc::StatusCode::UNIMPLEMENTED || says("http1.x") ||
-      says("Failed parsing HTTP/2")) {
+  const auto contains = [&](const char* part) { return message.find(part) != std::string::npos; };
+  if (status.error_code() == grpc::StatusCode::UNIMPLEMENTED || contains("http1.x") ||
+      contains("Failed parsing HTTP/2")) {
     return message + "; expected the gRPC address of runner-ingest (its --grpc-listen)";
   }
-  if (says("DNS resolution failed")) return message + "; check the host name";
-  if (says("Connection refused") || says("No such file")) {
+  if (contains("DNS resolution failed")) return message + "; check the host name";
+  if (contains("Connection refused") || contains("No such file")) {
     return message + "; check that runner-ingest runs and listens there (its --grpc-listen)";
   }
-  if (!says("failed to connect")) return message;
-  if (tls_ && says("wrong version number"))
+  if (!contains("failed to connect")) return message;
+  if (tls_ && contains("wrong version number"))
     return message + "; check whether ingest uses TLS (--grpc-tls-cert)";
-  if (!says("Socket closed")) return message;
+  if (!contains("Socket closed")) return message;
   if (!tls_) return message + "; check whether ingest requires TLS (--grpc-tls-cert)";
   return message + "; check whether ingest rejects the own certificate, " +
          tls_->OwnCertificateText();

@@ -23,7 +23,7 @@ namespace runner::executor {
 namespace {
 
 constexpr std::uint64_t kMaxEntries = 1'000'000;
-constexpr int kEntriesPerLook = 32;  // between two reads of the clock
+constexpr int kEntriesPerClockRead = 32;  // between two reads of the clock
 constexpr std::size_t kMaxMapped = 100'000;
 constexpr std::uint64_t kUnmeasurable = UINT64_MAX;
 constexpr mode_t kReadable = S_IRUSR | S_IXUSR;
@@ -125,7 +125,7 @@ DiskWalk::~DiskWalk() {
 
 bool DiskWalk::Continue(std::int64_t deadline) {
   for (int i = 1; Step(); ++i) {
-    if (i % kEntriesPerLook == 0 && MonotonicNs() >= deadline) return false;
+    if (i % kEntriesPerClockRead == 0 && MonotonicNs() >= deadline) return false;
   }
   return true;
 }

@@ -84,7 +84,7 @@ class Retention {
       if (name.starts_with(kRemoving) && IsWorkspaceName(name.substr(kRemoving.size()))) {
         leftovers.emplace_back(name);
       } else if (!keep.contains(std::string(name.substr(0, kUuidSize))) &&
-                 (IsWorkspaceName(name) || IsStranger(name))) {
+                 (IsWorkspaceName(name) || IsForeign(name))) {
         names.emplace_back(name);
       }
       return names.size() < kMaxEntries;
@@ -145,7 +145,7 @@ class Retention {
 
   // True for an entry that belongs neither to a workspace nor to the executor, and whose name an
   // agent chose or that was created after the executor started here.
-  bool IsStranger(std::string_view name) const {
+  bool IsForeign(std::string_view name) const {
     if (name == kSpoolName || name == "lost+found") return false;
     if (BeginsWithUuid(name) || IsSpoolAside(name)) return true;
     const auto born = BornAt(root_, std::string(name).c_str());

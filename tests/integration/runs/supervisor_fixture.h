@@ -101,12 +101,12 @@ class SupervisorFixture : public ::testing::Test, public RunListener {
     EXPECT_EQ(errno, ECHILD);
   }
 
-  void OnRunStarted(const StartedRun& run) override { ++told_started_[run.lease]; }
+  void OnRunStarted(const StartedRun& run) override { ++started_[run.lease]; }
 
   void OnRunFinished(const Lease& lease, const Outcome& outcome) override {
     // Told of its start once, and of its end no second time.
-    EXPECT_EQ(told_started_[lease], 1) << lease.attempt;
-    told_started_.erase(lease);
+    EXPECT_EQ(started_[lease], 1) << lease.attempt;
+    started_.erase(lease);
     ++finished_runs_;
     if (check_) check_(lease, outcome);
     supervisor_->ForgetResult(lease);
@@ -171,7 +171,7 @@ class SupervisorFixture : public ::testing::Test, public RunListener {
   std::size_t descriptors_before_ = 0;
   std::uint32_t last_run_ = 0;
   Check check_;
-  std::map<Lease, int> told_started_;  // of the runs that are active
+  std::map<Lease, int> started_;  // of the runs that are active
 };
 
 }  // namespace runner::executor

@@ -45,10 +45,10 @@ class Earlier : public RunFixture {
   }
   // What becomes of the runs of an executor that has just died; `meanwhile` happens all the time.
   LeftoverCleanup::State TakeOver(
-      bool alone, Duration patience, const std::function<void()>& meanwhile = [] {}) {
+      bool alone, Duration shim_timeout, const std::function<void()>& meanwhile = [] {}) {
     LeftoverCleanup takeover(supervisor_->leftover_runs(),
                              Logger(LogLevel::kError, LogFormat::kJson), alone,
-                             event_loop_->Now().mono, patience);
+                             event_loop_->Now().mono, shim_timeout);
     auto state = LeftoverCleanup::State::kWaiting;
     RunUntil([&] {
       while (::waitpid(-1, nullptr, WNOHANG) > 0) {

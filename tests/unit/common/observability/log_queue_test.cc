@@ -34,7 +34,7 @@ LogQueue::Limits Small(std::size_t bytes, std::size_t lines = 1000) {
   LogQueue::Limits limits;
   limits.bytes = bytes;
   limits.lines = lines;
-  limits.patience_at_exit = 10ms;
+  limits.flush_timeout = 10ms;
   return limits;
 }
 

@@ -171,7 +171,7 @@ TEST_F(SpoolRepair, ARootMayBeALink) {
   Spool spool(link);
   ASSERT_TRUE(spool.Claim());
   root_.Write(".spool/stranger", "x");
-  EXPECT_EQ(spool.Records().strangers.moved, 1u);
+  EXPECT_EQ(spool.Records().unusable.moved, 1u);
   fs::remove(link);
 }
 
@@ -220,12 +220,12 @@ TEST_F(SpoolRepair, Row70_OtherEntriesAreMovedAsideAndRecordsStay) {
   const Spool::Stock stock = spool.Records();
   EXPECT_EQ(stock.records.size(), 2u);
   EXPECT_EQ(stock.unreadable, 0u);
-  EXPECT_EQ(stock.strangers.moved, 13u);
-  EXPECT_EQ(stock.strangers.failed, 0u);
-  EXPECT_EQ(stock.strangers.directory, ".spool.bad-1");
-  EXPECT_EQ(stock.strangers.names.size(), 5u);
+  EXPECT_EQ(stock.unusable.moved, 13u);
+  EXPECT_EQ(stock.unusable.failed, 0u);
+  EXPECT_EQ(stock.unusable.directory, ".spool.bad-1");
+  EXPECT_EQ(stock.unusable.names.size(), 5u);
   EXPECT_EQ(std::distance(fs::directory_iterator(spool_), fs::directory_iterator()), 3);
-  EXPECT_EQ(spool.Records().strangers.moved, 0u);
+  EXPECT_EQ(spool.Records().unusable.moved, 0u);
 }
 
 TEST_F(SpoolRepair, Row70_AnUnreadableRecordIsMadeReadable) {
@@ -273,7 +273,7 @@ TEST_F(SpoolRepair, Row70_RecordsStayIfDescriptorsAreShort) {
     const FewDescriptors few(1);  // for the list of the spool
     const Spool::Stock stock = spool.Records();
     EXPECT_THAT(stock.records, IsEmpty());
-    EXPECT_THAT(stock.strangers.names, IsEmpty());
+    EXPECT_THAT(stock.unusable.names, IsEmpty());
     EXPECT_EQ(stock.unreadable, 2u);
     EXPECT_EQ(stock.list_errno, 0);
   }

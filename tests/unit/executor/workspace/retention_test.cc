@@ -265,18 +265,18 @@ TEST_F(RetentionTest, EntriesOlderThanTheSpoolStay) {
 TEST_F(RetentionTest, Row71_EntriesOfAgentsAreRemovedByAge) {
   fs::create_directory(root_.path() / ".spool");
   if (!KnowsBirth(root_.path() / ".spool")) GTEST_SKIP() << "no time of birth here";
-  const Strings strangers = {Id(1) + ".moved", Id(1) + ".", Id(1) + ".1x",
-                             Id(1) + "0",      "copy",      ".hidden",
-                             ".removing.x",    "a b",       std::string(255, 'n')};
-  for (const std::string& name : strangers) MakeFinished(name, hours(23));
+  const Strings foreign = {Id(1) + ".moved", Id(1) + ".", Id(1) + ".1x",
+                           Id(1) + "0",      "copy",      ".hidden",
+                           ".removing.x",    "a b",       std::string(255, 'n')};
+  for (const std::string& name : foreign) MakeFinished(name, hours(23));
   MakeFinished("lost+found", hours(25));
   EXPECT_EQ(EnforceAge().removed, 0U);
-  for (const std::string& name : strangers) {
+  for (const std::string& name : foreign) {
     SetAge(root_.path() / name / "result.json", hours(25));
   }
   const RetentionResult result = EnforceAge();
-  EXPECT_EQ(result.removed, strangers.size());
-  EXPECT_GE(result.bytes_removed, strangers.size() * kBlob);
+  EXPECT_EQ(result.removed, foreign.size());
+  EXPECT_GE(result.bytes_removed, foreign.size() * kBlob);
   EXPECT_EQ(result.errors, Strings{});
   EXPECT_EQ(Names(), (Strings{".spool", "lost+found"}));
 }

@@ -20,7 +20,7 @@ namespace runner {
 // the loop's own thread.
 //
 //   const std::optional<Snapshot> now = CallOnLoop<Snapshot>(
-//       event_loop, [&] { return book.Read(); }, 1s);
+//       event_loop, [&] { return state.Read(); }, 1s);
 template <typename T>
 std::optional<T> CallOnLoop(EventLoop& event_loop,
                             std::type_identity_t<std::function<T()>> question, Duration timeout) {

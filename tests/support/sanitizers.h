@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-// UndefinedBehaviorSanitizer takes an object for invalid when it has no descriptor for its pipe.
+// UndefinedBehaviorSanitizer reports an object as invalid if no descriptor is free for its pipe.
 #if defined(__has_feature)
 #if __has_feature(undefined_behavior_sanitizer)
 #define RUNNER_SKIP_IF_CHECKS_NEED_DESCRIPTORS() \

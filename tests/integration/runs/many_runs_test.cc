@@ -47,7 +47,7 @@ std::int64_t ResidentBytes() {
   return resident * ::sysconf(_SC_PAGESIZE);
 }
 
-// Counts the runs that did not end as they had to, and keeps what is to be said of the first.
+// Counts the runs with a wrong outcome, and keeps a description of the first.
 class Judgement {
  public:
   void operator()(const Lease& lease, const Outcome& outcome) {
@@ -72,7 +72,7 @@ class Judgement {
 
 class ManyRunsTest : public SupervisorFixture {};
 
-// The agent exits with the number of its run; RUNNER_TEST_RUNS says how many runs there are.
+// The agent exits with the number of its run; RUNNER_TEST_RUNS sets the number of runs.
 TEST_F(ManyRunsTest, Row46_ThousandsOfRunsThatExitAtOnceSucceed) {
   const std::uint32_t runs = Runs();
   const std::uint32_t first = runs / 10;

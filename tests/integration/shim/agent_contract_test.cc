@@ -245,7 +245,7 @@ TEST_F(AgentContract, Row49_ProgramThatCannotBeExecutedIsASpawnError) {
     const char* error;
   } cases[] = {{plain, 126, "EACCES: Permission denied"},
                {broken, 126, "ENOEXEC: Exec format error"},
-               // A missing interpreter is told by execve(2) as a missing file.
+               // execve(2) reports a missing interpreter as a missing file.
                {strange, 127, "ENOENT: No such file or directory"},
                {root_, 126, "EACCES: Permission denied"}};
   for (const auto& [program, exit_code, error] : cases) {

@@ -1,4 +1,4 @@
-// What one executor leaves, the next one finds.
+// An executor finds the runs that an earlier one left.
 
 #include <algorithm>
 #include <filesystem>
@@ -25,7 +25,7 @@ class Earlier : public RunFixture {
   void AwaitLeftoverRuns() {
     RunUntil([&] { return supervisor_->leftover_runs().StillRunning().empty(); });
   }
-  // A process of a run whose shim and executor were killed together.
+  // Starts a process of a run whose shim and executor were killed together.
   pid_t StartOrphan(const std::string& mode) const {
     int executed[2];
     if (::pipe2(executed, O_CLOEXEC) != 0) return -1;
@@ -43,7 +43,7 @@ class Earlier : public RunFixture {
     ::execve(RUNNER_TEST_AGENT, const_cast<char**>(argv), const_cast<char**>(envp));
     ::_exit(127);
   }
-  // What becomes of the runs of an executor that has just died; `meanwhile` happens all the time.
+  // Cleans up the runs of a dead executor; calls `meanwhile` between the steps.
   LeftoverCleanup::State TakeOver(
       bool alone, Duration shim_timeout, const std::function<void()>& meanwhile = [] {}) {
     LeftoverCleanup takeover(supervisor_->leftover_runs(),
@@ -59,7 +59,7 @@ class Earlier : public RunFixture {
     });
     return state;
   }
-  // Starts an agent that is deaf to SIGTERM and lets its executor die. Its shim.
+  // Starts an agent that ignores SIGTERM and destroys its executor. Returns the shim.
   pid_t AbandonStubbornAgent() {
     options_.kill_grace = 100ms;
     StartAgent({"ignore-term"});
@@ -72,7 +72,7 @@ class Earlier : public RunFixture {
     Restart();
     return shim;
   }
-  // Reaps what came to this process, as init would.
+  // Reaps the processes that were re-parented to this one, as init would.
   void ReapAll() {
     RunUntil([&] {
       while (::waitpid(-1, nullptr, WNOHANG) > 0) {
@@ -163,7 +163,7 @@ TEST_F(Earlier, RunThatMayBelongToALiveExecutorIsLeftAlone) {
   ReapAll();
 }
 
-// Something holds the lock that is neither a shim nor has its environment.
+// The lock is held by a process that is no shim and has not its environment.
 TEST_F(Earlier, LockWithoutAKnownHolderIsReported) {
   RunAgent({"exit", "0"});
   Restart();

@@ -1,4 +1,4 @@
-// An agent that takes more than there is, or more than it may have.
+// Agents that exceed their limits, or the resources of the machine.
 
 #include <cerrno>
 #include <cstring>
@@ -41,7 +41,7 @@ TEST_F(Limits, Row50_MemoryOfTheWholeTreeCounts) {
 TEST_F(Limits, Row50_AgentBelowItsLimitsIsLeftAlone) {
   options_.memory_limit = 1 << 30;
   options_.workspace_limit = 1 << 30;
-  options_.timeout = 2500ms;  // more than two looks
+  options_.timeout = 2500ms;  // longer than two samples
   EXPECT_EQ(RunAgent({"memory", "16"}).status, RunStatus::kTimeout);
 }
 
@@ -53,7 +53,7 @@ TEST_F(Limits, Row50_AgentOverItsWorkspaceLimitIsStopped) {
   EXPECT_TRUE(outcome.contained);
 }
 
-// Agents that hide 16 MiB from a limit of 8 MiB.
+// Agents that hide 16 MiB of disk space from a limit of 8 MiB.
 class HiddenFiles : public Limits, public testing::WithParamInterface<const char*> {};
 
 TEST_P(HiddenFiles, Row71_FilesWithoutANameCountForTheWorkspaceLimit) {
@@ -63,7 +63,7 @@ TEST_P(HiddenFiles, Row71_FilesWithoutANameCountForTheWorkspaceLimit) {
   Restart();
   supervisor_->Start(LeaseOf(), SomeIncident());
   EXPECT_EQ(AwaitOutcome().reason, "workspace_limit");
-  for (const char* hidden : {"", "output/d"}) {  // else only root can clean up
+  for (const char* hidden : {"", "output/d"}) {  // otherwise only root could clean up
     std::error_code ignored;
     std::filesystem::permissions(Workspace() / hidden, std::filesystem::perms::owner_all, ignored);
   }
@@ -82,7 +82,7 @@ INSTANTIATE_TEST_SUITE_P(
 
 TEST_F(Limits, Row71_LinksAndHolesCountByBlocksOnce) {
   options_.workspace_limit = 8 << 20;
-  options_.timeout = 2500ms;  // more than two looks
+  options_.timeout = 2500ms;  // longer than two samples
   options_.command = {"/bin/sh", "-c",
                       "head -c 4194304 /dev/zero >output/f && for i in 1 2 3 4 5 6 7 8; do "
                       "ln output/f output/l$i; done; truncate -s 10G output/hole\nexec sleep 20"};
@@ -106,7 +106,7 @@ TEST_F(Limits, Row65_LackOfProcessesIsAShortageAndTheExecutorContinues) {
   StartAgent({"exhaust-processes", "1000"});
   AwaitOutput("out of processes");
   Lease other{"018f2d3c-7a10-7c4e-9b1e-aaaaaaaaaaaa", 1};
-  // Either the shim cannot be started, or it cannot start the agent.
+  // Either the shim cannot be started, or the shim cannot start the agent.
   if (supervisor_->Start(other, SomeIncident())) {
     const Outcome refused = AwaitOutcome(other);
     EXPECT_EQ(refused.status, RunStatus::kInterrupted);
@@ -184,8 +184,7 @@ TEST_F(FullDisk, Row52_FullDiskTruncatesTheLogAndNotTheRun) {
   EXPECT_LT(Stdout().size(), 5u << 20);
 }
 
-// With one descriptor more each time, until all of a start succeeds: each step meets the limit
-// once.
+// With one more descriptor each time until the start succeeds: each step reaches the limit once.
 TEST_F(Limits, Row65_DescriptorsShortAtAnyStepOfTheStartAreAShortage) {
   RUNNER_SKIP_IF_CHECKS_NEED_DESCRIPTORS();
   rlimit before{};
@@ -225,7 +224,7 @@ TEST_F(FullDisk, Row65_RunThatCannotStartIsAShortage) {
   EXPECT_FALSE(supervisor_->Start(LeaseOf(), SomeIncident()));
   EXPECT_EQ(supervisor_->active(), 0u);
   EXPECT_FALSE(std::filesystem::exists(Workspace()));
-  fill.close();  // else it keeps its blocks
+  fill.close();  // otherwise the file keeps its blocks
   std::filesystem::remove(root_ / "fill");
   finished_.clear();
   EXPECT_EQ(RunAgent({"exit", "0"}).status, RunStatus::kSuccess);

@@ -27,7 +27,7 @@ TEST_F(Output, Row45_FirstAndLastPartOfAFloodAreKept) {
   EXPECT_EQ(supervisor_->counters().clusters().at("prod").output_dropped_bytes, dropped);
 }
 
-// The most memory that the shim of the run under way has had, in KiB; the agent is its child.
+// The peak memory of the shim of the active run, in KiB; the agent is its child.
 std::size_t PeakOfShim(pid_t agent) {
   const auto field = [](pid_t pid, const std::string& name) {
     std::ifstream file("/proc/" + std::to_string(pid) + "/status");

@@ -1,4 +1,4 @@
-// A shim without a supervisor: what it does with what it is told, and by itself.
+// A shim without a supervisor: how it reacts to requests, and what it does without any.
 
 #include <cerrno>
 #include <thread>
@@ -36,7 +36,7 @@ class ShimAlone : public RunFixture {
     auto started = ShimProcess::Start(argv, {"RUNNER_WORKSPACE=" + Workspace().string()});
     return std::get<ShimProcess>(std::move(started));
   }
-  // How the run ended; nothing when it has not within the limit. The shim is gone then.
+  // How the run ended; nothing if it has not ended within the limit. The shim has then exited.
   static std::optional<ShimRecord> AwaitRecord(const ShimProcess& shim, Duration limit = 10s) {
     const auto deadline = std::chrono::steady_clock::now() + limit;
     std::optional<ShimRecord> record;

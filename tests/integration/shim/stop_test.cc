@@ -37,7 +37,7 @@ TEST_F(Stopping, Row41_AgentThatIgnoresSigtermIsKilledAfterTheGrace) {
   EXPECT_EQ(outcome.status, RunStatus::kTimeout);
   EXPECT_EQ(outcome.signal, SIGKILL);
   EXPECT_GE(outcome.duration, 800ms);
-  // 100 ms after the grace when it has a processor; a busy machine or a sanitizer gets a second.
+  // Normally 100 ms after the grace; the bound allows for a busy machine or a sanitizer.
   EXPECT_LT(outcome.duration, 1800ms);
   EXPECT_TRUE(outcome.contained);
 }

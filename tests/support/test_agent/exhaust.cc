@@ -31,7 +31,7 @@ int TouchMemory(std::size_t mebibytes) {
   SleepOut();
 }
 
-// Stays when all is written; ends with the errno when the disk is full before.
+// Sleeps when all is written; exits with the errno if the disk is full before.
 int FillWorkspace(std::size_t bytes) {
   const int fd = ::open("output/fill", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
   if (fd < 0) return 1;
@@ -46,7 +46,7 @@ int FillWorkspace(std::size_t bytes) {
   SleepOut();
 }
 
-// Leaves no descriptor of the file.
+// Leaves no open descriptor of the file.
 int MapRemoved(std::size_t mebibytes) {
   const std::size_t size = mebibytes << 20;
   const int fd = ::open("output/mapped", O_RDWR | O_CREAT | O_CLOEXEC, 0600);

@@ -1,6 +1,6 @@
-// runner-test-agent MODE [ARGUMENT...]: an agent that does one thing, most of them wrong. What it
-// has to say goes to stdout. Every process of it ends by itself after a while, so that a test that
-// fails to kill it does not leave it for ever.
+// runner-test-agent MODE [ARGUMENT...]: an agent that does one thing, usually a wrong one. It
+// reports on stdout. All of its processes end by themselves after a while, so that a failed test
+// leaves none for long.
 
 #include <cstdio>
 #include <cstdlib>
@@ -17,7 +17,7 @@
 namespace runner::test_agent {
 namespace {
 
-// Longer than a lifetime: a flood of gigabytes takes a while.
+// Longer than the lifetime: a flood of gigabytes takes a while.
 constexpr unsigned kWatchdogSeconds = 300;
 
 struct Mode {

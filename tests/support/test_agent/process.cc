@@ -20,7 +20,8 @@ void Say(const std::string& text) {
   }
 }
 
-// Runs `child` in a new process and returns when it has said that it is ready by closing the pipe.
+// Runs `child` in a new process; returns when that has reported that it is ready by closing the
+// pipe.
 void ForkAndAwait(const std::function<void()>& child, bool keep_stdio) {
   int ready[2];
   if (::pipe2(ready, O_CLOEXEC) != 0) ::_exit(98);

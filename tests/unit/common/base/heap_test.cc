@@ -22,7 +22,7 @@ std::vector<std::vector<char>> Allocate() {
   return std::vector<std::vector<char>>(500, std::vector<char>(100'000));
 }
 
-// Each in a thread, and so in an arena, as HTTP servers have.
+// Each block in a thread, and therefore in an arena, as in HTTP servers.
 TEST(Heap, FreedMemoryOfAThreadIsReturnedToTheKernel) {
   if (support::kSanitized) GTEST_SKIP() << "a sanitizer keeps what was freed";
   ReturnFreedMemory();

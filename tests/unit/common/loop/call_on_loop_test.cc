@@ -11,7 +11,7 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-// A loop that runs on a thread of its own until the end of the test.
+// A loop that runs on its own thread until the end of the test.
 class CallOnLoopTest : public testing::Test {
  protected:
   ~CallOnLoopTest() override {
@@ -57,8 +57,8 @@ TEST(CallOnIdleLoopTest, ReturnsAtOnceIfTheQuestionIsDestroyedUnrun) {
   std::thread asker([&target = *event_loop] {
     EXPECT_EQ(CallOnLoop<int>(target, [] { return 1; }, std::chrono::hours(1)), std::nullopt);
   });
-  while (!event_loop->Full()) std::this_thread::yield();  // until the question is in
-  event_loop->Post([] {});  // waits for the lock: the asker's Post is over
+  while (!event_loop->Full()) std::this_thread::yield();  // until the question is posted
+  event_loop->Post([] {});  // waits for the lock: the Post of the caller has returned
   event_loop.reset();
   asker.join();
 }

@@ -53,7 +53,7 @@ class FileWatchTest : public ::testing::Test {
     const std::lock_guard lock(mutex_);
     return texts_;
   }
-  // What was read, once it is this much.
+  // Waits until this many readings were made, and returns them.
   std::vector<std::string> Await(std::size_t count) {
     const auto limit = std::chrono::steady_clock::now() + 20s;
     while (Seen().size() < count && std::chrono::steady_clock::now() < limit) {
@@ -85,8 +85,7 @@ TEST_F(FileWatchTest, AnEditInPlaceAndARenameOverItAreRead) {
   EXPECT_EQ(Await(2), (Texts{"two, in place", "three"}));
 }
 
-// file -> ..data/file, ..data -> a directory: the link is swapped by a rename, as the kubelet does
-// it.
+// file -> ..data/file, ..data -> a directory: a rename swaps the link, as the kubelet does.
 TEST_F(FileWatchTest, ASwapOfALinkInThePathIsRead) {
   for (const char* version : {"..1", "..2"}) {
     fs::create_directory(directory_ / version);
@@ -106,7 +105,7 @@ TEST_F(FileWatchTest, AnUnchangedFileIsReadOnlyOnRequest) {
   Watch();
   watch_->ReadNow();
   EXPECT_EQ(Await(1), (Texts{"one"}));
-  Write(file_, "two");  // seen at the second look from now at the earliest
+  Write(file_, "two");  // used at the second poll from now at the earliest
   EXPECT_EQ(Await(2), (Texts{"one", "two"})) << "nothing in between";
 }
 

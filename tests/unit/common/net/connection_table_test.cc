@@ -60,7 +60,7 @@ TEST_F(ConnectionTableTest, TheOldestSilentConnectionMakesRoom) {
   EXPECT_THAT(Excess(), Optional(silent));
 }
 
-// What a client has sent may still be on its way: the flood that comes after it is older by then.
+// The bytes of a client may still be in transit when the flood behind them is older.
 TEST_F(ConnectionTableTest, Row64_AYoungSilentConnectionIsNotCutBeforeAnOlderOne) {
   const auto flood = Add("a", 1'000);
   Add("b", 1'000);

@@ -26,7 +26,7 @@ class HttpServerTest : public testing::Test {
   std::mutex mutex_;
   std::string error_;
   HttpServer server_{
-      {.max_head_age = std::chrono::hours(1)},  // else silent clients go by their age
+      {.max_head_age = std::chrono::hours(1)},  // otherwise silent clients are closed by age
       {{"/metrics",
         [](const HttpRequest& request) {
           return HttpResponse{200, "text/x-test", "query=" + request.query + "\n"};
@@ -97,7 +97,7 @@ TEST(HttpServerEndTest, DestructorFreesThePort) {
   EXPECT_FALSE(ConnectTo(port));
 }
 
-// Answers /ok on that address.
+// A server of /ok on that address.
 HttpServer ServerOn(const std::string& host) {
   HttpServer::Options options;
   options.bind_address = host;

@@ -79,7 +79,7 @@ TEST(LoggerTest, WritesLinesFromItsThresholdUnderItsName) {
     logger.Info("quiet");
     logger.Warn("loud {}", {{"k", "{0}"}});
     EXPECT_EQ(logger.lines_dropped(), 0u);
-  }  // writes what waits
+  }  // the destructor writes the queued lines
   const std::string out = testing::internal::GetCapturedStderr();
   ASSERT_EQ(std::count(out.begin(), out.end(), '\n'), 1);
   const auto line = nlohmann::json::parse(out);

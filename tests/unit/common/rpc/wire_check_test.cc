@@ -65,8 +65,8 @@ std::vector<v1::IngestMessage> IngestMessages() {
   return all;
 }
 
-// Calls `broken` with each field of the message, and of those in it, that has no bound by its type:
-// the first argument is its path, the second puts far too much into it.
+// Calls `broken` for each field of the message and its submessages that its type does not bound:
+// the first argument is its path, the second sets a value far beyond any bound.
 void ForEachUnbounded(
     Message& message, const std::string& path,
     const std::function<void(const std::string&, std::function<void()>)>& broken) {
@@ -213,7 +213,7 @@ TEST(WireCheckTest, Row67_ValuesFromIngestHaveRanges) {
               Optional(StartsWith("welcome.lease_ttl")));
   EXPECT_EQ(welcome([](v1::Welcome& w) { w.clear_keep_alive_interval(); }), std::nullopt);
 
-  // Ids and clusters become names of files.
+  // Ids and clusters are used as file names.
   for (const char* name : {"", ".", "..", ".hidden", "a/b", "../../etc/passwd"}) {
     v1::IngestMessage message = IngestMessages()[1];
     message.mutable_offer()->mutable_incident()->set_cluster(name);

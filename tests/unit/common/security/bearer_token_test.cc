@@ -1,4 +1,4 @@
-// The token in a file that others write.
+// The token in a file that other programs write.
 
 #include "common/security/bearer_token.h"
 
@@ -32,14 +32,14 @@ class BearerTokenTest : public ::testing::Test {
     std::ofstream(directory_ / name, std::ios::binary) << text;
     return directory_ / name;
   }
-  // What is wrong with a file that holds this.
+  // The problem of a file with this content.
   std::string ProblemWith(const std::string& text) {
     BearerToken token(Write("bad", text));
     EXPECT_EQ(token.Get(), nullptr);
     EXPECT_THAT(token.problem(), HasSubstr((directory_ / "bad").string()));
     return token.problem();
   }
-  // Points `link` somewhere else in one step, as Kubernetes does.
+  // Points `link` to another target in one step, as Kubernetes does.
   void Swap(const std::string& target, const std::string& link) {
     fs::create_symlink(target, directory_ / "new");
     fs::rename(directory_ / "new", directory_ / link);

@@ -20,7 +20,7 @@ using testing::Optional;
 
 class CertificatesTest : public testing::Test {
  protected:
-  // Why the root's own would not talk to whom shows this.
+  // Why a server of this authority rejects a client with this certificate.
   std::optional<std::string> AsClient(const CertificateWish& wish) const {
     return Refused({root_.Issue(wish).pem(), ""}, root_.pem());
   }
@@ -141,7 +141,7 @@ class TlsFilesTest : public CertificatesTest {
  protected:
   void Overwrite(const std::string& path, const std::string& text) { std::ofstream(path) << text; }
 
-  // What is wrong with files.
+  // The problem of these files.
   static std::optional<std::string> Wrong(const TlsFiles& files) {
     const auto loaded = LoadTls(files);
     const auto* why = std::get_if<std::string>(&loaded);

@@ -185,7 +185,7 @@ TEST(Admission, CreditsAndRunsNeverExceedTheSlots) {
     const auto slots = static_cast<std::uint32_t>(1 + random() % 4);
     Admission admission(slots);
     bool attached = false;
-    std::uint64_t offers = 0;  // as ingest counts them: never above the credits it knows
+    std::uint64_t offers = 0;  // as ingest counts them: never above the granted credits
     std::uint32_t last = 0;
     for (int step = 0; step < 50; ++step) {
       const auto running = admission.Running();

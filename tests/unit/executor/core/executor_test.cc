@@ -18,7 +18,7 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-// Time that passes when the test says so.
+// Timers whose time the test advances.
 class ManualTimers final : public Timers {
  public:
   void Post(Task task) override { task(); }
@@ -40,7 +40,7 @@ class ManualTimers final : public Timers {
     }
     now_.mono = end;
   }
-  // As after SIGSTOP: nothing that was due has happened yet.
+  // As during SIGSTOP: no due timer fires.
   void PassStopped(Duration time) { now_.mono += time; }
 
  private:
@@ -49,7 +49,7 @@ class ManualTimers final : public Timers {
   TimerId last_ = kNoTimer;
 };
 
-// Remembers what is sent.
+// Records the sent messages.
 class RecordingChannel final : public IngestChannel {
  public:
   void Open(dispatch::Hello hello, IngestChannelListener& listener) override {
@@ -80,7 +80,7 @@ class RecordingChannel final : public IngestChannel {
   IngestChannelListener* listener_ = nullptr;
 };
 
-// Runs that end when the test says so.
+// Runs that the test ends.
 class RecordingSupervisor final : public RunSupervisor {
  public:
   bool Start(const Lease& lease, const Incident&) override {
@@ -185,7 +185,7 @@ TEST_F(ExecutorTest, RunsEndBeforeIngestLeasesTheIncidentsAgain) {
   EXPECT_EQ(supervisor_.deadline, dialled + after);
   timers_.Pass(seconds(5));
   const MonoTime sent = timers_.Now().mono;
-  timers_.PassStopped(seconds(20));  // the answer waits: it is as old as its question
+  timers_.PassStopped(seconds(20));  // the answer waits: it is as old as the keep-alive
   channel_.Hear(dispatch::KeepAliveAck{channel_.All<dispatch::KeepAlive>().back().seq});
   EXPECT_EQ(supervisor_.deadline, sent + after);
 }

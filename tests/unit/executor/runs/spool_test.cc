@@ -68,7 +68,7 @@ TEST(Spool, RecordSurvivesTheRoundTrip) {
   EXPECT_EQ(loaded->err.dropped_bytes, 7u);
   EXPECT_FALSE(std::filesystem::exists(spool.FileOf(lease).string() + ".tmp"));
 
-  // Under the name of another lease it proves nothing.
+  // A record under the name of another lease is invalid.
   const Lease other{lease.incident_id, 4};
   std::filesystem::copy_file(spool.FileOf(lease), spool.FileOf(other));
   EXPECT_FALSE(spool.Load(other));
@@ -78,7 +78,7 @@ TEST(Spool, RecordSurvivesTheRoundTrip) {
   spool.Remove(lease);
 }
 
-// A workspace root in the state in which a test, or an agent, has left it.
+// A workspace root as a test, or an agent, has left it.
 class SpoolRepair : public ::testing::Test {
  protected:
   static constexpr const char* kId = "018f2d3c-7a10-7c4e-9b1e-0123456789ab";
@@ -123,7 +123,7 @@ TEST_F(SpoolRepair, Row70_LinksAndSpecialFilesAreMovedAsideToo) {
   EXPECT_TRUE(fs::is_empty(outside.path()));
 }
 
-// An agent may have filled them, and a removal would take the loop that repairs the spool too long.
+// Agents may have filled them, and their removal would block the loop for too long.
 TEST_F(SpoolRepair, Row70_RepairDoesNotRemoveSpoolsThatWereMovedAside) {
   Spool spool(root_.path());
   for (int i = 0; i < kMaxSpoolsAside + 3; ++i) {
@@ -246,7 +246,7 @@ TEST_F(SpoolRepair, Row70_AnUnreadableRecordIsMadeReadable) {
   EXPECT_EQ(stock.unreadable, 0u);
 }
 
-// The soft limit of descriptors leaves `free` of them until the object goes.
+// During the lifetime of the object, `free` descriptors are available.
 class FewDescriptors {
  public:
   explicit FewDescriptors(rlim_t free) {
@@ -270,7 +270,7 @@ TEST_F(SpoolRepair, Row70_RecordsStayIfDescriptorsAreShort) {
   WriteRecord(spool, 1);
   WriteRecord(spool, 2);
   {
-    const FewDescriptors few(1);  // for the list of the spool
+    const FewDescriptors few(1);  // to list the spool
     const Spool::Stock stock = spool.Records();
     EXPECT_THAT(stock.records, IsEmpty());
     EXPECT_THAT(stock.unusable.names, IsEmpty());
@@ -295,7 +295,7 @@ TEST(Spool, InvalidRecordsAreNotRead) {
 
 class SpoolNumbers : public ::testing::Test {
  protected:
-  // The document of a sound record with another value for one field.
+  // A valid record with another value for one field.
   static std::string With(const std::string& field, const std::string& value) {
     const TemporaryDirectory directory;
     ShimRecord record;

@@ -59,7 +59,7 @@ TEST(Deadlines, ShimFrozenBeyondBothReportsATimeout) {
   EXPECT_EQ(deadlines.stopped(), ShimStop::kNone);
 }
 
-// The executor kills a shim that is not done a second after this.
+// The executor kills a shim that has not ended a second after this.
 TEST(Deadlines, ShimEndsWithinFiveSecondsAfterTheKill) {
   constexpr std::int64_t kGrace = 7 * kSecondNs;
   Deadlines deadlines(0, 0, kGrace);
@@ -67,7 +67,7 @@ TEST(Deadlines, ShimEndsWithinFiveSecondsAfterTheKill) {
   deadlines.Stop(ShimStop::kInterrupted, 0);
   EXPECT_EQ(deadlines.agent_until(), Deadlines::kNever) << "the grace is the agent's";
   EXPECT_EQ(deadlines.Due(kGrace), Action::kKill);
-  deadlines.MustEnd(deadlines.agent_until());  // it has taken all the time there is
+  deadlines.MustEnd(deadlines.agent_until());  // the agent has taken all of its time
   EXPECT_GT(deadlines.agent_until(), kGrace);
   EXPECT_GT(deadlines.contain_until(), deadlines.agent_until());
   EXPECT_GT(deadlines.drain_until(), deadlines.contain_until());

@@ -25,7 +25,7 @@ namespace fs = std::filesystem;
 
 class UsageTest : public ::testing::Test {
  protected:
-  // `root`: the process whose descendants may hold files that have no name.
+  // `root`: the process whose descendants may hold files without a name.
   std::uint64_t DiskBytes(pid_t root = 0) const {
     const UniqueFd fd(::open(directory_.path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     return DiskBytesOf(fd.Get(), root);
@@ -91,7 +91,7 @@ TEST_F(UsageTest, Row71_DirectoriesThatTheirOwnerMayNotReadCount) {
   with_mode(".", 0700);
 }
 
-// A child that holds what `open` opens, twice, until it is killed.
+// A child that opens by `open`, and holds the result twice until it is killed.
 class Holder {
  public:
   template <typename Open>
@@ -100,7 +100,7 @@ class Holder {
     EXPECT_EQ(::pipe(ready), 0);
     pid_ = ::fork();
     if (pid_ == 0) {
-      // Files that the test has inherited may have no name either.
+      // Files that the test has inherited may be without a name too.
       ::dup2(ready[1], STDOUT_FILENO);
       ::syscall(SYS_close_range, 3U, ~0U, 0U);
       const int fd = open();

@@ -30,7 +30,7 @@ std::string Id(int n) { return "018f2d3c-7a10-7c4e-9b1e-00000000000" + std::to_s
 
 class RetentionTest : public testing::Test {
  protected:
-  // Sets the time that counts for retention.
+  // Sets the age that retention uses.
   static void SetAge(const fs::path& path, Duration age) {
     const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(
         (kNow - std::chrono::duration_cast<WallTime::duration>(age)).time_since_epoch());
@@ -64,8 +64,8 @@ class RetentionTest : public testing::Test {
            (status.stx_mask & STATX_BTIME) != 0;
   }
 
-  // Returns when an entry that is made from then on is younger than this one: file systems take the
-  // time of birth from a coarse clock.
+  // Waits until a new entry is younger than this one: file systems take the creation time from a
+  // coarse clock.
   void AwaitLaterBirth(const fs::path& name) const {
     const auto born = [&](const fs::path& path) {
       struct statx status{};
@@ -139,7 +139,7 @@ TEST_F(RetentionTest, LinkAsResultDoesNotFinishAWorkspace) {
   EXPECT_EQ(Names(), Strings{Id(1)});
 }
 
-// Its executor died without a record, or the disk was too full for its result.
+// Its executor died without a record, or the disk was too full for the result.
 TEST_F(RetentionTest, IdleWorkspaceIsFinishedWithoutAResult) {
   MakeUnfinished(Id(1), hours(2));
   MakeFinished(Id(2), hours(1));
@@ -220,7 +220,7 @@ TEST_F(RetentionTest, BytesAreCountedInDeepAndUnreadableDirectories) {
   root_.Write(deep / "sibling" / "blob", std::string(kBlob, 'x'));
   fs::permissions(deep, fs::perms::none);
   EXPECT_GE(Enforce({}).bytes_kept, 2 * kBlob);
-  fs::permissions(deep, fs::perms::owner_all);  // else only root can clean up
+  fs::permissions(deep, fs::perms::owner_all);  // otherwise only root could clean up
 }
 
 TEST_F(RetentionTest, LockedWorkspaceStays) {
@@ -299,7 +299,7 @@ TEST_F(RetentionTest, Row71_EntriesOlderThanAReplacedSpoolAreRemovedByAge) {
   EXPECT_EQ(second.spool_born, first.spool_born);
 }
 
-// Also by an executor that has started since.
+// Also those moved aside by an executor that has started since.
 TEST_F(RetentionTest, Row71_EntriesYoungerThanASpoolMovedAsideAreRemovedByAge) {
   MakeFinished("home", hours(25));
   AwaitLaterBirth("home");
@@ -466,8 +466,8 @@ TEST_F(RetentionTest, RemoveTreeAcceptsOnlyNames) {
   EXPECT_TRUE(fs::exists(root_.path() / "a" / "b"));
 }
 
-// What an agent that outlived its run can do to its tree while it goes: a link to elsewhere in the
-// place of a directory, and a directory in which we are moved elsewhere.
+// What an agent that outlived its run can do to its tree during the removal: swap a directory for a
+// link to elsewhere, and move away a directory that is being emptied.
 class Swapper {
  public:
   Swapper(const fs::path& directory, const fs::path& outside)
@@ -513,7 +513,7 @@ TEST_F(RetentionTest, Row51_FilesOutsideStayWhileEntriesAreSwapped) {
   fs::permissions(outside.path() / "precious", perms);
   for (int i = 0; i < 300; ++i) {
     const fs::path tree = root_.path() / "tree";
-    // At the top and one below are where a directory is emptied and where it is moved.
+    // Directories are emptied at the top level and moved from the level below.
     const fs::path swapped = i % 2 == 0 ? tree / "d" : tree / "a" / "d";
     fs::create_directories(swapped / "precious" / "nested" / "more");
     for (int n = 0; n < 20; ++n) {
@@ -523,7 +523,7 @@ TEST_F(RetentionTest, Row51_FilesOutsideStayWhileEntriesAreSwapped) {
     fs::permissions(swapped / "precious", perms);
     {
       const Swapper swapper(swapped, outside.path());
-      // Whether it succeeds is a matter of luck.
+      // The result is random.
       for (int n = 0; n < 3; ++n) (void)RemoveTree(root_.fd(), "tree");
     }
     EXPECT_EQ(RemoveTree(root_.fd(), "tree"), 0);

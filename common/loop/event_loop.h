@@ -24,9 +24,9 @@ namespace runner {
 // Tasks posted after the loop ended are destroyed unrun with the EventLoop.
 //
 // The capacity is a soft bound for input that can be delayed or dropped. Producers that can wait
-// check Full() before they post and stop reading while it is true; the OnRoom callback tells them
-// to continue. Control messages are posted regardless: the protocols that produce them bound their
-// number.
+// check Full() before they post and stop reading while it is true; they continue when the OnRoom
+// callback runs. Control messages are posted regardless: the protocols that produce them bound
+// their number.
 class EventLoop final : public Timers {
  public:
   using FdHandler = std::function<void(std::uint32_t epoll_events)>;

@@ -204,8 +204,8 @@ void Listener::Cut(Id id) {
   const int fd = found->second.fd.Get();
   // connect(2) with AF_UNSPEC dissolves the association; unlike shutdown(2), it also discards
   // received data that was not read.
-  const sockaddr nobody{AF_UNSPEC, {}};
-  if (!found->second.is_tcp || ::connect(fd, &nobody, sizeof nobody) != 0) {
+  const sockaddr unspecified{AF_UNSPEC, {}};
+  if (!found->second.is_tcp || ::connect(fd, &unspecified, sizeof unspecified) != 0) {
     ::shutdown(fd, SHUT_RDWR);
   }
   Closed(id);

@@ -81,10 +81,11 @@ class HttpServer::Impl {
 
  private:
   bool Add(Listener::Id id, UniqueFd& fd) {
-    const sockaddr nobody{AF_UNSPEC, {}};
+    const sockaddr unspecified{AF_UNSPEC, {}};
     adding_ = id;
     // The library closes the descriptor even on failure.
-    if (::MHD_add_connection(daemon_.get(), fd.Release(), &nobody, sizeof nobody) != MHD_YES) {
+    if (::MHD_add_connection(daemon_.get(), fd.Release(), &unspecified, sizeof unspecified) !=
+        MHD_YES) {
       listener_.Closed(id);
       return true;
     }

@@ -119,7 +119,7 @@ std::string Subject(const X509* certificate) {
   std::string name = CommonName(X509_get_subject_name(certificate));
   if (!name.empty()) return name;
   const auto names = AlternativeNames(certificate);
-  return names.empty() ? "nobody" : names.front();
+  return names.empty() ? "an unnamed subject" : names.front();
 }
 
 std::string Join(const std::vector<std::string>& words) {

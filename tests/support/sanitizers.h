@@ -6,7 +6,7 @@
 #if defined(__has_feature)
 #if __has_feature(undefined_behavior_sanitizer)
 #define RUNNER_SKIP_IF_CHECKS_NEED_DESCRIPTORS() \
-  GTEST_SKIP() << "UndefinedBehaviorSanitizer looks at memory through a pipe of its own"
+  GTEST_SKIP() << "UndefinedBehaviorSanitizer reads memory through its own pipe"
 #endif
 #endif
 #ifndef RUNNER_SKIP_IF_CHECKS_NEED_DESCRIPTORS

@@ -76,7 +76,7 @@ class ManyRunsTest : public SupervisorFixture {};
 TEST_F(ManyRunsTest, Row46_ThousandsOfRunsThatExitAtOnceSucceed) {
   const std::uint32_t runs = Runs();
   const std::uint32_t first = runs / 10;
-  ASSERT_GT(first, 0U) << "RUNNER_TEST_RUNS is to be 10 or more";
+  ASSERT_GT(first, 0U) << "RUNNER_TEST_RUNS must be at least 10";
   Supervise({RUNNER_INSTANT_AGENT});
   Judgement judgement;
   const auto judge = [&](const Lease& lease, const Outcome& outcome) { judgement(lease, outcome); };

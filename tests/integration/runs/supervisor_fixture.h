@@ -96,7 +96,7 @@ class SupervisorFixture : public ::testing::Test, public RunListener {
 
   static void ExpectNoChildren() {
     errno = 0;
-    EXPECT_EQ(::waitpid(-1, nullptr, WNOHANG), -1) << "a process is left";
+    EXPECT_EQ(::waitpid(-1, nullptr, WNOHANG), -1) << "a process is still running";
     EXPECT_EQ(errno, ECHILD);
   }
 

@@ -267,7 +267,7 @@ TEST_F(AgentContract, Row49_ProgramThatCannotBeExecutedIsASpawnError) {
 TEST_F(AgentContract, WorkspaceThatCannotBeCreatedFailsOnlyThatRun) {
   const Lease bad{"../../etc", 1};
   supervisor_->Start(bad, SomeIncident());
-  EXPECT_FALSE(finished_.contains(bad)) << "told from inside Start";
+  EXPECT_FALSE(finished_.contains(bad)) << "reported from inside Start";
   const Outcome outcome = AwaitOutcome(bad);
   EXPECT_EQ(outcome.reason, "spawn_error");
   EXPECT_TRUE(outcome.contained);

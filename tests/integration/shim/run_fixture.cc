@@ -42,7 +42,7 @@ void RunFixture::SetUp() {
 }
 
 void RunFixture::TearDown() {
-  EXPECT_EQ(::waitpid(-1, nullptr, WNOHANG), -1) << "a process is left";
+  EXPECT_EQ(::waitpid(-1, nullptr, WNOHANG), -1) << "a process is still running";
   EXPECT_EQ(errno, ECHILD);
   if (supervisor_) {
     for (const auto& [cluster, counters] : supervisor_->counters().clusters()) {

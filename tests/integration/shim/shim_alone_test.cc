@@ -58,7 +58,7 @@ class ShimAlone : public RunFixture {
 TEST_F(ShimAlone, AnIncidentThatWasReplacedByAFifoIsNotWaitedFor) {
   ASSERT_EQ(::mkfifo((Workspace() / "incident.json").c_str(), 0600), 0);
   const auto record = AwaitRecord(StartShim("exit"));
-  ASSERT_TRUE(record) << "it waits for somebody to write";
+  ASSERT_TRUE(record) << "the open blocks";
   EXPECT_EQ(record->spawn_errno, EINVAL);
   EXPECT_TRUE(record->contained);
 }

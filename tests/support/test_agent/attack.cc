@@ -131,7 +131,7 @@ int SignalExecutor(const std::string& once) {
   for (const pid_t thread : ThreadsOf(executor)) {
     if (!once.empty() && ::kill(thread, SIGTERM) == 0) succeeded += " thread";
   }
-  Say("signals sent by:" + succeeded + "\n");
+  Print("signals sent by:" + succeeded + "\n");
   if (!once.empty()) return 0;
   for (;;) {
     for (const auto& [name, send] : ways) {
@@ -176,7 +176,7 @@ int LookIntoExecutor() {
     succeeded += " process_vm_readv";
   }
   if (::ptrace(PTRACE_SEIZE, executor, nullptr, nullptr) == 0) succeeded += " ptrace";
-  Say("looked into by:" + succeeded + "\n");
+  Print("looked into by:" + succeeded + "\n");
   return 0;
 }
 

@@ -35,14 +35,14 @@ void Storm(std::atomic<std::size_t>& count, std::size_t most, bool in_sessions_o
 
 int IgnoreTerm() {
   ::signal(SIGTERM, SIG_IGN);
-  Say("ready\n");
+  Print("ready\n");
   SleepOut();
 }
 
 // Exits 0 on SIGTERM.
 int ObeyTerm() {
   ::signal(SIGTERM, [](int) { terminated = 1; });
-  Say("ready\n");
+  Print("ready\n");
   ::alarm(kLifetimeSeconds);
   sigset_t none;
   ::sigemptyset(&none);

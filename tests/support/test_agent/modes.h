@@ -62,7 +62,7 @@ inline constexpr unsigned kLifetimeSeconds = 30;
 // Sleeps until a signal, or the end of the lifetime.
 [[noreturn]] void SleepOut();
 // Writes all of it to stdout.
-void Say(const std::string& text);
+void Print(const std::string& text);
 // Runs `child` in a new process with its own lifetime; returns when that has reported that it is
 // ready, or has ended.
 void ForkAndAwait(const std::function<void()>& child, bool keep_stdio = false);

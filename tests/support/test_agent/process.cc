@@ -12,7 +12,7 @@ void SleepOut() {
   for (;;) ::pause();
 }
 
-void Say(const std::string& text) {
+void Print(const std::string& text) {
   for (std::size_t at = 0; at < text.size();) {
     const ssize_t wrote = ::write(STDOUT_FILENO, text.data() + at, text.size() - at);
     if (wrote < 0) ::_exit(99);

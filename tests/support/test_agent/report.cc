@@ -63,7 +63,7 @@ int SwapEntries(const std::string& target, std::size_t milliseconds) {
       ++swaps;
     }
   }
-  Say("swapped " + std::to_string(swaps) + "\n");
+  Print("swapped " + std::to_string(swaps) + "\n");
   return 0;
 }
 

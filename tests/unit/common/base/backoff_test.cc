@@ -19,10 +19,10 @@ TEST(BackoffTest, DoublesFromInitialToMax) {
   EXPECT_EQ(backoff.Next(1), seconds(5));
 }
 
-TEST(BackoffTest, JitterAppliesBelowTheMaximumToo) {
+TEST(BackoffTest, JitterAtTheMaximumStaysBelowIt) {
   Backoff backoff(seconds(60), seconds(60));
   EXPECT_EQ(backoff.Next(0), seconds(45));
-  EXPECT_LT(backoff.Next(0.9), seconds(60)) << "all that are cut off would come at once";
+  EXPECT_LT(backoff.Next(0.9), seconds(60)) << "clamping would give many clients one delay";
   EXPECT_EQ(backoff.Next(1), seconds(60));
 }
 

@@ -24,7 +24,7 @@ std::vector<std::vector<char>> Allocate() {
 
 // Each block in a thread, and therefore in an arena, as in HTTP servers.
 TEST(Heap, FreedMemoryOfAThreadIsReturnedToTheKernel) {
-  if (support::kSanitized) GTEST_SKIP() << "a sanitizer keeps what was freed";
+  if (support::kSanitized) GTEST_SKIP() << "a sanitizer keeps freed memory";
   ReturnFreedMemory();
   std::thread([] {
     const std::size_t before = Resident();
@@ -42,7 +42,7 @@ TEST(Heap, AnonymousMemoryGrowsWithTheWrittenPages) {
 }
 
 TEST(Heap, TrimReturnsMemoryBelowABlockInUse) {
-  if (support::kSanitized) GTEST_SKIP() << "a sanitizer keeps what was freed";
+  if (support::kSanitized) GTEST_SKIP() << "a sanitizer keeps freed memory";
   ReturnFreedMemory();
   std::thread([] {
     const std::size_t before = Resident();

@@ -157,8 +157,8 @@ TEST_F(EventLoopTest, WatchingABadDescriptorThrows) {
 }
 
 TEST_F(EventLoopTest, IsFullAtItsCapacityAndCallsOnRoomOnce) {
-  int told = 0;
-  event_loop_.OnRoom([&] { ++told; });
+  int calls = 0;
+  event_loop_.OnRoom([&] { ++calls; });
   for (int i = 0; i < 3; ++i) event_loop_.Post([] {});
   EXPECT_FALSE(event_loop_.Full());
   event_loop_.Post([] {});
@@ -166,16 +166,16 @@ TEST_F(EventLoopTest, IsFullAtItsCapacityAndCallsOnRoomOnce) {
   event_loop_.After(milliseconds(1), [this] { event_loop_.Stop(); });
   event_loop_.Run();
   EXPECT_FALSE(event_loop_.Full());
-  EXPECT_EQ(told, 1);
+  EXPECT_EQ(calls, 1);
 }
 
 TEST_F(EventLoopTest, DoesNotCallOnRoomIfItWasNeverFull) {
-  int told = 0;
-  event_loop_.OnRoom([&] { ++told; });
+  int calls = 0;
+  event_loop_.OnRoom([&] { ++calls; });
   event_loop_.Post([] {});
   event_loop_.After(milliseconds(1), [this] { event_loop_.Stop(); });
   event_loop_.Run();
-  EXPECT_EQ(told, 0);
+  EXPECT_EQ(calls, 0);
 }
 
 }  // namespace

@@ -125,7 +125,7 @@ TEST_F(ConnectionTableTest, ConnectionsWithoutAnAddressMakeRoomUntilTheyAreSettl
   const auto first = Add("");
   Add("");
   Add("");
-  EXPECT_EQ(Excess(), std::nullopt) << "they are not those of one address";
+  EXPECT_EQ(Excess(), std::nullopt) << "not connections of one address";
   const auto fourth = Add("");
   EXPECT_THAT(Excess(), Optional(first));
   table_.Remove(first);
@@ -154,7 +154,7 @@ TEST_F(ConnectionTableTest, TheBusiestConnectionsSendMostOfTheTraffic) {
   received_[loud] = 60'000;
   received_[louder] = 150'000;
   EXPECT_THAT(Busiest(), ElementsAre(loud, louder));
-  EXPECT_THAT(Busiest(), ElementsAre(quiet)) << "those have been returned";
+  EXPECT_THAT(Busiest(), ElementsAre(quiet)) << "already returned";
   EXPECT_THAT(Busiest(), IsEmpty());
 }
 

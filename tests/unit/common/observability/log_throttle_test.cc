@@ -15,7 +15,7 @@ TEST(LogThrottleTest, EachCausePassesOnceAMinute) {
   EXPECT_THAT(throttle.Pass(start, "expired"), Optional(0));
   EXPECT_EQ(throttle.Pass(start + 1s, "expired"), std::nullopt);
   EXPECT_EQ(throttle.Pass(start + 2s, "expired"), std::nullopt);
-  EXPECT_THAT(throttle.Pass(start + 3s, "unknown"), Optional(2)) << "what was held back is told";
+  EXPECT_THAT(throttle.Pass(start + 3s, "unknown"), Optional(2)) << "suppressed lines";
   EXPECT_THAT(throttle.Pass(start + 60s, "expired"), Optional(0));
 }
 

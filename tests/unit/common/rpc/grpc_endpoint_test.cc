@@ -370,7 +370,7 @@ TEST_P(FloodTest, Row64_FloodsAreCutAndOthersAreServed) {
   EXPECT_EQ(other.Health(""), kServing);
   const auto& [path, kind] = GetParam();
   if (support::kSanitized && kind == Http2Flood::Kind::kHeaderBlock) {
-    GTEST_SKIP() << "a sanitizer keeps what was freed";
+    GTEST_SKIP() << "a sanitizer keeps freed memory";
   }
   Http2Flood flood(endpoint.port(), path, kind);
   constexpr std::size_t kStreams = 500'000;

@@ -114,7 +114,7 @@ int ExpectEveryFieldBounded(Messages messages) {
       });
       const auto problem = WhyInvalid(bad);
       EXPECT_NE(problem, std::nullopt) << wanted << " has no bound";
-      EXPECT_LT(problem.value_or("").size(), 300u) << "it repeats what was sent";
+      EXPECT_LT(problem.value_or("").size(), 300u) << "the message repeats the value";
       ++fields;
     }
   }

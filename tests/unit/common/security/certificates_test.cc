@@ -86,7 +86,7 @@ TEST_F(CertificatesTest, IntermediateAuthorityIsAcceptedIfItIsSent) {
   EXPECT_THAT(Refused({leaf, ""}, root_.pem()),
               Optional(HasSubstr("between is not a trusted authority")));
   EXPECT_EQ(Refused({leaf, ""}, between.pem()), std::nullopt)
-      << "what the file lists is trusted, also when it is no root";
+      << "a listed certificate is trusted even if it is not a root";
 }
 
 TEST_F(CertificatesTest, ExpiredIntermediateAuthorityIsNamed) {
@@ -117,8 +117,8 @@ TEST_F(CertificatesTest, ServerCertificateMustMatchTheHost) {
                                  "not for 198.18.0.2")));
   EXPECT_THAT(AsServer(named, "elsewhere"), Optional(HasSubstr("not for elsewhere")));
   EXPECT_NE(AsServer(named, "a.b.svc.example"), std::nullopt);
-  EXPECT_NE(AsServer(named, "ingest"), std::nullopt) << "the common name is no host";
-  EXPECT_NE(AsServer(named, ""), std::nullopt) << "no host is not any host";
+  EXPECT_NE(AsServer(named, "ingest"), std::nullopt) << "the common name does not count as host";
+  EXPECT_NE(AsServer(named, ""), std::nullopt) << "an empty host matches no certificate";
 }
 
 TEST_F(CertificatesTest, NoCertificateIsAcceptedWithoutAuthorities) {

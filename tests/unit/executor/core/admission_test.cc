@@ -228,11 +228,11 @@ TEST(Admission, Row65_ShortageReturnsTheCreditAndLeavesNoResult) {
     admission.OnNotStarted({"i", attempt});
     EXPECT_FALSE(admission.IsRunning({"i", attempt}));
     EXPECT_EQ(admission.credits(), attempt + 1);
-    EXPECT_EQ(admission.OnOffer({"i", attempt}), Verdict::kEnded) << "the offer comes twice";
+    EXPECT_EQ(admission.OnOffer({"i", attempt}), Verdict::kEnded) << "repeated offer";
   }
   EXPECT_TRUE(admission.results_waiting().empty());
   admission.OnNotStarted({"i", 99});
-  EXPECT_EQ(admission.credits(), 11u) << "one that does not run gives nothing back";
+  EXPECT_EQ(admission.credits(), 11u) << "a lease that does not run returns no credit";
 }
 
 TEST(Admission, EveryRejectionHasAReason) {

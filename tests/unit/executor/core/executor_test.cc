@@ -60,7 +60,7 @@ class RecordingChannel final : public IngestChannel {
   void Close() override { closed = true; }
   void Cancel() override { cancelled = true; }
 
-  void Hear(const dispatch::IngestMessage& message) { listener_->OnMessage(message); }
+  void Receive(const dispatch::IngestMessage& message) { listener_->OnMessage(message); }
   void End(bool superseded = false) { listener_->OnEnded(superseded, "gone"); }
   template <typename Message>
   std::vector<Message> All() const {
@@ -118,7 +118,7 @@ class ExecutorTest : public ::testing::Test {
     dispatch::Welcome welcome;
     welcome.keep_alive_interval = seconds(5);
     welcome.lease_ttl = seconds(60);
-    channel_.Hear(welcome);
+    channel_.Receive(welcome);
   }
   void Attach(std::vector<std::pair<Lease, Outcome>> results = {}) {
     executor_.Start(std::move(results));
@@ -128,7 +128,7 @@ class ExecutorTest : public ::testing::Test {
   void Offer(const Lease& lease) {
     Incident incident;
     incident.id = lease.incident_id;
-    channel_.Hear(dispatch::Offer{lease, incident});
+    channel_.Receive(dispatch::Offer{lease, incident});
   }
   void Finish(const Lease& lease, RunStatus status = RunStatus::kSuccess) {
     supervisor_.runs.erase(lease);
@@ -186,7 +186,7 @@ TEST_F(ExecutorTest, RunsEndBeforeIngestLeasesTheIncidentsAgain) {
   timers_.Pass(seconds(5));
   const MonoTime sent = timers_.Now().mono;
   timers_.PassStopped(seconds(20));  // the answer waits: it is as old as the keep-alive
-  channel_.Hear(dispatch::KeepAliveAck{channel_.All<dispatch::KeepAlive>().back().seq});
+  channel_.Receive(dispatch::KeepAliveAck{channel_.All<dispatch::KeepAlive>().back().seq});
   EXPECT_EQ(supervisor_.deadline, sent + after);
 }
 
@@ -202,7 +202,7 @@ TEST_F(ExecutorTest, RejectsAnOfferReadAfterTheLeaseDeadline) {
   Attach();
   timers_.PassStopped(seconds(60));
   Offer(LeaseOf("a"));
-  EXPECT_TRUE(supervisor_.runs.empty()) << "another executor may have it by now";
+  EXPECT_TRUE(supervisor_.runs.empty()) << "ingest may have leased it to another executor";
   const auto rejected = channel_.All<dispatch::Rejected>();
   ASSERT_EQ(rejected.size(), 1u);
   EXPECT_EQ(rejected[0].reason, dispatch::RejectReason::kLate);
@@ -212,7 +212,7 @@ TEST_F(ExecutorTest, RejectsAnOfferReadAfterTheLeaseDeadline) {
 TEST_F(ExecutorTest, DoesNotStartAWaitingAttemptAfterTheLeaseDeadline) {
   Attach();
   Offer(LeaseOf("a", 1));
-  channel_.Hear(dispatch::Cancel{LeaseOf("a", 1), dispatch::CancelReason::kStale});
+  channel_.Receive(dispatch::Cancel{LeaseOf("a", 1), dispatch::CancelReason::kStale});
   Offer(LeaseOf("a", 2));
   timers_.PassStopped(seconds(60));
   Finish(LeaseOf("a", 1), RunStatus::kCancelled);
@@ -226,7 +226,7 @@ TEST_F(ExecutorTest, RejectsAWelcomeWithTooShortALease) {
   dispatch::Welcome welcome;
   welcome.keep_alive_interval = seconds(5);
   welcome.lease_ttl = seconds(29);
-  channel_.Hear(welcome);
+  channel_.Receive(welcome);
   EXPECT_TRUE(channel_.cancelled);
   EXPECT_FALSE(executor_.attached());
 }
@@ -243,7 +243,7 @@ TEST_F(ExecutorTest, RejectsAnOfferWhenResourcesAreShort) {
 TEST_F(ExecutorTest, AnotherAttemptWaitsForTheWorkspaceOfTheFirst) {
   Attach();
   Offer(LeaseOf("a", 1));
-  channel_.Hear(dispatch::Cancel{LeaseOf("a", 1), dispatch::CancelReason::kStale});
+  channel_.Receive(dispatch::Cancel{LeaseOf("a", 1), dispatch::CancelReason::kStale});
   Offer(LeaseOf("a", 2));
   EXPECT_EQ(executor_.waiting(), 1u);
   EXPECT_FALSE(supervisor_.runs.contains(LeaseOf("a", 2)));
@@ -258,7 +258,7 @@ TEST_F(ExecutorTest, SendsAtMost64ResultsBeforeTheyAreAcknowledged) {
   EXPECT_EQ(channel_.All<dispatch::Result>().size(), 64u);
   for (std::size_t i = 0; i < 100; ++i) {
     ASSERT_LT(i, channel_.All<dispatch::Result>().size());
-    channel_.Hear(dispatch::ResultAck{channel_.All<dispatch::Result>()[i].lease});
+    channel_.Receive(dispatch::ResultAck{channel_.All<dispatch::Result>()[i].lease});
   }
   std::set<Lease> sent;
   for (const auto& result : channel_.All<dispatch::Result>()) {
@@ -278,7 +278,7 @@ TEST_F(ExecutorTest, ExitsIfAnotherExecutorHasItsId) {
   EXPECT_TRUE(drained_);
   EXPECT_EQ(executor_.exit_code(), Executor::kExitSuperseded);
   timers_.Pass(seconds(60));
-  EXPECT_EQ(channel_.hellos.size(), 1u) << "it dials no more";
+  EXPECT_EQ(channel_.hellos.size(), 1u) << "it does not reconnect";
 }
 
 TEST_F(ExecutorTest, ExitsIfARunCannotBeContained) {
@@ -289,9 +289,9 @@ TEST_F(ExecutorTest, ExitsIfARunCannotBeContained) {
   Finish(LeaseOf("a"), RunStatus::kFailure);
   EXPECT_TRUE(executor_.draining());
   EXPECT_TRUE(supervisor_.stopped.empty()) << "the other run may end by itself";
-  channel_.Hear(dispatch::ResultAck{LeaseOf("a")});
+  channel_.Receive(dispatch::ResultAck{LeaseOf("a")});
   Finish(LeaseOf("b"));
-  channel_.Hear(dispatch::ResultAck{LeaseOf("b")});
+  channel_.Receive(dispatch::ResultAck{LeaseOf("b")});
   EXPECT_TRUE(channel_.closed);
   EXPECT_EQ(executor_.exit_code(), Executor::kExitTainted);
 }
@@ -318,11 +318,11 @@ TEST_F(ExecutorTest, ADrainWaitsForRunsUpToItsTimeoutAndForResultsTwoSecondsMore
   executor_.OnSignal("SIGTERM");
   for (int i = 0; i < 6; ++i) {
     timers_.Pass(seconds(5));
-    channel_.Hear(dispatch::KeepAliveAck{channel_.All<dispatch::KeepAlive>().back().seq});
+    channel_.Receive(dispatch::KeepAliveAck{channel_.All<dispatch::KeepAlive>().back().seq});
   }
   ASSERT_EQ(supervisor_.stopped.size(), 1u);
   Finish(LeaseOf("a"), RunStatus::kInterrupted);
-  EXPECT_FALSE(channel_.closed) << "its result is on the way";
+  EXPECT_FALSE(channel_.closed) << "its result is not acknowledged";
   timers_.Pass(time_budget::kDelivery);
   EXPECT_TRUE(channel_.closed);
   channel_.End();

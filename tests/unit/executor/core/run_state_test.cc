@@ -44,7 +44,7 @@ TEST(RunState, OnlyTheFirstStopCounts) {
   EXPECT_FALSE(run.OnStop(StopReason::kInterrupted));
   EXPECT_EQ(run.phase(), Phase::kStopping);
   run.OnStarted();
-  EXPECT_EQ(run.phase(), Phase::kStopping) << "a start that is told late changes nothing";
+  EXPECT_EQ(run.phase(), Phase::kStopping) << "a late notice of the start changes nothing";
   run.OnShimEnded(true, Contained(), kStart.mono);
   EXPECT_EQ(run.OnFinished(true, kStart).stop_requested, StopReason::kCancelled);
 }

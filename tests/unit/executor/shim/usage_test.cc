@@ -129,7 +129,7 @@ TEST_F(UsageTest, Row71_AFileWithoutANameThatIsOpenCountsOnce) {
   const Holder holder(
       [this] { return ::open((directory_.path() / "file").c_str(), O_RDWR | O_CLOEXEC); });
   const std::uint64_t named = DiskBytes(::getpid());
-  EXPECT_LT(named, 2u << 20) << "it has a name yet";
+  EXPECT_LT(named, 2u << 20) << "it still has a name";
   fs::remove(directory_.path() / "file");
   EXPECT_LT(DiskBytes(), 1u << 20);
   EXPECT_GE(DiskBytes(::getpid()), 1u << 20);
@@ -207,7 +207,7 @@ TEST_F(UsageTest, TreeIsMeasuredInSlices) {
     EXPECT_GE(walk.bytes(), before);
     before = walk.bytes();
   }
-  EXPECT_GT(slices, 10) << "each is over at once";
+  EXPECT_GT(slices, 10) << "each slice ends at once";
   EXPECT_EQ(walk.bytes(), DiskBytes());
 }
 

@@ -42,7 +42,7 @@ TEST(LastLine, HasNoControlCharactersAndIsValidUtf8) {
             "abc")
       << "neither bidi nor C1";
   EXPECT_EQ(LastLine(std::string("a\0b", 3)), "ab");
-  EXPECT_EQ(LastLine("one\n\x1B[0m\x1B[K\n"), "one") << "a line of sequences shows nothing";
+  EXPECT_EQ(LastLine("one\n\x1B[0m\x1B[K\n"), "one") << "a line of escape sequences is not visible";
   for (const char* cut : {"x\x1B", "x\x1B[", "x\x1B[3", "x\x1B]", "x\x1B]0;"}) {
     EXPECT_EQ(LastLine(cut), "x") << cut;
   }
@@ -91,7 +91,7 @@ TEST_F(LastOutputTest, DoesNotReadWhatReplacesALog) {
   EXPECT_EQ(Last(), "");
   fs::remove(log);
   ASSERT_EQ(::mkfifo(log.c_str(), 0600), 0);
-  EXPECT_EQ(Last(), "") << "and does not hang";
+  EXPECT_EQ(Last(), "") << "does not block";
   fs::remove(log);
   directory_.Write("agent.stderr.log", "");
   ASSERT_EQ(::truncate(log.c_str(), 1LL << 40), 0);

@@ -149,7 +149,8 @@ TEST_F(RetentionTest, IdleWorkspaceIsFinishedWithoutAResult) {
   const UniqueFd running(::open((root_.path() / Id(3)).c_str(), O_RDONLY | O_CLOEXEC));
   ASSERT_EQ(::flock(running.Get(), LOCK_EX), 0);
   const RetentionResult result = Enforce({.max_age = {}, .max_bytes = 3 * kBlob / 2}, {Id(4)});
-  EXPECT_EQ(Names(), (Strings{Id(2), Id(3), Id(4), Id(5)})) << "the shim of the last may yet come";
+  EXPECT_EQ(Names(), (Strings{Id(2), Id(3), Id(4), Id(5)}))
+      << "the shim of the last one may still start";
   EXPECT_EQ(result.removed, 1U);
 }
 
@@ -264,7 +265,7 @@ TEST_F(RetentionTest, EntriesOlderThanTheSpoolStay) {
 
 TEST_F(RetentionTest, Row71_EntriesOfAgentsAreRemovedByAge) {
   fs::create_directory(root_.path() / ".spool");
-  if (!KnowsBirth(root_.path() / ".spool")) GTEST_SKIP() << "no time of birth here";
+  if (!KnowsBirth(root_.path() / ".spool")) GTEST_SKIP() << "the file system has no creation times";
   const Strings foreign = {Id(1) + ".moved", Id(1) + ".", Id(1) + ".1x",
                            Id(1) + "0",      "copy",      ".hidden",
                            ".removing.x",    "a b",       std::string(255, 'n')};
@@ -285,7 +286,7 @@ TEST_F(RetentionTest, Row71_EntriesOlderThanAReplacedSpoolAreRemovedByAge) {
   MakeFinished("home", hours(25));
   AwaitLaterBirth("home");
   fs::create_directory(root_.path() / ".spool");
-  if (!KnowsBirth(root_.path() / ".spool")) GTEST_SKIP() << "no time of birth here";
+  if (!KnowsBirth(root_.path() / ".spool")) GTEST_SKIP() << "the file system has no creation times";
   const RetentionResult first = EnforceAge();
   AwaitLaterBirth(".spool");
   MakeFinished("junk", hours(25));
@@ -304,7 +305,7 @@ TEST_F(RetentionTest, Row71_EntriesYoungerThanASpoolMovedAsideAreRemovedByAge) {
   MakeFinished("home", hours(25));
   AwaitLaterBirth("home");
   fs::create_directory(root_.path() / ".spool");
-  if (!KnowsBirth(root_.path() / ".spool")) GTEST_SKIP() << "no time of birth here";
+  if (!KnowsBirth(root_.path() / ".spool")) GTEST_SKIP() << "the file system has no creation times";
   AwaitLaterBirth(".spool");
   MakeFinished("junk", hours(25));
   AwaitLaterBirth("junk");
@@ -318,7 +319,7 @@ TEST_F(RetentionTest, Row71_EntriesYoungerThanASpoolMovedAsideAreRemovedByAge) {
 TEST_F(RetentionTest, Row71_AMovedWorkspaceIsRemovedWithoutACreationTime) {
   MakeFinished(Id(1) + ".moved", hours(25));
   MakeUnfinished(".spool.bad-1", hours(25));
-  EXPECT_EQ(EnforceAge().removed, 2U) << "without a spool there is none to compare with";
+  EXPECT_EQ(EnforceAge().removed, 2U) << "there is no spool to compare with";
   EXPECT_EQ(Names(), Strings{});
 }
 

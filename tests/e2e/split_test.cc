@@ -138,7 +138,7 @@ TEST_F(SplitTest, WhoHasNoGoodCertificateIsRefusedAndBothSaySo) {
   EXPECT_TRUE(says(ingest, "TLS peer rejected", "other is not a trusted authority"));
   EXPECT_TRUE(says(foreign, kNotAttached, "other is not a trusted authority"));
   EXPECT_TRUE(says(ingest, "TLS handshake failed", "wrong version number"));
-  EXPECT_TRUE(says(none, kNotAttached, "perhaps ingest wants TLS"));
+  EXPECT_TRUE(says(none, kNotAttached, "check whether ingest requires TLS"));
   EXPECT_EQ(ingest.Metrics().Sum("executors_connected"), 0);
 }
 

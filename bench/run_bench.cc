@@ -1,7 +1,7 @@
-// What a run costs beyond its agent: the same program started by hand and through the supervisor
-// and its shim, in turn, in one process. --flood: what the capture of output costs.
+// Measures the cost of a run beyond its agent: starts the same program directly, and through the
+// supervisor and its shim, in turn, in one process. --flood measures the capture of output.
 //
-// The program is its own agent: --stamp and --write are for that.
+// The program is its own agent, with --stamp and --write.
 
 #include <algorithm>
 #include <cerrno>
@@ -35,11 +35,11 @@ namespace runner::executor {
 namespace {
 
 constexpr int kFloodRounds = 3;
-constexpr std::uint32_t kWarmUp = 20;  // runs that are not counted
+constexpr std::uint32_t kWarmUp = 20;  // runs before the measurement
 constexpr Duration kPollInterval = std::chrono::milliseconds(2);
 constexpr const char* kStampFile = "stamp";
 
-// Of CLOCK_MONOTONIC, which is one for all processes.
+// CLOCK_MONOTONIC, which all processes share.
 std::int64_t MonotonicNs() {
   timespec time{};
   ::clock_gettime(CLOCK_MONOTONIC, &time);
@@ -48,7 +48,7 @@ std::int64_t MonotonicNs() {
 
 // The agents.
 
-// When the agent reached its main and when it ended, by its own word.
+// The times at which the agent reached main and ended, measured by the agent.
 struct Stamp {
   std::int64_t began = 0;
   std::int64_t ended = 0;
@@ -107,17 +107,17 @@ Stamp ReadStamp(const std::filesystem::path& directory) {
   Stamp stamp;
   std::ifstream file(directory / kStampFile, std::ios::binary);
   file.read(reinterpret_cast<char*>(&stamp), sizeof stamp);
-  if (!file) Fail("the agent has left no stamp in " + directory.string());
+  if (!file) Fail("no time stamp of the agent in " + directory.string());
   return stamp;
 }
 
 struct BareRun {
   std::int64_t start = 0;
-  std::int64_t spawned = 0;  // posix_spawn returns when the program is executed
+  std::int64_t spawned = 0;  // when posix_spawn returned, which is after the exec
   std::int64_t reaped = 0;
 };
 
-// posix_spawn and waitid, with stdout at /dev/null and in `directory`.
+// Runs the command by posix_spawn and waitid in `directory`, with stdout at /dev/null.
 BareRun RunBare(const std::vector<std::string>& command, const std::filesystem::path& directory) {
   std::vector<char*> argv;
   for (const std::string& word : command) argv.push_back(const_cast<char*>(word.c_str()));
@@ -150,11 +150,11 @@ struct SupervisedRun {
   std::filesystem::path workspace;
 };
 
-// One run at a time through a supervisor. All of it belongs to the thread of the inbox.
+// Runs one agent at a time through a supervisor. Belongs to the thread of the event loop.
 class Runs : public RunListener {
  public:
-  // Hears of each run when it is over; what it starts next starts a turn later. The workspace is
-  // removed when it returns.
+  // Called after each run; a run that it starts begins in the next turn of the loop. The workspace
+  // is removed when it returns.
   using Done = std::function<void(const SupervisedRun&)>;
 
   Runs(EventLoop& event_loop, std::vector<std::string> command)
@@ -226,11 +226,11 @@ class Samples {
   std::vector<std::int64_t> values_;
 };
 
-// The parts of a run, the same three ways.
+// The durations of the parts of a run, measured the same way for both kinds of run.
 struct Parts {
-  Samples to_exec;         // by posix_spawn's return, or by OnRunStarted
-  Samples to_main;         // by the agent's first stamp
-  Samples exit_to_result;  // from the agent's last stamp
+  Samples to_exec;         // posix_spawn returned, or OnRunStarted
+  Samples to_main;         // the first time stamp of the agent
+  Samples exit_to_result;  // from the last time stamp of the agent
   Samples total;
 };
 
@@ -242,7 +242,7 @@ class Latencies {
         left_(runs + kWarmUp),
         runs_(event_loop, stamp_) {}
 
-  // Stops the inbox when it is through.
+  // Starts the next run, or stops the event loop at the end.
   void Next() {
     if (left_ == 0) return event_loop_.Stop();
     counts_ = left_-- <= total_ - kWarmUp;
@@ -310,7 +310,7 @@ class Latencies {
   Parts supervised_;
 };
 
-// KiB; 0 when the process has no memory any more.
+// KiB; 0 if the process has released its memory.
 std::uint64_t PeakKiB(const std::string& pid) {
   std::ifstream file("/proc/" + pid + "/status");
   constexpr std::string_view kLabel = "VmHWM:";
@@ -320,7 +320,7 @@ std::uint64_t PeakKiB(const std::string& pid) {
   return 0;
 }
 
-// This process has no other child while it polls.
+// This process has no other child during the measurement.
 std::uint64_t PeakKiBOfChildren() {
   std::uint64_t peak = 0;
   ForEachChild(
@@ -345,7 +345,7 @@ class Flood {
                 "shim's peak, KiB");
   }
 
-  // Stops the inbox when it is through.
+  // Starts the next run, or stops the event loop at the end.
   void Next() {
     if (round_++ == kFloodRounds) return event_loop_.Stop();
     const BareRun bare = RunBare(writer_, directory_.path());

@@ -1,5 +1,5 @@
-// What the decisions of ingest cost, by the number of incidents that wait and of clusters. Every
-// measured operation leaves the world as it was, so that the next one finds as many waiting.
+// Measures the cost of ingest's decisions by the number of queued incidents and of clusters. Every
+// measured operation restores the state, so that the number of queued incidents is constant.
 
 #include <cstdint>
 #include <map>
@@ -32,7 +32,8 @@ SchedulerOptions Options(std::size_t clusters, std::size_t waiting) {
   return options;
 }
 
-// So many incidents wait, shared by the clusters; one executor runs one of them.
+// A scheduler with this many queued incidents, spread over the clusters, and one executor that runs
+// one of them.
 class World {
  public:
   World(std::size_t clusters, std::size_t waiting)
@@ -49,7 +50,7 @@ class World {
     TakeOffer(effects);
   }
 
-  // One more event of a resource that never broke before, for the next cluster in turn.
+  // Adds an event of a new resource, for the next cluster in turn.
   void Add() {
     FaultEvent event;
     event.fault_type = "CrashLoop";
@@ -59,7 +60,7 @@ class World {
     scheduler_.OnEvent(last_pod_ % clusters_, std::move(event), now_, effects);
     benchmark::DoNotOptimize(effects.size());
   }
-  // The run ends, and the next incident is leased.
+  // The run ends, and the scheduler leases the next incident.
   void Schedule() {
     Effects effects;
     Outcome outcome;
@@ -68,8 +69,7 @@ class World {
     scheduler_.OnCredits(kStream, ++credits_, now_, effects);
     TakeOffer(effects);
   }
-  // A sweep that finds nobody due. Time stands almost still: the sweep is due each time because its
-  // interval is as short.
+  // A sweep that expires no incident. Time advances only by the sweep interval, which is minimal.
   void Sweep() {
     Effects effects;
     now_.mono += kSweepInterval;
@@ -98,7 +98,7 @@ class World {
   Scheduler scheduler_;
 };
 
-// A million incidents take seconds to make: each world is made once.
+// Creating a million incidents takes seconds: each world is created once.
 World& WorldOf(const benchmark::State& state) {
   static std::map<std::pair<std::int64_t, std::int64_t>, std::unique_ptr<World>> worlds;
   auto& world = worlds[{state.range(0), state.range(1)}];
@@ -109,7 +109,7 @@ World& WorldOf(const benchmark::State& state) {
   return *world;
 }
 
-// The next incident is leased; one event takes its place in the queue.
+// Leases the next incident; a new event takes its place in the queue.
 void ScheduleAndPush(benchmark::State& state) {
   World& world = WorldOf(state);
   for (auto _ : state) {
@@ -138,7 +138,7 @@ IncidentQueues& QueuesOf(const benchmark::State& state) {
   return *queues;
 }
 
-// The queues alone: one goes, one comes, in the cluster whose turn it is.
+// Only the queues: one incident leaves and one is added, in the cluster whose turn it is.
 void PushPop(benchmark::State& state) {
   IncidentQueues& queues = QueuesOf(state);
   const auto clusters = static_cast<std::size_t>(state.range(1));

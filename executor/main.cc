@@ -42,7 +42,7 @@ int Run(const ExecutorConfig& config, const ConfigTable& table) {
   const Logger logger(config.common.log_level, config.common.log_format);
   logger.Info("Effective configuration", table.Effective());
   for (const std::string& name : config.MissingVariables(ProcessEnvironment())) {
-    logger.Warn("A variable of --agent-env is not set", {{"variable", name}});
+    logger.Warn("Variable of --agent-env not set", {{"variable", name}});
   }
 
   EventLoop event_loop(clock);
@@ -90,8 +90,8 @@ int Run(const ExecutorConfig& config, const ConfigTable& table) {
   loop.OnDrain(config.common.shutdown_timeout, [&] { event_loop.Stop(); });
   LogThrottle agent_signals;
   const auto on_signal = [&](int signal, pid_t sender) {
-    if (signal == SIGCHLD) return loop.supervisor().ReapStrangers();
-    // The filter of agents keeps them from most of that, where the kernel has it (SyscallFilter).
+    if (signal == SIGCHLD) return loop.supervisor().ReapOrphans();
+    // SyscallFilter keeps agents from sending most signals, if the kernel supports it.
     if (sender > 0 && ChildAbove(sender) != 0) {
       loop.supervisor().StopSender(sender);
       const auto held = agent_signals.Pass(clock.Now().mono, std::to_string(signal));
@@ -117,8 +117,8 @@ int Run(const ExecutorConfig& config, const ConfigTable& table) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  // Agents of the same user may then neither trace this process nor use its memory, descriptors and
-  // files of proc(5). It also leaves no core dump, which would hold the keys.
+  // Then agents of the same user can neither trace this process nor access its memory, descriptors
+  // and files in proc(5). It also disables core dumps, which could contain keys.
   ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
   OpenStandardDescriptors();
   ReturnFreedMemory();
@@ -127,7 +127,7 @@ int main(int argc, char** argv) {
   const auto parsed = table.Parse(argc, argv, ProcessEnvironment());
   if (const auto code = parsed.Report("runner-executor")) return *code;
   try {
-    // SIGHUP asks for a reload, which ingest alone can do; it ends nothing.
+    // SIGHUP requests a reload, which only ingest implements; it must not end this process.
     BlockSignals({SIGHUP, SIGCHLD});
     SilenceGrpcLog();
     return Run(config, table);

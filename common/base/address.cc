@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::string_view kUnixScheme = "unix:";
 
-// inet_pton(3) would stop at a NUL.
+// inet_pton(3) stops at a NUL.
 bool IsWholeCString(const std::string& text) { return text.find('\0') == std::string::npos; }
 
 bool IsIpv4(const std::string& text) {
@@ -24,7 +24,7 @@ bool IsIpv6(const std::string& text) {
   return IsWholeCString(text) && ::inet_pton(AF_INET6, text.c_str(), &parsed) == 1;
 }
 
-// RFC 1123 names; also what digits and dots alone would spell, which must then be an address.
+// RFC 1123 names. A text of digits and dots alone must be an IPv4 address.
 bool IsHostName(const std::string& text) {
   if (text.empty() || text.size() > 253 || text.front() == '.' || text.front() == '-') return false;
   const bool allowed = std::all_of(text.begin(), text.end(), [](char c) {

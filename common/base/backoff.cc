@@ -23,11 +23,11 @@ Duration Backoff::Next(double random01) {
   const Duration base = delay_;
   delay_ = DoubleUpTo(delay_, max_);
   if (override_) {
-    const Duration asked = *override_;
+    const Duration requested = *override_;
     override_.reset();
-    return asked;
+    return requested;
   }
-  // At the maximum the spread is below it: those that are cut off there would all come at once.
+  // At the maximum the jitter lies below it: clamping would give many clients the same delay.
   const Duration shortest = Scale(base, 1 - kSpread);
   const Duration longest = std::min(Scale(base, 1 + kSpread), max_);
   return shortest + Scale(longest - shortest, std::clamp(random01, 0.0, 1.0));

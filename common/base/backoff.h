@@ -6,20 +6,20 @@
 
 namespace runner {
 
-// The delays between attempts that fail: initial, then twice as long after each failure, spread by
-// +-25 %, or as much of that as is not above max. Pure: the caller brings the randomness, uniform
-// in [0, 1). Counts without overflow for ever.
+// Exponential backoff: the delay starts at `initial` and doubles after each failure, up to `max`,
+// with a jitter of +-25 % that never exceeds `max`. Pure: the caller supplies the random number,
+// uniform in [0, 1). The delay cannot overflow.
 class Backoff {
  public:
-  // Both positive; an initial delay above max counts as max.
+  // Both must be positive; an initial delay above max is reduced to max.
   Backoff(Duration initial, Duration max);
 
-  // The delay before the next attempt.
+  // Returns the delay before the next attempt.
   Duration Next(double random01);
-  // After a success: the next delay is the initial one again.
+  // Call after a success: the next delay is the initial one.
   void Reset();
-  // Replaces the next delay, as a server's retry or Retry-After asks: exact, without spread,
-  // bounded by 0.1 s and max. It counts as a failure like any other.
+  // Replaces the next delay with one that a server requested (retry, Retry-After): exact, without
+  // jitter, bounded by 0.1 s and max. The attempt counts as a failure.
   void OverrideNext(Duration delay);
 
  private:
@@ -29,8 +29,9 @@ class Backoff {
   std::optional<Duration> override_;
 };
 
-// Full jitter: each delay is uniform between `initial` and a ceiling that starts at twice `initial`
-// and doubles with each failure up to `max`. Spreads many clients that lost the same server.
+// Backoff with full jitter: each delay is uniform between `initial` and a ceiling that starts at
+// twice `initial` and doubles with each failure up to `max`. Spreads the reconnects of many clients
+// that lost the same server.
 class FullJitterBackoff {
  public:
   explicit FullJitterBackoff(Duration initial = std::chrono::milliseconds(100),

@@ -29,13 +29,13 @@ std::string SizeText(std::size_t bytes) {
                             : std::to_string(bytes / 1024) + " KiB";
 }
 
-// At most `most` bytes. Nothing and errno when reading fails.
-std::optional<std::string> ReadUpTo(int fd, std::size_t most) {
+// Reads at max_bytes `max_bytes` bytes. Returns nothing, with errno set, if read(2) fails.
+std::optional<std::string> ReadUpTo(int fd, std::size_t max_bytes) {
   constexpr std::size_t kChunk = 64 * 1024;
   std::string text;
-  while (text.size() < most) {
+  while (text.size() < max_bytes) {
     const std::size_t total = text.size();
-    text.resize(std::min(most, total + kChunk));
+    text.resize(std::min(max_bytes, total + kChunk));
     const ssize_t got = ::read(fd, text.data() + total, text.size() - total);
     text.resize(total + static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
     if (got == 0) break;
@@ -46,18 +46,19 @@ std::optional<std::string> ReadUpTo(int fd, std::size_t most) {
 
 }  // namespace
 
-std::variant<BoundedFile, std::string> ReadBoundedFile(const std::string& path, std::size_t most) {
+std::variant<BoundedFile, std::string> ReadBoundedFile(const std::string& path,
+                                                       std::size_t max_bytes) {
   struct stat status{};
-  // Before it is opened: opening a device may do something.
+  // Checked before open(2): opening a device can have side effects.
   if (::stat(path.c_str(), &status) != 0) return Reason(errno);
   if (!S_ISREG(status.st_mode)) return NotRegular(status.st_mode);
   const UniqueFd file(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY));
-  // Of what was opened, which may be another file by now.
+  // Checked again after open(2): the path may name another file by now.
   if (!file || ::fstat(file.Get(), &status) != 0) return Reason(errno);
   if (!S_ISREG(status.st_mode)) return NotRegular(status.st_mode);
-  auto text = ReadUpTo(file.Get(), most + 1);
+  auto text = ReadUpTo(file.Get(), max_bytes + 1);
   if (!text) return Reason(errno);
-  if (text->size() > most) return "larger than " + SizeText(most);
+  if (text->size() > max_bytes) return "larger than " + SizeText(max_bytes);
   return BoundedFile{*std::move(text), IdentityOf(status)};
 }
 

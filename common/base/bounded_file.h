@@ -9,15 +9,16 @@
 
 namespace runner {
 
-// A file that was read whole.
+// A file that was read completely.
 struct BoundedFile {
   std::string text;
-  FileIdentity identity;  // of what was read, which the path may not lead to any more
+  FileIdentity identity;  // of the file that was read; the path may name another one since
 };
 
-// Reads a regular file of at most `most` bytes, through symbolic links. Waits for nobody: other
-// kinds of files are not opened. The alternative says why not, for people; it repeats nothing of
-// the file, nor its path.
-std::variant<BoundedFile, std::string> ReadBoundedFile(const std::string& path, std::size_t most);
+// Reads a regular file of at max_bytes `max_bytes` bytes; follows symbolic links. Never blocks:
+// files of other kinds are not opened. On failure returns the reason as text for people, without
+// the path and the content of the file.
+std::variant<BoundedFile, std::string> ReadBoundedFile(const std::string& path,
+                                                       std::size_t max_bytes);
 
 }  // namespace runner

@@ -4,19 +4,20 @@
 
 namespace runner {
 
-// Monotonic time decides; wall time is only shown to people. The two are different types, so one
-// cannot be used for the other by mistake.
+// Monotonic time is for decisions, wall time for display. The types differ, so one cannot be used
+// for the other by mistake.
 using MonoTime = std::chrono::steady_clock::time_point;
 using WallTime = std::chrono::system_clock::time_point;
 using Duration = std::chrono::nanoseconds;
 
-// One reading of both clocks. Passed as `now` to every decision of the core, which reads no clock.
+// One reading of both clocks. The core reads no clock: every decision receives one of these as
+// `now`.
 struct Instant {
   MonoTime mono;
   WallTime wall;
 };
 
-// The only source of time outside the core. Thread-safe. Tests replace it.
+// The source of time outside the core. Thread-safe. Tests replace it.
 class Clock {
  public:
   virtual ~Clock() = default;

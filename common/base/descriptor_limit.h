@@ -4,17 +4,17 @@
 
 namespace runner {
 
-// The soft limit of open file descriptors (getrlimit(2), RLIMIT_NOFILE); 0 when it is not known.
+// The soft limit of open file descriptors (getrlimit(2), RLIMIT_NOFILE); 0 if it is unknown.
 std::uint64_t DescriptorLimit();
 
 // Raises the soft limit of open file descriptors to the hard limit (setrlimit(2), RLIMIT_NOFILE),
-// as far as the kernel permits, and returns what holds now. The soft limit is kept low by default
-// for the sake of select(2), which is not used here. Children inherit the limit: a program that
-// starts others gives them what DescriptorLimit returned before.
+// as far as the kernel permits, and returns the limit now in force. The default is low because of
+// select(2), which this project does not use. Child processes inherit the limit: a program that
+// starts others must restore the value that DescriptorLimit returned before.
 std::uint64_t RaiseDescriptorLimit();
 
-// Opens /dev/null in the place of each standard descriptor that is closed: else the next file or
-// connection gets its number, and what is meant for stderr.
+// Opens /dev/null for each standard descriptor that is closed. Otherwise the next file or
+// connection would get its number and receive what is written to stderr.
 void OpenStandardDescriptors();
 
 }  // namespace runner

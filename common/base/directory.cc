@@ -16,8 +16,8 @@ constexpr int kDirectory = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 
 }  // namespace
 
-// The mode is changed through a descriptor of the very directory, since its name may lead elsewhere
-// a moment later; fchmod(2) refuses O_PATH, hence /proc.
+// The mode is changed through a descriptor of the directory, since its name may lead elsewhere at
+// any time. fchmod(2) rejects O_PATH descriptors, so chmod(2) uses the link in /proc.
 OpenResult OpenDirectory(int dir_fd, const char* name, mode_t needed) {
   const UniqueFd path(::openat(dir_fd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   if (!path) return {UniqueFd(), errno};
@@ -32,7 +32,7 @@ OpenResult OpenDirectory(int dir_fd, const char* name, mode_t needed) {
   if (!same_device || (own.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0) return {UniqueFd(), EXDEV};
   const mode_t mode = own.stx_mode & 07777U;
   if ((mode & needed) != needed) {
-    // Where this fails, so does what needs it, and that is what is reported.
+    // A failure here is ignored: the operation that needs the permission fails and is reported.
     ::chmod(("/proc/self/fd/" + std::to_string(path.Get())).c_str(), mode | needed);
   }
   UniqueFd fd(::openat(path.Get(), ".", kDirectory));
@@ -61,14 +61,14 @@ int ForEachEntry(int dir_fd, const std::function<bool(const char* name)>& visit)
   return error;
 }
 
-MovedAside MoveAside(int dir_fd, const std::string& name, const std::string& prefix, int most) {
-  for (int n = 1; n <= most; ++n) {
+MovedAside MoveAside(int dir_fd, const std::string& name, const std::string& prefix, int max) {
+  for (int n = 1; n <= max; ++n) {
     std::string target = prefix + std::to_string(n);
     if (::renameat2(dir_fd, name.c_str(), dir_fd, target.c_str(), RENAME_NOREPLACE) == 0) {
       return {std::move(target), 0};
     }
     if (errno == EINVAL) {
-      // Not every file system has the flag. Nobody else makes these names.
+      // Not every file system supports the flag. No other program creates these names.
       struct stat status{};
       if (::fstatat(dir_fd, target.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0) continue;
       if (::renameat(dir_fd, name.c_str(), dir_fd, target.c_str()) == 0) {

@@ -8,8 +8,8 @@ struct stat;
 
 namespace runner {
 
-// What changes when a file does: when it is written, and when another one takes its place, by a
-// rename or because a symbolic link on the way to it leads elsewhere.
+// Attributes that change when a file is written, or when a rename or a changed symbolic link puts
+// another file in its place.
 struct FileIdentity {
   std::uint64_t device = 0;
   std::uint64_t inode = 0;
@@ -21,7 +21,7 @@ struct FileIdentity {
 };
 
 FileIdentity IdentityOf(const struct stat& status);
-// stat(2), through symbolic links. Nothing when that fails.
+// Calls stat(2), which follows symbolic links. Returns nothing if it fails.
 std::optional<FileIdentity> IdentityOf(const std::string& path);
 
 }  // namespace runner

@@ -9,7 +9,7 @@
 namespace runner {
 
 void ReturnFreedMemory() {
-  // The default of glibc. To set it stops the adjustment of both thresholds.
+  // The default of glibc. Setting it stops the adjustment of both thresholds.
   constexpr int kTrimThreshold = 128 * 1024;
   ::mallopt(M_TRIM_THRESHOLD, kTrimThreshold);
 }

@@ -8,11 +8,12 @@
 
 namespace runner {
 
-// Counts observations in buckets, as a Prometheus histogram does. A plain value: copied to take a
+// Counts observations in buckets, as a Prometheus histogram does. A plain value: a copy is a
 // snapshot. Not thread-safe.
 class Histogram {
  public:
-  // Inclusive upper bounds, rising. What is above the last one is counted beyond them all (+Inf).
+  // Inclusive upper bounds in increasing order. Observations above the last bound go to an extra
+  // bucket (+Inf).
   explicit Histogram(std::vector<double> bounds)
       : bounds_(std::move(bounds)), counts_(bounds_.size() + 1) {}
 
@@ -23,7 +24,7 @@ class Histogram {
     ++count_;
   }
 
-  // Adds what another one with the same bounds has counted.
+  // Adds the counts of a histogram with the same bounds.
   void Add(const Histogram& other) {
     for (std::size_t i = 0; i < counts_.size(); ++i) counts_[i] += other.counts_.at(i);
     sum_ += other.sum_;
@@ -31,7 +32,7 @@ class Histogram {
   }
 
   const std::vector<double>& Bounds() const { return bounds_; }
-  // One for each bound and one for what is above them; not cumulative.
+  // One count for each bound and one for +Inf; not cumulative.
   const std::vector<std::uint64_t>& Counts() const { return counts_; }
   double Sum() const { return sum_; }
   std::uint64_t Count() const { return count_; }

@@ -22,7 +22,7 @@ MemfdFile::MemfdFile(const std::string& text) : fd_(Make(text)) {}
 
 void MemfdFile::Replace(const std::string& text) {
   const UniqueFd next = Make(text);
-  // The number, and so the path, stays; what it leads to changes at once.
+  // dup3(2) keeps the number, and so the path, and replaces the file in one step.
   if (::dup3(next.Get(), fd_.Get(), O_CLOEXEC) < 0) Fail("dup3");
 }
 

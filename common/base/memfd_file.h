@@ -7,13 +7,15 @@
 namespace runner {
 
 // A file in memory (memfd_create(2)) with a path by which this process can open it, for libraries
-// that take paths only. Its text is replaced whole: whoever opens the path finds all of the old one
-// or all of the new one, and the time of modification tells them apart, also by the second.
+// that accept only paths. Replace exchanges the text in one step: a reader that opens the path gets
+// all of the old text or all of the new one. Their modification times differ, also in whole
+// seconds.
 //
-// The path is good while this lives. Not thread-safe, but for those who open the path.
+// The path is valid for the lifetime of this object. Not thread-safe, except for readers of the
+// path.
 class MemfdFile {
  public:
-  // Throws std::system_error, as Replace does.
+  // Throws std::system_error; so does Replace.
   explicit MemfdFile(const std::string& text);
 
   void Replace(const std::string& text);

@@ -4,16 +4,16 @@
 #include <condition_variable>
 #include <mutex>
 
-// The annotations of clang's thread safety analysis
-// (clang.llvm.org/docs/ThreadSafetyAnalysis.html); other compilers skip them. With them a guarded
-// member touched without its lock does not compile.
+// Annotations for clang's thread safety analysis (clang.llvm.org/docs/ThreadSafetyAnalysis.html);
+// other compilers ignore them. With them, access to a guarded member without its lock does not
+// compile.
 #if defined(__clang__)
 #define RUNNER_THREAD_ANNOTATION(x) __attribute__((x))
 #else
 #define RUNNER_THREAD_ANNOTATION(x)
 #endif
 
-#ifndef GUARDED_BY  // abseil has the same
+#ifndef GUARDED_BY  // abseil defines the same macros
 #define GUARDED_BY(mutex) RUNNER_THREAD_ANNOTATION(guarded_by(mutex))
 #endif
 #define REQUIRES(...) RUNNER_THREAD_ANNOTATION(requires_capability(__VA_ARGS__))
@@ -23,7 +23,7 @@
 
 namespace runner {
 
-// std::mutex with annotations. Not abseil's, which has them too: its packaged library is not built
+// std::mutex with annotations. abseil's mutex has them too, but its packaged library is not built
 // for ThreadSanitizer.
 class RUNNER_THREAD_ANNOTATION(capability("mutex")) Mutex {
  public:
@@ -35,7 +35,7 @@ class RUNNER_THREAD_ANNOTATION(capability("mutex")) Mutex {
   std::mutex mutex_;
 };
 
-// Holds a mutex for a scope.
+// Holds a mutex until the end of the scope.
 class RUNNER_THREAD_ANNOTATION(scoped_lockable) MutexLock {
  public:
   explicit MutexLock(Mutex& mutex) ACQUIRE(mutex) : mutex_(mutex) { mutex_.Lock(); }
@@ -47,8 +47,8 @@ class RUNNER_THREAD_ANNOTATION(scoped_lockable) MutexLock {
   Mutex& mutex_;
 };
 
-// A condition variable. Waits may end early, so they stand in a loop over what is waited for:
-// written out, for the analysis does not see into a predicate.
+// A condition variable. Waits may end early, so the caller waits in a loop over the condition. The
+// loop is written out because the analysis does not look into a predicate.
 class Condition {
  public:
   void Wait(Mutex& mutex) REQUIRES(mutex) {

@@ -28,7 +28,7 @@ OpenResult OpenBeneath(int dir_fd, const std::string& path, int flags) {
   how.flags = static_cast<decltype(how.flags)>(flags | kAlways);
   how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
   const long fd = ::syscall(SYS_openat2, dir_fd, path.c_str(), &how, sizeof how);
-  // A filter of system calls that does not know this one answers EPERM.
+  // A system call filter that does not know this call returns EPERM.
   if (fd < 0 && (errno == ENOSYS || errno == EPERM)) {
     return OpenBeneathByComponents(dir_fd, path, flags);
   }

@@ -6,16 +6,16 @@
 
 namespace runner {
 
-// A descriptor, or why there is none.
+// A descriptor, or the errno of the failure.
 struct OpenResult {
   UniqueFd fd;
-  int error = 0;  // an errno; 0 when fd is valid
+  int error = 0;  // 0 if fd is valid
 };
 
-// Opens `path`, which is relative, inside the directory `dir_fd`: `..`, absolute paths and symbolic
-// links in any component are refused (ELOOP, EXDEV), so that what an agent leaves in its workspace
-// cannot lead out of it. Never blocks on a FIFO (O_NONBLOCK). Close-on-exec. By openat2(2), or
-// component by component where that call is missing.
+// Opens the relative `path` inside the directory `dir_fd`. Rejects `..`, absolute paths and
+// symbolic links in any component (ELOOP, EXDEV), so that an agent's workspace cannot lead out of
+// itself. Never blocks on a FIFO (O_NONBLOCK). Close-on-exec. Uses openat2(2), or opens component
+// by component if that call is not available.
 OpenResult OpenBeneath(int dir_fd, const std::string& path, int flags);
 
 // The fallback of OpenBeneath. Exposed for tests.

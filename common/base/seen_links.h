@@ -8,11 +8,11 @@
 
 namespace runner {
 
-// Files with several links, or names, that have been counted. Remembers 100,000 of them; others are
-// counted with every link.
+// The files with several links that have been counted. Remembers 100,000 files; further files are
+// counted once for each link.
 class SeenLinks {
  public:
-  // Returns true if the file was not counted yet, or cannot be remembered.
+  // Returns true if the file has not been counted yet, or cannot be remembered.
   bool Add(dev_t device, ino_t inode) {
     return seen_.size() >= kMax ? !seen_.contains({device, inode})
                                 : seen_.insert({device, inode}).second;

@@ -23,14 +23,15 @@ class UniqueFd {
 
   int Get() const { return fd_; }
   explicit operator bool() const { return fd_ >= 0; }
-  // Gives the descriptor up without closing it.
+  // Releases the descriptor without closing it.
   [[nodiscard]] int Release() { return std::exchange(fd_, -1); }
   void Reset(int fd = -1) {
     const int old = std::exchange(fd_, fd);
     if (old < 0) return;
-    // errno is that of the call that gave `fd`.
+    // Keeps the errno of the call that produced `fd`.
     const int error = errno;
-    // Linux frees the descriptor even when close(2) is interrupted: never close twice.
+    // Linux frees the descriptor even if close(2) is interrupted: a second call could close another
+    // file.
     ::close(old);
     errno = error;
   }

@@ -8,7 +8,7 @@ namespace {
 
 constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
 
-// Length and smallest code point that a lead byte announces; length 0 for no lead byte.
+// Length and smallest code point that a lead byte announces; length 0 if it is not a lead byte.
 struct Lead {
   std::size_t length;
   char32_t bits;

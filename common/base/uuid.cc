@@ -11,7 +11,7 @@ namespace runner {
 namespace {
 
 constexpr std::uint32_t kCounterMax = 0xFFF;
-// The counter's first value leaves its top bit clear, so that a millisecond has room to count.
+// The counter starts with its top bit clear, so that it can count up within one millisecond.
 constexpr std::uint32_t kCounterSeedMask = 0x7FF;
 
 bool IsHexDigit(char c) {

@@ -9,16 +9,17 @@
 
 namespace runner {
 
-// Draws 64 uniformly random bits.
+// Returns 64 uniformly random bits.
 using RandomBits = std::function<std::uint64_t()>;
 
-// Bits of std::random_device (getrandom on Linux). Not thread-safe: one for each thread.
+// Random bits from std::random_device (getrandom on Linux). Not thread-safe: use one for each
+// thread.
 RandomBits SystemRandomBits();
 
-// Makes UUIDs of version 7 (RFC 9562 §5.7): 48 bits of Unix milliseconds, then a 12-bit counter
-// that starts at a random value in every millisecond (§6.2, method 1), then 62 random bits. The ids
-// of one generator grow strictly in the order of the calls, also as text and also when the wall
-// clock is set back. Reads no clock. Not thread-safe.
+// Generates UUIDs of version 7 (RFC 9562 section 5.7): 48 bits of Unix milliseconds, a 12-bit
+// counter that starts at a random value in every millisecond (section 6.2, method 1), and 62 random
+// bits. The ids of one generator increase strictly in the order of the calls, also as text and also
+// if the wall clock is set back. Reads no clock. Not thread-safe.
 class UuidGenerator {
  public:
   explicit UuidGenerator(RandomBits random = SystemRandomBits());
@@ -32,7 +33,7 @@ class UuidGenerator {
   std::uint32_t counter_ = 0;
 };
 
-// Whether `text` has the form of a UUID of any version: 8-4-4-4-12 hexadecimal digits.
+// True if `text` has the form of a UUID of any version: 8-4-4-4-12 hexadecimal digits.
 bool IsUuid(std::string_view text);
 
 }  // namespace runner

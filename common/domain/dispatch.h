@@ -9,11 +9,11 @@
 #include "common/base/clock.h"
 #include "common/domain/incident.h"
 
-// The messages between ingest and its executors as plain values: what they mean stands in
-// proto/runner/v1/dispatch.proto. Only the two ends of a stream know the wire (common/rpc/wire.h).
+// The messages between ingest and its executors as plain values; proto/runner/v1/dispatch.proto
+// documents them. Only the two ends of a stream convert them (common/rpc/wire.h).
 namespace runner::dispatch {
 
-// --- from an executor -------------------------------------------------------------------------
+// --- from an executor to ingest ---------------------------------------------------------------
 
 struct Hello {
   std::string executor_id;
@@ -31,14 +31,15 @@ struct Credits {
 struct Accepted {
   Lease lease;
 };
-// Why an executor does not take an offer.
+// Why an executor rejects an offer.
 enum class RejectReason {
-  kUnspecified,  // none that this version knows
+  kUnspecified,  // unknown to this version
   kDraining,
   kNoSlot,
-  kEnded,     // the lease has ended here already
-  kLate,      // the executor cannot tell whether the lease was given to another one meanwhile
-  kShortage,  // of descriptors, processes, memory or disk
+  kEnded,  // the lease has already ended on this executor
+  // the executor's lease deadline has passed: ingest may have leased the incident to another one
+  kLate,
+  kShortage,  // out of descriptors, processes, memory or disk
 };
 struct Rejected {
   Lease lease;
@@ -61,7 +62,7 @@ struct Draining {};
 using ExecutorMessage =
     std::variant<Hello, Credits, Accepted, Rejected, Started, Result, KeepAlive, Draining>;
 
-// --- from ingest ------------------------------------------------------------------------------
+// --- from ingest to an executor ---------------------------------------------------------------
 
 struct LeaseDecision {
   Lease lease;
@@ -69,7 +70,7 @@ struct LeaseDecision {
 };
 struct Welcome {
   std::string ingest_id;
-  Duration keep_alive_interval{};  // zero: none are wanted
+  Duration keep_alive_interval{};  // zero: ingest expects no keep-alives
   Duration lease_ttl{};
   std::vector<LeaseDecision> decisions;
 };
@@ -84,12 +85,12 @@ struct ResultAck {
   Lease lease;
   bool is_volatile = false;
 };
-// Why a run is to be stopped.
+// Why a run must be stopped.
 enum class CancelReason {
-  kUnspecified,  // none that this version knows
-  kShutdown,     // ingest drains; the result is wanted
-  kCancelled,    // an operator wants no investigation; the result is wanted
-  kStale,        // another attempt counts
+  kUnspecified,  // unknown to this version
+  kShutdown,     // ingest drains; the result is expected
+  kCancelled,    // an operator cancelled the incident; the result is expected
+  kStale,        // another attempt counts; the result is discarded
   kAcceptTimeout,
 };
 struct Cancel {
@@ -100,7 +101,7 @@ struct Drain {};
 
 using IngestMessage = std::variant<Welcome, Offer, KeepAliveAck, ResultAck, Cancel, Drain>;
 
-// The words of the wire and of the log; kUnspecified for any other word.
+// The words used on the wire and in the log; any other word becomes kUnspecified.
 std::string_view ToString(RejectReason reason);
 RejectReason ParseRejectReason(std::string_view word);
 std::string_view ToString(CancelReason reason);

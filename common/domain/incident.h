@@ -10,8 +10,8 @@
 
 namespace runner {
 
-// The vocabulary that both processes share. The words of these enums are the same everywhere they
-// appear: metrics labels, log fields, result.json, incident.json and gRPC.
+// The vocabulary of both processes. The words of these enums are the same in metric labels, log
+// fields, result.json, incident.json and gRPC.
 
 enum class Severity { kDebug, kInfo, kWarning, kError, kCritical };
 
@@ -19,7 +19,7 @@ std::string_view ToString(Severity severity);
 // Case-insensitive; `high` = error, `medium` = warning, `low` = info.
 std::optional<Severity> ParseSeverity(std::string_view word);
 
-// The Kubernetes object that a fault is about. `namespace_` and `uid` may be empty.
+// The Kubernetes object that an event concerns. `namespace_` and `uid` may be empty.
 struct Resource {
   std::string api_version;
   std::string kind;
@@ -30,33 +30,33 @@ struct Resource {
   bool operator==(const Resource&) const = default;
 };
 
-// A fault as an MCP server told it, checked and with every length bounded.
+// An event from an MCP server, validated, with every length bounded.
 struct FaultEvent {
   std::string cluster;   // the configured name
-  std::string fault_id;  // stable per fault; may be empty
+  std::string fault_id;  // stable for one fault; may be empty
   std::string fault_type;
   Severity severity = Severity::kWarning;
   Resource resource;
   std::string context;
-  WallTime timestamp;  // when the fault began, as the server says; received_at when it does not
+  WallTime timestamp;  // when the fault began, as the server reports it; received_at if it does not
   WallTime received_at;
 };
 
-// A fault event accepted for triage.
+// An event that was accepted for investigation.
 struct Incident {
   std::string id;  // UUIDv7
   FaultEvent event;
-  std::uint32_t occurrences = 1;  // events that told of it, duplicates included
-  WallTime last_seen;             // when the latest of them came
-  std::string rerun_of = {};      // the ended incident that an operator had investigated again
+  std::uint32_t occurrences = 1;  // number of events, including duplicates
+  WallTime last_seen;             // time of the latest event
+  std::string rerun_of = {};      // id of the finished incident that an operator reruns
 };
 
-// What a log line calls the event of an incident: the fault id, else the incident id.
+// The `event_id` of log lines: the fault id if present, else the incident id.
 inline const std::string& EventId(const Incident& incident) {
   return incident.event.fault_id.empty() ? incident.id : incident.event.fault_id;
 }
 
-// An incident handed to one executor for one attempt. `attempt` grows with every offer.
+// An incident handed to one executor for one attempt. `attempt` increases with every offer.
 struct Lease {
   std::string incident_id;
   std::uint32_t attempt = 0;
@@ -69,16 +69,18 @@ enum class RunStatus { kSuccess, kFailure, kTimeout, kInterrupted, kCancelled };
 std::string_view ToString(RunStatus status);
 std::optional<RunStatus> ParseRunStatus(std::string_view word);
 
-// Why a run was interrupted whose executor died: it was no drain, and counts as a lost attempt.
+// The reason of a run that was interrupted because its executor died. It was not a drain, so it
+// counts as a lost attempt.
 inline constexpr std::string_view kExecutorLost = "executor_lost";
 
-// Why an offer was rejected, or a run interrupted before its agent had started, whose executor was
-// short of descriptors, processes, memory or disk: no attempt, and no failure of the agent.
+// The reason of an offer that was rejected, or of a run that was interrupted before its agent
+// started, because the executor lacked descriptors, processes, memory or disk. It is neither an
+// attempt nor a failure of the agent.
 inline constexpr std::string_view kShortage = "shortage";
 
 inline constexpr std::size_t kMaxLastOutput = 1024;
 
-// How one run of an agent ended.
+// The result of one run.
 struct Outcome {
   RunStatus status = RunStatus::kFailure;
   std::string reason;    // empty for success
@@ -86,17 +88,16 @@ struct Outcome {
   std::optional<int> exit_code;
   std::optional<int> signal;
   std::uint32_t orphans_killed = 0;
-  bool contained = false;  // proven: no process of the run exists any more
+  bool contained = false;  // proven: no process of the run exists
   WallTime started_at;
   WallTime finished_at;
   Duration duration{};
   std::string report;              // the first 64 KiB
-  bool report_partial = false;     // it may be unfinished, since the run was no success
-  bool report_truncated = false;   // `report` is not all of it
-  std::uint64_t report_bytes = 0;  // size of the whole report, as the agent left it
-  // Only after a failure or a timeout: the last line that the agent printed, to stderr if it
-  // printed there, without control characters, at most kMaxLastOutput bytes. Written by the agent:
-  // worth no trust.
+  bool report_partial = false;     // may be incomplete, because the run did not succeed
+  bool report_truncated = false;   // `report` is only a part
+  std::uint64_t report_bytes = 0;  // size of the complete report
+  // Only after a failure or a timeout: the last line of the agent's stderr, else of its stdout,
+  // without control characters, at most kMaxLastOutput bytes. Untrusted: the agent writes it.
   std::string last_output;
   std::string workspace;
 };

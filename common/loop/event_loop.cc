@@ -45,7 +45,7 @@ void EventLoop::Post(Task task) {
   }
   if (was_empty) {
     const std::uint64_t one = 1;
-    // A full counter (EAGAIN) means that a wake-up is pending already.
+    // EAGAIN (the counter is full) means that a wake-up is already pending.
     [[maybe_unused]] const auto written = ::write(wakeup_.Get(), &one, sizeof one);
   }
 }
@@ -82,8 +82,8 @@ void EventLoop::Watch(int fd, std::uint32_t events, FdHandler handler) {
   epoll_event event{};
   event.events = events;
   event.data.fd = fd;
-  // The kernel forgets a descriptor that is closed, and its number may come back: what it says
-  // counts, not what was watched before.
+  // The kernel forgets a closed descriptor, and its number may be reused. The result of
+  // epoll_ctl(2) decides, not the own table.
   if (::epoll_ctl(epoll_.Get(), EPOLL_CTL_MOD, fd, &event) != 0 &&
       (errno != ENOENT || ::epoll_ctl(epoll_.Get(), EPOLL_CTL_ADD, fd, &event) != 0)) {
     ThrowErrno("epoll_ctl");
@@ -97,7 +97,7 @@ void EventLoop::Unwatch(int fd) {
 }
 
 void EventLoop::RunPosted() {
-  // Only what is here now: a task that posts another does not starve timers and descriptors.
+  // Only the tasks posted so far: a task that posts another must not starve timers and descriptors.
   std::deque<Task> batch;
   {
     const MutexLock lock(mutex_);
@@ -109,7 +109,7 @@ void EventLoop::RunPosted() {
     pending_.fetch_sub(1, std::memory_order_relaxed);
     task();
   }
-  if (!batch.empty()) {  // stopped in the middle: what is left stays posted, in order
+  if (!batch.empty()) {  // stopped: the remaining tasks stay posted, in order
     const MutexLock lock(mutex_);
     posted_.insert(posted_.begin(), std::make_move_iterator(batch.begin()),
                    std::make_move_iterator(batch.end()));
@@ -119,7 +119,8 @@ void EventLoop::RunPosted() {
 
 void EventLoop::RunDueTimers() {
   const MonoTime now = clock_.Now().mono;
-  // Timers armed by a timer wait for the next turn, even when due: time is constant within a turn.
+  // A timer that a timer arms waits for the next turn even if it is due: time is constant within a
+  // turn.
   const TimerId limit = next_timer_;
   for (auto it = timers_.begin(); it != timers_.end() && it->first.first <= now;) {
     if (it->first.second >= limit) {

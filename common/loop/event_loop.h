@@ -16,21 +16,22 @@
 
 namespace runner {
 
-// An event loop: posted work, timers and file descriptors, all served by the one thread that calls
-// Run(). What belongs to that thread needs no lock.
+// An event loop: the thread that calls Run() serves posted tasks, timers and file descriptors.
+// State that belongs to this thread needs no lock.
 //
 // Threads: Post, Stop and Full may be called from any thread, also before Run and after it
 // returned. Everything else belongs to the loop thread (or to the constructing thread before Run).
-// Work posted after the loop ended is destroyed unrun with the EventLoop.
+// Tasks posted after the loop ended are destroyed unrun with the EventLoop.
 //
-// The capacity is a soft bound for sheddable input: producers that can wait ask Full() before they
-// post and stop reading while it says so; the callback of OnRoom tells them when to go on. Control
-// messages are posted regardless: their number is bounded by the protocols that produce them.
+// The capacity is a soft bound for input that can be delayed or dropped. Producers that can wait
+// check Full() before they post and stop reading while it is true; they continue when the OnRoom
+// callback runs. Control messages are posted regardless: the protocols that produce them bound
+// their number.
 class EventLoop final : public Timers {
  public:
   using FdHandler = std::function<void(std::uint32_t epoll_events)>;
 
-  // Throws std::system_error when epoll or eventfd cannot be had.
+  // Throws std::system_error if epoll or eventfd is not available.
   explicit EventLoop(const Clock& clock, std::size_t capacity = 4096);
   ~EventLoop();
   EventLoop(const EventLoop&) = delete;
@@ -38,11 +39,12 @@ class EventLoop final : public Timers {
 
   void Post(Task task) override;
   bool Full() const { return pending_.load(std::memory_order_relaxed) >= capacity_; }
-  // `room` runs on the loop thread, once each time the inbox was full and has emptied.
-  // Set before Run.
+  // `room` runs on the loop thread, once each time the queue of tasks was full and has emptied. Set
+  // before Run.
   void OnRoom(Task room) { on_room_ = std::move(room); }
 
-  // Runs until Stop. Tasks run in the order of posting; a task may post, arm and watch.
+  // Runs until Stop. Tasks run in the order of posting; a task may post tasks, arm timers and watch
+  // descriptors.
   void Run();
   void Stop();
 
@@ -50,9 +52,9 @@ class EventLoop final : public Timers {
   void Cancel(TimerId id) override;
   Instant Now() const override { return clock_.Now(); }
 
-  // Calls `handler` whenever epoll reports `events` (EPOLLIN ...) for `fd`; level-triggered.
-  // Watching a watched fd replaces events and handler. The caller keeps the ownership of the fd and
-  // unwatches it before closing it. Throws std::system_error when the kernel refuses.
+  // Calls `handler` whenever epoll reports `events` (EPOLLIN ...) for `fd`; level-triggered. For a
+  // watched fd, replaces events and handler. The caller owns the fd and must unwatch it before
+  // closing it. Throws std::system_error if the kernel refuses.
   void Watch(int fd, std::uint32_t events, FdHandler handler);
   void Unwatch(int fd);
 
@@ -77,8 +79,9 @@ class EventLoop final : public Timers {
   std::map<std::pair<MonoTime, TimerId>, Task> timers_;
   std::unordered_map<TimerId, MonoTime> timer_times_;
   TimerId next_timer_ = 1;
-  // A handler may unwatch any fd while a batch of epoll events is being served: shared ownership
-  // keeps the running handler alive, the map decides whether a later event is still wanted.
+  // A handler may unwatch any fd while a batch of epoll events is processed. Shared ownership keeps
+  // the running handler alive; the map decides whether a later event of the batch is still
+  // delivered.
   std::unordered_map<int, std::shared_ptr<FdHandler>> watches_;
 };
 

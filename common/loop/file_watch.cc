@@ -48,7 +48,7 @@ void FileWatch::Look() {
 void FileWatch::ReadWhole() {
   const Identities before = Now();
   const Reading reading = read_();
-  if (Now() != before) return;  // the next looks will see to it
+  if (Now() != before) return;  // a later check reads it again
   known_ = before;
   retry_at_.reset();
   if (!reading.is_good) retry_at_ = event_loop_.Now().mono + retry_interval_;

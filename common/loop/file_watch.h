@@ -11,45 +11,45 @@
 
 namespace runner {
 
-// Reads a file, or several that belong together, again whenever one has changed, on a thread of its
-// own: a large one may take long.
+// Reads a file, or several that belong together, again whenever one changes. Uses its own thread,
+// since reading a large file takes long.
 //
-// It looks twice a second (stat(2), about a microsecond). Notifications of the kernel would save
-// that, and cost the certainty: they name directory entries, so every directory and link on the
-// way would have to be watched and watched anew after each swap, and network file systems have
-// none. One stat(2) sees an edit in place, a rename over the file, and the swap of a link anywhere
-// above it, as Kubernetes does it with mounted ConfigMaps.
+// It polls twice a second (stat(2), about a microsecond). inotify(7) is not used: it reports
+// directory entries, so every directory and link of the path would need a watch, renewed after each
+// swap, and network file systems do not support it. stat(2) detects an edit in place, a rename over
+// the file, and the swap of any link of the path, as Kubernetes does for mounted ConfigMaps.
 //
-// What has changed is read once it looks the same twice, and what was read counts only if the file
-// is still the same afterwards: nobody acts on a file that is half written.
+// A changed file is read when two polls in a row see the same state, and the content is used only
+// if the file is unchanged afterwards: half-written files are never used.
 //
-// Threads: constructed, destroyed and asked by one; `read` and what it returns run on its own.
+// Threads: one thread constructs, calls and destroys it; `read` and the action it returns run on
+// the own thread.
 class FileWatch {
  public:
   struct Reading {
-    std::function<void()> act;  // what is to be done with it
-    // False: it will not do as it is, perhaps because of something beside it, such as another file
-    // that is still to come. It is read again from time to time, though it has not changed.
+    std::function<void()> act;  // what to do with the content
+    // False: the content cannot be used now, perhaps because another file is still missing. The
+    // file is then read again periodically even if it does not change.
     bool is_good = true;
   };
   using Read = std::function<Reading()>;
   static constexpr Duration kInterval = std::chrono::milliseconds(500);
   static constexpr Duration kRetryInterval = std::chrono::seconds(30);
 
-  // What the files were; nothing for one that was not there.
+  // The states of the files; nothing for a missing file.
   using Identities = std::vector<std::optional<FileIdentity>>;
 
-  // `known`: the file as it was read before.
+  // `known`: the state of the file when it was read last.
   FileWatch(const Clock& clock, std::string path, std::optional<FileIdentity> known, Read read,
             Duration retry_interval = kRetryInterval);
   FileWatch(const Clock& clock, std::vector<std::string> paths, Identities known, Read read,
             Duration retry_interval = kRetryInterval);
-  // Waits until a reading that has begun is over.
+  // Waits until a read in progress is finished.
   ~FileWatch();
   FileWatch(const FileWatch&) = delete;
   FileWatch& operator=(const FileWatch&) = delete;
 
-  // Reads it soon, whether it has changed or not.
+  // Reads the file soon, changed or not.
   void ReadNow();
 
  private:
@@ -60,9 +60,9 @@ class FileWatch {
   const std::vector<std::string> paths_;
   const Read read_;
   const Duration retry_interval_;
-  Identities known_;                  // what was read
-  Identities seen_;                   // at the latest look
-  std::optional<MonoTime> retry_at_;  // what was read will not do
+  Identities known_;                  // when read
+  Identities seen_;                   // at the last poll
+  std::optional<MonoTime> retry_at_;  // when to read a file again whose content was not usable
   EventLoop event_loop_;
   std::thread thread_;
 };

@@ -8,7 +8,7 @@ namespace runner {
 
 struct LoopProbe::State {
   Mutex mutex;
-  std::optional<MonoTime> asked GUARDED_BY(mutex);  // empty: no ping is on its way
+  std::optional<MonoTime> ping_sent GUARDED_BY(mutex);  // empty: no ping is pending
 };
 
 LoopProbe::LoopProbe(EventLoop& event_loop, const Clock& clock, Duration limit)
@@ -18,12 +18,12 @@ bool LoopProbe::Stuck() {
   const MonoTime now = clock_.Now().mono;
   {
     const MutexLock lock(state_->mutex);
-    if (state_->asked) return now - *state_->asked >= limit_;
-    state_->asked = now;
+    if (state_->ping_sent) return now - *state_->ping_sent >= limit_;
+    state_->ping_sent = now;
   }
   event_loop_.Post([state = state_] {
     const MutexLock lock(state->mutex);
-    state->asked.reset();
+    state->ping_sent.reset();
   });
   return false;
 }

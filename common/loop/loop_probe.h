@@ -8,13 +8,13 @@
 
 namespace runner {
 
-// Tells whether an event loop still serves its inbox. Every look posts a ping, unless one is still
-// unanswered. Thread-safe. The inbox and the clock outlive it.
+// Detects an event loop that no longer serves its tasks. Every call posts a ping, unless one is
+// pending. Thread-safe. The loop and the clock must outlive it.
 class LoopProbe {
  public:
   LoopProbe(EventLoop& event_loop, const Clock& clock, Duration limit = std::chrono::seconds(10));
 
-  // Whether a ping has been unanswered for the limit or longer. Never waits.
+  // True if a ping has been pending for the limit or longer. Never blocks.
   bool Stuck();
 
  private:
@@ -23,7 +23,7 @@ class LoopProbe {
   EventLoop& event_loop_;
   const Clock& clock_;
   const Duration limit_;
-  std::shared_ptr<State> state_;  // shared with the ping on its way
+  std::shared_ptr<State> state_;  // shared with the pending ping
 };
 
 }  // namespace runner

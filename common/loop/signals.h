@@ -11,19 +11,20 @@
 namespace runner {
 
 // Blocks SIGTERM, SIGINT and the `others` in the calling thread and ignores SIGPIPE in the process.
-// Threads started later inherit the mask, so call it first in main. Child processes inherit both
-// too: who starts one restores the dispositions and the mask. Throws std::system_error.
+// Threads started later inherit the mask, so call it first in main. Child processes inherit both:
+// code that starts one must restore the dispositions and the mask. Throws std::system_error.
 void BlockSignals(std::initializer_list<int> others = {});
 
 // Delivers SIGTERM, SIGINT and the `others`, which must be blocked, to a handler on the loop's
-// thread (see signalfd(2)). Repeats that arrive before the loop has looked are delivered once.
-// Constructed and destroyed on the loop's thread or while it does not run.
+// thread (see signalfd(2)). Repeated signals that are pending at the same time are delivered once.
+// Must be constructed and destroyed on the loop's thread, or while the loop does not run.
 class SignalFd {
  public:
-  // `sender` is the process that sent it; 0 for one outside this PID namespace and for the kernel.
+  // `sender` is the process that sent it; 0 for the kernel and for a process outside this PID
+  // namespace.
   using Handler = std::function<void(int signal, pid_t sender)>;
 
-  // `inbox` outlives this. Throws std::system_error.
+  // `event_loop` must outlive this. Throws std::system_error.
   SignalFd(EventLoop& event_loop, Handler handler, std::initializer_list<int> others = {});
   ~SignalFd();
   SignalFd(const SignalFd&) = delete;

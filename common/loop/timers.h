@@ -8,8 +8,8 @@
 
 namespace runner {
 
-// The time of one loop, and work that is due later. Belongs to the thread of the loop, except Post.
-// The simulator has timers of its own.
+// The clock of one loop, and tasks that are due later. Belongs to the thread of the loop, except
+// Post. The simulator implements its own.
 class Timers {
  public:
   using Task = std::function<void()>;
@@ -20,7 +20,7 @@ class Timers {
   static constexpr TimerId kNoTimer = 0;
 
   // Runs `task` once, not before `at`. Ids are never reused. Cancelling a timer that has fired or
-  // was cancelled does nothing.
+  // was cancelled has no effect.
   virtual TimerId At(MonoTime at, Task task) = 0;
   TimerId After(Duration delay, Task task) { return At(Now().mono + delay, std::move(task)); }
   virtual void Cancel(TimerId id) = 0;

@@ -32,7 +32,7 @@ std::optional<ConnectionTable::Id> ConnectionTable::Excess(MonoTime now, const R
   const bool address_full = count != per_address_.end() && count->second > limits_.per_address;
   if (!address_full && connections_.size() <= limits_.connections) return std::nullopt;
 
-  std::vector<Id> candidates;  // the oldest first
+  std::vector<Id> candidates;  // oldest first
   for (auto& [id, connection] : connections_) {
     if (id == newest) continue;
     if (address_full && connection.address != last.address) continue;

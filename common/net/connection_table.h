@@ -13,11 +13,11 @@
 
 namespace runner {
 
-// The open connections of one server, and the decision which of them is cut when there are too
-// many. Does no I/O. Not thread-safe.
+// The open connections of one server. Decides which connection is cut when there are too many. Does
+// no I/O. Not thread-safe.
 class ConnectionTable {
  public:
-  using Id = std::uint64_t;  // increases with every connection, is never reused
+  using Id = std::uint64_t;  // increases with every connection; never reused
   struct Limits {
     std::size_t connections = 64;
     std::size_t per_address = 48;
@@ -26,7 +26,7 @@ class ConnectionTable {
     // Connections without an address that are older are not cut to make room for others.
     Duration settled_after = Duration::max();
   };
-  // The bytes that a connection has received so far.
+  // Returns the number of bytes that a connection has received so far.
   using Received = std::function<std::uint64_t(Id)>;
   // Returns true for a connection that serves a client: its request is complete, or it has a
   // session.
@@ -35,42 +35,42 @@ class ConnectionTable {
   explicit ConnectionTable(const Limits& limits) : limits_(limits) {}
 
   std::size_t size() const { return connections_.size(); }
-  // `address` of the peer, without its port; empty for a Unix socket, which has no address.
+  // `address` of the peer, without its port; empty for a Unix socket.
   Id Add(MonoTime now, const std::string& address);
-  // Does nothing when there is no such connection.
+  // Does nothing if there is no such connection.
   void Remove(Id id);
 
-  // The oldest connection, and its start.
   struct Oldest {
     Id id = 0;
     MonoTime since;
   };
   std::optional<Oldest> oldest() const;
 
-  // The connection to be cut, if the last Add made too many: among those of the address that has
-  // too many, otherwise among all, the oldest that has received nothing for kSilentTime. If there
-  // is none, the oldest of those that serve, or of those that do not, whichever are more. The last
-  // one itself is cut when no other may be.
+  // Returns the connection to cut if the last Add exceeded a limit. Candidates are the connections
+  // of the address that exceeds its limit, otherwise all. The oldest that has received nothing for
+  // kSilentTime is cut first; if there is none, the oldest of the larger group: those that serve or
+  // those that do not. The last one added is cut if no other may be.
   std::optional<Id> Excess(MonoTime now, const Received& received, const Serves& serves);
   static constexpr Duration kSilentTime = std::chrono::milliseconds(100);
 
-  // The connections behind a flood: each has received at least half of the mean, and at least
-  // kBusyBytes, since it was last returned here. Connections that serve are returned when there
-  // is no other: those that have received kServingBytes since Calm. Those that have received less
-  // than `sum` together are not behind it.
+  // Returns the connections that cause a flood: each has received at least half of the mean, and at
+  // least kBusyBytes, since it was last returned here. Connections that serve are returned only if
+  // there is no other; they must have received kServingBytes since Calm. Returns none if the
+  // candidates together have received less than `sum`.
   std::vector<Id> Busiest(const Received& received, const Serves& serves, std::uint64_t sum = 0);
   static constexpr std::uint64_t kBusyBytes = 1024;
   static constexpr std::uint64_t kServingBytes = 64 * 1024;
 
-  // There is no flood: what connections that serve have received so far belongs to none.
+  // There is no flood: the bytes that serving connections have received so far do not count for a
+  // later one.
   void Calm(const Received& received, const Serves& serves);
 
  private:
   struct Connection {
     std::string address;
     MonoTime since;
-    bool silent = true;          // as far as Excess knows
-    std::uint64_t received = 0;  // when Busiest last returned it, or at the last Calm
+    bool silent = true;          // as of the last Excess
+    std::uint64_t received = 0;  // at the last Busiest that returned it, or at the last Calm
   };
 
   std::vector<Id> Busiest(const Received& received, const Serves& serves, bool serving,
@@ -78,7 +78,7 @@ class ConnectionTable {
 
   const Limits limits_;
   Id last_ = 0;
-  std::map<Id, Connection> connections_;  // in the order of their start
+  std::map<Id, Connection> connections_;  // in the order of acceptance
   std::unordered_map<std::string, std::size_t> per_address_;
 };
 

@@ -42,7 +42,7 @@ std::string AdviceFor(int error) {
   }
 }
 
-// The socket, or the errno.
+// Returns the socket, or the errno.
 std::pair<UniqueFd, int> TryToListen(const addrinfo& address, bool dual_stack) {
   UniqueFd fd(::socket(address.ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!fd) return {UniqueFd(), errno};
@@ -90,9 +90,9 @@ ListenSockets ListenOnHost(const Address& address, const std::string& option) {
       (ipv6 ? '[' + address.host + ']' : address.host) + ':' + std::to_string(address.port);
   const auto found = Resolve(address, option, text);
   ListenSockets listening;
-  int missing = 0;  // why an address of the name cannot be had
+  int missing = 0;  // the errno of an address of the name that is not available
   for (const addrinfo* one = found.get(); one != nullptr; one = one->ai_next) {
-    if (listening.port != 0) {  // port 0: all addresses of the name get the same
+    if (listening.port != 0) {  // port 0: all addresses of the name share the port of the first
       const std::uint16_t port = htons(listening.port);
       if (one->ai_family == AF_INET6) {
         reinterpret_cast<sockaddr_in6*>(one->ai_addr)->sin6_port = port;
@@ -105,7 +105,7 @@ ListenSockets ListenOnHost(const Address& address, const std::string& option) {
       listening.port = BoundPort(fd.Get());
       listening.sockets.push_back(std::move(fd));
     } else if (error == EADDRNOTAVAIL || error == EAFNOSUPPORT) {
-      missing = error;  // localhost is ::1 also where the machine has no IPv6
+      missing = error;  // localhost resolves to ::1 even if the machine has no IPv6
     } else {
       CannotListen(option, text, Message(error) + AdviceFor(error));
     }

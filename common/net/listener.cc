@@ -6,7 +6,7 @@
 #include <utility>
 
 #include <fcntl.h>
-#include <linux/tcp.h>  // that of the C library has no tcpi_bytes_received
+#include <linux/tcp.h>  // <netinet/tcp.h> of the C library lacks tcpi_bytes_received
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/epoll.h>
@@ -16,14 +16,14 @@
 namespace runner {
 namespace {
 
-// Connections taken in one turn of the loop, so that the rest of the loop is served as well.
+// Bound on the connections accepted in one turn of the loop, so that other work gets its turn.
 constexpr int kMaxPerTurn = 32;
-// Unix sockets do not count what they receive: each arrival counts as much.
+// Unix sockets do not report the bytes received: each read event counts as this many.
 constexpr std::uint64_t kUnixArrivalBytes = 1024;
 constexpr Duration kRetryAfterShortage = std::chrono::milliseconds(100);
 constexpr Duration kFloodInterval = std::chrono::milliseconds(20);
 constexpr Duration kCalmInterval = std::chrono::seconds(1);
-// The time that a server may take to handle what has arrived.
+// How long traffic is watched after data has arrived.
 constexpr Duration kTrafficTime = std::chrono::seconds(10);
 
 // The bytes of the address; empty for a Unix socket.
@@ -78,7 +78,7 @@ void Listener::WatchSockets() {
 
 void Listener::Accept(int listening) {
   for (int i = 0; i < kMaxPerTurn; ++i) {
-    // Without both of its descriptors a connection stays in the queue of the kernel.
+    // If a descriptor for both ends is missing, the connection stays in the queue of the kernel.
     UniqueFd given(::fcntl(listening, F_DUPFD_CLOEXEC, 0));
     if (!given) return OnShortage(errno);
     sockaddr_storage name{};
@@ -131,16 +131,16 @@ void Listener::Resume() {
   }
   try {
     WatchSockets();
-  } catch (const std::system_error& error) {  // epoll has no memory or no room
+  } catch (const std::system_error& error) {  // epoll is out of memory or watches
     return OnShortage(error.code().value());
   }
-  // Called also when nobody connects: accept(2) tells whether the shortage has passed.
+  // Called even if no client connects: only accept(2) shows whether the shortage has passed.
   if (!sockets_.sockets.empty()) Accept(sockets_.sockets.front().Get());
 }
 
-// Takes the two descriptors of a connection. Returns the error of a shortage, or 0.
+// Takes the two descriptors of a connection. Returns the errno of a shortage, or 0.
 int Listener::Admit(UniqueFd fd, UniqueFd given, const std::string& address) {
-  // Replies are small, and are not held back.
+  // Responses are small; Nagle's algorithm would only delay them.
   const int on = 1;
   if (!address.empty()) ::setsockopt(fd.Get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   const MonoTime now = loop_.Now().mono;
@@ -154,8 +154,8 @@ int Listener::Admit(UniqueFd fd, UniqueFd given, const std::string& address) {
     if (*excess == id) return 0;
   }
   try {
-    // EPOLLHUP and EPOLLERR are always reported; EPOLLIN once for what has arrived, as the server
-    // reads it.
+    // epoll always reports EPOLLHUP and EPOLLERR; EPOLLIN is edge-triggered, since the server reads
+    // the data.
     const std::uint32_t traffic = options_.flooded ? EPOLLIN | EPOLLET : 0;
     loop_.Watch(watched, traffic, [this, id](std::uint32_t events) { OnEvents(id, events); });
   } catch (const std::system_error& error) {
@@ -171,13 +171,13 @@ int Listener::Admit(UniqueFd fd, UniqueFd given, const std::string& address) {
 int Listener::HandOver(Id id, UniqueFd fd) {
   if (on_connection_(id, fd)) return 0;
   refused_.emplace(id, std::move(fd));
-  return EAGAIN;  // as pthread_create(3) reports it
+  return EAGAIN;  // the errno of pthread_create(3)
 }
 
 void Listener::OnEvents(Id id, std::uint32_t events) {
   const auto found = open_.find(id);
   if (found == open_.end()) return;
-  // The event may be that of an earlier connection with the same descriptor.
+  // The event may belong to an earlier connection with the same descriptor.
   if ((events & (EPOLLHUP | EPOLLERR)) != 0 && HasHungUp(found->second.fd.Get())) return Closed(id);
   if ((events & EPOLLIN) == 0) return;
   const std::uint64_t received =
@@ -202,10 +202,10 @@ void Listener::Cut(Id id) {
   const auto found = open_.find(id);
   if (found == open_.end()) return;
   const int fd = found->second.fd.Get();
-  // Unlike shutdown(2), to dissolve the association (connect(2)) also discards what was received
-  // and not yet read.
-  const sockaddr nobody{AF_UNSPEC, {}};
-  if (!found->second.is_tcp || ::connect(fd, &nobody, sizeof nobody) != 0) {
+  // connect(2) with AF_UNSPEC dissolves the association; unlike shutdown(2), it also discards
+  // received data that was not read.
+  const sockaddr unspecified{AF_UNSPEC, {}};
+  if (!found->second.is_tcp || ::connect(fd, &unspecified, sizeof unspecified) != 0) {
     ::shutdown(fd, SHUT_RDWR);
   }
   Closed(id);

@@ -21,9 +21,9 @@
 namespace runner {
 namespace {
 
-// Memory of one connection, for the head of the request and that of the response.
+// Memory of one connection, for the heads of the request and the response.
 constexpr std::size_t kConnectionBytes = 8 * 1024;
-// Of a body, copied at a time.
+// Bytes of a body that are copied at a time.
 constexpr std::size_t kBlockBytes = 32 * 1024;
 
 struct StopDaemon {
@@ -56,14 +56,14 @@ class HttpServer::Impl {
                    .max_age = options.max_connection_age,
                    .serves = [this](Listener::Id id, int) { return !without_head_.contains(id); }},
                   [this](Listener::Id id, UniqueFd& fd) { return Add(id, fd); }) {
-    // No internal thread: the loop polls, and accepts for the library.
+    // Without an internal thread: the event loop polls, and accepts connections for the library.
     daemon_.reset(::MHD_start_daemon(
         MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET, 0, nullptr, nullptr, &Impl::Answer, this,  //
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, kConnectionBytes,                                //
         MHD_OPTION_URI_LOG_CALLBACK, &Impl::KeepTarget, nullptr,                             //
         MHD_OPTION_NOTIFY_COMPLETED, &Impl::DropTarget, nullptr,                             //
         MHD_OPTION_NOTIFY_CONNECTION, &Impl::OnConnectionChange, this, MHD_OPTION_END));
-    if (!daemon_) throw std::runtime_error("the HTTP server does not start");
+    if (!daemon_) throw std::runtime_error("cannot start the HTTP server");
     const int epoll = ::MHD_get_daemon_info(daemon_.get(), MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
     loop_.Watch(epoll, EPOLLIN, [this](std::uint32_t) { Serve(); });
     thread_ = std::thread([this] { loop_.Run(); });
@@ -81,10 +81,11 @@ class HttpServer::Impl {
 
  private:
   bool Add(Listener::Id id, UniqueFd& fd) {
-    const sockaddr nobody{AF_UNSPEC, {}};
+    const sockaddr unspecified{AF_UNSPEC, {}};
     adding_ = id;
-    // The library closes the descriptor also when it fails.
-    if (::MHD_add_connection(daemon_.get(), fd.Release(), &nobody, sizeof nobody) != MHD_YES) {
+    // The library closes the descriptor even on failure.
+    if (::MHD_add_connection(daemon_.get(), fd.Release(), &unspecified, sizeof unspecified) !=
+        MHD_YES) {
       listener_.Closed(id);
       return true;
     }
@@ -110,7 +111,8 @@ class HttpServer::Impl {
   void Serve() {
     ::MHD_run(daemon_.get());
     MHD_UNSIGNED_LONG_LONG milliseconds = 0;
-    // Connections have no timeout in the library, so this is about data that waits already.
+    // The library has no connection timeouts here, so a timeout means that data is already
+    // available.
     if (::MHD_get_timeout(daemon_.get(), &milliseconds) == MHD_YES) loop_.Post([this] { Serve(); });
   }
 
@@ -120,7 +122,7 @@ class HttpServer::Impl {
     if (code == MHD_CONNECTION_NOTIFY_STARTED) {
       try {
         server->ids_[connection] = server->adding_;
-      } catch (...) {  // out of memory: the listener closes it when it is too old
+      } catch (...) {  // out of memory: the listener closes the connection at its maximal age
       }
     } else if (const auto found = server->ids_.find(connection); found != server->ids_.end()) {
       server->without_head_.erase(found->second);
@@ -129,7 +131,7 @@ class HttpServer::Impl {
     }
   }
 
-  // The library calls it with the target of a request, before it splits and decodes it.
+  // The library calls it with the target of a request before it splits and decodes the target.
   static void* KeepTarget(void*, const char* target, MHD_Connection*) noexcept {
     try {
       return new std::string(target);
@@ -142,8 +144,8 @@ class HttpServer::Impl {
     *context = nullptr;
   }
 
-  // The library calls it once the head of a request is there. MHD_NO closes the connection without
-  // an answer.
+  // The library calls it when the head of a request is complete. MHD_NO closes the connection
+  // without a response.
   static MHD_Result Answer(void* self, MHD_Connection* connection, const char*, const char* method,
                            const char*, const char*, std::size_t*, void** context) noexcept {
     if (*context == nullptr) return MHD_NO;
@@ -158,7 +160,7 @@ class HttpServer::Impl {
     }
   }
 
-  // A body that is being sent.
+  // A body in transmission.
   struct Body {
     Impl* server;
     Listener::Id connection;
@@ -188,21 +190,22 @@ class HttpServer::Impl {
     return ::MHD_queue_response(connection, static_cast<unsigned>(response.status), out.get());
   }
 
-  // Cuts the connections whose responses have been sent for the longest time; the latest stays.
+  // Cuts the connections whose responses have been in transmission longest; never the latest.
   void BoundBodies() {
     for (auto oldest = bodies_.begin(); body_bytes_ > max_body_bytes_; ++oldest) {
       if (std::next(oldest) == bodies_.end()) return;
       if (oldest->text.empty()) continue;
       body_bytes_ -= oldest->text.size();
-      std::string().swap(oldest->text);  // the library keeps the body until it sees the end
+      std::string().swap(oldest->text);  // the library keeps the body until the connection ends
       listener_.Cut(oldest->connection);
     }
   }
 
-  // The library calls it for bytes from `position` on.
+  // The library calls it for the bytes from `position` on.
   static ssize_t ReadBody(void* body, std::uint64_t position, char* buffer, std::size_t size) {
     const std::string& text = static_cast<const Body*>(body)->text;
-    if (position >= text.size()) return MHD_CONTENT_READER_END_WITH_ERROR;  // it was cut
+    // BoundBodies has cut it
+    if (position >= text.size()) return MHD_CONTENT_READER_END_WITH_ERROR;
     return static_cast<ssize_t>(text.copy(buffer, size, position));
   }
   static void EndBody(void* ended) {
@@ -245,13 +248,13 @@ class HttpServer::Impl {
   const SystemClock clock_;
   EventLoop loop_;
   Listener listener_;
-  Listener::Id adding_ = 0;  // the connection that is being handed to the library
+  Listener::Id adding_ = 0;  // the connection that is being passed to the library
   std::unordered_map<const MHD_Connection*, Listener::Id> ids_;
-  std::map<Listener::Id, MonoTime> without_head_;  // and when they were accepted, oldest first
+  std::map<Listener::Id, MonoTime> without_head_;  // with the time of acceptance, oldest first
   EventLoop::TimerId head_timer_ = EventLoop::kNoTimer;
   std::list<Body> bodies_;  // oldest first
   std::size_t body_bytes_ = 0;
-  std::unique_ptr<MHD_Daemon, StopDaemon> daemon_;  // its end calls back
+  std::unique_ptr<MHD_Daemon, StopDaemon> daemon_;  // last: its destructor calls back
   std::thread thread_;
 };
 

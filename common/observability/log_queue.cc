@@ -18,11 +18,11 @@ namespace runner {
 struct LogQueue::State {
   struct Line {
     std::string text;
-    std::uint64_t lost_before = 0;  // between the line before and this one
+    std::uint64_t lost_before = 0;  // lines dropped between the previous line and this one
   };
 
-  State(int descriptor, const Limits& most, Notice report)
-      : fd(descriptor), limits(most), notice(std::move(report)) {}
+  State(int descriptor, const Limits& bounds, Notice report)
+      : fd(descriptor), limits(bounds), notice(std::move(report)) {}
 
   const int fd;
   const Limits limits;
@@ -30,20 +30,19 @@ struct LogQueue::State {
 
   Mutex mutex;
   Condition changed;
-  std::deque<Line> lines GUARDED_BY(mutex);         // the first one stays while it is written
-  std::size_t bytes GUARDED_BY(mutex) = 0;          // of `lines`
-  std::uint64_t lost_behind GUARDED_BY(mutex) = 0;  // after the last of `lines`
+  std::deque<Line> lines GUARDED_BY(mutex);  // the first stays in the queue while it is written
+  std::size_t bytes GUARDED_BY(mutex) = 0;   // of `lines`
+  std::uint64_t lost_behind GUARDED_BY(mutex) = 0;  // lines dropped after the last of `lines`
   std::uint64_t dropped GUARDED_BY(mutex) = 0;
   bool dropping GUARDED_BY(mutex) = false;
-  bool ended GUARDED_BY(mutex) = false;     // nothing more comes
-  bool writing GUARDED_BY(mutex) = false;   // also a notice
-  bool given_up GUARDED_BY(mutex) = false;  // nobody reads
+  bool ended GUARDED_BY(mutex) = false;     // no more lines follow
+  bool writing GUARDED_BY(mutex) = false;   // true also while a notice is written
+  bool given_up GUARDED_BY(mutex) = false;  // the timeout has passed without a reader
 
   // --- the thread of the queue ------------------------------------------------------------------
-  std::uint64_t lost = 0;  // since the last notice that was written
-  bool torn = false;       // a part of a line is written, and its end is not
+  std::uint64_t lost = 0;  // since the last written notice
+  bool torn = false;       // the end of a partly written line is missing
 
-  // All is written.
   bool Idle() const REQUIRES(mutex) { return lines.empty() && lost_behind == 0 && !writing; }
   void Run() EXCLUDES(mutex);
   bool Write(std::string_view line);
@@ -52,7 +51,7 @@ struct LogQueue::State {
 
 namespace {
 
-// How much of the text was written. Less than all: the descriptor failed.
+// Returns the number of bytes written. If it is less than the size, the descriptor failed.
 std::size_t WriteAll(int fd, std::string_view text) {
   std::size_t total = 0;
   while (total < text.size()) {
@@ -100,7 +99,7 @@ void LogQueue::State::Run() {
       WriteNotice();
       mutex.Lock();
     } else {
-      // References to what is in a deque outlive push_back, and only this thread removes.
+      // push_back does not invalidate references into a deque, and only this thread removes lines.
       const Line& line = lines.front();
       mutex.Unlock();
       lost += line.lost_before;
@@ -120,8 +119,8 @@ void LogQueue::State::Run() {
 
 LogQueue::LogQueue(int fd, const Limits& limits, Notice notice)
     : state_(std::make_shared<State>(fd, limits, std::move(notice))) {
-  // No signal for this process is handled by the thread, and SIGPIPE, SIGXFSZ and SIGTTOU, which
-  // its writes may raise, neither end nor stop the process.
+  // Blocks all signals in the thread, so that it handles none and SIGPIPE, SIGXFSZ and SIGTTOU from
+  // its writes neither end nor stop the process.
   sigset_t all, before;
   sigfillset(&all);
   ::pthread_sigmask(SIG_SETMASK, &all, &before);
@@ -151,7 +150,7 @@ LogQueue::~LogQueue() {
 }
 
 void LogQueue::Flush() {
-  const auto deadline = std::chrono::steady_clock::now() + state_->limits.patience_at_exit;
+  const auto deadline = std::chrono::steady_clock::now() + state_->limits.flush_timeout;
   const MutexLock lock(state_->mutex);
   while (!state_->Idle() && !state_->given_up) {
     const auto left = deadline - std::chrono::steady_clock::now();
@@ -165,7 +164,7 @@ void LogQueue::Push(std::string line) {
   State& state = *state_;
   const MutexLock lock(state.mutex);
   if (state.bytes + line.size() > state.limits.bytes || state.lines.size() >= state.limits.lines) {
-    state.dropping = !state.lines.empty();  // a line above the bound is lost alone
+    state.dropping = !state.lines.empty();  // a line above the bound is dropped alone
   }
   if (state.dropping || line.size() > state.limits.bytes) {
     ++state.lost_behind;
@@ -187,14 +186,14 @@ void WriteToStderr(std::string_view text) noexcept {
     LogQueue::Limits limits;
     limits.bytes = std::numeric_limits<std::size_t>::max();
     LogQueue queue(STDERR_FILENO, limits, [](std::uint64_t) { return std::string(); });
-    // After a line that nobody reads, Flush returns at once.
+    // If a line is not read in time, later calls of Flush return at once.
     for (std::size_t begin = 0; begin <= text.size();) {
       const std::size_t end = std::min(text.find('\n', begin), text.size());
       queue.Push(std::string(text.substr(begin, end - begin)));
       queue.Flush();
       begin = end + 1;
     }
-  } catch (...) {  // no thread: the message is worth the wait
+  } catch (...) {  // no thread available: a write that may block is better than no message
     WriteAll(STDERR_FILENO, text);
     WriteAll(STDERR_FILENO, "\n");
   }

@@ -11,13 +11,14 @@
 
 namespace runner {
 
-// Of log lines that a stranger can cause as often as he likes: lets through one for each cause in a
-// minute, for kMax causes, and counts the others. Thread-safe.
+// Limits log lines that a peer can cause at any rate: passes one line for each cause in a minute,
+// for kMax causes, and counts the others. Thread-safe.
 class LogThrottle {
  public:
   static constexpr std::size_t kMax = 10;
 
-  // How many were held back since the last one that was let through; nothing: this one is, too.
+  // If this line may be logged, returns the number of suppressed lines since the last one that was;
+  // otherwise nothing.
   std::optional<int> Pass(MonoTime now, const std::string& cause) EXCLUDES(mutex_) {
     const MutexLock lock(mutex_);
     if (!began_ || now - *began_ >= std::chrono::minutes(1)) {
@@ -32,7 +33,7 @@ class LogThrottle {
  private:
   Mutex mutex_;
   std::optional<MonoTime> began_ GUARDED_BY(mutex_);
-  std::set<std::string> causes_ GUARDED_BY(mutex_);  // of this minute
+  std::set<std::string> causes_ GUARDED_BY(mutex_);  // of the current minute
   int held_ GUARDED_BY(mutex_) = 0;
 };
 

@@ -26,7 +26,7 @@ std::string_view Word(LogLevel level) {
   return "error";
 }
 
-// As wide as the widest, so that messages line up.
+// Padded to the widest word, so that messages line up.
 std::string_view PaddedWord(LogLevel level) {
   switch (level) {
     case LogLevel::kDebug:
@@ -97,12 +97,13 @@ std::string FormatJsonLine(WallTime time, LogLevel level, std::string_view logge
   line["level"] = Word(level);
   line["msg"] = message;
   line["logger"] = logger;
-  // emplace: a field never replaces one that is there.
+  // emplace: the first of several fields with one name counts.
   for (const LogField& field : fields) {
     std::visit([&](const auto& value) { line.emplace(field.key, value); }, field.value);
   }
   constexpr int kOneLine = -1;
-  constexpr bool kAsciiOnly = true;  // no terminal and no reader sees another line end in it
+  // escapes every character that a terminal or a reader could take for a line end
+  constexpr bool kAsciiOnly = true;
   return line.dump(kOneLine, ' ', kAsciiOnly, nlohmann::ordered_json::error_handler_t::replace);
 }
 
@@ -152,7 +153,7 @@ void Logger::Log(LogLevel level, std::string_view message, const LogFields& fiel
   if (queue_ == nullptr || level < threshold_) return;
   try {
     queue_->Push(FormatLine(format_, level, name_, message, fields));
-  } catch (...) {  // out of memory: the line is lost, the program goes on
+  } catch (...) {  // out of memory: the line is dropped
   }
 }
 

@@ -16,9 +16,9 @@ namespace runner {
 class LogQueue;
 
 enum class LogLevel { kDebug, kInfo, kWarn, kError };
-enum class LogFormat { kAuto, kJson, kText };  // auto: text when stderr is a terminal
+enum class LogFormat { kAuto, kJson, kText };  // kAuto: text if stderr is a terminal, else JSON
 
-// One named value of a log line. Values may hold any bytes: they are escaped when written.
+// One named value of a log line. Values may contain any bytes: they are escaped when written.
 struct LogField {
   using Value = std::variant<bool, std::int64_t, double, std::string, std::vector<std::string>>;
 
@@ -39,24 +39,24 @@ struct LogField {
 
 using LogFields = std::vector<LogField>;
 
-// Renders one line without its end. Exposed for tests.
+// Renders one line without its line end. Exposed for tests.
 std::string FormatJsonLine(WallTime time, LogLevel level, std::string_view logger,
                            std::string_view message, const LogFields& fields);
 std::string FormatTextLine(WallTime time, LogLevel level, std::string_view logger,
                            std::string_view message, const LogFields& fields);
 
-// Writes one line for each event to stderr, through a LogQueue: no caller waits for the reader of
-// stderr. Cheap to copy; copies share the queue, and the last one that is destroyed waits until it
-// is written out (LogQueue::~LogQueue). Thread-safe. Never throws: a log line that cannot be
-// written is lost and counted; for want of memory it is lost uncounted.
+// Writes one line for each log call to stderr, through a LogQueue: no caller waits for the reader
+// of stderr. Cheap to copy; copies share the queue, and the destructor of the last one waits until
+// all lines are written (LogQueue::~LogQueue). Thread-safe. Never throws: a line that cannot be
+// written is dropped and counted; out of memory, it is dropped uncounted.
 class Logger {
  public:
-  // Writes nothing.
+  // A logger that writes nothing.
   Logger() = default;
-  // Throws std::system_error when no thread can be started.
+  // Throws std::system_error if the thread cannot be started.
   Logger(LogLevel threshold, LogFormat format);
 
-  // The same queue under another name (the `logger` field).
+  // Returns a logger with the same queue and another name (the `logger` field).
   Logger Named(std::string_view name) const;
 
   void Debug(std::string_view message, const LogFields& fields = {}) const {
@@ -73,11 +73,11 @@ class Logger {
   }
   void Log(LogLevel level, std::string_view message, const LogFields& fields) const;
 
-  // Returns when all lines are written, or nobody has read them for a second: for the end of the
-  // program, when gRPC may still keep copies of this logger.
+  // Returns when all lines are written, or have not been read for a second. Call it at the end of
+  // the program, since gRPC may still keep copies of this logger.
   void Flush() const;
 
-  // Lines that were not written, of this logger and those that share its queue.
+  // Lines dropped by this logger and all that share its queue.
   std::uint64_t lines_dropped() const;
 
  private:

@@ -63,7 +63,8 @@ HttpHandler MetricsHandler(std::vector<const prometheus::Collectable*> collectab
       }
       response.body = MetricsText(families);
     }
-    // The families of many clusters take ten times as much as their text.
+    // Bytes of text above which the freed memory is returned: families of many clusters take ten
+    // times as much as their text.
     constexpr std::size_t kLarge = 1'000'000;
     if (response.body.size() > kLarge) TrimHeap();
     return response;

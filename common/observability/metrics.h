@@ -16,18 +16,18 @@
 
 namespace runner {
 
-// Every metric of this project has it; the standard process_* metrics have not.
+// The prefix of every metric except the standard process_* metrics.
 inline constexpr std::string_view kMetricPrefix = "kubernetes_mcp_runner_";
 
-// Prometheus expects an answer within a second: a scrape waits no longer for a busy loop.
+// Prometheus expects a response within a second: a scrape waits at most this long for a busy loop.
 inline constexpr Duration kScrapeTimeout = std::chrono::milliseconds(800);
 
 using MetricLabels = std::vector<std::pair<std::string, std::string>>;
 
-// The series of one family while they are collected. Label values are made valid UTF-8.
+// The series of one family during a collection. Label values are converted to valid UTF-8.
 class MetricSeries {
  public:
-  // `family` outlives this.
+  // `family` must outlive this.
   explicit MetricSeries(prometheus::MetricFamily& family) : family_(family) {}
 
   void Add(double value, const MetricLabels& labels = {});
@@ -40,7 +40,7 @@ class MetricSeries {
   prometheus::MetricFamily& family_;
 };
 
-// A row of a table of metrics: one family, and the series that `source` has of it.
+// A row of a table of metrics: one family, and a function that adds the series of a `source`.
 template <typename Source>
 struct Metric {
   prometheus::MetricType type;
@@ -49,7 +49,7 @@ struct Metric {
   std::function<void(const Source& source, MetricSeries& series)> collect;
 };
 
-// One family for each row, in order. A family without series is shown with HELP and TYPE alone.
+// Collects one family for each row, in order. A family without series has only HELP and TYPE.
 template <typename Source>
 std::vector<prometheus::MetricFamily> CollectMetrics(const std::vector<Metric<Source>>& table,
                                                      const Source& source,
@@ -64,11 +64,11 @@ std::vector<prometheus::MetricFamily> CollectMetrics(const std::vector<Metric<So
   return families;
 }
 
-// The Prometheus text format, version 0.0.4.
+// Renders the Prometheus text format, version 0.0.4.
 std::string MetricsText(const std::vector<prometheus::MetricFamily>& families);
 
-// Serves /metrics: what the collectables show, in their order. They outlive the handler, and are
-// called on the thread of the server; one that throws fails the scrape.
+// Serves /metrics with the families of the collectables, in their order. The collectables must
+// outlive the handler and are called on the thread of the server; if one throws, the scrape fails.
 HttpHandler MetricsHandler(std::vector<const prometheus::Collectable*> collectables);
 
 }  // namespace runner

@@ -31,7 +31,7 @@ double TicksPerSecond() { return static_cast<double>(::sysconf(_SC_CLK_TCK)); }
 std::optional<ProcessStat> ReadStat() {
   std::ifstream file("/proc/self/stat");
   const std::string text{std::istreambuf_iterator<char>(file), {}};
-  // The second field is the program's name in parentheses and may hold anything.
+  // The second field is the program's name in parentheses and may contain any character.
   const std::size_t end_of_name = text.rfind(')');
   if (end_of_name == std::string::npos) return std::nullopt;
   std::istringstream rest(text.substr(end_of_name + 1));
@@ -48,7 +48,7 @@ std::optional<ProcessStat> ReadStat() {
                      fields[kResident] * static_cast<double>(::sysconf(_SC_PAGESIZE))};
 }
 
-// When the machine started, in Unix seconds.
+// The boot time of the machine in Unix seconds.
 std::optional<double> ReadBootTime() {
   std::ifstream file("/proc/stat");
   std::string line;
@@ -62,7 +62,7 @@ std::optional<double> CountOpenFds() {
   std::error_code error;
   std::filesystem::directory_iterator entries("/proc/self/fd", error);
   if (error) return std::nullopt;
-  double count = -1;  // not the one that reads the directory
+  double count = -1;  // starts at -1: the descriptor that reads the directory does not count
   for (; entries != std::filesystem::directory_iterator(); entries.increment(error)) {
     if (error) return std::nullopt;
     ++count;
@@ -70,14 +70,14 @@ std::optional<double> CountOpenFds() {
   return count;
 }
 
-// Infinity is shown as the largest rlim_t, as other clients of Prometheus do.
+// Infinity becomes the largest rlim_t, as in other Prometheus client libraries.
 std::optional<double> ReadSoftLimit(__rlimit_resource_t resource) {
   rlimit limit{};
   if (::getrlimit(resource, &limit) != 0) return std::nullopt;
   return static_cast<double>(limit.rlim_cur);
 }
 
-// Everything that one scrape shows of the process; nothing where its source cannot be read.
+// The values of one scrape; a value whose source cannot be read is empty.
 struct ProcessSample {
   std::optional<ProcessStat> stat = ReadStat();
   std::optional<double> open_fds = CountOpenFds();
@@ -107,7 +107,7 @@ void AddStartTime(const ProcessSample& sample, MetricSeries& series) {
 
 std::vector<prometheus::MetricFamily> ProcessMetrics::Collect() const {
   using enum prometheus::MetricType;
-  // The names and the words of the other client libraries.
+  // Names and HELP texts of the official client libraries.
   static const std::vector<Metric<ProcessSample>> kTable = {
       {Counter, "process_cpu_seconds_total", "Total user and system CPU time spent in seconds.",
        FromStat(&ProcessStat::cpu_seconds)},

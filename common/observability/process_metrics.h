@@ -20,7 +20,7 @@ class ProcessMetrics final : public prometheus::Collectable {
 // build_info, up, uptime_seconds and log_lines_dropped_total of a program. Thread-safe.
 class ProgramMetrics final : public prometheus::Collectable {
  public:
-  // `component` is `ingest` or `executor`. The uptime counts from here. `clock` outlives this.
+  // `component` is `ingest` or `executor`. The uptime starts here. `clock` must outlive this.
   ProgramMetrics(std::string component, const Clock& clock, Logger logger)
       : component_(std::move(component)),
         clock_(clock),

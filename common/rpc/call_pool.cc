@@ -39,7 +39,8 @@ bool CallPool::Run(std::function<void()> task) {
     try {
       std::thread([this] { Work(); }).detach();
       ++threads_;
-    } catch (const std::system_error&) {  // no more threads on this machine: others do the work
+      // no more threads available: the existing ones run the task
+    } catch (const std::system_error&) {
       if (threads_ == 0) return false;
     }
   }
@@ -69,7 +70,8 @@ void CallPool::Work() {
     end = now() + kIdleTime;
   }
   --threads_;
-  changed_.NotifyAll();  // under the lock: the destructor may free all of this right after it
+  // notified under the lock: the destructor may free this object right after it
+  changed_.NotifyAll();
   mutex_.Unlock();
 }
 

@@ -10,23 +10,23 @@
 
 namespace runner {
 
-// Runs on threads of its own the bodies of calls that wait, which the threads of gRPC must not do.
-// The threads start when they are needed, and end after 10 s without work. Thread-safe.
+// Runs the bodies of blocking calls on its own threads, since the threads of gRPC must not block.
+// Threads start on demand and end after 10 s without work. Thread-safe.
 class CallPool {
  public:
-  // At most `threads` calls run and `waiting` wait; more are refused.
+  // At most `threads` calls run and `waiting` wait; further calls are rejected.
   CallPool(std::size_t threads, std::size_t waiting) : max_threads_(threads), waiting_(waiting) {}
   // Waits until the threads have ended.
   ~CallPool();
   CallPool(const CallPool&) = delete;
   CallPool& operator=(const CallPool&) = delete;
 
-  // Answers a unary call with what the body returns; RESOURCE_EXHAUSTED when there are too many.
-  // A call that is cancelled while it waits does not run.
+  // Completes a unary call with the status that the body returns, or RESOURCE_EXHAUSTED if there
+  // are too many calls. A call that is cancelled while it waits does not run.
   grpc::ServerUnaryReactor* Answer(grpc::CallbackServerContext& context,
                                    std::function<grpc::Status()> body);
 
-  // False when there are too many.
+  // Returns false if there are too many calls.
   bool Run(std::function<void()> task) EXCLUDES(mutex_);
 
   static grpc::Status Full();
@@ -44,12 +44,12 @@ class CallPool {
   bool stopped_ GUARDED_BY(mutex_) = false;
 };
 
-// The end of a stream of responses at which a body of the pool writes. Owns itself: it is deleted
-// after End, when gRPC has let go of it.
+// Writes a stream of responses from a body that runs in the pool. Owns itself: deleted after End,
+// when gRPC has released it.
 template <typename Response>
 class BlockingWriter final : public grpc::ServerWriteReactor<Response> {
  public:
-  // Waits until the response is on its way. False when the caller has gone.
+  // Waits until gRPC has taken the response. Returns false if the client has gone.
   bool Write(const Response& response) EXCLUDES(mutex_) {
     {
       const MutexLock lock(mutex_);

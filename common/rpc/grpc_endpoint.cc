@@ -46,36 +46,36 @@ namespace {
 
 constexpr const char* kOption = "--grpc-listen";
 
-// The clients' own limit on what they receive, which is gRPC's default.
+// The limit of clients on received messages: gRPC's default.
 constexpr int kMaxMessageBytes = 4 * 1024 * 1024;
-// A connection that is silent this long is pinged, and closed when it does not answer.
+// A connection that is idle this long is pinged, and closed if it does not respond.
 constexpr int kKeepaliveTimeMs = 30'000;
 constexpr int kKeepaliveTimeoutMs = 10'000;
 // The shortest interval at which clients may ping.
 constexpr int kClientPingIntervalMs = 5'000;
-// A connection that sends nothing costs 27 KB, with gRPC's default for two minutes.
+// An idle connection costs 27 KB; gRPC's default would keep it for two minutes.
 constexpr std::chrono::milliseconds kHandshakeTimeout = std::chrono::seconds(10);
-// A connection without calls. Clients connect again with their next call.
+// Limit for a connection without calls. Clients reconnect with their next call.
 constexpr int kConnectionIdleMs = 60'000;
 constexpr int kMaxStreams = 100;
-// Buffers and calls of all connections. Above it gRPC ends any stream, also that of an executor:
-// more than the growth at which connections are cut.
+// Bound on the buffers and calls of all connections. Above it gRPC ends any stream, also that of an
+// executor; therefore it exceeds the growth at which connections are cut.
 constexpr std::size_t kMemoryQuotaBytes = 128 * 1024 * 1024;
-// gRPC parses what it has read before anything else, so this bounds how far a flood gets ahead.
+// gRPC parses all data it has read before anything else, so this bounds the lead of a flood.
 constexpr int kMaxReadBytes = 64 * 1024;
 constexpr std::size_t kMaxConnections = 1024;
-// Calls that exist at a time take about 13 KB each. The limit of streams does not hold against a
-// client that resets its streams, or never acknowledges the limit (gRPC 1.51).
+// Each concurrent call takes about 13 KB. The limit of streams has no effect on a client that
+// resets its streams or never acknowledges the limit (gRPC 1.51).
 constexpr std::size_t kMaxCalls = 2'000;
-// gRPC 1.51 bounds neither a header block nor the answers to pings that a client does not read: a
+// gRPC 1.51 bounds neither a header block nor its responses to pings that a client does not read; a
 // header field of one byte takes 115. Connections are cut when the process has grown by this much.
 constexpr std::size_t kMaxGrowthBytes = std::size_t{64} << 20;
-// Connections that have sent less than the growth by this factor are not its cause. The measured
-// factor is up to 192, while the list of fields is moved to a larger place.
+// Connections that have sent less than the growth divided by this factor are not its cause. The
+// measured factor is up to 192, while gRPC reallocates the list of fields.
 constexpr std::size_t kMemoryPerByte = 1024;
-// How often free memory is returned to the kernel meanwhile.
+// How often free memory is returned to the kernel during growth.
 constexpr Duration kFreeTime = std::chrono::milliseconds(100);
-// Memory that is still in use by then is not that of connections.
+// Memory still in use after this time does not belong to connections.
 constexpr Duration kMaxGrowthTime = std::chrono::seconds(1);
 
 struct CallCounts {
@@ -83,7 +83,7 @@ struct CallCounts {
   std::atomic<std::uint64_t> ended{0};
 };
 
-// Counts the calls that have reached a handler. gRPC calls it from its threads.
+// Counts the calls that have reached a handler. gRPC calls it on its threads.
 class CountedCalls final : public grpc::ContextAllocator {
  public:
   explicit CountedCalls(std::shared_ptr<CallCounts> counts) : counts_(std::move(counts)) {}
@@ -109,11 +109,11 @@ class CountedCalls final : public grpc::ContextAllocator {
   const std::shared_ptr<CallCounts> counts_;
 };
 
-// To hand a connection over to gRPC.
+// How long passing a connection to gRPC may take.
 constexpr Duration kHandOverTime = std::chrono::seconds(1);
 
-// The number of that name in the channelz data of gRPC (grpc/channelz/v1/channelz.proto, as JSON);
-// the last one, 0 when there is none.
+// Returns the number with that name in gRPC's channelz data (grpc/channelz/v1/channelz.proto, as
+// JSON); the last one if there are several, 0 if there is none.
 std::uint64_t ChannelzNumber(const std::string& json, std::string_view name) {
   const std::string key = '"' + std::string(name) + "\":\"";
   const std::size_t found = json.rfind(key);
@@ -128,14 +128,13 @@ std::string TakeText(char* text) {
   return text == nullptr ? "" : text;
 }
 
-// Tells when the process has grown so much that its clients may be the cause. Belongs to one
-// thread.
+// Detects growth of the process that its clients may have caused. Belongs to one thread.
 class GrowthDetector {
  public:
-  // By how many bytes; 0 when it has not.
+  // Returns the growth in bytes, or 0.
   std::size_t Growth(MonoTime now) {
     const std::size_t bytes = AnonymousMemory();
-    if (bytes == 0) return 0;  // not known
+    if (bytes == 0) return 0;  // unknown
     calm_bytes_ = std::min(calm_bytes_, bytes);
     if (bytes - calm_bytes_ <= kMaxGrowthBytes) {
       since_.reset();
@@ -155,14 +154,14 @@ class GrowthDetector {
     }
     return bytes - calm_bytes_;
   }
-  // Connections were cut: their memory will be free.
+  // Call after connections were cut: their memory becomes free.
   void OnCut(MonoTime now) {
     if (since_) since_ = now;
   }
 
  private:
   std::size_t calm_bytes_ = std::numeric_limits<std::size_t>::max();
-  std::optional<MonoTime> since_;  // of the growth, or of the latest cut
+  std::optional<MonoTime> since_;  // start of the growth, or the latest cut
   MonoTime trimmed_;
 };
 
@@ -188,19 +187,19 @@ std::string PeerOf(int fd) {
   return "ipv6:%5B" + std::string(text) + "%5D" + port;
 }
 
-// Tells from the calls of the server whether its clients flood it. Belongs to one thread.
+// Detects a flood from the call counts of the server. Belongs to one thread.
 class FloodDetector {
  public:
   explicit FloodDetector(std::shared_ptr<CallCounts> counts) : counts_(std::move(counts)) {}
 
-  // The server that was started last in this process.
+  // Selects the server that was started last in this process.
   void Start() { server_ = ChannelzNumber(TakeText(::grpc_channelz_get_servers(0)), "serverId"); }
 
   bool Flooded() {
     const std::uint64_t ended = counts_->ended.load();
     const std::uint64_t begun = counts_->begun.load();
-    // Calls whose first message has not come never reach a handler: few, unless that is the attack.
-    // Those that were reset without one are not told apart from those that wait.
+    // Calls whose first message has not arrived never reach a handler: few, except in an attack.
+    // The counts do not distinguish calls that wait from calls that were reset without a message.
     const std::uint64_t started = ChannelzNumber(
         TakeText(::grpc_channelz_get_server(static_cast<std::intptr_t>(server_))), "callsStarted");
     const std::uint64_t unhandled = started - std::min(begun, started);
@@ -212,10 +211,10 @@ class FloodDetector {
  private:
   const std::shared_ptr<CallCounts> counts_;
   std::uint64_t server_ = 0;
-  std::uint64_t unhandled_ = 0;  // when connections were last cut for them
+  std::uint64_t unhandled_ = 0;  // at the last cut for unhandled calls
 };
 
-// Learns the names of the registered services, which only a plugin of the builder is told.
+// Collects the names of the registered services; gRPC passes them only to a plugin of the builder.
 class ServiceNames final : public grpc::ServerBuilderPlugin, public grpc::ServerBuilderOption {
  public:
   explicit ServiceNames(std::shared_ptr<std::vector<std::string>> names)
@@ -238,17 +237,18 @@ class ServiceNames final : public grpc::ServerBuilderPlugin, public grpc::Server
 ListenSockets Listen(const std::string& address) {
   const std::optional<Address> parsed = ParseAddress(address);
   if (!parsed) {
-    throw std::runtime_error(std::string(kOption) + ": cannot listen on " + address +
-                             ": not host:port or unix:/path");
+    throw std::runtime_error(std::string(kOption) + ": invalid address \"" + address +
+                             "\"; expected host:port or unix:/path");
   }
   return ListenOn(*parsed, kOption);
 }
 
 ConnectionTable::Limits ConnectionLimits() {
-  const std::size_t most = std::clamp<std::size_t>(DescriptorLimit() / 8, 8, kMaxConnections);
-  // After the timeout gRPC has closed those that did not become HTTP/2.
-  return {.connections = most,
-          .per_address = most * 3 / 4,
+  const std::size_t max_connections =
+      std::clamp<std::size_t>(DescriptorLimit() / 8, 8, kMaxConnections);
+  // By the handshake timeout gRPC has closed the connections that did not become HTTP/2.
+  return {.connections = max_connections,
+          .per_address = max_connections * 3 / 4,
           .keep_serving = true,
           .settled_after = kHandshakeTimeout};
 }
@@ -289,14 +289,14 @@ class GrpcEndpoint::Impl {
              .serves = [this](Listener::Id, int fd) { return HasSession(fd); },
              .on_cut = [this](const char* reason, std::size_t count) { OnCut(reason, count); }},
             [this](Listener::Id, UniqueFd& fd) { return HandOver(fd); }) {
-    // A switch of the whole process, which stays on.
+    // Global for the process; cannot be switched off.
     grpc::EnableDefaultHealthCheckService(true);
 
     grpc::ServerBuilder builder;
     SetArguments(builder);
     if (!tls || address.starts_with("unix:")) tls = grpc::InsecureServerCredentials();
-    // gRPC 1.51 stops listening for good when accept(2) fails once, and knows no limit of
-    // connections: it is handed those that are accepted here.
+    // gRPC 1.51 stops listening for good if accept(2) fails once, and has no limit on connections.
+    // Therefore this class accepts the connections and passes them to gRPC.
     acceptor_ = builder.experimental().AddExternalConnectionAcceptor(
         grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD, std::move(tls));
     for (grpc::Service* service : services) builder.RegisterService(service);
@@ -305,7 +305,7 @@ class GrpcEndpoint::Impl {
     builder.SetContextAllocator(std::make_unique<CountedCalls>(counts_));
     server_ = builder.BuildAndStart();
     if (server_ == nullptr) {
-      throw std::runtime_error(std::string(kOption) + ": gRPC does not start on " + address);
+      throw std::runtime_error(std::string(kOption) + ": gRPC cannot start on " + address);
     }
     if (port() != 0) {
       address_ = address.substr(0, address.rfind(':') + 1) + std::to_string(port());
@@ -348,8 +348,8 @@ class GrpcEndpoint::Impl {
   }
 
  private:
-  // gRPC reads from the connection on the thread that hands it over, for as long as there is data:
-  // that is never the loop thread. False when no thread can be started.
+  // gRPC reads from the connection on the thread that passes it in, as long as there is data; that
+  // must not be the loop thread. Returns false if no thread can be started.
   bool HandOver(UniqueFd& fd) {
     const MutexLock lock(hand_over_mutex_);
     if (waiting_++ == 0) progress_ = clock_.Now().mono;
@@ -372,13 +372,13 @@ class GrpcEndpoint::Impl {
     return runs;
   }
 
-  // Connections that send without a pause keep the threads that hand over, also without calls.
+  // Connections that send without a pause occupy the threads that pass them in, even without calls.
   bool HandOverIsStuck() {
     const MutexLock lock(hand_over_mutex_);
     return waiting_ > 0 && clock_.Now().mono - progress_ > kHandOverTime;
   }
 
-  // The least that the clients behind a flood have sent.
+  // The least number of bytes that the clients of a flood have sent.
   std::optional<std::uint64_t> Flooded() {
     const std::size_t growth = growth_.Growth(clock_.Now().mono);
     if (detector_.Flooded() || HandOverIsStuck()) return 0;
@@ -391,7 +391,7 @@ class GrpcEndpoint::Impl {
            options_.sessions->Contains(PeerOf(fd));
   }
 
-  // On the loop thread.
+  // Runs on the loop thread.
   void OnCut(const char* reason, std::size_t count) {
     const MonoTime now = clock_.Now().mono;
     growth_.OnCut(now);
@@ -400,7 +400,7 @@ class GrpcEndpoint::Impl {
     options_.on_closed(reason, std::exchange(closed_[reason], 0));
   }
 
-  // gRPC leaks a connection that it is handed after its shutdown.
+  // gRPC leaks a connection that is passed in after its shutdown.
   void StopListening() {
     stopping_ = true;
     std::promise<void> stopped;
@@ -419,7 +419,7 @@ class GrpcEndpoint::Impl {
   FloodDetector detector_{counts_};
   GrowthDetector growth_;
   LogThrottle throttle_;
-  std::map<std::string, std::size_t> closed_;  // connections, by reason; since the last line
+  std::map<std::string, std::size_t> closed_;  // connections by reason, since the last log line
   const std::unique_ptr<grpc::Service> reflection_;
   const SystemClock clock_;
   EventLoop loop_;
@@ -431,7 +431,7 @@ class GrpcEndpoint::Impl {
   CallPool handing_over_{2, kMaxConnections};
   Mutex hand_over_mutex_;
   std::size_t waiting_ GUARDED_BY(hand_over_mutex_) = 0;
-  MonoTime progress_ GUARDED_BY(hand_over_mutex_);  // when one was last begun
+  MonoTime progress_ GUARDED_BY(hand_over_mutex_);  // when a connection was last passed in
   std::thread thread_;
   std::once_flag shutdown_;
 };

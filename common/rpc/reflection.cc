@@ -19,7 +19,7 @@ using grpc::reflection::v1alpha::ServerReflectionRequest;
 using grpc::reflection::v1alpha::ServerReflectionResponse;
 using ServiceList = std::shared_ptr<const std::vector<std::string>>;
 
-// The file and all that it imports.
+// Adds the file and all its imports.
 void AddFiles(const FileDescriptor& file, std::set<std::string>& added,
               ServerReflectionResponse& into) {
   if (!added.insert(file.name()).second) return;
@@ -66,7 +66,7 @@ ServerReflectionResponse Answer(const ServerReflectionRequest& request,
   return response;
 }
 
-// One call: each request is answered before the next is read. Owns itself until OnDone.
+// One call: responds to each request before it reads the next. Owns itself until OnDone.
 class Call final
     : public grpc::ServerBidiReactor<ServerReflectionRequest, ServerReflectionResponse> {
  public:

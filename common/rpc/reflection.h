@@ -11,9 +11,9 @@ class Service;
 namespace runner {
 
 // Server reflection (grpc.reflection.v1alpha.ServerReflection): lists `services`, and describes the
-// files, services and messages that are linked into the program. Extensions are UNIMPLEMENTED. The
-// service of gRPC does the same, but is synchronous: every call keeps a thread. Thread-safe; the
-// list may be filled until the server starts.
+// files, services and messages that are linked into the program. Extensions are UNIMPLEMENTED.
+// gRPC's own implementation is synchronous: every call occupies a thread. Thread-safe; the list may
+// be filled until the server starts.
 std::unique_ptr<grpc::Service> NewReflectionService(
     std::shared_ptr<const std::vector<std::string>> services);
 

@@ -10,14 +10,14 @@
 
 namespace runner {
 
-// The peers of a gRPC server that have a session: a call that lasts, which a service has accepted.
-// Their connections are the last to be cut (GrpcEndpoint). Thread-safe.
+// The peers of a gRPC server that have a session: a long-lived call that a service has accepted.
+// GrpcEndpoint cuts their connections last. Thread-safe.
 class SessionPeers {
  public:
-  // One session, until it is destroyed.
+  // One session; ends with the object.
   class Session {
    public:
-    // `peer` as grpc::ServerContextBase::peer() returns it.
+    // `peer` as returned by grpc::ServerContextBase::peer().
     Session(std::shared_ptr<SessionPeers> peers, std::string peer)
         : peers_(std::move(peers)), peer_(std::move(peer)) {
       const MutexLock lock(peers_->mutex_);

@@ -13,7 +13,7 @@
 #include "common/base/mutex.h"
 #include "common/observability/log_throttle.h"
 
-// After common/base/mutex.h, whose annotations have the names of abseil's.
+// After common/base/mutex.h, whose macros have the names of abseil's.
 #include <grpc/support/log.h>
 #include <grpcpp/security/credentials.h>
 #include <grpcpp/security/server_credentials.h>
@@ -27,18 +27,18 @@ namespace {
 namespace tls = grpc::experimental;
 
 constexpr unsigned kRefreshSeconds = 1;
-// A certificate expires without that its file changes.
-constexpr Duration kLookAgain = std::chrono::minutes(1);
+// A certificate can expire although its file does not change.
+constexpr Duration kRecheckInterval = std::chrono::minutes(1);
 
-// Handshakes that fail before there is a certificate to look at, as with a peer that speaks plain
-// text. gRPC tells of them in its log only, of which a process has one.
+// Counts handshakes that fail before a certificate is checked, as with a peer that speaks plain
+// text. gRPC reports them only in its log, of which a process has one.
 struct FailedHandshakes {
   const Logger logger;
   const SystemClock clock;
   LogThrottle throttle;
 };
 
-// Never destroyed: threads of gRPC may log until the process has ended.
+// Never destroyed: threads of gRPC may log until the process ends.
 std::atomic<std::shared_ptr<FailedHandshakes>>& Failed() {
   static auto* const failed = new std::atomic<std::shared_ptr<FailedHandshakes>>;
   return *failed;
@@ -49,7 +49,7 @@ void OnGrpcLog(gpr_log_func_args* line) {
   const std::string_view message = line->message;
   const auto failed = Failed().load();
   if (failed == nullptr || !message.starts_with(kStart)) return;
-  // "...: error:0A00010B:SSL routines::wrong version number."
+  // For example "...: error:0A00010B:SSL routines::wrong version number."
   std::string cause(message.substr(message.rfind(':') + 1));
   if (cause.ends_with('.')) cause.pop_back();
   if (const auto held = failed->throttle.Pass(failed->clock.Now().mono, cause)) {
@@ -57,7 +57,7 @@ void OnGrpcLog(gpr_log_func_args* line) {
   }
 }
 
-// Nothing: not any more.
+// An empty logger stops the forwarding.
 void ForwardFailedHandshakes(const std::optional<Logger>& logger) {
   Failed() = logger ? std::make_shared<FailedHandshakes>(*logger) : nullptr;
   ::gpr_set_log_function(&OnGrpcLog);
@@ -71,9 +71,9 @@ TlsMaterial LoadOrThrow(const TlsFiles& files) {
 
 }  // namespace
 
-// What is in use: the last files that would do. gRPC reads copies of them in memory. Of the files
-// themselves it would take whatever it finds, whether that fits together or not, and it ends the
-// process when one is empty, as it is for a moment while it is written (seen with gRPC 1.51).
+// The material in use: that of the last usable files. gRPC reads copies of them in memory. From the
+// files themselves gRPC would load any content, matching or not, and it aborts the process on an
+// empty file, such as one that is being written (seen with gRPC 1.51).
 class TlsCredentials::State : public std::enable_shared_from_this<State> {
  public:
   explicit State(const TlsMaterial& material)
@@ -94,7 +94,7 @@ class TlsCredentials::State : public std::enable_shared_from_this<State> {
     return material_.authorities;
   }
 
-  // For people. False when it said so before.
+  // Returns false if the text is the same as before.
   bool SetText(const std::string& text) {
     const MutexLock lock(mutex_);
     return std::exchange(text_, text) != text;
@@ -116,7 +116,7 @@ class TlsCredentials::State : public std::enable_shared_from_this<State> {
  private:
   class Verifier;
 
-  // In one file: key and certificate are replaced in one step.
+  // In one file, so that key and certificate are replaced in one step.
   static std::string Identity(const TlsMaterial& material) {
     return material.key + "\n" + material.certificate;
   }
@@ -128,7 +128,7 @@ class TlsCredentials::State : public std::enable_shared_from_this<State> {
   MemfdFile roots_ GUARDED_BY(mutex_);
 };
 
-// Asked by gRPC after each handshake, on one of its threads.
+// gRPC calls it after each handshake, on one of its threads.
 class TlsCredentials::State::Verifier final : public tls::ExternalCertificateVerifier {
  public:
   Verifier(std::shared_ptr<State> state, TlsRole peer, std::string host, Logger logger)
@@ -144,13 +144,14 @@ class TlsCredentials::State::Verifier final : public tls::ExternalCertificateVer
                    state_->authorities(), peer_, host_);
     if (refusal) {
       if (const auto held = throttle_.Pass(clock_.Now().mono, refusal->cause)) {
-        logger_.Warn("TLS peer refused", {{"error", refusal->text},
-                                          {"peer", peer_ == TlsRole::kClient ? "client" : "server"},
-                                          {"lines_held_back", *held}});
+        logger_.Warn("TLS peer rejected",
+                     {{"error", refusal->text},
+                      {"peer", peer_ == TlsRole::kClient ? "client" : "server"},
+                      {"lines_held_back", *held}});
       }
       *status = {grpc::StatusCode::UNAUTHENTICATED, refusal->text};
     }
-    return true;  // it is decided
+    return true;  // decided synchronously
   }
   void Cancel(tls::TlsCustomVerificationCheckRequest*) override {}
 
@@ -159,7 +160,7 @@ class TlsCredentials::State::Verifier final : public tls::ExternalCertificateVer
   const TlsRole peer_;
   const std::string host_;
   const Logger logger_;
-  const SystemClock clock_;  // of its own: gRPC says when this goes
+  const SystemClock clock_;  // an own clock: gRPC decides when this object is destroyed
   LogThrottle throttle_;
 };
 
@@ -178,9 +179,9 @@ TlsCredentials::TlsCredentials(const Clock& clock, TlsFiles files, const Logger&
       state_(std::make_shared<State>(LoadOrThrow(files_))),
       watch_(
           clock, {files_.certificate, files_.key, files_.ca}, FileWatch::Identities(3),
-          [this] { return Look(); }, kLookAgain) {
+          [this] { return Load(); }, kRecheckInterval) {
   ForwardFailedHandshakes(logger_);
-  Look().act();
+  Load().act();
 }
 
 TlsCredentials::~TlsCredentials() { ForwardFailedHandshakes(std::nullopt); }
@@ -188,7 +189,8 @@ TlsCredentials::~TlsCredentials() { ForwardFailedHandshakes(std::nullopt); }
 std::shared_ptr<grpc::ServerCredentials> TlsCredentials::ForServer() const {
   tls::TlsServerCredentialsOptions options(state_->Provider());
   state_->Set(options, TlsRole::kClient, "", logger_);
-  // Not required of the handshake: the verifier refuses who has none, and says so.
+  // The handshake does not require a certificate: the verifier rejects a peer without one, and logs
+  // it.
   options.set_cert_request_type(GRPC_SSL_REQUEST_CLIENT_CERTIFICATE_BUT_DONT_VERIFY);
   return tls::TlsServerCredentials(options);
 }
@@ -204,9 +206,9 @@ std::shared_ptr<grpc::ChannelCredentials> TlsCredentials::ForChannel(
 
 std::string TlsCredentials::OwnCertificateText() const { return state_->text(); }
 
-// Why what was read is not in use, if so. Where even a copy cannot be made, for want of a
-// descriptor for one, that is no reason to end: there is another look in a minute.
-std::optional<std::string> TlsCredentials::TakeUp(
+// Returns the reason if the material is not in use. If a copy cannot be made, for lack of a
+// descriptor for example, the old material stays in use and the next attempt follows in a minute.
+std::optional<std::string> TlsCredentials::Apply(
     const std::variant<TlsMaterial, std::string>& loaded) {
   if (const auto* why = std::get_if<std::string>(&loaded)) return *why;
   try {
@@ -217,23 +219,24 @@ std::optional<std::string> TlsCredentials::TakeUp(
   }
 }
 
-FileWatch::Reading TlsCredentials::Look() {
+FileWatch::Reading TlsCredentials::Load() {
   const auto act = [this, loaded = LoadTls(files_)] {
-    const std::optional<std::string> problem = TakeUp(loaded);
+    const std::optional<std::string> problem = Apply(loaded);
     const OwnCertificate own = DescribeOwn(state_->material());
     const std::string text = own.doubt.value_or(own.subject + ", valid until " + own.not_after);
     if (problem) {
-      if (!state_->SetText(text + "; not replaced: " + *problem)) return;
-      logger_.Error("TLS files not taken up", {{"error", *problem}, {"in_use", text}});
+      if (!state_->SetText(text + "; reload failed: " + *problem)) return;
+      logger_.Error("TLS files not reloaded", {{"error", *problem}, {"in_use", text}});
     } else if (!state_->SetText(text)) {
       return;
     } else if (own.doubt) {
-      logger_.Error("Own certificate is one that peers refuse", {{"error", *own.doubt}});
+      logger_.Error("TLS certificate not acceptable to peers", {{"error", *own.doubt}});
     } else {
-      logger_.Info("Own certificate", {{"subject", own.subject}, {"not_after", own.not_after}});
+      logger_.Info("TLS certificate loaded",
+                   {{"subject", own.subject}, {"not_after", own.not_after}});
     }
   };
-  return {act, false};  // what is good today may have expired tomorrow
+  return {act, false};  // a certificate that is valid now may expire later
 }
 
 std::unique_ptr<TlsCredentials> MakeTls(const Clock& clock, const TlsFiles& files,

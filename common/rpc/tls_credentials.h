@@ -18,39 +18,39 @@ class ServerCredentials;
 
 namespace runner {
 
-// Mutual TLS for gRPC, from three files. Both ends must show a certificate that leads to the
-// authorities; a server's must be for the host that was dialled.
+// Mutual TLS for gRPC, from three files. Both ends must present a certificate that chains to the
+// authorities; a server's must match the host that the client connects to.
 //
-// Files that have changed are in use for connections that are made two seconds later; those that
-// exist go on. A file that is missing, half written or does not fit the others changes nothing.
+// Connections that are made two seconds after a file has changed use the new file; existing ones
+// are kept. A file that is missing, half written or does not match the others changes nothing.
 //
-// gRPC does the handshake, WhyRefused says of each peer whether it is one: gRPC's own check would
-// tell neither end whose certificate was refused, nor why. Each kind of refusal is logged once a
-// minute; our own certificate is when it changes, and when it becomes one that peers refuse, by
-// expiring for instance.
+// gRPC does the handshake; WhyRefused checks the peer's certificate, because gRPC's own check
+// reports neither the rejected certificate nor the reason. Each kind of rejection is logged once a
+// minute. The own certificate is logged when it changes and when peers start to reject it, for
+// example after it expired.
 //
-// Thread-safe. What it has made may outlive it.
+// Thread-safe. The credentials it has made may outlive it.
 class TlsCredentials {
  public:
-  // Throws std::runtime_error when the files cannot be used.
+  // Throws std::runtime_error if the files cannot be used.
   TlsCredentials(const Clock& clock, TlsFiles files, const Logger& logger);
   ~TlsCredentials();
   TlsCredentials(const TlsCredentials&) = delete;
   TlsCredentials& operator=(const TlsCredentials&) = delete;
 
   std::shared_ptr<grpc::ServerCredentials> ForServer() const;
-  // For a server that is dialled as this host: a name or an IP address.
+  // Credentials for a server that is reached as this host: a name or an IP address.
   std::shared_ptr<grpc::ChannelCredentials> ForChannel(const std::string& host) const;
 
-  // For people: whose our certificate is, until when, and what speaks against it. A peer that
-  // refuses it only hangs up.
+  // For error messages: subject and expiry of the own certificate, and why peers would reject it. A
+  // peer that rejects it closes the connection without a reason.
   std::string OwnCertificateText() const;
 
  private:
   class State;
 
-  std::optional<std::string> TakeUp(const std::variant<TlsMaterial, std::string>& loaded);
-  FileWatch::Reading Look();
+  std::optional<std::string> Apply(const std::variant<TlsMaterial, std::string>& loaded);
+  FileWatch::Reading Load();
 
   const TlsFiles files_;
   const Logger logger_;
@@ -58,7 +58,7 @@ class TlsCredentials {
   FileWatch watch_;
 };
 
-// Null when no files are named.
+// Returns null if no files are named.
 std::unique_ptr<TlsCredentials> MakeTls(const Clock& clock, const TlsFiles& files,
                                         const Logger& logger);
 

@@ -15,8 +15,7 @@ constexpr std::string_view kScheme = "Bearer ";
 
 std::string Credentials(const std::string& token) { return std::string(kScheme) + token; }
 
-// Takes as long for any two texts of one length: how much of a guess is right is not to be told by
-// the time.
+// Constant time for texts of one length: the duration must not reveal how much of a guess is right.
 bool Same(const std::string& a, const grpc::string_ref& b) {
   return a.size() == b.size() && ::CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
 }
@@ -31,27 +30,27 @@ TokenAuth::TokenAuth(const Clock& clock, const std::string& token_file, Logger l
 
 grpc::Status TokenAuth::Check(const grpc::ServerContextBase& context) {
   if (!required_) return grpc::Status::OK;
-  const auto wanted = Wanted();
-  if (const auto* problem = std::get_if<Problem>(&wanted)) return Refuse(context, problem->text);
+  const auto expected = Expected();
+  if (const auto* problem = std::get_if<Problem>(&expected)) return Refuse(context, problem->text);
   const auto [first, last] = context.client_metadata().equal_range(kKey);
-  for (auto shown = first; shown != last; ++shown) {
-    if (Same(std::get<std::string>(wanted), shown->second)) return grpc::Status::OK;
+  for (auto presented = first; presented != last; ++presented) {
+    if (Same(std::get<std::string>(expected), presented->second)) return grpc::Status::OK;
   }
-  return Refuse(context, first == last ? "no token" : "another token");
+  return Refuse(context, first == last ? "no token" : "wrong token");
 }
 
-std::variant<std::string, TokenAuth::Problem> TokenAuth::Wanted() {
+std::variant<std::string, TokenAuth::Problem> TokenAuth::Expected() {
   const MutexLock lock(mutex_);
   if (const std::string* token = token_.Get()) return Credentials(*token);
   return Problem{token_.problem()};
 }
 
-// The caller is told what to do, and nothing of this machine.
+// The message tells the caller what to do and discloses nothing about this machine.
 grpc::Status TokenAuth::Refuse(const grpc::ServerContextBase& context, const std::string& why) {
   const std::string peer = context.peer();
   const std::string host = peer.substr(0, peer.rfind(':'));  // without the port
   if (const auto held = throttle_.Pass(clock_.Now().mono, host + " " + why)) {
-    logger_.Warn("Call refused", {{"peer", peer}, {"error", why}, {"lines_held_back", *held}});
+    logger_.Warn("Call rejected", {{"peer", peer}, {"error", why}, {"lines_held_back", *held}});
   }
   return {grpc::StatusCode::UNAUTHENTICATED,
           "this call needs the shared token (--grpc-token-file), as authorization: Bearer TOKEN"};
@@ -59,8 +58,9 @@ grpc::Status TokenAuth::Refuse(const grpc::ServerContextBase& context, const std
 
 void TokenAuth::Show(grpc::ClientContext& context) {
   if (!required_) return;
-  const auto wanted = Wanted();
-  if (const auto* shown = std::get_if<std::string>(&wanted)) context.AddMetadata(kKey, *shown);
+  const auto expected = Expected();
+  if (const auto* presented = std::get_if<std::string>(&expected))
+    context.AddMetadata(kKey, *presented);
 }
 
 }  // namespace runner

@@ -18,18 +18,20 @@ class ServerContextBase;
 
 namespace runner {
 
-// One token that all who may change something share, in a file, read again when it changes; in a
-// call it is the metadata `authorization: Bearer TOKEN` (RFC 6750). Without a file everybody may.
+// One token, in a file, shared by all clients that may change something. The file is read again
+// when it changes. A call carries the token as metadata `authorization: Bearer TOKEN` (RFC 6750).
+// Without a configured file every call is permitted.
 //
 // Thread-safe.
 class TokenAuth {
  public:
-  TokenAuth(const Clock& clock, const std::string& token_file, Logger logger);  // empty: none
+  // `token_file` is empty if there is none.
+  TokenAuth(const Clock& clock, const std::string& token_file, Logger logger);
 
-  // UNAUTHENTICATED, and a line in the log, unless the caller has shown the token. While none can
-  // be read from the file, nobody has.
+  // Returns UNAUTHENTICATED and logs it, unless the call carries the token. While the file cannot
+  // be read, every call is rejected.
   grpc::Status Check(const grpc::ServerContextBase& context) EXCLUDES(mutex_);
-  // Shows the token in a call that is to be made, if it can be read.
+  // Adds the token to an outgoing call, if it can be read.
   void Show(grpc::ClientContext& context) EXCLUDES(mutex_);
 
  private:
@@ -37,8 +39,8 @@ class TokenAuth {
     std::string text;
   };
 
-  // What is to be shown, or why nobody can.
-  std::variant<std::string, Problem> Wanted() EXCLUDES(mutex_);
+  // The expected token, or why it is not available.
+  std::variant<std::string, Problem> Expected() EXCLUDES(mutex_);
   grpc::Status Refuse(const grpc::ServerContextBase& context, const std::string& why);
 
   const Clock& clock_;

@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::int64_t kNanosPerSecond = 1'000'000'000;
 
-// Empty when the sum does not fit in 64 bits of nanoseconds.
+// Empty if the sum does not fit into 64 bits of nanoseconds.
 std::optional<Duration> Join(std::int64_t seconds, std::int32_t nanos) {
   std::int64_t total = 0;
   if (__builtin_mul_overflow(seconds, kNanosPerSecond, &total)) return std::nullopt;

@@ -30,8 +30,8 @@ std::string InSeconds(Duration duration) {
   return text;
 }
 
-// Checks one field after the other and keeps the first problem. The text does not repeat the value:
-// it may be long.
+// Checks the fields in order and keeps the first problem. The text omits the value, which may be
+// long.
 class Checker {
  public:
   explicit Checker(std::string message) : message_(std::move(message)) {}
@@ -53,7 +53,7 @@ class Checker {
   }
   Checker& Id(std::string_view field, std::string_view value) {
     if (!IsLowerCaseUuid(value)) {
-      Fail(field, std::to_string(value.size()) + " bytes that are no id", "a lower-case UUID");
+      Fail(field, std::to_string(value.size()) + " bytes that are not an id", "a lower-case UUID");
     }
     return *this;
   }
@@ -75,14 +75,14 @@ class Checker {
     return *this;
   }
   Checker& Time(std::string_view field, const google::protobuf::Timestamp& time) {
-    if (!FromProto(time)) Fail(field, "no valid time", "a google.protobuf.Timestamp");
+    if (!FromProto(time)) Fail(field, "invalid time", "a google.protobuf.Timestamp");
     return *this;
   }
   Checker& Span(std::string_view field, const google::protobuf::Duration& span, Duration min,
                 Duration max) {
     const auto value = FromProto(span);
     if (!value || *value < min || *value > max) {
-      Fail(field, value ? InSeconds(*value) : "no valid duration",
+      Fail(field, value ? InSeconds(*value) : "invalid duration",
            InSeconds(min) + " to " + InSeconds(max));
     }
     return *this;
@@ -142,7 +142,7 @@ std::optional<std::string> Check(const v1::Welcome& welcome) {
   checker.Text("ingest_id", welcome.ingest_id(), kMaxBootId)
       .Span("lease_ttl", welcome.lease_ttl(), Duration::zero(), kMaxLeaseTtl)
       .List("decisions", welcome.decisions_size(), 2 * kMaxLeasesListed);
-  // Without one no keep-alives are wanted.
+  // If the field is missing, ingest expects no keep-alives.
   if (welcome.has_keep_alive_interval()) {
     checker.Span("keep_alive_interval", welcome.keep_alive_interval(), kMinKeepAliveInterval,
                  kMaxKeepAliveInterval);
@@ -161,12 +161,12 @@ std::optional<std::string> Check(const v1::Offer& offer) {
   Checker checker("offer");
   checker.Lease("lease", offer.lease())
       .That("incident.incident_id", incident.incident_id() == offer.lease().incident_id(),
-            "another id", "that of the lease")
+            "not the id of the lease", "the same id")
       .Text("incident.cluster", cluster, kMaxName, 1)
       .That("incident.cluster",
             !cluster.empty() && cluster[0] != '.' &&
                 cluster.find_first_of(std::string_view("/\0", 2)) == std::string::npos,
-            "no name of a file", "the name of a cluster")
+            "not a valid file name", "the name of a cluster")
       .Text("incident.fault_id", incident.fault_id(), kMaxUid)
       .Text("incident.fault_type", incident.fault_type(), kMaxName)
       .That("incident.severity", ParseSeverity(incident.severity()).has_value(), "unknown",

@@ -1,4 +1,4 @@
-// The messages of the dispatch protocol, one after the other.
+// Conversions of the messages of the dispatch protocol, in the order of dispatch.proto.
 
 #include <string>
 #include <utility>
@@ -13,7 +13,7 @@ namespace {
 
 using Leases = google::protobuf::RepeatedPtrField<v1::Lease>;
 
-// One function for each kind: a kind that is added does not compile until it can be written.
+// One overload for each kind: a new kind does not compile without one.
 struct Writer {
   v1::ExecutorMessage up;
   v1::IngestMessage down;

@@ -35,11 +35,11 @@ std::optional<std::string> BearerToken::Read() {
   const BoundedFile& file = std::get<BoundedFile>(read);
   const std::string_view token = TrimBlank(file.text);
   if (token.empty()) return Fail("empty; expected one token");
-  // Anything else could end the header that it is put into.
+  // Other characters could end the header that carries the token.
   if (!std::all_of(token.begin(), token.end(), [](char c) { return c > ' ' && c <= '~'; })) {
     return Fail(
-        "holds something else than one token (a blank, a control character or non-ASCII); expected "
-        "one token on one line");
+        "contains a blank, a control character or a non-ASCII byte; expected one token on one "
+        "line");
   }
   identity_ = file.identity;
   return std::string(token);

@@ -8,24 +8,25 @@
 
 namespace runner {
 
-// The bearer token (RFC 6750) that a file holds. The file is looked at (stat(2), through symbolic
-// links) each time the token is used, and read again when it is another one or was written:
-// Kubernetes replaces mounted tokens by swapping a link.
+// The bearer token (RFC 6750) in a file. Each use of the token calls stat(2), which follows
+// symbolic links, and reads the file again if it changed: Kubernetes replaces mounted tokens by
+// swapping a link.
 //
-// Reads are of regular files and at most kMaxBytes. Not thread-safe.
+// Reads regular files of at most kMaxBytes. Not thread-safe.
 class BearerToken {
  public:
   static constexpr std::size_t kMaxBytes = std::size_t{64} << 10;
 
   explicit BearerToken(std::string path);
 
-  // Without what is blank around it. Null when there is no token in the file: problem() says why.
-  // Valid until the next call.
+  // The token without surrounding white space. Null if there is no usable token; problem() then
+  // returns the reason. Valid until the next call.
   const std::string* Get();
-  // The same, but reads whatever the file looks like: for after the server has refused the token.
+  // As Get, but reads the file even if it looks unchanged. Call it after the server has rejected
+  // the token.
   const std::string* ReloadConfig();
 
-  // Made for people; holds the path, never a part of the file.
+  // For people; contains the path, but nothing of the content.
   const std::string& problem() const { return problem_; }
 
  private:
@@ -33,7 +34,8 @@ class BearerToken {
   std::nullopt_t Fail(const std::string& why);
 
   const std::string path_;
-  std::optional<FileIdentity> identity_;  // of what was read; none: nothing usable was
+  // of the file that was read; empty: the last read gave no usable token
+  std::optional<FileIdentity> identity_;
   std::string token_;
   std::string problem_;
 };

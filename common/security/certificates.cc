@@ -24,10 +24,11 @@ namespace runner {
 namespace {
 
 constexpr std::size_t kMaxFileBytes = std::size_t{1} << 20;
-// Of a name that a peer chose, and how many of them are told.
+// Bounds on the names in an error message: bytes of one name, which a peer chose, and number of
+// names.
 constexpr std::size_t kMaxNameBytes = 256;
 constexpr std::size_t kMaxNames = 4;
-// What Debian has OpenSSL ask of certificates: 112 bits of security, so no RSA of 1024, no SHA-1.
+// Debian's default for OpenSSL: 112 bits of security, so neither RSA with 1024 bits nor SHA-1.
 constexpr int kSecurityLevel = 2;
 
 template <auto Free>
@@ -51,18 +52,18 @@ Bio Reader(const std::string& text) {
   return Bio(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
 }
 
-// The certificates of a PEM text, up to what is none.
+// The certificates of a PEM text, up to the first block that is not a certificate.
 Certificates ParseCertificates(const std::string& pem) {
   Certificates found;
   const Bio bio = Reader(pem);
   while (Certificate next{PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr)}) {
     found.push_back(std::move(next));
   }
-  ERR_clear_error();  // that the text has ended is one
+  ERR_clear_error();  // OpenSSL reports the end of the text as an error
   return found;
 }
 
-// Never asks anybody for a passphrase.
+// Never prompts for a passphrase.
 Key ParseKey(const std::string& pem) {
   const Bio bio = Reader(pem);
   const auto no_passphrase = [](char*, int, int, void*) { return -1; };
@@ -94,7 +95,7 @@ std::string IpText(const ASN1_OCTET_STRING* bytes) {
   return text.data();
 }
 
-// The DNS names and IP addresses that it is for, the first of them.
+// The first of the DNS names and IP addresses of the certificate.
 std::vector<std::string> AlternativeNames(const X509* certificate) {
   std::vector<std::string> found;
   const Names names(static_cast<GENERAL_NAMES*>(
@@ -118,7 +119,7 @@ std::string Subject(const X509* certificate) {
   std::string name = CommonName(X509_get_subject_name(certificate));
   if (!name.empty()) return name;
   const auto names = AlternativeNames(certificate);
-  return names.empty() ? "nobody" : names.front();
+  return names.empty() ? "an unnamed subject" : names.front();
 }
 
 std::string Join(const std::vector<std::string>& words) {
@@ -127,7 +128,7 @@ std::string Join(const std::vector<std::string>& words) {
   return text.empty() ? "no host" : text;
 }
 
-// What is wrong, with what of the certificate makes it so.
+// The error, with the values of the certificate that cause it.
 Refusal Explain(const X509_STORE_CTX* validation, const X509* leaf, const std::string& host) {
   const int error = X509_STORE_CTX_get_error(validation);
   const X509* wrong = X509_STORE_CTX_get_current_cert(validation);
@@ -143,7 +144,7 @@ Refusal Explain(const X509_STORE_CTX* validation, const X509* leaf, const std::s
       break;
     case X509_V_ERR_HOSTNAME_MISMATCH:
     case X509_V_ERR_IP_ADDRESS_MISMATCH:
-      text += ": it is for " + Join(AlternativeNames(leaf)) + ", not for " + host;
+      text += ": valid for " + Join(AlternativeNames(leaf)) + ", not for " + host;
       break;
     case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
       text += ": " + CommonName(X509_get_issuer_name(wrong)) + " is not a trusted authority";
@@ -155,7 +156,7 @@ Refusal Explain(const X509_STORE_CTX* validation, const X509* leaf, const std::s
   return {cause, "certificate of " + Subject(leaf) + of + ": " + text};
 }
 
-// The rules for a leaf of that role; no role: whatever it is for.
+// Sets the rules for a leaf of that role; without a role, any usage is permitted.
 bool SetRules(X509_STORE_CTX* validation, std::optional<TlsRole> role, const std::string& host) {
   X509_VERIFY_PARAM* rules = X509_STORE_CTX_get0_param(validation);
   X509_VERIFY_PARAM_set_auth_level(rules, kSecurityLevel);
@@ -168,7 +169,7 @@ bool SetRules(X509_STORE_CTX* validation, std::optional<TlsRole> role, const std
   }
   if (role != TlsRole::kServer) return true;
   if (IsIpAddress(host)) return X509_VERIFY_PARAM_set1_ip_asc(rules, host.c_str()) == 1;
-  // Of length 0 it would stand for any host.
+  // OpenSSL accepts any host if the length is 0.
   return !host.empty() && X509_VERIFY_PARAM_set1_host(rules, host.data(), host.size()) == 1;
 }
 
@@ -189,7 +190,7 @@ std::optional<Refusal> Validate(X509* leaf, const Certificates& sent, const Cert
   ERR_clear_error();
   if (valid) return std::nullopt;
   if (ready) return Explain(validation.get(), leaf, host);
-  return Refusal{"not validated", "certificate of " + Subject(leaf) + ": it cannot be validated"};
+  return Refusal{"not validated", "certificate of " + Subject(leaf) + ": validation failed"};
 }
 
 }  // namespace
@@ -197,7 +198,7 @@ std::optional<Refusal> Validate(X509* leaf, const Certificates& sent, const Cert
 std::optional<Refusal> WhyRefused(const PeerCertificate& peer, const std::string& authorities,
                                   TlsRole role, const std::string& host) {
   const Certificates leaf = ParseCertificates(peer.leaf);
-  if (leaf.empty()) return Refusal{"no certificate", "it has shown no certificate"};
+  if (leaf.empty()) return Refusal{"no certificate", "the peer presented no certificate"};
   return Validate(leaf.front().get(), ParseCertificates(peer.chain), ParseCertificates(authorities),
                   role, host);
 }
@@ -216,15 +217,16 @@ std::variant<TlsMaterial, std::string> LoadTls(const TlsFiles& files) {
   material.authorities = read("authorities", files.ca);
   if (!problem.empty()) return problem;
   const Certificates own = ParseCertificates(material.certificate);
-  if (own.empty()) return "certificate " + files.certificate + ": no certificate in PEM";
+  if (own.empty())
+    return "certificate " + files.certificate + ": no certificate found; expected PEM";
   const Key key = ParseKey(material.key);
-  if (!key) return "key " + files.key + ": no private key in PEM without a passphrase";
+  if (!key) return "key " + files.key + ": no private key found; expected PEM without a passphrase";
   if (X509_check_private_key(own.front().get(), key.get()) != 1) {
     ERR_clear_error();
-    return "key " + files.key + ": not that of " + files.certificate;
+    return "key " + files.key + ": does not match the certificate " + files.certificate;
   }
   if (ParseCertificates(material.authorities).empty()) {
-    return "authorities " + files.ca + ": no certificate in PEM";
+    return "authorities " + files.ca + ": no certificate found; expected PEM";
   }
   return material;
 }

@@ -8,47 +8,47 @@
 
 namespace runner {
 
-// Which end of a connection a certificate is for: its extended key usage (RFC 5280 section
-// 4.2.1.12), if it has one, must permit that.
+// The end of a connection that a certificate is for. The extended key usage, if present, must
+// permit it (RFC 5280 section 4.2.1.12).
 enum class TlsRole { kClient, kServer };
 
-// What a peer has shown, as PEM.
+// The certificates that a peer presented, as PEM.
 struct PeerCertificate {
-  std::string leaf;   // empty: it has shown none
-  std::string chain;  // what else it has sent; may hold the leaf again
+  std::string leaf;   // empty: the peer presented none
+  std::string chain;  // the other certificates; may contain the leaf again
 };
 
-// Why a certificate is not one to accept.
+// Why a certificate is rejected.
 struct Refusal {
-  std::string cause;  // one of a few
+  std::string cause;  // one of a small fixed set
   std::string text;   // the same with names and times, which the peer may have chosen
 };
 
-// Why this is not the certificate of a peer to talk to; nothing when it is one. It is when it leads
-// to one of `authorities` (PEM, of which each may end the chain) by the rules of RFC 5280 section
-// 6, now, and is for that end. A server's must also name `host` (RFC 6125; a DNS name or an IP
-// address, in its subject alternative names); of a client's, `host` is empty.
-// That the peer has the key, the handshake has proven.
+// Returns why the certificate is rejected, or nothing if it is accepted. A certificate is accepted
+// if it chains to one of `authorities` (PEM; each may end the chain) by the rules of RFC 5280
+// section 6 at the current time, and permits that role. A server's certificate must also match
+// `host` (RFC 6125; a DNS name or an IP address, in its subject alternative names); `host` is empty
+// for a client's. The handshake has already proven that the peer has the key.
 std::optional<Refusal> WhyRefused(const PeerCertificate& peer, const std::string& authorities,
                                   TlsRole role, const std::string& host);
 
-// What the files hold, as PEM.
+// The contents of the files, as PEM.
 struct TlsMaterial {
   std::string certificate;
   std::string key;
   std::string authorities;
 };
 
-// Reads them, if all can be used: each can be read and holds what it should, and the key is that of
-// the certificate. The alternative says what is wrong, for people. Whether a peer accepts the
-// certificate is what DescribeOwn doubts.
+// Reads the files and checks that each can be parsed and that the key belongs to the certificate.
+// The alternative is the problem, for people. It does not check whether peers accept the
+// certificate: DescribeOwn does.
 std::variant<TlsMaterial, std::string> LoadTls(const TlsFiles& files);
 
-// What our own certificate says of itself.
+// A description of the own certificate.
 struct OwnCertificate {
-  std::string subject;               // its common name, else an alternative name
+  std::string subject;               // common name, else an alternative name
   std::string not_after;             // RFC 3339
-  std::optional<std::string> doubt;  // why a peer with the same authorities refuses it now
+  std::optional<std::string> doubt;  // why a peer with the same authorities would reject it now
 };
 OwnCertificate DescribeOwn(const TlsMaterial& material);
 

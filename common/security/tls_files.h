@@ -4,11 +4,11 @@
 
 namespace runner {
 
-// PEM files for TLS. They are read again when they change; what reads them says when.
+// PEM files for TLS. The classes that read them document when they read them again.
 struct TlsFiles {
-  std::string ca;           // whom to trust; or empty
-  std::string certificate;  // our own, with its chain; or empty
-  std::string key;          // of that certificate, without a passphrase
+  std::string ca;           // the trusted authorities; may be empty
+  std::string certificate;  // the own certificate with its chain; may be empty
+  std::string key;          // the key of that certificate, without a passphrase
 
   bool operator==(const TlsFiles&) const = default;
 };

@@ -14,47 +14,48 @@
 
 namespace runner::executor {
 
-// Which offers this executor takes, what it owes to ingest, and how many credits it has granted.
-// Credits out and runs under way never exceed the slots. Pure; not thread-safe.
+// Decides which offers this executor takes, and tracks its leases, the results that wait for an
+// acknowledgement, and the credits granted to ingest. Credits and runs together never exceed the
+// slots. Pure; not thread-safe.
 class Admission {
  public:
   explicit Admission(std::uint32_t slots) : slots_(slots) {}
 
   enum class Verdict {
     kTake,
-    kHeld,      // offered before: it runs, or its result waits
-    kEnded,     // offered before: it has ended, and its result is recorded, or it has none
-    kDraining,  // takes nothing more
+    kHeld,      // offered before: the run is active, or its result waits
+    kEnded,     // offered before: the lease has ended; its result was acknowledged, or it has none
+    kDraining,  // this executor drains
     kNoSlot,    // more offers than credits
   };
-  // On kTake the lease runs from now on.
+  // On kTake the lease starts now.
   Verdict OnOffer(const Lease& lease);
 
-  // The result of a lease that ran under an earlier process waits until it is recorded.
+  // Adds a result that an earlier process left; it waits until ingest acknowledges it.
   void Restore(const Lease& lease, Outcome outcome) {
     results_.insert_or_assign(lease, std::move(outcome));
   }
-  // The run is over; its result waits until it is recorded. A slot is free again.
+  // The run has ended; its result waits until ingest acknowledges it. Frees a slot.
   void OnFinished(const Lease& lease, Outcome outcome);
-  // The run of a lease that was taken has not begun, and is rejected after all: there is no result,
-  // its slot is free again, and its credit is granted again.
+  // The run of a taken lease could not start, and the lease is rejected after all. There is no
+  // result; slot and credit are free again.
   void OnNotStarted(const Lease& lease);
-  // The result need not be kept any more.
+  // Ingest has acknowledged the result.
   void OnResultAck(const Lease& lease);
 
-  // A new stream was welcomed: credits count from the beginning. Said again it changes nothing.
+  // A new stream was welcomed: credits count from zero. Calling it twice has no further effect.
   void OnWelcome();
-  // Ingest wants nothing more to be taken as long as this stream lasts.
+  // Ingest drains this executor: it takes no more offers on this stream.
   void OnStreamDrain() { stream_draining_ = true; }
   void OnStreamEnded();
-  // This process ends: nothing is taken any more.
+  // This process drains: it takes no more offers.
   void BeginDrain() { draining_ = true; }
 
   bool draining() const { return draining_ || stream_draining_; }
   bool IsRunning(const Lease& lease) const { return running_.contains(lease); }
   std::vector<Lease> Running() const { return {running_.begin(), running_.end()}; }
   const std::map<Lease, Outcome>& results_waiting() const { return results_; }
-  // Granted since Welcome, in total.
+  // Total granted since Welcome.
   std::uint64_t credits() const { return credits_; }
 
  private:
@@ -63,12 +64,12 @@ class Admission {
   const std::uint32_t slots_;
   std::set<Lease> running_;
   std::map<Lease, Outcome> results_;
-  // The latest that have ended: an offer that comes late must not run twice.
+  // Bound on the remembered ended leases, which reject an offer that arrives late.
   static constexpr std::size_t kMaxEnded = 1'000;
   std::set<Lease> ended_;
   std::deque<Lease> ended_order_;
   std::uint64_t credits_ = 0;
-  std::uint64_t offers_ = 0;  // taken or refused since Welcome
+  std::uint64_t offers_ = 0;  // taken or rejected since Welcome
   bool attached_ = false;
   bool stream_draining_ = false;
   bool draining_ = false;

@@ -11,7 +11,7 @@ namespace {
 using dispatch::CancelReason;
 using dispatch::RejectReason;
 
-// Why a run ended, or was not started, at the lease deadline.
+// The reason of a run that was stopped, or not started, at the lease deadline.
 constexpr std::string_view kLeaseDeadline = "lease_deadline";
 
 }  // namespace
@@ -100,14 +100,14 @@ void Executor::EndUnstarted(const Lease& lease, RunStatus status, std::string_vi
   Outcome outcome;
   outcome.status = status;
   outcome.reason = reason;
-  outcome.contained = true;  // it never ran
+  outcome.contained = true;  // the agent never ran
   outcome.started_at = outcome.finished_at = timers_.Now().wall;
   admission_.OnFinished(lease, outcome);
   SendResult(lease, outcome);
   SendCredits();
 }
 
-// --- what is told to ingest -------------------------------------------------------------------
+// --- messages to ingest -----------------------------------------------------------------------
 
 dispatch::Hello Executor::MakeHello() {
   dispatch::Hello hello;
@@ -142,7 +142,7 @@ void Executor::SendCredits() {
   if (!draining()) session_.Send(dispatch::Credits{admission_.credits()});
 }
 
-// --- what ingest says -------------------------------------------------------------------------
+// --- messages from ingest ---------------------------------------------------------------------
 
 void Executor::OnMessage(const dispatch::IngestMessage& message) {
   std::visit([this](const auto& one) { On(one); }, message);
@@ -153,8 +153,8 @@ std::optional<Duration> Executor::DeadlineAfter(const dispatch::Welcome& welcome
   return time_budget::LeaseDeadline(welcome.lease_ttl, identity_.kill_grace);
 }
 
-// Ingest gives what it has not heard of for the life of a lease to another executor: by then
-// nothing of it may run here, also when this process is stopped.
+// When a lease expires, ingest gives its incident to another executor. By then no process of the
+// run may exist here, even if this process was stopped meanwhile.
 std::optional<std::string> Executor::WhyNotAttach(const dispatch::Welcome& welcome) const {
   using std::chrono::seconds;
   const std::optional<Duration> deadline = DeadlineAfter(welcome);
@@ -162,9 +162,9 @@ std::optional<std::string> Executor::WhyNotAttach(const dispatch::Welcome& welco
   if (!deadline || *deadline >= needed) return std::nullopt;
   const auto least = std::chrono::ceil<seconds>(time_budget::Stop(identity_.kill_grace) +
                                                 time_budget::kClockMargin + needed);
-  return "--lease-ttl of ingest is too short for an executor that is not its sidecar: with this "
-         "--agent-kill-grace it is to be at least " +
-         std::to_string(least.count()) + " s";
+  return "--lease-ttl of ingest: too short for an executor that is not a sidecar; expected at "
+         "least " +
+         std::to_string(least.count()) + " s with this --agent-kill-grace";
 }
 
 bool Executor::LeasesHaveEnded() const {
@@ -178,7 +178,8 @@ void Executor::ExtendLeases() {
 void Executor::On(const dispatch::Welcome& welcome) {
   deadline_after_ = DeadlineAfter(welcome);
   ExtendLeases();
-  admission_.OnWelcome();  // before anything grants a credit: those of the stream before are void
+  // before any message grants a credit: those of the previous stream are void
+  admission_.OnWelcome();
   last_result_sent_.reset();
   unacknowledged_.clear();
   for (const auto& [lease, keep] : welcome.decisions) {
@@ -186,7 +187,7 @@ void Executor::On(const dispatch::Welcome& welcome) {
     Stop(lease, StopReason::kCancelled);
     Forget(lease);
   }
-  // What was said to the stream before may be lost.
+  // Messages on the previous stream may be lost.
   for (const StartedRun& run : supervisor_.Started()) OnRunStarted(run);
   SendWaitingResults();
   if (draining()) {
@@ -200,7 +201,8 @@ void Executor::On(const dispatch::Welcome& welcome) {
 void Executor::On(const dispatch::Offer& offer) {
   const Lease& lease = offer.lease;
   const Admission::Verdict verdict = admission_.OnOffer(lease);
-  // An offer that waited while this process was stopped may be given to another executor by now.
+  // If this process was stopped while the offer waited, ingest may have leased the incident to
+  // another executor.
   const bool late = LeasesHaveEnded();
   if (verdict == Admission::Verdict::kTake && (late || !Run(lease, offer.incident))) {
     admission_.OnNotStarted(lease);
@@ -225,7 +227,7 @@ void Executor::On(const dispatch::Cancel& cancel) {
                                                                 : StopReason::kCancelled);
   } else if (cancel.reason != CancelReason::kShutdown &&
              cancel.reason != CancelReason::kCancelled) {
-    // Nobody wants its result. At a shutdown, or when an operator has cancelled it, ingest does.
+    // Ingest expects no result, unless it drains or an operator has cancelled the incident.
     Forget(cancel.lease);
   }
   SendWaitingResults();
@@ -244,18 +246,17 @@ void Executor::OnDetached(bool superseded) {
   if (!superseded) return;
   superseded_ = true;
   StopAll(StopReason::kCancelled);
-  MustEnd(kExitSuperseded, "another executor with the id " + identity_.executor_id +
-                               " has attached; give each executor an id of its own "
-                               "(--executor-id)");
+  MustEnd(kExitSuperseded, "--executor-id: another executor with the id \"" +
+                               identity_.executor_id + "\" has attached; expected a unique id");
 }
 
-// --- the end of the process -------------------------------------------------------------------
+// --- drain ------------------------------------------------------------------------------------
 
 void Executor::MustEnd(int exit_code, const std::string& why) {
-  // A drain that was asked for ends as one, unless something was left behind.
+  // A drain already in progress keeps its exit code, unless the executor becomes tainted.
   if (exit_code_ == kExitTainted || (draining() && exit_code != kExitTainted)) return;
   exit_code_ = exit_code;
-  logger_.Error("Executor must end", {{"error", why}});
+  logger_.Error("Shutting down after an error", {{"error", why}});
   Drain("none");
 }
 
@@ -291,7 +292,7 @@ void Executor::InterruptRuns() {
 void Executor::AdvanceDrain() {
   if (!draining() || !drained_ || !admission_.Running().empty()) return;
   timers_.Cancel(drain_timer_);
-  // A superseded executor has nobody to deliver to: its session stays down.
+  // A superseded executor cannot deliver results: its session stays down.
   if (admission_.results_waiting().empty() || superseded_) {
     FinishDrain();
   } else if (delivery_timer_ == Timers::kNoTimer) {
@@ -302,7 +303,7 @@ void Executor::AdvanceDrain() {
 void Executor::FinishDrain() {
   timers_.Cancel(delivery_timer_);
   if (auto done = std::exchange(drained_, nullptr)) {
-    session_.Close(time_budget::kGoodbye, std::move(done));
+    session_.Close(time_budget::kStreamClose, std::move(done));
   }
 }
 

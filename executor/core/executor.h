@@ -20,10 +20,10 @@
 
 namespace runner::executor {
 
-// What an executor is to ingest. Fixed for the life of the process.
+// How an executor identifies itself to ingest. Fixed for the life of the process.
 struct ExecutorIdentity {
   std::string executor_id;
-  std::string boot_id;  // new with every start of the process
+  std::string boot_id;  // new at every start of the process
   std::string version;
   std::uint32_t slots = 5;
   bool sidecar = true;
@@ -31,9 +31,9 @@ struct ExecutorIdentity {
   std::string ingest_address;  // for the log
 };
 
-// What an executor decides: which offers it takes, what it tells ingest, when runs are stopped, and
-// how the process ends. Touches the world only through what it is given, so that the simulator runs
-// it as the product does.
+// The decisions of an executor: which offers it takes, which messages it sends to ingest, when it
+// stops runs, and how it drains. Does I/O only through the interfaces that it is given, so that the
+// simulator runs the same code.
 //
 // Belongs to the loop thread, except `draining` and `attached`.
 class Executor final : public RunListener, private IngestSessionListener {
@@ -41,22 +41,23 @@ class Executor final : public RunListener, private IngestSessionListener {
   static constexpr int kExitTainted = 70;  // EX_SOFTWARE of sysexits.h
   static constexpr int kExitSuperseded = 1;
 
-  // `random` is uniform in [0, 1). What is referred to must outlive this.
+  // `random` returns numbers uniform in [0, 1). All references must outlive this.
   Executor(ExecutorIdentity identity, Timers& timers, IngestChannel& channel,
            RunSupervisor& supervisor, std::function<double()> random, const Logger& logger);
   ~Executor();
   Executor(const Executor&) = delete;
   Executor& operator=(const Executor&) = delete;
 
-  // Takes over the results that an earlier executor has left, and attaches.
+  // Adds the results that an earlier executor left, and starts to attach.
   void Start(std::vector<std::pair<Lease, Outcome>> results);
-  // How long a drain waits for what runs, and what runs, once, when it is over. Before Start.
+  // `timeout` bounds how long a drain waits for runs; `done` is called once at the end of the
+  // drain. Call before Start.
   void OnDrain(Duration timeout, std::function<void()> done);
-  // A signal to end. With the first this takes nothing more, waits for what runs, then interrupts
-  // it, and delivers every result; each further one skips to the interrupting, and after that to
-  // the killing.
+  // A termination signal. The first starts the drain: no more offers, wait for the runs, then
+  // interrupt them, and deliver every result. The second skips to the interruption, the third kills
+  // the runs.
   void OnSignal(const std::string& signal);
-  // What an earlier executor has left cannot be contained: this process ends.
+  // Processes that an earlier executor left cannot be contained: this process drains and exits.
   void OnTainted(const std::string& why) { MustEnd(kExitTainted, why); }
 
   void OnRunStarted(const StartedRun& run) override;
@@ -68,17 +69,17 @@ class Executor final : public RunListener, private IngestSessionListener {
   const Admission& admission() const { return admission_; }
   // Leases that were taken and wait until an earlier attempt of the same incident has ended.
   std::size_t waiting() const { return waiting_.size(); }
-  // 0, or why the process had to end by itself.
+  // 0, or the exit code with which the process must exit on its own decision.
   int exit_code() const { return exit_code_; }
-  // The last log line of a drained process.
+  // Logs the last line of a drained process.
   void LogDrained() const;
 
  private:
-  // Results of earlier streams and executors are sent while fewer are unacknowledged: each may have
-  // a report of 64 KiB, and a spool 10,000.
+  // Bound on the results of earlier streams and executors that are sent and not acknowledged: each
+  // may have a report of 64 KiB, and a spool 10,000 results.
   static constexpr std::size_t kMaxUnacknowledged = 64;
 
-  // One for each kind: a kind that is added does not compile until it is heard here.
+  // One overload for each kind: a new kind does not compile without one.
   void On(const dispatch::Welcome& welcome);
   void On(const dispatch::Offer& offer);
   void On(const dispatch::KeepAliveAck&) { ExtendLeases(); }
@@ -91,21 +92,21 @@ class Executor final : public RunListener, private IngestSessionListener {
   void OnMessage(const dispatch::IngestMessage& message) override;
   void OnDetached(bool superseded) override;
 
-  // How long runs may go on after ingest was last heard of. A sidecar ends with its ingest:
-  // nothing.
+  // The time from the last confirmed contact to the lease deadline. Nothing for a sidecar, which
+  // ends with its ingest.
   std::optional<Duration> DeadlineAfter(const dispatch::Welcome& welcome) const;
-  // Whether the runs were stopped since ingest did not answer: until it does, nothing is begun.
+  // True if the lease deadline has passed: nothing is started until ingest responds again.
   bool LeasesHaveEnded() const;
   void ExtendLeases();
-  // False: the executor is short of resources, and there is no run.
+  // Returns false if the executor is short of resources; then there is no run.
   bool Run(const Lease& lease, const Incident& incident);
-  // Ends a lease that was taken and never ran.
+  // Ends a lease that was taken and whose run never started.
   void EndUnstarted(const Lease& lease, RunStatus status, std::string_view reason);
   void Stop(const Lease& lease, StopReason reason);
   void StopAll(StopReason reason);
   void Forget(const Lease& lease);
   void SendResult(const Lease& lease, const Outcome& outcome);
-  // Sends results that wait while fewer than kMaxUnacknowledged are on their way.
+  // Sends waiting results while fewer than kMaxUnacknowledged are not acknowledged.
   void SendWaitingResults();
   void SendCredits();
   void MustEnd(int exit_code, const std::string& why);
@@ -119,14 +120,14 @@ class Executor final : public RunListener, private IngestSessionListener {
   const Logger logger_;
   RunSupervisor& supervisor_;
   Admission admission_;
-  // Taken, but an earlier attempt of the same incident is still being stopped: one workspace has
-  // one run at a time.
+  // Taken, but an earlier attempt of the same incident is still being stopped: a workspace has one
+  // run at a time.
   std::map<Lease, Incident> waiting_;
   IngestSession session_;
-  std::optional<Duration> deadline_after_;  // as the last Welcome has it
+  std::optional<Duration> deadline_after_;  // from the last Welcome
   int exit_code_ = 0;
   bool superseded_ = false;
-  std::set<Lease> unacknowledged_;         // whose results were sent on this stream
+  std::set<Lease> unacknowledged_;         // results sent on this stream
   std::optional<Lease> last_result_sent_;  // on this stream, by SendWaitingResults
 
   Duration drain_timeout_{};

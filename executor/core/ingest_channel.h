@@ -6,29 +6,30 @@
 
 namespace runner::executor {
 
-// Hears what comes over the channel, on the loop thread, never from inside a call of it.
+// Receives the events of the channel on the loop thread, never from inside a call of the channel.
 class IngestChannelListener {
  public:
-  // A message within the bounds of the protocol.
+  // `message` is within the bounds of the protocol.
   virtual void OnMessage(const dispatch::IngestMessage& message) = 0;
-  // The stream has ended: once for each Open. `superseded`: another executor with the same id has
-  // attached. `error` says why, for people.
+  // The stream has ended; called once for each Open. `superseded`: another executor with the same
+  // id has attached. `error` is the cause, for people.
   virtual void OnEnded(bool superseded, const std::string& error) = 0;
 
  protected:
   ~IngestChannelListener() = default;
 };
 
-// The way to ingest: one Attach stream at a time. Belongs to the loop thread; no call blocks.
+// The connection to ingest: one Attach stream at a time. Belongs to the loop thread; no call
+// blocks.
 class IngestChannel {
  public:
-  // Dials, and sends `hello` as the first message. Not while there is a stream.
+  // Opens a stream and sends `hello` as the first message. There must be no other stream.
   virtual void Open(dispatch::Hello hello, IngestChannelListener& listener) = 0;
-  // A message that was sent may still be lost with the stream. Without a stream it is dropped.
+  // A sent message may be lost with the stream. Without a stream it is dropped.
   virtual void Send(dispatch::ExecutorMessage message) = 0;
-  // Ends the stream once everything sent so far was written.
+  // Ends the stream after all sent messages were written.
   virtual void Close() = 0;
-  // Ends the stream at once.
+  // Ends the stream immediately.
   virtual void Cancel() = 0;
 
  protected:

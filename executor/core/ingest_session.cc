@@ -9,7 +9,7 @@
 namespace runner::executor {
 namespace {
 
-constexpr std::size_t kMaxUnanswered = 20'000;  // keep-alives; a day of them
+constexpr std::size_t kMaxUnanswered = 20'000;  // keep-alives; those of a day
 
 }  // namespace
 
@@ -57,7 +57,7 @@ void IngestSession::Close(Duration limit, std::function<void()> closed) {
 }
 
 void IngestSession::OnMessage(const dispatch::IngestMessage& message) {
-  if (!refused_.empty()) return;  // the stream is being cancelled
+  if (!refused_.empty()) return;  // the stream is already being cancelled
   if (!attached()) {
     const auto* welcome = std::get_if<dispatch::Welcome>(&message);
     if (welcome == nullptr) return;
@@ -99,7 +99,7 @@ void IngestSession::OnEnded(bool superseded, const std::string& error) {
   closing_ = closing_ || superseded;
   const Duration delay = backoff_.Next(random_());
   if (!closing_ && (was_attached || last_error_ != why)) {
-    last_error_ = why;  // one line for each new cause
+    last_error_ = why;  // one log line for each new cause
     logger_.Warn("Not attached to ingest, retrying", {{"error", why}, {"retry_in", delay}});
   }
   if (!closing_) retry_timer_ = timers_.After(delay, [this] { Dial(); });
@@ -108,7 +108,8 @@ void IngestSession::OnEnded(bool superseded, const std::string& error) {
 }
 
 void IngestSession::SendKeepAlive() {
-  // A TCP connection may live while nobody answers: another stream is tried, and nothing grows.
+  // A TCP connection may stay open although ingest does not respond: the stream is replaced, and
+  // `unanswered_` stays bounded.
   const bool silent = !unanswered_.empty() && lease_ttl_ > Duration::zero() &&
                       timers_.Now().mono - unanswered_.begin()->second >= lease_ttl_;
   if (silent || unanswered_.size() >= kMaxUnanswered) {
@@ -120,7 +121,8 @@ void IngestSession::SendKeepAlive() {
   keep_alive_timer_ = timers_.After(keep_alive_interval_, [this] { SendKeepAlive(); });
 }
 
-// An answer may have waited long to be read; what it proves is as old as its question.
+// The answer may have waited to be read, so it only proves that ingest was alive when the
+// keep-alive was sent.
 void IngestSession::OnKeepAliveAck(std::uint64_t seq) {
   const auto sent = unanswered_.find(seq);
   if (sent == unanswered_.end()) return;

@@ -15,29 +15,30 @@
 
 namespace runner::executor {
 
-// Hears what comes over the session, on the loop thread.
+// Receives the events of the session on the loop thread.
 class IngestSessionListener {
  public:
-  // The first message of a new stream.
+  // Returns the first message of a new stream.
   virtual dispatch::Hello MakeHello() = 0;
-  // Why this Welcome is none, if so: the stream is ended, and another one dialled later.
+  // Returns the reason to reject this Welcome, or nothing. A rejected stream is ended, and another
+  // is opened later.
   virtual std::optional<std::string> WhyNotAttach(const dispatch::Welcome& welcome) const = 0;
-  // The first of a stream is always a Welcome.
+  // The first message of a stream is always a Welcome.
   virtual void OnMessage(const dispatch::IngestMessage& message) = 0;
-  // A welcomed stream has ended; the session dials again by itself. When superseded, another
-  // executor with the same id has taken over, and the session stays down.
+  // A welcomed stream has ended; the session reconnects by itself. If superseded, another executor
+  // with the same id has attached, and the session stays down.
   virtual void OnDetached(bool superseded) = 0;
 
  protected:
   ~IngestSessionListener() = default;
 };
 
-// Stays attached to ingest: dials, says Hello, sends keep-alives, and after each loss dials again
-// with full jitter, 0.1 s to 10 s. Belongs to the loop thread, except `attached`.
+// Keeps the executor attached to ingest: connects, sends Hello and keep-alives, and after each loss
+// reconnects with full jitter, 0.1 s to 10 s. Belongs to the loop thread, except `attached`.
 class IngestSession final : private IngestChannelListener {
  public:
-  // `address` of ingest, for the log. `random` is uniform in [0, 1). What is referred to must
-  // outlive this.
+  // `address` of ingest is for the log. `random` returns numbers uniform in [0, 1). All references
+  // must outlive this.
   IngestSession(std::string address, IngestChannel& channel, Timers& timers,
                 IngestSessionListener& listener, std::function<double()> random, Logger logger);
   ~IngestSession();
@@ -45,14 +46,14 @@ class IngestSession final : private IngestChannelListener {
   IngestSession& operator=(const IngestSession&) = delete;
 
   void Start() { Dial(); }
-  // Sends, or drops the message when not attached: a Hello settles everything anew.
+  // Sends the message, or drops it if not attached: the next Hello reports the complete state.
   void Send(dispatch::ExecutorMessage message);
-  // Dials no more, and ends the stream once everything sent so far was written, or after `limit`;
-  // `closed` then runs.
+  // Stops reconnecting and ends the stream after all sent messages were written, or after `limit`;
+  // then calls `closed`.
   void Close(Duration limit, std::function<void()> closed);
 
-  // When that was sent what ingest has answered last (Hello, a keep-alive): it knew of this
-  // executor then.
+  // When the latest message that ingest has answered (Hello or a keep-alive) was sent: the lease
+  // deadline counts from this time.
   MonoTime confirmed_at() const { return confirmed_at_; }
 
   // Welcomed by ingest. Any thread.
@@ -64,7 +65,7 @@ class IngestSession final : private IngestChannelListener {
 
   void Dial();
   void OnWelcome(const dispatch::Welcome& welcome);
-  // Ends the stream for this reason.
+  // Cancels the stream for this reason.
   void Refuse(std::string why);
   void SendKeepAlive();
   void OnKeepAliveAck(std::uint64_t seq);
@@ -81,11 +82,11 @@ class IngestSession final : private IngestChannelListener {
   std::function<void()> closed_;
   bool closing_ = false;
   std::uint64_t keep_alives_ = 0;
-  // Keep-alives of this stream, and when they were sent.
+  // The keep-alives of this stream without an answer, with their send times.
   std::map<std::uint64_t, MonoTime> unanswered_;
   MonoTime dialled_at_;
   MonoTime confirmed_at_;
-  std::string refused_;  // why this stream was
+  std::string refused_;  // why this stream is being cancelled; empty: it is not
   Duration keep_alive_interval_{};
   Duration lease_ttl_{};
   Timers::TimerId retry_timer_ = Timers::kNoTimer;

@@ -50,7 +50,7 @@ Verdict JudgeExit(const ShimRecord& record, ReportVerdict report) {
                                                   : JudgeReport(report);
   if (verdict.status != RunStatus::kFailure) return verdict;
   if (record.oom) return {RunStatus::kFailure, "oom_killed"};
-  // A full disk costs a good run a part of its log, and explains a bad one.
+  // On a full disk a successful run only loses a part of its log; a failed run has this cause.
   if (record.disk_full || IsDiskFull(record.log_errno)) return {RunStatus::kFailure, "disk_full"};
   return verdict;
 }

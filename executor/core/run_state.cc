@@ -45,7 +45,7 @@ RunEnd RunState::OnFinished(bool contained, const Instant& now) {
   end.start_errno = start_errno_;
   end.stop_requested = stop_;
   end.contained = contained;
-  end.orphans_killed = strays_killed_;
+  end.orphans_killed = orphans_killed_;
   end.started_at = began_.wall;
   end.finished_at = now.wall;
   end.duration = now.mono - began_.mono;

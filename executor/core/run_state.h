@@ -10,9 +10,8 @@
 
 namespace runner::executor {
 
-// The life of one run: what was asked of it and what is known of it, from the start of its shim to
-// the proof that nothing of it is left. It decides, and is told of what was done. Pure; not
-// thread-safe.
+// The state of one run, from the start of its shim to the proof that none of its processes exists.
+// Makes the decisions; the caller acts and reports the results. Pure; not thread-safe.
 //
 //   starting -> running -> (stopping) -> finished
 //                              \-> sweeping -> finished     the shim gave no proof
@@ -22,24 +21,27 @@ class RunState {
 
   explicit RunState(const Instant& now) : began_(now) {}
 
-  // No shim could be started. The run is swept all the same: it may have been one for a moment.
+  // The shim could not be started. The run is swept as well: the shim may have existed for a
+  // moment.
   void OnStartFailed(StartFailure failure, int error, MonoTime now);
-  // The shim says that the agent runs.
+  // The shim reports that the agent runs.
   void OnStarted();
-  // Whether the shim is to be told. Only the first stop counts.
+  // Returns true if the stop must be sent to the shim. Only the first stop counts.
   bool OnStop(StopReason reason);
-  // Whether the shim is to be told to kill at once; a run that nobody has stopped is interrupted.
+  // Returns true if the kill must be sent to the shim. A run that was not stopped before ends as
+  // interrupted.
   bool OnKill();
-  // The shim has ended. `clean`: by itself, with 0. The agent can write to the spool and kill its
-  // shim, but not make it exit with 0: without that no record is taken for the word of the shim.
-  // True: the run is over, and proven to be contained. False: it is to be swept until `SweepUntil`.
+  // The shim has ended. `clean`: by itself, with exit code 0. The agent can write to the spool and
+  // kill its shim, but cannot make it exit with 0; therefore a record counts only with a clean
+  // exit. Returns true if the run is over and proven to be contained, false if it must be swept
+  // until `SweepUntil`.
   bool OnShimEnded(bool clean, const std::optional<ShimRecord>& record, MonoTime now);
-  void OnSwept(std::uint32_t killed) { strays_killed_ += killed; }
-  // The run is over, contained or not. What is to be judged.
+  void OnSwept(std::uint32_t killed) { orphans_killed_ += killed; }
+  // The run is over, contained or not. Returns the facts for Judge.
   RunEnd OnFinished(bool contained, const Instant& now);
 
   static constexpr Duration kSweepLimit = std::chrono::seconds(5);
-  // Until when a sweep may take, or nothing.
+  // The deadline of the sweep, or nothing.
   std::optional<MonoTime> SweepUntil() const { return sweep_until_; }
   Phase phase() const { return phase_; }
   bool stopped() const { return stop_.has_value(); }
@@ -56,10 +58,10 @@ class RunState {
   StartFailure start_failure_ = StartFailure::kSpawn;
   int start_errno_ = 0;
   std::optional<MonoTime> sweep_until_;
-  std::uint32_t strays_killed_ = 0;
+  std::uint32_t orphans_killed_ = 0;
 };
 
-// What an operator is shown: starting, running, stopping, finished. A sweep is a way of stopping.
+// For display: starting, running, stopping, finished. A sweep is shown as stopping.
 std::string_view ToString(RunState::Phase phase);
 
 }  // namespace runner::executor

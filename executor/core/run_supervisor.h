@@ -8,20 +8,20 @@
 
 namespace runner::executor {
 
-// A run whose agent has started and whose end is not told yet.
+// A run whose agent has started and whose end was not reported yet.
 struct StartedRun {
   Lease lease;
   int pid = 0;
   WallTime started_at;
 };
 
-// Hears of the runs, on the loop thread, never from inside a call of the supervisor. It may call
-// the supervisor from its callbacks.
+// Receives the events of the runs on the loop thread, never from inside a call of the supervisor.
+// It may call the supervisor from its callbacks.
 class RunListener {
  public:
   virtual void OnRunStarted(const StartedRun& run) = 0;
-  // Exactly once for every Start of a new lease, started or not; nothing of the run exists any more
-  // unless the outcome says contained = false.
+  // Called once for every Start of a new lease, whether or not the agent started. No process of the
+  // run exists any more, unless the outcome has contained = false.
   virtual void OnRunFinished(const Lease& lease, const Outcome& outcome) = 0;
 
  protected:
@@ -31,24 +31,25 @@ class RunListener {
 // Runs agents: one for each lease. Belongs to the loop thread; no call blocks.
 class RunSupervisor {
  public:
-  // Begins a run. A lease that is active already is left alone; whatever keeps the agent from being
-  // started ends the run as failure, spawn_error. False: descriptors, processes, memory or disk are
-  // short, there is no run, and the listener hears nothing of it.
+  // Starts a run; does nothing if the lease is already active. If the agent cannot be started, the
+  // run ends as failure, spawn_error. Returns false if descriptors, processes, memory or disk are
+  // short: there is no run, and the listener is not called.
   virtual bool Start(const Lease& lease, const Incident& incident) = 0;
-  // SIGTERM, after the grace SIGKILL. A run that is not active or is being stopped is left alone.
+  // Sends SIGTERM, and SIGKILL after the grace. Does nothing if the run is not active or is already
+  // being stopped.
   virtual void Stop(const Lease& lease, StopReason reason) = 0;
-  // SIGKILL at once; runs that nobody has stopped end as interrupted.
+  // Sends SIGKILL at once; runs that were not stopped before end as interrupted.
   virtual void KillAll() = 0;
-  // From this time on the agents are stopped, as interrupted, unless it is extended before that:
-  // also while this process is stopped itself. Never called, there is no such time.
+  // Sets the lease deadline: unless it is extended in time, the shims stop their agents then, as
+  // interrupted, even if this process is stopped. Without a call there is no deadline.
   virtual void ExtendLeases(MonoTime deadline) = 0;
-  // The result of the lease is recorded elsewhere, and need not be kept.
+  // Ingest has recorded the result of the lease: deletes it here.
   virtual void ForgetResult(const Lease& lease) = 0;
 
   virtual std::size_t active() const = 0;
   virtual std::vector<StartedRun> Started() const = 0;
-  // True once a run, be it an earlier one, could not be contained: this process must take no more
-  // work and end.
+  // True once a run, also one of an earlier executor, could not be contained: this process must
+  // take no more work and exit.
   virtual bool tainted() const = 0;
 
  protected:

@@ -12,7 +12,7 @@
 namespace runner::executor {
 namespace {
 
-// An orphan that was missed has had time to show itself.
+// Long enough for an orphan that an earlier sweep missed to be listed.
 constexpr Duration kLastSweepAfter = std::chrono::seconds(5);
 constexpr Duration kRetentionInterval = std::chrono::minutes(1);
 constexpr Duration kRetentionAfterRun = std::chrono::seconds(2);
@@ -45,7 +45,7 @@ ExecutorLoop::~ExecutorLoop() {
   event_loop_.Cancel(retention_timer_);
 }
 
-// --- the start --------------------------------------------------------------------------------
+// --- start ------------------------------------------------------------------------------------
 
 void ExecutorLoop::Start() {
   cleanup_.emplace(supervisor_.leftover_runs(), logger_, supervisor_.IsAlone(),
@@ -64,7 +64,7 @@ void ExecutorLoop::AwaitLeftoverRuns() {
       return TakeOver();
     case LeftoverCleanup::State::kStuck:
       supervisor_.Taint();
-      return executor_.OnTainted("what an earlier executor has left does not end");
+      return executor_.OnTainted("processes of an earlier executor cannot be ended");
   }
 }
 
@@ -75,16 +75,16 @@ void ExecutorLoop::TakeOver() {
   }
   executor_.Start(std::move(recovered));
   EnforceRetentionIn(Duration::zero());
-  start_timer_ = event_loop_.After(kLastSweepAfter, [this] { SweepOnceMore(); });
+  start_timer_ = event_loop_.After(kLastSweepAfter, [this] { SweepAgain(); });
 }
 
-void ExecutorLoop::SweepOnceMore() {
+void ExecutorLoop::SweepAgain() {
   start_timer_ = EventLoop::kNoTimer;
   const std::size_t killed = supervisor_.leftover_runs().KillOrphans();
   if (killed != 0) logger_.Warn("Orphans of an earlier executor killed", {{"processes", killed}});
 }
 
-// --- retention ------------------------------------------------------------------------------
+// --- retention --------------------------------------------------------------------------------
 
 void ExecutorLoop::OnRunFinished(const Lease& lease, const Outcome& outcome) {
   EnforceRetentionIn(kRetentionAfterRun);
@@ -108,7 +108,7 @@ void ExecutorLoop::EnforceRetention() {
   for (const auto& [lease, outcome] : executor_.admission().results_waiting())
     keep.insert(lease.incident_id);
   retention_.Enforce(event_loop_.Now().wall, std::move(keep));
-  // Ten times within the age, where there is one.
+  // Ten times within the maximum age, if there is one.
   const Duration max_age = options_.retention.max_age;
   EnforceRetentionIn(
       max_age == Duration::zero()

@@ -16,21 +16,21 @@
 
 namespace runner::executor {
 
-// The one loop of the executor: puts what decides (Executor) together with what runs agents and
-// what talks to ingest, waits at the start for what an earlier executor has left running, and has
-// old workspaces removed.
+// The loop of the executor: connects the decisions (Executor) with the supervisor and the channel
+// to ingest. At start it waits for the runs that an earlier executor left; later it triggers the
+// retention of workspaces.
 //
-// Belongs to the thread of the inbox, except `draining` and `attached`.
+// Belongs to the thread of the event loop, except `draining` and `attached`.
 class ExecutorLoop final : private RunListener {
  public:
-  // `channel` and `inbox` outlive this.
+  // `channel` and `event_loop` must outlive this.
   ExecutorLoop(ExecutorOptions options, AgentOptions agent, IngestChannel& channel,
                EventLoop& event_loop, const Logger& logger);
   ~ExecutorLoop();
 
-  // Waits for what an earlier executor has left running, takes its results over, and attaches.
+  // Waits for the runs that an earlier executor left, takes over their results, and attaches.
   void Start();
-  // As those of Executor.
+  // See Executor.
   void OnDrain(Duration timeout, std::function<void()> done) {
     executor_.OnDrain(timeout, std::move(done));
   }
@@ -49,7 +49,7 @@ class ExecutorLoop final : private RunListener {
 
   void AwaitLeftoverRuns();
   void TakeOver();
-  void SweepOnceMore();
+  void SweepAgain();
   void EnforceRetention();
   void EnforceRetentionIn(Duration delay);
 

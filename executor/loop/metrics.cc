@@ -39,7 +39,8 @@ const std::vector<Metric<MetricsSnapshot>>& Table() {
   using enum prometheus::MetricType;
   using Counters = ClusterRunCounters;
   static const std::vector<Metric<MetricsSnapshot>> table = {
-      {Counter, "agents_spawned_total", "Runs started, those whose agent could not start included.",
+      {Counter, "agents_spawned_total",
+       "Runs started, including those whose agent could not start.",
        PerCluster(&Counters::spawned)},
       {Counter, "agents_timeout_total", "Runs stopped at the timeout.",
        PerCluster(&Counters::timeouts)},

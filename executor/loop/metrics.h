@@ -9,7 +9,7 @@
 
 namespace runner::executor {
 
-// The numbers of one scrape, copied from the loop in one piece.
+// The values of one scrape, copied from the loop in one step.
 struct MetricsSnapshot {
   RunCounters runs;
   bool attached = false;
@@ -18,11 +18,11 @@ struct MetricsSnapshot {
 
 std::vector<prometheus::MetricFamily> CollectExecutorMetrics(const MetricsSnapshot& snapshot);
 
-// What the executor shows to a scrape. Collect: any thread but the loop's. It throws
-// std::runtime_error if the loop does not answer within kScrapeTimeout.
+// The metrics of the executor. Collect: any thread but the loop's. It throws std::runtime_error if
+// the loop does not respond within kScrapeTimeout.
 class ExecutorMetrics final : public prometheus::Collectable {
  public:
-  // `event_loop` and `loop` outlive this.
+  // `event_loop` and `loop` must outlive this.
   ExecutorMetrics(EventLoop& event_loop, const ExecutorLoop& loop)
       : event_loop_(event_loop), loop_(loop) {}
 

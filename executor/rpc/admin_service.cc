@@ -28,7 +28,8 @@ v1::Run ToProtoRun(const RunInfo& info, MonoTime now) {
   if (info.pid != 0) *run.mutable_started_at() = ToProto(info.started_at);
   if (info.outcome) {
     *run.mutable_outcome() = ToProto(*info.outcome);
-    run.mutable_outcome()->clear_report();  // a list of whole reports could outgrow a message
+    // a list with all reports could exceed the size limit of a message
+    run.mutable_outcome()->clear_report();
     *run.mutable_duration() = ToProto(info.outcome->duration);
   } else if (info.pid != 0) {
     *run.mutable_duration() = ToProto(now - info.started_mono);
@@ -44,7 +45,7 @@ grpc::Status Busy() {
   return {grpc::StatusCode::UNAVAILABLE, "the executor is busy or shutting down"};
 }
 
-// The log of a run, which its agent may have replaced by anything.
+// Opens the log of a run. The agent may have replaced the file by one of any type.
 UniqueFd OpenLog(const std::string& workspace, v1::OutputStream stream) {
   const UniqueFd directory(
       ::open(workspace.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
@@ -56,7 +57,7 @@ UniqueFd OpenLog(const std::string& workspace, v1::OutputStream stream) {
   return std::move(opened.fd);
 }
 
-// Sends what there is. False when the caller has gone.
+// Sends the bytes up to the end of the file. Returns false if the caller has gone.
 bool SendRest(const UniqueFd& log, BlockingWriter<v1::TailOutputResponse>& writer) {
   std::string chunk(kTailChunk, '\0');
   for (;;) {
@@ -159,7 +160,8 @@ grpc::ServerWriteReactor<v1::TailOutputResponse>* AdminService::TailOutput(
   auto* const writer = new BlockingWriter<v1::TailOutputResponse>;
   if (++tails_ > kMaxTails) {
     --tails_;
-    writer->End({grpc::StatusCode::RESOURCE_EXHAUSTED, "too many calls of TailOutput"});
+    writer->End(
+        {grpc::StatusCode::RESOURCE_EXHAUSTED, "too many calls of TailOutput; retry later"});
     return writer;
   }
   const bool runs = calls_.Run([=, this] {
@@ -178,15 +180,15 @@ grpc::Status AdminService::Tail(const grpc::ServerContextBase& context,
                                 const v1::TailOutputRequest& request,
                                 BlockingWriter<v1::TailOutputResponse>& writer) {
   UniqueFd log;
-  std::optional<std::uint32_t> attempt;  // the one that is followed to its end
+  std::optional<std::uint32_t> attempt;  // the attempt that is followed to its end
   for (;;) {
     const auto answer = Find(request.incident_id(), attempt);
     if (!answer) return Busy();
     const std::optional<RunInfo>& run = *answer;
-    if (!run && attempt) return grpc::Status::OK;  // it has ended long ago
-    if (!run) return {grpc::StatusCode::NOT_FOUND, "no run of this incident is known"};
+    if (!run && attempt) return grpc::Status::OK;  // forgotten, so it ended long ago
+    if (!run) return {grpc::StatusCode::NOT_FOUND, "this executor has no run of this incident"};
     attempt = run->lease.attempt;
-    // Asked before the log is read: what is there when the run has ended is all of it.
+    // Read before the log: if the run has ended, the log is complete.
     const bool ended = run->outcome.has_value();
     if (!log) log = OpenLog(run->workspace, request.stream());
     if (log && !SendRest(log, writer)) return grpc::Status::OK;
@@ -212,7 +214,7 @@ grpc::Status AdminService::AnswerCancelRun(const grpc::ServerContextBase& contex
       kLoopTimeout);
   if (!stopped) return Busy();
   if (*stopped) return grpc::Status::OK;
-  return {grpc::StatusCode::NOT_FOUND, "no run of this incident is under way"};
+  return {grpc::StatusCode::NOT_FOUND, "this executor has no active run of this incident"};
 }
 
 }  // namespace runner::executor

@@ -13,15 +13,15 @@
 
 namespace runner::executor {
 
-// Serves runner.v1.ExecutorAdmin. Every call asks the loop and waits for its answer on a thread of
-// a pool: four run, 64 wait, more are refused. A loop that does not answer within a second makes
-// the call UNAVAILABLE. At most kMaxTails calls of TailOutput are served at a time, as each keeps a
-// thread of the pool, beside those four.
+// Serves runner.v1.ExecutorAdmin. Every call queries the loop and waits for the result on a thread
+// of a pool: four run, 64 wait, further calls are rejected. If the loop does not respond within a
+// second, the call fails as UNAVAILABLE. At most kMaxTails calls of TailOutput run at a time, in
+// addition to those four, since each occupies a thread of the pool.
 class AdminService final : public v1::ExecutorAdmin::CallbackService {
  public:
   static constexpr int kMaxTails = 8;
 
-  // `guard` is asked before anything is changed.
+  // `token_auth` checks every call that changes something.
   AdminService(EventLoop& event_loop, ExecutorLoop& loop, TokenAuth& token_auth)
       : event_loop_(event_loop),
         loop_(loop),
@@ -45,8 +45,8 @@ class AdminService final : public v1::ExecutorAdmin::CallbackService {
   grpc::Status AnswerListRuns(v1::ListRunsResponse* response);
   grpc::Status AnswerCancelRun(const grpc::ServerContextBase& context,
                                const v1::CancelRunRequest* request);
-  // That attempt of the incident, or the latest; nothing inside: there is none. Nothing at all: the
-  // loop does not answer.
+  // Finds that attempt of the incident, or the latest. Empty inner value: there is none. Empty
+  // outer value: the loop does not respond.
   std::optional<std::optional<RunInfo>> Find(const std::string& incident_id,
                                              std::optional<std::uint32_t> attempt);
   grpc::Status Tail(const grpc::ServerContextBase& context, const v1::TailOutputRequest& request,

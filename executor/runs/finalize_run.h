@@ -10,22 +10,20 @@
 
 namespace runner::executor {
 
-// Where an agent is told to put its report when the configuration names no place.
+// The path of the report if the configuration sets none.
 inline constexpr const char* kDefaultReportFile = "output/investigation.md";
 
-// A run that is over, as it is told to others.
+// The result of a run, with the error of writing result.json.
 struct FinalizedRun {
   Outcome outcome;
-  int result_errno =
-      0;  // why result.json could not be written; 0: it was, or there is no workspace
+  int result_errno = 0;  // errno of writing result.json; 0: written, or there is no workspace
 };
 
-// "ENOENT: No such file or directory".
+// For example "ENOENT: No such file or directory".
 std::string ErrorName(int error);
 
-// Reads the report that the agent left, judges the run and writes result.json. `workspace` is null
-// when there is none, which is no report either; `end.report` is ignored. Reads and writes files;
-// never throws on their account.
+// Checks the report of the agent, judges the run and writes result.json. A null `workspace` counts
+// as a missing report; `end.report` is ignored. Does file I/O; its errors do not throw.
 FinalizedRun FinalizeRun(const AgentOptions& options, const Lease& lease, RunEnd end,
                          const Workspace* workspace);
 

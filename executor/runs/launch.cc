@@ -78,7 +78,7 @@ LaunchResult Launch(const AgentOptions& options, const std::vector<std::string>&
   }
   const KubeconfigLookup kubeconfig =
       FindKubeconfig(options.kubeconfig_dir, incident.event.cluster);
-  // Optional is a file that is not there. One that is there and cannot be used is a mistake.
+  // A missing kubeconfig can be optional. One that exists and cannot be used is an error.
   const bool may_lack = options.kubeconfig_optional && kubeconfig.error == ENOENT;
   if (kubeconfig.error != 0 && !may_lack) {
     if (!IsShortage(kubeconfig.error)) result.failure = StartFailure::kKubeconfigMissing;
@@ -98,7 +98,7 @@ LaunchResult Launch(const AgentOptions& options, const std::vector<std::string>&
                                  environment);
   if (const auto* failure = std::get_if<ShimStartError>(&shim)) {
     if (!failure->spawned) return Failed(std::move(result), failure->what, failure->error);
-    // The supervisor sweeps what it may have left.
+    // The supervisor sweeps the processes that it may have left.
     result.failed_step = failure->what;
     result.error = failure->error;
     return result;

@@ -14,21 +14,21 @@
 
 namespace runner::executor {
 
-// How far the start of a run came: without a shim, `failed_step` and `error` say why.
+// The result of a launch; without a shim, `failed_step` and `error` give the cause.
 struct LaunchResult {
   std::optional<Workspace> workspace;
   std::optional<ShimProcess> shim;
   std::string failed_step;
   StartFailure failure = StartFailure::kSpawn;
   int error = 0;  // an errno
-  // Nothing of the run has ever existed, and its workspace was removed again: the executor is short
-  // of descriptors, processes, memory or disk.
+  // The executor is short of descriptors, processes, memory or disk. No process of the run has
+  // existed, and its workspace was removed.
   bool shortage = false;
 };
 
-// Makes the workspace of a run, writes incident.json and starts the shim that starts the agent.
-// `own_environment` is what the agent's environment is selected from; from `lease_deadline` on the
-// shim stops the agent unless it hears otherwise.
+// Creates the workspace of a run, writes incident.json and starts the shim, which starts the agent.
+// The agent's environment is selected from `own_environment`. At `lease_deadline` the shim stops
+// the agent, unless the deadline is extended.
 LaunchResult Launch(const AgentOptions& options, const std::vector<std::string>& own_environment,
                     Spool& spool, const Lease& lease, const Incident& incident, WallTime now,
                     std::optional<MonoTime> lease_deadline);

@@ -9,8 +9,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// What a shim that was stopped is given once it runs again, which is too little for a long grace:
-// its agent has been told to end by then.
+// What a shim gets after SIGCONT. Too short for a long kill grace, but its agent has received
+// SIGTERM by then.
 constexpr Duration kShortGrace = 2s;
 constexpr Duration kSweepLimit = 5s;
 constexpr int kCleanLooks = 3;
@@ -18,12 +18,12 @@ constexpr int kCleanLooks = 3;
 }  // namespace
 
 LeftoverCleanup::LeftoverCleanup(LeftoverRuns& earlier, Logger logger, bool alone, MonoTime now,
-                                 Duration patience)
-    : earlier_(earlier), logger_(std::move(logger)), alone_(alone), next_(now + patience) {
+                                 Duration shim_timeout)
+    : earlier_(earlier), logger_(std::move(logger)), alone_(alone), next_(now + shim_timeout) {
   const std::size_t running = earlier_.StillRunning().size();
   if (running == 0) return;
   logger_.Info("Waiting for runs of an earlier executor", {{"runs", running}});
-  // A shim that its agent has stopped ends its run as it should, once it is let.
+  // A shim that its agent has stopped (SIGSTOP) can finish its run after SIGCONT.
   if (alone_) earlier_.Continue();
 }
 
@@ -39,7 +39,7 @@ LeftoverCleanup::State LeftoverCleanup::AwaitShims(MonoTime now) {
     return State::kWaiting;
   }
   const auto& running = earlier_.StillRunning();
-  logger_.Error("Runs of an earlier executor do not end",
+  logger_.Error("Runs of an earlier executor did not end in time",
                 {{"workspaces", std::vector<std::string>(running.begin(), running.end())}});
   given_up_ = !alone_;
   if (given_up_) return State::kClear;

@@ -6,25 +6,25 @@
 
 namespace runner::executor {
 
-// The end of what an earlier executor has left running, before this one runs anything: its shims
-// are given the time that they need, the ones that do not end (a stopped one, say) are killed with
-// all of their run, and what no shim looks after is killed until nothing of it turns up any more.
-// Decides and signals; it is asked again and again. Not thread-safe.
+// Ends the runs that an earlier executor left, before this one starts any. Shims get the time that
+// they need; a shim that does not end in time (a stopped one, for example) is killed with its whole
+// run. Orphans are killed until no more are found. Decides and sends signals; the caller polls it.
+// Not thread-safe.
 class LeftoverCleanup {
  public:
   enum class State {
     kWaiting,
-    kClear,  // as far as can be seen, nothing of an earlier run exists
-    kStuck,  // something does not end, whatever was tried
+    kClear,  // no process of an earlier run is visible
+    kStuck,  // some process cannot be ended
   };
 
-  // `patience`: what a shim may take by itself. `alone`: no other executor uses the workspace root,
-  // so that whatever holds a lock is an earlier run; else nothing that is locked is touched, and
-  // after the patience this is over. `earlier` must outlive this.
+  // `shim_timeout`: how long a shim gets to end by itself. `alone`: no other executor uses the
+  // workspace root, so a locked workspace belongs to an earlier run. Otherwise locked workspaces
+  // are left alone, and the cleanup ends after that time. `earlier` must outlive this.
   LeftoverCleanup(LeftoverRuns& earlier, Logger logger, bool alone, MonoTime now,
-                  Duration patience);
+                  Duration shim_timeout);
 
-  // Ask every kInterval; the answer is final unless it is kWaiting.
+  // Interval of the polls; any result but kWaiting is final.
   static constexpr Duration kInterval = std::chrono::milliseconds(20);
   State Advance(MonoTime now);
 
@@ -38,10 +38,10 @@ class LeftoverCleanup {
   const Logger logger_;
   const bool alone_;
   Phase phase_ = Phase::kPatient;
-  MonoTime next_;          // when the next phase is due
-  bool given_up_ = false;  // on shims that may be those of an executor that lives
+  MonoTime next_;          // when the next phase starts
+  bool given_up_ = false;  // leaves the remaining shims alone: they may belong to a live executor
   MonoTime sweep_until_ = MonoTime::max();
-  int clean_ = 0;  // looks in a row that found nothing
+  int clean_ = 0;  // consecutive checks that found nothing
 };
 
 }  // namespace runner::executor

@@ -24,19 +24,19 @@ namespace runner::executor {
 namespace {
 
 constexpr std::size_t kMaxRead = 256 * 1024;
-// How often the list of processes is read anew for what was started meanwhile. A process that
-// forks on for ever is met in the first few.
+// How often the list of processes is read again for those started meanwhile. A process that forks
+// continuously is found in the first rounds.
 constexpr int kMaxRounds = 20;
 constexpr std::string_view kVariable = "RUNNER_WORKSPACE=";
 constexpr std::string_view kOption = "--workspace";
 constexpr std::string_view kShim = "runner-shim";
 
-// The strings of a file in /proc that ends each with NUL.
+// The NUL-terminated strings of a file in /proc.
 class ProcessStrings {
  public:
   ProcessStrings() : buffer_(kMaxRead, '\0') {}
 
-  // By read(2): a stream throws when the process ends while it is read.
+  // Uses read(2): a stream throws if the process ends during the read.
   void Read(const std::filesystem::path& file) {
     const UniqueFd fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
     size_ = at_ = 0;
@@ -60,7 +60,7 @@ class ProcessStrings {
   std::size_t at_ = 0;
 };
 
-// The workspace that a process believes to run in, or nothing.
+// The workspace in the environment of a process, or nothing.
 std::optional<std::string_view> WorkspaceOf(const std::filesystem::path& process,
                                             ProcessStrings& strings) {
   strings.Read(process / "environ");
@@ -70,7 +70,7 @@ std::optional<std::string_view> WorkspaceOf(const std::filesystem::path& process
   return std::nullopt;
 }
 
-// The workspace that a process looks after, if it is a shim.
+// The workspace that a shim supervises; nothing if the process is not a shim.
 std::optional<std::string_view> ShimWorkspaceOf(const std::filesystem::path& process,
                                                 ProcessStrings& strings) {
   strings.Read(process / "cmdline");
@@ -82,9 +82,9 @@ std::optional<std::string_view> ShimWorkspaceOf(const std::filesystem::path& pro
   return std::nullopt;
 }
 
-// Calls `use(directory in /proc, pidfd)` for every process but this one and the first. What is
-// started meanwhile has its turn, too. The pidfd is opened before anything else is: what is
-// signalled is what was looked at.
+// Calls `use(directory in /proc, pidfd)` for every process except this one and process 1, including
+// those started meanwhile. The pidfd is opened first, so that a signal reaches the process that was
+// inspected.
 template <typename Use>
 void ForEachProcess(Use use) {
   std::set<pid_t> seen = {1, ::getpid()};
@@ -135,11 +135,11 @@ std::size_t LeftoverRuns::KillOrphans() const {
     const auto workspace = WorkspaceOf(directory, strings);
     const std::string name = workspace ? NameOf(*workspace) : "";
     if (name.empty() || IsLocked(name)) return;
-    // The shim of a run that another executor begins has this environment before it has the lock.
+    // A shim that another executor starts has this environment before it holds the lock.
     std::error_code ignored;
     if (std::filesystem::read_symlink(directory / "exe", ignored).filename() == kShim) return;
     ::pidfd_send_signal(process, SIGKILL, nullptr, 0);
-    ++orphans;  // also one that has ended by itself, as it may have left another
+    ++orphans;  // counted even if it has ended by itself, since it may have left another
   });
   return orphans;
 }
@@ -168,7 +168,8 @@ std::string LeftoverRuns::NameOf(const std::filesystem::path& workspace) const {
 bool LeftoverRuns::IsLocked(const std::string& workspace) const {
   if (!root_) return false;
   const UniqueFd directory = OpenDirectory(root_.Get(), workspace.c_str(), S_IRUSR | S_IXUSR).fd;
-  // Shared, so that two who only look do not take each other for a shim. Closing lets go of it.
+  // A shared lock, so that two callers that only test do not take each other for a shim. Closing
+  // releases it.
   return directory && ::flock(directory.Get(), LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
 }
 

@@ -28,7 +28,7 @@ ChildList Children() {
   return children;
 }
 
-// Whether it was dead, and how it had died. Never waits.
+// Reaps the child if it is dead and returns how it died. Never blocks.
 std::optional<siginfo_t> ReapIfDead(pid_t child) {
   siginfo_t info{};
   const bool reaped = ::waitid(P_PID, static_cast<id_t>(child), &info, WEXITED | WNOHANG) == 0 &&
@@ -56,7 +56,7 @@ OrphanReaper::Sweep OrphanReaper::Once(const std::set<pid_t>& shims) const {
   for (const pid_t child : children.pids) {
     if (shims.contains(child) || inherited_.contains(child)) continue;
     ++sweep.found;
-    // An unreaped child holds its number and that of its group.
+    // An unreaped child keeps its pid and its process group id from being reused.
     const pid_t group = ::getpgid(child);
     if (group > 1 && group != ::getpgrp()) ::kill(-group, SIGKILL);
     ::kill(child, SIGKILL);

@@ -8,31 +8,31 @@
 
 namespace runner::executor {
 
-// Processes that came to this one because their shim was lost, or, where it is the first of its
-// container, because nobody else was there: every child that is not a shim.
-// This works because the executor is a child subreaper, starts nothing but shims, and is the only
-// one that reaps (prctl(2), PR_SET_CHILD_SUBREAPER). Children that are there before (a program may
-// start helpers and then become the executor by exec) are none of its business. Not thread-safe.
+// Kills and reaps orphans: children of this process that are not shims. They became its children
+// because their shim was lost, or because this is process 1 of its container. The executor is a
+// child subreaper, starts only shims, and is the only one that reaps (prctl(2),
+// PR_SET_CHILD_SUBREAPER). Children that exist before (a program may start helpers and then exec
+// the executor) are ignored. Not thread-safe.
 class OrphanReaper {
  public:
-  // Makes this process a child subreaper. Throws std::system_error, also when it cannot tell what
-  // children it has.
+  // Makes this process a child subreaper. Throws std::system_error if that fails, or if its
+  // children cannot be listed.
   OrphanReaper();
 
   struct Sweep {
-    std::size_t found = 0;     // children that are not shims, the ones reaped included
-    std::uint32_t killed = 0;  // of those reaped, how many SIGKILL ended
+    std::size_t found = 0;     // children that are not shims, including the reaped ones
+    std::uint32_t killed = 0;  // of the reaped ones, those that SIGKILL ended
     bool complete = false;     // the list of the children could be read
   };
-  // Kills every stray and its process group and reaps what is dead already; never blocks. What the
-  // dead leave behind turns up in the next sweep: nothing is left when two complete ones in a row
-  // found nothing.
+  // Kills every orphan and its process group, and reaps the dead ones; never blocks. Children of
+  // the dead appear in the next sweep: no orphan is left when two complete sweeps in a row have
+  // found none.
   Sweep Once(const std::set<pid_t>& shims) const;
-  // Reaps what is dead already, and kills nobody. False when the children could not be listed.
+  // Reaps the dead orphans without killing any. Returns false if the children could not be listed.
   bool Reap(const std::set<pid_t>& shims) const;
 
  private:
-  std::set<pid_t> inherited_;  // never reaped here, so their numbers stay theirs
+  std::set<pid_t> inherited_;  // never reaped here, so their pids cannot be reused
 };
 
 }  // namespace runner::executor

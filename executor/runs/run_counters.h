@@ -13,11 +13,11 @@ namespace runner::executor {
 
 inline constexpr std::size_t kRunStatusCount = 5;
 
-// The counts of one cluster. At every moment spawned is the sum of completed and active.
+// The counts of one cluster. Invariant: spawned = sum of completed + active.
 struct ClusterRunCounters {
   ClusterRunCounters();
 
-  std::uint64_t spawned = 0;  // attempts, those that failed to start included
+  std::uint64_t spawned = 0;  // attempts, including those that failed to start
   std::array<std::uint64_t, kRunStatusCount> completed{};  // by RunStatus
   std::uint64_t timeouts = 0;
   std::uint64_t active = 0;
@@ -26,15 +26,15 @@ struct ClusterRunCounters {
   std::array<Histogram, kRunStatusCount> duration;  // seconds, by RunStatus
 };
 
-// What the runs of this process came to, by cluster. Clusters are learned from the runs: at most
-// kMaxClusters of them, all later ones count as kOtherCluster. A plain value.
+// The counts of the runs of this process by cluster. Clusters are learned from the runs, at most
+// kMaxClusters; later ones count as kOtherCluster. A plain value.
 class RunCounters {
  public:
   static constexpr std::size_t kMaxClusters = 1000;
   static constexpr const char* kOtherCluster = "other";
 
   void Started(const std::string& cluster);
-  // Once for each Started.
+  // Call once for each Started.
   void Finished(const std::string& cluster, const Outcome& outcome,
                 std::uint64_t output_dropped_bytes);
 

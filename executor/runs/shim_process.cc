@@ -17,13 +17,13 @@ extern "C" {
 namespace runner::executor {
 namespace {
 
-// Frees what posix_spawn_file_actions_init and posix_spawnattr_init allocate.
+// Frees the memory that posix_spawn_file_actions_init and posix_spawnattr_init allocate.
 class SpawnSetup {
  public:
   explicit SpawnSetup(int control_fd) {
     ::posix_spawn_file_actions_init(&actions_);
     ::posix_spawnattr_init(&attributes_);
-    // First, as the others overwrite 0 and 1.
+    // First, since the other actions overwrite 0 and 1.
     Check(::posix_spawn_file_actions_adddup2(&actions_, control_fd, kShimControlFd));
     Check(::posix_spawn_file_actions_addopen(&actions_, 0, "/dev/null", O_RDONLY, 0));
     Check(::posix_spawn_file_actions_addopen(&actions_, 1, "/dev/null", O_WRONLY, 0));
@@ -83,7 +83,7 @@ std::variant<ShimProcess, ShimStartError> ShimProcess::Start(
   UniqueFd pidfd(::pidfd_open(pid, 0));
   if (!pidfd) {
     ShimStartError failure{"pidfd_open", errno, true};
-    // Its agent, if there is one by now, dies with it.
+    // Its agent, if already started, dies with it.
     ::kill(pid, SIGKILL);
     while (::waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
     }

@@ -17,20 +17,20 @@ namespace runner::executor {
 struct ShimStartError {
   std::string what;
   int error = 0;         // an errno
-  bool spawned = false;  // it ran for a moment, and may have left something
+  bool spawned = false;  // it ran for a moment and may have left processes
 };
 
-// What became of a shim. Only one that ended by itself with 0 has done all that is its duty.
+// How a shim ended. kClean: by itself with exit code 0, which proves that it did everything.
 enum class ShimEnd { kNotYet, kClean, kLost };
 
-// A runner-shim of this process: its socket, its pidfd, and the duty to reap it. Closing the socket
-// (which the destructor does) makes the shim stop its agent and exit by itself; a shim that was not
-// reaped by then is left to init, or remains a zombie until this process ends. Not thread-safe.
+// A runner-shim: its socket, its pidfd, and the duty to reap it. Closing the socket, as the
+// destructor does, makes the shim stop its agent and exit. A shim that was not reaped is left to
+// init, or stays a zombie until this process ends. Not thread-safe.
 class ShimProcess {
  public:
-  // argv[0] is the path of the program; `environment` becomes the agent's. The shim gets a session
-  // of its own, all signals blocked, and no descriptors but /dev/null as 0 and 1, this process'
-  // stderr as 2, and the socket as 3.
+  // argv[0] is the path of the program; `environment` becomes the agent's. The shim gets its own
+  // session, all signals blocked, /dev/null as descriptors 0 and 1, this process' stderr as 2, the
+  // socket as 3, and no other descriptors.
   static std::variant<ShimProcess, ShimStartError> Start(
       const std::vector<std::string>& argv, const std::vector<std::string>& environment);
 
@@ -38,18 +38,18 @@ class ShimProcess {
   ShimProcess& operator=(ShimProcess&&) = default;
 
   pid_t pid() const { return pid_; }
-  // Readable when there is a notice, or the shim is gone.
+  // Readable if a notice is available or the shim has closed it.
   int socket() const { return socket_.Get(); }
   // Readable when the shim has ended.
   int pidfd() const { return pidfd_.Get(); }
 
-  // A shim that is gone is not an error here: its pidfd tells.
+  // Does not report a shim that has ended: the pidfd does.
   void Send(ShimCommand command) const;
   void ExtendLease(MonoTime lease_deadline) const;
-  // The next notice; nothing when there is none at the moment. Never blocks.
+  // Returns the next notice, or nothing if none is available. Never blocks.
   std::optional<ShimNotice> Receive() const;
   void Kill() const;
-  // Reaps the shim if it has ended. Call until it has, not after.
+  // Reaps the shim if it has ended. Must not be called again after that.
   ShimEnd Reap() const;
 
  private:

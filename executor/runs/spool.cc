@@ -35,7 +35,7 @@ constexpr std::int32_t kMaxErrno = 4095;  // MAX_ERRNO of Linux
 constexpr mode_t kFileMode = 0600;
 constexpr int kDirectory = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 
-// The lease that a file of the spool is named after: <incident-id>.<attempt>.json.
+// Parses the file name of a record: <incident-id>.<attempt>.json.
 std::optional<Lease> LeaseOf(const std::string& name) {
   constexpr std::size_t kIdBytes = 36;
   if (name.size() <= kIdBytes || name[kIdBytes] != '.' || !name.ends_with(kExtension)) {
@@ -52,7 +52,8 @@ std::optional<Lease> LeaseOf(const std::string& name) {
 
 std::string ErrorText(int error) { return std::generic_category().message(error); }
 
-// A shim writes its record to a temporary name. The time of the last change cannot be set.
+// A shim writes its record to a temporary name first. Tested by the change time, which an agent
+// cannot set.
 bool IsBeingWritten(int directory, const std::string& name) {
   struct stat status{};
   timespec now{};
@@ -69,8 +70,8 @@ std::optional<ShimStop> ParseStop(std::string_view word) {
   return std::nullopt;
 }
 
-// False: no integer from min to max. The library would convert it, and ingest refuses a result with
-// a negative time.
+// Returns false unless the value is an integer from min to max. The library would convert other
+// values, and ingest rejects a result with a negative time.
 template <typename T>
 bool ReadNumber(const nlohmann::json& document, const char* key, T& out, T min = 0,
                 T max = std::numeric_limits<T>::max()) {
@@ -137,9 +138,10 @@ std::string Spool::RepairSpool(int root) {
   const bool exists = ::fstatat(root, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0;
   if (exists && S_ISDIR(status.st_mode)) {
     if ((status.st_mode & 0777U) == S_IRWXU) return {};
-    const mode_t mode = (status.st_mode & S_ISGID) | S_IRWXU;  // of the root, where it has one
+    const mode_t mode = (status.st_mode & S_ISGID) | S_IRWXU;  // inherited from the root
     if (::fchmodat(root, name.c_str(), mode, AT_SYMLINK_NOFOLLOW) == 0) {
-      // The group may have got permissions with those of a whole volume: no fault of an agent.
+      // Permissions of the group can come from the settings of a volume, so their change is no
+      // repair to report.
       if ((status.st_mode & S_IRWXU) != S_IRWXU) repairs_.push_back(name + " made accessible");
       return {};
     }
@@ -161,7 +163,7 @@ std::string Spool::RepairSpool(int root) {
 
 Spool::Stock Spool::Records() {
   Stock stock;
-  std::vector<std::string> strangers;
+  std::vector<std::string> unusable;
   stock.list_errno = ForEachEntry(claim_.Get(), [&](const char* entry) {
     const std::string name = entry;
     const std::optional<Lease> lease = LeaseOf(name);
@@ -178,26 +180,26 @@ Spool::Stock Spool::Records() {
     } else if (loaded.error != 0) {
       ++stock.unreadable;
     } else if (!IsBeingWritten(claim_.Get(), name)) {
-      strangers.push_back(name);
+      unusable.push_back(name);
     }
     return stock.records.size() < kMaxListed && stock.unreadable < kMaxMoved &&
-           strangers.size() < kMaxMoved;
+           unusable.size() < kMaxMoved;
   });
-  if (!strangers.empty()) stock.strangers = MoveStrangers(strangers);
+  if (!unusable.empty()) stock.unusable = MoveUnusable(unusable);
   return stock;
 }
 
-Spool::Strangers Spool::MoveStrangers(const std::vector<std::string>& names) const {
-  Strangers result;
+Spool::UnusableEntries Spool::MoveUnusable(const std::vector<std::string>& names) const {
+  UnusableEntries result;
   const UniqueFd root(::open(root_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  // A directory of its own each time; when there are too many, the last one takes all that comes.
+  // A new directory each time; at the bound, the last one takes all further entries.
   for (int n = 1; n <= kMaxSpoolsAside; ++n) {
     result.directory = std::string(kSpoolAside) + std::to_string(n);
     if (::mkdirat(root.Get(), result.directory.c_str(), S_IRWXU) == 0) break;
   }
   const OpenResult aside = OpenDirectory(root.Get(), result.directory.c_str(), S_IRWXU);
   for (const std::string& name : names) {
-    if (result.names.size() < Strangers::kMaxNamed) result.names.push_back(name);
+    if (result.names.size() < UnusableEntries::kMaxNamed) result.names.push_back(name);
     const bool moved =
         aside.fd && ::renameat(claim_.Get(), name.c_str(), aside.fd.Get(), name.c_str()) == 0;
     ++(moved ? result.moved : result.failed);
@@ -212,7 +214,7 @@ std::filesystem::path Spool::FileOf(const Lease& lease) const {
 std::optional<ShimRecord> Spool::Load(const Lease& lease) const { return TryLoad(lease).record; }
 
 Spool::Loaded Spool::TryLoad(const Lease& lease) const {
-  // Whatever stands there under this name: nothing is waited for, and nothing large is read.
+  // An agent may put a file of any type here: the open must not block, and the read is bounded.
   const UniqueFd file(
       ::open(FileOf(lease).c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
   if (!file) {

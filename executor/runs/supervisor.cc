@@ -21,11 +21,11 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// What a shim may take beyond timeout and grace: what it allows itself after SIGKILL
+// Upper bound on the time that a shim takes beyond timeout and grace: its containment after SIGKILL
 // (Deadlines::kContainment), and a margin.
 constexpr Duration kShimOverhead = 5s + 4s;
-// After a stop the end is announced for grace + 7 s, and a shim is done at grace + 5 s: one that
-// does not answer is killed at grace + 6 s, which leaves a second for what it left behind.
+// The stop_budget promises the result at grace + 7 s, and a shim ends at grace + 5 s. A shim that
+// does not end is killed at grace + 6 s; one second remains to sweep its processes.
 constexpr Duration kStopOverhead = 3s;
 constexpr Duration kSecondChance = 3s;
 constexpr Duration kSweepInterval = 2ms;
@@ -68,7 +68,7 @@ struct Supervisor::Run {
   RunInfo info;
   std::optional<Workspace> workspace;
   std::optional<ShimProcess> shim;
-  std::optional<ShimRecord> record;  // as the shim told it
+  std::optional<ShimRecord> record;  // as sent by the shim
   EventLoop::TimerId watchdog = EventLoop::kNoTimer;
 };
 
@@ -98,24 +98,22 @@ Supervisor::~Supervisor() {
 std::vector<std::pair<Lease, Outcome>> Supervisor::Recover() {
   std::vector<std::pair<Lease, Outcome>> recovered;
   if (!spool_.Claim()) {
-    logger_.Warn(
-        "Another executor uses this workspace root; results of an earlier one are left to it",
-        {{"workspace_root", options_.workspace_root.string()}});
+    logger_.Warn("Workspace root in use by another executor, earlier results left to it",
+                 {{"workspace_root", options_.workspace_root.string()}});
     return recovered;
   }
-  std::map<std::string, Lease> latest;  // by incident: the one that the workspace belongs to
+  std::map<std::string, Lease> latest;  // by incident: the lease whose run owns the workspace
   const Spool::Stock stock = spool_.Records();
   if (stock.list_errno != 0) {
-    logger_.Error("Spool could not be read",
-                  {{"error", ErrorText(stock.list_errno)}});
+    logger_.Error("Spool could not be read", {{"error", ErrorText(stock.list_errno)}});
   }
-  const Spool::Strangers& strangers = stock.strangers;
-  if (!strangers.names.empty() || stock.unreadable != 0) {
-    logger_.Warn("Unusable spool entries moved aside", {{"entries", strangers.moved},
-                                                        {"failed", strangers.failed},
+  const Spool::UnusableEntries& unusable = stock.unusable;
+  if (!unusable.names.empty() || stock.unreadable != 0) {
+    logger_.Warn("Unusable spool entries moved aside", {{"entries", unusable.moved},
+                                                        {"failed", unusable.failed},
                                                         {"unreadable", stock.unreadable},
-                                                        {"directory", strangers.directory},
-                                                        {"names", strangers.names}});
+                                                        {"directory", unusable.directory},
+                                                        {"names", unusable.names}});
   }
   for (const auto& [lease, record] : stock.records) {
     Lease& last = latest[lease.incident_id];
@@ -130,7 +128,7 @@ std::vector<std::pair<Lease, Outcome>> Supervisor::Recover() {
     end.record = record;
     end.contained = record.contained;
     if (!record.contained) {
-      logger_.Error("An earlier run was not contained by its shim",
+      logger_.Error("Earlier run not contained by its shim",
                     {{"incident_id", lease.incident_id}, {"attempt", lease.attempt}});
     }
     recovered.emplace_back(
@@ -152,7 +150,7 @@ bool Supervisor::Start(const Lease& lease, const Incident& incident) {
 
   LaunchResult launched;
   if (busy) {
-    launched.failed_step = "an earlier attempt still runs";
+    launched.failed_step = "wait for an earlier attempt";
     launched.error = EBUSY;
   } else {
     launched =
@@ -161,11 +159,10 @@ bool Supervisor::Start(const Lease& lease, const Incident& incident) {
   }
   if (launched.shortage) {
     runs_.erase(added);
-    logger_.Warn("Offer rejected, since the executor is short of resources",
-                 {{"incident_id", lease.incident_id},
-                  {"cluster", incident.event.cluster},
-                  {"step", launched.failed_step},
-                  {"error", ErrorText(launched.error)}});
+    logger_.Warn("Offer rejected for lack of resources", {{"incident_id", lease.incident_id},
+                                                          {"cluster", incident.event.cluster},
+                                                          {"step", launched.failed_step},
+                                                          {"error", ErrorText(launched.error)}});
     return false;
   }
   counters_.Started(run.info.cluster);
@@ -191,7 +188,7 @@ void Supervisor::Adopt(Run& run, ShimProcess shim) {
                       [this, lease](std::uint32_t events) { OnSocket(lease, events); });
     event_loop_.Watch(shim.pidfd(), EPOLLIN, [this, lease](std::uint32_t) { OnShimExit(lease); });
   } catch (const std::system_error& error) {
-    // Killed and no longer known, it is a stray like its agent.
+    // Killed and not registered, the shim is reaped as an orphan, like its agent.
     shim.Kill();
     event_loop_.Unwatch(shim.socket());
     return FailStart(run, "watch runner-shim", StartFailure::kSpawn, error.code().value());
@@ -205,7 +202,7 @@ void Supervisor::FailStart(Run& run, const std::string& step, StartFailure failu
                                                {"cluster", run.info.cluster},
                                                {"step", step},
                                                {"error", ErrorText(error)}});
-  // Ends the run from the loop; a shim that was started in vain leaves nothing behind either.
+  // Ends the run from the loop; also sweeps what a shim that failed to start may have left.
   run.state.OnStartFailed(failure, error, event_loop_.Now().mono);
   BeginSweep();
 }
@@ -235,14 +232,14 @@ void Supervisor::KillAll() {
 }
 
 void Supervisor::KillRun(Run& run, StopReason reason) {
-  // Once, as to say it again would only put off the watchdog.
+  // Only once: a second kill would postpone the watchdog.
   if (!run.shim || !run.state.OnKill()) return;
   StopRun(run, reason);
   run.shim->Send(ShimCommand::kKill);
   ArmWatchdog(run, kStopOverhead);
 }
 
-// Without a grace: while the agent goes on, its signals hide those of an operator.
+// Without a grace: while the agent runs, its signals hide those of an operator.
 bool Supervisor::StopSender(pid_t sender) {
   const pid_t shim = ChildAbove(sender);
   for (const auto& [lease, run] : runs_) {
@@ -284,14 +281,14 @@ std::vector<RunInfo> Supervisor::Runs() const {
   return all;
 }
 
-// A shim that outlives every limit it was given is itself out of order (stopped, for one).
+// A shim that exceeds all of its limits is itself broken, for example stopped (SIGSTOP).
 void Supervisor::ArmWatchdog(Run& run, Duration delay) {
   event_loop_.Cancel(run.watchdog);
   run.watchdog = event_loop_.After(delay, [this, lease = run.info.lease] {
     const auto found = runs_.find(lease);
     if (found == runs_.end() || !found->second->shim) return;
-    // When all of this was frozen for a while, the shim is in time and its word is yet to be read:
-    // what it may still have to do then is a grace, unless that began with a stop.
+    // If this process was frozen, the shim may have been in time, and its notice is still unread.
+    // Then it gets one more grace, unless the watchdog belongs to a stop.
     Run& late = *found->second;
     late.watchdog =
         event_loop_.After(kSecondChance + (late.state.stopped() ? 0s : options_.kill_grace),
@@ -302,7 +299,7 @@ void Supervisor::ArmWatchdog(Run& run, Duration delay) {
 void Supervisor::KillShim(const Lease& lease) {
   const auto found = runs_.find(lease);
   if (found == runs_.end() || !found->second->shim) return;
-  logger_.Error("Agent supervisor does not answer and is killed",
+  logger_.Error("Unresponsive shim killed",
                 {{"incident_id", lease.incident_id}, {"cluster", found->second->info.cluster}});
   found->second->shim->Kill();
 }
@@ -310,7 +307,7 @@ void Supervisor::KillShim(const Lease& lease) {
 void Supervisor::OnSocket(const Lease& lease, std::uint32_t events) {
   const auto found = runs_.find(lease);
   if (found == runs_.end() || !found->second->shim) return;
-  // Hung up: what is still to be read is read when the shim has ended, which is next.
+  // Hung up: the remaining notices are read when the shim has ended, which follows.
   if ((events & (EPOLLHUP | EPOLLERR)) != 0) event_loop_.Unwatch(found->second->shim->socket());
   ReadNotices(*found->second);
 }
@@ -368,15 +365,15 @@ std::set<pid_t> Supervisor::Shims() const {
   return shims;
 }
 
-// A little later, for all that end meanwhile: whoever may send SIGCHLD is not to keep the loop
-// busy.
-void Supervisor::ReapStrangers() {
+// Delayed, so that several deaths take one sweep: a process that sends SIGCHLD must not keep the
+// loop busy.
+void Supervisor::ReapOrphans() {
   if (reap_timer_ != EventLoop::kNoTimer) return;
   reap_timer_ = event_loop_.After(kReapDelay, [this] {
     reap_timer_ = EventLoop::kNoTimer;
-    // While strays are swept, the sweep reaps them: it counts those that it had to kill.
+    // During a sweep of orphans the sweep reaps them, since it counts those that it had to kill.
     const bool swept = sweep_timer_ != EventLoop::kNoTimer;
-    if (swept || !strays_.Reap(Shims())) ReapStrangers();
+    if (swept || !orphan_reaper_.Reap(Shims())) ReapOrphans();
   });
 }
 
@@ -386,7 +383,7 @@ void Supervisor::SweepOnce() {
   for (const auto& [lease, run] : runs_) {
     if (run->state.SweepUntil()) waiting = run.get();
   }
-  const OrphanReaper::Sweep sweep = strays_.Once(Shims());
+  const OrphanReaper::Sweep sweep = orphan_reaper_.Once(Shims());
   clean_sweeps_ = sweep.complete && sweep.found == 0 ? clean_sweeps_ + 1 : 0;
   if (waiting != nullptr) waiting->state.OnSwept(sweep.killed);
   FinishSwept(clean_sweeps_ >= kCleanSweepsNeeded);

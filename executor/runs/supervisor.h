@@ -27,31 +27,32 @@
 
 namespace runner::executor {
 
-// What an operator is shown of a run.
+// The description of a run for operators.
 struct RunInfo {
   Lease lease;
   std::string cluster;
   std::string state;  // starting, running, stopping, finished
-  pid_t pid = 0;      // the agent; 0 as long as it has not started
+  pid_t pid = 0;      // the agent; 0 before it has started
   WallTime started_at;
   MonoTime started_mono;
   std::string workspace;
-  std::optional<Outcome> outcome;  // once finished
+  std::optional<Outcome> outcome;  // set when finished
 };
 
-// Owns one runner-shim for each run: starts it, hears what it says, reaps it, and cleans up after
-// one that was lost. Everything happens on the thread of the inbox; nothing blocks but small files
-// and posix_spawn(3).
+// Owns one runner-shim for each run: starts it, receives its notices, reaps it, and sweeps the run
+// of a shim that was lost. Runs on the thread of the event loop; blocks only for small files and
+// posix_spawn(3).
 //
-// The process becomes a child subreaper and must not start or reap children of its own beside this.
-// A supervisor that is destroyed while runs are active closes their sockets: each shim then stops
-// its agent, contains it, and leaves the record in the spool.
+// The process becomes a child subreaper; no other code may start or reap children. The destructor
+// closes the sockets of active runs: each shim then stops its agent, contains it, and leaves the
+// record in the spool.
 class Supervisor final : public RunSupervisor {
  public:
   static constexpr std::size_t kFinishedKept = 100;
 
-  // Makes the workspace root and its spool. Throws std::system_error when that fails, when the shim
-  // is not executable, or when the process cannot be a subreaper. The references must outlive this.
+  // Creates the workspace root and its spool. Throws std::system_error if that fails, if the shim
+  // is not executable, or if the process cannot become a subreaper. All references must outlive
+  // this.
   Supervisor(EventLoop& event_loop, AgentOptions options, Logger logger, RunListener& listener);
   ~Supervisor();
   Supervisor(const Supervisor&) = delete;
@@ -59,26 +60,25 @@ class Supervisor final : public RunSupervisor {
 
   bool Start(const Lease& lease, const Incident& incident) override;
   void Stop(const Lease& lease, StopReason reason) override;
-  // To be called when a process has signalled this one. If it is of a run, that run is killed, and
-  // fails as signalled_executor. False: it is below none of the shims.
+  // Call when a process has signalled this one. If the sender belongs to a run, that run is killed
+  // and fails as signalled_executor. Returns false if it belongs to none.
   bool StopSender(pid_t sender);
-  // To be called after SIGCHLD: reaps who is not one of ours and has ended, as the first process of
-  // a container has to.
-  void ReapStrangers();
+  // Call after SIGCHLD: reaps children that are not shims, as process 1 of a container must.
+  void ReapOrphans();
   void StopAll(StopReason reason);
   void KillAll() override;
   void ExtendLeases(MonoTime deadline) override;
   void ForgetResult(const Lease& lease) override;
 
-  // Runs of an earlier executor with the same workspace root: they must have ended
-  // (LeftoverCleanup) before anything is started.
+  // Runs of an earlier executor with the same workspace root. LeftoverCleanup must end them before
+  // a run is started.
   LeftoverRuns& leftover_runs() { return leftover_runs_; }
-  // Whether this is the one executor that uses the workspace root.
+  // True if no other executor uses the workspace root.
   bool IsAlone() { return spool_.Claim(); }
-  // What the earlier runs came to: each record that waits in the spool, unless another process
-  // delivers it. An outcome that is not contained is as the shim left it.
+  // The results of earlier runs: all records in the spool, unless another process delivers them. An
+  // outcome that is not contained is returned as such.
   std::vector<std::pair<Lease, Outcome>> Recover();
-  // What earlier runs have left does not end.
+  // Processes of an earlier run cannot be ended.
   void Taint() { tainted_ = true; }
 
   std::size_t active() const override { return runs_.size(); }
@@ -117,16 +117,16 @@ class Supervisor final : public RunSupervisor {
   const Logger logger_;
   RunListener& listener_;
   const std::vector<std::string> own_environment_;
-  Spool spool_;  // first: it makes the root accessible
+  Spool spool_;  // first: its constructor makes the root accessible
   LeftoverRuns leftover_runs_;
-  const OrphanReaper strays_;
+  const OrphanReaper orphan_reaper_;
   std::map<Lease, std::unique_ptr<Run>> runs_;
   std::deque<RunInfo> finished_;  // newest first
   RunCounters counters_;
   std::optional<MonoTime> lease_deadline_;
   EventLoop::TimerId sweep_timer_ = EventLoop::kNoTimer;
   EventLoop::TimerId reap_timer_ = EventLoop::kNoTimer;
-  int clean_sweeps_ = 0;  // in a row
+  int clean_sweeps_ = 0;  // consecutive sweeps that found no orphan
   bool tainted_ = false;
 };
 

@@ -16,11 +16,11 @@
 namespace runner::executor {
 namespace {
 
-// Messages that may wait for ingest to read: more than results can wait, each of which is sent once
-// a stream. All others are small, so this bounds the bytes as well.
+// Bound on the messages that wait for ingest to read: more than all results, each of which is sent
+// once on a stream. All other messages are small, so this bounds the bytes as well.
 constexpr std::size_t kMaxOutbound = 2 * kMaxLeasesListed;
 
-// Null when ingest is at a Unix socket, which is plain text always.
+// Returns null for a Unix socket, which is always plain text.
 const TlsCredentials* UsedAt(const std::string& address, const TlsCredentials* tls) {
   const auto parsed = ParseAddress(address);
   return parsed && parsed->unix_path.empty() ? tls : nullptr;
@@ -28,7 +28,7 @@ const TlsCredentials* UsedAt(const std::string& address, const TlsCredentials* t
 
 std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address, const TlsCredentials* tls) {
   grpc::ChannelArguments arguments;
-  // Dead connections are found by pings; when to dial again is decided here, not by the channel.
+  // Pings detect dead connections. IngestSession decides when to reconnect, not the gRPC channel.
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 10'000);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 5'000);
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
@@ -42,17 +42,17 @@ std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address, const Tls
 
 }  // namespace
 
-// One attempt to attach. gRPC's threads and the loop thread meet under the mutex. A hold keeps the
-// call open for writes from outside until reading has ended; after that nothing is started any
-// more.
+// One attempt to attach. The mutex synchronises gRPC's threads and the loop thread. A hold keeps
+// the call open for writes from outside its callbacks until reading has ended; nothing is started
+// after that.
 class GrpcIngestChannel::Stream final
     : public grpc::ClientBidiReactor<v1::ExecutorMessage, v1::IngestMessage> {
  public:
   explicit Stream(GrpcIngestChannel& channel) : channel_(channel) {}
-  // Waits for gRPC: the reactor must not go before OnDone.
+  // Waits for gRPC: the reactor must exist until OnDone.
   ~Stream() override {
     context_.TryCancel();
-    if (EndUnlessReading()) RemoveHold();  // no read is under way whose end would do it
+    if (EndUnlessReading()) RemoveHold();  // no read is pending whose end would remove the hold
     const MutexLock lock(mutex_);
     while (!done_) done_changed_.Wait(mutex_);
   }
@@ -65,7 +65,7 @@ class GrpcIngestChannel::Stream final
     Write(std::move(hello));
     StartCall();
   }
-  // False when too much waits already: ingest does not read.
+  // Returns false if too many messages wait: ingest does not read.
   bool Write(v1::ExecutorMessage message) {
     const MutexLock lock(mutex_);
     if (ended_ || closing_) return true;
@@ -94,7 +94,8 @@ class GrpcIngestChannel::Stream final
         reading_ = false;
       }
       channel_.event_loop_.Post([this, &channel = channel_] {
-        // The channel destroys its stream on the loop thread only, and a destroyed one has no say.
+        // The channel destroys its stream only on the loop thread, so this comparison detects a
+        // destroyed stream.
         if (channel.stream_.get() != this) return;
         channel.OnResponse(response_);
         if (channel.stream_.get() == this) ReadNext();
@@ -122,7 +123,7 @@ class GrpcIngestChannel::Stream final
     channel_.event_loop_.Post([&channel = channel_, this, status] {
       if (channel.stream_.get() == this) channel.OnDone(status);
     });
-    // Notified under the lock: once it is released the object may be gone.
+    // Notified under the lock: the object may be destroyed once the lock is released.
     const MutexLock lock(mutex_);
     done_ = true;
     done_changed_.NotifyAll();
@@ -136,15 +137,16 @@ class GrpcIngestChannel::Stream final
 
   GrpcIngestChannel& channel_;
   grpc::ClientContext context_;
-  v1::IngestMessage response_;  // between OnReadDone and ReadNext it belongs to the loop
+  v1::IngestMessage response_;  // between OnReadDone and ReadNext it belongs to the loop thread
 
   Mutex mutex_;
   Condition done_changed_;
-  std::deque<v1::ExecutorMessage> outbound_ GUARDED_BY(mutex_);  // the front one is being written
+  // the first message is being written
+  std::deque<v1::ExecutorMessage> outbound_ GUARDED_BY(mutex_);
   bool writing_ GUARDED_BY(mutex_) = false;
   bool closing_ GUARDED_BY(mutex_) = false;
   bool reading_ GUARDED_BY(mutex_) = true;
-  bool ended_ GUARDED_BY(mutex_) = false;  // reading has ended: nothing may be started
+  bool ended_ GUARDED_BY(mutex_) = false;  // reading has ended: no operation may be started
   bool done_ GUARDED_BY(mutex_) = false;
 };
 
@@ -167,7 +169,7 @@ void GrpcIngestChannel::Open(dispatch::Hello hello, IngestChannelListener& liste
 
 void GrpcIngestChannel::Send(dispatch::ExecutorMessage message) {
   if (!stream_ || !refused_.empty()) return;
-  if (!stream_->Write(ToProto(message))) Refuse("ingest does not read");
+  if (!stream_->Write(ToProto(message))) Refuse("ingest does not read the stream");
 }
 
 void GrpcIngestChannel::Close() {
@@ -178,37 +180,40 @@ void GrpcIngestChannel::Cancel() {
   if (stream_) stream_->Cancel();
 }
 
-// The stream ends for this reason.
+// Cancels the stream for this reason.
 void GrpcIngestChannel::Refuse(const std::string& why) {
   refused_ = "--ingest-address " + address_ + ": " + why;
   stream_->Cancel();
 }
 
 void GrpcIngestChannel::OnResponse(const v1::IngestMessage& message) {
-  if (!refused_.empty()) return;  // the stream is being cancelled
+  if (!refused_.empty()) return;  // the stream is already being cancelled
   if (const auto problem = WhyInvalid(message)) {
-    return Refuse("ingest has sent " + *problem);
+    return Refuse("invalid message from ingest: " + *problem);
   }
   if (const auto known = FromProto(message)) listener_->OnMessage(*known);
 }
 
-// An ingest that refuses our certificate, or the lack of one, hangs up without a word.
+// An ingest that rejects our certificate, or the lack of one, closes the connection without a
+// reason.
 std::string GrpcIngestChannel::Explain(const grpc::Status& status) const {
   std::string message = "--ingest-address " + address_ + ": " + status.error_message();
-  const auto says = [&](const char* part) { return message.find(part) != std::string::npos; };
-  if (status.error_code() == grpc::StatusCode::UNIMPLEMENTED || says("http1.x") ||
-      says("Failed parsing HTTP/2")) {
+  const auto contains = [&](const char* part) { return message.find(part) != std::string::npos; };
+  if (status.error_code() == grpc::StatusCode::UNIMPLEMENTED || contains("http1.x") ||
+      contains("Failed parsing HTTP/2")) {
     return message + "; expected the gRPC address of runner-ingest (its --grpc-listen)";
   }
-  if (says("DNS resolution failed")) return message + "; check the host name";
-  if (says("Connection refused") || says("No such file")) {
+  if (contains("DNS resolution failed")) return message + "; check the host name";
+  if (contains("Connection refused") || contains("No such file")) {
     return message + "; check that runner-ingest runs and listens there (its --grpc-listen)";
   }
-  if (!says("failed to connect")) return message;
-  if (tls_ && says("wrong version number")) return message + "; perhaps ingest has no TLS";
-  if (!says("Socket closed")) return message;
-  if (!tls_) return message + "; perhaps ingest wants TLS (--grpc-tls-cert)";
-  return message + "; perhaps ingest refuses our certificate, " + tls_->OwnCertificateText();
+  if (!contains("failed to connect")) return message;
+  if (tls_ && contains("wrong version number"))
+    return message + "; check whether ingest uses TLS (--grpc-tls-cert)";
+  if (!contains("Socket closed")) return message;
+  if (!tls_) return message + "; check whether ingest requires TLS (--grpc-tls-cert)";
+  return message + "; check whether ingest rejects the own certificate, " +
+         tls_->OwnCertificateText();
 }
 
 void GrpcIngestChannel::OnDone(const grpc::Status& status) {

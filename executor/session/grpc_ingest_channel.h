@@ -14,19 +14,19 @@ class TlsCredentials;
 
 namespace runner::executor {
 
-// How ingest and this executor know each other.
+// How ingest and this executor authenticate each other.
 struct ChannelSecurity {
-  TokenAuth& token_auth;                // has the shared token, if there is one
-  const TlsCredentials* tls = nullptr;  // null, and on a Unix socket: plain text
+  TokenAuth& token_auth;                // holds the shared token, if configured
+  const TlsCredentials* tls = nullptr;  // null, or a Unix socket: plain text
 };
 
-// The Attach stream over gRPC. gRPC's threads only post. A message from ingest that breaks a bound
-// of the protocol (common/rpc/wire_check.h) ends the stream.
+// The Attach stream over gRPC. gRPC's threads only post to the loop. A message from ingest that
+// breaks a bound of the protocol (common/rpc/wire_check.h) ends the stream.
 class GrpcIngestChannel final : public IngestChannel {
  public:
-  // `address` as gRPC dials it: host:port or unix:/path. What is referred to must outlive this.
+  // `address` as gRPC expects it: host:port or unix:/path. All references must outlive this.
   GrpcIngestChannel(const std::string& address, ChannelSecurity security, EventLoop& event_loop);
-  // Cancels the stream and waits until gRPC has let go of it.
+  // Cancels the stream and waits until gRPC has released it.
   ~GrpcIngestChannel();
   GrpcIngestChannel(const GrpcIngestChannel&) = delete;
   GrpcIngestChannel& operator=(const GrpcIngestChannel&) = delete;
@@ -51,7 +51,7 @@ class GrpcIngestChannel final : public IngestChannel {
   const std::unique_ptr<v1::Dispatcher::Stub> stub_;
   IngestChannelListener* listener_ = nullptr;
   std::unique_ptr<Stream> stream_;
-  std::string refused_;  // why this stream was
+  std::string refused_;  // why this stream is being cancelled; empty: it is not
 };
 
 }  // namespace runner::executor

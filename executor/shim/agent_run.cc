@@ -21,18 +21,18 @@
 namespace runner::executor {
 namespace {
 
-constexpr std::int64_t kLastContainmentNs = 1 * kSecondNs;  // for one that was frozen
+constexpr std::int64_t kLastContainmentNs = 1 * kSecondNs;  // for a shim that was frozen
 constexpr std::int64_t kHeldIntervalNs = 10 * kMillisecondNs;
 constexpr std::int64_t kDrainNs = 1 * kSecondNs;
 constexpr std::int64_t kSampleIntervalNs = 1 * kSecondNs;
-// A large workspace is measured a slice at a time, so that neither deadlines nor output wait.
+// A large workspace is measured in slices, so that neither deadlines nor output wait.
 constexpr std::int64_t kSliceNs = 20 * kMillisecondNs;
 constexpr int kReadsPerTurn = 16;
 constexpr int kExitNotFound = 127;
 constexpr int kExitNotExecutable = 126;
 
-// What the agent is to read: a file, whatever another agent of this user has put in its place. An
-// errno; 0 on success.
+// Opens the agent's stdin. Another agent of this user may have replaced the file, so only a regular
+// file is accepted. Returns an errno; 0 on success.
 int OpenIncident(int workspace_fd, UniqueFd& file) {
   file.Reset(
       ::openat(workspace_fd, "incident.json", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
@@ -68,7 +68,7 @@ ShimRecord AgentRun::Run() {
   record_.started_at_ns = WallNs();
   workspace_.Reset(::open(options_.workspace, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   if (!workspace_ || ::flock(workspace_.Get(), LOCK_EX | LOCK_NB) != 0) {
-    // EAGAIN of anything else says that processes are short.
+    // Any other EAGAIN means that processes are short.
     record_.spawn_errno = errno == EWOULDBLOCK ? EBUSY : errno;
     record_.exit_code = kExitNotExecutable;
     record_.contained = true;
@@ -101,7 +101,7 @@ int AgentRun::Start(int workspace_fd, OutputCapture& out, OutputCapture& err) {
   } else if (const int error = OpenIncident(workspace_fd, input); error != 0) {
     return error;
   }
-  // All signals are blocked: one that came before waits to be read.
+  // All signals are blocked: one that arrived earlier is still pending and is read.
   if (input) sigchld_.Reset(OpenSigchld());
   int out_pipe[2];
   if (!input || !sigchld_ || ::pipe2(out_pipe, O_CLOEXEC) != 0) return errno;
@@ -118,7 +118,8 @@ int AgentRun::Start(int workspace_fd, OutputCapture& out, OutputCapture& err) {
   oom_score_.Raise();
   started_ = MonotonicNs();
   record_.started_at_ns = WallNs();
-  // The executor has started this process. If it has died since, the filter protects its reaper.
+  // The executor has started this process. If it has died since, the filter protects the process
+  // that reaps this one.
   const pid_t executor = ::getppid();
   pid_t threads[SyscallFilter::kMaxThreads];
   const std::size_t count = ListThreads(executor, threads, std::size(threads));
@@ -160,7 +161,7 @@ void AgentRun::Supervise() {
 }
 
 void AgentRun::Wait() {
-  // Of an agent that is held, what is ready for good is not polled, or the loop would spin.
+  // While an agent is held, descriptors that stay ready are not polled, or the loop would spin.
   pollfd fds[] = {{held_ ? -1 : control_fd_, POLLIN, 0},
                   {held_ ? -1 : agent_.pidfd.Get(), POLLIN, 0},
                   {sigchld_.Get(), POLLIN, 0},
@@ -180,7 +181,7 @@ void AgentRun::Wait() {
   }
   if (fds[3].revents != 0) ReadStream(out_);
   if (fds[4].revents != 0) ReadStream(err_);
-  // An agent that ended by itself keeps its own outcome, whatever else is due in this turn.
+  // An agent that exited by itself keeps its own outcome, whatever else is due in this turn.
   if (tree_->AgentExited()) return;
   if (fds[1].revents != 0) Hold();
   if (held_) return tree_->KillTracers();
@@ -199,7 +200,7 @@ void AgentRun::Sample() {
   if (options_.workspace_limit != 0) MeasureWorkspace();
   const std::int64_t now = MonotonicNs();
   const bool over = deadlines_->stopped() != ShimStop::kNone || deadlines_->timed_out();
-  // As much time for the output as for measuring, at the least.
+  // Leaves at least as much time for the output as for measuring.
   next_sample_ = over         ? Deadlines::kNever
                  : disk_walk_ ? now + kSliceNs
                               : std::max(sample_began_ + kSampleIntervalNs, now + kSliceNs);
@@ -212,7 +213,8 @@ void AgentRun::MeasureWorkspace() {
   if (whole) disk_walk_.reset();
 }
 
-// SIGKILL, or the exit code by which a shell tells of one, that nobody here has sent.
+// True if the agent ended by a SIGKILL that the shim has not sent, or with the exit code by which a
+// shell reports one.
 bool AgentRun::WasOomKilled() const {
   constexpr int kShellKilled = 128 + SIGKILL;
   const bool killed = record_.signal == SIGKILL || record_.exit_code == kShellKilled;
@@ -265,7 +267,7 @@ void AgentRun::ActOnDeadline() {
     case Deadlines::Action::kTerminate:
       return tree_->TerminateGroup();
     case Deadlines::Action::kKill:
-      // The rest of the tree follows when the agent is dead and its descendants are re-parented.
+      // The rest of the tree is killed when the agent is dead and its descendants are re-parented.
       return tree_->KillGroup();
   }
 }
@@ -309,7 +311,7 @@ void AgentRun::SendStarted() const {
   notice.event = ShimEvent::kStarted;
   notice.pid = agent_.pid;
   notice.started_at_ns = record_.started_at_ns;
-  // An executor that is gone is noticed as end of file.
+  // A dead executor shows as end of file on the socket.
   ::send(control_fd_, &notice, sizeof notice, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 

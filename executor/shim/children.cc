@@ -16,14 +16,14 @@ namespace {
 
 enum class Listing { kRead, kGone, kUnreadable };
 
-// Why a file of a process could not be read: the process is gone, or another user's and therefore
-// no child of this one, or nothing is known.
+// Why a file of a process could not be read: the process is gone, or belongs to another user and
+// therefore is no child of this one, or the cause is unknown.
 Listing FailedListing(int error) {
   const bool gone = error == ENOENT || error == ESRCH || error == EACCES || error == EPERM;
   return gone ? Listing::kGone : Listing::kUnreadable;
 }
 
-// Feeds the numbers of one `children` file to `visit`.
+// Passes the pids of one `children` file to `visit`.
 Listing VisitChildrenFile(const char* path, VisitChild visit, void* context) {
   const UniqueFd file(::open(path, O_RDONLY | O_CLOEXEC));
   if (!file) return FailedListing(errno);
@@ -45,7 +45,7 @@ Listing VisitChildrenFile(const char* path, VisitChild visit, void* context) {
   return Listing::kRead;
 }
 
-// Tells the parent of the process.
+// Reads the parent of a process.
 Listing ReadParent(const char* pid, pid_t& parent) {
   char path[64];
   std::snprintf(path, sizeof path, "/proc/%.20s/stat", pid);
@@ -53,14 +53,15 @@ Listing ReadParent(const char* pid, pid_t& parent) {
   if (!file) return FailedListing(errno);
   char text[512] = {};
   if (::read(file.Get(), text, sizeof text - 1) < 0) return FailedListing(errno);
-  // "PID (COMMAND) STATE PARENT ...": the command may hold anything, so it ends at the last ')'.
+  // "PID (COMMAND) STATE PARENT ...": the command may contain any character and ends at the last
+  // ')'.
   const char* const end = std::strrchr(text, ')');
   if (end == nullptr || std::strlen(end) < 5) return Listing::kUnreadable;
   parent = std::atoi(end + 4);
   return Listing::kRead;
 }
 
-// False when the directory could not be read to its end.
+// Returns false if the directory could not be read to its end.
 template <typename Use>
 bool ForEachEntry(const char* directory, Use use) {
   DIR* const entries = ::opendir(directory);
@@ -101,7 +102,7 @@ bool ForEachChild(VisitChild visit, void* context) {
 
 pid_t ChildAbove(pid_t pid) {
   const pid_t self = ::getpid();
-  // Bounded, as the parents change while they are looked at.
+  // Bounded, since the parents change during the walk.
   for (int generation = 0; generation < 1000 && pid > 1; ++generation) {
     const pid_t below = pid;
     char number[16];

@@ -6,21 +6,19 @@
 
 namespace runner::executor {
 
-// Calls `visit(child, context)` with every child of this process, zombies included: those of all
-// its threads, from /proc/self/task/TID/children (proc(5)), or by the parent's number in
-// /proc/PID/stat where the kernel has no such file. The list is a moment's: children that come
-// while it is read may be missing, so callers repeat. False when the list could not be read whole
-// (no descriptor was free, for one): then it says nothing. Allocates; not for use between fork and
-// exec.
+// Calls `visit(child, context)` for every child of this process, including zombies and the children
+// of all its threads. Reads /proc/self/task/TID/children (proc(5)), or the parent in /proc/PID/stat
+// if the kernel has no such file. Children that arrive during the call may be missing, so callers
+// repeat it. Returns false if the list could not be read completely (no free descriptor, for
+// example); then the list proves nothing. Allocates memory; not for use between fork and exec.
 using VisitChild = void (*)(pid_t child, void* context);
 bool ForEachChild(VisitChild visit, void* context);
 
-// The child of this process that the process is, or descends from: a child of a child and so on. 0
-// for one that is gone, or not below this one.
+// Returns the child of this process that is `pid` or an ancestor of it. Returns 0 if `pid` is gone
+// or not a descendant of this process.
 pid_t ChildAbove(pid_t pid);
 
-// The ids of the threads that the process has, up to `max`. Returns how many; 0 when they cannot be
-// read.
+// Lists the thread ids of the process, up to `max`. Returns their number; 0 if they cannot be read.
 std::size_t ListThreads(pid_t process, pid_t* ids, std::size_t max);
 
 }  // namespace runner::executor

@@ -6,7 +6,8 @@
 
 namespace runner::executor {
 
-// The clocks of the shim, in nanoseconds: the monotonic one decides, the wall clock is for display.
+// The clocks of the shim, in nanoseconds: the monotonic clock is for decisions, the wall clock for
+// display.
 
 inline std::int64_t ReadClock(clockid_t clock) {
   timespec now{};

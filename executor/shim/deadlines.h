@@ -8,38 +8,38 @@
 
 namespace runner::executor {
 
-// When the shim must signal its agent, and when it must be done. A plain decision over the
-// monotonic clock in nanoseconds, which it is given: SIGTERM at the time limit, at the fence or at
-// the first stop, SIGKILL when the grace after that is over, and kContainment later the end of all
-// that is still waited for. Whichever cause comes first is the one that is remembered.
+// Decides when the shim must signal its agent, and when it must be done. Pure: the caller passes
+// the time, in nanoseconds of the monotonic clock. SIGTERM at the time limit, at the lease deadline
+// or at the first stop; SIGKILL when the grace after that has passed; kContainment later the shim
+// stops waiting. The first cause is the one that is recorded.
 class Deadlines {
  public:
   enum class Action { kNone, kTerminate, kKill };
   static constexpr std::int64_t kNever = INT64_MAX;
-  // From SIGKILL to the result, with the last output.
+  // From SIGKILL to the result, including the last output.
   static constexpr std::int64_t kContainment = 5 * kSecondNs;
 
-  // `timeout` 0 means no time limit, `fence` (a time) 0 that there is none.
+  // `timeout` 0: no time limit. `lease_deadline` 0: no lease deadline.
   Deadlines(std::int64_t now, std::int64_t timeout, std::int64_t grace,
             std::int64_t lease_deadline = 0)
       : grace_(grace),
         timeout_(timeout == 0 ? kNever : now + timeout),
         lease_deadline_(lease_deadline == 0 ? kNever : lease_deadline) {}
 
-  // True when the agent is to be terminated now; false when it is being stopped already.
+  // Returns true if the agent must be terminated now; false if it is already being stopped.
   bool Stop(ShimStop cause, std::int64_t now) {
     if (phase_ != Phase::kRunning) return false;
     stopped_ = cause;
     BeginGrace(now);
     return true;
   }
-  // Ends a grace that has begun.
+  // Ends a grace in progress.
   void SkipGrace(std::int64_t now) {
     if (phase_ == Phase::kStopping) kill_ = now;
   }
-  // The executor is heard of by those that it runs for: the fence is at this time from now on.
+  // The executor is attached: moves the lease deadline.
   void ExtendLease(std::int64_t lease_deadline) { lease_deadline_ = lease_deadline; }
-  // What is due at `now`. Each action is told once.
+  // Returns the action due at `now`; each action once.
   Action Due(std::int64_t now) {
     if (now < next()) return Action::kNone;
     if (phase_ == Phase::kRunning) {
@@ -52,17 +52,17 @@ class Deadlines {
     MustEnd(now);
     return Action::kKill;
   }
-  // The agent has ended, or is as good as dead: what is left has kContainment, or what remains of
-  // it.
+  // The agent has ended or was killed: what is left must end within kContainment, or what remains
+  // of it.
   void MustEnd(std::int64_t now) { end_ = std::min(end_, now + kContainment); }
 
-  // When Due is to be asked next; kNever when nothing is pending.
+  // When to call Due next; kNever if nothing is pending.
   std::int64_t next() const {
     if (phase_ == Phase::kRunning) return std::min(timeout_, lease_deadline_);
     return phase_ == Phase::kStopping ? kill_ : kNever;
   }
-  // Until when an agent that was killed is waited for, then the rest of the run, then its output:
-  // each leaves something to the next. kNever before MustEnd.
+  // Deadlines for the wait for a killed agent, then for the rest of the run, then for its output:
+  // each leaves time for the next. kNever before MustEnd.
   std::int64_t agent_until() const { return Before(2 * kSecondNs); }
   std::int64_t contain_until() const { return Before(kSecondNs / 2); }
   std::int64_t drain_until() const { return end_; }

@@ -14,9 +14,9 @@
 #include "executor/shim/result.h"
 #include "executor/shim/spawn.h"
 
-// runner-shim: runs one agent for the executor, which talks to it on descriptor 3. The environment
-// is the agent's. It is not meant to be started by hand. All signals are blocked for its whole
-// life: only the control socket (or SIGKILL) ends it early.
+// runner-shim: runs one agent for the executor, which it serves on descriptor 3. Its environment is
+// the agent's. Not meant to be started by hand. All signals are blocked: only the control socket,
+// or SIGKILL, ends it early.
 
 namespace {
 
@@ -25,19 +25,19 @@ using namespace runner::executor;
 constexpr int kExitUsage = 64;
 constexpr int kExitSetup = 71;
 
-// Leaves nothing to the agent but what the shim opens for it.
+// Makes sure that the agent inherits only the descriptors that the shim opens for it.
 bool SealDescriptors() {
   ::syscall(SYS_close_range, kShimControlFd + 1U, ~0U, 0U);
   return ::fcntl(kShimControlFd, F_SETFD, FD_CLOEXEC) == 0 &&
          ::fcntl(kShimControlFd, F_SETFL, O_NONBLOCK) == 0;
 }
 
-// Makes this process the one that nothing of the run can slip away from, or says why not.
+// Makes this process the subreaper of the run. Returns the step that failed, or null.
 const char* Isolate() {
   sigset_t all;
   ::sigfillset(&all);
   ::sigprocmask(SIG_SETMASK, &all, nullptr);
-  ::setsid();  // Fails where the executor has done it already.
+  ::setsid();  // Fails if the executor has already done it.
   if (::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0) return "PR_SET_CHILD_SUBREAPER failed";
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return "PR_SET_NO_NEW_PRIVS failed";
   if (::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) return "PR_SET_DUMPABLE failed";
@@ -49,7 +49,8 @@ const char* Isolate() {
 int main(int argc, char** argv) {
   const std::optional<ShimOptions> options = ParseShimOptions(argc, argv);
   if (!options || !SealDescriptors()) {
-    std::fputs("runner-shim: started by runner-executor, not by hand\n", stderr);
+    std::fputs("runner-shim: invalid command line; expected to be started by runner-executor\n",
+               stderr);
     return kExitUsage;
   }
   OomScore oom_score;
@@ -61,8 +62,8 @@ int main(int argc, char** argv) {
   ShimNotice notice;
   notice.event = ShimEvent::kFinished;
   notice.record = run.Run();
-  // An executor that hears of the result can rely on the spool; where the disk refuses, the message
-  // alone carries it.
+  // Written before the notice: an executor that receives the result relies on the spool. If the
+  // disk is full, the notice alone carries the record.
   WriteResult(options->spool_file, notice.record);
   ::send(kShimControlFd, &notice, sizeof notice, MSG_NOSIGNAL);
   return 0;

@@ -8,15 +8,16 @@
 
 namespace runner::executor {
 
-// Keeps one output stream of an agent in a file of bounded size: the first half of the limit as it
-// arrives, the last half from memory at the end, and between them, when something is missing, a
-// line that says how much. Appending never fails and never waits for anything but the disk: what
-// cannot be written (disk full, no descriptor) is counted as dropped, and error() says why.
+// Keeps one output stream of an agent in a file of bounded size. The first half of the limit is
+// written as it arrives; the last half is kept in memory and written at the end; if bytes between
+// them are missing, a line reports how many. Append never fails, and blocks only for the disk.
+// Bytes that cannot be written (disk full, no descriptor) count as dropped, and error() returns the
+// cause.
 //
 // Memory: at most half the limit, and only once the first half is full. Single-threaded.
 class OutputCapture {
  public:
-  // Creates `name` (0600) in the directory `dir_fd`; never through a symbolic link, never an
+  // Creates `name` (0600) in the directory `dir_fd`; never follows a symbolic link or opens an
   // existing file.
   OutputCapture(int dir_fd, const char* name, std::uint64_t limit);
   ~OutputCapture();
@@ -27,13 +28,13 @@ class OutputCapture {
   // Writes the missing-bytes line and the last part. Call once, after the last Append.
   void Finish();
 
-  // Complete after Finish.
+  // Final after Finish.
   StreamCount Count() const { return {total_, total_ - written_}; }
-  // The first error that kept bytes out of the file, as an errno; 0 when there was none.
+  // The first error that kept bytes out of the file, as an errno; 0 if there was none.
   int error() const { return error_; }
 
  private:
-  // After the first error nothing is written any more.
+  // Writes nothing after the first error.
   void Write(const char* data, std::size_t size);
   void AppendToTail(const char* data, std::size_t size);
 

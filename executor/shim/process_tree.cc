@@ -15,7 +15,7 @@
 namespace runner::executor {
 namespace {
 
-// The value of linux/wait.h; glibc names it P_PIDFD only since 2.36.
+// The value in linux/wait.h; glibc defines P_PIDFD only since 2.36.
 constexpr auto kPidfdType = static_cast<idtype_t>(3);
 
 void DrainSignals(int sigchld_fd) {
@@ -87,7 +87,7 @@ bool ProcessTree::Contain(std::int64_t deadline, int sigchld_fd) {
     if (reaped < 0 && errno == ECHILD) return true;
     if (MonotonicNs() >= deadline) return false;
     ForEachChild(KillChildAndItsGroup, nullptr);
-    // Woken by the next death; the time limit covers what the scan did not see.
+    // The next death wakes it; the time limit covers children that the scan has missed.
     pollfd sigchld{sigchld_fd, POLLIN, 0};
     ::poll(&sigchld, 1, 1);
   }

@@ -9,19 +9,19 @@
 namespace runner::executor {
 
 // The messages between the executor and one runner-shim, over the SOCK_SEQPACKET socket that the
-// shim finds as descriptor 3. One packet is one message, sent as its bytes: both ends belong to one
-// build, and the magic number (to be changed with any of these structs) refuses another. A packet
-// of another size or magic is ignored. End of file on the executor's side is the shim's order to
-// stop the agent, to clean up, to leave the record in the spool and to exit.
+// shim inherits as descriptor 3. One packet is one message, sent as raw bytes: both ends belong to
+// one build. Change the magic number with any of these structs; a packet of another size or magic
+// is ignored. End of file on the executor's side orders the shim to stop the agent, contain the
+// run, write the record into the spool and exit.
 
 inline constexpr int kShimControlFd = 3;
 inline constexpr std::uint32_t kShimMagic = 0x52534834;
 
 enum class ShimCommand : std::uint32_t {
-  kStopCancelled = 1,    // SIGTERM, after the grace SIGKILL; ignored when stopping already
+  kStopCancelled = 1,    // SIGTERM, after the grace SIGKILL; ignored during a stop
   kStopInterrupted = 2,  // the same, recorded as interrupted
-  kKill = 3,             // ends the grace of a stop at once; ignored when nothing was stopped
-  kExtendLease = 4,      // the fence is at lease_deadline_ns from now on
+  kKill = 3,             // ends the grace of a stop at once; ignored without a stop
+  kExtendLease = 4,      // moves the lease deadline to lease_deadline_ns
   kStopSignalled = 5,    // like kStopCancelled, recorded as signalled_executor
 };
 
@@ -33,8 +33,8 @@ struct ShimRequest {
 };
 
 enum class ShimEvent : std::uint32_t {
-  kStarted = 1,   // the agent's program runs: pid and started_at_ns are set
-  kFinished = 2,  // the run is over or never began: record is set; the shim exits next
+  kStarted = 1,   // the agent runs: pid and started_at_ns are set
+  kFinished = 2,  // the run is over or never started: record is set; the shim exits next
 };
 
 // Shim to executor.
@@ -46,8 +46,10 @@ struct ShimNotice {
   ShimRecord record;
 };
 
-// A time as shims are told it: nanoseconds of CLOCK_MONOTONIC.
-inline std::int64_t ToMonotonicNs(MonoTime time) { return Duration(time.time_since_epoch()).count(); }
+// Converts a time for the shim: nanoseconds of CLOCK_MONOTONIC.
+inline std::int64_t ToMonotonicNs(MonoTime time) {
+  return Duration(time.time_since_epoch()).count();
+}
 
 static_assert(std::is_trivially_copyable_v<ShimRequest>);
 static_assert(std::is_trivially_copyable_v<ShimNotice>);

@@ -4,7 +4,7 @@
 
 namespace runner::executor {
 
-// Why a shim stopped its agent, apart from the time limit. The first cause counts.
+// Why a shim stopped its agent, other than the time limit. The first cause counts.
 enum class ShimStop : std::uint32_t {
   kNone,
   kCancelled,
@@ -16,7 +16,7 @@ enum class ShimStop : std::uint32_t {
   kSignalledExecutor,
 };
 
-// The word of a cause in the spool.
+// The word of a cause in the record.
 constexpr const char* ToWord(ShimStop stop) {
   switch (stop) {
     case ShimStop::kNone:
@@ -38,35 +38,35 @@ constexpr const char* ToWord(ShimStop stop) {
   }
   return "none";
 }
-inline constexpr ShimStop kShimStops[] = {ShimStop::kNone,        ShimStop::kCancelled,
-                                          ShimStop::kInterrupted, ShimStop::kExecutorLost,
-                                          ShimStop::kMemoryLimit, ShimStop::kWorkspaceLimit,
-                                          ShimStop::kLeaseDeadline,      ShimStop::kSignalledExecutor};
+inline constexpr ShimStop kShimStops[] = {ShimStop::kNone,          ShimStop::kCancelled,
+                                          ShimStop::kInterrupted,   ShimStop::kExecutorLost,
+                                          ShimStop::kMemoryLimit,   ShimStop::kWorkspaceLimit,
+                                          ShimStop::kLeaseDeadline, ShimStop::kSignalledExecutor};
 
-// What was read from one output stream of the agent, and how much of it is not in the log.
+// Bytes read from one output stream of the agent, and how many of them are not in the log.
 struct StreamCount {
   std::uint64_t bytes = 0;
   std::uint64_t dropped_bytes = 0;
 };
 
-// What the shim of a run knows when the run is over: numbers and flags, no judgement. Trivially
-// copyable, without pointers: it travels as it is from the shim to the executor, two programs of
-// one build on one machine.
+// The facts that a shim has about its run at the end, without judgement. Trivially copyable and
+// without pointers: sent as raw bytes from the shim to the executor, two programs of one build on
+// one machine.
 struct ShimRecord {
   static constexpr std::int32_t kNoExitCode = -1;
 
   char incident_id[40] = {};  // NUL-terminated
   std::uint32_t attempt = 0;
-  std::int32_t exit_code = kNoExitCode;  // 127/126 when the agent could not be started
+  std::int32_t exit_code = kNoExitCode;  // 127 or 126 if the agent could not be started
   std::int32_t signal = 0;               // 0: the agent did not end by a signal
   std::int32_t spawn_errno = 0;          // not 0: the agent never ran
   std::int32_t log_errno = 0;            // not 0: a log is incomplete because of this error
-  std::uint32_t orphans_killed = 0;      // processes of the run, the agent itself apart
+  std::uint32_t orphans_killed = 0;      // processes of the run, not counting the agent
   ShimStop stopped = ShimStop::kNone;
   bool timed_out = false;
-  bool oom = false;                 // the kernel killed the agent for want of memory
-  bool disk_full = false;           // no room was left in the workspace at the end
-  bool contained = false;           // proven: no process of the run exists any more
+  bool oom = false;                 // the kernel killed the agent because it was out of memory
+  bool disk_full = false;           // the file system of the workspace was full at the end
+  bool contained = false;           // proven: no process of the run exists
   std::int64_t started_at_ns = 0;   // wall clock, since the epoch
   std::int64_t finished_at_ns = 0;  // wall clock, since the epoch
   std::int64_t duration_ns = 0;     // monotonic clock

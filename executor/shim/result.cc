@@ -48,8 +48,7 @@ bool WriteResult(const char* path, const ShimRecord& record) {
   const int name = std::snprintf(temporary, sizeof temporary, "%s.tmp", path);
   if (name < 0 || static_cast<std::size_t>(name) >= sizeof temporary) return false;
 
-  // An agent of the same user may have put something there, such as a FIFO whose opening would
-  // block.
+  // An agent of the same user may have put a file here, such as a FIFO whose open would block.
   ::unlink(temporary);
   const UniqueFd file(
       ::open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));

@@ -4,8 +4,8 @@
 
 namespace runner::executor {
 
-// Leaves the record as a JSON document at `path`: written beside it under another name, synced,
-// renamed, so that the file is complete or absent. False when that failed; nothing is left then.
+// Writes the record as a JSON document to `path`: written to a temporary name, synced, renamed, so
+// that the file is complete or absent. Returns false on failure; no file is left then.
 bool WriteResult(const char* path, const ShimRecord& record);
 
 }  // namespace runner::executor

@@ -24,14 +24,14 @@ constexpr int kOomScoreMax = 1000;
 constexpr std::size_t kStackBytes = 128 * 1024;
 constexpr std::size_t kGuardBytes = 64 * 1024;
 
-// Shared with the child, which runs in this memory until it executes the program.
+// Shared with the child, which runs in the same memory until it executes the program.
 struct ChildPlan {
   const SpawnRequest& request;
   pid_t shim;
   volatile int error;
 };
 
-// The stack that the child runs on; below it pages that fault.
+// The stack of the child; an access beyond its lower end faults.
 class ChildStack {
  public:
   ChildStack()
@@ -52,11 +52,11 @@ class ChildStack {
   void* memory_;
 };
 
-// By the bare system call, as glibc's sigaction(3) refuses the two signals that it keeps for
-// itself, and its posix_spawn(3), which starts the shim, leaves just these ignored.
+// Uses the system call directly: glibc's sigaction(3) rejects the two signals that glibc reserves,
+// and its posix_spawn(3), which starts the shim, leaves exactly these ignored.
 void ResetSignals() {
   constexpr std::size_t kSignalSetBytes = NSIG / 8;
-  // The kernel's struct sigaction, whose size and order differ by architecture: SIG_DFL is all
+  // The kernel's struct sigaction, whose size and order depend on the architecture: SIG_DFL is all
   // zero.
   const unsigned long default_action[8] = {};
   for (int signal = 1; signal < NSIG; ++signal) {
@@ -64,7 +64,7 @@ void ResetSignals() {
   }
 }
 
-// Everything between clone and exec. Only system calls: the parent is suspended in the same memory.
+// Runs between clone and exec. Only system calls: the parent is suspended in the same memory.
 bool PrepareChild(const ChildPlan& plan) {
   const SpawnRequest& request = plan.request;
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -85,9 +85,9 @@ bool PrepareChild(const ChildPlan& plan) {
     files.rlim_cur = std::min<rlim_t>(request.descriptor_limit, files.rlim_max);
     ::setrlimit(RLIMIT_NOFILE, &files);
   }
-  // Where the call is missing (before Linux 5.9), O_CLOEXEC on everything does the same.
+  // Missing before Linux 5.9; O_CLOEXEC on every descriptor has the same effect.
   ::syscall(SYS_close_range, 3U, ~0U, 0U);
-  // Where the kernel refuses, the executor itself ignores signals of agents.
+  // If the kernel refuses the filter, the executor still ignores signals of agents.
   request.syscall_filter.Install();
   sigset_t none;
   ::sigemptyset(&none);

@@ -9,14 +9,14 @@
 
 namespace runner::executor {
 
-// Raises the OOM score of what this process starts next, so that the kernel kills the agent before
-// anything of the runner (proc(5), /proc/PID/oom_score_adj: children inherit it). Best effort. The
-// file is opened on construction, since a process that is not dumpable may not open it any more.
+// Raises the OOM score of the next child, so that the kernel kills the agent before any process of
+// the runner (proc(5), /proc/PID/oom_score_adj: children inherit it). Best effort. The constructor
+// opens the file, since a process that is not dumpable can no longer open it.
 class OomScore {
  public:
   OomScore();
   void Raise();
-  // Back to what it was; allowed without privilege as long as that is not below the least value
+  // Restores the old value. Unprivileged processes may do so unless it is below the least value
   // that a privileged process has set.
   void Restore();
 
@@ -27,7 +27,7 @@ class OomScore {
   int original_ = 0;
 };
 
-// What is needed to start an agent. Descriptors stay the caller's; the strings must live until
+// The parameters of SpawnAgent. The caller owns the descriptors; the strings must live until
 // SpawnAgent returns.
 struct SpawnRequest {
   char* const* argv;  // [0] is the absolute path of the program
@@ -36,23 +36,23 @@ struct SpawnRequest {
   int stdin_fd;
   int stdout_fd;
   int stderr_fd;
-  std::uint64_t descriptor_limit;  // soft limit of open files; 0: that of the caller
+  std::uint64_t descriptor_limit;  // soft limit of open files; 0: inherited
   const SyscallFilter& syscall_filter;
 };
 
-// A started agent, or why there is none.
+// A started agent, or the error.
 struct SpawnedAgent {
   pid_t pid = -1;
   UniqueFd pidfd;
   int error = 0;  // an errno; 0: the program was executed
 };
 
-// Starts the program as leader of a session of its own, with default signal dispositions, an empty
-// signal mask, umask 077, no core dumps, no descriptors but 0, 1 and 2, the filter of system calls
-// (best effort), and SIGKILL as the signal it gets when the shim dies. Returns when the program has
-// been executed (or could not be), as the child shares the memory of the caller until then:
-// clone(2) with CLONE_VM and CLONE_VFORK. The caller must be single-threaded, have all signals
-// blocked, be a child subreaper, and reap the pid.
+// Starts the program as leader of its own session, with default signal dispositions, an empty
+// signal mask, umask 077, no core dumps, only descriptors 0, 1 and 2, the system call filter (best
+// effort), and SIGKILL as parent-death signal. Returns when the program was executed or has failed
+// to: the child shares the memory of the caller until then (clone(2) with CLONE_VM and
+// CLONE_VFORK). The caller must be single-threaded, have all signals blocked, be a child subreaper,
+// and reap the pid.
 SpawnedAgent SpawnAgent(const SpawnRequest& request);
 
 }  // namespace runner::executor

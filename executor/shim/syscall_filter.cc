@@ -24,8 +24,8 @@ constexpr unsigned kNumber = offsetof(seccomp_data, nr);
 constexpr unsigned kArchitecture = offsetof(seccomp_data, arch);
 constexpr unsigned kDeny = SECCOMP_RET_ERRNO | EPERM;
 constexpr unsigned kMissing = SECCOMP_RET_ERRNO | ENOSYS;
-constexpr unsigned kX32 = 0x40000000;  // in the numbers of that interface
-// Where an argument has its lower half: the kernel reads a pid_t and a command as 32 bits.
+constexpr unsigned kX32 = 0x40000000;  // bit of the system call numbers of that ABI
+// The offset of the lower half of an argument: the kernel reads a pid_t and a command as 32 bits.
 constexpr unsigned Argument(unsigned n) {
   return static_cast<unsigned>(offsetof(seccomp_data, args) + n * sizeof(std::uint64_t));
 }
@@ -41,13 +41,13 @@ constexpr sock_filter SkipIf(unsigned value, std::uint8_t instructions) {
 
 }  // namespace
 
-// 0: there is no such call.
+// 0: the architecture lacks this call.
 struct SyscallFilter::Calls {
   unsigned kill, tkill, tgkill, queue, queue_thread, pidfd_send, fcntl, fcntl64, ioctl;
   unsigned prlimit, set_affinity, set_scheduler, set_param, set_attr, set_priority, set_io_priority;
 };
 
-// Of a group that is none, or that is not seen from here, only -1 is left, which is all processes.
+// If the executor's group is unknown or not visible from here, only -1 (all processes) is denied.
 SyscallFilter::SyscallFilter(pid_t executor, pid_t group, pid_t shim, const pid_t* threads,
                              std::size_t count)
     : group_(group > 1 ? group : 1), shim_(shim) {
@@ -101,7 +101,7 @@ SyscallFilter::SyscallFilter(pid_t executor, pid_t group, pid_t shim, const pid_
 }
 
 void SyscallFilter::Add(const sock_filter& instruction) {
-  if (size_ == kMax) std::abort();  // a defect of the lines above
+  if (size_ == kMax) std::abort();  // a bug in the constructor
   code_[size_++] = instruction;
 }
 
@@ -132,7 +132,7 @@ void SyscallFilter::AddCalls(const Calls& calls) {
   Add(Return(SECCOMP_RET_ALLOW));
 }
 
-// By a jump of 32 bits, as the others reach 255 instructions.
+// A 32-bit jump, since other jumps reach only 255 instructions.
 unsigned short SyscallFilter::Begin(unsigned number) {
   Add(SkipIf(number, 1));
   Add(BPF_STMT(BPF_JMP | BPF_JA, 0));
@@ -184,7 +184,7 @@ void SyscallFilter::DenyOwner(unsigned number) {
   End(begin);
 }
 
-// The new limit is a pointer: it is null when both halves are 0.
+// The new limit is a pointer: null if both halves are 0.
 void SyscallFilter::DenyLimits(unsigned number) {
   const unsigned short begin = Begin(number);
   Add(Load(Argument(0)));
@@ -206,7 +206,7 @@ void SyscallFilter::DenyScheduling(unsigned number) {
   End(begin);
 }
 
-// The shim leads its group.
+// The shim leads its process group.
 void SyscallFilter::DenyPriority(unsigned number, unsigned user) {
   const unsigned short begin = Begin(number);
   Add(Load(Argument(0)));

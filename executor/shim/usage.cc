@@ -23,7 +23,7 @@ namespace runner::executor {
 namespace {
 
 constexpr std::uint64_t kMaxEntries = 1'000'000;
-constexpr int kEntriesPerLook = 32;  // at the clock
+constexpr int kEntriesPerClockRead = 32;  // between two reads of the clock
 constexpr std::size_t kMaxMapped = 100'000;
 constexpr std::uint64_t kUnmeasurable = UINT64_MAX;
 constexpr mode_t kReadable = S_IRUSR | S_IXUSR;
@@ -36,7 +36,7 @@ struct ProcessUsage {
   bool below = false;
 };
 
-// Reads a small file whole; what is longer is cut. Empty when it cannot be read.
+// Reads a small file; truncates a longer one. Empty if it cannot be read.
 template <std::size_t kSize>
 void ReadSmall(const char* path, char (&text)[kSize]) {
   text[0] = '\0';
@@ -46,8 +46,8 @@ void ReadSmall(const char* path, char (&text)[kSize]) {
   text[got > 0 ? got : 0] = '\0';
 }
 
-// "PID (COMMAND) STATE PARENT ... RSS ...": fields 4 and 24 of proc(5), stat. The command may hold
-// anything, so it ends at the last ')'.
+// "PID (COMMAND) STATE PARENT ... RSS ...": fields 4 and 24 of proc(5), stat. The command may
+// contain any character and ends at the last ')'.
 bool ReadProcess(const char* pid, ProcessUsage& usage) {
   char path[64];
   std::snprintf(path, sizeof path, "/proc/%.20s/stat", pid);
@@ -79,7 +79,7 @@ std::vector<ProcessUsage> AllProcesses() {
   return all;
 }
 
-// All descendants of the process `root`, without itself.
+// Returns all descendants of the process `root`, without `root`.
 std::vector<ProcessUsage> ProcessesBelow(pid_t root) {
   std::vector<ProcessUsage> all = AllProcesses();
   const auto is_below = [&](pid_t pid) {
@@ -89,7 +89,7 @@ std::vector<ProcessUsage> ProcessesBelow(pid_t root) {
   };
   std::sort(all.begin(), all.end(),
             [](const ProcessUsage& a, const ProcessUsage& b) { return a.pid < b.pid; });
-  // A parent has mostly the lower number, so one pass does it, and a second one sees no change.
+  // A parent usually has the lower pid, so one pass finds all, and the second sees no change.
   for (bool changed = true; changed;) {
     changed = false;
     for (ProcessUsage& process : all) {
@@ -113,7 +113,7 @@ DiskWalk::DiskWalk(int directory_fd, pid_t root) : root_(root) {
   struct stat status{};
   if (::fstat(directory_fd, &status) == 0) device_ = status.st_dev;
   if ((status.st_mode & kReadable) != kReadable) ::fchmod(directory_fd, status.st_mode | kReadable);
-  // A description of its own: reading a directory moves its offset.
+  // Opened anew, since reading a directory moves the offset of its description.
   Push(UniqueFd(::openat(directory_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)));
 }
 
@@ -125,7 +125,7 @@ DiskWalk::~DiskWalk() {
 
 bool DiskWalk::Continue(std::int64_t deadline) {
   for (int i = 1; Step(); ++i) {
-    if (i % kEntriesPerLook == 0 && MonotonicNs() >= deadline) return false;
+    if (i % kEntriesPerClockRead == 0 && MonotonicNs() >= deadline) return false;
   }
   return true;
 }
@@ -153,7 +153,7 @@ bool DiskWalk::StepHolders() {
   } else if (mappings_ != nullptr) {
     StepMapping();
   } else if (next_holder_ < 2 * holders_.size()) {
-    // All open files first, as their blocks are known.
+    // All open files first, since their blocks are known.
     const bool open = next_holder_ < holders_.size();
     holder_ = holders_[next_holder_++ % holders_.size()];
     char path[64];
@@ -185,9 +185,9 @@ void DiskWalk::StepOpenFile() {
 }
 
 // "BEGIN-END ACCESS OFFSET MAJOR:MINOR INODE PATH" (proc_pid_maps(5)), all but the inode in
-// hexadecimal. The path ends in " (deleted)" for a file without a name, or because it is so called.
+// hexadecimal. The path ends in " (deleted)" for a file without a name, or if that is its name.
 void DiskWalk::StepMapping() {
-  static char line[4 * PATH_MAX + 256];  // in a path, a newline takes four bytes
+  static char line[4 * PATH_MAX + 256];  // in a path, an escaped newline takes four bytes
   if (std::fgets(line, sizeof line, mappings_) == nullptr) {
     std::fclose(mappings_);
     mappings_ = nullptr;
@@ -294,7 +294,7 @@ std::uint64_t OomKills::Count() {
     std::snprintf(path, sizeof path, "/sys/fs/cgroup/memory%.*s/memory.oom_control",
                   static_cast<int>(std::strcspn(begin, "\n")), begin);
     ReadSmall(path, text);
-    // In a container the path may be that of the host, and the mount its own.
+    // In a container the path may be the host's while the mount is the container's.
     if (text[0] == '\0') ReadSmall("/sys/fs/cgroup/memory/memory.oom_control", text);
   } else if (v2 != nullptr) {
     const char* const begin = v2 + std::strlen(kUnified);

@@ -15,46 +15,47 @@
 
 namespace runner::executor {
 
-// What a run uses, looked at from outside. Nothing here fails: what cannot be read counts as 0.
+// Measures the resources of a run from outside. No function fails: what cannot be read counts as 0.
 
-// Bytes resident in all descendants of the process `root`, without itself: the sum of what
-// proc(5) says of each, so that pages shared between them count more than once.
+// Returns the resident bytes of all descendants of the process `root`, without `root`: the sum of
+// the values in proc(5), so shared pages count more than once.
 std::uint64_t ResidentBytesBelow(pid_t root);
 
-// Adds up the bytes of disk that a run takes, a slice at a time: the tree below its workspace, and
-// files of that device that descendants of the process `root` hold open or mapped and that have no
-// name any more. Each file counts once, by its blocks; links are not followed, mounts not entered.
-// Directories that their owner may not read are made readable. Of a file that is mapped and not
-// open, only a process with CAP_SYS_ADMIN or CAP_CHECKPOINT_RESTORE sees the blocks; for others it
-// counts up to the highest offset that is mapped.
+// Measures the disk space of a run in slices: the tree below its workspace, and files of that
+// device without a name that descendants of the process `root` hold open or mapped. Each file
+// counts once, by its blocks; symbolic links are not followed, mounts not entered. Directories that
+// their owner may not read are made readable. The blocks of a file that is mapped and not open are
+// visible only with CAP_SYS_ADMIN or CAP_CHECKPOINT_RESTORE; without, the file counts up to the
+// highest mapped offset.
 //
-// Files that come and go meanwhile may be missed, and so are files without a name that only a
-// message in a socket holds, or a process that this one may not look into. A tree that has more
-// than a million entries or 128 levels is UINT64_MAX bytes: over every limit.
+// May miss files that appear and vanish during the walk, and files without a name that exist only
+// in a message in a socket, or in a process that this one may not inspect. A tree with more than a
+// million entries or 128 levels counts as UINT64_MAX bytes, which exceeds every limit.
 class DiskWalk {
  public:
-  // The descriptor stays the caller's. `root` 0: only the tree.
+  // The caller owns the descriptor. `root` 0: only the tree.
   explicit DiskWalk(int directory_fd, pid_t root = 0);
   ~DiskWalk();
   DiskWalk(const DiskWalk&) = delete;
   DiskWalk& operator=(const DiskWalk&) = delete;
 
-  // Goes on until about the deadline (monotonic, nanoseconds). True when all was seen.
+  // Continues until about the deadline (monotonic, nanoseconds). Returns true when the walk is
+  // complete.
   bool Continue(std::int64_t deadline);
-  // What was seen so far.
+  // Bytes counted so far.
   std::uint64_t bytes() const { return bytes_; }
 
  private:
   static constexpr int kMaxDepth = 128;
 
-  // One entry of the tree, or of a process. False when there is no more.
+  // Processes one entry of the tree, or of a process. Returns false at the end.
   bool Step();
   bool StepHolders();
   void StepOpenFile();
   void StepMapping();
   void CountRemoved(const struct stat& status);
   void CountMapped(ino_t inode, std::uint64_t bytes);
-  // False when that would be too deep.
+  // Returns false if that exceeds kMaxDepth.
   bool Enter(int directory_fd, const char* name);
   void Push(UniqueFd directory);
   bool Count(int directory_fd, const char* name);
@@ -62,25 +63,25 @@ class DiskWalk {
 
   const pid_t root_;
   dev_t device_ = 0;
-  DIR* levels_[kMaxDepth] = {};  // the open ones, the deepest last
+  DIR* levels_[kMaxDepth] = {};  // open directories, deepest last
   int depth_ = 0;
   std::uint64_t entries_ = 0;
   std::uint64_t bytes_ = 0;
   SeenLinks links_;
   bool holders_listed_ = false;
   std::vector<pid_t> holders_;   // descendants of root_
-  std::size_t next_holder_ = 0;  // each is looked into for open files, then each for mapped ones
-  pid_t holder_ = 0;             // the one that is looked into
+  std::size_t next_holder_ = 0;  // first pass: open files; second pass: mapped files
+  pid_t holder_ = 0;             // the current process
   DIR* open_files_ = nullptr;
   std::FILE* mappings_ = nullptr;
-  std::unordered_map<ino_t, std::uint64_t> mapped_;  // bytes, where the blocks are not known
+  std::unordered_map<ino_t, std::uint64_t> mapped_;  // bytes, if the blocks are not known
 };
 
-// How many processes the kernel has killed for want of memory in the cgroup of this process:
+// Counts the processes that the kernel has killed for lack of memory in the cgroup of this process:
 // memory.events of cgroup v2, memory.oom_control of v1.
 class OomKills {
  public:
-  // Remembers the count of now.
+  // Remembers the current count.
   OomKills() : before_(Count()) {}
   bool Grown() const { return Count() > before_; }
 
@@ -90,10 +91,10 @@ class OomKills {
   const std::uint64_t before_;
 };
 
-// The number behind `oom_kill ` in such a file; 0 where there is none.
+// The number after `oom_kill ` in the text; 0 if there is none.
 std::uint64_t ParseOomKills(const char* text);
 
-// True when so little room is left on the file system that it counts as full.
+// Returns true if the file system has so little space left that it counts as full.
 bool IsDiskFull(int directory_fd);
 
 }  // namespace runner::executor

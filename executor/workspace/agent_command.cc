@@ -20,7 +20,7 @@ class Splitter {
   std::variant<std::vector<std::string>, CommandError> Split() {
     while (at_ < line_.size()) {
       const char c = line_[at_++];
-      if (c == '\0') return CommandError{"the command holds a NUL byte"};
+      if (c == '\0') return CommandError{"the command contains a NUL byte"};
       if (c == ' ' || c == '\t' || c == '\n') {
         EndWord();
       } else if (c == '\'') {
@@ -74,11 +74,11 @@ class Splitter {
 
   const std::string_view line_;
   std::size_t at_ = 0;
-  std::optional<std::string> word_;  // set as soon as a word has begun, be it empty
+  std::optional<std::string> word_;  // set once a word has begun; it may be empty
   std::vector<std::string> words_;
 };
 
-// An errno; 0: the file can be executed.
+// Returns an errno; 0: the file can be executed.
 int CheckExecutable(const std::string& path) {
   struct stat status{};
   if (::stat(path.c_str(), &status) != 0) return errno;
@@ -101,7 +101,7 @@ std::variant<std::vector<std::string>, CommandError> SplitCommand(std::string_vi
 
 std::variant<std::string, CommandError> ResolveProgram(const std::string& name,
                                                        std::string_view search_path) {
-  if (name.empty()) return CommandError{"the program has no name"};
+  if (name.empty()) return CommandError{"the program name is empty"};
   if (name.find('/') != std::string::npos) {
     const int error = CheckExecutable(name);
     if (error == 0) return Absolute(name);
@@ -117,7 +117,7 @@ std::variant<std::string, CommandError> ResolveProgram(const std::string& name,
     if (error != ENOENT && error != ENOTDIR) worst = error;
     at = end + 1;
   }
-  if (worst == ENOENT) return CommandError{"no program " + name + " on PATH"};
+  if (worst == ENOENT) return CommandError{"program " + name + " not found on PATH"};
   return CommandError{"cannot execute " + name +
                       " found on PATH: " + std::generic_category().message(worst)};
 }

@@ -39,7 +39,7 @@ std::string FromEvent(std::string_view value) {
   return clean;
 }
 
-// Seconds, with a fraction only where there is one.
+// Seconds, with a fraction only if it is not zero.
 std::string Seconds(Duration duration) {
   using std::chrono::milliseconds;
   const auto ms = std::chrono::duration_cast<milliseconds>(duration).count();

@@ -6,8 +6,7 @@
 
 namespace runner::executor {
 
-// incident.json, which is what the agent is told about its incident. Bytes that are not UTF-8 are
-// replaced by U+FFFD.
+// Returns incident.json, the agent's input. U+FFFD replaces bytes that are not UTF-8.
 std::string IncidentDocument(const Lease& lease, const Incident& incident);
 
 }  // namespace runner::executor

@@ -21,8 +21,9 @@ constexpr char kBell = '\x07';
 
 bool IsBetween(char c, char low, char high) { return c >= low && c <= high; }
 
-// The length of the escape sequence at the start of the text (ECMA-48): CSI ... final byte, or OSC
-// ... BEL or ST, which is a title or a link. Any other one counts as the escape character alone.
+// Returns the length of the escape sequence at the start of the text (ECMA-48): CSI ... final byte,
+// or OSC ... BEL or ST, which is a title or a link. For any other sequence, only the escape
+// character counts.
 std::size_t SequenceLength(std::string_view text) {
   if (text.size() < 2) return 1;
   std::size_t end = 2;

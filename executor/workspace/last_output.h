@@ -10,9 +10,9 @@ namespace runner::executor {
 // at most their last 64 KiB, because an agent may put anything in place of its logs.
 std::string LastOutput(int workspace_fd);
 
-// The last line of a text that shows anything, as valid UTF-8 on one line: escape sequences and
-// control characters are removed, invalid bytes replaced, and it is cut to kMaxLastOutput bytes. A
-// carriage return ends a line: a progress bar is as many lines as it was drawn.
+// Returns the last visible line of a text as valid UTF-8: escape sequences and control characters
+// are removed, invalid bytes replaced, and the line is truncated to kMaxLastOutput bytes. A
+// carriage return ends a line, so each state of a progress bar is a line.
 std::string LastLine(std::string_view text);
 
 }  // namespace runner::executor

@@ -18,25 +18,26 @@ constexpr std::size_t kMaxRemoved = 10'000'000;
 constexpr int kMaxPasses = 8;
 constexpr mode_t kWritable = S_IRWXU;
 
-// Removes anything but a directory with something in it, for which it returns ENOTEMPTY.
+// Removes an entry that is not a directory, or an empty directory. Returns ENOTEMPTY for any other
+// directory.
 int RemoveEntry(int dir_fd, const char* name) {
   if (::unlinkat(dir_fd, name, 0) == 0 || errno == ENOENT) return 0;
   const int error = errno;
-  if (error != EISDIR && error != EPERM) return error;  // POSIX has EPERM for a directory
+  if (error != EISDIR && error != EPERM) return error;  // POSIX specifies EPERM for a directory
   if (::unlinkat(dir_fd, name, AT_REMOVEDIR) == 0 || errno == ENOENT) return 0;
   if (errno == ENOTDIR) return error;
   return errno == EEXIST ? ENOTEMPTY : errno;
 }
 
-// Empties a directory. Every directory in it is moved to the top, under a number, before it is
-// emptied itself: then nothing is ever more than two levels deep, no way back up is needed (`..`
-// leads out of the tree when somebody moves the directory away), and numbers up to `moved_` are all
-// that has to be remembered.
+// Empties a directory. Every subdirectory is moved to the top, under a number, before it is
+// emptied: the tree is then never more than two levels deep. No way back up is needed (`..` leads
+// out of the tree if another process moves the directory), and only the numbers up to `moved_` must
+// be remembered.
 class TreeRemover {
  public:
   TreeRemover(int top, const std::atomic<bool>* stop) : top_(top), stop_(stop) {}
 
-  // An errno; 0 when nothing failed, though an entry may have been added meanwhile.
+  // Returns an errno; 0 if nothing failed, although entries may have been added meanwhile.
   int Pass() {
     error_ = 0;
     const int error = ForEachEntry(top_, [this](const char* name) {
@@ -69,13 +70,14 @@ class TreeRemover {
     ++entries_;
     const int error = RemoveEntry(dir_fd, name);
     if (error != ENOTEMPTY) return Note(error);
-    // The kernel writes the new `..` into the directory, and wants that to be permitted.
+    // The kernel updates `..` of a directory that it moves, which needs write permission for the
+    // directory.
     const OpenResult directory = OpenDirectory(dir_fd, name, kWritable);
     if (!directory.fd) return Note(directory.error);
     while (!IsExhausted()) {
       const std::string target = std::to_string(moved_++);
       if (::renameat(dir_fd, name, top_, target.c_str()) == 0) return;
-      // A number that the agent has used is removed as if it were one of ours.
+      // An entry of the agent whose name is such a number is removed like the others.
       const bool taken =
           errno == EEXIST || errno == ENOTEMPTY || errno == ENOTDIR || errno == EISDIR;
       if (!taken) return Note(errno);
@@ -106,8 +108,8 @@ int RemoveTree(int dir_fd, const std::string& name, const std::atomic<bool>* sto
   const OpenResult top = OpenDirectory(dir_fd, name.c_str(), kWritable);
   if (!top.fd) return top.error;
   TreeRemover remover(top.fd.Get(), stop);
-  // More than one pass for what is added meanwhile, and for file systems whose readdir(3) skips
-  // entries when others are removed.
+  // Several passes, because of entries that are added meanwhile, and of file systems whose
+  // readdir(3) skips entries while others are removed.
   for (int pass = 0; pass < kMaxPasses; ++pass) {
     const int failed = remover.Pass();
     error = RemoveEntry(dir_fd, name.c_str());

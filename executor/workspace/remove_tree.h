@@ -5,11 +5,11 @@
 
 namespace runner::executor {
 
-// Removes what is called `name` in the directory `dir_fd`, with everything beneath, be it nested
-// however deep and without permissions. Neither follows a symbolic link nor enters a mount, even
-// while entries are being swapped. A handful of descriptors and constant memory, whatever the tree.
-// An errno; 0 when it is gone; EAGAIN after 10,000,000 entries or once `stop` is true (any thread
-// may set it), where the next call goes on.
+// Removes the entry `name` of the directory `dir_fd` with everything beneath, at any depth and
+// whatever its permissions. Neither follows a symbolic link nor enters a mount, even while entries
+// are swapped. Uses a few descriptors and constant memory. Returns an errno; 0 if the entry is
+// gone; EAGAIN after 10,000,000 entries or once `stop` is true (any thread may set it): the next
+// call continues there.
 int RemoveTree(int dir_fd, const std::string& name, const std::atomic<bool>* stop = nullptr);
 
 }  // namespace runner::executor

@@ -39,7 +39,8 @@ Report CheckReport(int workspace_fd, const std::string& path, std::uint64_t min_
       status.st_nlink != 1) {
     return {ReportVerdict::kInvalid, 0, "", false};
   }
-  // With a character more than is kept, what the end of the buffer cuts is not kept.
+  // Reads one more character than is kept, so that a character split by the end of the buffer is
+  // not kept.
   const auto text = ReadStart(opened.fd.Get(), kReportExcerptBytes + kLongestCharacter);
   if (!text) return {ReportVerdict::kInvalid, 0, "", false};
   const auto bytes = static_cast<std::uint64_t>(status.st_size);

@@ -9,13 +9,13 @@
 
 namespace runner::executor {
 
-// The report as result.json names it.
+// The `report` object of result.json.
 struct ReportReference {
   std::string path;  // relative to the workspace
   std::uint64_t bytes = 0;
 };
 
-// What result.json says beside the outcome; null there where nothing is known.
+// Fields of result.json that are not in the outcome; unknown values become null.
 struct ResultDetails {
   std::optional<std::string> spawn_error;  // why the agent could not be executed
   std::optional<bool> oom;
@@ -24,7 +24,7 @@ struct ResultDetails {
   std::optional<ReportReference> report;
 };
 
-// result.json, which is what remains in the workspace of how a run ended.
+// Returns result.json, the record of a run in its workspace.
 std::string ResultDocument(const Lease& lease, const Outcome& outcome,
                            const ResultDetails& details);
 

@@ -24,7 +24,7 @@ namespace {
 constexpr std::string_view kRemoving = ".removing.";
 constexpr std::size_t kUuidSize = 36;
 constexpr std::size_t kMaxErrors = 16;
-constexpr std::size_t kMaxEntries = 1'000'000;  // of the root, looked at in one call
+constexpr std::size_t kMaxEntries = 1'000'000;  // entries of the root that one call inspects
 constexpr Duration kStartOfRun = std::chrono::minutes(1);
 constexpr mode_t kReadable = S_IRUSR | S_IXUSR;
 
@@ -39,7 +39,7 @@ bool BeginsWithUuid(std::string_view name) { return IsLowerCaseUuid(name.substr(
 
 bool IsSpoolAside(std::string_view name) { return name.starts_with(kSpoolAside); }
 
-// When an entry was made, where the file system knows.
+// Returns the creation time of an entry, if the file system knows it.
 std::optional<BirthTime> BornAt(int dir_fd, const char* name) {
   struct statx status{};
   if (::statx(dir_fd, name, AT_SYMLINK_NOFOLLOW, STATX_BTIME, &status) != 0 ||
@@ -49,9 +49,9 @@ std::optional<BirthTime> BornAt(int dir_fd, const char* name) {
   return BirthTime(status.stx_btime.tv_sec, status.stx_btime.tv_nsec);
 }
 
-// A time set into the future by the agent would keep its workspace forever; the time of the last
-// change cannot be set, and otherwise is never the earlier one. Beyond the clamp, nanoseconds
-// overflow.
+// The change time bounds the modification time: an agent could set the latter into the future to
+// keep its workspace forever, but cannot set the former. The clamp prevents an overflow of
+// nanoseconds.
 WallTime ModifiedAt(const struct stat& status) {
   const auto m = std::pair(status.st_mtim.tv_sec, status.st_mtim.tv_nsec);
   const auto c = std::pair(status.st_ctim.tv_sec, status.st_ctim.tv_nsec);
@@ -60,13 +60,13 @@ WallTime ModifiedAt(const struct stat& status) {
                   std::chrono::nanoseconds(nanoseconds));
 }
 
-// A workspace that nobody runs in, and that stays so while it is locked; or another entry.
+// An idle workspace, which stays idle while it is locked; or another entry.
 struct IdleWorkspace {
   std::string name;
   bool finished = false;
   WallTime modified;
   std::uint64_t bytes = 0;
-  UniqueFd lock;  // none: it is no directory
+  UniqueFd lock;  // empty: not a directory
 };
 
 class Retention {
@@ -84,7 +84,7 @@ class Retention {
       if (name.starts_with(kRemoving) && IsWorkspaceName(name.substr(kRemoving.size()))) {
         leftovers.emplace_back(name);
       } else if (!keep.contains(std::string(name.substr(0, kUuidSize))) &&
-                 (IsWorkspaceName(name) || IsStranger(name))) {
+                 (IsWorkspaceName(name) || IsForeign(name))) {
         names.emplace_back(name);
       }
       return names.size() < kMaxEntries;
@@ -122,7 +122,7 @@ class Retention {
       return std::tie(a.modified, a.name) < std::tie(b.modified, b.name);
     });
     std::uint64_t total = 0;
-    std::size_t spools = 0;  // that were moved aside
+    std::size_t spools = 0;  // broken spools, which were moved aside
     for (const IdleWorkspace& each : found) {
       total += each.finished ? each.bytes : 0;
       spools += IsSpoolAside(each.name);
@@ -132,7 +132,7 @@ class Retention {
       const bool crowded = IsSpoolAside(each.name) && spools > kMaxSpoolsAside;
       const bool goes = !IsStopped() && (over || crowded || IsExpired(each.modified));
       if (goes && IsSpoolAside(each.name)) --spools;
-      // Also when it fails: others must not go for the one that cannot be removed.
+      // Counted even if the removal fails: other workspaces must not be removed in its place.
       if (goes && each.finished) total -= each.bytes;
       if (goes && Remove(each)) {
         ++result_.removed;
@@ -143,15 +143,16 @@ class Retention {
     }
   }
 
-  // Neither a workspace nor the executor's own, and made by an agent or since the executor is here.
-  bool IsStranger(std::string_view name) const {
+  // True for an entry that belongs neither to a workspace nor to the executor, and whose name an
+  // agent chose or that was created after the executor started here.
+  bool IsForeign(std::string_view name) const {
     if (name == kSpoolName || name == "lost+found") return false;
     if (BeginsWithUuid(name) || IsSpoolAside(name)) return true;
     const auto born = BornAt(root_, std::string(name).c_str());
     return born && spool_born_ && *born > *spool_born_;
   }
 
-  // A link, a file or the like.
+  // For a link, a file or the like.
   std::optional<IdleWorkspace> FindOther(const std::string& name) const {
     struct stat status{};
     if (::fstatat(root_, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) return std::nullopt;
@@ -160,7 +161,8 @@ class Retention {
                          static_cast<std::uint64_t>(status.st_blocks) * 512, UniqueFd()};
   }
 
-  // None: it runs, is a mount, or is neither finished nor old enough.
+  // Returns nothing if the workspace has an active run, is a mount, or is neither finished nor old
+  // enough.
   std::optional<IdleWorkspace> Lock(const std::string& name) {
     OpenResult opened = OpenDirectory(root_, name.c_str(), kReadable);
     if (opened.error == ENOTDIR) return FindOther(name);
@@ -171,11 +173,11 @@ class Retention {
         ::fstatat(opened.fd.Get(), "result.json", &status, AT_SYMLINK_NOFOLLOW) == 0 &&
         S_ISREG(status.st_mode);
     if (!has_result && ::fstat(opened.fd.Get(), &status) != 0) return std::nullopt;
-    // Without a result, too: its executor may have died, or the disk been full. Only a shim that is
-    // just starting has not taken its lock yet.
+    // Even without a result: its executor may have died, or the disk was full. A shim that is just
+    // starting may not hold its lock yet, hence the minute.
     const bool finished =
         has_result || name.size() > kUuidSize || ModifiedAt(status) < now_ - kStartOfRun;
-    // Looked at before it is locked: a shim about to start must find its workspace free.
+    // Checked before the lock is taken: a shim that starts must find its workspace unlocked.
     if (!finished && !IsExpired(ModifiedAt(status))) return std::nullopt;
     if (::flock(opened.fd.Get(), LOCK_EX | LOCK_NB) != 0) {
       if (errno != EWOULDBLOCK) Check(name, "lock", errno);
@@ -188,17 +190,18 @@ class Retention {
     const std::string& name = measured.name;
     const auto workspace = Lock(name);
     if (!workspace || workspace->modified != measured.modified) return false;
-    // No attempt ever gets such a name, or is no directory: it cannot be somebody else's by now.
+    // No attempt uses such a name, or the entry is not a directory: it cannot belong to a new run
+    // meanwhile.
     if (!workspace->lock || !IsWorkspaceName(name))
       return Check(name, "remove", RemoveTree(root_, name, stop_));
-    // A crash from here on leaves something that the next call knows for what it is, and a new
-    // attempt can have the name.
+    // After a crash from here on, the next call recognises the entry by this name, and a new
+    // attempt can use the old name.
     const std::string target = std::string(kRemoving) + name;
     if (!IsNamed(workspace->lock.Get(), name)) return false;
     const int error = ::renameat(root_, name.c_str(), root_, target.c_str()) == 0 ? 0 : errno;
     if (!Check(name, "rename", error)) return false;
     if (!IsNamed(workspace->lock.Get(), target)) {
-      // A new attempt has just taken the name: give it back.
+      // A new attempt has just taken the name: undo the rename.
       ::renameat2(root_, target.c_str(), root_, name.c_str(), RENAME_NOREPLACE);
       return Check(name, "rename", EAGAIN);
     }
@@ -230,7 +233,7 @@ class Retention {
   const RetentionLimits limits_;
   const WallTime now_;
   const std::atomic<bool>* const stop_;
-  std::optional<BirthTime> spool_born_;  // of the oldest
+  std::optional<BirthTime> spool_born_;  // of the oldest spool
   SeenLinks links_;
   RetentionResult result_;
 };

@@ -14,18 +14,18 @@
 
 namespace runner::executor {
 
-// Enforces retention on a thread of its own, as removing large trees takes time that a loop does
-// not have. Any thread may call it.
+// Enforces retention on its own thread, since removing large trees takes too long for a loop. Any
+// thread may call it.
 class RetentionThread {
  public:
   RetentionThread(std::filesystem::path root, RetentionLimits limits, Logger logger);
-  // Stops in the middle of a removal; the next executor goes on there.
+  // Interrupts a removal; the next executor continues it.
   ~RetentionThread();
   RetentionThread(const RetentionThread&) = delete;
   RetentionThread& operator=(const RetentionThread&) = delete;
 
-  // Enforces the limits soon, and leaves the workspaces of these incidents alone. Never blocks; of
-  // calls while an earlier one is carried out, the last counts.
+  // Enforces the limits soon, and leaves the workspaces of these incidents alone. Never blocks; if
+  // several calls arrive during a removal, the last one counts.
   void Enforce(WallTime now, std::set<std::string> keep);
 
  private:
@@ -40,12 +40,12 @@ class RetentionThread {
   const std::filesystem::path root_;
   const RetentionLimits limits_;
   const Logger logger_;
-  std::optional<BirthTime> spool_born_;  // of thread_
+  std::optional<BirthTime> spool_born_;  // used by thread_ only
   std::atomic<bool> stop_{false};
   Mutex mutex_;
   Condition changed_;
   std::optional<Order> order_ GUARDED_BY(mutex_);
-  std::thread thread_;  // last: it uses the others
+  std::thread thread_;  // last: it uses the other members
 };
 
 }  // namespace runner::executor

@@ -14,12 +14,12 @@ namespace runner::executor {
 namespace {
 
 constexpr std::size_t kMaxMeasured = 1'000'000;
-constexpr std::size_t kMaxPending = 100'000;  // names in memory: 30 MB at worst
+constexpr std::size_t kMaxPending = 100'000;  // names in memory: at most 30 MB
 constexpr mode_t kReadable = S_IRUSR | S_IXUSR;
 constexpr int kDirectory = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 
-// Sums up what a tree occupies. Has one descriptor, however deep the tree is: it goes back up by
-// `..`, and gives up when that is not the directory it came from.
+// Sums up the disk space of a tree. Uses one descriptor at any depth: it returns to the parent by
+// `..`, and gives up if that is not the directory that it came from.
 class TreeMeasure {
  public:
   TreeMeasure(SeenLinks& links, const std::atomic<bool>* stop) : links_(links), stop_(stop) {}
@@ -54,7 +54,7 @@ class TreeMeasure {
  private:
   struct Level {
     struct stat status{};
-    std::vector<std::string> pending;  // directories yet to be entered
+    std::vector<std::string> pending;  // directories still to enter
   };
 
   void Enter(int fd) {

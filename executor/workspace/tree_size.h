@@ -7,10 +7,10 @@
 
 namespace runner::executor {
 
-// Bytes of disk that a directory and everything beneath it occupy, links not followed, a file with
-// several links once for the same `links`; of the first 1,000,000 entries. Directories that their
-// owner may not read are made readable. What cannot be read counts as nothing. Returns soon after
-// `stop` has become true, with what was counted by then.
+// Returns the bytes of disk space that a directory and everything beneath occupy, of the first
+// 1,000,000 entries. Links are not followed; a file with several links counts once for the same
+// `links`. Directories that their owner may not read are made readable. What cannot be read counts
+// as 0. Returns soon after `stop` has become true, with the sum so far.
 std::uint64_t TreeSize(int directory_fd, SeenLinks& links, const std::atomic<bool>* stop = nullptr);
 
 }  // namespace runner::executor

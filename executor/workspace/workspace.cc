@@ -33,7 +33,7 @@ int CreateFile(int dir_fd, const char* name, std::string_view text) {
   return file ? WriteAll(file.Get(), text) : errno;
 }
 
-// Neither replaced nor removed by a file, a directory of this name has to go elsewhere.
+// A file can neither replace nor remove a directory of this name, so the directory is moved.
 int SetDirectoryAside(int dir_fd, const std::string& name) {
   struct stat status{};
   if (::fstatat(dir_fd, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) return 0;
@@ -54,7 +54,8 @@ std::variant<Workspace, WorkspaceError> Workspace::Create(const std::filesystem:
   if (!root_fd) return WorkspaceError{"open workspace root", errno};
   const MovedAside earlier =
       MoveAside(root_fd.Get(), incident_id, incident_id + ".", kMaxEarlierAttempts);
-  if (earlier.error != 0) return WorkspaceError{"set earlier attempt aside", earlier.error};
+  if (earlier.error != 0)
+    return WorkspaceError{"rename workspace of an earlier attempt", earlier.error};
   if (::mkdirat(root_fd.Get(), incident_id.c_str(), kDirectoryMode) != 0) {
     return WorkspaceError{"create workspace", errno};
   }
@@ -89,7 +90,8 @@ int Workspace::WriteIncident(std::string_view document) const {
 int Workspace::WriteResult(std::string_view document) const {
   constexpr const char* kTemporary = ".result.json.tmp";
   constexpr const char* kResult = "result.json";
-  // The agent may have left anything under these names, and a directory that cannot be written.
+  // The agent may have left entries of any type under these names, and a directory without write
+  // permission.
   ::fchmod(fd(), kDirectoryMode);
   int error = SetDirectoryAside(fd(), kTemporary);
   if (error == 0) error = SetDirectoryAside(fd(), kResult);

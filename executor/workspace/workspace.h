@@ -10,34 +10,34 @@
 
 namespace runner::executor {
 
-// What could not be done in a workspace, and why.
+// The step that failed in a workspace, and its error.
 struct WorkspaceError {
   std::string what;
   int error = 0;  // an errno
 };
 
-// The directory of one run: <root>/<incident-id>/, mode 0700, with output/ in it. Everything in it
-// is opened under its descriptor and never through a symbolic link, since the agent may put
-// anything there. The directory stays when the object goes. Not thread-safe.
+// The directory of one run: <root>/<incident-id>/, mode 0700, with output/ in it. Every file in it
+// is opened relative to its descriptor and never through a symbolic link, since the agent may put
+// anything there. The destructor keeps the directory. Not thread-safe.
 class Workspace {
  public:
-  // Makes an empty workspace, and the root where it is missing. What an earlier attempt left is
-  // renamed to <incident-id>.<n>, the first number that is free. The id must be a lower-case UUID.
+  // Creates an empty workspace, and the root if it is missing. The workspace of an earlier attempt
+  // is renamed to <incident-id>.<n> with the first free number. The id must be a lower-case UUID.
   static std::variant<Workspace, WorkspaceError> Create(const std::filesystem::path& root,
                                                         const std::string& incident_id);
 
-  // The workspace that is there already.
+  // Opens an existing workspace.
   static std::optional<Workspace> Open(const std::filesystem::path& root,
                                        const std::string& incident_id);
 
-  // Creates incident.json (0600). An errno; 0 on success.
+  // Creates incident.json (0600). Returns an errno; 0 on success.
   int WriteIncident(std::string_view document) const;
-  // Puts result.json (0600) in place at once, complete or not at all. A directory in its way is
-  // renamed to <name>.agent.<n>. An errno; 0 on success.
+  // Writes result.json (0600) in one step, completely or not at all. A directory of that name is
+  // renamed to <name>.agent.<n>. Returns an errno; 0 on success.
   int WriteResult(std::string_view document) const;
 
-  // Removes a workspace in which no agent was started: the directory is gone afterwards, unless
-  // something else is in it. It opens nothing.
+  // Removes a workspace in which no agent was started, unless it contains other entries. Opens no
+  // file.
   void Discard() const;
 
   int fd() const { return fd_.Get(); }

@@ -418,7 +418,7 @@ TEST_F(ExecutorProtocolTest, Row67_AnIngestThatBreaksABoundIsLeftAndDialledAgain
   const auto executor = Start(ingest, "exit 0");
   EXPECT_TRUE(ingest.AwaitEnd()) << executor->log().Tail(20);
   const std::string log = executor->log().Tail(50);
-  for (const char* field : {"welcome.beat_interval: 1e-09 s", "cancel.reason: 2097152 bytes",
+  for (const char* field : {"welcome.keep_alive_interval: 1e-09 s", "cancel.reason: 2097152 bytes",
                             "recorded.lease.incident_id: 9 bytes"}) {
     EXPECT_NE(log.find(field), std::string::npos) << field << log;
   }
@@ -670,8 +670,7 @@ TEST_F(ExecutorProtocolTest, Row65_AShortageRejectsTheOfferAndGivesTheCreditBack
   pid.set_value(executor->process().pid());
   EXPECT_TRUE(ingest.AwaitEnd()) << executor->log().Tail(20);
   EXPECT_EQ(executor->Metrics().Sum("agents_spawned_total"), 1) << "a rejected offer is no run";
-  EXPECT_EQ(executor->log().With("Offer rejected, since the executor is short of resources").size(),
-            10u);
+  EXPECT_EQ(executor->log().With("Offer rejected for lack of resources").size(), 10u);
   executor->Terminate();
   EXPECT_EQ(executor->WaitForExit(std::chrono::seconds(15)), 0) << executor->log().Tail(20);
 }

@@ -233,7 +233,7 @@ std::vector<Mistake> Mistakes() {
       {"two words in the token file",
        kIngest,
        kSound + Words{"--mcp-token-file=DIR/two-tokens"},
-       {"--mcp-token-file: token file DIR/two-tokens: holds something else",
+       {"--mcp-token-file: token file DIR/two-tokens: contains a blank",
         "; expected one token"}},
       {"CA file missing",
        kIngest,
@@ -296,7 +296,7 @@ std::vector<Mistake> Mistakes() {
       {"agent program missing",
        kExecutor,
        {"--", "claud", "-p"},
-       {"--agent-command: \"claud\": no program claud on PATH", "; expected a program"}},
+       {"--agent-command: \"claud\": program claud not found on PATH", "; expected a program"}},
       {"agent program not executable",
        kExecutor,
        {"--agent-command=DIR/not-executable"},
@@ -537,11 +537,12 @@ TEST_F(MisconfigurationTest, WhatOthersAnswerIsNamedWithTheAddressAndWhatToDo) {
   ASSERT_TRUE(Eventually([&] { return first.log().Has("Attached to ingest"); }));
   ServiceProcess second("second", kExecutor, twin, {}, directory_.path());
   EXPECT_EQ(first.WaitForExit(20s), 1);
-  const auto ends = first.log().With("Executor must end");
+  const auto ends = first.log().With("Shutting down after an error");
   ASSERT_FALSE(ends.empty());
   const std::string error = ends.front().at("error");
   Show("executor id twice", error);
-  EXPECT_THAT(error, HasSubstr("another executor with the id twin has attached; give each"));
+  EXPECT_THAT(error, HasSubstr("--executor-id: another executor with the id \"twin\" has attached; "
+                               "expected a unique id"));
   server.Kill();
 }
 

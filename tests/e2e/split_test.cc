@@ -133,12 +133,12 @@ TEST_F(SplitTest, WhoHasNoGoodCertificateIsRefusedAndBothSaySo) {
             keys_->FlagsFor("foreign", other.Issue({.subject = "foreign"}), keys_->root().pem()));
   ServiceProcess& none = start("none", {});
   const ServiceProcess& ingest = system_->ingest();
-  EXPECT_TRUE(says(ingest, "TLS peer refused", "certificate of expired: certificate has expired"));
+  EXPECT_TRUE(says(ingest, "TLS peer rejected", "certificate of expired: certificate has expired"));
   EXPECT_TRUE(says(expired, kNotAttached, "certificate has expired"));
-  EXPECT_TRUE(says(ingest, "TLS peer refused", "other is not a trusted authority"));
+  EXPECT_TRUE(says(ingest, "TLS peer rejected", "other is not a trusted authority"));
   EXPECT_TRUE(says(foreign, kNotAttached, "other is not a trusted authority"));
   EXPECT_TRUE(says(ingest, "TLS handshake failed", "wrong version number"));
-  EXPECT_TRUE(says(none, kNotAttached, "perhaps ingest wants TLS"));
+  EXPECT_TRUE(says(none, kNotAttached, "check whether ingest requires TLS"));
   EXPECT_EQ(ingest.Metrics().Sum("executors_connected"), 0);
 }
 

@@ -78,7 +78,7 @@ TEST_F(TaintTest, Row43_AnExecutorThatCannotContainARunSaysSoAndEnds) {
   ASSERT_TRUE(Tainted());
   EXPECT_EQ(system_->executor().Metrics().Sum("executor_tainted"), 1);
   EXPECT_TRUE(Eventually([&] { return system_->executor().Health("/healthz").status == 503; }));
-  EXPECT_THAT(system_->executor().log().With("Executor must end"), SizeIs(1));
+  EXPECT_THAT(system_->executor().log().With("Shutting down after an error"), SizeIs(1));
   // The first signal asks for what happens already.
   system_->executor().Terminate();
   ExpectEnd(id, other);

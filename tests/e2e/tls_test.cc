@@ -37,9 +37,9 @@ class TlsTest : public SystemTest {
     EXPECT_EQ(system_->ingest().Metrics().Sum("executors_connected"), 0);
   }
 
-  static constexpr const char* kRefused = "TLS peer refused";
+  static constexpr const char* kRefused = "TLS peer rejected";
   static constexpr const char* kNotAttached = "Not attached to ingest, retrying";
-  static constexpr const char* kOwn = "Own certificate is one that peers refuse";
+  static constexpr const char* kOwn = "TLS certificate not acceptable to peers";
   const CertificateWish kIngest{.subject = "ingest"};
   const CertificateWish kExecutor{.subject = "executor"};
   std::unique_ptr<TlsKeys> keys_;
@@ -82,14 +82,14 @@ TEST_F(TlsTest, ACertificateOfAnotherAuthorityIsRefusedAndBothSaySo) {
 TEST_F(TlsTest, AnExecutorWithoutTlsIsRefusedAndToldWhatMayBeMissing) {
   system_->StartIngest(keys_->FlagsFor(kIngest));
   ServiceProcess& executor = system_->StartExecutor({"true"});
-  EXPECT_TRUE(Says(executor, kNotAttached, "perhaps ingest wants TLS (--grpc-tls-cert)"));
+  EXPECT_TRUE(Says(executor, kNotAttached, "check whether ingest requires TLS (--grpc-tls-cert)"));
   ExpectNotAttached();
 }
 
 TEST_F(TlsTest, AnIngestWithoutTlsIsNotAttachedTo) {
   system_->StartIngest();
   ServiceProcess& executor = system_->StartExecutor({"true"}, keys_->FlagsFor(kExecutor));
-  EXPECT_TRUE(Says(executor, kNotAttached, "perhaps ingest has no TLS"));
+  EXPECT_TRUE(Says(executor, kNotAttached, "check whether ingest uses TLS (--grpc-tls-cert)"));
   ExpectNotAttached();
 }
 
@@ -98,7 +98,7 @@ TEST_F(TlsTest, AClientWithoutACertificateGetsNoAnswerAndIngestSaysWhy) {
   IngestClient stranger(system_->ingest_address(),
                         grpc::SslCredentials({keys_->root().pem(), "", ""}));
   EXPECT_THROW(stranger.Status(), std::runtime_error);
-  EXPECT_TRUE(Says(system_->ingest(), kRefused, "it has shown no certificate"));
+  EXPECT_TRUE(Says(system_->ingest(), kRefused, "the peer presented no certificate"));
 }
 
 TEST_F(TlsTest, AnIngestWhoseCertificateHasExpiredIsRefusedAndBothSaySo) {
@@ -118,7 +118,7 @@ TEST_F(TlsTest, AnIngestOfAnotherNameIsNotAttachedTo) {
   elsewhere.names = "DNS:elsewhere";
   system_->StartIngest(keys_->FlagsFor(elsewhere));
   ServiceProcess& executor = system_->StartExecutor({"true"}, keys_->FlagsFor(kExecutor));
-  EXPECT_TRUE(Says(executor, kNotAttached, "it is for elsewhere, not for 127.0.0.1"));
+  EXPECT_TRUE(Says(executor, kNotAttached, "valid for elsewhere, not for 127.0.0.1"));
   ExpectNotAttached();
 }
 
@@ -181,12 +181,12 @@ TEST_F(TlsTest, FilesThatAreEmptyOrGoneForAWhileChangeNothing) {
   const auto break_and_mend = [](ServiceProcess& owner, const std::string& flag) {
     const std::string path = flag.substr(flag.find('=') + 1);
     const std::string whole = ReadFile(path);
-    const auto good = [&] { return owner.log().With("Own certificate").size(); };
+    const auto good = [&] { return owner.log().With("TLS certificate loaded").size(); };
     const std::size_t before = good();
     WriteFile(path, "");
-    EXPECT_TRUE(Says(owner, "TLS files not taken up", path)) << path;
+    EXPECT_TRUE(Says(owner, "TLS files not reloaded", path)) << path;
     std::filesystem::remove(path);
-    EXPECT_TRUE(Says(owner, "TLS files not taken up", path + ": No such file")) << path;
+    EXPECT_TRUE(Says(owner, "TLS files not reloaded", path + ": No such file")) << path;
     WriteFile(path, whole);
     EXPECT_TRUE(Eventually([&] { return good() > before; })) << path;
   };
@@ -203,11 +203,11 @@ TEST_F(TlsTest, ACertificateThatIsRenewedInPlaceIsTakenUpOnceItsKeyIsThere) {
   renewed.subject = "renewed";
   const TestCertificate next = keys_->root().Issue(renewed);
   WriteFile(folder / "tls.crt", next.pem());
-  EXPECT_TRUE(Says(ingest, "TLS files not taken up", "not that of"));
+  EXPECT_TRUE(Says(ingest, "TLS files not reloaded", "does not match the certificate"));
   EXPECT_EQ(system_->Admin().Status().executors_size(), 0) << "the one before is still shown";
   WriteFile(folder / "tls.key", next.key_pem());
-  EXPECT_TRUE(
-      Eventually([&] { return ingest.log().Has("Own certificate", {{"subject", "renewed"}}); }));
+  EXPECT_TRUE(Eventually(
+      [&] { return ingest.log().Has("TLS certificate loaded", {{"subject", "renewed"}}); }));
   EXPECT_EQ(system_->Admin().Status().executors_size(), 0);
 }
 
@@ -255,7 +255,7 @@ TEST_F(SharedTokenTest, AnExecutorWithoutItIsRefusedAndBothSaySo) {
                                  "--grpc-token-file") != std::string::npos;
   }));
   EXPECT_TRUE(Eventually(
-      [&] { return system_->ingest().log().Has("Call refused", {{"error", "no token"}}); }));
+      [&] { return system_->ingest().log().Has("Call rejected", {{"error", "no token"}}); }));
   EXPECT_EQ(executor.Health("/readyz").status, 503);
 }
 

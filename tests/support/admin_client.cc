@@ -21,7 +21,8 @@ std::shared_ptr<grpc::Channel> ChannelTo(const std::string& address,
                                          std::shared_ptr<grpc::ChannelCredentials> credentials) {
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
-  // A channel of its own: one to an earlier process of this address may still think it is dead.
+  // Its own subchannel: a shared one may still be in backoff from an earlier process at this
+  // address.
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
   if (credentials == nullptr) credentials = grpc::InsecureChannelCredentials();
   return grpc::CreateCustomChannel(address, credentials, arguments);

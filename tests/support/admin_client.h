@@ -18,28 +18,28 @@ class ClientContext;
 
 namespace runner::support {
 
-// What an operator may ask. Every call is bounded in time; one that fails where an answer is due
-// throws std::runtime_error.
+// The calls of an operator. Every call has a deadline; a call that fails where a response is
+// expected throws std::runtime_error.
 class IngestClient {
  public:
-  // Without credentials: in plain text.
+  // Without credentials: plain text.
   explicit IngestClient(const std::string& address,
                         std::shared_ptr<grpc::ChannelCredentials> credentials = nullptr);
 
   grpc::Status Submit(const v1::SubmitEventRequest& request, v1::SubmitEventResponse* response);
   grpc::Status Get(const std::string& incident_id, v1::IncidentStatus* incident);
-  // Newest first; of one state if it is named.
+  // Newest first; only those in `state` if it is not empty.
   std::vector<v1::IncidentStatus> List(const std::string& state = "");
   v1::GetStatusResponse Status();
   std::vector<v1::ClusterConnection> Clusters();
-  // What became of events about a pod of this name, or of all if it has none, newest first;
-  // NOT_FOUND is an empty list.
+  // Explanations of the events about a pod of this name, or of all events if it is empty, newest
+  // first; NOT_FOUND gives an empty list.
   std::vector<v1::EventExplanation> Explain(const std::string& pod);
-  // What it answers; of a refusal the message.
+  // Returns the result; on rejection the error message.
   std::string Cancel(const std::string& incident_id);
-  // The new incident.
+  // Returns the new incident.
   grpc::Status Rerun(const std::string& incident_id, std::string* new_incident_id);
-  // The state that the breaker had.
+  // Returns the previous state of the breaker.
   std::string ResetBreaker();
 
  private:
@@ -58,7 +58,7 @@ class ExecutorClient {
 
 std::shared_ptr<grpc::Channel> ChannelTo(
     const std::string& address, std::shared_ptr<grpc::ChannelCredentials> credentials = nullptr);
-// Gives the call ten seconds.
+// Sets a deadline of ten seconds.
 void Limit(grpc::ClientContext& context);
 
 }  // namespace runner::support

@@ -5,7 +5,7 @@
 
 namespace runner::executor {
 
-// Root may read everything: while this lives, files are those of another user.
+// Root may read every file: during the lifetime of the object, file access is that of another user.
 class AsNobody {
  public:
   AsNobody() : before_(::setfsuid(kNobody)) {}

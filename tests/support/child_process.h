@@ -15,34 +15,35 @@ namespace runner::support {
 
 using Environment = std::map<std::string, std::string>;
 
-// What programs under test see of this process: where to find things, and how sanitizers behave.
+// The base environment of programs under test: locations, and options of the sanitizers.
 Environment BaseEnvironment();
 
 // A program that runs beside the test. Its stdin is empty, its outputs go to files. The destructor
-// kills it if it still runs; what it has started is not its business.
+// kills it if it still runs, but not its children.
 class ChildProcess {
  public:
   struct Command {
-    std::vector<std::string> argv;  // argv[0] is a path, or a name to be found on PATH
+    std::vector<std::string> argv;  // argv[0] is a path, or a name to find on PATH
     Environment environment = BaseEnvironment();
-    std::filesystem::path directory;  // where it runs
+    std::filesystem::path directory;  // working directory
     std::filesystem::path stdout_file;
     std::filesystem::path stderr_file;
   };
 
-  // Throws std::system_error when the program cannot be started.
+  // Throws std::system_error if the program cannot be started.
   explicit ChildProcess(const Command& command);
   ~ChildProcess();
   ChildProcess(const ChildProcess&) = delete;
   ChildProcess& operator=(const ChildProcess&) = delete;
 
   pid_t pid() const { return pid_; }
-  // Nothing happens when it has ended.
+  // Does nothing if the program has ended.
   void Signal(int signal);
   void Terminate();
-  // SIGKILL, and waits for the end.
+  // Sends SIGKILL and waits for the end.
   void Kill();
-  // The exit code, or minus the signal that ended it; nothing when it runs on after the limit.
+  // Returns the exit code, or the negated signal that ended it; nothing if it still runs after the
+  // limit.
   std::optional<int> WaitForExit(Duration limit);
   bool Running() { return !WaitForExit(Duration::zero()); }
 
@@ -52,7 +53,7 @@ class ChildProcess {
   std::optional<int> exit_;
 };
 
-// Whether a program of that name is on PATH.
+// The path of a program of that name on PATH, if there is one.
 std::optional<std::filesystem::path> FindProgram(const std::string& name);
 
 }  // namespace runner::support

@@ -15,7 +15,7 @@
 
 namespace runner {
 
-// Runs a table over arguments, an environment and a file.
+// Resolves a table from arguments, an environment and a file.
 class ConfigFixture : public ::testing::Test {
  protected:
   ~ConfigFixture() override { std::filesystem::remove(path_); }

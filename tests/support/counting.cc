@@ -8,13 +8,13 @@
 namespace runner::support {
 namespace {
 
-// What a scrape says of each cluster. Each name is gone through once, as there may be thousands of
+// The values of each cluster in a scrape. Reads each metric once, since there may be thousands of
 // clusters.
 class Counts {
  public:
   explicit Counts(const MetricsText& scrape) : scrape_(scrape) {}
 
-  // What is not there counts 0.
+  // A missing series counts as 0.
   double Of(const std::string& cluster, const char* name) {
     const auto [sums, first] = sums_.try_emplace(name);
     if (first) sums->second = scrape_.SumBy(name, "cluster");
@@ -27,7 +27,7 @@ class Counts {
   std::map<std::string, std::map<std::string, double>> sums_;
 };
 
-// The terms of one side.
+// The terms of one side of an equation.
 class Side {
  public:
   Side(Counts& counts, const std::string& cluster, std::initializer_list<const char*> names) {

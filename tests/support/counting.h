@@ -6,8 +6,8 @@
 
 namespace runner::support {
 
-// Every event and every run is counted in exactly one place. Each function returns what does not
-// add up in one scrape, cluster by cluster; nothing when all does.
+// Every event and every run must be counted in exactly one place. Each function returns the
+// equations that do not hold in one scrape, for each cluster; nothing if all hold.
 std::string ImbalanceOfIngest(const MetricsText& scrape);
 std::string ImbalanceOfExecutor(const MetricsText& scrape);
 

@@ -12,7 +12,7 @@ std::vector<std::string> OpenDescriptors() {
   for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
     std::error_code gone;  // the descriptor of the iteration itself
     std::string target = std::filesystem::read_symlink(entry.path(), gone).string();
-    // One that is inherited, a log of ctest for one, may lose its name meanwhile. proc(5)
+    // An inherited file, such as a log of ctest, may lose its name meanwhile (proc(5)).
     constexpr std::string_view kDeleted = " (deleted)";
     if (target.ends_with(kDeleted)) target.resize(target.size() - kDeleted.size());
     if (gone || target.ends_with("/fd")) continue;

@@ -5,8 +5,8 @@
 
 namespace runner::support {
 
-// What this process has open, each as "number -> what it is", without the pollers of gRPC, which it
-// keeps for as long as the process lives.
+// The open descriptors of this process, each as "number -> target", without the pollers of gRPC,
+// which live as long as the process.
 std::vector<std::string> OpenDescriptors();
 
 }  // namespace runner::support

@@ -8,7 +8,7 @@ namespace runner::support {
 
 inline constexpr Duration kRpcTimeout = std::chrono::seconds(20);
 
-// Asks again and again until the condition holds; false when it did not within the limit.
+// Polls until the condition holds; returns false if it does not within the limit.
 bool Eventually(const std::function<bool()>& condition, Duration limit = kRpcTimeout);
 
 }  // namespace runner::support

@@ -6,7 +6,7 @@
 
 namespace runner {
 
-// A clock that moves only when it is told to. Thread-safe.
+// A clock that only the test advances. Thread-safe.
 class FakeClock final : public Clock {
  public:
   Instant Now() const override {

@@ -9,17 +9,17 @@
 
 namespace runner::support {
 
-// A running runner-faultsim: an MCP server of its own at /mcp, and one for each name beside it.
+// A running runner-faultsim: one MCP server at /mcp, and one for each name beside it.
 class FaultsimProcess {
  public:
-  // Where it runs.
+  // Where the simulator runs.
   struct Place {
-    std::string host = "127.0.0.1";    // that it listens on
-    std::vector<std::string> wrapper;  // a command before its own, which becomes it (execve(2))
+    std::string host = "127.0.0.1";    // the listening address
+    std::vector<std::string> wrapper;  // a command that executes the simulator (execve(2))
   };
 
-  // On a free port, which it keeps. Runs in `directory`, its outputs are faultsim-PORT.* there.
-  // Throws std::runtime_error with the log when it does not come up.
+  // Uses one free port for its lifetime. Runs in `directory`; its outputs are faultsim-PORT.*
+  // there. Throws std::runtime_error with the log if it does not start.
   FaultsimProcess(std::filesystem::path directory, std::vector<std::string> flags, Place place);
   FaultsimProcess(std::filesystem::path directory, std::vector<std::string> flags)
       : FaultsimProcess(std::move(directory), std::move(flags), Place()) {}
@@ -30,9 +30,9 @@ class FaultsimProcess {
   std::string EndpointOf(const std::string& name) const { return Origin() + "/c/" + name + "/mcp"; }
   std::string LogText() const;
 
-  // SIGKILL: sessions and connections are gone.
+  // SIGKILL: ends all sessions and connections.
   void Kill() { process_->Kill(); }
-  // Where it was before, without its sessions.
+  // Restarts it on the same port, without its sessions.
   void Restart();
 
  private:

@@ -7,7 +7,7 @@
 
 namespace runner::support {
 
-// The client that operators use, a program that is not ours.
+// grpcurl, the client of operators; an independent program.
 class Grpcurl {
  public:
   struct Answer {
@@ -16,11 +16,11 @@ class Grpcurl {
     std::string error;
   };
 
-  // Why it cannot be run; nothing when it can.
+  // Why it cannot run; nothing if it can.
   static std::optional<std::string> Missing();
-  // Runs in this directory, and leaves files there.
+  // Runs in this directory and writes files there.
   explicit Grpcurl(std::filesystem::path directory) : directory_(std::move(directory)) {}
-  // With these arguments, 20 seconds at the most.
+  // Runs with these arguments, at most 20 seconds.
   Answer operator()(const std::vector<std::string>& arguments) const;
 
  private:

@@ -20,12 +20,12 @@ constexpr char kRstStream = 3;
 constexpr char kSettings = 4;
 constexpr char kContinuation = 9;
 constexpr char kEndHeaders = 4;
-// "a: b", which becomes the first entry of the dynamic table: 0xbe stands for it (RFC 7541).
+// "a: b", which becomes the first entry of the dynamic table, with index 0xbe (RFC 7541).
 constexpr const char* kIndexedField =
     "\x40\x01"
     "a\x01"
     "b";
-// Streams in one write.
+// Number of streams in one write.
 constexpr std::size_t kBatch = 200;
 
 std::string Frame(char type, char flags, std::uint32_t stream, const std::string& payload) {
@@ -37,7 +37,7 @@ std::string Frame(char type, char flags, std::uint32_t stream, const std::string
   return frame + payload;
 }
 
-// A header field without indexing, by a name of the static table or by a new one (RFC 7541).
+// A header field without indexing, with a name from the static table or a new one (RFC 7541).
 std::string Field(char index, const std::string& value) {
   return std::string{index, static_cast<char>(value.size())} + value;
 }

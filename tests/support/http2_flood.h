@@ -8,8 +8,8 @@
 
 namespace runner::support {
 
-// A connection that begins HTTP/2 streams, or sends a header block without an end, as fast as it
-// can and reads nothing. It never acknowledges the settings of the server.
+// A connection that opens HTTP/2 streams, or sends an endless header block, as fast as possible,
+// and reads nothing. It never acknowledges the settings of the server.
 class Http2Flood {
  public:
   enum class Kind {
@@ -23,11 +23,11 @@ class Http2Flood {
   static constexpr std::size_t kFields = 50;
 
   // Connects to a gRPC server on 127.0.0.1. `path` of a call: "/package.Service/Method", at most
-  // 127 bytes. Throws std::runtime_error when it cannot connect.
+  // 127 bytes. Throws std::runtime_error if it cannot connect.
   Http2Flood(std::uint16_t port, const std::string& path, Kind kind);
 
-  // Sends at most that many streams: ends when the server closes the connection, or has read
-  // nothing for 2 s. Returns how many were sent.
+  // Sends at most that many streams; stops if the server closes the connection, or has read nothing
+  // for 2 s. Returns the number sent.
   std::size_t Send(std::size_t streams);
 
  private:
@@ -37,7 +37,7 @@ class Http2Flood {
   std::uint32_t next_stream_ = 1;
 };
 
-// The number of threads of a process; 0 when there is no such process.
+// The number of threads of a process; 0 if there is no such process.
 int ThreadsOf(int pid);
 int ThreadsOfThisProcess();
 

@@ -17,7 +17,7 @@ HttpAnswer Perform(const std::string& url, const std::string* body,
   const std::unique_ptr<CURL, void (*)(CURL*)> curl(curl_easy_init(), curl_easy_cleanup);
   std::unique_ptr<curl_slist, void (*)(curl_slist*)> list(nullptr, curl_slist_free_all);
   for (const std::string& header : headers) {
-    // The list that is returned is the one that was given, longer.
+    // Returns the list that was passed, extended.
     curl_slist* longer = curl_slist_append(list.get(), header.c_str());
     static_cast<void>(list.release());
     list.reset(longer);

@@ -16,7 +16,7 @@ const std::string kArchitecture = "arm64";
 const std::string kArchitecture = "amd64";
 #endif
 
-// package.json names them by the last number of their version.
+// package.json names them by the last number of the version.
 std::filesystem::path Binary(const std::string& version) {
   const std::string number = version.substr(version.rfind('.') + 1);
   return std::filesystem::path(RUNNER_PEERS_DIR) / "node_modules" /
@@ -59,7 +59,7 @@ void KubernetesMcpServer::Start() {
                   "--kubeconfig",
                   (directory_ / "kubeconfig").string(),
                   "--read-only"};
-  // Earlier versions do not have it, and listen on all interfaces.
+  // Earlier versions lack the flag and listen on all interfaces.
   if (version_ >= "0.0.66")
     command.argv.insert(command.argv.end(), {"--bind-address", "127.0.0.1"});
   command.directory = directory_;

@@ -13,36 +13,35 @@
 
 namespace runner::support {
 
-// As much of the Kubernetes API as a KubernetesMcpServer needs.
+// The part of the Kubernetes API that a KubernetesMcpServer needs.
 class KubernetesApi : public NodePeer {
  public:
-  // Its outputs go to `directory`. Throws std::runtime_error when it does not come up.
+  // Its outputs go to `directory`. Throws std::runtime_error if it does not start.
   explicit KubernetesApi(std::filesystem::path directory)
       : NodePeer("kubernetes-api", std::move(directory)) {}
 
-  // Adds a v1 Event, or what is given of one, to those that are listed.
+  // Adds a v1 Event with these fields to the list.
   void Add(const nlohmann::json& event = nlohmann::json::object()) { Control("event", event); }
 };
 
-// A released kubernetes-mcp-server. It pushes nothing; it has the tool events_list.
+// A released kubernetes-mcp-server. It has no notifications, but the tool events_list.
 class KubernetesMcpServer {
  public:
-  // Why that version cannot be started here; nothing when it can.
+  // Why that version cannot be started here; nothing if it can.
   static std::optional<std::string> Missing(const std::string& version);
 
-  // `version`: "0.0.67", or "0.0.66", which has the transport of MCP 2024-11-05 as well. Its
-  // outputs and its kubeconfig, which names `api`, go to `directory`. Returns when it listens;
-  // throws std::runtime_error when it does not.
+  // `version`: "0.0.67", or "0.0.66", which also has the transport of MCP 2024-11-05. Its outputs
+  // and its kubeconfig, which names `api`, go to `directory`. Returns when it listens; throws
+  // std::runtime_error if it does not.
   KubernetesMcpServer(std::string version, const KubernetesApi& api,
                       std::filesystem::path directory);
 
   std::string endpoint() const { return origin() + "/mcp"; }
-  // Only 0.0.66 serves it.
+  // Only with 0.0.66.
   std::string sse_endpoint() const { return origin() + "/sse"; }
 
-  // SIGKILL.
   void Kill() { process_->Kill(); }
-  // On the same port as before.
+  // Restarts it on the same port.
   void Restart();
   ChildProcess& process() { return *process_; }
 

@@ -55,8 +55,8 @@ std::vector<json> LogFile::With(std::string_view message, const json& fields) co
 std::vector<json> LogFile::Find(std::string_view message, const json& fields) const {
   std::vector<json> found;
   for (const std::string& text : Text()) {
-    // There may be hundreds of thousands of lines: most need not be read. Messages hold nothing
-    // that JSON would escape.
+    // A log may have hundreds of thousands of lines: most need no parsing. Messages contain no
+    // characters that JSON escapes.
     if (text.find(message) == std::string::npos) continue;
     json line = json::parse(text, nullptr, false);
     if (!line.is_object() || line.value("msg", "") != message || !Holds(line, fields)) continue;

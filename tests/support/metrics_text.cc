@@ -13,7 +13,7 @@ constexpr std::string_view kPrefix = "kubernetes_mcp_runner_";
   throw std::invalid_argument("not a line of metrics: " + std::string(line));
 }
 
-// Reads `name="value",...}` at the beginning of rest and removes it with its end.
+// Parses `name="value",...}` at the start of `rest` and removes it.
 MetricsText::Labels TakeLabels(std::string_view line, std::string_view& rest) {
   MetricsText::Labels labels;
   while (!rest.starts_with('}')) {

@@ -13,16 +13,16 @@ class MetricsText {
  public:
   using Labels = std::map<std::string, std::string>;
 
-  // Throws std::invalid_argument that names a line which is none.
+  // Throws std::invalid_argument that names the invalid line.
   explicit MetricsText(std::string_view text);
 
-  // The sum of all series of this name that have these labels; 0 when there is none. Names stand
-  // without the prefix of the runner.
+  // The sum of all series of this name with these labels; 0 if there is none. Names omit the prefix
+  // of the runner.
   double Sum(const std::string& name, const Labels& labels = {}) const;
-  // The sums of all series of this name, by the value of the label.
+  // The sums of all series of this name by the value of the label.
   std::map<std::string, double> SumBy(const std::string& name, const std::string& label) const;
   bool Has(const std::string& name, const Labels& labels = {}) const;
-  // Every value that the label has anywhere.
+  // All values of this label.
   std::set<std::string> Values(const std::string& label) const;
 
  private:

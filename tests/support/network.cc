@@ -38,7 +38,7 @@ void MustInside(const std::string& space, const Command& command) {
 
 constexpr std::string_view kBridgePrefix = "runner";
 
-// Bridges of tests that were killed.
+// Removes the bridges of tests that were killed.
 void RemoveAbandoned() {
   for (const auto& entry : std::filesystem::directory_iterator("/sys/class/net")) {
     const std::string name = entry.path().filename();
@@ -62,8 +62,8 @@ std::optional<std::string> Network::Missing() {
 
 Network::Network() : bridge_(std::string(kBridgePrefix) + std::to_string(::getpid())) {
   RemoveAbandoned();
-  // An address of its own: else it has that of one of its ports, and another one whenever one comes
-  // or goes, and what the others have learnt of it is wrong.
+  // A fixed address: otherwise the bridge takes that of one of its ports and changes it when a port
+  // is added or removed, which invalidates the neighbour tables of the others.
   Must({"ip", "link", "add", bridge_, "address", "02:00:00:00:00:01", "type", "bridge"});
   Must({"ip", "address", "add", AddressOf(1) + "/28", "dev", bridge_});
   Must({"ip", "link", "set", bridge_, "up"});
@@ -95,8 +95,8 @@ void Network::Plug(const std::string& address) {
   MustInside(port.space, {"ip", "link", "set", port.interface, "up"});
 }
 
-// Two tests may run at a time: names and addresses are of this process. 198.18.0.0/15 is for tests
-// of networks (RFC 2544), and has 8192 nets of 14 hosts.
+// Two tests may run at a time: names and addresses depend on this process. 198.18.0.0/15 is for
+// network tests (RFC 2544), and holds 8192 nets of 14 hosts.
 std::string Network::AddressOf(int host) const {
   const int net = ::getpid() % 4096;
   return "198.18." + std::to_string(net / 16) + "." + std::to_string(net % 16 * 16 + host);

@@ -8,38 +8,38 @@
 
 namespace runner::support {
 
-// A switch, which processes in network namespaces of their own (unshare(1), network_namespaces(7))
-// can be plugged into; this process is at it, too. A cable needs no end of its own: the kernel
-// removes a namespace without a name, and its interfaces with it, when its last process has ended.
+// A switch that connects this process with processes in their own network namespaces (unshare(1),
+// network_namespaces(7)). Connections need no cleanup: the kernel removes a namespace without a
+// name, and its interfaces, when its last process has ended.
 class Network {
  public:
-  // Why there can be none here; nothing when there can.
+  // Why no network can be created here; nothing if it can.
   static std::optional<std::string> Missing();
 
-  // Throws std::runtime_error, as all of these do, when a tool of iproute2 fails.
+  // Throws std::runtime_error if a tool of iproute2 fails; so do all other functions.
   Network();
   ~Network();
   Network(const Network&) = delete;
   Network& operator=(const Network&) = delete;
 
-  // The address of the next process that is plugged in.
+  // The address of the next process that is connected.
   std::string next_address() const { return AddressOf(last_host_ + 1); }
-  // Plugs that process in. Its address, which no other had before.
+  // Connects that process. Returns its address, which was not used before.
   std::string Connect(pid_t inside);
-  // Packets from and to that address vanish; nobody is told.
+  // Drops packets from and to that address silently.
   void Pull(const std::string& address);
   void Plug(const std::string& address);
 
  private:
   struct Port {
     std::string space;      // the namespace
-    std::string interface;  // in there
+    std::string interface;  // inside the namespace
   };
 
   std::string AddressOf(int host) const;
 
   const std::string bridge_;
-  int last_host_ = 1;  // this process
+  int last_host_ = 1;  // 1 is this process
   std::map<std::string, Port> ports_;
 };
 

@@ -7,7 +7,8 @@
 
 namespace runner {
 
-// This process cannot open more than `spare` descriptors (0 or 1) while it lives.
+// During the lifetime of the object this process cannot open more than `spare` descriptors (0 or
+// 1).
 class NoDescriptors {
  public:
   explicit NoDescriptors(int spare = 0) {

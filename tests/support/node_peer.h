@@ -12,29 +12,28 @@
 
 namespace runner::support {
 
-// A script of tests/peers that serves something on 127.0.0.1, and the control side of it.
+// A script of tests/peers that serves on 127.0.0.1, with its control interface.
 class NodePeer {
  public:
-  // Why none can be started here; nothing when it can.
+  // Why none can be started here; nothing if it can.
   static std::optional<std::string> Missing();
 
   // Starts NAME.mjs on a free port with `flags`; its outputs are NAME.out and NAME.log in
-  // `directory`. Throws std::runtime_error when it does not come up.
+  // `directory`. Throws std::runtime_error if it does not start.
   NodePeer(std::string name, std::filesystem::path directory, std::vector<std::string> flags = {});
 
-  // "http://127.0.0.1:PORT", which stays the same.
+  // "http://127.0.0.1:PORT"; constant.
   std::string origin() const;
-  // POST /ACTION of the control side with this body, null for none; its answer. Throws
-  // std::runtime_error when that is an error.
+  // POST /ACTION of the control interface with this body, none if null; returns the response.
+  // Throws std::runtime_error on an error.
   nlohmann::json Control(const std::string& action, const nlohmann::json& body = nullptr);
   // The same with a body that need not be JSON.
   nlohmann::json ControlText(const std::string& action, const std::string& body);
-  // GET /state of the control side.
+  // GET /state of the control interface.
   nlohmann::json State();
 
-  // SIGKILL.
   void Kill() { process_->Kill(); }
-  // On the same port as before, with nothing of what it knew.
+  // Restarts it on the same port, without its state.
   void Restart();
   ChildProcess& process() { return *process_; }
 

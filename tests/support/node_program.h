@@ -6,10 +6,10 @@
 
 namespace runner::support {
 
-// The Node.js of every peer: tests/peers/node finds it.
+// The Node.js that runs every peer, found by tests/peers/node.
 inline const std::string kNodeProgram = RUNNER_PEERS_DIR "/node";
 
-// Why no Node.js can be started here; nothing when one can.
+// Why Node.js cannot be started here; nothing if it can.
 inline std::optional<std::string> NodeMissing() {
   if (std::system("'" RUNNER_PEERS_DIR "/node' --version >/dev/null 2>&1") == 0)
     return std::nullopt;

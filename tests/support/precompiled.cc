@@ -1,1 +1,1 @@
-// Nothing: CMake compiles precompiled headers for a target with a source.
+// Empty: CMake compiles precompiled headers only for a target with a source.

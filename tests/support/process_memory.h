@@ -8,8 +8,8 @@
 
 namespace runner::support {
 
-// Whether this program, and so all of the same build, runs under a sanitizer. That keeps what was
-// freed and shadows what was not: its resident memory says nothing.
+// True if this build has a sanitizer. A sanitizer keeps freed memory and adds shadow memory, so
+// resident memory has no meaning.
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 inline constexpr bool kSanitized = true;
 #elif defined(__has_feature)
@@ -22,7 +22,7 @@ inline constexpr bool kSanitized = false;
 inline constexpr bool kSanitized = false;
 #endif
 
-// A line of /proc/PID/status that counts kB, in bytes; 0 when there is none. proc(5).
+// Returns the value of a kB line of /proc/PID/status in bytes; 0 if there is none (proc(5)).
 inline std::size_t StatusBytes(pid_t pid, const std::string& key) {
   std::ifstream status("/proc/" + std::to_string(pid) + "/status");
   for (std::string word; status >> word;) {
@@ -32,7 +32,7 @@ inline std::size_t StatusBytes(pid_t pid, const std::string& key) {
   return 0;
 }
 
-// What a process holds of memory, and the most that it ever held.
+// The resident memory of a process, and its peak.
 inline std::size_t ResidentMemory(pid_t pid) { return StatusBytes(pid, "VmRSS"); }
 inline std::size_t PeakResidentMemory(pid_t pid) { return StatusBytes(pid, "VmHWM"); }
 

@@ -27,7 +27,7 @@ std::optional<ProcessEntry> ReadEntry(const std::filesystem::path& directory) {
   const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), entry.pid);
   if (error != std::errc() || end != name.data() + name.size()) return std::nullopt;
   const std::string stat = ReadFile(directory / "stat");
-  // The name of the program stands in parentheses and may itself hold some.
+  // The name of the program is in parentheses and may contain some.
   const std::size_t at = stat.rfind(')');
   if (at == std::string::npos) return std::nullopt;
   char state = 0;
@@ -52,7 +52,7 @@ std::vector<ProcessEntry> Descendants() {
   return found;
 }
 
-// True when there is no child any more.
+// Returns true if there is no child any more.
 bool Reap() {
   for (;;) {
     const pid_t reaped = ::waitpid(-1, nullptr, WNOHANG);

@@ -18,16 +18,16 @@ struct ProcessEntry {
 };
 
 std::vector<ProcessEntry> AllProcesses();
-// Those whose command line holds the text.
+// The processes whose command line contains the text.
 std::vector<ProcessEntry> ProcessesNaming(std::string_view text);
 std::string Describe(const std::vector<ProcessEntry>& processes);
 
-// From now on whatever a descendant leaves behind becomes a child of this process. Throws
+// Makes this process a child subreaper: orphaned descendants become its children. Throws
 // std::system_error.
 void BecomeSubreaper();
 
-// Waits until this process has no child at all, dead or alive, and reaps what ends by itself. After
-// the limit whatever is left is killed, and returned.
+// Waits until this process has no child, dead or alive, and reaps those that end. Kills those that
+// are left after the limit, and returns them.
 std::vector<ProcessEntry> ReapUntilAlone(Duration limit);
 
 }  // namespace runner::support

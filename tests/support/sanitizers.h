@@ -2,11 +2,11 @@
 
 #include <gtest/gtest.h>
 
-// UndefinedBehaviorSanitizer takes an object for invalid when it has no descriptor for its pipe.
+// UndefinedBehaviorSanitizer reports an object as invalid if no descriptor is free for its pipe.
 #if defined(__has_feature)
 #if __has_feature(undefined_behavior_sanitizer)
 #define RUNNER_SKIP_IF_CHECKS_NEED_DESCRIPTORS() \
-  GTEST_SKIP() << "UndefinedBehaviorSanitizer looks at memory through a pipe of its own"
+  GTEST_SKIP() << "UndefinedBehaviorSanitizer reads memory through its own pipe"
 #endif
 #endif
 #ifndef RUNNER_SKIP_IF_CHECKS_NEED_DESCRIPTORS

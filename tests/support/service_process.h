@@ -15,10 +15,10 @@ namespace runner::support {
 // A running runner-ingest or runner-executor: the process, its log, its ports.
 class ServiceProcess {
  public:
-  // Starts the program with flags and environment over the base one, on free ports unless the flags
-  // say otherwise, and waits until it listens. Runs in `directory`; its log is <name>.log there.
-  // Throws std::runtime_error with the log when it does not come up. `stderr_file`: what it writes
-  // to, when somebody else writes the log from that.
+  // Starts the program with flags and environment in addition to the base environment, on free
+  // ports unless the flags set them, and waits until it listens. Runs in `directory`; its log is
+  // <name>.log there. Throws std::runtime_error with the log if it does not start. `stderr_file`:
+  // the target of its stderr, if another reader writes the log.
   ServiceProcess(std::string name, const std::filesystem::path& program,
                  const std::vector<std::string>& flags, const Environment& extra,
                  const std::filesystem::path& directory,
@@ -28,18 +28,18 @@ class ServiceProcess {
   ChildProcess& process() { return process_; }
   const LogFile& log() const { return log_; }
   std::string stdout_text() const;
-  // Where gRPC is served.
+  // The gRPC address.
   const std::string& grpc() const { return grpc_; }
   int metrics_port() const { return metrics_port_; }
   int health_port() const { return health_port_; }
 
-  // Where its ports are, when that is not 127.0.0.1.
+  // Sets the host of its ports, if it is not 127.0.0.1.
   void ReachAt(std::string host) { host_ = std::move(host); }
   const std::string& host() const { return host_; }
-  // The text of /metrics, and the same read.
+  // The text of /metrics, and the same parsed.
   std::string Scrape() const;
   MetricsText Metrics() const { return MetricsText(Scrape()); }
-  // GET of /healthz or /readyz.
+  // GET /healthz or /readyz.
   HttpAnswer Health(const std::string& path) const;
 
   void Terminate() { process_.Terminate(); }
@@ -56,8 +56,8 @@ class ServiceProcess {
   int health_port_ = 0;
 };
 
-// A TCP port of 127.0.0.1 that nothing listens on, outside the range that connections are given
-// theirs from: it stays free while its owner is restarted.
+// Returns a TCP port of 127.0.0.1 without a listener, outside the range of ephemeral ports: it
+// stays free while its owner is restarted.
 int FreePort();
 
 }  // namespace runner::support

@@ -11,7 +11,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr Duration kStopLimit = 20s;
-// An endpoint where nobody listens.
+// An endpoint without a server.
 constexpr const char* kRefusing = "http://127.0.0.1:9/mcp";
 
 void Require(const std::function<bool()>& condition, const std::string& what) {
@@ -20,7 +20,7 @@ void Require(const std::function<bool()>& condition, const std::string& what) {
 
 }  // namespace
 
-// --- to start -------------------------------------------------------------------------------
+// --- start ------------------------------------------------------------------------------------
 
 FaultServer& System::StartPeer(const Words& flags) {
   peer_ = std::make_unique<FaultServer>(directory(), flags);
@@ -155,7 +155,7 @@ std::filesystem::path System::Workspace(const std::string& incident_id) const {
 }
 
 std::vector<ProcessEntry> System::Agents() const {
-  // Executors name it as well, in their arguments; agents have it as their program.
+  // Executors have it in their arguments as well; agents have it as their program.
   std::vector<ProcessEntry> found = ProcessesNaming((directory() / "agent-").string());
   std::erase_if(found, [](const ProcessEntry& entry) {
     return entry.command_line.starts_with(RUNNER_EXECUTOR);
@@ -222,7 +222,7 @@ void System::AwaitAgentStarted(const std::string& incident_id) {
           "the start of the agent of " + incident_id);
 }
 
-// --- the end --------------------------------------------------------------------------------
+// --- end --------------------------------------------------------------------------------------
 
 std::string System::LogTails() {
   std::string text;

@@ -19,11 +19,11 @@
 namespace runner::support {
 
 using Words = std::vector<std::string>;
-// Names of clusters, and where their servers are.
+// Names and endpoints of clusters.
 using Endpoints = std::vector<std::pair<std::string, std::string>>;
 
-// The real programs in a directory of their own: an MCP server, ingest, executors, agents. Starting
-// something again after it has ended puts it where it was before.
+// The real programs in a directory of their own: an MCP server, ingest, executors, agents. A
+// program that is started again after its end keeps its addresses.
 class System {
  public:
   static constexpr const char* kCluster = "prod";
@@ -32,75 +32,76 @@ class System {
   // From here on ingest and executors are started in network namespaces of their own, at this
   // network, which outlives them. Ingest first, with what permits it to be reached from there.
   void SpreadOver(Network& network) { network_ = &network; }
-  // From here on the logs of ingest and executors come through pipes.
+  // Makes the logs of ingest and executors go through pipes from now on.
   void ReadLogsThroughPipes() { pipes_ = true; }
   LogReader& ReaderOf(const ServiceProcess& service) { return *readers_.at(service.name()); }
-  // How Admin() calls; in plain text unless this was said.
+  // Sets the credentials of Admin(); plain text by default.
   void CallWith(std::shared_ptr<grpc::ChannelCredentials> credentials) {
     credentials_ = std::move(credentials);
   }
   // `flags`: see tests/peers/README.md.
   FaultServer& StartPeer(const Words& flags = {});
-  // Flags: runner-faultsim --help.
+  // `flags`: see runner-faultsim --help.
   FaultsimProcess& StartFaultsim(const Words& flags = {});
-  // Connects to the peer, if there is one, else to an endpoint that refuses.
+  // Connects to the peer if there is one, else to an endpoint without a server.
   ServiceProcess& StartIngest(const Words& flags = {});
-  // With clusters of these names, whose endpoints refuse, from a configuration file.
+  // Starts ingest with a configuration file of clusters with these names, whose endpoints have no
+  // server.
   ServiceProcess& StartIngestOf(const Words& clusters, const Words& flags = {});
-  // The same with their endpoints.
+  // The same with these endpoints.
   ServiceProcess& StartIngestAt(const Endpoints& endpoints, const Words& flags = {});
-  // With a configuration file of this text.
+  // The same with a configuration file of this text.
   ServiceProcess& StartIngestWith(const std::string& file_text, const Words& flags = {});
-  // May be started before ingest: its address is known from the start. `program`: what is started
-  // instead of runner-executor.
+  // May be started before ingest, whose address is fixed. `program` replaces runner-executor.
   ServiceProcess& StartExecutor(const Words& agent, const Words& flags = {},
                                 const Environment& extra = {}, std::string program = "");
-  // All three, the peer unless it was started; returns when ingest is subscribed and the executor
+  // Starts all three, the peer unless it runs; returns when ingest is subscribed and the executor
   // is attached.
   void Start(const Words& agent, const Words& ingest_flags = {}, const Words& executor_flags = {});
-  // Ingest and executor, without a peer; returns when the executor is attached.
+  // Starts ingest and executor without a peer; returns when the executor is attached.
   void StartWithoutPeer(const Words& agent, const Words& ingest_flags = {},
                         const Words& executor_flags = {});
 
   FaultServer& peer() { return *peer_; }
   ServiceProcess& ingest() { return *ingest_; }
   ServiceProcess& executor() { return *executors_.back(); }
-  // Everything that was started and not yet thrown away, ingest last.
+  // All programs that were started and not discarded, ingest last.
   std::vector<ServiceProcess*> services();
   IngestClient Admin() { return IngestClient(ingest_address_, credentials_); }
 
   // --- agents -------------------------------------------------------------------------------
   // A shell script in the directory of this system.
   std::string ScriptAgent(const std::string& body);
-  // runner-test-agent, by a path in the directory of this system, where it can be told from others.
+  // runner-test-agent, by a path in the directory of this system, which identifies its processes.
   std::string TestAgent();
-  // Where scripts may meet the test: its path is known to both.
+  // A place where scripts and the test can exchange files.
   const std::filesystem::path& directory() const { return directory_.path(); }
   std::filesystem::path Workspace(const std::string& incident_id) const;
-  // Processes of agents that still exist.
+  // The processes of agents that still exist.
   std::vector<ProcessEntry> Agents() const;
 
   // --- events -------------------------------------------------------------------------------
   static v1::SubmitEventRequest Event(const std::string& name,
                                       const std::string& severity = "error",
                                       const std::string& cluster = kCluster);
-  // Submits an event about a pod of that name; the incident's id. Throws when it is not queued.
+  // Submits an event about a pod of that name and returns the id of its incident. Throws if it is
+  // not queued.
   std::string Submit(const std::string& name, const std::string& severity = "error",
                      const std::string& cluster = kCluster);
-  // Waits for the end of an incident. Throws when it does not come.
+  // Waits for the end of an incident. Throws on timeout.
   v1::IncidentStatus AwaitFinished(const std::string& incident_id);
-  // Waits until so many incidents have ended; newest first.
+  // Waits until this many incidents have ended; newest first.
   std::vector<v1::IncidentStatus> AwaitFinished(std::size_t count);
   void AwaitSubscribed();
   void AwaitAttached();
-  // Waits until the agent of the incident runs. Throws when it does not.
+  // Waits until the agent of the incident runs. Throws on timeout.
   void AwaitAgentStarted(const std::string& incident_id);
 
   const std::string& ingest_address() const { return ingest_address_; }
   // The ends of all logs.
   std::string LogTails();
-  // Ends what runs: executors and ingest in order, by SIGTERM; the servers last. Returns what
-  // went wrong.
+  // Stops everything: executors and ingest in order, by SIGTERM; the servers last. Returns the
+  // errors.
   std::string Stop();
 
  private:
@@ -109,7 +110,7 @@ class System {
                                       Words flags, const Environment& extra);
 
   const TempDir directory_;
-  Network* network_ = nullptr;  // null: all are in that of this process
+  Network* network_ = nullptr;  // null: all run in the network namespace of this process
   bool pipes_ = false;
   std::map<std::string, std::unique_ptr<LogReader>> readers_;  // by the name of the service
   std::shared_ptr<grpc::ChannelCredentials> credentials_;

@@ -53,7 +53,7 @@ void SystemTest::TearDown() {
   ExpectNoNewDescriptors();
 }
 
-// gRPC closes its sockets on threads of its own, some time after the channel is gone.
+// gRPC closes its sockets on its own threads, some time after the channel is destroyed.
 void SystemTest::ExpectNoNewDescriptors() {
   std::string added;
   const auto look = [&] {

@@ -10,16 +10,16 @@
 
 namespace runner::support {
 
-// One system for each test. When the test is over: what still runs must have counted every event
-// and run, every line of every log must be one JSON object, everything ends on SIGTERM with 0, and
-// waitid(2) proves that no process is left, neither ours nor an agent's, nor what those have left;
-// nor does this process keep a descriptor that it did not have before.
+// One system for each test. At the end of a test: all programs that still run must have counted
+// every event and run; every line of every log is one JSON object; every program ends on SIGTERM
+// with 0; waitid(2) proves that no process is left, neither a program nor an agent nor their
+// descendants; and this process has no more descriptors than before.
 class SystemTest : public ::testing::Test {
  protected:
   void SetUp() override;
   void TearDown() override;
 
-  // The scrapes add up; for use in the middle of a test.
+  // Checks that the scrapes add up; for use during a test.
   void ExpectBalance();
 
   std::unique_ptr<System> system_;
@@ -30,18 +30,18 @@ class SystemTest : public ::testing::Test {
   std::vector<std::string> descriptors_;  // before the test
 };
 
-// The same for tests that need the MCP server of tests/peers: skipped without it, unless
-// RUNNER_REQUIRE_PEERS=1 makes that a failure.
+// The same for tests that need the MCP server of tests/peers: skipped without it, or failed if
+// RUNNER_REQUIRE_PEERS=1.
 class PeerTest : public SystemTest {
  protected:
   void SetUp() override;
 };
 
-// True when a peer that is not there is a failure.
+// True if a missing peer is a failure.
 bool PeersRequired();
 
-// Ends the test when what it needs is missing, which the argument says, an optional text: skipped,
-// unless that is a failure.
+// Ends the test if something it needs is missing: `missing` is the optional reason. The test is
+// skipped, or fails if RUNNER_REQUIRE_PEERS=1.
 #define RUNNER_SKIP_IF_MISSING(missing)                      \
   if (const auto what = (missing)) {                         \
     if (::runner::support::PeersRequired()) FAIL() << *what; \

@@ -31,7 +31,8 @@ inline bool ConnectSocket(const UniqueFd& fd, std::uint16_t port,
   return ::connect(fd.Get(), reinterpret_cast<const sockaddr*>(&ipv4), sizeof ipv4) == 0;
 }
 
-// A connection to a server; none when it is refused. Reads time out after 20 s.
+// Connects to a server; the descriptor is empty if the connection is refused. Reads time out after
+// 20 s.
 inline UniqueFd ConnectTo(std::uint16_t port, const std::string& host = "127.0.0.1") {
   const int family = host.find(':') == std::string::npos ? AF_INET : AF_INET6;
   UniqueFd fd(::socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0));
@@ -40,7 +41,7 @@ inline UniqueFd ConnectTo(std::uint16_t port, const std::string& host = "127.0.0
   return ConnectSocket(fd, port, host) ? std::move(fd) : UniqueFd();
 }
 
-// This machine has the address ::1.
+// True if this machine has the address ::1.
 inline bool HasIpv6Loopback() {
   const UniqueFd fd(::socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0));
   sockaddr_in6 address{};
@@ -50,7 +51,7 @@ inline bool HasIpv6Loopback() {
 }
 
 inline void SendText(const UniqueFd& fd, const std::string& text) {
-  // A server that refuses may close before it has read all of it.
+  // A server that rejects the request may close before it has read all of it.
   static_cast<void>(::send(fd.Get(), text.data(), text.size(), MSG_NOSIGNAL));
 }
 
@@ -64,7 +65,7 @@ inline std::string ReadToEnd(const UniqueFd& fd) {
   return answer;
 }
 
-// True when the server closes the connection. Reads what it sends before.
+// True if the server closes the connection. Discards what it sends before.
 inline bool IsClosed(const UniqueFd& fd) {
   char buffer[4096];
   ssize_t got = 0;
@@ -74,7 +75,7 @@ inline bool IsClosed(const UniqueFd& fd) {
   return got == 0 || errno == ECONNRESET;
 }
 
-// Sends one request and returns all that the server answers; empty when it refuses connections.
+// Sends one request and returns the complete response; empty if the connection is refused.
 inline std::string AskHttp(std::uint16_t port, const std::string& method, const std::string& target,
                            const std::string& host = "127.0.0.1") {
   const UniqueFd fd = ConnectTo(port, host);

@@ -24,7 +24,7 @@ TempDir::~TempDir() {
 
 std::string ReadFile(const std::filesystem::path& file) {
   std::ifstream stream(file, std::ios::binary);
-  // An error while reading, as of a process that has ended, is the end of the file.
+  // A read error, as for a process that has ended, counts as the end of the file.
   std::ostringstream text;
   text << stream.rdbuf();
   return text.str();

@@ -5,7 +5,7 @@
 
 namespace runner::support {
 
-// A directory of its own, gone with the object.
+// A directory of its own, removed with the object.
 class TempDir {
  public:
   TempDir();
@@ -19,7 +19,7 @@ class TempDir {
   std::filesystem::path path_;
 };
 
-// The whole file; empty when it cannot be read.
+// The content of the file; empty if it cannot be read.
 std::string ReadFile(const std::filesystem::path& file);
 void WriteFile(const std::filesystem::path& file, const std::string& text);
 

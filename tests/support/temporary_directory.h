@@ -12,7 +12,7 @@
 
 namespace runner::executor {
 
-// A directory that goes with its object.
+// A directory that is removed with its object.
 class TemporaryDirectory {
  public:
   TemporaryDirectory() {

@@ -73,7 +73,7 @@ TestCertificate::TestCertificate(const CertificateWish& wish, const TestCertific
   });
 }
 
-// As kubelet does it with a mounted Secret: the files are in a folder that a link leads to, and the
+// As kubelet updates a mounted Secret: the files are in a directory that a link leads to, and the
 // link is replaced.
 TlsFiles TestCertificate::Write(const std::filesystem::path& directory,
                                 const std::string& ca) const {

@@ -12,13 +12,13 @@ struct x509_st;
 
 namespace runner::support {
 
-// What a certificate is to say.
+// The contents of a certificate.
 struct CertificateWish {
   std::string subject;  // the common name
   std::string names =
-      "IP:127.0.0.1";  // subject alternative names, as openssl.cnf has them; or empty
-  std::string usage = "serverAuth,clientAuth";         // extended key usage; or empty
-  std::chrono::seconds from = -std::chrono::hours(1);  // from now
+      "IP:127.0.0.1";  // subject alternative names in the syntax of openssl.cnf; may be empty
+  std::string usage = "serverAuth,clientAuth";         // extended key usage; may be empty
+  std::chrono::seconds from = -std::chrono::hours(1);  // relative to now
   std::chrono::seconds until = std::chrono::hours(24);
   bool is_authority = false;
 };
@@ -26,15 +26,14 @@ struct CertificateWish {
 // A certificate and its key.
 class TestCertificate {
  public:
-  // That of a root: signed by itself.
+  // A self-signed root.
   explicit TestCertificate(const std::string& subject);
-  // Signed by this one.
+  // Issues a certificate signed by this one.
   TestCertificate Issue(const CertificateWish& wish) const;
 
   const std::string& pem() const { return pem_; }
   const std::string& key_pem() const { return key_pem_; }
-  // As files in a directory, in a way that nobody sees one without the other: `ca` are those whom
-  // its owner trusts.
+  // Writes the files into a directory in one step; `ca` are the authorities that the owner trusts.
   TlsFiles Write(const std::filesystem::path& directory, const std::string& ca) const;
 
  private:

@@ -6,7 +6,7 @@
 
 namespace runner::ingest {
 
-// Moments that more than one test file speaks of.
+// Times that several test files share.
 inline constexpr MonoTime kStart{std::chrono::hours(1)};
 // 2026-01-01T00:00:00Z
 inline constexpr WallTime kNow = WallTime(std::chrono::sys_days(std::chrono::year(2026) / 1 / 1));

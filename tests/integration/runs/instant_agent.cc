@@ -1,4 +1,4 @@
-// An agent of no time: it exits with the number of its attempt, modulo 256.
+// An agent that exits at once, with the number of its attempt modulo 256.
 
 #include <cstdlib>
 

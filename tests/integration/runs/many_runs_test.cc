@@ -47,7 +47,7 @@ std::int64_t ResidentBytes() {
   return resident * ::sysconf(_SC_PAGESIZE);
 }
 
-// Counts the runs that did not end as they had to, and keeps what is to be said of the first.
+// Counts the runs with a wrong outcome, and keeps a description of the first.
 class Judgement {
  public:
   void operator()(const Lease& lease, const Outcome& outcome) {
@@ -72,11 +72,11 @@ class Judgement {
 
 class ManyRunsTest : public SupervisorFixture {};
 
-// The agent exits with the number of its run; RUNNER_TEST_RUNS says how many runs there are.
-TEST_F(ManyRunsTest, Row46_ThousandsOfRunsOfNoTime) {
+// The agent exits with the number of its run; RUNNER_TEST_RUNS sets the number of runs.
+TEST_F(ManyRunsTest, Row46_ThousandsOfRunsThatExitAtOnceSucceed) {
   const std::uint32_t runs = Runs();
   const std::uint32_t first = runs / 10;
-  ASSERT_GT(first, 0U) << "RUNNER_TEST_RUNS is to be 10 or more";
+  ASSERT_GT(first, 0U) << "RUNNER_TEST_RUNS must be at least 10";
   Supervise({RUNNER_INSTANT_AGENT});
   Judgement judgement;
   const auto judge = [&](const Lease& lease, const Outcome& outcome) { judgement(lease, outcome); };

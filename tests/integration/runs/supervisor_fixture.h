@@ -24,11 +24,10 @@
 
 namespace runner::executor {
 
-// Many short runs, one after another, through one supervisor and the real shim, in a directory of
-// its own. Of a run that is over nothing is kept: its spooled record is acknowledged and its
-// workspace removed, as they would be in an executor that lives for months. The supervisor makes
-// the test process the subreaper of all of it: when the test is over, waitpid(2) proves that no
-// process is left, and that no descriptor is.
+// Runs many short agents through one supervisor and the real shim, in a directory of its own. The
+// record of a finished run is acknowledged and its workspace removed, as in an executor that lives
+// for months. The supervisor makes the test process the subreaper of all runs: at the end,
+// waitpid(2) proves that no process is left, and no descriptor.
 class SupervisorFixture : public ::testing::Test, public RunListener {
  protected:
   SupervisorFixture() {
@@ -56,7 +55,7 @@ class SupervisorFixture : public ::testing::Test, public RunListener {
     EXPECT_EQ(OpenDescriptors(), descriptors_before_);
   }
 
-  // Makes the supervisor of this command; once in a test.
+  // Creates the supervisor for this command; once in a test.
   void Supervise(std::vector<std::string> command) {
     options_.command = std::move(command);
     event_loop_ = std::make_unique<EventLoop>(clock_);
@@ -64,15 +63,15 @@ class SupervisorFixture : public ::testing::Test, public RunListener {
                                                Logger(LogLevel::kError, LogFormat::kJson), *this);
   }
 
-  // So many runs more, `slots` at a time. The attempt of the lease is the number of the run in this
-  // test, from 1 on. `check` hears of each end. Fails the test when they are not all over within
-  // `limit`.
+  // Runs this many agents more, `slots` at a time. The attempt of the lease is the number of the
+  // run in this test, from 1 on. Calls `check` for each end. Fails the test if not all are over
+  // within `limit`.
   using Check = std::function<void(const Lease&, const Outcome&)>;
   void RunMany(std::uint32_t runs, std::size_t slots, const Check& check, Duration limit) {
     check_ = check;
     last_run_ = started_runs_ + runs;
     const MonoTime deadline = event_loop_->Now().mono + limit;
-    // Stop() is for good, so the end comes from a timer that throws out of Run().
+    // Stop() cannot be undone, so a timer ends Run() by an exception.
     struct Done {};
     std::function<void()> look = [&] {
       if (finished_runs_ == last_run_ || event_loop_->Now().mono >= deadline) throw Done{};
@@ -97,16 +96,16 @@ class SupervisorFixture : public ::testing::Test, public RunListener {
 
   static void ExpectNoChildren() {
     errno = 0;
-    EXPECT_EQ(::waitpid(-1, nullptr, WNOHANG), -1) << "a process is left";
+    EXPECT_EQ(::waitpid(-1, nullptr, WNOHANG), -1) << "a process is still running";
     EXPECT_EQ(errno, ECHILD);
   }
 
-  void OnRunStarted(const StartedRun& run) override { ++told_started_[run.lease]; }
+  void OnRunStarted(const StartedRun& run) override { ++started_[run.lease]; }
 
   void OnRunFinished(const Lease& lease, const Outcome& outcome) override {
-    // Told of its start once, and of its end no second time.
-    EXPECT_EQ(told_started_[lease], 1) << lease.attempt;
-    told_started_.erase(lease);
+    // Start and end are reported once each.
+    EXPECT_EQ(started_[lease], 1) << lease.attempt;
+    started_.erase(lease);
     ++finished_runs_;
     if (check_) check_(lease, outcome);
     supervisor_->ForgetResult(lease);
@@ -125,7 +124,7 @@ class SupervisorFixture : public ::testing::Test, public RunListener {
   std::uint32_t finished_runs_ = 0;
 
  private:
-  // Runs of one incident exclude each other: each run is of an incident of its own.
+  // One incident has one run at a time, so each run gets its own incident.
   static std::string IncidentId(std::uint32_t number) {
     char id[40];
     std::snprintf(id, sizeof id, "018f2d3c-7a10-7c4e-9b1e-%012u", number);
@@ -144,7 +143,7 @@ class SupervisorFixture : public ::testing::Test, public RunListener {
     supervisor_->Start({incident.id, number}, incident);
   }
 
-  // What is left of a test that has failed.
+  // Ends the runs of a failed test.
   void EndWhatRuns() {
     supervisor_->KillAll();
     const MonoTime deadline = event_loop_->Now().mono + std::chrono::seconds(20);
@@ -171,7 +170,7 @@ class SupervisorFixture : public ::testing::Test, public RunListener {
   std::size_t descriptors_before_ = 0;
   std::uint32_t last_run_ = 0;
   Check check_;
-  std::map<Lease, int> told_started_;  // of the runs that are active
+  std::map<Lease, int> started_;  // of the active runs
 };
 
 }  // namespace runner::executor

@@ -27,7 +27,7 @@ bool HasLine(const std::string& text, const std::string& wanted) {
   return false;
 }
 
-TEST_F(AgentContract, Row68_NoWayToSignalTheExecutorSucceeds) {
+TEST_F(AgentContract, Row68_AgentCannotSignalTheExecutor) {
   std::promise<void> end;
   std::thread thread([&] { end.get_future().wait(); });
   EXPECT_EQ(RunAgent({"signal-executor", "once"}).status, RunStatus::kSuccess);
@@ -57,7 +57,7 @@ TEST_F(AgentContract, ExitCodesAreExact) {
   }
 }
 
-TEST_F(AgentContract, DeathBySignalIsToldAsSuch) {
+TEST_F(AgentContract, DeathBySignalIsReportedWithTheSignal) {
   for (const int signal : {SIGQUIT, SIGKILL, SIGTERM}) {
     finished_.clear();
     const Outcome outcome = RunAgent({"signal", std::to_string(signal)});
@@ -85,7 +85,7 @@ TEST_F(AgentContract, EnvironmentHoldsOnlyWhatIsDocumented) {
   EXPECT_TRUE(HasLine(environment, "RUNNER_TIMEOUT_SECONDS=20"));
 }
 
-TEST_F(AgentContract, TheSoftLimitOfOpenFilesIsThatOfTheOptions) {
+TEST_F(AgentContract, SoftLimitOfOpenFilesIsTheConfiguredOne) {
   options_.command = {"/bin/sh"};
   options_.descriptor_limit = 200;
   RunAgent({"-c", "ulimit -Sn; ulimit -Hn"});
@@ -102,7 +102,7 @@ TEST_F(AgentContract, StdinIsTheIncident) {
   EXPECT_EQ(nlohmann::json::parse(Stdout())["incidentId"], kIncidentId);
 }
 
-TEST_F(AgentContract, StdinIsEmptyWhenConfiguredSo) {
+TEST_F(AgentContract, StdinIsEmptyIfConfigured) {
   options_.stdin_incident = false;
   EXPECT_EQ(RunAgent({"stdin"}).status, RunStatus::kSuccess);
   EXPECT_EQ(Stdout(), "");
@@ -113,7 +113,7 @@ TEST_F(AgentContract, WorkingDirectoryIsTheWorkspace) {
   EXPECT_EQ(Stdout(), Workspace().string());
 }
 
-TEST_F(AgentContract, HasNoDescriptorsButTheStandardOnes) {
+TEST_F(AgentContract, AgentHasOnlyTheStandardDescriptors) {
   RunAgent({"descriptors"});
   std::istringstream list(Stdout());
   std::vector<int> descriptors{std::istream_iterator<int>(list), std::istream_iterator<int>()};
@@ -121,7 +121,7 @@ TEST_F(AgentContract, HasNoDescriptorsButTheStandardOnes) {
   EXPECT_EQ(descriptors, (std::vector<int>{0, 1, 2}));
 }
 
-TEST_F(AgentContract, HasDefaultSignalsAndNoNewPrivileges) {
+TEST_F(AgentContract, AgentHasDefaultSignalsAndNoNewPrivileges) {
   ::signal(SIGPIPE, SIG_IGN);
   RunAgent({"signals"});
   ::signal(SIGPIPE, SIG_DFL);
@@ -130,12 +130,12 @@ TEST_F(AgentContract, HasDefaultSignalsAndNoNewPrivileges) {
   EXPECT_TRUE(HasLine(Stdout(), "NoNewPrivs:\t1")) << Stdout();
 }
 
-TEST_F(AgentContract, LeadsItsOwnSessionAndGroup) {
+TEST_F(AgentContract, AgentLeadsItsOwnSessionAndGroup) {
   RunAgent({"session"});
   EXPECT_EQ(Stdout(), "1");
 }
 
-TEST_F(AgentContract, ArgumentsArePassedAsTheyAre) {
+TEST_F(AgentContract, ArgumentsArePassedUnchanged) {
   RunAgent({"arguments", "$HOME", "a b", "", "*", "--", "--timeout-ms"});
   EXPECT_EQ(Stdout(), "$HOME\na b\n\n*\n--\n--timeout-ms\n");
 }
@@ -151,7 +151,7 @@ TEST_F(AgentContract, FilesOfAWorkspaceArePrivate) {
   EXPECT_EQ(fs::status(Workspace()).permissions(), fs::perms::owner_all);
 }
 
-TEST_F(AgentContract, ResultJsonSaysHowItEnded) {
+TEST_F(AgentContract, ResultJsonHoldsTheOutcome) {
   RunAgent({"exit", "3"});
   const nlohmann::json result = ResultJson();
   EXPECT_EQ(result["incidentId"], kIncidentId);
@@ -176,14 +176,14 @@ TEST_F(AgentContract, ReportIsSentAndNamed) {
   EXPECT_EQ(ResultJson()["report"]["bytes"], 200);
 }
 
-TEST_F(AgentContract, RequiredReportThatIsNotGoodIsAFailure) {
+TEST_F(AgentContract, InvalidRequiredReportIsAFailure) {
   options_.report_file = "output/investigation.md";
   EXPECT_EQ(RunAgent({"exit", "0"}).reason, "report_missing");
   finished_.clear();
   EXPECT_EQ(RunAgent({"report", "99"}).reason, "report_too_small");
 }
 
-TEST_F(AgentContract, Row53_WhatIsNoReportIsRejectedWithoutAHang) {
+TEST_F(AgentContract, Row53_FilesOfOtherKindsAreRejectedAsReportWithoutBlocking) {
   options_.report_file = "output/investigation.md";
   const fs::path secret = root_ / "secret";
   std::ofstream(secret) << std::string(200, 's');
@@ -204,7 +204,7 @@ TEST_F(AgentContract, Row53_WhatIsNoReportIsRejectedWithoutAHang) {
 }
 
 // The agent swaps its report and result.json for links while the shim measures its workspace.
-TEST_F(AgentContract, Row51_NothingOutsideIsReadOrWrittenWhileEntriesAreSwapped) {
+TEST_F(AgentContract, Row51_FilesOutsideAreNeitherReadNorWrittenWhileEntriesAreSwapped) {
   options_.report_file = "output/investigation.md";
   options_.workspace_limit = 1 << 30;
   const fs::path secret = root_ / "secret";
@@ -245,7 +245,7 @@ TEST_F(AgentContract, Row49_ProgramThatCannotBeExecutedIsASpawnError) {
     const char* error;
   } cases[] = {{plain, 126, "EACCES: Permission denied"},
                {broken, 126, "ENOEXEC: Exec format error"},
-               // A missing interpreter is told by execve(2) as a missing file.
+               // execve(2) reports a missing interpreter as a missing file.
                {strange, 127, "ENOENT: No such file or directory"},
                {root_, 126, "EACCES: Permission denied"}};
   for (const auto& [program, exit_code, error] : cases) {
@@ -264,17 +264,17 @@ TEST_F(AgentContract, Row49_ProgramThatCannotBeExecutedIsASpawnError) {
   }
 }
 
-TEST_F(AgentContract, WorkspaceThatCannotBeMadeFailsTheRunAlone) {
+TEST_F(AgentContract, WorkspaceThatCannotBeCreatedFailsOnlyThatRun) {
   const Lease bad{"../../etc", 1};
   supervisor_->Start(bad, SomeIncident());
-  EXPECT_FALSE(finished_.contains(bad)) << "told from inside Start";
+  EXPECT_FALSE(finished_.contains(bad)) << "reported from inside Start";
   const Outcome outcome = AwaitOutcome(bad);
   EXPECT_EQ(outcome.reason, "spawn_error");
   EXPECT_TRUE(outcome.contained);
   EXPECT_EQ(RunAgent({"exit", "0"}).status, RunStatus::kSuccess);
 }
 
-TEST_F(AgentContract, SecondAttemptKeepsTheFirstWorkspace) {
+TEST_F(AgentContract, SecondAttemptKeepsTheWorkspaceOfTheFirst) {
   RunAgent({"exit", "1"});
   StartAgent({"exit", "0"}, LeaseOf(2));
   EXPECT_EQ(AwaitOutcome(LeaseOf(2)).status, RunStatus::kSuccess);
@@ -283,7 +283,7 @@ TEST_F(AgentContract, SecondAttemptKeepsTheFirstWorkspace) {
   EXPECT_EQ(nlohmann::json::parse(Read(earlier))["attempt"], 1);
 }
 
-TEST_F(AgentContract, ResultStaysInTheSpoolUntilItIsRecorded) {
+TEST_F(AgentContract, ResultStaysInTheSpoolUntilItIsAcknowledged) {
   RunAgent({"exit", "5"});
   const auto record = ParseShimRecord(Read(SpoolFile()));
   ASSERT_TRUE(record);
@@ -293,7 +293,7 @@ TEST_F(AgentContract, ResultStaysInTheSpoolUntilItIsRecorded) {
   EXPECT_FALSE(fs::exists(SpoolFile()));
 }
 
-TEST_F(AgentContract, Row46_ClosedStandardDescriptorsDoNotBlurTheStatus) {
+TEST_F(AgentContract, Row46_StatusIsExactWithClosedStandardDescriptors) {
   EXPECT_EQ(RunAgent({"close-stdio"}).exit_code, 7);
 }
 

@@ -6,11 +6,12 @@
 
 namespace runner::support {
 
-// Puts this process, and what it starts from now on, into a new cgroup (v1) of one controller with
-// one limit, until it is destroyed.
+// Puts this process and its future children into a new cgroup (v1) with one limit of one
+// controller, for the lifetime of the object.
 class LimitedCgroup {
  public:
-  // Nothing where such a cgroup cannot be made; `Reason` then says why a test is skipped.
+  // Returns nothing if such a cgroup cannot be created; `Reason` then returns the reason for
+  // skipping a test.
   static std::optional<LimitedCgroup> Make(const std::string& controller, const std::string& file,
                                            const std::string& limit);
   static const char* Reason() { return "needs a writable cgroup v1"; }

@@ -30,7 +30,7 @@ TEST_F(Containment, Row44_GrandchildThatKeepsStdoutOpenDoesNotDelayTheResult) {
   EXPECT_LT(outcome.duration, 5s);
 }
 
-TEST_F(Containment, Row42_ProcessThatForksOnForEverIsCaught) {
+TEST_F(Containment, Row42_ProcessThatForksContinuouslyIsKilled) {
   const Outcome outcome = RunAgent({"hopper"});
   EXPECT_EQ(outcome.status, RunStatus::kSuccess);
   EXPECT_TRUE(outcome.contained);
@@ -52,7 +52,7 @@ TEST_F(Containment, Row48_AgentThatKillsItsShimIsContainedByTheExecutor) {
   EXPECT_FALSE(supervisor_->tainted());
 }
 
-TEST_F(Containment, RecordThatTheAgentForgedForItsKilledShimIsNotBelieved) {
+TEST_F(Containment, RecordForgedByTheAgentOfAKilledShimIsIgnored) {
   const Outcome outcome = RunAgent({"forge-record"});
   EXPECT_EQ(outcome.status, RunStatus::kFailure);
   EXPECT_EQ(outcome.reason, "shim_lost");

@@ -1,4 +1,4 @@
-// What one executor leaves, the next one finds.
+// An executor finds the runs that an earlier one left.
 
 #include <algorithm>
 #include <filesystem>
@@ -25,7 +25,7 @@ class Earlier : public RunFixture {
   void AwaitLeftoverRuns() {
     RunUntil([&] { return supervisor_->leftover_runs().StillRunning().empty(); });
   }
-  // A process of a run whose shim and executor were killed together.
+  // Starts a process of a run whose shim and executor were killed together.
   pid_t StartOrphan(const std::string& mode) const {
     int executed[2];
     if (::pipe2(executed, O_CLOEXEC) != 0) return -1;
@@ -43,12 +43,12 @@ class Earlier : public RunFixture {
     ::execve(RUNNER_TEST_AGENT, const_cast<char**>(argv), const_cast<char**>(envp));
     ::_exit(127);
   }
-  // What becomes of the runs of an executor that has just died; `meanwhile` happens all the time.
+  // Cleans up the runs of a dead executor; calls `meanwhile` between the steps.
   LeftoverCleanup::State TakeOver(
-      bool alone, Duration patience, const std::function<void()>& meanwhile = [] {}) {
+      bool alone, Duration shim_timeout, const std::function<void()>& meanwhile = [] {}) {
     LeftoverCleanup takeover(supervisor_->leftover_runs(),
                              Logger(LogLevel::kError, LogFormat::kJson), alone,
-                             event_loop_->Now().mono, patience);
+                             event_loop_->Now().mono, shim_timeout);
     auto state = LeftoverCleanup::State::kWaiting;
     RunUntil([&] {
       while (::waitpid(-1, nullptr, WNOHANG) > 0) {
@@ -59,7 +59,7 @@ class Earlier : public RunFixture {
     });
     return state;
   }
-  // Starts an agent that is deaf to SIGTERM and lets its executor die. Its shim.
+  // Starts an agent that ignores SIGTERM and destroys its executor. Returns the shim.
   pid_t AbandonStubbornAgent() {
     options_.kill_grace = 100ms;
     StartAgent({"ignore-term"});
@@ -72,7 +72,7 @@ class Earlier : public RunFixture {
     Restart();
     return shim;
   }
-  // Reaps what came to this process, as init would.
+  // Reaps the processes that were re-parented to this one, as init would.
   void ReapAll() {
     RunUntil([&] {
       while (::waitpid(-1, nullptr, WNOHANG) > 0) {
@@ -102,7 +102,7 @@ TEST_F(Earlier, ResultOfALostExecutorIsFoundByTheNext) {
   ReapAll();
 }
 
-TEST_F(Earlier, LockIsHeldUntilTheRecordIsThere) {
+TEST_F(Earlier, LockIsHeldUntilTheRecordIsWritten) {
   options_.kill_grace = 300ms;
   StartAgent({"ignore-term"});
   AwaitOutput("ready");
@@ -128,14 +128,14 @@ TEST_F(Earlier, OrphansOfAKilledShimAreKilledAtTheNextStart) {
   EXPECT_EQ(supervisor_->leftover_runs().KillOrphans(), 0u);
 }
 
-TEST_F(Earlier, OrphanThatIsAlwaysAnotherProcessIsKilled) {
+TEST_F(Earlier, OrphanThatKeepsForkingIsKilled) {
   RunAgent({"exit", "0"});
   ASSERT_GT(StartOrphan("hopper"), 0);
   EXPECT_EQ(TakeOver(true, 0s), LeftoverCleanup::State::kClear);
   ReapAll();
 }
 
-TEST_F(Earlier, StoppedShimIsLetEndItsRun) {
+TEST_F(Earlier, StoppedShimIsContinuedAndEndsItsRun) {
   AbandonStubbornAgent();
   EXPECT_EQ(TakeOver(true, 10s), LeftoverCleanup::State::kClear);
   const auto recovered = supervisor_->Recover();
@@ -145,7 +145,7 @@ TEST_F(Earlier, StoppedShimIsLetEndItsRun) {
   ReapAll();
 }
 
-TEST_F(Earlier, ShimThatIsStoppedAgainAndAgainIsKilledWithItsRun) {
+TEST_F(Earlier, ShimThatIsStoppedRepeatedlyIsKilledWithItsRun) {
   const pid_t shim = AbandonStubbornAgent();
   const MonoTime began = event_loop_->Now().mono;
   EXPECT_EQ(TakeOver(true, 200ms, [&] { ::kill(shim, SIGSTOP); }), LeftoverCleanup::State::kClear);
@@ -154,7 +154,7 @@ TEST_F(Earlier, ShimThatIsStoppedAgainAndAgainIsKilledWithItsRun) {
   ReapAll();
 }
 
-TEST_F(Earlier, WhatMayBeTheRunOfALivingExecutorIsLeftAlone) {
+TEST_F(Earlier, RunThatMayBelongToALiveExecutorIsLeftAlone) {
   const pid_t shim = AbandonStubbornAgent();
   EXPECT_EQ(TakeOver(false, 200ms), LeftoverCleanup::State::kClear);
   EXPECT_EQ(supervisor_->leftover_runs().StillRunning().size(), 1u);
@@ -163,8 +163,8 @@ TEST_F(Earlier, WhatMayBeTheRunOfALivingExecutorIsLeftAlone) {
   ReapAll();
 }
 
-// Something holds the lock that is neither a shim nor has its environment.
-TEST_F(Earlier, LockThatNobodyIsKnownToHoldIsTold) {
+// The lock is held by a process that is no shim and has not its environment.
+TEST_F(Earlier, LockWithoutAKnownHolderIsReported) {
   RunAgent({"exit", "0"});
   Restart();
   const UniqueFd holder(::open(Workspace().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
@@ -172,7 +172,7 @@ TEST_F(Earlier, LockThatNobodyIsKnownToHoldIsTold) {
   EXPECT_EQ(TakeOver(true, 0s), LeftoverCleanup::State::kStuck);
 }
 
-TEST_F(Earlier, RunThatItsShimDidNotContainIsSweptAndToldAsSuch) {
+TEST_F(Earlier, RunThatItsShimDidNotContainIsSweptAndReported) {
   RunAgent({"exit", "0"});
   std::string record = Read(SpoolFile());
   const std::string proven = "\"contained\":true";
@@ -189,7 +189,7 @@ TEST_F(Earlier, RunThatItsShimDidNotContainIsSweptAndToldAsSuch) {
   ReapAll();
 }
 
-TEST_F(Earlier, OrphansAreFoundHoweverTheWorkspaceRootIsSpelled) {
+TEST_F(Earlier, OrphansAreFoundUnderAnySpellingOfTheWorkspaceRoot) {
   RunAgent({"exit", "0"});
   const std::filesystem::path link = root_ / "link";
   std::filesystem::create_directory_symlink(root_, link);
@@ -224,7 +224,7 @@ TEST_F(Earlier, RecordWhoseWorkspaceIsGoneHasNoReport) {
   EXPECT_EQ(recovered[0].second.reason, "report_missing");
 }
 
-TEST_F(Earlier, WhatIsNoRecordIsLeftAlone) {
+TEST_F(Earlier, FileThatIsNotARecordIsLeftAlone) {
   const std::filesystem::path spool = root_ / ".spool";
   ASSERT_EQ(::mkfifo(SpoolFile().c_str(), 0600), 0);
   std::ofstream(SpoolFile(LeaseOf(2))) << "{\"incident_id\":\"\"";

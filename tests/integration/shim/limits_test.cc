@@ -1,4 +1,4 @@
-// An agent that takes more than there is, or more than it may have.
+// Agents that exceed their limits, or the resources of the machine.
 
 #include <cerrno>
 #include <cstring>
@@ -41,7 +41,7 @@ TEST_F(Limits, Row50_MemoryOfTheWholeTreeCounts) {
 TEST_F(Limits, Row50_AgentBelowItsLimitsIsLeftAlone) {
   options_.memory_limit = 1 << 30;
   options_.workspace_limit = 1 << 30;
-  options_.timeout = 2500ms;  // more than two looks
+  options_.timeout = 2500ms;  // longer than two samples
   EXPECT_EQ(RunAgent({"memory", "16"}).status, RunStatus::kTimeout);
 }
 
@@ -53,17 +53,17 @@ TEST_F(Limits, Row50_AgentOverItsWorkspaceLimitIsStopped) {
   EXPECT_TRUE(outcome.contained);
 }
 
-// Agents that hide 16 MiB from a limit of 8 MiB.
+// Agents that hide 16 MiB of disk space from a limit of 8 MiB.
 class HiddenFiles : public Limits, public testing::WithParamInterface<const char*> {};
 
-TEST_P(HiddenFiles, Row71_CountForTheWorkspaceLimit) {
+TEST_P(HiddenFiles, Row71_FilesWithoutANameCountForTheWorkspaceLimit) {
   options_.workspace_limit = 8 << 20;
   options_.timeout = 20s;
   options_.command = {"/bin/sh", "-c", std::string(GetParam()) + "\nexec sleep 20"};
   Restart();
   supervisor_->Start(LeaseOf(), SomeIncident());
   EXPECT_EQ(AwaitOutcome().reason, "workspace_limit");
-  for (const char* hidden : {"", "output/d"}) {  // else only root can clean up
+  for (const char* hidden : {"", "output/d"}) {  // otherwise only root could clean up
     std::error_code ignored;
     std::filesystem::permissions(Workspace() / hidden, std::filesystem::perms::owner_all, ignored);
   }
@@ -82,7 +82,7 @@ INSTANTIATE_TEST_SUITE_P(
 
 TEST_F(Limits, Row71_LinksAndHolesCountByBlocksOnce) {
   options_.workspace_limit = 8 << 20;
-  options_.timeout = 2500ms;  // more than two looks
+  options_.timeout = 2500ms;  // longer than two samples
   options_.command = {"/bin/sh", "-c",
                       "head -c 4194304 /dev/zero >output/f && for i in 1 2 3 4 5 6 7 8; do "
                       "ln output/f output/l$i; done; truncate -s 10G output/hole\nexec sleep 20"};
@@ -91,7 +91,7 @@ TEST_F(Limits, Row71_LinksAndHolesCountByBlocksOnce) {
   EXPECT_EQ(AwaitOutcome().status, RunStatus::kTimeout);
 }
 
-TEST_F(Limits, Row50_AgentWithoutDescriptorsHarmsNobodyElse) {
+TEST_F(Limits, Row50_AgentThatUsesAllItsDescriptorsHarmsNoOtherRun) {
   options_.timeout = 1s;
   StartAgent({"exhaust-descriptors"});
   AwaitOutput("out of descriptors");
@@ -99,14 +99,14 @@ TEST_F(Limits, Row50_AgentWithoutDescriptorsHarmsNobodyElse) {
   EXPECT_FALSE(supervisor_->tainted());
 }
 
-TEST_F(Limits, Row65_NoProcessesLeftIsAShortageAndTheExecutorGoesOn) {
+TEST_F(Limits, Row65_LackOfProcessesIsAShortageAndTheExecutorContinues) {
   const auto cgroup = LimitedCgroup::Make("pids", "pids.max", "30");
   if (!cgroup) GTEST_SKIP() << LimitedCgroup::Reason();
   options_.timeout = 2s;
   StartAgent({"exhaust-processes", "1000"});
   AwaitOutput("out of processes");
   Lease other{"018f2d3c-7a10-7c4e-9b1e-aaaaaaaaaaaa", 1};
-  // Either the shim cannot be started, or it cannot start the agent.
+  // Either the shim cannot be started, or the shim cannot start the agent.
   if (supervisor_->Start(other, SomeIncident())) {
     const Outcome refused = AwaitOutcome(other);
     EXPECT_EQ(refused.status, RunStatus::kInterrupted);
@@ -134,7 +134,7 @@ TEST_F(Limits, Row43_ForkBombAtTheLimitOfProcessesIsContained) {
   }
 }
 
-TEST_F(Limits, Row50_AgentThatTheKernelKillsForMemoryIsToldAsSuch) {
+TEST_F(Limits, Row50_AgentThatTheKernelKillsForMemoryIsReportedAsOomKilled) {
   const auto cgroup = LimitedCgroup::Make("memory", "memory.limit_in_bytes", "128M");
   if (!cgroup) GTEST_SKIP() << LimitedCgroup::Reason();
   const Outcome outcome = RunAgent({"memory", "512"});
@@ -143,7 +143,7 @@ TEST_F(Limits, Row50_AgentThatTheKernelKillsForMemoryIsToldAsSuch) {
   EXPECT_EQ(ResultJson()["oom"], true);
 }
 
-TEST_F(Limits, AgentThatKillsItselfIsNoVictimOfTheKernel) {
+TEST_F(Limits, AgentThatKillsItselfIsNotReportedAsOomKilled) {
   const Outcome outcome = RunAgent({"signal", "9"});
   EXPECT_EQ(outcome.reason, "signal");
   EXPECT_EQ(ResultJson()["oom"], false);
@@ -167,7 +167,7 @@ class FullDisk : public RunFixture {
   bool mounted_ = false;
 };
 
-TEST_F(FullDisk, Row52_RunThatFillsTheDiskFailsForItAndOthersGoOn) {
+TEST_F(FullDisk, Row52_RunThatFillsTheDiskFailsAndOthersContinue) {
   const Outcome outcome = RunAgent({"fill", std::to_string(64 << 20)});
   EXPECT_EQ(outcome.status, RunStatus::kFailure);
   EXPECT_EQ(outcome.reason, "disk_full");
@@ -184,8 +184,7 @@ TEST_F(FullDisk, Row52_FullDiskTruncatesTheLogAndNotTheRun) {
   EXPECT_LT(Stdout().size(), 5u << 20);
 }
 
-// With one descriptor more each time, until all of a start succeeds: each step meets the limit
-// once.
+// With one more descriptor each time until the start succeeds: each step reaches the limit once.
 TEST_F(Limits, Row65_DescriptorsShortAtAnyStepOfTheStartAreAShortage) {
   RUNNER_SKIP_IF_CHECKS_NEED_DESCRIPTORS();
   rlimit before{};
@@ -215,7 +214,7 @@ TEST_F(Limits, Row65_DescriptorsShortAtAnyStepOfTheStartAreAShortage) {
   EXPECT_GT(refused, 3);
 }
 
-TEST_F(FullDisk, Row65_RunThatCannotEvenBeginIsAShortage) {
+TEST_F(FullDisk, Row65_RunThatCannotStartIsAShortage) {
   std::ofstream fill(root_ / "fill");
   const std::string chunk(64 * 1024, 'x');
   while (fill << chunk << std::flush) {
@@ -225,7 +224,7 @@ TEST_F(FullDisk, Row65_RunThatCannotEvenBeginIsAShortage) {
   EXPECT_FALSE(supervisor_->Start(LeaseOf(), SomeIncident()));
   EXPECT_EQ(supervisor_->active(), 0u);
   EXPECT_FALSE(std::filesystem::exists(Workspace()));
-  fill.close();  // else it keeps its blocks
+  fill.close();  // otherwise the file keeps its blocks
   std::filesystem::remove(root_ / "fill");
   finished_.clear();
   EXPECT_EQ(RunAgent({"exit", "0"}).status, RunStatus::kSuccess);

@@ -9,7 +9,7 @@ namespace {
 
 using Output = RunFixture;
 
-TEST_F(Output, Row45_FloodIsKeptToItsFirstAndLastPart) {
+TEST_F(Output, Row45_FirstAndLastPartOfAFloodAreKept) {
   constexpr std::size_t kFlood = 50 << 20;
   options_.max_output = 1 << 20;
   const Outcome outcome = RunAgent({"flood", std::to_string(kFlood)});
@@ -27,7 +27,7 @@ TEST_F(Output, Row45_FloodIsKeptToItsFirstAndLastPart) {
   EXPECT_EQ(supervisor_->counters().clusters().at("prod").output_dropped_bytes, dropped);
 }
 
-// The most memory that the shim of the run under way has had, in KiB; the agent is its child.
+// The peak memory of the shim of the active run, in KiB; the agent is its child.
 std::size_t PeakOfShim(pid_t agent) {
   const auto field = [](pid_t pid, const std::string& name) {
     std::ifstream file("/proc/" + std::to_string(pid) + "/status");
@@ -67,18 +67,18 @@ TEST_F(Output, Row45_BinaryOutputIsKeptByteForByte) {
   }
 }
 
-TEST_F(Output, Row45_SilenceIsAnEmptyLog) {
+TEST_F(Output, Row45_AgentWithoutOutputHasAnEmptyLog) {
   EXPECT_EQ(RunAgent({"exit", "0"}).status, RunStatus::kSuccess);
   EXPECT_TRUE(std::filesystem::exists(Workspace() / "agent.stdout.log"));
   EXPECT_EQ(Stdout(), "");
 }
 
-TEST_F(Output, LastWordsBeforeTheExitAreKept) {
+TEST_F(Output, OutputJustBeforeTheExitIsKept) {
   RunAgent({"arguments", "last words"});
   EXPECT_EQ(Stdout(), "last words\n");
 }
 
-TEST_F(Output, StderrIsALogOfItsOwn) {
+TEST_F(Output, StderrHasItsOwnLog) {
   EXPECT_EQ(RunAgent({"no-such-mode"}).exit_code, 64);
   EXPECT_EQ(Stdout(), "");
   EXPECT_EQ(Read(Workspace() / "agent.stderr.log"),

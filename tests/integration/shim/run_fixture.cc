@@ -42,7 +42,7 @@ void RunFixture::SetUp() {
 }
 
 void RunFixture::TearDown() {
-  EXPECT_EQ(::waitpid(-1, nullptr, WNOHANG), -1) << "a process is left";
+  EXPECT_EQ(::waitpid(-1, nullptr, WNOHANG), -1) << "a process is still running";
   EXPECT_EQ(errno, ECHILD);
   if (supervisor_) {
     for (const auto& [cluster, counters] : supervisor_->counters().clusters()) {
@@ -82,7 +82,7 @@ void RunFixture::StartAgent(const std::vector<std::string>& arguments, const Lea
 void RunFixture::RunUntil(const std::function<bool()>& condition, Duration limit) {
   const MonoTime deadline = event_loop_->Now().mono + limit;
   bool met = false;
-  // Stop() is for good, so every wait gets its end from a timer that throws out of Run().
+  // Stop() cannot be undone, so a timer ends every wait in Run() by an exception.
   struct Done {};
   std::function<void()> check = [&] {
     met = condition();

@@ -19,8 +19,8 @@ namespace runner::executor {
 inline constexpr const char* kIncidentId = "018f2d3c-7a10-7c4e-9b1e-0123456789ab";
 
 // Runs the test agent through a supervisor and the real shim, in a directory of its own. The test
-// process is the subreaper of all of it: when the test is over it proves with waitpid(2) that no
-// process is left, and that no descriptor is.
+// process is the subreaper of all runs: at the end, waitpid(2) proves that no process is left, and
+// no descriptor.
 class RunFixture : public ::testing::Test, public RunListener {
  protected:
   RunFixture();
@@ -31,9 +31,9 @@ class RunFixture : public ::testing::Test, public RunListener {
   static Lease LeaseOf(std::uint32_t attempt = 1) { return {kIncidentId, attempt}; }
   static Incident SomeIncident();
 
-  // Replaces the supervisor, after options_ was changed.
+  // Replaces the supervisor after a change of options_.
   void Restart();
-  // Destroys the supervisor as the death of the executor would: its sockets close.
+  // Destroys the supervisor as the death of the executor does: its sockets close.
   void Abandon() { supervisor_.reset(); }
 
   // Starts `runner-test-agent ARGUMENTS...`.
@@ -41,7 +41,7 @@ class RunFixture : public ::testing::Test, public RunListener {
   // Runs the loop until the condition holds; fails the test after `limit`.
   void RunUntil(const std::function<bool()>& condition, Duration limit = std::chrono::seconds(55));
   Outcome AwaitOutcome(const Lease& lease = LeaseOf());
-  // Start, and wait for the end.
+  // Starts the agent and waits for its end.
   Outcome RunAgent(const std::vector<std::string>& arguments);
   // Waits until the agent has written `text` to its stdout.
   void AwaitOutput(const std::string& text);

@@ -1,4 +1,4 @@
-// A shim without a supervisor: what it does with what it is told, and by itself.
+// A shim without a supervisor: how it reacts to requests, and what it does without any.
 
 #include <cerrno>
 #include <thread>
@@ -36,7 +36,7 @@ class ShimAlone : public RunFixture {
     auto started = ShimProcess::Start(argv, {"RUNNER_WORKSPACE=" + Workspace().string()});
     return std::get<ShimProcess>(std::move(started));
   }
-  // How the run ended; nothing when it has not within the limit. The shim is gone then.
+  // How the run ended; nothing if it has not ended within the limit. The shim has then exited.
   static std::optional<ShimRecord> AwaitRecord(const ShimProcess& shim, Duration limit = 10s) {
     const auto deadline = std::chrono::steady_clock::now() + limit;
     std::optional<ShimRecord> record;
@@ -58,12 +58,12 @@ class ShimAlone : public RunFixture {
 TEST_F(ShimAlone, AnIncidentThatWasReplacedByAFifoIsNotWaitedFor) {
   ASSERT_EQ(::mkfifo((Workspace() / "incident.json").c_str(), 0600), 0);
   const auto record = AwaitRecord(StartShim("exit"));
-  ASSERT_TRUE(record) << "it waits for somebody to write";
+  ASSERT_TRUE(record) << "the open blocks";
   EXPECT_EQ(record->spawn_errno, EINVAL);
   EXPECT_TRUE(record->contained);
 }
 
-TEST_F(ShimAlone, WithoutABeatItStopsItsAgentAtTheFence) {
+TEST_F(ShimAlone, StopsItsAgentAtTheLeaseDeadline) {
   const MonoTime lease_deadline = event_loop_->Now().mono + 500ms;
   const auto record = AwaitRecord(StartShim("obey-term", lease_deadline));
   const MonoTime now = event_loop_->Now().mono;
@@ -75,7 +75,7 @@ TEST_F(ShimAlone, WithoutABeatItStopsItsAgentAtTheFence) {
   EXPECT_LT(now, lease_deadline + 2s) << "grace 0.2 s";
 }
 
-TEST_F(ShimAlone, BeatsMoveTheFence) {
+TEST_F(ShimAlone, ExtendingTheLeaseMovesTheDeadline) {
   const ShimProcess shim = StartShim("obey-term", event_loop_->Now().mono + 1s);
   MonoTime lease_deadline{};
   for (int i = 0; i < 20; ++i) {

@@ -1,4 +1,4 @@
-// The filter alone, in a child of the test, which stands for the executor.
+// The filter alone, in a child of the test process, which plays the executor.
 
 #include "executor/shim/syscall_filter.h"
 
@@ -30,7 +30,7 @@
 namespace runner::executor {
 namespace {
 
-// Ways to act on a process that succeed with 0 or more, and change nothing.
+// Calls on another process that return 0 or more on success and change nothing.
 using Ways = std::map<std::string, std::function<long(pid_t)>>;
 
 Ways Signals() {
@@ -117,7 +117,7 @@ class SyscallFilterTest : public testing::Test {
     ::waitpid(shim_, nullptr, 0);
   }
 
-  // What `succeeded` returns in a filtered child.
+  // Returns the result of `succeeded` in a filtered child.
   std::string Filtered(const std::function<std::string()>& succeeded) const {
     pid_t threads[SyscallFilter::kMaxThreads];
     const std::size_t count = ListThreads(::getpid(), threads, std::size(threads));
@@ -128,7 +128,7 @@ class SyscallFilterTest : public testing::Test {
     if (child == 0) {
       ::close(out[0]);
       ::close(0);
-      ::dup2(out[1], 0);  // FIOSETOWN is for pipes and sockets
+      ::dup2(out[1], 0);  // FIOSETOWN needs a pipe or a socket
       ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
       const std::string names = filter.Install() ? succeeded() : " no filter";
       [[maybe_unused]] const auto wrote = ::write(out[1], names.data(), names.size());
@@ -165,7 +165,7 @@ TEST_F(SyscallFilterTest, Row68_NoSignalReachesTheExecutor) {
   EXPECT_EQ(Filtered([&] { return Succeeding(Signals(), executor); }), "");
 }
 
-TEST_F(SyscallFilterTest, Row68_AThreadOfTheExecutorStandsForIt) {
+TEST_F(SyscallFilterTest, Row68_NoSignalReachesAThreadOfTheExecutor) {
   std::promise<pid_t> id;
   std::promise<void> end;
   std::thread thread([&] {
@@ -179,7 +179,7 @@ TEST_F(SyscallFilterTest, Row68_AThreadOfTheExecutorStandsForIt) {
   thread.join();
 }
 
-TEST_F(SyscallFilterTest, AsManyThreadsAsThereMayBeFit) {
+TEST_F(SyscallFilterTest, HoldsTheMaximumNumberOfThreads) {
   std::vector<pid_t> threads(2 * SyscallFilter::kMaxThreads);
   std::iota(threads.begin(), threads.end(), 1'000'000'000);
   const SyscallFilter filter(::getpid(), ::getpgrp(), shim_, threads.data(), threads.size());
@@ -210,7 +210,7 @@ TEST_F(SyscallFilterTest, Row68_SchedulingOfExecutorAndShimCannotBeSet) {
 }
 
 TEST_F(SyscallFilterTest, Row68_PrioritiesOfTheirGroupsAndTheirUserCannotBeSet) {
-  // Not denied, they fail with ESRCH for a user without processes.
+  // If permitted, they fail with ESRCH for a user without processes.
   const auto set = [](int which, int io_which, unsigned who) {
     return Ways{
         {"setpriority",
@@ -228,7 +228,7 @@ TEST_F(SyscallFilterTest, Row68_PrioritiesOfTheirGroupsAndTheirUserCannotBeSet) 
   EXPECT_EQ(Filtered([&] { return Succeeding(of_user, 0); }), "");
 }
 
-TEST_F(SyscallFilterTest, AgentsActOnThemselvesAsBefore) {
+TEST_F(SyscallFilterTest, AgentsMayStillActOnThemselves) {
   Ways itself = Signals();
   itself.erase("F_SETOWN_EX");
   itself.erase("FIOSETOWN");

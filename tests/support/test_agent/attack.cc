@@ -23,8 +23,8 @@
 namespace runner::test_agent {
 namespace {
 
-// The parent of a process, from proc(5) stat; 0 when that cannot be read. A command name may hold
-// anything, so the fields are counted from its last parenthesis.
+// The parent of a process from proc(5) stat; 0 if it cannot be read. A command name may contain any
+// character, so the fields are counted from its last parenthesis.
 pid_t ParentOf(pid_t pid) {
   std::FILE* const file = std::fopen(("/proc/" + std::to_string(pid) + "/stat").c_str(), "r");
   if (file == nullptr) return 0;
@@ -63,7 +63,7 @@ int KillShim() {
   SleepOut();
 }
 
-// Only a group that the executor leads: another one may hold the test itself.
+// Only a group that the executor leads: another group may contain the test itself.
 int KillExecutorGroup() {
   const pid_t executor = ParentOf(::getppid());
   if (executor <= 1 || ::getpgid(executor) != executor) return 65;
@@ -71,9 +71,9 @@ int KillExecutorGroup() {
   SleepOut();
 }
 
-// Every way to a signal for a process of the same user. The ways that succeed are printed
-// once. With `once` it tries the threads of the executor as well. Without, it goes on without end,
-// also by processes that end at once.
+// Tries every way to send a signal to a process of the same user. Prints the ways that succeed
+// once. With `once` it also tries the threads of the executor. Without, it repeats endlessly, also
+// from processes that end at once.
 int SignalExecutor(const std::string& once) {
   const pid_t executor = ParentOf(::getppid());
   if (executor <= 1) return 65;
@@ -83,7 +83,7 @@ int SignalExecutor(const std::string& once) {
   const auto queue = [&](long call, int signal) {
     siginfo_t info{};
     info.si_code = SI_QUEUE;
-    info.si_pid = 0;  // as if from outside
+    info.si_pid = 0;  // pretends to come from outside
     return call == SYS_rt_sigqueueinfo ? ::syscall(call, executor, signal, &info)
                                        : ::syscall(call, executor, executor, signal, &info);
   };
@@ -96,7 +96,7 @@ int SignalExecutor(const std::string& once) {
     ::fcntl(pipe[0], F_SETSIG, signal);
     return ::fcntl(pipe[0], F_SETFL, O_ASYNC) == 0 && ::write(pipe[1], "x", 1) == 1 ? 0 : -1;
   };
-  // By the 32-bit system call, in a child, as a kernel without these kills who tries.
+  // By the 32-bit system call, in a child, since a kernel without these kills the caller.
   const auto call_of_32_bits = [&](int signal) -> long {
 #if defined(__x86_64__)
     const pid_t child = ::fork();
@@ -131,7 +131,7 @@ int SignalExecutor(const std::string& once) {
   for (const pid_t thread : ThreadsOf(executor)) {
     if (!once.empty() && ::kill(thread, SIGTERM) == 0) succeeded += " thread";
   }
-  Say("signals sent by:" + succeeded + "\n");
+  Print("signals sent by:" + succeeded + "\n");
   if (!once.empty()) return 0;
   for (;;) {
     for (const auto& [name, send] : ways) {
@@ -147,8 +147,8 @@ int SignalExecutor(const std::string& once) {
   }
 }
 
-// Every way into the memory, the descriptors and the files of proc(5). The ways that succeed are
-// printed.
+// Tries every access to the memory, the descriptors and the files of proc(5). Prints those that
+// succeed.
 int LookIntoExecutor() {
   const pid_t executor = ParentOf(::getppid());
   if (executor <= 1) return 65;
@@ -171,16 +171,16 @@ int LookIntoExecutor() {
   char byte = 0;
   iovec here{&byte, 1};
   iovec there{nullptr, 1};
-  // Only who may gets as far as to the address.
+  // The kernel checks the permission before the address.
   if (::process_vm_readv(executor, &here, 1, &there, 1, 0) >= 0 || errno == EFAULT) {
     succeeded += " process_vm_readv";
   }
   if (::ptrace(PTRACE_SEIZE, executor, nullptr, nullptr) == 0) succeeded += " ptrace";
-  Say("looked into by:" + succeeded + "\n");
+  Print("looked into by:" + succeeded + "\n");
   return 0;
 }
 
-// Leaves a record as a shim would, a process, and no shim.
+// Leaves a forged record and a process, and kills the shim.
 int ForgeRecord() {
   const std::string id = std::getenv("RUNNER_INCIDENT_ID");
   const std::string attempt = std::getenv("RUNNER_ATTEMPT");

@@ -16,9 +16,9 @@ int Flood(std::size_t bytes, bool binary) {
   if (binary) {
     for (std::size_t i = 0; i < chunk.size(); ++i) chunk[i] = static_cast<char>(i * 131 + (i >> 8));
   }
-  Say("FIRST\n");
-  for (std::size_t written = 0; written < bytes; written += chunk.size()) Say(chunk);
-  Say("\nLAST");
+  Print("FIRST\n");
+  for (std::size_t written = 0; written < bytes; written += chunk.size()) Print(chunk);
+  Print("\nLAST");
   return 0;
 }
 
@@ -27,11 +27,11 @@ int TouchMemory(std::size_t mebibytes) {
   void* const memory = ::mmap(nullptr, size, PROT_READ | PROT_WRITE,
                               MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
   if (memory == MAP_FAILED) return 1;
-  Say("touched\n");
+  Print("touched\n");
   SleepOut();
 }
 
-// Stays when all is written; ends with the errno when the disk is full before.
+// Sleeps when all is written; exits with the errno if the disk is full before.
 int FillWorkspace(std::size_t bytes) {
   const int fd = ::open("output/fill", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
   if (fd < 0) return 1;
@@ -42,11 +42,11 @@ int FillWorkspace(std::size_t bytes) {
     if (wrote < 0) return errno;
     written += static_cast<std::size_t>(wrote);
   }
-  Say("filled\n");
+  Print("filled\n");
   SleepOut();
 }
 
-// Leaves no descriptor of the file.
+// Leaves no open descriptor of the file.
 int MapRemoved(std::size_t mebibytes) {
   const std::size_t size = mebibytes << 20;
   const int fd = ::open("output/mapped", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
@@ -62,7 +62,7 @@ int ExhaustDescriptors() {
   std::size_t opened = 0;
   while (opened < 2'000'000 && ::open("/dev/null", O_RDONLY | O_CLOEXEC) >= 0) ++opened;
   if (errno != EMFILE && errno != ENFILE) return 1;
-  Say("out of descriptors after " + std::to_string(opened) + "\n");
+  Print("out of descriptors after " + std::to_string(opened) + "\n");
   SleepOut();
 }
 
@@ -76,7 +76,7 @@ int ExhaustProcesses(std::size_t most) {
       SleepOut();
     }
   }
-  Say((forked < most ? "out of processes after " : "forked ") + std::to_string(forked) + "\n");
+  Print((forked < most ? "out of processes after " : "forked ") + std::to_string(forked) + "\n");
   SleepOut();
 }
 

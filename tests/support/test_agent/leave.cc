@@ -17,7 +17,7 @@ volatile sig_atomic_t terminated = 0;
 
 constexpr std::size_t kLargestStorm = 2000;
 
-// Each process forks two more as long as the storm is small, then stays.
+// Each process forks two more while the storm is small, then sleeps.
 void Storm(std::atomic<std::size_t>& count, std::size_t most, bool in_sessions_of_their_own) {
   for (int i = 0; i < 2; ++i) {
     if (count.fetch_add(1) >= most) return;
@@ -35,14 +35,14 @@ void Storm(std::atomic<std::size_t>& count, std::size_t most, bool in_sessions_o
 
 int IgnoreTerm() {
   ::signal(SIGTERM, SIG_IGN);
-  Say("ready\n");
+  Print("ready\n");
   SleepOut();
 }
 
 // Exits 0 on SIGTERM.
 int ObeyTerm() {
   ::signal(SIGTERM, [](int) { terminated = 1; });
-  Say("ready\n");
+  Print("ready\n");
   ::alarm(kLifetimeSeconds);
   sigset_t none;
   ::sigemptyset(&none);
@@ -87,7 +87,7 @@ int LeaveStdoutHolder() {
   return 0;
 }
 
-// A chain of processes each of which forks the next in a session of its own and exits.
+// A chain of processes: each forks the next in its own session and exits.
 int LeaveHopper() {
   ForkAndAwait([] {
     for (int hop = 0; hop < 200'000; ++hop) {
@@ -111,10 +111,10 @@ int LeaveZombies() {
   return 0;
 }
 
-// Ends while a descendant traces it, so that its death is first of all that descendant's to hear.
+// Ends while a descendant traces it, so that the descendant is notified of its death first.
 int EndTraced() {
   const pid_t self = ::getpid();
-  // Where a process may trace only what descends from it (Yama), this is the permission.
+  // Permits the tracing where a process may trace only its descendants (Yama).
   ::prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY, 0, 0, 0);
   ForkAndAwait([self] {
     ::setsid();

@@ -1,6 +1,6 @@
-// runner-test-agent MODE [ARGUMENT...]: an agent that does one thing, most of them wrong. What it
-// has to say goes to stdout. Every process of it ends by itself after a while, so that a test that
-// fails to kill it does not leave it for ever.
+// runner-test-agent MODE [ARGUMENT...]: an agent that does one thing, usually a wrong one. It
+// reports on stdout. All of its processes end by themselves after a while, so that a failed test
+// leaves none for long.
 
 #include <cstdio>
 #include <cstdlib>
@@ -17,7 +17,7 @@
 namespace runner::test_agent {
 namespace {
 
-// Longer than a lifetime: a flood of gigabytes takes a while.
+// Longer than the lifetime: a flood of gigabytes takes a while.
 constexpr unsigned kWatchdogSeconds = 300;
 
 struct Mode {
@@ -31,13 +31,13 @@ Modes ShowingModes(const std::vector<std::string>& arguments) {
       {"environment", {PrintEnvironment, "prints its environment"}},
       {"arguments",
        {[&arguments] {
-          for (const std::string& argument : arguments) Say(argument + "\n");
+          for (const std::string& argument : arguments) Print(argument + "\n");
           return 0;
         },
         "prints its arguments"}},
       {"descriptors", {PrintDescriptors, "prints its open descriptors"}},
       {"signals", {PrintSignals, "prints blocked and ignored signals, and no_new_privs"}},
-      {"session", {PrintSession, "prints 1 when it leads a session and a group of its own"}},
+      {"session", {PrintSession, "prints 1 if it leads its own session and group"}},
       {"directory", {PrintDirectory, "prints its working directory"}},
       {"stdin", {CopyStdin, "copies stdin to stdout"}},
   };
@@ -62,36 +62,37 @@ Modes EndingModes(std::size_t number) {
 
 Modes LeavingModes(std::size_t number, const std::string& argument) {
   return {
-      {"setsid-child", {LeaveSetsidChild, "leaves a child in a session of its own"}},
-      {"daemon", {LeaveDaemon, "leaves a daemon: setsid, forked twice, deaf to SIGTERM"}},
+      {"setsid-child", {LeaveSetsidChild, "leaves a child in its own session"}},
+      {"daemon", {LeaveDaemon, "leaves a daemon: setsid, forked twice, ignores SIGTERM"}},
       {"stdout-holder", {LeaveStdoutHolder, "leaves a child that keeps stdout open"}},
-      {"hopper", {LeaveHopper, "leaves a process that is always another one"}},
+      {"hopper", {LeaveHopper, "leaves a process that keeps forking into a new one"}},
       {"zombies", {LeaveZombies, "leaves twenty zombies"}},
       {"storm", {[=] { return LeaveStorm(number, false); }, "forks N (to 2000) that fork in turn"}},
       {"storm-setsid",
-       {[=] { return LeaveStorm(number, true); }, "the same, each in a session of its own"}},
+       {[=] { return LeaveStorm(number, true); }, "the same, each in its own session"}},
       {"end-traced", {EndTraced, "ends while a descendant traces it"}},
       {"kill-shim", {KillShim, "kills its shim and stays, with a daemon"}},
-      {"kill-executor-group", {KillExecutorGroup, "SIGTERM to the group that the executor leads"}},
+      {"kill-executor-group",
+       {KillExecutorGroup, "sends SIGTERM to the group that the executor leads"}},
       {"signal-executor",
-       {[=] { return SignalExecutor(argument); }, "signals its executor in every way, on and on"}},
-      {"look-into-executor", {LookIntoExecutor, "traces, reads and writes its executor"}},
-      {"forge-record", {ForgeRecord, "leaves a record as a shim would, a process, and no shim"}},
-      {"spoil-result", {SpoilResult, "makes directories where the result is to be written"}},
+       {[=] { return SignalExecutor(argument); }, "signals its executor in every way, endlessly"}},
+      {"look-into-executor", {LookIntoExecutor, "tries to trace, read and write its executor"}},
+      {"forge-record", {ForgeRecord, "leaves a forged record and a process, and kills the shim"}},
+      {"spoil-result", {SpoilResult, "creates directories in the place of the result"}},
   };
 }
 
 Modes UsingModes(std::size_t number) {
   return {
       {"flood", {[=] { return Flood(number, false); }, "prints N bytes between FIRST and LAST"}},
-      {"flood-binary", {[=] { return Flood(number, true); }, "the same with every byte there is"}},
+      {"flood-binary", {[=] { return Flood(number, true); }, "the same with all byte values"}},
       {"memory", {[=] { return TouchMemory(number); }, "touches N MiB and stays"}},
       {"fill", {[=] { return FillWorkspace(number); }, "writes N bytes into output/fill, stays"}},
       {"map-removed",
        {[=] { return MapRemoved(number); }, "maps N MiB of a file that it removes, stays"}},
-      {"exhaust-descriptors", {ExhaustDescriptors, "opens files until it may not, stays"}},
+      {"exhaust-descriptors", {ExhaustDescriptors, "opens files until it fails, stays"}},
       {"exhaust-processes",
-       {[=] { return ExhaustProcesses(number); }, "forks N, or until it may not, and stays"}},
+       {[=] { return ExhaustProcesses(number); }, "forks N times or until it fails, stays"}},
   };
 }
 

@@ -4,10 +4,10 @@
 #include <functional>
 #include <string>
 
-// What runner-test-agent can do to whoever runs it. Each returns an exit code, if it returns.
+// The modes of runner-test-agent. Each returns an exit code, if it returns.
 namespace runner::test_agent {
 
-// --- show what an agent is given ---
+// --- show the environment of an agent ---
 int PrintEnvironment();
 int PrintDescriptors();
 int PrintSignals();
@@ -29,7 +29,7 @@ int LeaveZombies();
 int LeaveStorm(std::size_t processes, bool in_sessions_of_their_own);
 int EndTraced();
 
-// --- attack whoever supervises ---
+// --- attack the supervisors ---
 int KillShim();
 int KillExecutorGroup();
 int SignalExecutor(const std::string& once);
@@ -37,7 +37,7 @@ int LookIntoExecutor();
 int ForgeRecord();
 int SpoilResult();
 
-// --- use up ---
+// --- exhaust resources ---
 int Flood(std::size_t bytes, bool binary);
 int TouchMemory(std::size_t mebibytes);
 int FillWorkspace(std::size_t bytes);
@@ -56,15 +56,15 @@ int SwapEntries(const std::string& target, std::size_t milliseconds);
 
 // --- for the modes ---
 
-// No process of an agent outlives this, whatever the test that should have ended it did.
+// No process of an agent lives longer than this, even if the test fails to end it.
 inline constexpr unsigned kLifetimeSeconds = 30;
 
-// Until a signal, or the end of the lifetime.
+// Sleeps until a signal, or the end of the lifetime.
 [[noreturn]] void SleepOut();
-// All of it to stdout.
-void Say(const std::string& text);
-// Runs `child` in a new process, which has a lifetime of its own, and returns when it has said that
-// it is ready, or has ended.
+// Writes all of it to stdout.
+void Print(const std::string& text);
+// Runs `child` in a new process with its own lifetime; returns when that has reported that it is
+// ready, or has ended.
 void ForkAndAwait(const std::function<void()>& child, bool keep_stdio = false);
 void DeclareReady();
 

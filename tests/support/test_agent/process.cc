@@ -12,7 +12,7 @@ void SleepOut() {
   for (;;) ::pause();
 }
 
-void Say(const std::string& text) {
+void Print(const std::string& text) {
   for (std::size_t at = 0; at < text.size();) {
     const ssize_t wrote = ::write(STDOUT_FILENO, text.data() + at, text.size() - at);
     if (wrote < 0) ::_exit(99);
@@ -20,7 +20,8 @@ void Say(const std::string& text) {
   }
 }
 
-// Runs `child` in a new process and returns when it has said that it is ready by closing the pipe.
+// Runs `child` in a new process; returns when that has reported that it is ready by closing the
+// pipe.
 void ForkAndAwait(const std::function<void()>& child, bool keep_stdio) {
   int ready[2];
   if (::pipe2(ready, O_CLOEXEC) != 0) ::_exit(98);

@@ -45,13 +45,13 @@ int LinkReport(const std::string& target, bool hard) {
   return result == 0 ? 0 : 1;
 }
 
-// Ten gigabytes that take no room.
+// Ten gigabytes that occupy no blocks.
 int MakeHugeReport() {
   const int fd = ::open(ReportFile().c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
   return fd >= 0 && ::ftruncate(fd, off_t{10} << 30) == 0 ? 0 : 1;
 }
 
-// The report and the files of the runner are by turns themselves and links to the target.
+// Alternates the report and the files of the runner between themselves and links to the target.
 int SwapEntries(const std::string& target, std::size_t milliseconds) {
   const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(milliseconds);
   std::size_t swaps = 0;
@@ -63,7 +63,7 @@ int SwapEntries(const std::string& target, std::size_t milliseconds) {
       ++swaps;
     }
   }
-  Say("swapped " + std::to_string(swaps) + "\n");
+  Print("swapped " + std::to_string(swaps) + "\n");
   return 0;
 }
 

@@ -11,7 +11,7 @@ namespace runner::test_agent {
 
 int PrintEnvironment() {
   for (char** variable = environ; *variable != nullptr; ++variable) {
-    Say(*variable + std::string("\n"));
+    Print(*variable + std::string("\n"));
   }
   return 0;
 }
@@ -23,7 +23,7 @@ int PrintDescriptors() {
     const int fd = std::atoi(entry->d_name);
     if (entry->d_name[0] != '.' && fd != ::dirfd(directory)) list += std::to_string(fd) + " ";
   }
-  Say(list);
+  Print(list);
   return 0;
 }
 
@@ -34,7 +34,7 @@ int PrintSignals() {
     const std::string text = line;
     if (text.starts_with("SigBlk") || text.starts_with("SigIgn") ||
         text.starts_with("NoNewPrivs")) {
-      Say(text);
+      Print(text);
     }
   }
   return 0;
@@ -44,19 +44,19 @@ int CopyStdin() {
   char buffer[4096];
   ssize_t got;
   while ((got = ::read(STDIN_FILENO, buffer, sizeof buffer)) > 0) {
-    Say(std::string(buffer, static_cast<std::size_t>(got)));
+    Print(std::string(buffer, static_cast<std::size_t>(got)));
   }
   return got < 0 ? 1 : 0;
 }
 
 int PrintSession() {
-  Say(std::to_string(::getsid(0) == ::getpid() && ::getpgrp() == ::getpid()));
+  Print(std::to_string(::getsid(0) == ::getpid() && ::getpgrp() == ::getpid()));
   return 0;
 }
 
 int PrintDirectory() {
   char path[4096];
-  Say(::getcwd(path, sizeof path));
+  Print(::getcwd(path, sizeof path));
   return 0;
 }
 

@@ -29,14 +29,14 @@ TEST(AddressTest, LoopbackAndSocketsAreLocal) {
   }
 }
 
-TEST(AddressTest, WhatStandsBehindANulCounts) {
+TEST(AddressTest, RejectsTextBehindANul) {
   using std::string_view_literals::operator""sv;
   for (const auto text : {"[::1\0x]:1"sv, "127.0.0.1\0x:1"sv, "unix:/x\0y"sv, "host:1\0"sv}) {
     EXPECT_FALSE(ParseAddress(text)) << text;
   }
 }
 
-TEST(AddressTest, RefusesWhatIsNoAddress) {
+TEST(AddressTest, RejectsInvalidAddresses) {
   for (const char* text :
        {"", ":", ":1", "host", "host:", "host:65536", "host:-1", "host:1x", "1.2.3:1", "::1:1",
         "[::1]", "[host]:1", "unix:", "unix:relative", "a b:1", "http://host:1"}) {

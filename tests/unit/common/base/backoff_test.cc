@@ -19,19 +19,19 @@ TEST(BackoffTest, DoublesFromInitialToMax) {
   EXPECT_EQ(backoff.Next(1), seconds(5));
 }
 
-TEST(BackoffTest, SpreadsBelowTheMaximumToo) {
+TEST(BackoffTest, JitterAtTheMaximumStaysBelowIt) {
   Backoff backoff(seconds(60), seconds(60));
   EXPECT_EQ(backoff.Next(0), seconds(45));
-  EXPECT_LT(backoff.Next(0.9), seconds(60)) << "all that are cut off would come at once";
+  EXPECT_LT(backoff.Next(0.9), seconds(60)) << "clamping would give many clients one delay";
   EXPECT_EQ(backoff.Next(1), seconds(60));
 }
 
-TEST(BackoffTest, SpreadsByAQuarter) {
+TEST(BackoffTest, JitterIsAQuarter) {
   EXPECT_EQ(Backoff(seconds(4), seconds(60)).Next(0), seconds(3));
   EXPECT_EQ(Backoff(seconds(4), seconds(60)).Next(1), seconds(5));
 }
 
-TEST(BackoffTest, IsNeverAboveMaxAlsoAfterAThousandFailures) {
+TEST(BackoffTest, StaysWithinMaxAfterAThousandFailures) {
   Backoff backoff(milliseconds(1), std::chrono::hours(24 * 365));
   for (int i = 0; i < 1000; ++i) {
     const Duration delay = backoff.Next(0.999999);
@@ -40,16 +40,16 @@ TEST(BackoffTest, IsNeverAboveMaxAlsoAfterAThousandFailures) {
   }
 }
 
-TEST(BackoffTest, ToleratesTheLargestDuration) {
+TEST(BackoffTest, AcceptsTheLargestDuration) {
   Backoff backoff(seconds(1), Duration::max() / 2);
   for (int i = 0; i < 1000; ++i) ASSERT_GT(backoff.Next(kNoSpread), Duration::zero());
 }
 
-TEST(BackoffTest, InitialAboveMaxCountsAsMax) {
+TEST(BackoffTest, InitialAboveMaxIsReducedToMax) {
   EXPECT_EQ(Backoff(seconds(9), seconds(2)).Next(1), seconds(2));
 }
 
-TEST(BackoffTest, ResetBeginsAgain) {
+TEST(BackoffTest, ResetRestoresTheInitialDelay) {
   Backoff backoff(seconds(1), seconds(60));
   backoff.Next(kNoSpread);
   backoff.Next(kNoSpread);

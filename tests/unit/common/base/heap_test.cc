@@ -22,9 +22,9 @@ std::vector<std::vector<char>> Allocate() {
   return std::vector<std::vector<char>>(500, std::vector<char>(100'000));
 }
 
-// Each in a thread, and so in an arena, as HTTP servers have.
-TEST(Heap, FreedMemoryOfAThreadGoesBackToTheKernel) {
-  if (support::kSanitized) GTEST_SKIP() << "a sanitizer keeps what was freed";
+// Each block in a thread, and therefore in an arena, as in HTTP servers.
+TEST(Heap, FreedMemoryOfAThreadIsReturnedToTheKernel) {
+  if (support::kSanitized) GTEST_SKIP() << "a sanitizer keeps freed memory";
   ReturnFreedMemory();
   std::thread([] {
     const std::size_t before = Resident();
@@ -34,15 +34,15 @@ TEST(Heap, FreedMemoryOfAThreadGoesBackToTheKernel) {
   }).join();
 }
 
-TEST(Heap, AnonymousMemoryGrowsWithWhatIsWritten) {
+TEST(Heap, AnonymousMemoryGrowsWithTheWrittenPages) {
   if (support::kSanitized) GTEST_SKIP() << "not counted under a sanitizer";
   const std::size_t before = AnonymousMemory();
   const std::vector<char> block(50'000'000, 'x');
   EXPECT_NEAR(static_cast<double>(AnonymousMemory() - before), block.size(), kTolerance);
 }
 
-TEST(Heap, TrimmedMemoryGoesBackToTheKernelFromBelowABlockInUse) {
-  if (support::kSanitized) GTEST_SKIP() << "a sanitizer keeps what was freed";
+TEST(Heap, TrimReturnsMemoryBelowABlockInUse) {
+  if (support::kSanitized) GTEST_SKIP() << "a sanitizer keeps freed memory";
   ReturnFreedMemory();
   std::thread([] {
     const std::size_t before = Resident();

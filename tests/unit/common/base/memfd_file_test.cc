@@ -16,13 +16,13 @@ std::string TextOf(const std::string& path) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
-TEST(MemfdFileTest, IsReadFromTheStartByWhoeverOpensIt) {
+TEST(MemfdFileTest, EveryReaderStartsAtTheBeginning) {
   const MemfdFile file("one");
   EXPECT_EQ(TextOf(file.path()), "one");
   EXPECT_EQ(TextOf(file.path()), "one");
 }
 
-TEST(MemfdFileTest, WhatIsReplacedHasTheSamePathAndALaterTime) {
+TEST(MemfdFileTest, ReplaceKeepsThePathAndAdvancesTheTime) {
   MemfdFile file("one");
   const std::string path = file.path();
   struct stat before{};
@@ -36,7 +36,7 @@ TEST(MemfdFileTest, WhatIsReplacedHasTheSamePathAndALaterTime) {
   EXPECT_GT(before.st_mtime, 0) << "gRPC takes 0 for a file that is not there";
 }
 
-TEST(MemfdFileTest, AReaderFindsAWholeTextAtAnyTime) {
+TEST(MemfdFileTest, AReaderAlwaysGetsACompleteText) {
   const std::string one(100'000, '1');
   const std::string two(100'000, '2');
   MemfdFile file(one);

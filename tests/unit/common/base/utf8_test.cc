@@ -30,9 +30,9 @@ TEST(Utf8Test, TruncatesWithinTheBoundAndNeverInsideACharacter) {
   }
 }
 
-TEST(Utf8Test, LeavesOutAMarkerThatDoesNotFit) { EXPECT_EQ(TruncateUtf8("abcdef", 3), "abc"); }
+TEST(Utf8Test, OmitsAMarkerThatDoesNotFit) { EXPECT_EQ(TruncateUtf8("abcdef", 3), "abc"); }
 
-TEST(Utf8Test, EscapesWhatWouldMoveOrHideText) {
+TEST(Utf8Test, EscapesCharactersThatMoveOrHideText) {
   EXPECT_EQ(EscapeForTerminal("a\n\r\t\x1b[2J\x7f"), "a\\n\\r\\t\\x1B[2J\\x7F");
   EXPECT_EQ(EscapeForTerminal("\xE2\x80\xAE\xE2\x80\x8B\xE2\x80\xA8\xC2\x85\xEF\xBB\xBF"),
             "\\u{202E}\\u{200B}\\u{2028}\\u{0085}\\u{FEFF}");

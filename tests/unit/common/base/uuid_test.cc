@@ -17,7 +17,7 @@ TEST(UuidTest, ClearsTheVariantBitsOfZeroes) {
   EXPECT_EQ(generator.Next(kTime), "017f22e2-79b0-7000-8000-000000000000");
 }
 
-TEST(UuidTest, GrowsWithinOneMillisecondAlsoWhenTheCounterOverflows) {
+TEST(UuidTest, IncreasesWithinOneMillisecondEvenIfTheCounterOverflows) {
   UuidGenerator generator;
   std::string last = generator.Next(kTime);
   for (int i = 0; i < 10'000; ++i) {
@@ -28,7 +28,7 @@ TEST(UuidTest, GrowsWithinOneMillisecondAlsoWhenTheCounterOverflows) {
   }
 }
 
-TEST(UuidTest, GrowsWhenTheClockIsSetBack) {
+TEST(UuidTest, IncreasesIfTheClockIsSetBack) {
   UuidGenerator generator;
   const std::string before = generator.Next(kTime);
   EXPECT_LT(before, generator.Next(kTime - std::chrono::hours(1)));

@@ -11,7 +11,7 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-// A loop that runs on a thread of its own until the end of the test.
+// A loop that runs on its own thread until the end of the test.
 class CallOnLoopTest : public testing::Test {
  protected:
   ~CallOnLoopTest() override {
@@ -24,19 +24,19 @@ class CallOnLoopTest : public testing::Test {
   std::thread loop_{[this] { event_loop_.Run(); }};
 };
 
-TEST_F(CallOnLoopTest, AnswersFromTheThreadOfTheLoop) {
+TEST_F(CallOnLoopTest, RunsOnTheThreadOfTheLoop) {
   const auto answer = CallOnLoop<std::thread::id>(
       event_loop_, [] { return std::this_thread::get_id(); }, seconds(30));
   EXPECT_EQ(answer, loop_.get_id());
 }
 
-TEST_F(CallOnLoopTest, ThrowsWhatTheQuestionThrows) {
+TEST_F(CallOnLoopTest, RethrowsTheExceptionOfTheQuestion) {
   EXPECT_THROW(CallOnLoop<int>(
                    event_loop_, []() -> int { throw std::runtime_error("no"); }, seconds(30)),
                std::runtime_error);
 }
 
-TEST(CallOnIdleLoopTest, GivesUpAfterTheTimeoutAndALateAnswerHarmsNothing) {
+TEST(CallOnIdleLoopTest, ReturnsAfterTheTimeoutAndIgnoresALateAnswer) {
   const SystemClock clock;
   EventLoop event_loop(clock);
   bool asked = false;
@@ -50,15 +50,15 @@ TEST(CallOnIdleLoopTest, GivesUpAfterTheTimeoutAndALateAnswerHarmsNothing) {
   EXPECT_TRUE(asked);
 }
 
-TEST(CallOnIdleLoopTest, EndsAtOnceWhenTheQuestionIsDestroyedUnrun) {
+TEST(CallOnIdleLoopTest, ReturnsAtOnceIfTheQuestionIsDestroyedUnrun) {
   const SystemClock clock;
   auto event_loop = std::make_unique<EventLoop>(clock, 2);
   event_loop->Post([] {});
   std::thread asker([&target = *event_loop] {
     EXPECT_EQ(CallOnLoop<int>(target, [] { return 1; }, std::chrono::hours(1)), std::nullopt);
   });
-  while (!event_loop->Full()) std::this_thread::yield();  // until the question is in
-  event_loop->Post([] {});  // waits for the lock: the asker's Post is over
+  while (!event_loop->Full()) std::this_thread::yield();  // until the question is posted
+  event_loop->Post([] {});  // waits for the lock: the Post of the caller has returned
   event_loop.reset();
   asker.join();
 }

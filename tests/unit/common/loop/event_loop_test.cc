@@ -156,9 +156,9 @@ TEST_F(EventLoopTest, WatchingABadDescriptorThrows) {
   EXPECT_THROW(event_loop_.Watch(-1, EPOLLIN, [](std::uint32_t) {}), std::system_error);
 }
 
-TEST_F(EventLoopTest, IsFullAtItsCapacityAndTellsOnceWhenThereIsRoom) {
-  int told = 0;
-  event_loop_.OnRoom([&] { ++told; });
+TEST_F(EventLoopTest, IsFullAtItsCapacityAndCallsOnRoomOnce) {
+  int calls = 0;
+  event_loop_.OnRoom([&] { ++calls; });
   for (int i = 0; i < 3; ++i) event_loop_.Post([] {});
   EXPECT_FALSE(event_loop_.Full());
   event_loop_.Post([] {});
@@ -166,16 +166,16 @@ TEST_F(EventLoopTest, IsFullAtItsCapacityAndTellsOnceWhenThereIsRoom) {
   event_loop_.After(milliseconds(1), [this] { event_loop_.Stop(); });
   event_loop_.Run();
   EXPECT_FALSE(event_loop_.Full());
-  EXPECT_EQ(told, 1);
+  EXPECT_EQ(calls, 1);
 }
 
-TEST_F(EventLoopTest, SaysNothingAboutRoomWhenItWasNeverFull) {
-  int told = 0;
-  event_loop_.OnRoom([&] { ++told; });
+TEST_F(EventLoopTest, DoesNotCallOnRoomIfItWasNeverFull) {
+  int calls = 0;
+  event_loop_.OnRoom([&] { ++calls; });
   event_loop_.Post([] {});
   event_loop_.After(milliseconds(1), [this] { event_loop_.Stop(); });
   event_loop_.Run();
-  EXPECT_EQ(told, 0);
+  EXPECT_EQ(calls, 0);
 }
 
 }  // namespace

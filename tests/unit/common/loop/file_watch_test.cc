@@ -53,7 +53,7 @@ class FileWatchTest : public ::testing::Test {
     const std::lock_guard lock(mutex_);
     return texts_;
   }
-  // What was read, once it is this much.
+  // Waits until this many readings were made, and returns them.
   std::vector<std::string> Await(std::size_t count) {
     const auto limit = std::chrono::steady_clock::now() + 20s;
     while (Seen().size() < count && std::chrono::steady_clock::now() < limit) {
@@ -85,9 +85,8 @@ TEST_F(FileWatchTest, AnEditInPlaceAndARenameOverItAreRead) {
   EXPECT_EQ(Await(2), (Texts{"two, in place", "three"}));
 }
 
-// file -> ..data/file, ..data -> a directory: the link is swapped by a rename, as the kubelet does
-// it.
-TEST_F(FileWatchTest, ASwapOfALinkOnTheWayIsRead) {
+// file -> ..data/file, ..data -> a directory: a rename swaps the link, as the kubelet does.
+TEST_F(FileWatchTest, ASwapOfALinkInThePathIsRead) {
   for (const char* version : {"..1", "..2"}) {
     fs::create_directory(directory_ / version);
     Write(directory_ / version / "file", version);
@@ -102,15 +101,15 @@ TEST_F(FileWatchTest, ASwapOfALinkOnTheWayIsRead) {
   EXPECT_EQ(Await(1), (Texts{"..2"}));
 }
 
-TEST_F(FileWatchTest, WhatHasNotChangedIsNotReadUnlessAsked) {
+TEST_F(FileWatchTest, AnUnchangedFileIsReadOnlyOnRequest) {
   Watch();
   watch_->ReadNow();
   EXPECT_EQ(Await(1), (Texts{"one"}));
-  Write(file_, "two");  // seen at the second look from now at the earliest
+  Write(file_, "two");  // used at the second poll from now at the earliest
   EXPECT_EQ(Await(2), (Texts{"one", "two"})) << "nothing in between";
 }
 
-TEST_F(FileWatchTest, AFileThatGoesAndComesBackIsReadBothTimes) {
+TEST_F(FileWatchTest, AFileThatVanishesAndReappearsIsReadBothTimes) {
   Watch();
   fs::remove(file_);
   EXPECT_EQ(Await(1), (Texts{""}));
@@ -118,7 +117,7 @@ TEST_F(FileWatchTest, AFileThatGoesAndComesBackIsReadBothTimes) {
   EXPECT_EQ(Await(2), (Texts{"", "back"}));
 }
 
-TEST_F(FileWatchTest, AChangeBeforeTheWatchBeganIsSeen) {
+TEST_F(FileWatchTest, AChangeBeforeTheWatchStartedIsRead) {
   const auto known = IdentityOf(file_.string());
   Write(file_, "two, meanwhile");
   std::promise<void> read;
@@ -127,7 +126,7 @@ TEST_F(FileWatchTest, AChangeBeforeTheWatchBeganIsSeen) {
   EXPECT_EQ(read.get_future().wait_for(20s), std::future_status::ready);
 }
 
-TEST_F(FileWatchTest, WhatIsWrittenWhileItIsReadDoesNotCountUntilItIsQuiet) {
+TEST_F(FileWatchTest, AFileThatChangesDuringTheReadIsNotUsedUntilItIsStable) {
   std::atomic<int> readings = 0;
   while_reading_ = [&] {
     if (++readings == 1) Write(file_, "three, which is whole");
@@ -138,7 +137,7 @@ TEST_F(FileWatchTest, WhatIsWrittenWhileItIsReadDoesNotCountUntilItIsQuiet) {
   EXPECT_EQ(readings, 2);
 }
 
-TEST_F(FileWatchTest, WhatWillNotDoIsReadAgainThoughItHasNotChanged) {
+TEST_F(FileWatchTest, AnUnusableFileIsReadAgainWithoutAChange) {
   Watch();
   Write(file_, "not yet good");
   EXPECT_GE(Await(3).size(), 3u);
@@ -150,7 +149,7 @@ TEST_F(FileWatchTest, WhatWillNotDoIsReadAgainThoughItHasNotChanged) {
   EXPECT_EQ(Seen().back(), "good");
 }
 
-TEST_F(FileWatchTest, OfSeveralFilesAnyOneIsWatched) {
+TEST_F(FileWatchTest, EachOfSeveralFilesIsWatched) {
   const fs::path other = directory_ / "other";
   std::atomic<int> reads = 0;
   watch_ =

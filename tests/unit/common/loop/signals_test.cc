@@ -25,7 +25,7 @@ TEST(SignalsTest, BlockedSignalsReachTheHandlerOnTheLoop) {
   EXPECT_EQ(received, (std::vector{SIGINT, SIGTERM}));
 }
 
-TEST(SignalsTest, OthersAreDeliveredWhereTheyAreAskedFor) {
+TEST(SignalsTest, OtherSignalsAreDeliveredOnRequest) {
   BlockSignals({SIGHUP});
   const SystemClock clock;
   EventLoop event_loop(clock);

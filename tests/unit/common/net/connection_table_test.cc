@@ -60,7 +60,7 @@ TEST_F(ConnectionTableTest, TheOldestSilentConnectionMakesRoom) {
   EXPECT_THAT(Excess(), Optional(silent));
 }
 
-// What a client has sent may still be on its way: the flood that comes after it is older by then.
+// The bytes of a client may still be in transit when the flood behind them is older.
 TEST_F(ConnectionTableTest, Row64_AYoungSilentConnectionIsNotCutBeforeAnOlderOne) {
   const auto flood = Add("a", 1'000);
   Add("b", 1'000);
@@ -70,7 +70,7 @@ TEST_F(ConnectionTableTest, Row64_AYoungSilentConnectionIsNotCutBeforeAnOlderOne
   EXPECT_THAT(Excess(), Optional(flood));
 }
 
-TEST_F(ConnectionTableTest, Row64_SizeOfAPartialRequestDoesNotMatter) {
+TEST_F(ConnectionTableTest, Row64_TheSizeOfAPartialRequestDoesNotMatter) {
   const auto flood = Add("a", 1'000'000);
   Add("b", 50);
   Add("c", 1'000'000);
@@ -79,7 +79,7 @@ TEST_F(ConnectionTableTest, Row64_SizeOfAPartialRequestDoesNotMatter) {
   EXPECT_THAT(Excess(), Optional(flood));
 }
 
-TEST_F(ConnectionTableTest, MostAreWithoutARequestAndMakeRoom) {
+TEST_F(ConnectionTableTest, TheLargerGroupIsWithoutARequestAndMakesRoom) {
   const auto scrape = Add("a", 50);
   const auto flood = Add("b", 50);
   Add("c", 50);
@@ -88,7 +88,7 @@ TEST_F(ConnectionTableTest, MostAreWithoutARequestAndMakeRoom) {
   EXPECT_THAT(Excess(), Optional(flood));
 }
 
-TEST_F(ConnectionTableTest, Row64_MostDoNotReadTheirResponseAndMakeRoom) {
+TEST_F(ConnectionTableTest, Row64_TheLargerGroupDoesNotReadItsResponsesAndMakesRoom) {
   Add("a", 50);  // a probe
   const auto flood = Add("b", 50);
   serving_ = {flood, Add("c", 50)};
@@ -125,7 +125,7 @@ TEST_F(ConnectionTableTest, ConnectionsWithoutAnAddressMakeRoomUntilTheyAreSettl
   const auto first = Add("");
   Add("");
   Add("");
-  EXPECT_EQ(Excess(), std::nullopt) << "they are not those of one address";
+  EXPECT_EQ(Excess(), std::nullopt) << "not connections of one address";
   const auto fourth = Add("");
   EXPECT_THAT(Excess(), Optional(first));
   table_.Remove(first);
@@ -135,7 +135,7 @@ TEST_F(ConnectionTableTest, ConnectionsWithoutAnAddressMakeRoomUntilTheyAreSettl
   EXPECT_GT(newest, fourth);
 }
 
-TEST_F(ConnectionTableTest, RemovedConnectionsCountNoMore) {
+TEST_F(ConnectionTableTest, RemovedConnectionsNoLongerCount) {
   const auto first = Add("a");
   Add("a");
   table_.Remove(first);
@@ -145,7 +145,7 @@ TEST_F(ConnectionTableTest, RemovedConnectionsCountNoMore) {
   EXPECT_EQ(table_.oldest()->id, first + 1);
 }
 
-TEST_F(ConnectionTableTest, TheBusiestAreThoseBehindMostOfTheTraffic) {
+TEST_F(ConnectionTableTest, TheBusiestConnectionsSendMostOfTheTraffic) {
   const auto quiet = Add("a", 1'000'000);
   const auto loud = Add("b", 0);
   const auto louder = Add("c", 0);
@@ -154,7 +154,7 @@ TEST_F(ConnectionTableTest, TheBusiestAreThoseBehindMostOfTheTraffic) {
   received_[loud] = 60'000;
   received_[louder] = 150'000;
   EXPECT_THAT(Busiest(), ElementsAre(loud, louder));
-  EXPECT_THAT(Busiest(), ElementsAre(quiet)) << "those have been returned";
+  EXPECT_THAT(Busiest(), ElementsAre(quiet)) << "already returned";
   EXPECT_THAT(Busiest(), IsEmpty());
 }
 
@@ -166,14 +166,14 @@ TEST_F(ConnectionTableTest, Row64_ConnectionsWithASessionAreTheBusiestWhenThereI
   EXPECT_THAT(Busiest(), ElementsAre(executor));
 }
 
-TEST_F(ConnectionTableTest, ThoseThatHaveSentTooLittleAreNotBehindAFlood) {
+TEST_F(ConnectionTableTest, ConnectionsThatHaveSentTooLittleDoNotCauseAFlood) {
   Add("a", 2'000);
   Add("b", 3'000);
   EXPECT_THAT(Busiest(5'001), IsEmpty());
   EXPECT_EQ(Busiest(5'000).size(), 2u);
 }
 
-TEST_F(ConnectionTableTest, WhatASessionReceivedInCalmDoesNotCount) {
+TEST_F(ConnectionTableTest, BytesOfASessionBeforeCalmDoNotCount) {
   const auto executor = Add("a", 5'000'000);
   const auto other = Add("b", ConnectionTable::kBusyBytes);
   serving_ = {executor};

@@ -24,8 +24,8 @@ std::atomic<int> descriptors_unwatched = 0;
 
 }  // namespace
 
-// Stands in for that of the C library: the limit of epoll(7), max_user_watches, belongs to the
-// whole machine.
+// Replaces the function of the C library: the limit of epoll(7), max_user_watches, is global for
+// the machine.
 extern "C" int epoll_ctl(int epoll, int operation, int fd, epoll_event* event) noexcept {
   if (operation == EPOLL_CTL_ADD && epoll_is_full) {
     errno = ENOSPC;
@@ -35,8 +35,8 @@ extern "C" int epoll_ctl(int epoll, int operation, int fd, epoll_event* event) n
   return static_cast<int>(::syscall(SYS_epoll_ctl, epoll, operation, fd, event));
 }
 
-// Stands in for that of the C library: localhost has one address where there is no IPv6, and this
-// name has two everywhere.
+// Replaces the function of the C library: without IPv6, localhost has one address; this name always
+// has two.
 extern "C" int getaddrinfo(const char* host, const char* port, const addrinfo* hints,
                            addrinfo** found) {
   static const auto real =
@@ -56,7 +56,7 @@ using support::Eventually;
 using testing::Optional;
 using testing::StartsWith;
 
-// Accepts on a thread of its own and keeps what it gets.
+// Accepts on its own thread and keeps the connections.
 class AcceptingServer {
  public:
   explicit AcceptingServer(const Listener::Options& options, Address address = {"127.0.0.1", 0, {}})
@@ -82,7 +82,7 @@ class AcceptingServer {
     const MutexLock lock(mutex_);
     return accepted_.size();
   }
-  // The connections that the listener counts.
+  // The number of connections that the listener counts.
   std::size_t Open() {
     std::promise<std::size_t> open;
     loop_.Post([&] { open.set_value(listener_.connections()); });
@@ -92,7 +92,7 @@ class AcceptingServer {
     const MutexLock lock(mutex_);
     refuses_ = refuse;
   }
-  // As gRPC closes a connection.
+  // Closes a connection as gRPC does.
   void ShutDown(std::size_t index) {
     const MutexLock lock(mutex_);
     ::shutdown(accepted_[index].Get(), SHUT_RDWR);
@@ -189,7 +189,7 @@ TEST(ListenerTest, AConnectionWaitsUntilTheServerCanTakeIt) {
   EXPECT_TRUE(Eventually([&] { return !server.listener().Failure(); }));
 }
 
-TEST(ListenerTest, AConnectionThatGoesWhileItWaitsKeepsNoOther) {
+TEST(ListenerTest, AConnectionThatClosesWhileItWaitsBlocksNoOther) {
   AcceptingServer server({.failure_after = Duration::zero()});
   server.Refuse(true);
   UniqueFd gone = ConnectTo(server.port());
@@ -215,7 +215,7 @@ TEST(ListenerTest, SilentConnectionsAreClosedToMakeRoom) {
   EXPECT_EQ(server.Open(), 4u);
 }
 
-TEST(ListenerTest, AConnectionThatTheServerShutsDownCountsNoMore) {
+TEST(ListenerTest, AConnectionThatTheServerShutsDownNoLongerCounts) {
   AcceptingServer server(Listener::Options{});
   const UniqueFd client = ConnectTo(server.port());
   ASSERT_TRUE(Eventually([&] { return server.Open() == 1; }));
@@ -253,8 +253,8 @@ TEST(ListenerTest, AFloodClosesTheConnectionsThatSendMost) {
   EXPECT_EQ(server.Open(), 1u);
 }
 
-// A server may handle what has arrived long after it came.
-TEST(ListenerTest, Row64_AFloodThatShowsLateClosesTheConnectionsThatSentMost) {
+// A server may handle data long after its arrival.
+TEST(ListenerTest, Row64_AFloodThatIsDetectedLateClosesTheConnectionsThatSentMost) {
   std::atomic<bool> flooded = false;
   std::atomic<int> asked = 0;
   AcceptingServer server({.flooded = [&] {

@@ -19,7 +19,7 @@ TEST(HealthTest, IsOkWhenAllChecksPass) {
   EXPECT_EQ(response.body, "ok\n");
 }
 
-TEST(HealthTest, TellsEveryReasonOnALine) {
+TEST(HealthTest, ReportsEachReasonOnALine) {
   const auto handler =
       HealthHandler({Fixed("mcp", "no active SSE connections"), Fixed("journal", {}),
                      Fixed("breaker", "circuit breaker is open")});
@@ -65,7 +65,7 @@ TEST_F(LoopProbeTest, IsStuckOnceAPingIsUnansweredForTheLimit) {
   EXPECT_TRUE(probe_.Stuck());
 }
 
-TEST_F(LoopProbeTest, IsWellAgainWhenTheLoopAnswers) {
+TEST_F(LoopProbeTest, RecoversWhenTheLoopAnswers) {
   EXPECT_FALSE(probe_.Stuck());
   clock_.Advance(seconds(60));
   EXPECT_TRUE(probe_.Stuck());
@@ -73,7 +73,7 @@ TEST_F(LoopProbeTest, IsWellAgainWhenTheLoopAnswers) {
   EXPECT_FALSE(probe_.Stuck());
 }
 
-TEST_F(LoopProbeTest, ALongTimeWithoutALookIsNotStuck) {
+TEST_F(LoopProbeTest, ALongTimeWithoutACheckIsNotStuck) {
   EXPECT_FALSE(probe_.Stuck());
   RunLoopOnce();
   clock_.Advance(seconds(3600));

@@ -26,7 +26,7 @@ class HttpServerTest : public testing::Test {
   std::mutex mutex_;
   std::string error_;
   HttpServer server_{
-      {.max_head_age = std::chrono::hours(1)},  // else silent clients go by their age
+      {.max_head_age = std::chrono::hours(1)},  // otherwise silent clients are closed by age
       {{"/metrics",
         [](const HttpRequest& request) {
           return HttpResponse{200, "text/x-test", "query=" + request.query + "\n"};
@@ -38,7 +38,7 @@ class HttpServerTest : public testing::Test {
       }};
 };
 
-TEST_F(HttpServerTest, AnswersItsPathsWithTheirTypeAndQuery) {
+TEST_F(HttpServerTest, ServesItsPathsWithTheirTypeAndQuery) {
   EXPECT_THAT(Ask("GET", "/metrics?verbose"),
               AllOf(StartsWith("HTTP/1.1 200 OK\r\n"), HasSubstr("Content-Type: text/x-test\r\n"),
                     EndsWith("\r\n\r\nquery=verbose\n")));
@@ -64,7 +64,7 @@ TEST_F(HttpServerTest, OtherMethodsAreNotAllowed) {
   }
 }
 
-TEST_F(HttpServerTest, AThrowingHandlerIs500AndReported) {
+TEST_F(HttpServerTest, AThrowingHandlerCauses500AndIsReported) {
   EXPECT_THAT(Ask("GET", "/broken"),
               AllOf(StartsWith("HTTP/1.1 500"), HasSubstr("Content-Type: text/plain"),
                     Not(HasSubstr("boom"))));
@@ -97,7 +97,7 @@ TEST(HttpServerEndTest, DestructorFreesThePort) {
   EXPECT_FALSE(ConnectTo(port));
 }
 
-// Answers /ok on that address.
+// A server of /ok on that address.
 HttpServer ServerOn(const std::string& host) {
   HttpServer::Options options;
   options.bind_address = host;
@@ -123,13 +123,13 @@ TEST_F(HttpServerAddressTest, TheUnspecifiedIpv6AddressServesBoth) {
   EXPECT_THAT(AskHttp(server.port(), "GET", "/ok", "127.0.0.1"), StartsWith("HTTP/1.1 200"));
 }
 
-TEST_F(HttpServerAddressTest, TheUnspecifiedIpv4AddressServesIpv4Alone) {
+TEST_F(HttpServerAddressTest, TheUnspecifiedIpv4AddressServesOnlyIpv4) {
   const HttpServer server = ServerOn("0.0.0.0");
   EXPECT_THAT(AskHttp(server.port(), "GET", "/ok", "127.0.0.1"), StartsWith("HTTP/1.1 200"));
   EXPECT_EQ(AskHttp(server.port(), "GET", "/ok", "::1"), "");
 }
 
-TEST_F(HttpServerTest, ResponsesAreNotStored) {
+TEST_F(HttpServerTest, ResponsesForbidCaching) {
   EXPECT_THAT(Ask("GET", "/metrics"),
               AllOf(HasSubstr("Cache-Control: no-store\r\n"), HasSubstr("Connection: close\r\n")));
 }
@@ -140,7 +140,7 @@ TEST_F(HttpServerTest, APathIsNotDecoded) {
   }
 }
 
-TEST_F(HttpServerTest, ALargeHeadIsRefused) {
+TEST_F(HttpServerTest, ALargeHeadIsRejected) {
   const UniqueFd client = ConnectTo(server_.port());
   SendText(client, "GET /metrics HTTP/1.1\r\nHost: x\r\nX-Large: " + std::string(100'000, 'x') +
                        "\r\n\r\n");
@@ -161,7 +161,7 @@ TEST_F(HttpServerTest, GarbageAfterARequestIsNotServed) {
   EXPECT_THAT(ReadToEnd(client), EndsWith("query=1\n"));
 }
 
-TEST_F(HttpServerTest, GarbageIsRefused) {
+TEST_F(HttpServerTest, GarbageIsRejected) {
   for (const std::string text :
        {"\x16\x03\x01\x02\r\n\r\n", "GET\r\n\r\n", "PRI * HTTP/2.0\r\n\r\n"}) {
     const UniqueFd client = ConnectTo(server_.port());
@@ -215,7 +215,7 @@ TEST(HttpServerEndTest, ASlowReaderGetsTheWholeResponse) {
   EXPECT_GT(ReadToEnd(slow).size(), size);
 }
 
-TEST(HttpServerEndTest, Row66_ResponsesThatNobodyReadsAreBoundedInBytes) {
+TEST(HttpServerEndTest, Row66_UnreadResponsesAreBoundedInBytes) {
   HttpServer::Options options;
   const std::size_t size = 20'000'000;
   options.max_body_bytes = 2 * size;

@@ -34,11 +34,11 @@ LogQueue::Limits Small(std::size_t bytes, std::size_t lines = 1000) {
   LogQueue::Limits limits;
   limits.bytes = bytes;
   limits.lines = lines;
-  limits.patience_at_exit = 10ms;
+  limits.flush_timeout = 10ms;
   return limits;
 }
 
-// A pipe of one page, whose writing end blocks.
+// A pipe of one page with a blocking writing end.
 struct Pipe {
   Pipe() {
     int ends[2];
@@ -51,7 +51,7 @@ struct Pipe {
   UniqueFd out, in;
 };
 
-// Reads what there is and comes until so many lines are there.
+// Reads until there are this many lines.
 std::vector<std::string> ReadLines(int fd, std::size_t count) {
   std::string text;
   std::vector<std::string> lines;
@@ -67,7 +67,7 @@ std::vector<std::string> ReadLines(int fd, std::size_t count) {
   return lines;
 }
 
-// How many lines were lost, by the notices, and how many of the others there are.
+// The number of dropped lines according to the notices, and the number of other lines.
 struct Account {
   explicit Account(const std::vector<std::string>& lines) {
     for (const std::string& line : lines) {
@@ -81,7 +81,7 @@ struct Account {
   std::uint64_t lost = 0, written = 0;
 };
 
-// Fills the pipe until nothing more fits.
+// Writes until the pipe is full.
 void Fill(const Pipe& pipe) {
   const int flags = ::fcntl(pipe.in.Get(), F_GETFL);
   ::fcntl(pipe.in.Get(), F_SETFL, flags | O_NONBLOCK);
@@ -91,7 +91,7 @@ void Fill(const Pipe& pipe) {
   ::fcntl(pipe.in.Get(), F_SETFL, flags);
 }
 
-TEST(LogQueueTest, WritesLinesInTheirOrder) {
+TEST(LogQueueTest, WritesLinesInOrder) {
   const Pipe pipe;
   {
     LogQueue queue(pipe.in.Get(), {}, Notice);
@@ -100,13 +100,13 @@ TEST(LogQueueTest, WritesLinesInTheirOrder) {
   EXPECT_THAT(ReadLines(pipe.out.Get(), 3), ElementsAre("line 0", "line 1", "line 2"));
 }
 
-TEST(LogQueueTest, NobodyWaitsForAReaderThatStopsAndTheNextLineReportsWhatWasLost) {
+TEST(LogQueueTest, CallersDoNotWaitForAStoppedReaderAndANoticeReportsTheDroppedLines) {
   const Pipe pipe;
   Fill(pipe);
   LogQueue queue(pipe.in.Get(), Small(6400), Notice);
   for (int i = 0; i < 1000; ++i) queue.Push(std::string(63, 'x'));
   EXPECT_EQ(queue.dropped(), 900u) << "6400 bytes hold 100 lines of 64";
-  // 64 lines of the test were in the pipe.
+  // The pipe held 64 lines of the test.
   const auto before = ReadLines(pipe.out.Get(), 64 + 100 + 1);
   ASSERT_THAT(before, SizeIs(165));
   EXPECT_EQ(before[163], std::string(63, 'x'));
@@ -116,7 +116,7 @@ TEST(LogQueueTest, NobodyWaitsForAReaderThatStopsAndTheNextLineReportsWhatWasLos
   EXPECT_EQ(queue.dropped(), 900u);
 }
 
-TEST(LogQueueTest, WhatWasLostIsReportedBetweenTheLinesAroundIt) {
+TEST(LogQueueTest, DroppedLinesAreReportedInTheirPlace) {
   const Pipe pipe;
   Fill(pipe);
   LogQueue queue(pipe.in.Get(), Small(10'240), Notice);
@@ -127,14 +127,14 @@ TEST(LogQueueTest, WhatWasLostIsReportedBetweenTheLinesAroundIt) {
     int bytes = 0;
     return ::ioctl(pipe.out.Get(), FIONREAD, &bytes) == 0 && bytes == sizeof page;
   };
-  ASSERT_EQ(::read(pipe.out.Get(), page, sizeof page), 4096);  // what Fill wrote
+  ASSERT_EQ(::read(pipe.out.Get(), page, sizeof page), 4096);  // written by Fill
   ASSERT_TRUE(Eventually(is_full)) << "with four lines; six wait";
   queue.Push("lost as well");
   EXPECT_EQ(queue.dropped(), 11u) << "less than half of it is free";
   ASSERT_EQ(::read(pipe.out.Get(), page, sizeof page), 4096);
   ASSERT_TRUE(Eventually(is_full));
   std::uint64_t lost = 0;
-  ASSERT_TRUE(Eventually([&] {  // two wait
+  ASSERT_TRUE(Eventually([&] {  // two lines are queued
     lost = queue.dropped();
     queue.Push("the next");
     return queue.dropped() == lost;
@@ -145,7 +145,7 @@ TEST(LogQueueTest, WhatWasLostIsReportedBetweenTheLinesAroundIt) {
   EXPECT_EQ(lines[7], "the next");
 }
 
-TEST(LogQueueTest, IsBoundedInLinesToo) {
+TEST(LogQueueTest, LinesAreBoundedToo) {
   const Pipe pipe;
   Fill(pipe);
   LogQueue queue(pipe.in.Get(), Small(1 << 20, 8), Notice);
@@ -154,7 +154,7 @@ TEST(LogQueueTest, IsBoundedInLinesToo) {
   ReadLines(pipe.out.Get(), 64 + 8 + 1);  // lets the thread end before the descriptor is closed
 }
 
-TEST(LogQueueTest, ALineAboveTheBoundIsLostAlone) {
+TEST(LogQueueTest, OnlyTheLineAboveTheBoundIsDropped) {
   const Pipe pipe;
   LogQueue queue(pipe.in.Get(), Small(100), Notice);
   queue.Push(std::string(100, 'x'));
@@ -163,7 +163,7 @@ TEST(LogQueueTest, ALineAboveTheBoundIsLostAlone) {
   EXPECT_THAT(ReadLines(pipe.out.Get(), 1), ElementsAre("short"));
 }
 
-TEST(LogQueueTest, WithASlowReaderEveryLineIsWrittenOrReported) {
+TEST(LogQueueTest, EveryLineIsWrittenOrReportedWithASlowReader) {
   const Pipe pipe;
   LogQueue queue(pipe.in.Get(), Small(2048), Notice);
   std::vector<std::string> lines;
@@ -182,17 +182,17 @@ TEST(LogQueueTest, WithASlowReaderEveryLineIsWrittenOrReported) {
   EXPECT_EQ(Account(lines).lost, queue.dropped());
 }
 
-TEST(LogQueueTest, TheEndIsBoundedWhenNobodyReads) {
+TEST(LogQueueTest, TheDestructorIsBoundedWithoutAReader) {
   const Pipe pipe;
   Fill(pipe);
   {
     LogQueue queue(pipe.in.Get(), Small(1000), Notice);
     queue.Push("never read");
-  }  // returns
+  }  // the destructor returns
   ReadLines(pipe.out.Get(), 65);  // lets the thread end before the descriptor is closed
 }
 
-TEST(LogQueueTest, AClosedPipeCostsLinesAndNotTheProcess) {
+TEST(LogQueueTest, AClosedPipeDropsLinesAndDoesNotEndTheProcess) {
   Pipe pipe;
   pipe.out.Reset();
   LogQueue queue(pipe.in.Get(), Small(1000), Notice);
@@ -202,13 +202,13 @@ TEST(LogQueueTest, AClosedPipeCostsLinesAndNotTheProcess) {
   }
 }
 
-TEST(LogQueueTest, AClosedDescriptorCostsLinesAndNotTheProcess) {
+TEST(LogQueueTest, AClosedDescriptorDropsLinesAndDoesNotEndTheProcess) {
   LogQueue queue(-1, Small(1000), Notice);
   queue.Push("into nothing");
   EXPECT_TRUE(Eventually([&] { return queue.dropped() == 1; }));
 }
 
-TEST(LogQueueTest, ADescriptorThatDoesNotBlockLosesNothing) {
+TEST(LogQueueTest, ANonBlockingDescriptorDropsNoLine) {
   const Pipe pipe;
   Fill(pipe);
   ::fcntl(pipe.in.Get(), F_SETFL, O_NONBLOCK);
@@ -220,13 +220,13 @@ TEST(LogQueueTest, ADescriptorThatDoesNotBlockLosesNothing) {
   EXPECT_TRUE(::fcntl(pipe.in.Get(), F_GETFL) & O_NONBLOCK);
 }
 
-TEST(LogQueueTest, AFullDiskCostsLinesAndTearsNoneInTwo) {
+TEST(LogQueueTest, AFullDiskDropsLinesAndSplitsNone) {
   const support::TempDir directory;
   const auto path = directory.path() / "log";
   const UniqueFd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
   rlimit before{};
   ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
-  const rlimit full{100, before.rlim_max};  // bytes: the second line does not fit as a whole
+  const rlimit full{100, before.rlim_max};  // in bytes: the second line does not fit completely
   LogQueue queue(file.Get(), Small(1 << 20), Notice);
   ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &full), 0);
   for (int i = 0; i < 3; ++i) queue.Push(std::string(63, 'x'));
@@ -240,7 +240,7 @@ TEST(LogQueueTest, AFullDiskCostsLinesAndTearsNoneInTwo) {
   })) << support::ReadFile(path);
 }
 
-TEST(LogQueueTest, AStoppedTerminalHoldsLinesUntilItGoesOn) {
+TEST(LogQueueTest, AStoppedTerminalGetsItsLinesWhenItContinues) {
   int ends[2];
   ASSERT_EQ(::openpty(&ends[0], &ends[1], nullptr, nullptr, nullptr), 0);
   const UniqueFd screen(ends[0]), terminal(ends[1]);
@@ -262,7 +262,7 @@ TEST(LogQueueTest, StderrWaitsForASlowReader) {
   std::string text = "problems";
   for (int i = 0; i < 32; ++i) text += '\n' + std::string(1023, 'x');
   std::atomic<std::size_t> read = 0;
-  std::thread reader([&] {  // a kilobyte each 100 ms
+  std::thread reader([&] {  // one kilobyte every 100 ms
     char some[1024];
     for (ssize_t got; (got = ::read(pipe.out.Get(), some, sizeof some)) > 0;) {
       read += static_cast<std::size_t>(got);

@@ -15,11 +15,11 @@ TEST(LogThrottleTest, EachCausePassesOnceAMinute) {
   EXPECT_THAT(throttle.Pass(start, "expired"), Optional(0));
   EXPECT_EQ(throttle.Pass(start + 1s, "expired"), std::nullopt);
   EXPECT_EQ(throttle.Pass(start + 2s, "expired"), std::nullopt);
-  EXPECT_THAT(throttle.Pass(start + 3s, "unknown"), Optional(2)) << "what was held back is told";
+  EXPECT_THAT(throttle.Pass(start + 3s, "unknown"), Optional(2)) << "suppressed lines";
   EXPECT_THAT(throttle.Pass(start + 60s, "expired"), Optional(0));
 }
 
-TEST(LogThrottleTest, CausesThatAStrangerMakesUpAreBounded) {
+TEST(LogThrottleTest, CausesThatAPeerInventsAreBounded) {
   LogThrottle throttle;
   int passed = 0;
   for (int i = 0; i < 1000; ++i) {

@@ -20,13 +20,13 @@ std::string Text(std::string_view message, const LogFields& fields) {
   return FormatTextLine(kTime, LogLevel::kInfo, "mcp", message, fields);
 }
 
-TEST(JsonLogTest, BeginsWithTimeLevelMessageAndLogger) {
+TEST(JsonLogTest, StartsWithTimeLevelMessageAndLogger) {
   EXPECT_EQ(FormatJsonLine(kTime, LogLevel::kInfo, "mcp", "Hello", {{"n", 3}, {"ok", true}}),
             R"({"time":"2025-01-01T00:00:00.042Z","level":"info","msg":"Hello","logger":"mcp",)"
             R"("n":3,"ok":true})");
 }
 
-TEST(JsonLogTest, TellsDurationsInSeconds) {
+TEST(JsonLogTest, WritesDurationsInSeconds) {
   EXPECT_EQ(Json("m", {{"d", Duration(std::chrono::milliseconds(1500))}})["d"], 1.5);
 }
 
@@ -53,7 +53,7 @@ TEST(JsonLogTest, WritesListsAsArrays) {
   EXPECT_EQ(Json("m", {{"ids", std::vector<std::string>{"a", "b"}}})["ids"].size(), 2u);
 }
 
-TEST(TextLogTest, QuotesOnlyWhatNeedsIt) {
+TEST(TextLogTest, QuotesOnlyValuesThatNeedIt) {
   EXPECT_EQ(Text("Event queued", {{"id", "abc-1"}, {"why", "two words"}, {"empty", ""}, {"n", 3}}),
             "2025-01-01T00:00:00.042Z INFO  [mcp] Event queued id=abc-1 why=\"two words\" "
             "empty=\"\" n=3");
@@ -72,14 +72,14 @@ TEST(TextLogTest, WritesListsInBrackets) {
             "2025-01-01T00:00:00.042Z INFO  [mcp] m v=[a,\"b c\"]");
 }
 
-TEST(LoggerTest, WritesFromItsThresholdOnUnderItsName) {
+TEST(LoggerTest, WritesLinesFromItsThresholdUnderItsName) {
   testing::internal::CaptureStderr();
   {
     const Logger logger = Logger(LogLevel::kWarn, LogFormat::kJson).Named("core");
     logger.Info("quiet");
     logger.Warn("loud {}", {{"k", "{0}"}});
     EXPECT_EQ(logger.lines_dropped(), 0u);
-  }  // writes what waits
+  }  // the destructor writes the queued lines
   const std::string out = testing::internal::GetCapturedStderr();
   ASSERT_EQ(std::count(out.begin(), out.end(), '\n'), 1);
   const auto line = nlohmann::json::parse(out);

@@ -45,7 +45,7 @@ TEST(MetricsTest, HistogramsAreCumulativeWithInclusiveBounds) {
                        "kubernetes_mcp_runner_latency_seconds_bucket{le=\"+Inf\"} 4\n"));
 }
 
-TEST(MetricsTest, AFamilyWithoutSeriesIsStillNamed) {
+TEST(MetricsTest, AFamilyWithoutSeriesHasHelpAndType) {
   const Table table = {{Counter, "x", "X.", [](const int&, MetricSeries&) {}}};
   EXPECT_EQ(MetricsText(CollectMetrics(table, 0)),
             "# HELP kubernetes_mcp_runner_x X.\n# TYPE kubernetes_mcp_runner_x counter\n");

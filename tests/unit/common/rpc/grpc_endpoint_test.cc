@@ -54,14 +54,14 @@ std::string ToBytes(const grpc::ByteBuffer& buffer) {
   return bytes;
 }
 
-// Calls any method with messages as bytes, as a client without .proto files has to.
+// Calls any method with messages as bytes, like a client without .proto files.
 class RawClient {
  public:
   explicit RawClient(const std::string& address)
       : stub_(grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), Arguments())) {
   }
 
-  // One request, one response; the error's text when the call fails.
+  // One request, one response; the error message if the call fails.
   std::string Call(const std::string& method, const std::string& request) {
     grpc::ClientContext context;
     context.set_wait_for_ready(true);
@@ -91,7 +91,7 @@ class RawClient {
   std::string Describe(const std::string& symbol) { return Reflect(4, symbol); }
 
  private:
-  // Each client has a connection of its own.
+  // Gives each client its own connection.
   static grpc::ChannelArguments Arguments() {
     grpc::ChannelArguments arguments;
     arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
@@ -134,21 +134,21 @@ class GrpcEndpointTest : public testing::Test {
   std::string directory_;
 };
 
-TEST_F(GrpcEndpointTest, PicksAFreePortAndTellsIt) {
+TEST_F(GrpcEndpointTest, PicksAFreePortAndReportsIt) {
   const GrpcEndpoint endpoint("127.0.0.1:0", {&admin_});
   EXPECT_NE(endpoint.port(), 0);
   EXPECT_EQ(endpoint.address(), "127.0.0.1:" + std::to_string(endpoint.port()));
   EXPECT_EQ(RawClient(endpoint.address()).Health(""), kServing);
 }
 
-TEST_F(GrpcEndpointTest, HealthKnowsEveryServiceAndNoOther) {
+TEST_F(GrpcEndpointTest, HealthCoversEveryServiceAndNoOther) {
   const GrpcEndpoint endpoint("127.0.0.1:0", {&admin_});
   RawClient client(endpoint.address());
   EXPECT_EQ(client.Health("runner.v1.ExecutorAdmin"), kServing);
   EXPECT_NE(client.Health("runner.v1.Nobody"), kServing);
 }
 
-TEST_F(GrpcEndpointTest, NotServingIsToldForEveryService) {
+TEST_F(GrpcEndpointTest, NotServingIsReportedForEveryService) {
   GrpcEndpoint endpoint("127.0.0.1:0", {&admin_});
   RawClient client(endpoint.address());
   endpoint.SetServing(false);
@@ -186,7 +186,7 @@ TEST_F(GrpcEndpointTest, DoesNotTakeTheSocketOfARunningServer) {
   EXPECT_EQ(RawClient(SocketAddress()).Health(""), kServing);
 }
 
-TEST_F(GrpcEndpointTest, ReplacesASocketThatNobodyListensOn) {
+TEST_F(GrpcEndpointTest, ReplacesASocketWithoutAListener) {
   {
     sockaddr_un name{};
     name.sun_family = AF_UNIX;
@@ -198,13 +198,13 @@ TEST_F(GrpcEndpointTest, ReplacesASocketThatNobodyListensOn) {
   EXPECT_EQ(RawClient(SocketAddress()).Health(""), kServing);
 }
 
-TEST_F(GrpcEndpointTest, ReplacesNothingButSockets) {
+TEST_F(GrpcEndpointTest, ReplacesOnlySockets) {
   std::ofstream(SocketPath()) << "precious";
   EXPECT_THAT(FailureOf(SocketAddress()), HasSubstr("not a socket"));
   EXPECT_TRUE(std::filesystem::exists(SocketPath()));
 }
 
-TEST_F(GrpcEndpointTest, SaysWhenTheDirectoryOfTheSocketIsMissing) {
+TEST_F(GrpcEndpointTest, ReportsAMissingDirectoryOfTheSocket) {
   EXPECT_THAT(FailureOf("unix:" + directory_ + "/missing/x.sock"), HasSubstr("does not exist"));
 }
 
@@ -245,7 +245,7 @@ TEST_F(GrpcEndpointTest, Row64_AcceptsAgainAfterAShortageOfDescriptors) {
     EXPECT_EQ(endpoint.Failure(), "gRPC listener does not accept: Too many open files");
   }
   EXPECT_TRUE(Eventually([&] { return !endpoint.Failure(); }));
-  // The server answers the preface of HTTP/2 with its settings.
+  // The server responds to the HTTP/2 preface with its settings.
   SendText(waiting, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
   char byte = 0;
   EXPECT_EQ(::recv(waiting.Get(), &byte, 1, 0), 1);
@@ -259,7 +259,7 @@ TEST_F(GrpcEndpointTest, Row64_SilentConnectionsMakeRoomForCalls) {
   {
     const GrpcEndpoint endpoint("127.0.0.1:0", {&admin_});
     const auto begin = std::chrono::steady_clock::now();
-    std::vector<UniqueFd> silent;  // 96 of one address are kept
+    std::vector<UniqueFd> silent;  // the limit is 96 for one address
     for (int i = 0; i < 300; ++i) silent.push_back(ConnectTo(endpoint.port()));
     EXPECT_EQ(RawClient(endpoint.address()).Health(""), kServing);
     for (int i = 0; i < 200; ++i) EXPECT_TRUE(IsClosed(silent[i])) << i;
@@ -279,7 +279,7 @@ TEST_F(GrpcEndpointTest, Row64_SilentConnectionsOnAUnixSocketMakeRoomForCalls) {
     name.sun_family = AF_UNIX;
     SocketPath().copy(name.sun_path, sizeof name.sun_path - 1);
     const auto begin = std::chrono::steady_clock::now();
-    std::vector<UniqueFd> silent;  // 128 are kept
+    std::vector<UniqueFd> silent;  // the limit is 128
     for (int i = 0; i < 300; ++i) {
       silent.emplace_back(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
       ASSERT_EQ(
@@ -300,20 +300,20 @@ TEST_F(GrpcEndpointTest, Row64_AcceptsAgainAfterAShortageOfThreads) {
   ASSERT_EQ(::pthread_getattr_default_np(&usual), 0);
   ASSERT_EQ(::pthread_getattr_default_np(&huge), 0);
   ASSERT_EQ(::pthread_attr_setstacksize(&huge, std::size_t{1} << 47), 0);
-  // The address space does not hold the stack of another thread.
+  // The address space has no room for the stack of another thread.
   ASSERT_EQ(::pthread_setattr_default_np(&huge), 0);
   const UniqueFd waiting = ConnectTo(endpoint.port());
   EXPECT_TRUE(Eventually([&] { return endpoint.Failure().has_value(); }, std::chrono::seconds(10)));
   EXPECT_EQ(endpoint.Failure(), "gRPC listener does not accept: Resource temporarily unavailable");
   ASSERT_EQ(::pthread_setattr_default_np(&usual), 0);
   EXPECT_TRUE(Eventually([&] { return !endpoint.Failure(); }));
-  // The server answers the preface of HTTP/2 with its settings.
+  // The server responds to the HTTP/2 preface with its settings.
   SendText(waiting, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
   char byte = 0;
   EXPECT_EQ(::recv(waiting.Get(), &byte, 1, 0), 1);
 }
 
-// Tells a client by which peer gRPC knows it.
+// Returns the peer name that gRPC reports for the client.
 class PeerService final : public v1::ExecutorAdmin::CallbackService {
  public:
   grpc::ServerUnaryReactor* GetStatus(grpc::CallbackServerContext* context,
@@ -349,7 +349,7 @@ TEST_F(GrpcEndpointTest, Row64_ConnectionsWithASessionDoNotMakeRoom) {
     const std::string peer = executor.Call(kCall, "");
     const std::string other_peer = other.Call(kCall, "");
     const SessionPeers::Session session(sessions, peer);
-    std::vector<UniqueFd> crowd;  // 96 of one address are kept
+    std::vector<UniqueFd> crowd;  // the limit is 96 for one address
     for (int i = 0; i < 300; ++i) {
       crowd.push_back(ConnectTo(endpoint.port(), host));
       SendText(crowd.back(), "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
@@ -370,7 +370,7 @@ TEST_P(FloodTest, Row64_FloodsAreCutAndOthersAreServed) {
   EXPECT_EQ(other.Health(""), kServing);
   const auto& [path, kind] = GetParam();
   if (support::kSanitized && kind == Http2Flood::Kind::kHeaderBlock) {
-    GTEST_SKIP() << "a sanitizer keeps what was freed";
+    GTEST_SKIP() << "a sanitizer keeps freed memory";
   }
   Http2Flood flood(endpoint.port(), path, kind);
   constexpr std::size_t kStreams = 500'000;

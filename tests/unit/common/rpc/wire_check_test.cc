@@ -65,8 +65,8 @@ std::vector<v1::IngestMessage> IngestMessages() {
   return all;
 }
 
-// Calls `broken` with each field of the message, and of those in it, that has no bound by its type:
-// the first argument is its path, the second puts far too much into it.
+// Calls `broken` for each field of the message and its submessages that its type does not bound:
+// the first argument is its path, the second sets a value far beyond any bound.
 void ForEachUnbounded(
     Message& message, const std::string& path,
     const std::function<void(const std::string&, std::function<void()>)>& broken) {
@@ -114,7 +114,7 @@ int ExpectEveryFieldBounded(Messages messages) {
       });
       const auto problem = WhyInvalid(bad);
       EXPECT_NE(problem, std::nullopt) << wanted << " has no bound";
-      EXPECT_LT(problem.value_or("").size(), 300u) << "it repeats what was sent";
+      EXPECT_LT(problem.value_or("").size(), 300u) << "the message repeats the value";
       ++fields;
     }
   }
@@ -155,7 +155,7 @@ TEST(WireCheckTest, Row67_TheProblemNamesTheField) {
            Fill(m.mutable_hello()->add_results_waiting());
          }
        }},
-      {"accepted.lease.incident_id: 36 bytes that are no id; expected a lower-case UUID", 2,
+      {"accepted.lease.incident_id: 36 bytes that are not an id; expected a lower-case UUID", 2,
        [](auto& m) {
          m.mutable_accepted()->mutable_lease()->set_incident_id(
              "01890000-0000-7000-8000-00000000000A");
@@ -164,13 +164,13 @@ TEST(WireCheckTest, Row67_TheProblemNamesTheField) {
        [](auto& m) { m.mutable_rejected()->set_reason(std::string(65, 'r')); }},
       {"started.lease.incident_id: 0 bytes", 4,
        [](auto& m) { m.mutable_started()->clear_lease(); }},
-      {"started.started_at: no valid time", 4,
+      {"started.started_at: invalid time", 4,
        [](auto& m) { m.mutable_started()->mutable_started_at()->set_nanos(-1); }},
       {"result.outcome.status: unknown", 5,
        [](auto& m) { m.mutable_result()->mutable_outcome()->set_status("odd"); }},
-      {"result.outcome.started_at: no valid time", 5,
+      {"result.outcome.started_at: invalid time", 5,
        [](auto& m) { m.mutable_result()->mutable_outcome()->mutable_started_at()->set_nanos(-1); }},
-      {"result.outcome.finished_at: no valid time", 5,
+      {"result.outcome.finished_at: invalid time", 5,
        [](auto& m) {
          m.mutable_result()->mutable_outcome()->mutable_finished_at()->set_nanos(-1);
        }},
@@ -196,7 +196,7 @@ TEST(WireCheckTest, Row67_TheProblemNamesTheField) {
   }
 }
 
-TEST(WireCheckTest, Row67_WhatIngestSendsHasRanges) {
+TEST(WireCheckTest, Row67_ValuesFromIngestHaveRanges) {
   const auto welcome = [](const std::function<void(v1::Welcome&)>& spoil) {
     v1::IngestMessage message = IngestMessages()[0];
     spoil(*message.mutable_welcome());
@@ -213,7 +213,7 @@ TEST(WireCheckTest, Row67_WhatIngestSendsHasRanges) {
               Optional(StartsWith("welcome.lease_ttl")));
   EXPECT_EQ(welcome([](v1::Welcome& w) { w.clear_keep_alive_interval(); }), std::nullopt);
 
-  // Ids and clusters become names of files.
+  // Ids and clusters are used as file names.
   for (const char* name : {"", ".", "..", ".hidden", "a/b", "../../etc/passwd"}) {
     v1::IngestMessage message = IngestMessages()[1];
     message.mutable_offer()->mutable_incident()->set_cluster(name);
@@ -234,14 +234,14 @@ TEST(WireCheckTest, Row67_WhatIngestSendsHasRanges) {
     return WhyInvalid(offer);
   };
   EXPECT_THAT(with_time(&v1::Incident::mutable_timestamp),
-              Optional(StartsWith("offer.incident.timestamp: no valid time")));
+              Optional(StartsWith("offer.incident.timestamp: invalid time")));
   EXPECT_THAT(with_time(&v1::Incident::mutable_received_at),
-              Optional(StartsWith("offer.incident.received_at: no valid time")));
+              Optional(StartsWith("offer.incident.received_at: invalid time")));
   EXPECT_THAT(with_time(&v1::Incident::mutable_last_seen_at),
-              Optional(StartsWith("offer.incident.last_seen_at: no valid time")));
+              Optional(StartsWith("offer.incident.last_seen_at: invalid time")));
 }
 
-TEST(WireCheckTest, MessagesOfKindsThatAreNotKnownAreValid) {
+TEST(WireCheckTest, MessagesOfUnknownKindsAreValid) {
   EXPECT_EQ(WhyInvalid(v1::ExecutorMessage()), std::nullopt);
   EXPECT_EQ(WhyInvalid(v1::IngestMessage()), std::nullopt);
 }

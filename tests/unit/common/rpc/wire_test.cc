@@ -91,7 +91,7 @@ TEST(WireTest, TheLastOutputOfAPeerIsBounded) {
   EXPECT_EQ(FromProto(outcome)->last_output.size(), kMaxLastOutput);
 }
 
-TEST(WireTest, ExitCodeZeroIsNotAbsent) {
+TEST(WireTest, ExitCodeZeroDiffersFromNone) {
   Outcome outcome;
   outcome.exit_code = 0;
   EXPECT_EQ(FromProto(ToProto(outcome))->exit_code, 0);
@@ -103,7 +103,7 @@ TEST(WireTest, LeasesSurviveTheRoundTripAndNeedAnId) {
   EXPECT_FALSE(FromProto(v1::Lease()));
 }
 
-TEST(WireTest, RefusesUnknownWordsAndMissingIds) {
+TEST(WireTest, RejectsUnknownWordsAndMissingIds) {
   v1::Incident incident = ToProto(MakeIncident());
   incident.set_severity("loud");
   EXPECT_FALSE(FromProto(incident));
@@ -115,7 +115,7 @@ TEST(WireTest, RefusesUnknownWordsAndMissingIds) {
   EXPECT_FALSE(FromProto(outcome));
 }
 
-TEST(WireTest, RefusesTimesThatDoNotExist) {
+TEST(WireTest, RejectsInvalidTimes) {
   google::protobuf::Timestamp time;
   time.set_nanos(1'000'000'000);
   EXPECT_FALSE(FromProto(time));

@@ -1,4 +1,4 @@
-// The token in a file that others write.
+// The token in a file that other programs write.
 
 #include "common/security/bearer_token.h"
 
@@ -32,14 +32,14 @@ class BearerTokenTest : public ::testing::Test {
     std::ofstream(directory_ / name, std::ios::binary) << text;
     return directory_ / name;
   }
-  // What is wrong with a file that holds this.
+  // The problem of a file with this content.
   std::string ProblemWith(const std::string& text) {
     BearerToken token(Write("bad", text));
     EXPECT_EQ(token.Get(), nullptr);
     EXPECT_THAT(token.problem(), HasSubstr((directory_ / "bad").string()));
     return token.problem();
   }
-  // Points `link` somewhere else in one step, as Kubernetes does.
+  // Points `link` to another target in one step, as Kubernetes does.
   void Swap(const std::string& target, const std::string& link) {
     fs::create_symlink(target, directory_ / "new");
     fs::rename(directory_ / "new", directory_ / link);
@@ -48,13 +48,13 @@ class BearerTokenTest : public ::testing::Test {
   fs::path directory_;
 };
 
-TEST_F(BearerTokenTest, WhatIsBlankAroundItDoesNotCount) {
+TEST_F(BearerTokenTest, SurroundingWhiteSpaceIsIgnored) {
   BearerToken token(Write("token", " \t abc.DEF-123_~+/== \r\n\n"));
   EXPECT_THAT(token.Get(), Pointee(StrEq("abc.DEF-123_~+/==")));
   EXPECT_EQ(token.problem(), "");
 }
 
-TEST_F(BearerTokenTest, AFileThatWasWrittenIsReadAgain) {
+TEST_F(BearerTokenTest, AChangedFileIsReadAgain) {
   const fs::path file = Write("token", "first");
   BearerToken token(file);
   token.Get();
@@ -71,7 +71,7 @@ TEST_F(BearerTokenTest, AnotherFileOfTheSameSizeAndTimeIsReadAgain) {
   EXPECT_THAT(token.Get(), Pointee(StrEq("two")));
 }
 
-TEST_F(BearerTokenTest, ALinkThatIsSwappedIsFollowed) {
+TEST_F(BearerTokenTest, ASwappedLinkIsFollowed) {
   fs::create_directories(directory_ / "v1");
   fs::create_directories(directory_ / "v2");
   Write("v1/token", "one");
@@ -84,7 +84,7 @@ TEST_F(BearerTokenTest, ALinkThatIsSwappedIsFollowed) {
   EXPECT_THAT(token.Get(), Pointee(StrEq("two")));
 }
 
-TEST_F(BearerTokenTest, ReadAgainReadsWhateverTheFileLooksLike) {
+TEST_F(BearerTokenTest, ReloadReadsAnUnchangedFile) {
   const fs::path file = Write("token", "one");
   BearerToken token(file);
   token.Get();
@@ -94,7 +94,7 @@ TEST_F(BearerTokenTest, ReadAgainReadsWhateverTheFileLooksLike) {
   EXPECT_THAT(token.ReloadConfig(), Pointee(StrEq("two")));
 }
 
-TEST_F(BearerTokenTest, AFileThatGoesAwayAndComesBack) {
+TEST_F(BearerTokenTest, AFileThatVanishesAndReappearsIsRead) {
   const fs::path file = Write("token", "one");
   BearerToken token(file);
   token.Get();
@@ -106,7 +106,7 @@ TEST_F(BearerTokenTest, AFileThatGoesAwayAndComesBack) {
   EXPECT_EQ(token.problem(), "");
 }
 
-TEST_F(BearerTokenTest, WhatIsNoTokenIsRefusedAndNotShown) {
+TEST_F(BearerTokenTest, InvalidTokensAreRejectedAndNotShown) {
   EXPECT_THAT(ProblemWith(""), HasSubstr("empty"));
   EXPECT_THAT(ProblemWith(" \n\t\n"), HasSubstr("empty"));
   EXPECT_THAT(ProblemWith("secret\nX-Admin: yes\n"), Not(HasSubstr("secret")));

@@ -40,7 +40,7 @@ TEST(Admission, TakesUpToItsSlots) {
   EXPECT_THAT(admission.Running(), ElementsAre(kA, kB));
 }
 
-TEST(Admission, EndOfARunGrantsOneCreditMore) {
+TEST(Admission, EndOfARunGrantsOneMoreCredit) {
   Admission admission = Attached(1);
   admission.OnOffer(kA);
   EXPECT_EQ(admission.credits(), 1u) << "a taken offer does not change the total";
@@ -49,7 +49,7 @@ TEST(Admission, EndOfARunGrantsOneCreditMore) {
   EXPECT_EQ(admission.OnOffer(kB), Verdict::kTake);
 }
 
-TEST(Admission, WhatIsRecordedIsNotRunAgainByALateOffer) {
+TEST(Admission, LateOfferDoesNotRerunAnAcknowledgedLease) {
   Admission admission = Attached(1);
   admission.OnOffer(kA);
   admission.OnFinished(kA, {});
@@ -59,7 +59,7 @@ TEST(Admission, WhatIsRecordedIsNotRunAgainByALateOffer) {
   EXPECT_EQ(admission.OnOffer(kB), Verdict::kTake) << "it has cost no credit";
 }
 
-TEST(Admission, ASecondWelcomeOfOneStreamChangesNothing) {
+TEST(Admission, SecondWelcomeOfOneStreamChangesNothing) {
   Admission admission = Attached(2);
   admission.OnOffer(kA);
   admission.OnWelcome();
@@ -78,7 +78,7 @@ TEST(Admission, EndIsCountedOnce) {
   EXPECT_EQ(admission.results_waiting().size(), 1u);
 }
 
-TEST(Admission, SameLeaseOfferedAgainIsHeldAndCostsNothing) {
+TEST(Admission, RepeatedOfferOfALeaseIsHeldAndCostsNoCredit) {
   Admission admission = Attached(2);
   admission.OnOffer(kA);
   EXPECT_EQ(admission.OnOffer(kA), Verdict::kHeld);
@@ -94,7 +94,7 @@ TEST(Admission, NextAttemptOfAnIncidentIsAnotherLease) {
   EXPECT_EQ(admission.OnOffer({"a", 2}), Verdict::kTake);
 }
 
-TEST(Admission, ResultWaitsUntilRecorded) {
+TEST(Admission, ResultWaitsUntilAcknowledged) {
   Admission admission = Attached(1);
   admission.OnOffer(kA);
   Outcome outcome;
@@ -108,14 +108,14 @@ TEST(Admission, ResultWaitsUntilRecorded) {
   EXPECT_TRUE(admission.results_waiting().empty());
 }
 
-TEST(Admission, WaitingResultTakesNoSlot) {
+TEST(Admission, WaitingResultOccupiesNoSlot) {
   Admission admission = Attached(1);
   admission.OnOffer(kA);
   admission.OnFinished(kA, {});
   EXPECT_EQ(admission.OnOffer(kB), Verdict::kTake);
 }
 
-TEST(Admission, NothingIsTakenWhileTheStreamDrains) {
+TEST(Admission, NoOfferIsTakenWhileTheStreamDrains) {
   Admission admission = Attached(2);
   admission.OnOffer(kA);
   admission.OnStreamDrain();
@@ -142,7 +142,7 @@ TEST(Admission, OwnDrainOutlivesTheStream) {
   EXPECT_EQ(admission.OnOffer(kA), Verdict::kDraining);
 }
 
-TEST(Admission, CreditsCountFromTheBeginningAfterReattach) {
+TEST(Admission, CreditsCountFromZeroAfterReattach) {
   Admission admission = Attached(3);
   admission.OnOffer(kA);
   admission.OnOffer(kB);
@@ -165,7 +165,7 @@ TEST(Admission, EndWhileDetachedIsACreditOfTheNextStream) {
   EXPECT_EQ(admission.OnOffer(kB), Verdict::kTake);
 }
 
-TEST(Admission, FullAfterReattachTakesNothingUntilARunEnds) {
+TEST(Admission, FullExecutorTakesNoOfferAfterReattachUntilARunEnds) {
   Admission admission = Attached(1);
   admission.OnOffer(kA);
   admission.OnStreamEnded();
@@ -176,7 +176,7 @@ TEST(Admission, FullAfterReattachTakesNothingUntilARunEnds) {
   EXPECT_EQ(admission.credits(), 1u);
 }
 
-TEST(Admission, CreditsOutAndRunsNeverExceedTheSlots) {
+TEST(Admission, CreditsAndRunsNeverExceedTheSlots) {
   std::random_device device;
   const std::uint64_t seed = device();
   SCOPED_TRACE("seed " + std::to_string(seed));
@@ -185,7 +185,7 @@ TEST(Admission, CreditsOutAndRunsNeverExceedTheSlots) {
     const auto slots = static_cast<std::uint32_t>(1 + random() % 4);
     Admission admission(slots);
     bool attached = false;
-    std::uint64_t offers = 0;  // as ingest counts them: never above the credits it knows
+    std::uint64_t offers = 0;  // as ingest counts them: never above the granted credits
     std::uint32_t last = 0;
     for (int step = 0; step < 50; ++step) {
       const auto running = admission.Running();
@@ -220,7 +220,7 @@ TEST(Admission, CreditsOutAndRunsNeverExceedTheSlots) {
   }
 }
 
-TEST(Admission, Row65_AShortageGivesTheCreditBackAndLeavesNoResult) {
+TEST(Admission, Row65_ShortageReturnsTheCreditAndLeavesNoResult) {
   Admission admission(1);
   admission.OnWelcome();
   for (std::uint32_t attempt = 1; attempt <= 10; ++attempt) {
@@ -228,14 +228,14 @@ TEST(Admission, Row65_AShortageGivesTheCreditBackAndLeavesNoResult) {
     admission.OnNotStarted({"i", attempt});
     EXPECT_FALSE(admission.IsRunning({"i", attempt}));
     EXPECT_EQ(admission.credits(), attempt + 1);
-    EXPECT_EQ(admission.OnOffer({"i", attempt}), Verdict::kEnded) << "the offer comes twice";
+    EXPECT_EQ(admission.OnOffer({"i", attempt}), Verdict::kEnded) << "repeated offer";
   }
   EXPECT_TRUE(admission.results_waiting().empty());
   admission.OnNotStarted({"i", 99});
-  EXPECT_EQ(admission.credits(), 11u) << "one that does not run gives nothing back";
+  EXPECT_EQ(admission.credits(), 11u) << "a lease that does not run returns no credit";
 }
 
-TEST(Admission, EveryRefusalHasAReason) {
+TEST(Admission, EveryRejectionHasAReason) {
   using dispatch::RejectReason;
   EXPECT_EQ(RejectReasonOf(Verdict::kEnded), RejectReason::kEnded);
   EXPECT_EQ(RejectReasonOf(Verdict::kDraining), RejectReason::kDraining);

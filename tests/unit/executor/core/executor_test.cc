@@ -18,7 +18,7 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-// Time that passes when the test says so.
+// Timers whose time the test advances.
 class ManualTimers final : public Timers {
  public:
   void Post(Task task) override { task(); }
@@ -40,7 +40,7 @@ class ManualTimers final : public Timers {
     }
     now_.mono = end;
   }
-  // As after SIGSTOP: nothing that was due has happened yet.
+  // As during SIGSTOP: no due timer fires.
   void PassStopped(Duration time) { now_.mono += time; }
 
  private:
@@ -49,7 +49,7 @@ class ManualTimers final : public Timers {
   TimerId last_ = kNoTimer;
 };
 
-// Remembers what is sent.
+// Records the sent messages.
 class RecordingChannel final : public IngestChannel {
  public:
   void Open(dispatch::Hello hello, IngestChannelListener& listener) override {
@@ -60,7 +60,7 @@ class RecordingChannel final : public IngestChannel {
   void Close() override { closed = true; }
   void Cancel() override { cancelled = true; }
 
-  void Hear(const dispatch::IngestMessage& message) { listener_->OnMessage(message); }
+  void Receive(const dispatch::IngestMessage& message) { listener_->OnMessage(message); }
   void End(bool superseded = false) { listener_->OnEnded(superseded, "gone"); }
   template <typename Message>
   std::vector<Message> All() const {
@@ -80,7 +80,7 @@ class RecordingChannel final : public IngestChannel {
   IngestChannelListener* listener_ = nullptr;
 };
 
-// Runs that end when the test says so.
+// Runs that the test ends.
 class RecordingSupervisor final : public RunSupervisor {
  public:
   bool Start(const Lease& lease, const Incident&) override {
@@ -118,7 +118,7 @@ class ExecutorTest : public ::testing::Test {
     dispatch::Welcome welcome;
     welcome.keep_alive_interval = seconds(5);
     welcome.lease_ttl = seconds(60);
-    channel_.Hear(welcome);
+    channel_.Receive(welcome);
   }
   void Attach(std::vector<std::pair<Lease, Outcome>> results = {}) {
     executor_.Start(std::move(results));
@@ -128,7 +128,7 @@ class ExecutorTest : public ::testing::Test {
   void Offer(const Lease& lease) {
     Incident incident;
     incident.id = lease.incident_id;
-    channel_.Hear(dispatch::Offer{lease, incident});
+    channel_.Receive(dispatch::Offer{lease, incident});
   }
   void Finish(const Lease& lease, RunStatus status = RunStatus::kSuccess) {
     supervisor_.runs.erase(lease);
@@ -150,7 +150,7 @@ class SidecarTest : public ExecutorTest {
   SidecarTest() : ExecutorTest(true) {}
 };
 
-TEST_F(ExecutorTest, SaysHelloAgainAfterALostStreamWithWhatItHas) {
+TEST_F(ExecutorTest, SendsHelloWithItsLeasesAfterALostStream) {
   Attach();
   Offer(LeaseOf("a"));
   Offer(LeaseOf("b"));
@@ -164,13 +164,13 @@ TEST_F(ExecutorTest, SaysHelloAgainAfterALostStreamWithWhatItHas) {
   EXPECT_EQ(channel_.hellos[1].boot_id, "boot");
 }
 
-TEST_F(ExecutorTest, EndsAStreamThatIsNotWelcomedInTime) {
+TEST_F(ExecutorTest, EndsAStreamWithoutAWelcomeInTime) {
   executor_.Start({});
   timers_.Pass(time_budget::kWelcome);
   EXPECT_TRUE(channel_.cancelled);
 }
 
-TEST_F(ExecutorTest, EndsAStreamOnWhichNoKeepAliveIsAnswered) {
+TEST_F(ExecutorTest, EndsAStreamWithoutKeepAliveAcks) {
   Attach();
   timers_.Pass(seconds(60));
   EXPECT_FALSE(channel_.cancelled);
@@ -178,19 +178,19 @@ TEST_F(ExecutorTest, EndsAStreamOnWhichNoKeepAliveIsAnswered) {
   EXPECT_TRUE(channel_.cancelled);
 }
 
-TEST_F(ExecutorTest, LeasesEndBeforeIngestGivesThemAway) {
+TEST_F(ExecutorTest, RunsEndBeforeIngestLeasesTheIncidentsAgain) {
   const MonoTime dialled = timers_.Now().mono;
   Attach();
   const Duration after = seconds(60) - time_budget::Stop(seconds(5)) - time_budget::kClockMargin;
   EXPECT_EQ(supervisor_.deadline, dialled + after);
   timers_.Pass(seconds(5));
   const MonoTime sent = timers_.Now().mono;
-  timers_.PassStopped(seconds(20));  // the answer waits: it is as old as its question
-  channel_.Hear(dispatch::KeepAliveAck{channel_.All<dispatch::KeepAlive>().back().seq});
+  timers_.PassStopped(seconds(20));  // the answer waits: it is as old as the keep-alive
+  channel_.Receive(dispatch::KeepAliveAck{channel_.All<dispatch::KeepAlive>().back().seq});
   EXPECT_EQ(supervisor_.deadline, sent + after);
 }
 
-TEST_F(SidecarTest, LeasesOfASidecarHaveNoEnd) {
+TEST_F(SidecarTest, SidecarHasNoLeaseDeadline) {
   Attach();
   EXPECT_EQ(supervisor_.deadline, std::nullopt);
   timers_.PassStopped(std::chrono::hours(1));
@@ -198,21 +198,21 @@ TEST_F(SidecarTest, LeasesOfASidecarHaveNoEnd) {
   EXPECT_TRUE(supervisor_.runs.contains(LeaseOf("a")));
 }
 
-TEST_F(ExecutorTest, RejectsAnOfferThatIsHeardAfterTheEndOfTheLeases) {
+TEST_F(ExecutorTest, RejectsAnOfferReadAfterTheLeaseDeadline) {
   Attach();
   timers_.PassStopped(seconds(60));
   Offer(LeaseOf("a"));
-  EXPECT_TRUE(supervisor_.runs.empty()) << "another executor may have it by now";
+  EXPECT_TRUE(supervisor_.runs.empty()) << "ingest may have leased it to another executor";
   const auto rejected = channel_.All<dispatch::Rejected>();
   ASSERT_EQ(rejected.size(), 1u);
   EXPECT_EQ(rejected[0].reason, dispatch::RejectReason::kLate);
   EXPECT_EQ(channel_.All<dispatch::Credits>().back().total, 101u) << "the slot is free again";
 }
 
-TEST_F(ExecutorTest, AnAttemptThatWaitsIsNotBegunAfterTheEndOfTheLeases) {
+TEST_F(ExecutorTest, DoesNotStartAWaitingAttemptAfterTheLeaseDeadline) {
   Attach();
   Offer(LeaseOf("a", 1));
-  channel_.Hear(dispatch::Cancel{LeaseOf("a", 1), dispatch::CancelReason::kStale});
+  channel_.Receive(dispatch::Cancel{LeaseOf("a", 1), dispatch::CancelReason::kStale});
   Offer(LeaseOf("a", 2));
   timers_.PassStopped(seconds(60));
   Finish(LeaseOf("a", 1), RunStatus::kCancelled);
@@ -221,12 +221,12 @@ TEST_F(ExecutorTest, AnAttemptThatWaitsIsNotBegunAfterTheEndOfTheLeases) {
   EXPECT_EQ(channel_.All<dispatch::Result>().back().outcome.reason, "lease_deadline");
 }
 
-TEST_F(ExecutorTest, RefusesALeaseThatIsTooShortToBeKept) {
+TEST_F(ExecutorTest, RejectsAWelcomeWithTooShortALease) {
   executor_.Start({});
   dispatch::Welcome welcome;
   welcome.keep_alive_interval = seconds(5);
   welcome.lease_ttl = seconds(29);
-  channel_.Hear(welcome);
+  channel_.Receive(welcome);
   EXPECT_TRUE(channel_.cancelled);
   EXPECT_FALSE(executor_.attached());
 }
@@ -243,7 +243,7 @@ TEST_F(ExecutorTest, RejectsAnOfferWhenResourcesAreShort) {
 TEST_F(ExecutorTest, AnotherAttemptWaitsForTheWorkspaceOfTheFirst) {
   Attach();
   Offer(LeaseOf("a", 1));
-  channel_.Hear(dispatch::Cancel{LeaseOf("a", 1), dispatch::CancelReason::kStale});
+  channel_.Receive(dispatch::Cancel{LeaseOf("a", 1), dispatch::CancelReason::kStale});
   Offer(LeaseOf("a", 2));
   EXPECT_EQ(executor_.waiting(), 1u);
   EXPECT_FALSE(supervisor_.runs.contains(LeaseOf("a", 2)));
@@ -258,7 +258,7 @@ TEST_F(ExecutorTest, SendsAtMost64ResultsBeforeTheyAreAcknowledged) {
   EXPECT_EQ(channel_.All<dispatch::Result>().size(), 64u);
   for (std::size_t i = 0; i < 100; ++i) {
     ASSERT_LT(i, channel_.All<dispatch::Result>().size());
-    channel_.Hear(dispatch::ResultAck{channel_.All<dispatch::Result>()[i].lease});
+    channel_.Receive(dispatch::ResultAck{channel_.All<dispatch::Result>()[i].lease});
   }
   std::set<Lease> sent;
   for (const auto& result : channel_.All<dispatch::Result>()) {
@@ -268,7 +268,7 @@ TEST_F(ExecutorTest, SendsAtMost64ResultsBeforeTheyAreAcknowledged) {
   EXPECT_EQ(supervisor_.forgotten.size(), 100u);
 }
 
-TEST_F(ExecutorTest, EndsWhenAnotherOneHasItsId) {
+TEST_F(ExecutorTest, ExitsIfAnotherExecutorHasItsId) {
   Attach();
   Offer(LeaseOf("a"));
   channel_.End(true);
@@ -278,10 +278,10 @@ TEST_F(ExecutorTest, EndsWhenAnotherOneHasItsId) {
   EXPECT_TRUE(drained_);
   EXPECT_EQ(executor_.exit_code(), Executor::kExitSuperseded);
   timers_.Pass(seconds(60));
-  EXPECT_EQ(channel_.hellos.size(), 1u) << "it dials no more";
+  EXPECT_EQ(channel_.hellos.size(), 1u) << "it does not reconnect";
 }
 
-TEST_F(ExecutorTest, EndsWhenARunCannotBeContained) {
+TEST_F(ExecutorTest, ExitsIfARunCannotBeContained) {
   Attach();
   Offer(LeaseOf("a"));
   Offer(LeaseOf("b"));
@@ -289,9 +289,9 @@ TEST_F(ExecutorTest, EndsWhenARunCannotBeContained) {
   Finish(LeaseOf("a"), RunStatus::kFailure);
   EXPECT_TRUE(executor_.draining());
   EXPECT_TRUE(supervisor_.stopped.empty()) << "the other run may end by itself";
-  channel_.Hear(dispatch::ResultAck{LeaseOf("a")});
+  channel_.Receive(dispatch::ResultAck{LeaseOf("a")});
   Finish(LeaseOf("b"));
-  channel_.Hear(dispatch::ResultAck{LeaseOf("b")});
+  channel_.Receive(dispatch::ResultAck{LeaseOf("b")});
   EXPECT_TRUE(channel_.closed);
   EXPECT_EQ(executor_.exit_code(), Executor::kExitTainted);
 }
@@ -318,11 +318,11 @@ TEST_F(ExecutorTest, ADrainWaitsForRunsUpToItsTimeoutAndForResultsTwoSecondsMore
   executor_.OnSignal("SIGTERM");
   for (int i = 0; i < 6; ++i) {
     timers_.Pass(seconds(5));
-    channel_.Hear(dispatch::KeepAliveAck{channel_.All<dispatch::KeepAlive>().back().seq});
+    channel_.Receive(dispatch::KeepAliveAck{channel_.All<dispatch::KeepAlive>().back().seq});
   }
   ASSERT_EQ(supervisor_.stopped.size(), 1u);
   Finish(LeaseOf("a"), RunStatus::kInterrupted);
-  EXPECT_FALSE(channel_.closed) << "its result is on the way";
+  EXPECT_FALSE(channel_.closed) << "its result is not acknowledged";
   timers_.Pass(time_budget::kDelivery);
   EXPECT_TRUE(channel_.closed);
   channel_.End();

@@ -22,7 +22,7 @@ ShimRecord Exited(int code) {
   return record;
 }
 
-TEST(Judge, OutcomeOfEachKindOfEnd) {
+TEST(Judge, EachKindOfEndHasItsOutcome) {
   struct Case {
     std::string name;
     ShimRecord record;
@@ -102,7 +102,7 @@ TEST(Judge, ShimThatNeverStartedIsASpawnError) {
   EXPECT_EQ(Judge(end).reason, "spawn_error");
 }
 
-TEST(Judge, AMissingKubeconfigIsAFailureOfItsOwn) {
+TEST(Judge, MissingKubeconfigHasItsOwnReason) {
   RunEnd end;
   end.started = false;
   end.start_failure = StartFailure::kKubeconfigMissing;
@@ -112,7 +112,7 @@ TEST(Judge, AMissingKubeconfigIsAFailureOfItsOwn) {
   EXPECT_FALSE(Judge(end).started);
 }
 
-TEST(Judge, Row65_AShortageAtTheStartIsNoFailure) {
+TEST(Judge, Row65_ShortageAtTheStartIsNotAFailure) {
   for (const int error : {EAGAIN, EMFILE, ENFILE, ENOMEM, ENOBUFS, ENOSPC, EDQUOT}) {
     RunEnd end;
     end.started = false;

@@ -44,7 +44,7 @@ TEST(RunState, OnlyTheFirstStopCounts) {
   EXPECT_FALSE(run.OnStop(StopReason::kInterrupted));
   EXPECT_EQ(run.phase(), Phase::kStopping);
   run.OnStarted();
-  EXPECT_EQ(run.phase(), Phase::kStopping) << "a start that is told late changes nothing";
+  EXPECT_EQ(run.phase(), Phase::kStopping) << "a late notice of the start changes nothing";
   run.OnShimEnded(true, Contained(), kStart.mono);
   EXPECT_EQ(run.OnFinished(true, kStart).stop_requested, StopReason::kCancelled);
 }
@@ -55,7 +55,7 @@ TEST(RunState, IsKilledOnce) {
   EXPECT_FALSE(run.OnKill());
 }
 
-TEST(RunState, AShimWithoutProofIsSweptAfter) {
+TEST(RunState, ShimWithoutProofCausesASweep) {
   const struct {
     const char* what = "";
     bool clean = false;
@@ -79,7 +79,7 @@ TEST(RunState, AShimWithoutProofIsSweptAfter) {
   }
 }
 
-TEST(RunState, AStartThatFailedIsSweptTooAndToldAsSuch) {
+TEST(RunState, FailedStartIsSweptAndReported) {
   RunState run(kStart);
   run.OnStartFailed(StartFailure::kSpawn, ENOENT, kStart.mono);
   EXPECT_EQ(run.phase(), Phase::kSweeping);
@@ -88,7 +88,7 @@ TEST(RunState, AStartThatFailedIsSweptTooAndToldAsSuch) {
   EXPECT_EQ(end.start_errno, ENOENT);
 }
 
-TEST(RunState, APhaseHasAWordForOperators) {
+TEST(RunState, EachPhaseHasAWordForOperators) {
   EXPECT_EQ(ToString(Phase::kStarting), "starting");
   EXPECT_EQ(ToString(Phase::kSweeping), "stopping");
   EXPECT_EQ(ToString(Phase::kFinished), "finished");

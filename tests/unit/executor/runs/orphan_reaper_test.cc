@@ -24,10 +24,10 @@ void KillAndReap(pid_t child) {
 }
 
 TEST(OrphanReaper, ChildIsFoundAndKilled) {
-  const OrphanReaper strays;
+  const OrphanReaper reaper;
   const pid_t child = ForkSleeper();
-  EXPECT_EQ(strays.Once({child}).found, 0u);
-  const OrphanReaper::Sweep sweep = strays.Once({});
+  EXPECT_EQ(reaper.Once({child}).found, 0u);
+  const OrphanReaper::Sweep sweep = reaper.Once({});
   EXPECT_EQ(sweep.found, 1u);
   EXPECT_TRUE(sweep.complete);
   int status = 0;
@@ -35,25 +35,25 @@ TEST(OrphanReaper, ChildIsFoundAndKilled) {
     EXPECT_EQ(::waitpid(child, &status, 0), child);
     EXPECT_EQ(WTERMSIG(status), SIGKILL);
   }
-  EXPECT_EQ(strays.Once({}).found, 0u);
+  EXPECT_EQ(reaper.Once({}).found, 0u);
 }
 
 TEST(OrphanReaper, SweepThatCannotReadTheListIsNotComplete) {
-  const OrphanReaper strays;
+  const OrphanReaper reaper;
   rlimit limit{};
   ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &limit), 0);
   const rlimit none{0, limit.rlim_max};
   ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
-  const OrphanReaper::Sweep sweep = strays.Once({});
+  const OrphanReaper::Sweep sweep = reaper.Once({});
   ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &limit), 0);
   EXPECT_FALSE(sweep.complete);
-  EXPECT_TRUE(strays.Once({}).complete);
+  EXPECT_TRUE(reaper.Once({}).complete);
 }
 
-TEST(OrphanReaper, ChildThatWasThereBeforeIsLeftAlone) {
+TEST(OrphanReaper, ChildFromBeforeIsLeftAlone) {
   const pid_t child = ForkSleeper();
-  const OrphanReaper strays;
-  EXPECT_EQ(strays.Once({}).found, 0u);
+  const OrphanReaper reaper;
+  EXPECT_EQ(reaper.Once({}).found, 0u);
   EXPECT_EQ(::waitpid(child, nullptr, WNOHANG), 0);
   KillAndReap(child);
 }

@@ -28,7 +28,7 @@ namespace fs = std::filesystem;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
-TEST(Spool, RecordSurvivesTheWayThroughTheFile) {
+TEST(Spool, RecordSurvivesTheRoundTrip) {
   const TemporaryDirectory root;
   Spool spool(root.path());
   const Lease lease{"018f2d3c-7a10-7c4e-9b1e-0123456789ab", 3};
@@ -68,7 +68,7 @@ TEST(Spool, RecordSurvivesTheWayThroughTheFile) {
   EXPECT_EQ(loaded->err.dropped_bytes, 7u);
   EXPECT_FALSE(std::filesystem::exists(spool.FileOf(lease).string() + ".tmp"));
 
-  // Under the name of another lease it proves nothing.
+  // A record under the name of another lease is invalid.
   const Lease other{lease.incident_id, 4};
   std::filesystem::copy_file(spool.FileOf(lease), spool.FileOf(other));
   EXPECT_FALSE(spool.Load(other));
@@ -78,7 +78,7 @@ TEST(Spool, RecordSurvivesTheWayThroughTheFile) {
   spool.Remove(lease);
 }
 
-// A workspace root in the state in which a test, or an agent, has left it.
+// A workspace root as a test, or an agent, has left it.
 class SpoolRepair : public ::testing::Test {
  protected:
   static constexpr const char* kId = "018f2d3c-7a10-7c4e-9b1e-0123456789ab";
@@ -108,7 +108,7 @@ TEST_F(SpoolRepair, Row70_AFileInThePlaceOfTheSpoolIsMovedAside) {
   EXPECT_THAT(spool.TakeRepairs(), IsEmpty());
 }
 
-TEST_F(SpoolRepair, Row70_LinksAndOtherKindsOfFilesAreMovedAsideToo) {
+TEST_F(SpoolRepair, Row70_LinksAndSpecialFilesAreMovedAsideToo) {
   const TemporaryDirectory outside;
   fs::create_directory_symlink(outside.path(), spool_);
   Spool spool(root_.path());
@@ -123,8 +123,8 @@ TEST_F(SpoolRepair, Row70_LinksAndOtherKindsOfFilesAreMovedAsideToo) {
   EXPECT_TRUE(fs::is_empty(outside.path()));
 }
 
-// An agent may have filled them, and a removal would take the loop that repairs the spool too long.
-TEST_F(SpoolRepair, Row70_SpoolsThatWereMovedAsideAreNotRemovedByARepair) {
+// Agents may have filled them, and their removal would block the loop for too long.
+TEST_F(SpoolRepair, Row70_RepairDoesNotRemoveSpoolsThatWereMovedAside) {
   Spool spool(root_.path());
   for (int i = 0; i < kMaxSpoolsAside + 3; ++i) {
     fs::remove(spool_);
@@ -141,7 +141,7 @@ TEST_F(SpoolRepair, Row70_SpoolsThatWereMovedAsideAreNotRemovedByARepair) {
   EXPECT_EQ(root_.Read(".spool.bad-16"), "15");
 }
 
-TEST_F(SpoolRepair, Row70_PermissionsThatAreMissingAreGiven) {
+TEST_F(SpoolRepair, Row70_MissingPermissionsAreAdded) {
   {
     const Spool spool(root_.path());
   }
@@ -154,7 +154,7 @@ TEST_F(SpoolRepair, Row70_PermissionsThatAreMissingAreGiven) {
               ElementsAre("workspace root made accessible", ".spool made accessible"));
 }
 
-TEST_F(SpoolRepair, PermissionsOfAGroupAreTakenAndNotReported) {
+TEST_F(SpoolRepair, GroupPermissionsAreRemovedAndNotReported) {
   ASSERT_EQ(::chmod(root_.path().c_str(), 02770), 0);
   {
     const Spool spool(root_.path());
@@ -171,11 +171,11 @@ TEST_F(SpoolRepair, ARootMayBeALink) {
   Spool spool(link);
   ASSERT_TRUE(spool.Claim());
   root_.Write(".spool/stranger", "x");
-  EXPECT_EQ(spool.Records().strangers.moved, 1u);
+  EXPECT_EQ(spool.Records().unusable.moved, 1u);
   fs::remove(link);
 }
 
-TEST_F(SpoolRepair, Row70_ARootThatCannotBeUsedIsAnErrorWithAdvice) {
+TEST_F(SpoolRepair, Row70_AnUnusableRootIsAnErrorWithAdvice) {
   root_.Write("file", "x");
   try {
     const Spool spool(root_.path() / "file");
@@ -196,7 +196,7 @@ TEST_F(SpoolRepair, TheClaimFollowsTheSpool) {
   EXPECT_FALSE(other.Claim());
 }
 
-TEST_F(SpoolRepair, Row70_EntriesThatAreNoRecordsAreMovedAsideAndRecordsStay) {
+TEST_F(SpoolRepair, Row70_OtherEntriesAreMovedAsideAndRecordsStay) {
   Spool spool(root_.path());
   ASSERT_TRUE(spool.Claim());
   WriteRecord(spool, 1);
@@ -220,15 +220,15 @@ TEST_F(SpoolRepair, Row70_EntriesThatAreNoRecordsAreMovedAsideAndRecordsStay) {
   const Spool::Stock stock = spool.Records();
   EXPECT_EQ(stock.records.size(), 2u);
   EXPECT_EQ(stock.unreadable, 0u);
-  EXPECT_EQ(stock.strangers.moved, 13u);
-  EXPECT_EQ(stock.strangers.failed, 0u);
-  EXPECT_EQ(stock.strangers.directory, ".spool.bad-1");
-  EXPECT_EQ(stock.strangers.names.size(), 5u);
+  EXPECT_EQ(stock.unusable.moved, 13u);
+  EXPECT_EQ(stock.unusable.failed, 0u);
+  EXPECT_EQ(stock.unusable.directory, ".spool.bad-1");
+  EXPECT_EQ(stock.unusable.names.size(), 5u);
   EXPECT_EQ(std::distance(fs::directory_iterator(spool_), fs::directory_iterator()), 3);
-  EXPECT_EQ(spool.Records().strangers.moved, 0u);
+  EXPECT_EQ(spool.Records().unusable.moved, 0u);
 }
 
-TEST_F(SpoolRepair, Row70_ARecordThatMayNotBeReadIsMadeReadable) {
+TEST_F(SpoolRepair, Row70_AnUnreadableRecordIsMadeReadable) {
   Spool spool(root_.path());
   ASSERT_TRUE(spool.Claim());
   WriteRecord(spool, 1);
@@ -246,7 +246,7 @@ TEST_F(SpoolRepair, Row70_ARecordThatMayNotBeReadIsMadeReadable) {
   EXPECT_EQ(stock.unreadable, 0u);
 }
 
-// The soft limit of descriptors leaves `free` of them until the object goes.
+// During the lifetime of the object, `free` descriptors are available.
 class FewDescriptors {
  public:
   explicit FewDescriptors(rlim_t free) {
@@ -263,17 +263,17 @@ class FewDescriptors {
   rlimit before_{};
 };
 
-TEST_F(SpoolRepair, Row70_RecordsThatCannotBeReadForWantOfDescriptorsStay) {
+TEST_F(SpoolRepair, Row70_RecordsStayIfDescriptorsAreShort) {
   RUNNER_SKIP_IF_CHECKS_NEED_DESCRIPTORS();
   Spool spool(root_.path());
   ASSERT_TRUE(spool.Claim());
   WriteRecord(spool, 1);
   WriteRecord(spool, 2);
   {
-    const FewDescriptors few(1);  // for the list of the spool
+    const FewDescriptors few(1);  // to list the spool
     const Spool::Stock stock = spool.Records();
     EXPECT_THAT(stock.records, IsEmpty());
-    EXPECT_THAT(stock.strangers.names, IsEmpty());
+    EXPECT_THAT(stock.unusable.names, IsEmpty());
     EXPECT_EQ(stock.unreadable, 2u);
     EXPECT_EQ(stock.list_errno, 0);
   }
@@ -287,7 +287,7 @@ TEST_F(SpoolRepair, Row70_RecordsThatCannotBeReadForWantOfDescriptorsStay) {
   EXPECT_FALSE(fs::exists(root_.path() / ".spool.bad-1"));
 }
 
-TEST(Spool, WhatIsNotARecordIsNotRead) {
+TEST(Spool, InvalidRecordsAreNotRead) {
   for (const char* text : {"", "{}", "[]", "{\"incident_id\":1}", "null"}) {
     EXPECT_FALSE(ParseShimRecord(text)) << text;
   }
@@ -295,7 +295,7 @@ TEST(Spool, WhatIsNotARecordIsNotRead) {
 
 class SpoolNumbers : public ::testing::Test {
  protected:
-  // The document of a sound record with another value for one field.
+  // A valid record with another value for one field.
   static std::string With(const std::string& field, const std::string& value) {
     const TemporaryDirectory directory;
     ShimRecord record;
@@ -309,7 +309,7 @@ class SpoolNumbers : public ::testing::Test {
   }
 };
 
-TEST_F(SpoolNumbers, Row70_ARecordWithANumberOutOfRangeIsNoRecord) {
+TEST_F(SpoolNumbers, Row70_ARecordWithANumberOutOfRangeIsInvalid) {
   const std::string above_int64 = "9223372036854775808";
   const std::pair<const char*, std::vector<std::string>> cases[] = {
       {"attempt", {"-1", "4294967296", "1.5"}},

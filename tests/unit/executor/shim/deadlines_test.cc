@@ -19,7 +19,7 @@ TEST(Deadlines, TimeoutTerminatesOnceAndKillsAfterTheGrace) {
   EXPECT_EQ(deadlines.stopped(), ShimStop::kNone);
 }
 
-TEST(Deadlines, FirstCauseIsRemembered) {
+TEST(Deadlines, FirstCauseIsRecorded) {
   Deadlines stopped(0, 100, 50);
   EXPECT_TRUE(stopped.Stop(ShimStop::kCancelled, 90));
   EXPECT_FALSE(stopped.Stop(ShimStop::kInterrupted, 95));
@@ -39,7 +39,7 @@ TEST(Deadlines, NoTimeLimitIsNeverDue) {
   EXPECT_EQ(deadlines.Due(INT64_MAX - 1), Action::kNone);
 }
 
-TEST(Deadlines, FenceStopsUnlessItIsMovedOn) {
+TEST(Deadlines, LeaseDeadlineStopsTheAgentUnlessItIsExtended) {
   Deadlines deadlines(0, 1000, 10, 100);
   EXPECT_EQ(deadlines.Due(99), Action::kNone);
   deadlines.ExtendLease(200);
@@ -52,29 +52,29 @@ TEST(Deadlines, FenceStopsUnlessItIsMovedOn) {
   EXPECT_EQ(deadlines.Due(210), Action::kKill) << "too late";
 }
 
-TEST(Deadlines, WhoWasFrozenBeyondBothHasTimedOut) {
+TEST(Deadlines, ShimFrozenBeyondBothReportsATimeout) {
   Deadlines deadlines(0, 100, 10, 50);
   EXPECT_EQ(deadlines.Due(1000), Action::kTerminate);
   EXPECT_TRUE(deadlines.timed_out());
   EXPECT_EQ(deadlines.stopped(), ShimStop::kNone);
 }
 
-// The executor kills a shim that is not done a second after this.
-TEST(Deadlines, AllIsOverFiveSecondsAfterTheKill) {
+// The executor kills a shim that has not ended a second after this.
+TEST(Deadlines, ShimEndsWithinFiveSecondsAfterTheKill) {
   constexpr std::int64_t kGrace = 7 * kSecondNs;
   Deadlines deadlines(0, 0, kGrace);
   EXPECT_EQ(deadlines.agent_until(), Deadlines::kNever);
   deadlines.Stop(ShimStop::kInterrupted, 0);
   EXPECT_EQ(deadlines.agent_until(), Deadlines::kNever) << "the grace is the agent's";
   EXPECT_EQ(deadlines.Due(kGrace), Action::kKill);
-  deadlines.MustEnd(deadlines.agent_until());  // it has taken all the time there is
+  deadlines.MustEnd(deadlines.agent_until());  // the agent has taken all of its time
   EXPECT_GT(deadlines.agent_until(), kGrace);
   EXPECT_GT(deadlines.contain_until(), deadlines.agent_until());
   EXPECT_GT(deadlines.drain_until(), deadlines.contain_until());
   EXPECT_EQ(deadlines.drain_until(), kGrace + 5 * kSecondNs);
 }
 
-TEST(Deadlines, HurryEndsAGraceThatHasBegun) {
+TEST(Deadlines, SkipGraceEndsAGraceInProgress) {
   Deadlines deadlines(0, 1000, 100);
   deadlines.SkipGrace(1);
   EXPECT_EQ(deadlines.Due(1), Action::kNone);

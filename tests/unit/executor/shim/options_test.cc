@@ -16,7 +16,7 @@ std::optional<ShimOptions> Parse(std::vector<std::string> arguments) {
   return ParseShimOptions(static_cast<int>(arguments.size()), argv.data());
 }
 
-TEST(ShimOptions, NumbersAreTaken) {
+TEST(ShimOptions, NumbersAreParsed) {
   const auto options = Parse({"--workspace", "/w", "--spool", "/s", "--timeout-ms", "1500",
                               "--grace-ms", "0", "--max-output", "10", "--attempt", "3",
                               "--lease-deadline-ns", "9000000000000000000", "--", "/bin/true"});
@@ -28,7 +28,7 @@ TEST(ShimOptions, NumbersAreTaken) {
   EXPECT_EQ(options->lease_deadline_ns, 9'000'000'000'000'000'000);
 }
 
-TEST(ShimOptions, WhatIsNotACommandLineIsRefused) {
+TEST(ShimOptions, InvalidCommandLinesAreRejected) {
   EXPECT_FALSE(Parse({}));
   EXPECT_FALSE(Parse({"--", "/bin/true"}));
   EXPECT_FALSE(Parse({"--workspace", "/w", "--spool", "/s"}));

@@ -40,7 +40,7 @@ class Capture : public ::testing::Test {
   int files_ = 0;
 };
 
-TEST_F(Capture, WhatFitsIsKeptByteForByteHoweverItArrives) {
+TEST_F(Capture, OutputThatFitsIsKeptInPiecesOfAnySize) {
   for (const std::size_t size : {0u, 1u, 49u, 50u, 51u, 99u, 100u}) {
     for (const std::size_t piece : {1u, 7u, 1000u}) {
       const std::string text = AllBytes(size);
@@ -66,7 +66,7 @@ TEST_F(Capture, FirstAndLastPartAreKeptAndTheMiddleIsCounted) {
   }
 }
 
-TEST_F(Capture, SmallLimitsHold) {
+TEST_F(Capture, SmallLimitsAreKept) {
   EXPECT_EQ(Run("abc", 1, 1).file, "\n[... 2 bytes dropped ...]\nc");
   EXPECT_EQ(Run("abc", 2, 3).file, "a\n[... 1 bytes dropped ...]\nc");
   EXPECT_EQ(Run("abc", 0, 3).file, "\n[... 3 bytes dropped ...]\n");
@@ -78,7 +78,7 @@ TEST_F(Capture, LogIsPrivate) {
             std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
 }
 
-TEST_F(Capture, LinkInItsPlaceIsNotFollowed) {
+TEST_F(Capture, LinkInThePlaceOfTheLogIsNotFollowed) {
   std::filesystem::create_symlink(directory_.path() / "target", directory_.path() / "log1");
   const Captured captured = Run("abc", 100, 1);
   EXPECT_EQ(captured.error, EEXIST);

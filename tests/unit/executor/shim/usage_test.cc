@@ -25,7 +25,7 @@ namespace fs = std::filesystem;
 
 class UsageTest : public ::testing::Test {
  protected:
-  // `root`: the process whose descendants may hold files that have no name.
+  // `root`: the process whose descendants may hold files without a name.
   std::uint64_t DiskBytes(pid_t root = 0) const {
     const UniqueFd fd(::open(directory_.path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     return DiskBytesOf(fd.Get(), root);
@@ -50,7 +50,7 @@ TEST_F(UsageTest, CountsTheWholeTreeAndFollowsNoLink) {
   EXPECT_EQ(DiskBytes(), DiskBytes()) << "measuring twice reads the directory twice";
 }
 
-TEST_F(UsageTest, ASparseFileTakesWhatItTakes) {
+TEST_F(UsageTest, SparseFileCountsByItsBlocks) {
   std::ofstream(directory_.path() / "sparse") << "x";
   fs::resize_file(directory_.path() / "sparse", std::uintmax_t{1} << 33);
   EXPECT_LT(DiskBytes(), 1u << 20);
@@ -91,7 +91,7 @@ TEST_F(UsageTest, Row71_DirectoriesThatTheirOwnerMayNotReadCount) {
   with_mode(".", 0700);
 }
 
-// A child that holds what `open` opens, twice, until it is killed.
+// A child that opens by `open`, and holds the result twice until it is killed.
 class Holder {
  public:
   template <typename Open>
@@ -100,7 +100,7 @@ class Holder {
     EXPECT_EQ(::pipe(ready), 0);
     pid_ = ::fork();
     if (pid_ == 0) {
-      // Files that the test has inherited may have no name either.
+      // Files that the test has inherited may be without a name too.
       ::dup2(ready[1], STDOUT_FILENO);
       ::syscall(SYS_close_range, 3U, ~0U, 0U);
       const int fd = open();
@@ -129,7 +129,7 @@ TEST_F(UsageTest, Row71_AFileWithoutANameThatIsOpenCountsOnce) {
   const Holder holder(
       [this] { return ::open((directory_.path() / "file").c_str(), O_RDWR | O_CLOEXEC); });
   const std::uint64_t named = DiskBytes(::getpid());
-  EXPECT_LT(named, 2u << 20) << "it has a name yet";
+  EXPECT_LT(named, 2u << 20) << "it still has a name";
   fs::remove(directory_.path() / "file");
   EXPECT_LT(DiskBytes(), 1u << 20);
   EXPECT_GE(DiskBytes(::getpid()), 1u << 20);
@@ -176,7 +176,7 @@ TEST_F(UsageTest, AMappedFileWhoseNameSaysThatItIsDeletedCountsOnce) {
   EXPECT_LT(DiskBytes(::getpid()), 2u << 20);
 }
 
-TEST_F(UsageTest, AnOpenFileOfAnotherFileSystemIsNoneOfTheWorkspace) {
+TEST_F(UsageTest, OpenFileOfAnotherFileSystemDoesNotCount) {
   const Holder holder([] {
     const int fd = ::memfd_create("elsewhere", MFD_CLOEXEC);
     const std::string mebibyte(1 << 20, 'x');
@@ -185,14 +185,14 @@ TEST_F(UsageTest, AnOpenFileOfAnotherFileSystemIsNoneOfTheWorkspace) {
   EXPECT_LT(DiskBytes(::getpid()), 1u << 20);
 }
 
-TEST_F(UsageTest, ATreeTooDeepToBeMeasuredIsOverEveryLimit) {
+TEST_F(UsageTest, TreeThatIsTooDeepExceedsEveryLimit) {
   fs::path deep = directory_.path();
   for (int i = 0; i < 140; ++i) deep /= "d";
   fs::create_directories(deep);
   EXPECT_EQ(DiskBytes(), UINT64_MAX);
 }
 
-TEST_F(UsageTest, ATreeIsMeasuredInAsManySlicesAsItTakes) {
+TEST_F(UsageTest, TreeIsMeasuredInSlices) {
   constexpr int kFiles = 1000;
   for (int i = 0; i < kFiles; ++i) {
     const fs::path below = directory_.path() / std::to_string(i % 7);
@@ -207,11 +207,11 @@ TEST_F(UsageTest, ATreeIsMeasuredInAsManySlicesAsItTakes) {
     EXPECT_GE(walk.bytes(), before);
     before = walk.bytes();
   }
-  EXPECT_GT(slices, 10) << "each is over at once";
+  EXPECT_GT(slices, 10) << "each slice ends at once";
   EXPECT_EQ(walk.bytes(), DiskBytes());
 }
 
-TEST(ResidentBytes, IsThatOfDescendantsOnly) {
+TEST(ResidentBytes, CountsOnlyDescendants) {
   EXPECT_EQ(ResidentBytesBelow(::getpid()), 0u) << "this process has no children";
   EXPECT_GT(ResidentBytesBelow(::getppid()), 0u) << "this process is one";
 }

@@ -32,7 +32,7 @@ TEST(SplitCommand, PartsWithoutBlanksBetweenAreOneWord) {
   EXPECT_EQ(Split(R"(a'b'"c"\ d)"), (Words{"abc d"}));
 }
 
-TEST(SplitCommand, BackslashInDoubleQuotesEscapesOnlyWhatAShellWould) {
+TEST(SplitCommand, BackslashInDoubleQuotesEscapesLikeAShell) {
   EXPECT_EQ(Split(R"("\$ \` \" \\ \n")"), (Words{R"($ ` " \ \n)"}));
 }
 
@@ -49,7 +49,7 @@ TEST(SplitCommand, NothingIsExpanded) {
             (Words{"$HOME", "`id`", "$(id)", "*", "~", "#", ";", "|", "&"}));
 }
 
-TEST(SplitCommand, WhatIsNotACommandIsRefused) {
+TEST(SplitCommand, InvalidCommandsAreRejected) {
   for (const std::string_view line : {"", "  ", "'a", "\"a", "a\\", "\"a\\"}) {
     EXPECT_TRUE(Fails(line)) << line;
   }
@@ -83,7 +83,7 @@ TEST_F(ResolveProgramTest, NameWithASlashIsNotSearchedAndMadeAbsolute) {
 }
 
 TEST_F(ResolveProgramTest, ErrorsNameTheProgram) {
-  EXPECT_EQ(Resolve("no-such-agent", "/bin"), "error: no program no-such-agent on PATH");
+  EXPECT_EQ(Resolve("no-such-agent", "/bin"), "error: program no-such-agent not found on PATH");
   EXPECT_EQ(Resolve("/no/such"), "error: cannot execute /no/such: No such file or directory");
   EXPECT_EQ(Resolve("/bin/"), "error: cannot execute /bin/: Is a directory");
 }

@@ -44,7 +44,7 @@ TEST_F(AgentEnvironment, OnlyTheAllowListIsPassed) {
   EXPECT_THAT(environment, Each(Not(StartsWith("HOMER="))));
 }
 
-TEST_F(AgentEnvironment, ConfiguredNamesArePassedAndValuesSet) {
+TEST_F(AgentEnvironment, ConfiguredNamesArePassedAndConfiguredValuesSet) {
   input_.own = {"TOKEN=t=1", "PATH=/bin"};
   input_.extra = {"TOKEN", "MISSING", "PATH=/opt", "EMPTY="};
   const auto environment = Build();
@@ -75,7 +75,7 @@ TEST_F(AgentEnvironment, EventCannotAddOrOverrideVariables) {
   EXPECT_THAT(environment, Contains("RUNNER_FAULT_TYPE=a?PATH=/evil"));
 }
 
-TEST_F(AgentEnvironment, KubeconfigIsThatOfTheClusterAndElseOneThatDoesNotExist) {
+TEST_F(AgentEnvironment, KubeconfigIsTheClustersOrAMissingFile) {
   input_.own = {"HOME=/home/operator", "KUBECONFIG=/home/operator/admin.yaml"};
   EXPECT_THAT(Build(), Contains("KUBECONFIG=/work/id/.kubeconfig"));
   input_.extra = {"KUBECONFIG"};
@@ -95,7 +95,7 @@ TEST(FindKubeconfig, IsTheFileOfTheCluster) {
   EXPECT_EQ(FindKubeconfig(directory.path(), "prod").path, directory.path() / "prod.yaml");
 }
 
-TEST(FindKubeconfig, TakesALinkAsSecretsAreMountedAndNothingThatIsNoFile) {
+TEST(FindKubeconfig, AcceptsLinksToFilesAndNoOtherKind) {
   const TemporaryDirectory directory;
   directory.Write("data", "");
   std::filesystem::create_symlink("data", directory.path() / "prod.yaml");

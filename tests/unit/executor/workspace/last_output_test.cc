@@ -15,7 +15,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-TEST(LastLine, IsTheLastThatShowsAnything) {
+TEST(LastLine, IsTheLastVisibleLine) {
   EXPECT_EQ(LastLine(""), "");
   EXPECT_EQ(LastLine("one"), "one");
   EXPECT_EQ(LastLine("one\ntwo\n"), "two");
@@ -28,7 +28,7 @@ TEST(LastLine, ACarriageReturnEndsALine) {
   EXPECT_EQ(LastLine("10 %\r50 %\rfailed\r\n"), "failed");
 }
 
-TEST(LastLine, ShowsNoControlCharacterAndIsValidUtf8) {
+TEST(LastLine, HasNoControlCharactersAndIsValidUtf8) {
   EXPECT_EQ(LastLine("\x1B[1;31mError:\x1B[0m no\tsuch\aPod\x7F"), "Error: no suchPod");
   EXPECT_EQ(LastLine("\x1B]0;title\x07 text"), "text");
   EXPECT_EQ(LastLine("\x1B]8;;https://x\x1B\\link\x1B]8;;\x1B\\"), "link");
@@ -42,7 +42,7 @@ TEST(LastLine, ShowsNoControlCharacterAndIsValidUtf8) {
             "abc")
       << "neither bidi nor C1";
   EXPECT_EQ(LastLine(std::string("a\0b", 3)), "ab");
-  EXPECT_EQ(LastLine("one\n\x1B[0m\x1B[K\n"), "one") << "a line of sequences shows nothing";
+  EXPECT_EQ(LastLine("one\n\x1B[0m\x1B[K\n"), "one") << "a line of escape sequences is not visible";
   for (const char* cut : {"x\x1B", "x\x1B[", "x\x1B[3", "x\x1B]", "x\x1B]0;"}) {
     EXPECT_EQ(LastLine(cut), "x") << cut;
   }
@@ -63,7 +63,7 @@ class LastOutputTest : public ::testing::Test {
   TemporaryDirectory directory_;
 };
 
-TEST_F(LastOutputTest, IsThatOfStderrAndElseOfStdout) {
+TEST_F(LastOutputTest, PrefersStderrToStdout) {
   EXPECT_EQ(Last(), "") << "there are no logs";
   directory_.Write("agent.stdout.log", "out\n");
   EXPECT_EQ(Last(), "out");
@@ -73,12 +73,12 @@ TEST_F(LastOutputTest, IsThatOfStderrAndElseOfStdout) {
   EXPECT_EQ(Last(), "error");
 }
 
-TEST_F(LastOutputTest, OfALargeLogTheEndIsRead) {
+TEST_F(LastOutputTest, ReadsOnlyTheEndOfALargeLog) {
   directory_.Write("agent.stderr.log", std::string(1'000'000, 'x') + "\nthe end\n");
   EXPECT_EQ(Last(), "the end");
 }
 
-TEST_F(LastOutputTest, WhatAnAgentPutsInPlaceOfItsLogIsNotRead) {
+TEST_F(LastOutputTest, DoesNotReadWhatReplacesALog) {
   directory_.Write("secret", "of somebody else\n");
   const fs::path log = directory_.path() / "agent.stderr.log";
   fs::create_symlink("secret", log);
@@ -91,7 +91,7 @@ TEST_F(LastOutputTest, WhatAnAgentPutsInPlaceOfItsLogIsNotRead) {
   EXPECT_EQ(Last(), "");
   fs::remove(log);
   ASSERT_EQ(::mkfifo(log.c_str(), 0600), 0);
-  EXPECT_EQ(Last(), "") << "and does not hang";
+  EXPECT_EQ(Last(), "") << "does not block";
   fs::remove(log);
   directory_.Write("agent.stderr.log", "");
   ASSERT_EQ(::truncate(log.c_str(), 1LL << 40), 0);

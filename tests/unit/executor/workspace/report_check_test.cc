@@ -22,7 +22,7 @@ class ReportCheck : public ::testing::Test {
   TemporaryDirectory directory_;
 };
 
-TEST_F(ReportCheck, GoodReportIsRead) {
+TEST_F(ReportCheck, ValidReportIsRead) {
   directory_.Write("output/report.md", std::string(100, 'x'));
   const Report report = Check();
   EXPECT_EQ(report.verdict, ReportVerdict::kGood);
@@ -31,7 +31,7 @@ TEST_F(ReportCheck, GoodReportIsRead) {
   EXPECT_FALSE(report.truncated);
 }
 
-TEST_F(ReportCheck, SmallReportIsReadAllTheSame) {
+TEST_F(ReportCheck, ReportThatIsTooSmallIsStillRead) {
   directory_.Write("output/report.md", "short");
   const Report report = Check();
   EXPECT_EQ(report.verdict, ReportVerdict::kTooSmall);
@@ -43,7 +43,7 @@ TEST_F(ReportCheck, AbsentReportIsMissing) {
   EXPECT_EQ(Check("nowhere/report.md").verdict, ReportVerdict::kMissing);
 }
 
-TEST_F(ReportCheck, FifoDoesNotHang) {
+TEST_F(ReportCheck, FifoDoesNotBlock) {
   ASSERT_EQ(::mkfifo(File().c_str(), 0600), 0);
   EXPECT_EQ(Check().verdict, ReportVerdict::kInvalid);
 }
@@ -59,7 +59,7 @@ TEST_F(ReportCheck, SymbolicLinkIsInvalid) {
   EXPECT_EQ(Check().verdict, ReportVerdict::kInvalid);
 }
 
-TEST_F(ReportCheck, SymbolicLinkInTheWayIsInvalid) {
+TEST_F(ReportCheck, SymbolicLinkInThePathIsInvalid) {
   directory_.Write("output/report.md", std::string(200, 'x'));
   fs::create_symlink("output", directory_.path() / "link");
   EXPECT_EQ(Check("link/report.md").verdict, ReportVerdict::kInvalid);
@@ -77,7 +77,7 @@ TEST_F(ReportCheck, PathOutOfTheWorkspaceIsInvalid) {
             ReportVerdict::kInvalid);
 }
 
-TEST_F(ReportCheck, LargeReportIsCutBetweenCharacters) {
+TEST_F(ReportCheck, LargeReportIsTruncatedBetweenCharacters) {
   directory_.Write(
       "output/report.md", "x" + [] {
         std::string euros;
@@ -91,7 +91,7 @@ TEST_F(ReportCheck, LargeReportIsCutBetweenCharacters) {
   EXPECT_TRUE(report.truncated);
 }
 
-TEST_F(ReportCheck, TruncatedIsWhatIsLongerThanTheExcerpt) {
+TEST_F(ReportCheck, ReportLongerThanTheExcerptIsTruncated) {
   for (const std::uint64_t more : {0, 1, 3, 4, 5}) {
     directory_.Write("output/report.md", std::string(kReportExcerptBytes + more, 'x'));
     const Report report = Check();
@@ -112,7 +112,7 @@ TEST_F(ReportCheck, BinaryReportBecomesValidText) {
             "b");
 }
 
-TEST_F(ReportCheck, FallbackRefusesTheSameAsOpenat2) {
+TEST_F(ReportCheck, FallbackRejectsTheSamePathsAsOpenat2) {
   directory_.Write("output/report.md", "x");
   fs::create_symlink("output", directory_.path() / "link");
   fs::create_symlink("output/report.md", directory_.path() / "file");

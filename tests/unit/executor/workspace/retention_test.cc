@@ -30,7 +30,7 @@ std::string Id(int n) { return "018f2d3c-7a10-7c4e-9b1e-00000000000" + std::to_s
 
 class RetentionTest : public testing::Test {
  protected:
-  // Sets the time that counts for retention.
+  // Sets the age that retention uses.
   static void SetAge(const fs::path& path, Duration age) {
     const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(
         (kNow - std::chrono::duration_cast<WallTime::duration>(age)).time_since_epoch());
@@ -64,8 +64,8 @@ class RetentionTest : public testing::Test {
            (status.stx_mask & STATX_BTIME) != 0;
   }
 
-  // Returns when an entry that is made from then on is younger than this one: file systems take the
-  // time of birth from a coarse clock.
+  // Waits until a new entry is younger than this one: file systems take the creation time from a
+  // coarse clock.
   void AwaitLaterBirth(const fs::path& name) const {
     const auto born = [&](const fs::path& path) {
       struct statx status{};
@@ -106,7 +106,7 @@ class RetentionTest : public testing::Test {
 
 using Strings = std::vector<std::string>;
 
-TEST_F(RetentionTest, WhatIsOlderThanTheMaximumAgeGoes) {
+TEST_F(RetentionTest, WorkspacesBeyondTheMaximumAgeAreRemoved) {
   MakeFinished(Id(1), hours(25));
   MakeFinished(Id(2), hours(23));
   MakeFinished(Id(2) + ".1", hours(25));
@@ -122,7 +122,7 @@ TEST_F(RetentionTest, WhatIsOlderThanTheMaximumAgeGoes) {
   EXPECT_EQ(result.errors, Strings{});
 }
 
-TEST_F(RetentionTest, AgeIsThatOfTheResultNotOfTheDirectory) {
+TEST_F(RetentionTest, AgeIsThatOfTheResult) {
   MakeFinished(Id(1), hours(1));
   SetAge(root_.path() / Id(1), hours(100));
   MakeFinished(Id(2), hours(100));
@@ -139,8 +139,8 @@ TEST_F(RetentionTest, LinkAsResultDoesNotFinishAWorkspace) {
   EXPECT_EQ(Names(), Strings{Id(1)});
 }
 
-// Its executor died without a record, or the disk was too full for its result.
-TEST_F(RetentionTest, WhatNobodyRunsInIsFinishedWithoutAResult) {
+// Its executor died without a record, or the disk was too full for the result.
+TEST_F(RetentionTest, IdleWorkspaceIsFinishedWithoutAResult) {
   MakeUnfinished(Id(1), hours(2));
   MakeFinished(Id(2), hours(1));
   MakeUnfinished(Id(3), hours(3));
@@ -149,7 +149,8 @@ TEST_F(RetentionTest, WhatNobodyRunsInIsFinishedWithoutAResult) {
   const UniqueFd running(::open((root_.path() / Id(3)).c_str(), O_RDONLY | O_CLOEXEC));
   ASSERT_EQ(::flock(running.Get(), LOCK_EX), 0);
   const RetentionResult result = Enforce({.max_age = {}, .max_bytes = 3 * kBlob / 2}, {Id(4)});
-  EXPECT_EQ(Names(), (Strings{Id(2), Id(3), Id(4), Id(5)})) << "the shim of the last may yet come";
+  EXPECT_EQ(Names(), (Strings{Id(2), Id(3), Id(4), Id(5)}))
+      << "the shim of the last one may still start";
   EXPECT_EQ(result.removed, 1U);
 }
 
@@ -160,7 +161,7 @@ TEST_F(RetentionTest, TimeSetIntoTheFutureDoesNotKeepAWorkspace) {
   EXPECT_EQ(Names(), Strings{});
 }
 
-TEST_F(RetentionTest, OldestGoFirstUntilTheBytesFit) {
+TEST_F(RetentionTest, OldestAreRemovedFirstUntilTheBytesFit) {
   MakeFinished(Id(1), hours(1));
   MakeFinished(Id(2), hours(4));
   MakeFinished(Id(3), hours(2));
@@ -200,7 +201,7 @@ TEST_F(RetentionTest, Row71_LinksFromOneWorkspaceToAnotherCountOnce) {
   EXPECT_LT(Enforce({}).bytes_kept, 2 * kBlob);
 }
 
-TEST_F(RetentionTest, Row71_LinksFromElsewhereHideNoBytes) {
+TEST_F(RetentionTest, Row71_LinksFromOtherDirectoriesHideNoBytes) {
   const TemporaryDirectory outside;
   MakeFinished(Id(1), hours(1));
   for (int i = 0; i < 50; ++i) {
@@ -210,7 +211,7 @@ TEST_F(RetentionTest, Row71_LinksFromElsewhereHideNoBytes) {
   EXPECT_GE(Enforce({}).bytes_kept, kBlob);
 }
 
-TEST_F(RetentionTest, BytesAreCountedInDeepAndForbiddenDirectories) {
+TEST_F(RetentionTest, BytesAreCountedInDeepAndUnreadableDirectories) {
   MakeFinished(Id(1), hours(1), 0);
   MakeNested(fs::path(Id(1)) / "output", 200);
   fs::path deep = root_.path() / Id(1) / "output";
@@ -220,7 +221,7 @@ TEST_F(RetentionTest, BytesAreCountedInDeepAndForbiddenDirectories) {
   root_.Write(deep / "sibling" / "blob", std::string(kBlob, 'x'));
   fs::permissions(deep, fs::perms::none);
   EXPECT_GE(Enforce({}).bytes_kept, 2 * kBlob);
-  fs::permissions(deep, fs::perms::owner_all);  // else only root can clean up
+  fs::permissions(deep, fs::perms::owner_all);  // otherwise only root could clean up
 }
 
 TEST_F(RetentionTest, LockedWorkspaceStays) {
@@ -240,7 +241,7 @@ TEST_F(RetentionTest, LockedWorkspaceStays) {
   EXPECT_EQ(Enforce(limits).removed, 2U);
 }
 
-TEST_F(RetentionTest, IncidentToBeKeptStaysWithItsAttempts) {
+TEST_F(RetentionTest, KeptIncidentStaysWithAllAttempts) {
   MakeFinished(Id(1), hours(25));
   MakeFinished(Id(1) + ".1", hours(25));
   MakeFinished(Id(2), hours(25));
@@ -249,7 +250,7 @@ TEST_F(RetentionTest, IncidentToBeKeptStaysWithItsAttempts) {
   EXPECT_EQ(Names(), (Strings{Id(1), Id(1) + ".1"}));
 }
 
-TEST_F(RetentionTest, EntriesFromBeforeTheSpoolAreNotTouched) {
+TEST_F(RetentionTest, EntriesOlderThanTheSpoolStay) {
   const Strings others = {".hidden", "018F2D3C-7A10-7C4E-9B1E-000000000001", "home",
                           Id(1).substr(0, 35)};
   for (const std::string& name : others) MakeFinished(name, hours(25));
@@ -262,30 +263,30 @@ TEST_F(RetentionTest, EntriesFromBeforeTheSpoolAreNotTouched) {
   EXPECT_EQ(Names().size(), others.size() + 2);
 }
 
-TEST_F(RetentionTest, Row71_EntriesThatAgentsLeaveGoByAge) {
+TEST_F(RetentionTest, Row71_EntriesOfAgentsAreRemovedByAge) {
   fs::create_directory(root_.path() / ".spool");
-  if (!KnowsBirth(root_.path() / ".spool")) GTEST_SKIP() << "no time of birth here";
-  const Strings strangers = {Id(1) + ".moved", Id(1) + ".", Id(1) + ".1x",
-                             Id(1) + "0",      "copy",      ".hidden",
-                             ".removing.x",    "a b",       std::string(255, 'n')};
-  for (const std::string& name : strangers) MakeFinished(name, hours(23));
+  if (!KnowsBirth(root_.path() / ".spool")) GTEST_SKIP() << "the file system has no creation times";
+  const Strings foreign = {Id(1) + ".moved", Id(1) + ".", Id(1) + ".1x",
+                           Id(1) + "0",      "copy",      ".hidden",
+                           ".removing.x",    "a b",       std::string(255, 'n')};
+  for (const std::string& name : foreign) MakeFinished(name, hours(23));
   MakeFinished("lost+found", hours(25));
   EXPECT_EQ(EnforceAge().removed, 0U);
-  for (const std::string& name : strangers) {
+  for (const std::string& name : foreign) {
     SetAge(root_.path() / name / "result.json", hours(25));
   }
   const RetentionResult result = EnforceAge();
-  EXPECT_EQ(result.removed, strangers.size());
-  EXPECT_GE(result.bytes_removed, strangers.size() * kBlob);
+  EXPECT_EQ(result.removed, foreign.size());
+  EXPECT_GE(result.bytes_removed, foreign.size() * kBlob);
   EXPECT_EQ(result.errors, Strings{});
   EXPECT_EQ(Names(), (Strings{".spool", "lost+found"}));
 }
 
-TEST_F(RetentionTest, Row71_EntriesOlderThanAReplacedSpoolGoByAge) {
+TEST_F(RetentionTest, Row71_EntriesOlderThanAReplacedSpoolAreRemovedByAge) {
   MakeFinished("home", hours(25));
   AwaitLaterBirth("home");
   fs::create_directory(root_.path() / ".spool");
-  if (!KnowsBirth(root_.path() / ".spool")) GTEST_SKIP() << "no time of birth here";
+  if (!KnowsBirth(root_.path() / ".spool")) GTEST_SKIP() << "the file system has no creation times";
   const RetentionResult first = EnforceAge();
   AwaitLaterBirth(".spool");
   MakeFinished("junk", hours(25));
@@ -299,12 +300,12 @@ TEST_F(RetentionTest, Row71_EntriesOlderThanAReplacedSpoolGoByAge) {
   EXPECT_EQ(second.spool_born, first.spool_born);
 }
 
-// Also by an executor that has started since.
-TEST_F(RetentionTest, Row71_EntriesYoungerThanASpoolMovedAsideGoByAge) {
+// Also those moved aside by an executor that has started since.
+TEST_F(RetentionTest, Row71_EntriesYoungerThanASpoolMovedAsideAreRemovedByAge) {
   MakeFinished("home", hours(25));
   AwaitLaterBirth("home");
   fs::create_directory(root_.path() / ".spool");
-  if (!KnowsBirth(root_.path() / ".spool")) GTEST_SKIP() << "no time of birth here";
+  if (!KnowsBirth(root_.path() / ".spool")) GTEST_SKIP() << "the file system has no creation times";
   AwaitLaterBirth(".spool");
   MakeFinished("junk", hours(25));
   AwaitLaterBirth("junk");
@@ -315,14 +316,14 @@ TEST_F(RetentionTest, Row71_EntriesYoungerThanASpoolMovedAsideGoByAge) {
   EXPECT_EQ(Names(), (Strings{".spool", ".spool.bad-1", "home"}));
 }
 
-TEST_F(RetentionTest, Row71_AMovedWorkspaceGoesWhereNoTimeOfBirthIsKnown) {
+TEST_F(RetentionTest, Row71_AMovedWorkspaceIsRemovedWithoutACreationTime) {
   MakeFinished(Id(1) + ".moved", hours(25));
   MakeUnfinished(".spool.bad-1", hours(25));
-  EXPECT_EQ(EnforceAge().removed, 2U) << "without a spool there is none to compare with";
+  EXPECT_EQ(EnforceAge().removed, 2U) << "there is no spool to compare with";
   EXPECT_EQ(Names(), Strings{});
 }
 
-TEST_F(RetentionTest, Row70_SpoolsMovedAsideAreBoundedWhateverTheirAge) {
+TEST_F(RetentionTest, Row70_SpoolsMovedAsideAreBoundedRegardlessOfAge) {
   Strings kept;
   for (int n = 1; n <= 20; ++n) {
     const std::string suffix = n > kMaxSpoolsAside ? Id(n % 10) : std::to_string(n);
@@ -336,7 +337,7 @@ TEST_F(RetentionTest, Row70_SpoolsMovedAsideAreBoundedWhateverTheirAge) {
   EXPECT_EQ(Names(), kept);
 }
 
-TEST_F(RetentionTest, Row71_FilesAndLinksGoByAgeAndBytesToo) {
+TEST_F(RetentionTest, Row71_FilesAndLinksAreRemovedByAgeAndBytesToo) {
   const TemporaryDirectory outside;
   outside.Write("precious", "x");
   root_.Write(Id(1) + ".tar", std::string(2 * kBlob, 'x'));
@@ -361,7 +362,7 @@ TEST_F(RetentionTest, Row71_AMovedWorkspaceOfARunStays) {
   EXPECT_EQ(EnforceAge().removed, 0U) << "its shim lives";
 }
 
-TEST_F(RetentionTest, LinkNamedAsAWorkspaceGoesAndItsTargetStays) {
+TEST_F(RetentionTest, LinkNamedAsAWorkspaceIsRemovedAndItsTargetStays) {
   const TemporaryDirectory outside;
   outside.Write("result.json", "{}");
   SetAge(outside.path() / "result.json", hours(25));
@@ -374,7 +375,7 @@ TEST_F(RetentionTest, LinkNamedAsAWorkspaceGoesAndItsTargetStays) {
   EXPECT_EQ(result.errors, Strings{});
 }
 
-TEST_F(RetentionTest, LinksInsideGoAndTheirTargetsStay) {
+TEST_F(RetentionTest, LinksInsideAreRemovedAndTheirTargetsStay) {
   const TemporaryDirectory outside;
   outside.Write("file", "precious");
   fs::permissions(outside.path(), fs::perms::owner_read | fs::perms::owner_exec);
@@ -392,7 +393,7 @@ TEST_F(RetentionTest, LinksInsideGoAndTheirTargetsStay) {
   fs::permissions(outside.path(), fs::perms::owner_all);
 }
 
-TEST_F(RetentionTest, DirectoriesWithoutPermissionsGo) {
+TEST_F(RetentionTest, DirectoriesWithoutPermissionsAreRemoved) {
   MakeFinished(Id(1), hours(25));
   const fs::path output = root_.path() / Id(1) / "output";
   fs::create_directories(output / "none" / "none" / "none");
@@ -412,7 +413,7 @@ TEST_F(RetentionTest, DirectoriesWithoutPermissionsGo) {
   EXPECT_EQ(Names(), Strings{});
 }
 
-TEST_F(RetentionTest, DeepNestingGoes) {
+TEST_F(RetentionTest, DeepTreesAreRemoved) {
   MakeFinished(Id(1), hours(25));
   MakeNested(Id(1), 20'000);
   const RetentionResult result = EnforceAge();
@@ -421,7 +422,7 @@ TEST_F(RetentionTest, DeepNestingGoes) {
   EXPECT_EQ(Names(), Strings{});
 }
 
-TEST_F(RetentionTest, NamesThatRemovalItselfUsesAreNoObstacle) {
+TEST_F(RetentionTest, NamesThatTheRemovalItselfUsesAreRemoved) {
   fs::create_directory(root_.path() / "tree");
   for (int i = 0; i < 20; ++i) {
     const fs::path number = fs::path("tree") / std::to_string(i);
@@ -435,7 +436,7 @@ TEST_F(RetentionTest, NamesThatRemovalItselfUsesAreNoObstacle) {
   EXPECT_EQ(Names(), Strings{});
 }
 
-TEST_F(RetentionTest, LeftoversAreRemovedAtEveryCall) {
+TEST_F(RetentionTest, LeftoversAreRemovedByEveryCall) {
   MakeFinished(".removing." + Id(1), hours(1));
   MakeUnfinished(".removing." + Id(2) + ".3", hours(1));
   const RetentionResult result = Enforce({});
@@ -456,7 +457,7 @@ TEST_F(RetentionTest, RootThatCannotBeOpenedIsAnError) {
   EXPECT_EQ(result.errors, Strings{"workspace root: open: Not a directory"});
 }
 
-TEST_F(RetentionTest, RemoveTreeTakesNamesNotPaths) {
+TEST_F(RetentionTest, RemoveTreeAcceptsOnlyNames) {
   fs::create_directories(root_.path() / "a" / "b");
   for (const std::string& name : {std::string(), std::string("."), std::string(".."),
                                   std::string("a/b"), std::string("/"), std::string("a\0b", 3)}) {
@@ -466,8 +467,8 @@ TEST_F(RetentionTest, RemoveTreeTakesNamesNotPaths) {
   EXPECT_TRUE(fs::exists(root_.path() / "a" / "b"));
 }
 
-// What an agent that outlived its run can do to its tree while it goes: a link to elsewhere in the
-// place of a directory, and a directory in which we are moved elsewhere.
+// What an agent that outlived its run can do to its tree during the removal: swap a directory for a
+// link to elsewhere, and move away a directory that is being emptied.
 class Swapper {
  public:
   Swapper(const fs::path& directory, const fs::path& outside)
@@ -504,7 +505,7 @@ class Swapper {
   std::thread thread_;
 };
 
-TEST_F(RetentionTest, Row51_NothingOutsideIsTouchedWhileEntriesAreSwapped) {
+TEST_F(RetentionTest, Row51_FilesOutsideStayWhileEntriesAreSwapped) {
   const TemporaryDirectory outside;
   fs::create_directories(outside.path() / "precious" / "nested");
   outside.Write("file", "precious");
@@ -513,7 +514,7 @@ TEST_F(RetentionTest, Row51_NothingOutsideIsTouchedWhileEntriesAreSwapped) {
   fs::permissions(outside.path() / "precious", perms);
   for (int i = 0; i < 300; ++i) {
     const fs::path tree = root_.path() / "tree";
-    // At the top and one below are where a directory is emptied and where it is moved.
+    // Directories are emptied at the top level and moved from the level below.
     const fs::path swapped = i % 2 == 0 ? tree / "d" : tree / "a" / "d";
     fs::create_directories(swapped / "precious" / "nested" / "more");
     for (int n = 0; n < 20; ++n) {
@@ -523,7 +524,7 @@ TEST_F(RetentionTest, Row51_NothingOutsideIsTouchedWhileEntriesAreSwapped) {
     fs::permissions(swapped / "precious", perms);
     {
       const Swapper swapper(swapped, outside.path());
-      // Whether it succeeds is a matter of luck.
+      // The result is random.
       for (int n = 0; n < 3; ++n) (void)RemoveTree(root_.fd(), "tree");
     }
     EXPECT_EQ(RemoveTree(root_.fd(), "tree"), 0);
@@ -536,7 +537,7 @@ TEST_F(RetentionTest, Row51_NothingOutsideIsTouchedWhileEntriesAreSwapped) {
   EXPECT_EQ(Names(), Strings{});
 }
 
-TEST_F(RetentionTest, MeasuringIsStoppedInTheMiddle) {
+TEST_F(RetentionTest, MeasuringCanBeInterrupted) {
   for (int i = 0; i < 50; ++i) {
     fs::create_directory(root_.path() / std::to_string(i));
     root_.Write(fs::path(std::to_string(i)) / "blob", std::string(kBlob / 16, 'x'));

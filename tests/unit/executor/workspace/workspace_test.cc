@@ -26,7 +26,7 @@ TEST(Workspace, IsPrivateAndHasAnOutputDirectory) {
   EXPECT_TRUE(fs::is_directory(workspace.path() / "output"));
 }
 
-TEST(Workspace, IdThatIsNotALowerCaseUuidIsRefused) {
+TEST(Workspace, IdThatIsNotALowerCaseUuidIsRejected) {
   const TemporaryDirectory root;
   for (const std::string id :
        {"", "..", "a/b", "018F2D3C-7A10-7C4E-9B1E-0123456789AB",
@@ -39,7 +39,7 @@ TEST(Workspace, IdThatIsNotALowerCaseUuidIsRefused) {
   EXPECT_TRUE(fs::is_empty(root.path()));
 }
 
-TEST(Workspace, EarlierAttemptsAreRenamedNotErased) {
+TEST(Workspace, EarlierAttemptsAreRenamed) {
   const TemporaryDirectory root;
   ASSERT_EQ(Make(root.path()).WriteIncident("first"), 0);
   ASSERT_EQ(Make(root.path()).WriteIncident("second"), 0);
@@ -49,7 +49,7 @@ TEST(Workspace, EarlierAttemptsAreRenamedNotErased) {
   EXPECT_EQ(root.Read(kId + "/incident.json"), "third");
 }
 
-TEST(Workspace, LinkInItsPlaceIsSetAsideNotFollowed) {
+TEST(Workspace, LinkInThePlaceOfTheWorkspaceIsRenamedNotFollowed) {
   const TemporaryDirectory root;
   const TemporaryDirectory elsewhere;
   fs::create_directory_symlink(elsewhere.path(), root.path() / kId);
@@ -58,7 +58,7 @@ TEST(Workspace, LinkInItsPlaceIsSetAsideNotFollowed) {
   EXPECT_TRUE(fs::is_empty(elsewhere.path()));
 }
 
-TEST(Workspace, ResultReplacesWhateverTheAgentLeftUnderItsName) {
+TEST(Workspace, ResultReplacesAFileOfTheAgentWithItsName) {
   const TemporaryDirectory root;
   const TemporaryDirectory elsewhere;
   const Workspace workspace = Make(root.path());
@@ -70,7 +70,7 @@ TEST(Workspace, ResultReplacesWhateverTheAgentLeftUnderItsName) {
   EXPECT_TRUE(fs::is_empty(elsewhere.path()));
 }
 
-TEST(Workspace, DirectoriesInTheWayOfTheResultAreSetAside) {
+TEST(Workspace, DirectoriesWithTheNameOfTheResultAreRenamed) {
   const TemporaryDirectory root;
   const Workspace workspace = Make(root.path());
   fs::create_directory(workspace.path() / "result.json");
@@ -111,7 +111,7 @@ TEST(IncidentDocument, HoldsTheDocumentedFieldsInOrder) {
   EXPECT_EQ(json["occurrences"], 4);
 }
 
-TEST(ResultDocument, HoldsTheDocumentedFieldsAndNullWhereNothingIsKnown) {
+TEST(ResultDocument, HoldsTheDocumentedFieldsAndNullForUnknownValues) {
   Outcome outcome;
   outcome.status = RunStatus::kSuccess;
   outcome.exit_code = 0;

@@ -39,7 +39,7 @@ Scheduler::Scheduler(SchedulerOptions options, NewId new_id)
   clusters_.reserve(options_.clusters.size());
   for (const ClusterOptions& cluster : options_.clusters) {
     if (cluster_by_name_.contains(cluster.name)) {
-      throw std::invalid_argument("cluster configured twice: " + cluster.name);
+      throw std::invalid_argument("duplicate cluster: " + cluster.name);
     }
     AddCluster(cluster);
   }

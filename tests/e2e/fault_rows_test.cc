@@ -319,7 +319,7 @@ TEST_F(FaultRowsTest, Row67_TheStreamsOfAllExecutorsTogetherAreBounded) {
   const auto other = ChannelTo(system_->ingest_address());
   for (int i = 90; i < 120; ++i) rogues.emplace_back(other, i, 10);
   ASSERT_TRUE(Eventually(
-      [this] { return system_->ingest().log().Has("Executor streams ended at their bound"); },
+      [this] { return system_->ingest().log().Has("Executor streams closed at their limit"); },
       60s));
   EXPECT_EQ(system_->AwaitFinished(system_->Submit("a")).status(), "success");
   std::atomic<std::size_t> exhausted{0};
@@ -349,7 +349,7 @@ TEST_F(FaultRowsTest, Row67_LargeHellosOfManyExecutorsHoldLittleMemory) {
   }
   const auto bounded = [this] {
     const LogFile& log = system_->ingest().log();
-    return log.Has("Executor streams ended at their bound") || log.Has("Connections closed");
+    return log.Has("Executor streams closed at their limit") || log.Has("Connections closed");
   };
   ASSERT_TRUE(Eventually(bounded, 60s));
   // Calls of operators wait behind what was read before.

@@ -105,8 +105,8 @@ TEST_F(OperatorCallsTest, ACancelledIncidentIsStoppedOrNeverStarted) {
   system_->AwaitAgentStarted(runs);
   const std::string waits = system_->Submit("waits");
   EXPECT_EQ(system_->Admin().Cancel(waits), "cancelled");
-  EXPECT_EQ(system_->Admin().Cancel(waits), "the incident has ended");
-  EXPECT_EQ(system_->Admin().Cancel("nobody"), "no such incident, or forgotten");
+  EXPECT_EQ(system_->Admin().Cancel(waits), "the incident has already finished; expected an open one");
+  EXPECT_EQ(system_->Admin().Cancel("nobody"), "unknown incident; expected an open or recently finished one");
   EXPECT_EQ(system_->Admin().Cancel(runs), "stopping");
 
   const auto stopped = system_->AwaitFinished(runs);
@@ -169,7 +169,7 @@ TEST_F(OperatorCallsTest, AnIncidentThatHasEndedIsInvestigatedAgain) {
             "incident " + again +
                 " of the same resource is queued or running; cancel it, or retry after it ends");
   EXPECT_EQ(rerun(again, grpc::StatusCode::FAILED_PRECONDITION, &none),
-            "the incident is queued; expected one that has ended");
+            "the incident is queued; expected a finished one");
   EXPECT_THAT(Why("bad"),
               StartsWith("queued: Rerun: an operator requested another investigation of "
                          "incident " +

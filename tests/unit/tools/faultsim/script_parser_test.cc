@@ -96,12 +96,12 @@ TEST(ScriptParser, ComplaintsNameTheRuleAndTheKey) {
   EXPECT_THAT(StepComplaint(R"({"sned": "x"})"), HasSubstr("steps #1.sned: unknown step"));
   EXPECT_THAT(StepComplaint(R"("sned")"), HasSubstr("unknown step 'sned'"));
   EXPECT_THAT(StepComplaint(R"({"pace": {"byte": 1}})"),
-              HasSubstr("pace.byte: unknown key; there may be bytes, ms"));
-  EXPECT_THAT(StepComplaint(R"({"pace": {}})"), HasSubstr("pace: needs bytes"));
+              HasSubstr("pace.byte: unknown key; expected bytes, ms"));
+  EXPECT_THAT(StepComplaint(R"({"pace": {}})"), HasSubstr("pace: missing key bytes"));
   EXPECT_THAT(StepComplaint(R"({"repeat": {"steps": []}})"),
               HasSubstr("repeat.steps: must not be empty"));
   EXPECT_THAT(Complaint(R"({"rules": [{"match": {"nth": 1, "to": 2}, "steps": ["end"]}]})"),
-              HasSubstr("script.rules #1.match.nth: stands without from and to"));
+              HasSubstr("script.rules #1.match.nth: cannot be combined with from or to"));
   EXPECT_THAT(Complaint(R"({"rules": [{"match": {"from": 3, "to": 2}, "steps": ["end"]}]})"),
               HasSubstr("match.to: must not be less than from"));
   EXPECT_THAT(Complaint(R"({"rules": [{"match": {"per": "day"}, "steps": ["end"]}]})"),
@@ -109,11 +109,11 @@ TEST(ScriptParser, ComplaintsNameTheRuleAndTheKey) {
 }
 
 TEST(ScriptParser, WhatIsNoScriptIsRefused) {
-  EXPECT_THAT(Complaint("{"), HasSubstr("not JSON"));
+  EXPECT_THAT(Complaint("{"), HasSubstr("invalid JSON"));
   EXPECT_THAT(Complaint("[]"), HasSubstr("script: must be an object"));
-  EXPECT_THAT(Complaint("{}"), HasSubstr("script: needs rules"));
+  EXPECT_THAT(Complaint("{}"), HasSubstr("script: missing key rules"));
   EXPECT_THAT(Complaint(R"({"rules": {}})"), HasSubstr("script.rules: must be a list"));
-  EXPECT_THAT(Complaint(R"({"rules": [{}]})"), HasSubstr("script.rules #1: needs steps"));
+  EXPECT_THAT(Complaint(R"({"rules": [{}]})"), HasSubstr("script.rules #1: missing key steps"));
   for (const char* step :
        {"1", "{}", R"({"wait": 1, "chunk": 1})", R"({"send": "π"})", R"({"send": 1})",
         R"({"send": {"base64": "!"}})", R"({"send": {"base64": "YQA=YQ"}})", R"({"chunk": 0})",
@@ -124,7 +124,7 @@ TEST(ScriptParser, WhatIsNoScriptIsRefused) {
   }
   std::string deep = R"("serve")";
   for (int i = 0; i < 20; ++i) deep = R"({"repeat": {"steps": [)" + deep + "]}}";
-  EXPECT_THAT(StepComplaint(deep), HasSubstr("nested too deep"));
+  EXPECT_THAT(StepComplaint(deep), HasSubstr("too many nested repeats"));
 }
 
 TEST(ScriptParser, AFileThatIsNotThereIsNamed) {

@@ -95,7 +95,7 @@ TEST_F(OperatorCallsTest, ExplainsAnExpiredIncident) {
   Send("waits");
   ASSERT_TRUE(Eventually([this] { return Ingest("events_expired_total") == 1; }));
   EXPECT_THAT(Why("waits"), StartsWith("finished: Expired: queued for "));
-  EXPECT_THAT(Why("waits"), HasSubstr("and --max-queue-age is 1s."));
+  EXPECT_THAT(Why("waits"), HasSubstr("; --max-queue-age is 1s."));
   WriteFile(Gate(), "");
 }
 
@@ -143,7 +143,7 @@ TEST_F(OperatorCallsTest, ResetClosesTheBreaker) {
   system_->AwaitFinished(system_->Submit("bad"));
   EXPECT_EQ(Ingest("circuit_breaker_state"), 1);
   const std::string held = system_->Submit("held");
-  EXPECT_THAT(Why("held"), HasSubstr("since the circuit breaker is open."));
+  EXPECT_THAT(Why("held"), HasSubstr("; the circuit breaker is open."));
   WriteFile(Gate(), "");
   EXPECT_EQ(system_->Admin().ResetBreaker(), "open");
   EXPECT_EQ(system_->AwaitFinished(held).status(), "success");

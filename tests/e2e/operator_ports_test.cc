@@ -151,7 +151,8 @@ TEST_F(OperatorPortsTest, ABlockedLoopFailsHealthAndScrapesUntilItContinues) {
       Probe(*service);  // posts a ping to the loop
       EXPECT_EQ(HttpGet(MetricsUrl(*service)).status, 500) << loop;
       EXPECT_TRUE(service->log().Has(
-          "Request failed", {{"path", "/metrics"}, {"error", "the main loop does not answer"}}));
+          "Request failed",
+          {{"path", "/metrics"}, {"error", "the event loop did not answer in time"}}));
     }
     for (const auto& [service, loop] : services) {
       ASSERT_TRUE(Eventually([&] { return service->Health("/healthz").status == 503; })) << loop;

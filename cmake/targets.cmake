@@ -17,12 +17,12 @@ function(runner_warnings target)
   endif()
 endfunction()
 
-# The product converts no number without saying so. Tests may.
+# For the product: every narrowing or sign-changing conversion must be explicit.
 function(runner_conversion_warnings target)
   target_compile_options(${target} PRIVATE -Wconversion -Wsign-conversion)
 endfunction()
 
-# The folders and libraries that a room uses, as targets: ingest/core is runner_ingest_core.
+# Converts folders and libraries to targets: ingest/core is runner_ingest_core.
 function(runner_targets uses out)
   set(targets "")
   foreach(use ${uses})
@@ -77,8 +77,8 @@ function(runner_program name folder)
   runner_note_room(${folder} "${arg_USES}")
 endfunction()
 
-# All tests share the options that a precompiled header depends on. The product is optimised for the
-# sanitizers; to optimise test cases only takes time, half of it.
+# Test programs must have equal options, since they share a precompiled header. Sanitizers need an
+# optimised product; for test cases, optimisation only doubles the build time.
 function(runner_test_compilation target)
   target_compile_options(${target} PRIVATE -pthread)
   if(RUNNER_SANITIZE)

@@ -1,12 +1,12 @@
-# What is compiled into everything of ours to find mistakes at run time: one of RUNNER_SANITIZE,
-# RUNNER_COVERAGE and RUNNER_FUZZ, each set by the preset of that name.
+# Instrumentation that finds defects at run time: one of RUNNER_SANITIZE, RUNNER_COVERAGE and
+# RUNNER_FUZZ, each set by the preset of that name.
 
-# Before the name of every test, so that one ctest can run several presets.
+# The prefix of every test name, so that one ctest can run several presets.
 set(RUNNER_TEST_PREFIX "")
 
 if(RUNNER_SANITIZE STREQUAL "address")
   set(RUNNER_TEST_PREFIX "asan.")
-  # The first finding ends the program: a test cannot pass by looking elsewhere.
+  # The first finding ends the program, so that the test fails.
   add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
   add_link_options(-fsanitize=address,undefined)
 elseif(RUNNER_SANITIZE STREQUAL "thread")
@@ -26,8 +26,7 @@ if(RUNNER_FUZZ)
   add_compile_options(-fsanitize=fuzzer-no-link)
 endif()
 
-# For what is not ours to test: a program that is only an actor in tests, and generated code, which
-# takes the longest to instrument.
+# For test peers that are not under test, and for generated code, which takes longest to instrument.
 function(runner_uninstrumented target)
   if(RUNNER_SANITIZE)
     target_compile_options(${target} PRIVATE -fno-sanitize=all)

@@ -1,15 +1,15 @@
-# Every folder is one static library, a room. A room includes only headers of the rooms that its
-# USES name, and of those that they use in turn: tests/layers.sh checks it.
+# Every folder is one static library, a room. A room includes only headers of the rooms that its USES
+# line names, and of those that they use; tests/layers.sh checks it.
 
 function(runner_warnings target)
   target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor
                                            -Woverloaded-virtual -Wimplicit-fallthrough)
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
-    # False for "literal" + std::string when optimised: gcc.gnu.org/PR105651.
+    # False positives for "literal" + std::string when optimised: gcc.gnu.org/PR105651.
     target_compile_options(${target} PRIVATE -Wno-restrict)
   endif()
   if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
-    # Lock discipline, from the annotations of common/base/mutex.h.
+    # Checks the annotations of common/base/mutex.h.
     target_compile_options(${target} PRIVATE -Wthread-safety -Wthread-safety-beta)
   endif()
   if(RUNNER_WARNINGS_AS_ERRORS)
@@ -17,12 +17,12 @@ function(runner_warnings target)
   endif()
 endfunction()
 
-# The product converts no number without saying so. Tests may.
+# For the product: every narrowing or sign-changing conversion must be explicit.
 function(runner_conversion_warnings target)
   target_compile_options(${target} PRIVATE -Wconversion -Wsign-conversion)
 endfunction()
 
-# The folders and libraries that a room uses, as targets: ingest/core is runner_ingest_core.
+# Converts folders and libraries to targets: ingest/core is runner_ingest_core.
 function(runner_targets uses out)
   set(targets "")
   foreach(use ${uses})
@@ -34,7 +34,7 @@ function(runner_targets uses out)
   set(${out} ${targets} PARENT_SCOPE)
 endfunction()
 
-# tests/layers.sh reads which folder uses which.
+# The input of tests/layers.sh: which folder uses which.
 file(WRITE ${PROJECT_BINARY_DIR}/rooms.txt "")
 function(runner_note_room folder uses)
   string(REPLACE ";" " " uses "${uses}")
@@ -42,7 +42,7 @@ function(runner_note_room folder uses)
 endfunction()
 
 # runner_room(folder USES folder-or-library ...)
-# The library of every source of a folder but main.cc.
+# The library of all sources of a folder except main.cc.
 function(runner_room folder)
   cmake_parse_arguments(arg "" "" "USES" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/${folder}/*.cc)
@@ -64,7 +64,7 @@ function(runner_library name)
 endfunction()
 
 # runner_program(name folder USES folder-or-library ...)
-# The program of the main.cc of a folder.
+# The program with the main.cc of a folder.
 function(runner_program name folder)
   cmake_parse_arguments(arg "" "" "USES" ${ARGN})
   runner_targets("${arg_USES}" uses)
@@ -77,8 +77,8 @@ function(runner_program name folder)
   runner_note_room(${folder} "${arg_USES}")
 endfunction()
 
-# All tests share the options that a precompiled header depends on. The product is optimised for the
-# sanitizers; to optimise test cases only takes time, half of it.
+# Test programs must have equal options, since they share a precompiled header. Sanitizers need an
+# optimised product; for test cases, optimisation only doubles the build time.
 function(runner_test_compilation target)
   target_compile_options(${target} PRIVATE -pthread)
   if(RUNNER_SANITIZE)
@@ -87,8 +87,8 @@ function(runner_test_compilation target)
 endfunction()
 
 # runner_test(name SOURCES a.cc ... LINKS lib ... [TIMEOUT seconds] [LABEL label] [SERIAL])
-# One test program; each of its cases is a ctest of its own with a time limit, since a deadlock
-# fails nothing by itself. SERIAL: each runs while nothing else does.
+# One test program. Each of its cases is a ctest with a time limit, so that a deadlock fails. SERIAL: each
+# case runs alone.
 function(runner_test name)
   cmake_parse_arguments(arg "SERIAL" "TIMEOUT;LABEL" "SOURCES;LINKS" ${ARGN})
   if(NOT arg_TIMEOUT)
@@ -115,7 +115,7 @@ function(runner_test name)
 endfunction()
 
 # runner_unit_tests(folder [LINKS lib ...])
-# One program of every *_test.cc below tests/unit/<folder>, for the room <folder>.
+# One program with every *_test.cc in tests/unit/<folder>, for the room <folder>.
 function(runner_unit_tests folder)
   cmake_parse_arguments(arg "" "" "LINKS" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/unit/${folder}/*_test.cc)
@@ -125,8 +125,8 @@ function(runner_unit_tests folder)
 endfunction()
 
 # runner_fuzzer(name SOURCES a.cc ... LINKS lib ...)
-# One libFuzzer target, tests/fuzz/fuzz_<name>. Everywhere but in the fuzz preset it is linked with a
-# main that only replays files. ctest replays its corpus, tests/corpus/<name>, in every preset.
+# One libFuzzer target, tests/fuzz/fuzz_<name>. Outside the fuzz preset it is linked with a main that
+# replays files. ctest replays its corpus, tests/corpus/<name>, in every preset.
 function(runner_fuzzer name)
   cmake_parse_arguments(arg "" "" "SOURCES;LINKS" ${ARGN})
   set(target fuzz_${name})

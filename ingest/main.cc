@@ -54,7 +54,7 @@ AdminService::Endpoints Endpoints(const std::vector<ClusterConfig>& clusters) {
   return endpoints;
 }
 
-// The thread of the connections. It ends first at a shutdown.
+// Checks the thread of the connections. It ends first at a shutdown, so a drain disables the check.
 HealthCheck ConnectionsCheck(const IngestLoop& loop, LoopProbe& probe) {
   HealthCheck check = LoopCheck("connections", probe);
   check.failure = [&loop, failure = check.failure]() -> std::optional<std::string> {
@@ -63,7 +63,7 @@ HealthCheck ConnectionsCheck(const IngestLoop& loop, LoopProbe& probe) {
   return check;
 }
 
-// Of the clusters; no more than a log line can hold.
+// The names of the first 100 clusters: a log line is bounded.
 std::vector<std::string> Names(const IngestConfig& config) {
   constexpr std::size_t kMax = 100;
   std::vector<std::string> names;
@@ -74,18 +74,18 @@ std::vector<std::string> Names(const IngestConfig& config) {
   return names;
 }
 
-// A session holds a stream and, while it asks something, one more connection.
+// A session needs one descriptor for its stream and one for the request in progress.
 void CheckDescriptors(std::uint64_t limit, std::size_t clusters, const Logger& logger) {
   constexpr std::uint64_t kRest = 64;  // files, listeners, executors, scrapes
   const std::uint64_t needed = 2 * std::uint64_t{clusters} + kRest;
   if (limit >= needed) return;
-  logger.Warn("The limit of file descriptors is below what the clusters need",
+  logger.Warn("File descriptor limit too low for the clusters",
               {{"limit", limit}, {"needed", needed}, {"clusters", clusters}});
 }
 
-// Events that may wait for the loop before reading pauses. Scrapes, timers and executors wait
-// behind them, and with slow logs an event takes half a millisecond: more would make them late, and
-// are not needed, since room is told as soon as there is some.
+// Limit of events that wait for the loop before connections pause reading. Scrapes, timers and
+// executors wait behind them, and with slow logging an event takes 0.5 ms: more would delay them,
+// and would not help, since OnRoom resumes reading at once.
 constexpr std::size_t kMaxWaiting = 128;
 
 void Run(const IngestConfig& config, const ConfigTable& table, const ConfigWatch::Start& start) {
@@ -181,7 +181,7 @@ int main(int argc, char** argv) {
   OpenStandardDescriptors();
   ReturnFreedMemory();
   try {
-    BlockSignals({SIGHUP});  // first of all: it asks for a reload, and must not end the process
+    BlockSignals({SIGHUP});  // before any thread starts: SIGHUP requests a reload and must not kill
     IngestConfig config;
     ConfigTable table = MakeConfigTable(&config);
     const auto parsed = table.Parse(argc, argv, ProcessEnvironment());

@@ -1,4 +1,4 @@
-# Shared by the scripts beside it; sourced, not run.
+# Functions of the scripts in this folder; sourced, not run.
 
 ROOT=$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$ROOT"
@@ -10,7 +10,7 @@ as_root() {
   if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi
 }
 
-# apt_install PACKAGE...: installs what is missing, and asks for nothing when nothing is.
+# apt_install PACKAGE...: installs missing packages; does nothing, without root, if none is missing.
 apt_install() {
   local missing=() package
   for package in "$@"; do
@@ -24,5 +24,5 @@ apt_install() {
     apt-get install -q -y --no-install-recommends "${missing[@]}"
 }
 
-# duration SECONDS: for people.
+# duration SECONDS: as minutes and seconds.
 duration() { printf '%dm%02ds' $(($1 / 60)) $(($1 % 60)); }

@@ -9,16 +9,16 @@
 
 namespace runner::ingest {
 
-// Stops leasing when agents fail one after the other: their failure is then more likely ours (a bad
-// key, a broken network) than that of the clusters.
+// Stops leasing when agents fail in a row: the cause is then more likely on our side (an invalid
+// key, a broken network) than in the clusters.
 //
-// Closed until `threshold` failures or timeouts came in a row; then open for `cooldown`; then
-// half-open: one lease at a time is a probe, whose success closes the breaker and whose failure
-// opens it again. What neither succeeded nor failed (interrupted, cancelled, lost) lets the next
-// probe go. Pure; not thread-safe.
+// The breaker is closed until `threshold` consecutive failures or timeouts, then open for
+// `cooldown`, then half-open. Half-open, one lease at a time is a probe: its success closes the
+// breaker, its failure opens it again. A probe without a verdict (interrupted, cancelled, lost)
+// admits the next one. Pure; not thread-safe.
 class CircuitBreaker {
  public:
-  // What the gauge shows.
+  // The values of the gauge circuit_breaker_state.
   enum class State { kClosed = 0, kOpen = 1, kHalfOpen = 2 };
 
   struct Options {
@@ -26,8 +26,8 @@ class CircuitBreaker {
     Duration cooldown = std::chrono::minutes(1);
   };
 
-  // After which opening or reset a lease was given. Runs that were leased before the latest say
-  // nothing any more.
+  // The number of openings and resets before a lease. The end of a lease of an earlier generation
+  // is ignored.
   using Generation = std::uint64_t;
 
   explicit CircuitBreaker(Options options) : options_(options) {}
@@ -36,16 +36,16 @@ class CircuitBreaker {
   std::uint32_t failures() const { return failures_; }
   bool AdmitsLease() const;
 
-  // A lease was given: the era to remember for its end.
+  // A lease begins. Pass the returned generation to OnLeaseEnded.
   Generation OnLeased();
-  // A lease ended, with the status of its run, or without one when it was lost, rejected or given
-  // back. True when the state has changed.
+  // A lease ended. `status` is the status of its run, or nothing if the lease was lost, rejected or
+  // returned. Returns true if the state has changed.
   bool OnLeaseEnded(Generation generation, std::optional<RunStatus> status, MonoTime now);
-  // Call at NextDeadline() or later. True when the state has changed.
+  // Call at NextDeadline() or later. Returns true if the state has changed.
   bool OnTimer(MonoTime now);
   std::optional<MonoTime> NextDeadline() const;
-  // Somebody knows better: closed at once, failures forgotten, also those of runs that are under
-  // way. True when the state has changed.
+  // Closes the breaker at once and clears the failures. Results of runs that were leased before are
+  // ignored. Returns true if the state has changed.
   bool Reset();
 
  private:
@@ -53,7 +53,7 @@ class CircuitBreaker {
 
   const Options options_;
   State state_ = State::kClosed;
-  std::uint32_t failures_ = 0;  // in a row
+  std::uint32_t failures_ = 0;  // consecutive
   Generation generation_ = 0;
   MonoTime half_open_at_;
   bool probing_ = false;  // half-open only

@@ -12,22 +12,22 @@
 
 namespace runner::ingest {
 
-// Within a cluster critical incidents go first.
+// Critical incidents of a cluster precede the others.
 enum class Priority { kCritical, kNormal };
 
 inline Priority PriorityOf(Severity severity) {
   return severity == Severity::kCritical ? Priority::kCritical : Priority::kNormal;
 }
 
-// The incidents of one cluster that wait for an executor, in two bands: the critical ones first,
-// and within a band first in, first out, except that what comes back from an executor goes to the
-// front.
+// The incidents of one cluster that wait for an executor. Critical incidents precede the others;
+// within a priority the order is first in, first out. A requeued incident goes to the front of its
+// priority.
 //
-// `waiting_since` is the moment from which the age of an entry counts. Age counts waiting only, so
-// an incident that comes back has a moment shifted by the time it was away; the order of ages is
-// therefore not the order of the queue, and has an index of its own.
+// `waiting_since` is the time from which the age of an entry counts. The age includes waiting only:
+// the caller shifts `waiting_since` of a requeued incident by the duration of its lease. The order
+// of ages therefore differs from the order of the queue and has an index of its own.
 //
-// Every operation costs O(log n). Pure; not thread-safe.
+// Every operation costs O(log n), except Before. Pure; not thread-safe.
 class ClusterQueue {
  public:
   struct Entry {
@@ -35,7 +35,7 @@ class ClusterQueue {
     MonoTime waiting_since;
   };
 
-  // Where an entry stands; it stays valid until the entry leaves the queue or is raised.
+  // The position of an entry. Valid until the entry leaves the queue or is raised.
   struct Place {
     Priority priority = Priority::kNormal;
     std::int64_t position = 0;
@@ -49,22 +49,22 @@ class ClusterQueue {
   Place PushFront(Priority priority, Entry entry) {
     return Insert({priority, front_--}, std::move(entry));
   }
-  // The entry whose turn it is.
+  // Removes the first entry.
   std::optional<Entry> PopFront();
-  // Makes room for a newcomer: takes the entry that has waited longest in the lower band of those
-  // that the queue and the newcomer are in. Nothing when the newcomer itself is to go: the queue is
-  // empty, or holds only critical entries and the newcomer is not critical.
+  // Makes room for a newcomer: removes the longest waiting entry of the lowest priority among the
+  // queue and the newcomer. Returns nothing if the newcomer is the victim: the queue is empty, or
+  // it holds only critical entries and the newcomer is not critical.
   std::optional<Entry> PopVictim(Priority newcomer);
-  // The entry that has waited longest, if it has since `limit` or longer.
+  // Removes the longest waiting entry, if it has waited since `limit` or longer.
   std::optional<Entry> PopWaitingSince(MonoTime limit);
-  // Takes an entry out of turn.
+  // Removes the entry at `place`.
   Entry Take(Place place);
-  // The entry becomes critical and keeps its turn among those.
+  // Makes the entry critical. It keeps its order among the critical entries.
   Place Raise(Place place);
 
-  // The entry that has waited longest, or null. Valid until the next change.
+  // The longest waiting entry, or null. Valid until the next change.
   const Entry* Oldest() const;
-  // How many stand before this one. Costs as much as that.
+  // The number of entries before this one. Costs O(that number).
   std::size_t Before(Place place) const;
   std::size_t size() const { return order_.size(); }
   bool empty() const { return order_.empty(); }
@@ -74,11 +74,11 @@ class ClusterQueue {
 
   Place Insert(Place place, Entry entry);
   Ages& AgesOf(Priority priority) { return ages_[static_cast<std::size_t>(priority)]; }
-  // The band whose oldest entry is the oldest of all; the queue is not empty.
+  // The priority that contains the longest waiting entry. The queue must not be empty.
   const Ages& OlderAges() const;
 
   std::map<Place, Entry> order_;
-  Ages ages_[2];            // by band
+  Ages ages_[2];            // by priority
   std::int64_t front_ = 0;  // position of the next entry pushed to the front
   std::int64_t back_ = 1;   // position of the next entry pushed to the back
 };

@@ -7,18 +7,18 @@
 
 namespace runner::ingest {
 
-// Keeps the world from hearing what the journal does not have yet: the effects of a step wait until
-// its changes, and those of every step before it, are committed. So nobody can act on a decision
-// that a crash would undo, and messages keep their order. Pure; not thread-safe.
+// Holds the effects of a step back until its changes, and those of every step before it, are
+// committed. So no peer acts on a decision that a crash would undo, and messages keep their order.
+// Pure; not thread-safe.
 class CommitGate {
  public:
-  // `journal` outlives the gate.
+  // `journal` must outlive the gate.
   explicit CommitGate(IncidentJournal& journal) : journal_(journal) {}
 
-  // Appends the changes of one step to the journal. Returns the effects, of earlier steps first,
-  // that may be carried out now.
+  // Appends the changes of one step to the journal. Returns the effects that may be carried out
+  // now; effects of earlier steps come first.
   Effects Pass(Effects step);
-  // The same without a new step, when the journal has told of a commit.
+  // Returns the same without a new step. Call it when the journal reports a commit.
   Effects Release();
 
   bool empty() const { return held_.empty(); }

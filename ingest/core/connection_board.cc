@@ -5,9 +5,9 @@
 namespace runner::ingest {
 namespace {
 
-// How long something took makes no other error of it, nor do the words of the server, which stand
-// in parentheses and may name each request.
-std::string WithoutWhatVaries(std::string text) {
+// Repeats are recognised without durations and without the server's text in parentheses, which may
+// name each request.
+std::string ComparableError(std::string text) {
   const auto open = text.find('(');
   const auto close = text.rfind(')');
   if (open != std::string::npos && close != std::string::npos && open < close) {
@@ -59,7 +59,7 @@ int ConnectionBoard::OnFailed(std::size_t cluster, const std::string& reason,
   ++state.reconnections[reason];
   std::string error = reason + ": " + detail;
   state.repeats =
-      WithoutWhatVaries(error) == WithoutWhatVaries(state.last_error) ? state.repeats + 1 : 1;
+      ComparableError(error) == ComparableError(state.last_error) ? state.repeats + 1 : 1;
   state.last_error = std::move(error);
   state.next_retry = now + retry_in;
   ++state.attempt;
@@ -71,7 +71,7 @@ void ConnectionBoard::OnOpened(std::size_t cluster, MonoTime now) {
   ConnectionState& state = states_.at(cluster);
   if (!state.ever_subscribed) state.since = now;
   state.closed = false;
-  state.next_retry.reset();  // these are of the one before
+  state.next_retry.reset();
   state.last_error.clear();
   state.attempt = 0;
   state.repeats = 0;

@@ -11,13 +11,13 @@
 
 namespace runner::ingest {
 
-// Counters are plain numbers on the loop thread; a metrics scrape copies them all at once, so the
-// values of one scrape belong together.
+// Counters are plain integers on the loop thread. A scrape copies all of them at once, so the
+// values of one scrape are consistent.
 
 // Index into ClusterCounters::received for a severity that could not be parsed.
 constexpr std::size_t kUnknownSeverity = 5;
 
-// How often each of a closed set was the reason, or the end. Those that never were are not in it.
+// Counts by a closed set of keys. A key that never occurred is absent.
 template <typename Key>
 using CountsBy = std::map<Key, std::uint64_t>;
 using WordCounts = CountsBy<std::string>;
@@ -43,7 +43,7 @@ struct ClusterCounters {
   std::uint64_t rejected = 0;
   std::uint64_t leases_expired = 0;
 
-  // Adds those of another cluster: the equations that hold for each hold for the sum.
+  // Adds the counters of another cluster. An equation that holds for each holds for the sum.
   void Add(const ClusterCounters& other);
 };
 

@@ -9,8 +9,8 @@
 namespace runner::ingest {
 namespace {
 
-// As people say it: nobody wants to read nanoseconds.
-std::string About(Duration duration) {
+// Rounded to seconds or milliseconds.
+std::string Rounded(Duration duration) {
   using std::chrono::milliseconds;
   using std::chrono::seconds;
   const bool is_long = duration >= seconds(10);
@@ -18,19 +18,19 @@ std::string About(Duration duration) {
                                 : Duration(std::chrono::round<milliseconds>(duration)));
 }
 
-bool Fits(const std::string& wanted, const std::string& actual) {
+bool Matches(const std::string& wanted, const std::string& actual) {
   return wanted.empty() || wanted == actual;
 }
 
-bool Fits(const DecisionLog::Query& query, const EventDecision& decision) {
+bool Matches(const DecisionLog::Query& query, const EventDecision& decision) {
   const Resource& resource = query.resource;
-  return Fits(query.cluster, decision.cluster) && Fits(query.event_id, decision.event_id) &&
-         Fits(query.incident_id, decision.incident_id) &&
-         Fits(resource.kind, decision.resource.kind) &&
-         Fits(resource.name, decision.resource.name) &&
-         Fits(resource.namespace_, decision.resource.namespace_) &&
-         Fits(resource.uid, decision.resource.uid) &&
-         Fits(resource.api_version, decision.resource.api_version);
+  return Matches(query.cluster, decision.cluster) && Matches(query.event_id, decision.event_id) &&
+         Matches(query.incident_id, decision.incident_id) &&
+         Matches(resource.kind, decision.resource.kind) &&
+         Matches(resource.name, decision.resource.name) &&
+         Matches(resource.namespace_, decision.resource.namespace_) &&
+         Matches(resource.uid, decision.resource.uid) &&
+         Matches(resource.api_version, decision.resource.api_version);
 }
 
 std::string RunBy(const std::string& executor_id, std::uint32_t attempt) {
@@ -52,17 +52,17 @@ void DecisionLog::OnFact(const Fact& fact) {
 std::vector<const EventDecision*> DecisionLog::Newest(const Query& query, std::size_t limit) const {
   std::vector<const EventDecision*> found;
   for (auto it = ring_.rbegin(); it != ring_.rend() && found.size() < limit; ++it) {
-    if (Fits(query, *it)) found.push_back(&*it);
+    if (Matches(query, *it)) found.push_back(&*it);
   }
   return found;
 }
 
-// --- what the effects tell ------------------------------------------------------------------
+// --- facts ------------------------------------------------------------------------------------
 
-// The effects of an event follow that of its arrival at once: they are about the latest.
+// Facts about an event directly follow its EventReceived, so they concern the last entry.
 void DecisionLog::On(const EventReceived& received) {
   if (ring_.size() == capacity_) {
-    // A duplicate comes after the event that became its incident: that one is forgotten already.
+    // A duplicate is newer than the entry of its incident, which is therefore already dropped.
     by_incident_.erase(ring_.front().incident_id);
     ring_.pop_front();
     ++forgotten_;
@@ -123,7 +123,7 @@ std::string DecisionLog::WhyDuplicate(const EventFiltered& filtered) const {
   const std::string status =
       filtered.incident_status ? " as " + std::string(ToString(*filtered.incident_status)) : "";
   return same + " had ended" + status + "; its deduplication window stays open for " +
-         About(filtered.taken_for) + ".";
+         Rounded(filtered.taken_for) + ".";
 }
 
 void DecisionLog::On(const EventEscalated& escalated) {
@@ -139,7 +139,7 @@ void DecisionLog::On(const EventBreakerDropped&) {
 }
 
 void DecisionLog::On(const QueueOverflowed& overflow) {
-  if (!overflow.rejected) return;  // IncidentFinished tells of what was evicted
+  if (!overflow.rejected) return;  // IncidentFinished explains an evicted incident
   ring_.back().disposition = "rejected";
   ring_.back().why = "Rejected: the queue was full (" + std::to_string(overflow.depth) +
                      " incidents of cluster " + overflow.cluster + ", " +
@@ -163,7 +163,7 @@ void DecisionLog::On(const EventQueued& queued) {
 void DecisionLog::On(const EventExpired& expired) {
   EventDecision* decision = Of(expired.incident.id);
   if (decision == nullptr) return;
-  decision->why = "Expired: queued for " + About(expired.age) + "; --max-queue-age is " +
+  decision->why = "Expired: queued for " + Rounded(expired.age) + "; --max-queue-age is " +
                   FormatDuration(max_queue_age_) + ".";
 }
 
@@ -205,7 +205,7 @@ EventDecision* DecisionLog::Of(const std::string& incident_id) {
   return found == by_incident_.end() ? nullptr : &ring_[found->second - forgotten_];
 }
 
-// --- what is still open ---------------------------------------------------------------------
+// --- open incidents -----------------------------------------------------------------------------
 
 namespace {
 
@@ -250,14 +250,14 @@ std::string ExplainDisposition(const EventDecision& decision, const Scheduler& s
   const Duration since = std::max(WallTime::duration::zero(), now.wall - record->since);
   if (record->state == IncidentState::kQueued) {
     const std::size_t before = scheduler.waiting().Of(record->cluster).Before(record->place);
-    return "Queued: for " + About(record->waited + since) + ", with " + std::to_string(before) +
+    return "Queued: for " + Rounded(record->waited + since) + ", with " + std::to_string(before) +
            " of its cluster before it; " +
            Text(scheduler.WhyNotLeased(record->cluster, now.mono), scheduler.options()) + ".";
   }
   const std::string where = RunBy(record->executor_id, record->attempt);
   const std::string stop = record->cancel_requested ? "; an operator has cancelled it" : "";
   if (!record->started) return "Leased: the agent is about to start " + where + stop + ".";
-  return "Running: for " + About(since) + " " + where + stop + ".";
+  return "Running: for " + Rounded(since) + " " + where + stop + ".";
 }
 
 }  // namespace

@@ -14,27 +14,27 @@
 
 namespace runner::ingest {
 
-// What became of one event.
+// The disposition of one event.
 struct EventDecision {
-  std::string event_id;  // as the log calls it
+  std::string event_id;  // as in the log
   std::string cluster;
   std::string fault_type;
   Severity severity = Severity::kWarning;
   Resource resource;
   WallTime received_at;
-  // received (not decided yet), filtered, dropped (by the circuit breaker), rejected (no room),
-  // queued, finished.
+  // One of: received (not decided yet), filtered, dropped (by the circuit breaker), rejected (a
+  // queue was full), queued, finished.
   std::string_view disposition = "received";
-  std::string incident_id = {};  // that it became, or that it is a duplicate of
-  // Why, as one sentence; empty while its incident is open: then the scheduler knows.
+  std::string incident_id = {};  // the incident that it became or duplicates
+  // The explanation, one sentence. Empty while the incident is open; Explain asks the scheduler.
   std::string why = {};
-  // How it came past the window of its key, as one sentence: it escalated, or it is a rerun.
+  // Why the deduplication window did not apply, one sentence: it escalated, or it is a rerun.
   std::string past_window = {};
 };
 
-// The decisions on the latest events: what an operator asks for who misses an investigation, or
-// wonders at one. Fed with the facts of the scheduler, in their order. Bounded: the oldest are
-// forgotten. Pure; not thread-safe.
+// The decisions on the latest events, so that an operator can find out why an event was or was not
+// investigated. Fed with the facts of the scheduler in their order. Bounded: the oldest decisions
+// are dropped. Pure; not thread-safe.
 class DecisionLog {
  public:
   static constexpr std::size_t kCapacity = 10'000;
@@ -43,17 +43,17 @@ class DecisionLog {
 
   void OnFact(const Fact& fact);
 
-  // Which decisions; what is empty does not count.
+  // Selects decisions. An empty field matches every value.
   struct Query {
     std::string cluster = {};
     std::string event_id = {};
     std::string incident_id = {};
     Resource resource = {};
   };
-  // Newest first, at most `limit`. Valid until the next fact. Costs as much as the ring is long.
+  // Newest first, at most `limit`. Valid until the next fact. Costs O(capacity).
   std::vector<const EventDecision*> Newest(const Query& query, std::size_t limit) const;
   std::size_t size() const { return ring_.size(); }
-  // Events among them that became an incident.
+  // The number of logged events that became an incident.
   std::size_t incidents() const { return by_incident_.size(); }
 
  private:
@@ -65,7 +65,7 @@ class DecisionLog {
   void On(const EventQueued& queued);
   void On(const EventExpired& expired);
   void On(const IncidentFinished& finished);
-  // What an executor does with an incident, the scheduler knows; the breaker is no event.
+  // Explain reads the state of a lease from the scheduler. A breaker change concerns no event.
   void On(const IncidentLeased&) {}
   void On(const IncidentRequeued&) {}
   void On(const BreakerChanged&) {}
@@ -73,7 +73,7 @@ class DecisionLog {
   std::string WhyFiltered(const EventFiltered& filtered) const;
   std::string WhyDuplicate(const EventFiltered& filtered) const;
   std::string WhyFinished(const IncidentFinished& finished) const;
-  // The event that became this incident, or null when it is forgotten.
+  // The event that became this incident, or null if it was dropped from the log.
   EventDecision* Of(const std::string& incident_id);
 
   const std::size_t capacity_;
@@ -81,13 +81,13 @@ class DecisionLog {
   const DedupKey dedup_key_;
   const OverflowPolicy overflow_policy_;
   std::deque<EventDecision> ring_;  // oldest first
-  std::uint64_t forgotten_ = 0;     // before the first of the ring
+  std::uint64_t forgotten_ = 0;     // number of decisions dropped from the front of ring_
   // Sequence numbers of the events that became an incident.
   std::unordered_map<std::string, std::uint64_t> by_incident_;
 };
 
-// The fate of the event in one sentence, after another one if the event escalated or is a rerun. If
-// its incident is open: the current state of that incident.
+// Explains the disposition of the event in one sentence, preceded by a second one if the event
+// escalated or is a rerun. If its incident is open, explains the current state of the incident.
 std::string Explain(const EventDecision& decision, const Scheduler& scheduler, const Instant& now);
 
 }  // namespace runner::ingest

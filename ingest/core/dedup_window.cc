@@ -6,7 +6,7 @@
 namespace runner::ingest {
 namespace {
 
-// Lengths keep two keys apart whatever characters their parts hold.
+// Lengths keep keys distinct whatever characters their parts contain.
 std::string Join(std::initializer_list<std::string_view> parts) {
   std::string key;
   for (const std::string_view part : parts) {
@@ -37,7 +37,7 @@ std::optional<DedupWindow::Duplicate> DedupWindow::OnEvent(const std::string& ke
   const auto found = entries_.find(key);
   if (found == entries_.end()) return std::nullopt;
   Entry& entry = found->second;
-  // One that was silent while its incident waited stands behind others that were not.
+  // ForgetSilent stops at the first key that is not silent; a silent one may follow it.
   if (!entry.open && now - entry.last_event >= options_.quiet) {
     Forget(found);
     return std::nullopt;
@@ -61,7 +61,7 @@ void DedupWindow::OnQueued(const std::string& key, const std::string& incident_i
   Entry& entry = found->second;
   if (!is_new && !entry.open) {
     ended_.erase(entry.ended);
-    // What is learnt at a restart comes without the events between.
+    // Restored incidents arrive without the events between them.
     if (now - entry.last_event >= options_.quiet) entry.window = Duration::zero();
     if (now - entry.run_ended >= entry.window) entry.level = Severity::kDebug;
   }

@@ -15,26 +15,25 @@ enum class DedupKey { kResource, kFault };
 
 std::string_view ToString(DedupKey key);
 
-// What makes two events of one cluster the same: the Kubernetes object, whatever is said of it; or
-// the id of the fault, which falls back to the object where a server gives no id. The uid is not
-// part of an object's key: a Node is reported with its name as uid, with its real uid and with
-// none, and lists carry no uid at all.
+// The deduplication key of an event. kResource: the Kubernetes object. kFault: the fault id, or the
+// object if the server sends no id. The uid is not part of the key of an object: servers report a
+// Node with its name as uid, with its real uid or with none, and lists carry no uid.
 std::string DedupKeyOf(DedupKey kind, const FaultEvent& event);
 
-// Remembers what is or was investigated lately, so that one fault is not investigated twice.
+// Prevents a second investigation of the same fault.
 //
-// A key is taken while its incident waits or runs, and for a window after a run of it has ended.
-// The window starts at `window` and triples with each further run, up to `window_max`: a fault that
-// recurs all night is investigated ever more rarely. After `quiet` without any event of the key it
-// starts anew.
+// A key is taken while its incident is queued or running, and for a window after its run has ended.
+// The window starts at `window` and triples with each further run, up to `window_max`, so that a
+// recurring fault is investigated less and less often. After `quiet` without an event of the key,
+// the window is reset to `window`.
 //
 // Escalation: within the window, an event that is more severe than every incident investigated
-// since the window began is no duplicate. Its incident counts as a further run of the key, and the
-// key has its severity then: the next event of that severity is a duplicate.
+// since the window began is not a duplicate. Its incident counts as a further run of the key, and
+// the key takes its severity: the next event of that severity is a duplicate.
 //
-// Bounded: keys without an open incident beyond `max_ended` are forgotten, those first that were
-// silent longest; open ones are bounded by the queues. Every call costs O(1), forgetting included
-// (amortised). Pure; not thread-safe.
+// Bounded: of the keys without an open incident, those beyond `max_ended` are removed, the longest
+// silent first. Open keys are bounded by the queues. Every call costs amortised O(1). Pure; not
+// thread-safe.
 class DedupWindow {
  public:
   struct Options {
@@ -45,26 +44,26 @@ class DedupWindow {
   };
 
   struct Duplicate {
-    std::string incident_id;  // that the event belongs to
-    bool open = false;        // it waits or runs; otherwise its run has ended
-    Duration taken_for{};     // then: how much longer events of the key are duplicates
-    Severity level{};         // then: the highest severity investigated within the window
+    std::string incident_id;  // the incident that the event duplicates
+    bool open = false;        // the incident is queued or running; otherwise its run has ended
+    Duration taken_for{};     // if ended: how much longer events of the key are duplicates
+    Severity level{};         // if ended: the highest severity investigated within the window
   };
 
   explicit DedupWindow(Options options) : options_(options) {}
 
-  // Whether an event of this key is a duplicate, and of which incident. An event, duplicate or not,
-  // breaks the silence of its key.
-  // Whether it escalates is up to the caller: Duplicate::level.
+  // Returns the incident that an event of this key duplicates, or nothing. Every event, duplicate
+  // or not, resets the quiet time of its key. The caller decides whether the event escalates:
+  // Duplicate::level.
   std::optional<Duplicate> OnEvent(const std::string& key, MonoTime now);
-  // The incident of this key that waits or runs, or null.
+  // The queued or running incident of this key, or null.
   const std::string* Open(const std::string& key) const;
-  // The event became an incident, which is open from now on.
+  // The event became an incident, which is now open.
   void OnQueued(const std::string& key, const std::string& incident_id, MonoTime now);
-  // Its incident has ended as a run. `ended` may lie in the past when it is learnt at a restart.
+  // The run of its incident has ended. `ended` may lie in the past: restored incidents.
   void OnRunEnded(const std::string& key, const std::string& incident_id, Severity severity,
                   MonoTime ended);
-  // Its incident has ended without a run: the key is free again.
+  // Its incident ended without a run; the key is free again.
   void OnDropped(const std::string& key, const std::string& incident_id);
 
   std::size_t size() const { return entries_.size(); }
@@ -78,7 +77,7 @@ class DedupWindow {
     Duration window{};  // after the latest run; 0: none has ended yet
     MonoTime run_ended;
     std::string investigated_id;  // of the latest run
-    // The highest level investigated since the window last ended.
+    // The highest severity investigated since the window last ended.
     Severity level = Severity::kDebug;
     MonoTime last_event;
     Ended::iterator ended;  // valid while not open
@@ -91,7 +90,7 @@ class DedupWindow {
 
   const Options options_;
   Entries entries_;
-  Ended ended_;  // keys without an open incident; the one that was silent longest first
+  Ended ended_;  // keys without an open incident, the longest silent first
 };
 
 }  // namespace runner::ingest

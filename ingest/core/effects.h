@@ -15,34 +15,35 @@
 
 namespace runner::ingest {
 
-// What the scheduler wants done. The core only decides; the shell records, sends, closes and logs,
-// in the order given, and nothing of a step before its changes are committed: CommitGate.
+// What the loop must do for a step of the scheduler. The core only decides; the loop persists,
+// sends, closes and logs, in the given order, and only after the changes of the step are committed
+// (CommitGate).
 
-// To the journal.
+// An append to the journal.
 struct Persist {
   IncidentChange change;
 };
 
-// To an executor.
+// A message to an executor.
 struct ToExecutor {
   StreamId stream = kNoStream;
   dispatch::IngestMessage message;
 };
-// Another stream of the same executor has taken over.
+// The stream was superseded by another stream of the same executor.
 struct CloseSuperseded {
   StreamId stream = kNoStream;
 };
 
-// No keep-alive came for `silence`: the executor counts as detached. Its call is cancelled, since a
-// peer that does not read never ends an ordinary close.
+// The executor has sent no keep-alive for `silence` and counts as detached. Its call is cancelled:
+// an ordinary close never completes if the peer does not read.
 struct CancelSilent {
   StreamId stream = kNoStream;
   std::string executor_id;
   Duration silence{};
-  std::size_t leases = 0;  // that wait for its return
+  std::size_t leases = 0;  // held until it returns
 };
 
-// --- facts: what was decided, for the log and for ExplainEvent ---
+// --- facts: what was decided, for the log and for DecisionLog ---
 
 struct EventReceived {
   std::string event_id;
@@ -53,20 +54,20 @@ struct EventFiltered {
   FaultEvent event;
   FilterReason reason = FilterReason::kDuplicate;
   Severity threshold = Severity::kDebug;  // of the cluster
-  // Of a duplicate: the incident that it belongs to, how far that had come, and, once it has ended,
-  // with which status and how much longer events of its key are duplicates.
+  // For kDuplicate: the incident that the event duplicates, the state of that incident, and, if it
+  // has ended, its status and how much longer events of its key are duplicates.
   std::string incident_id = {};
   IncidentState incident_state = IncidentState::kFinished;
   std::optional<FinalStatus> incident_status = {};
   Duration taken_for{};
 };
-// It is more severe than what was investigated of its key, and so passes the window of that; the
-// checks after it still decide.
+// The event is more severe than the investigated incidents of its key and passes the deduplication
+// window. The later checks still apply.
 struct EventEscalated {
-  std::string incident_id;            // the latest that was investigated
-  Severity level = Severity::kDebug;  // the highest severity that was
+  std::string incident_id;            // the latest investigated incident
+  Severity level = Severity::kDebug;  // the highest severity investigated
 };
-// Dropped because the circuit breaker is open.
+// The circuit breaker was open.
 struct EventBreakerDropped {
   std::string event_id;
   FaultEvent event;
@@ -76,11 +77,11 @@ struct EventQueued {
   std::size_t queue_depth = 0;
 };
 struct QueueOverflowed {
-  std::string event_id;  // of the victim
+  std::string event_id;  // the victim
   std::string cluster;
-  std::size_t depth = 0;    // of that cluster
-  std::size_t waiting = 0;  // of all clusters
-  bool rejected = false;    // the victim is the newcomer; otherwise an incident that waited
+  std::size_t depth = 0;    // incidents queued for that cluster
+  std::size_t waiting = 0;  // incidents queued for all clusters
+  bool rejected = false;    // the victim is the newcomer; otherwise a queued incident
 };
 struct EventExpired {
   Incident incident;
@@ -91,9 +92,9 @@ struct IncidentLeased {
   std::string cluster;
   std::string executor_id;
 };
-// Why a lease came to no result.
+// Why a lease ended without a result.
 enum class RequeueReason {
-  kLost,          // its executor does not know it any more
+  kLost,          // its executor no longer lists it
   kLeaseExpired,  // its executor did not return
   kAcceptTimeout,
   kRejected,
@@ -107,7 +108,7 @@ struct IncidentRequeued {
   std::string cluster;
   std::string executor_id;
   RequeueReason reason = RequeueReason::kLost;
-  dispatch::RejectReason reject_reason = {};  // of kRejected
+  dispatch::RejectReason reject_reason = {};  // for kRejected
 };
 struct IncidentFinished {
   Lease lease;
@@ -115,13 +116,13 @@ struct IncidentFinished {
   std::string executor_id;  // of the latest lease
   FinalStatus status = FinalStatus::kFailure;
   std::string reason;
-  bool ran = false;  // it ended with a lease whose agent had started
+  bool ran = false;  // its last lease had started an agent
   std::optional<int> exit_code = {};
 };
 
 struct BreakerChanged {
   CircuitBreaker::State state = CircuitBreaker::State::kClosed;
-  std::uint32_t failures = 0;  // in a row
+  std::uint32_t failures = 0;  // consecutive
 };
 
 using Fact = std::variant<EventReceived, EventFiltered, EventEscalated, EventBreakerDropped,

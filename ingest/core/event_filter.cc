@@ -7,8 +7,8 @@ namespace runner::ingest {
 bool GlobMatches(std::string_view pattern, std::string_view text) {
   std::size_t p = 0;
   std::size_t t = 0;
-  // Where to go on when the latest star has to stand for one character more. Earlier stars need no
-  // second try: what they could take, the latest one can take as well.
+  // Where to resume when the latest star must match one more character. Earlier stars need no
+  // backtracking: the latest star can match whatever they could.
   std::size_t after_star = std::string_view::npos;
   std::size_t star_end = 0;
   while (t < text.size()) {
@@ -29,9 +29,9 @@ bool GlobMatches(std::string_view pattern, std::string_view text) {
 }
 
 bool NameRules::Admits(std::string_view name) const {
-  const auto fits = [&](const std::string& pattern) { return GlobMatches(pattern, name); };
-  return std::any_of(allow.begin(), allow.end(), fits) &&
-         std::none_of(deny.begin(), deny.end(), fits);
+  const auto matches = [&](const std::string& pattern) { return GlobMatches(pattern, name); };
+  return std::any_of(allow.begin(), allow.end(), matches) &&
+         std::none_of(deny.begin(), deny.end(), matches);
 }
 
 std::string_view ToString(FilterReason reason) {

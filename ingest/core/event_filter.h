@@ -10,11 +10,11 @@
 
 namespace runner::ingest {
 
-// Whether `text` as a whole fits `pattern`, in which every `*` stands for any characters, also
-// none. Case counts. Linear in memory, never exponential in time.
+// Returns true if the whole `text` matches `pattern`, in which `*` matches any characters,
+// including none. Case-sensitive. Costs O(pattern * text), without recursion.
 bool GlobMatches(std::string_view pattern, std::string_view text);
 
-// Which names pass: those that a pattern of `allow` fits and none of `deny`.
+// Admits names that match a pattern of `allow` and no pattern of `deny`.
 struct NameRules {
   std::vector<std::string> allow = {"*"};
   std::vector<std::string> deny;
@@ -23,29 +23,29 @@ struct NameRules {
   bool operator==(const NameRules&) const = default;
 };
 
-// What the events of one cluster must be like to be investigated.
+// The filter of one cluster.
 struct FilterRules {
   bool triage = true;  // false: events are received and counted, never investigated
   Severity severity_threshold = Severity::kWarning;
-  NameRules namespaces;  // cluster-scoped objects have no namespace and pass
+  NameRules namespaces;  // not applied to objects without a namespace
   NameRules kinds;
   NameRules fault_types;
 
   bool operator==(const FilterRules&) const = default;
 };
 
-// Why an event becomes no incident.
+// Why an event does not become an incident.
 enum class FilterReason { kTriageDisabled, kSeverity, kNamespace, kKind, kFaultType, kDuplicate };
 
-// The word of the `reason` label.
+// The value of the label `reason`.
 std::string_view ToString(FilterReason reason);
 
-// Decides whether an event deserves an investigation at all. Pure.
+// Decides whether an event is investigated. Pure.
 class EventFilter {
  public:
   explicit EventFilter(FilterRules rules) : rules_(std::move(rules)) {}
 
-  // Why the event is filtered, or nothing if it passes. Never kDuplicate.
+  // Returns why the event is filtered, or nothing if it passes. Never kDuplicate.
   std::optional<FilterReason> Rejects(const FaultEvent& event) const;
   Severity threshold() const { return rules_.severity_threshold; }
 

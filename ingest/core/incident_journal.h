@@ -11,59 +11,59 @@
 
 namespace runner::ingest {
 
-// What a step of the scheduler changed of one incident.
+// The change of one incident by one step of the scheduler.
 struct IncidentChange {
   std::string incident_id;
-  std::optional<Incident> added;  // when it is new
+  std::optional<Incident> added;  // set for a new incident
   IncidentProgress progress;
-  // What duplicates add while it waits.
+  // Updated by duplicates while the incident is queued.
   std::uint32_t occurrences = 1;
   Severity severity = Severity::kWarning;
   WallTime last_seen;
 };
 
-// An incident as the journal knows it after a restart.
+// An incident as restored from the journal.
 struct RestoredIncident {
   Incident incident;
   IncidentProgress progress;
 };
 
-// Counts the steps that were appended; 0 is before the first.
+// The number of appended steps.
 using JournalPosition = std::uint64_t;
 
-// Where incidents outlive the process. Appending returns at once; a commit may come later and then
-// covers everything up to a position. Belongs to the loop thread.
+// Persists incidents. Append returns at once; a later commit covers all steps up to a position.
+// Used on the loop thread only.
 class IncidentJournal {
  public:
   struct Committed {
     JournalPosition position = 0;
-    bool is_volatile = false;  // kept in memory only: it would not survive a crash
+    bool is_volatile = false;  // in memory only; lost in a crash
   };
 
   virtual ~IncidentJournal() = default;
 
-  // Everything that was committed before this process began; once, before the first Append.
+  // Returns all incidents committed by earlier processes. Call once, before the first Append.
   virtual std::vector<RestoredIncident> Restore() = 0;
-  // The changes of one step, all or nothing.
+  // Appends the changes of one step, all or nothing.
   virtual JournalPosition Append(std::vector<IncidentChange> changes) = 0;
   virtual Committed committed() const = 0;
-  // `tell` runs whenever committed() has changed by itself, not inside Append.
-  virtual void OnCommit(std::function<void()> tell) = 0;
+  // `on_commit` runs whenever committed() changes outside Append.
+  virtual void OnCommit(std::function<void()> on_commit) = 0;
 
-  // Whether it should outlive the process and at present does not, since writing fails.
+  // True if the journal is configured to persist but currently cannot write.
   virtual bool degraded() const = 0;
-  // Writes that have failed.
+  // The number of failed writes.
   virtual std::uint64_t write_errors() const = 0;
 };
 
-// Keeps nothing beyond this process: every change counts as committed at once, and as volatile.
+// Keeps nothing: every change counts as committed at once, and as volatile.
 class VolatileJournal final : public IncidentJournal {
  public:
   std::vector<RestoredIncident> Restore() override { return {}; }
   JournalPosition Append(std::vector<IncidentChange>) override { return ++position_; }
   Committed committed() const override { return {position_, true}; }
   void OnCommit(std::function<void()>) override {}
-  bool degraded() const override { return false; }  // no more was asked of it
+  bool degraded() const override { return false; }  // persistence was not configured
   std::uint64_t write_errors() const override { return 0; }
 
  private:

@@ -2,7 +2,7 @@
 
 namespace runner::ingest {
 
-// Changes one queue and keeps the indexes true to it.
+// Changes one queue and updates the indexes.
 template <typename Change>
 auto IncidentQueues::Apply(ClusterIndex cluster, Change change) {
   ClusterQueue& queue = queues_.at(cluster);

@@ -10,23 +10,23 @@
 
 namespace runner::ingest {
 
-// Index of a cluster, in the order in which they were configured first.
+// Index of a cluster, in the order of first configuration.
 using ClusterIndex = std::size_t;
 
-// The queues of all clusters, with what is known of them together: how many wait, where most wait,
-// where somebody has waited longest. So neither a sweep nor an overflow looks at every cluster.
+// The queues of all clusters, with indexes over them: total length, longest queue, longest waiting
+// entry. So neither a sweep nor an overflow visits every cluster.
 //
-// Each operation costs O(log clusters) beside that of the queue; a sweep costs in proportion to
-// what expires. Pure; not thread-safe.
+// Each operation adds O(log clusters) to that of the queue; a sweep costs in proportion to what
+// expires. Pure; not thread-safe.
 class IncidentQueues {
  public:
   explicit IncidentQueues(std::size_t clusters = 0) : queues_(clusters) {}
 
-  // Takes the next index.
+  // The new cluster takes the next index.
   void AddCluster() { queues_.emplace_back(); }
   const ClusterQueue& Of(ClusterIndex cluster) const { return queues_.at(cluster); }
   std::size_t size() const { return size_; }
-  // Where most wait; `preferred` when nowhere more do.
+  // The cluster with the longest queue; `preferred` wins a tie.
   ClusterIndex Longest(ClusterIndex preferred) const;
 
   ClusterQueue::Place PushBack(ClusterIndex cluster, Priority priority, ClusterQueue::Entry entry);
@@ -35,7 +35,7 @@ class IncidentQueues {
   std::optional<ClusterQueue::Entry> PopVictim(ClusterIndex cluster, Priority newcomer);
   ClusterQueue::Entry Take(ClusterIndex cluster, ClusterQueue::Place place);
   ClusterQueue::Place Raise(ClusterIndex cluster, ClusterQueue::Place place);
-  // The one of all that has waited longest, if it has since `limit` or longer.
+  // Removes the longest waiting entry of all clusters, if it has waited since `limit` or longer.
   std::optional<ClusterQueue::Entry> PopWaitingSince(MonoTime limit);
 
  private:
@@ -44,7 +44,7 @@ class IncidentQueues {
 
   std::vector<ClusterQueue> queues_;
   std::size_t size_ = 0;
-  // Of clusters where somebody waits.
+  // Clusters with a non-empty queue.
   std::set<std::pair<std::size_t, ClusterIndex>> by_length_;
   std::set<std::pair<MonoTime, ClusterIndex>> by_oldest_;
 };

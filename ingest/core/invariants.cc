@@ -83,7 +83,7 @@ std::vector<BrokenInvariant> BrokenInvariants(const Scheduler& scheduler) {
   const auto add = [&](Findings& findings) {
     for (BrokenInvariant& one : findings.Take()) broken.push_back(std::move(one));
   };
-  // An earlier life may have leased by other limits: as many as it has left are no defect.
+  // Leases from before a restart may exceed the current limits.
   std::uint64_t leased = 0;
   std::uint64_t restored = 0;
   for (ClusterIndex i = 0; i < scheduler.cluster_count(); ++i) {

@@ -7,10 +7,9 @@
 
 namespace runner::ingest {
 
-// What must hold after every step, checked again at run time: a defect is to be seen by its
-// operator, not only by us.
+// An invariant that does not hold. Checked at run time as well, so that operators see a defect.
 struct BrokenInvariant {
-  std::string cluster;  // empty: all of them together
+  std::string cluster;  // empty: all clusters
   std::string name;
   std::string detail;  // the numbers
 };

@@ -43,7 +43,7 @@ LeaseTable::Attached LeaseTable::Attach(StreamId stream, const dispatch::Hello& 
       result.dropped.push_back(lease);
       return;
     }
-    // Listed means taken: an Accepted that was lost with the old stream is made good here.
+    // A listed lease was accepted; its Accepted may have been lost with the old stream.
     Accept(lease);
     unlisted.erase(lease.incident_id);
     result.kept.push_back(lease);
@@ -102,7 +102,7 @@ void LeaseTable::Detach(StreamId stream, MonoTime now) {
   executor->stream = kNoStream;
   executor->detached_at = now;
   to_return_.emplace(ReturnDeadline(*executor), executor->id);
-  // Only its Hello will say what it has accepted.
+  // The next Hello lists what the executor has accepted.
   for (const auto& [incident_id, attempt] : executor->leases) {
     to_accept_.erase({leases_.at(incident_id).accept_deadline, incident_id});
   }
@@ -212,7 +212,7 @@ std::vector<LeaseTable::ExpiredLease> LeaseTable::ExpiredBy(MonoTime now) const 
 }
 
 void LeaseTable::ForgetIdle(MonoTime now) {
-  // Those that left last come first.
+  // The latest detached first.
   std::vector<std::string> idle;
   for (auto away = to_return_.rbegin(); away != to_return_.rend(); ++away) {
     if (executors_.at(away->second).leases.empty()) idle.push_back(away->second);

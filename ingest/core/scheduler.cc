@@ -20,9 +20,9 @@ std::string_view ToString(BreakerPolicy policy) {
 
 namespace {
 
-// The moment `then` of an earlier life on this life's monotonic clock. The wall clock is all that
-// two lives share; when it says that `then` is yet to come, it is now.
-MonoTime InThisLife(WallTime then, const Instant& now) {
+// Converts a time from before the restart to this process's monotonic clock. The two processes
+// share only the wall clock; a time in the future becomes now.
+MonoTime ToMonotonic(WallTime then, const Instant& now) {
   return now.mono - std::max(WallTime::duration::zero(), now.wall - then);
 }
 
@@ -34,12 +34,12 @@ Scheduler::Scheduler(SchedulerOptions options, NewId new_id)
       incidents_(options_.history_count, options_.history_bytes),
       dedup_(options_.dedup),
       breaker_(options_.breaker),
-      rate_(options_.max_runs_per_hour),
+      run_limit_(options_.max_runs_per_hour),
       leases_(options_.leases) {
   clusters_.reserve(options_.clusters.size());
   for (const ClusterOptions& cluster : options_.clusters) {
     if (cluster_by_name_.contains(cluster.name)) {
-      throw std::invalid_argument("cluster configured twice: " + cluster.name);
+      throw std::invalid_argument("duplicate cluster: " + cluster.name);
     }
     AddCluster(cluster);
   }
@@ -91,9 +91,8 @@ Scheduler::ClusterView Scheduler::View(ClusterIndex index) const {
 
 std::vector<std::string> Scheduler::Restore(std::vector<RestoredIncident> incidents,
                                             const Instant& now, Effects& effects) {
-  // Those that ended in the order of their end, then those that wait in the order of their age: an
-  // open incident takes its key from one that ended, even if the wall clock was set back in
-  // between.
+  // Finished incidents in the order of their end, then open ones in the order of their age. So an
+  // open incident takes its key from a finished one even if the wall clock was set back in between.
   const auto age = [](const RestoredIncident& one) {
     const bool queued = one.progress.state == IncidentState::kQueued;
     return queued ? one.progress.since -
@@ -115,7 +114,7 @@ std::vector<std::string> Scheduler::Restore(std::vector<RestoredIncident> incide
       unknown.push_back(restored.incident.id);
     }
   }
-  next_sweep_ = now.mono;  // some were too old before anybody was there to say so
+  next_sweep_ = now.mono;  // some may have exceeded max_queue_age during the restart
   for (ClusterIndex i = 0; i < clusters_.size(); ++i) TakeTurn(i);
   Dispatch(now, effects);
   return unknown;
@@ -127,15 +126,15 @@ void Scheduler::RestoreOne(RestoredIncident restored, ClusterIndex index, const 
   static_cast<IncidentProgress&>(earlier) = std::move(restored.progress);
   earlier.incident = std::move(restored.incident);
   earlier.cluster = index;
-  earlier.received_mono = InThisLife(earlier.incident.event.received_at, now);
-  earlier.offered_at = InThisLife(earlier.leased_at, now);
+  earlier.received_mono = ToMonotonic(earlier.incident.event.received_at, now);
+  earlier.offered_at = ToMonotonic(earlier.leased_at, now);
   IncidentRecord& record = incidents_.Add(std::move(earlier));
   const std::string& id = record.incident.id;
   const std::string key = DedupKeyOf(options_.dedup_key, record.incident.event);
-  const MonoTime since = InThisLife(record.since, now);
+  const MonoTime since = ToMonotonic(record.since, now);
   const bool leased =
       record.state == IncidentState::kOffered || record.state == IncidentState::kRunning;
-  if (record.started || leased) rate_.Begin(record.offered_at);
+  if (record.started || leased) run_limit_.Begin(record.offered_at);
   if (record.state == IncidentState::kFinished) {
     if (EndedAsRun(record)) {
       dedup_.OnQueued(key, id, record.received_mono);
@@ -227,7 +226,7 @@ void Scheduler::Merge(IncidentRecord& record, const FaultEvent& event, Effects& 
   if (PriorityOf(event.severity) == Priority::kCritical) {
     record.place = waiting_.Raise(record.cluster, record.place);
   }
-  // How often it came is told with the next change: it is not worth a commit for every repeat.
+  // `occurrences` is persisted with the next change; a repeat alone is not worth a commit.
   effects.push_back(ChangeOf(record));
 }
 
@@ -246,7 +245,7 @@ std::optional<Scheduler::EventResult> Scheduler::Rejected(ClusterIndex index,
                                                           const Instant& now, Effects& effects) {
   const bool own_full = waiting_.Of(index).size() >= options_.cluster_queue_size;
   if (!own_full && waiting_.size() < options_.global_queue_size) return std::nullopt;
-  // One victim is enough: a requeue may exceed the bounds, but it does not raise them.
+  // One victim is enough: requeues may exceed the bounds but do not raise them.
   const ClusterIndex full = own_full ? index : waiting_.Longest(index);
   const std::size_t depth = waiting_.Of(full).size();
   const std::size_t waiting = waiting_.size();
@@ -310,7 +309,7 @@ std::string_view Scheduler::EventResult::Reason() const {
 // --- leases: which cluster is next ---------------------------------------------------------------
 
 void Scheduler::Dispatch(const Instant& now, Effects& effects) {
-  rate_.Forget(now.mono);
+  run_limit_.Forget(now.mono);
   leases_.ResumeOffers(now.mono);
   while (!turns_.empty() && WhyNothingIsLeased(now.mono) == WaitReason::kNone) {
     const ClusterIndex index = turns_.front();
@@ -337,11 +336,11 @@ Scheduler::WaitReason Scheduler::WhyNothingIsLeased(MonoTime now) const {
   if (breaker_.state() == CircuitBreaker::State::kOpen) return WaitReason::kBreakerOpen;
   if (!breaker_.AdmitsLease()) return WaitReason::kBreakerProbing;
   if (leases_.leases().size() >= options_.max_concurrent_agents) return WaitReason::kAllBusy;
-  if (const auto next = rate_.NextDeadline(); next && now < *next)
+  if (const auto next = run_limit_.NextDeadline(); next && now < *next)
     return WaitReason::kHourlyRunLimit;
   if (leases_.LeastLoaded() != nullptr) return WaitReason::kNone;
   bool attached = false;
-  bool slowed = false;  // an executor that has a free slot
+  bool slowed = false;  // an executor with a free slot has an offer delay
   for (const auto& [id, executor] : leases_.executors()) {
     if (!executor.attached() || executor.draining) continue;
     attached = true;
@@ -363,8 +362,8 @@ Scheduler::WaitReason Scheduler::WhyNotLeased(ClusterIndex cluster, MonoTime now
 void Scheduler::LeaseNext(ClusterIndex index, const Instant& now, Effects& effects) {
   Cluster& cluster = clusters_[index];
   std::optional<ClusterQueue::Entry> next = waiting_.PopFront(index);
-  // Between two sweeps an over-age incident may still stand in the queue: it is never leased, and
-  // does not cost its cluster the turn.
+  // The queue may hold over-age incidents between two sweeps. They expire here, and their cluster
+  // keeps its turn.
   while (next && now.mono - next->waiting_since >= options_.max_queue_age) {
     Expire(*next, now, effects);
     next = waiting_.PopFront(index);
@@ -379,9 +378,9 @@ void Scheduler::LeaseNext(ClusterIndex index, const Instant& now, Effects& effec
   record.started = false;
   record.offered_at = now.mono;
   record.generation = breaker_.OnLeased();
-  record.outcome.reset();  // of an attempt before
+  record.outcome.reset();  // of an earlier attempt
   record.executor_id = executor.id;
-  rate_.Begin(now.mono);
+  run_limit_.Begin(now.mono);
   leases_.Offer(executor, lease, now.mono);
   ++cluster.leased;
   ++cluster.counters.dequeued;
@@ -433,13 +432,13 @@ void Scheduler::OnAccepted(StreamId stream, const Lease& lease, Effects& effects
 
 void Scheduler::OnRejected(StreamId stream, const Lease& lease, dispatch::RejectReason reason,
                            const Instant& now, Effects& effects) {
-  // What was already accepted cannot be rejected any more; a stale rejection changes nothing.
+  // An accepted lease cannot be rejected any more; a stale rejection is ignored.
   const LeaseTable::HeldLease* held = leases_.Current(stream, lease);
   if (held == nullptr || held->state != LeaseTable::LeaseState::kOffered) return;
   IncidentRecord& record = *incidents_.Find(lease.incident_id);
   EndLease(record, false, std::nullopt, now, effects);
   leases_.SlowOffers(stream, record.offered_at, now.mono);
-  // No attempt, however often: no agent ran, and the next offer comes later each time.
+  // A rejection is no attempt: no agent ran, and the offer delay doubles each time.
   GiveBack(record, false, {RequeueReason::kRejected, reason}, now, effects);
   Dispatch(now, effects);
 }
@@ -503,11 +502,11 @@ void Scheduler::OnStreamClosed(StreamId stream, const Instant& now, Effects& eff
 }
 
 void Scheduler::Detach(StreamId stream, const Instant& now, Effects& effects) {
-  const std::vector<Lease> untaken = leases_.UnacceptedOffers(stream);
+  const std::vector<Lease> unaccepted = leases_.UnacceptedOffers(stream);
   leases_.Detach(stream, now.mono);
-  // Nobody comes back for them: neither a drain nor the next executor is to wait for their time to
-  // live.
-  for (const Lease& lease : untaken) OnLeaseLost(lease, RequeueReason::kLost, now, effects);
+  // The executor never accepts them on another stream. They are lost now, so that neither a drain
+  // nor the next executor waits for `lease_ttl`.
+  for (const Lease& lease : unaccepted) OnLeaseLost(lease, RequeueReason::kLost, now, effects);
 }
 
 void Scheduler::DetachSilent(const Instant& now, Effects& effects) {
@@ -522,7 +521,7 @@ void Scheduler::DetachSilent(const Instant& now, Effects& effects) {
 // --- the end of a lease --------------------------------------------------------------------------
 
 void Scheduler::OnLeaseLost(const Lease& lease, RequeueReason reason, const Instant& now,
-                     Effects& effects) {
+                            Effects& effects) {
   IncidentRecord& record = *incidents_.Find(lease.incident_id);
   EndLease(record, false, std::nullopt, now, effects);
   GiveBack(record, CountLost(record), {reason}, now, effects);
@@ -537,13 +536,13 @@ void Scheduler::EndLease(IncidentRecord& record, bool ran, std::optional<RunStat
   if (record.started) {
     record.unstarted = 0;
   } else {
-    rate_.Withdraw(record.offered_at);
+    run_limit_.Withdraw(record.offered_at);
   }
   if (breaker_.OnLeaseEnded(record.generation, status, now.mono)) ReportBreaker(effects);
   TakeTurn(record.cluster);
 }
 
-// A run that ended may have told of its start only by its end.
+// Started may have been lost: some results prove that the agent had started.
 bool Scheduler::Ran(const Outcome& outcome) {
   return outcome.started || outcome.status == RunStatus::kSuccess ||
          outcome.status == RunStatus::kFailure || outcome.status == RunStatus::kTimeout;
@@ -621,7 +620,7 @@ void Scheduler::Finish(IncidentRecord& record, FinalStatus status, const std::st
   effects.push_back(ChangeOf(record));
 }
 
-// What was cancelled before any agent started was not investigated.
+// An incident cancelled before any agent started was not investigated.
 bool Scheduler::EndedAsRun(const IncidentProgress& progress) {
   switch (*progress.status) {
     case FinalStatus::kSuccess:
@@ -651,11 +650,11 @@ void Scheduler::OnTimer(const Instant& now, Effects& effects) {
       leases_.SlowOffers(lost.stream, offered_at, now.mono);
     }
     OnLeaseLost(lost.lease,
-         lost.ttl_expired ? RequeueReason::kLeaseExpired : RequeueReason::kAcceptTimeout, now,
-         effects);
+                lost.ttl_expired ? RequeueReason::kLeaseExpired : RequeueReason::kAcceptTimeout,
+                now, effects);
   }
   leases_.ForgetIdle(now.mono);
-  rate_.Forget(now.mono);
+  run_limit_.Forget(now.mono);
   if (breaker_.OnTimer(now.mono)) ReportBreaker(effects);
   Dispatch(now, effects);
 }
@@ -688,7 +687,7 @@ std::optional<MonoTime> Scheduler::NextDeadline() const {
   consider(next_sweep_);
   consider(leases_.NextDeadline());
   consider(breaker_.NextDeadline());
-  if (waiting_.size() != 0) consider(rate_.NextDeadline());
+  if (waiting_.size() != 0) consider(run_limit_.NextDeadline());
   return next;
 }
 
@@ -745,7 +744,7 @@ Scheduler::Cancelled Scheduler::Cancel(const std::string& incident_id, const Ins
   effects.push_back(ChangeOf(*record));
   const Lease lease{incident_id, record->attempt};
   const LeaseTable::Executor& executor = leases_.executors().at(record->executor_id);
-  // One that is away is told when it says that it still runs it.
+  // A detached executor receives the Cancel after its next Hello.
   if (executor.attached())
     effects.push_back(
         ToExecutor{executor.stream, dispatch::Cancel{lease, CancelReason::kCancelled}});
@@ -768,7 +767,7 @@ Scheduler::Rerun Scheduler::RerunIncident(const std::string& incident_id, const 
     return {.result = Result::kOpenElsewhere, .incident_id = *open};
   }
 
-  // A copy: the earlier one may be forgotten when another has to make room.
+  // A copy: Rejected may remove the earlier record.
   Incident incident{.id = new_id_(now.wall),
                     .event = earlier->incident.event,
                     .last_seen = now.wall,
@@ -788,7 +787,7 @@ void Scheduler::ResetBreaker(const Instant& now, Effects& effects) {
 
 // --- effects -------------------------------------------------------------------------------------
 
-// What the journal is told of a change of the record.
+// The current progress of the record, for the journal.
 Persist Scheduler::ChangeOf(const IncidentRecord& record) {
   const Incident& incident = record.incident;
   const IncidentProgress& progress = record;

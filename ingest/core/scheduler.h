@@ -36,13 +36,13 @@ struct ClusterOptions {
 };
 
 struct SchedulerOptions {
-  std::vector<ClusterOptions> clusters;  // names are unique; SetClusters may replace them
-  // Names in one life of the process, removed ones with them: their counters stay.
+  std::vector<ClusterOptions> clusters;  // unique names; SetClusters may replace them
+  // Limit of cluster names, removed ones included: their counters stay.
   std::size_t max_clusters = 40'000;
   DedupKey dedup_key = DedupKey::kResource;
   DedupWindow::Options dedup;
   CircuitBreaker::Options breaker;
-  BreakerPolicy breaker_policy = BreakerPolicy::kDrop;  // of events that arrive while it is open
+  BreakerPolicy breaker_policy = BreakerPolicy::kDrop;  // for events that arrive while it is open
   Duration max_queue_age = std::chrono::minutes(10);
   Duration queue_sweep_interval = std::chrono::minutes(1);
   std::size_t cluster_queue_size = 100;
@@ -50,23 +50,23 @@ struct SchedulerOptions {
   OverflowPolicy overflow_policy = OverflowPolicy::kDropOldest;
   std::size_t max_concurrent_agents = 5;
   std::size_t max_agents_per_cluster = 1;
-  std::size_t max_runs_per_hour = 0;     // 0: any number
+  std::size_t max_runs_per_hour = 0;     // 0: unlimited
   std::uint32_t max_attempts = 3;        // leases lost after their agent had started
   std::uint32_t max_interruptions = 10;  // leases ended by a drain
-  // Leases lost or interrupted before their agent had started, in a row: no run was paid for, but
-  // an incident that fells its executor before the start must not stand before its cluster forever.
+  // Consecutive leases that ended before their agent had started. Such a lease is no attempt, but
+  // an incident that crashes its executor before the start must not block its cluster forever.
   std::uint32_t max_unstarted = 10;
   LeaseLimits leases;
-  std::size_t history_count = 1000;                   // finished incidents remembered
-  std::size_t history_bytes = std::size_t{64} << 20;  // of their contexts and reports
+  std::size_t history_count = 1000;                   // finished incidents kept
+  std::size_t history_bytes = std::size_t{64} << 20;  // limit of their contexts and reports
 };
 
-// The one place where decisions are made: which event becomes an incident, how long it waits, who
-// runs it and when, and how it ends.
+// Makes all decisions: which event becomes an incident, how long it waits, which executor runs it
+// and when, and how it ends.
 //
-// A deterministic state machine: every input carries `now`, nothing is read from the world, and
-// what is to be done comes back as Effects. Two runs with the same inputs are the same. Pure;
-// single-threaded; throws only std::invalid_argument from the constructor.
+// A deterministic state machine: every input carries `now`, no input comes from the environment,
+// and the decisions are returned as Effects. The same inputs give the same effects. Pure; not
+// thread-safe. Throws only std::invalid_argument, from the constructor.
 //
 // After every step, per cluster:
 //   received                            = invalid + filtered + breaker_dropped + rejected + queued
@@ -76,39 +76,39 @@ class Scheduler {
  public:
   using NewId = std::function<std::string(WallTime)>;
 
-  // `new_id` makes the id of an incident; unique and, best, in the order of time.
+  // `new_id` returns the id of an incident: unique, and preferably ordered by time.
   Scheduler(SchedulerOptions options, NewId new_id);
 
-  // What became of an event. kRejected: a queue was full.
+  // kRejected: a queue was full.
   enum class Disposition { kQueued, kFiltered, kBreakerDropped, kRejected };
   struct EventResult {
     Disposition disposition = Disposition::kRejected;
-    std::optional<FilterReason> filter_reason = {};  // of kFiltered
-    // Of kQueued; of a duplicate, the incident that it belongs to.
+    std::optional<FilterReason> filter_reason = {};  // for kFiltered
+    // For kQueued, the new incident. For a duplicate, the incident that the event duplicates.
     std::string incident_id = {};
 
-    // A word for logs and operators; empty if kQueued.
+    // For logs and operators; empty for kQueued.
     std::string_view Reason() const;
   };
 
-  // What the journal knows from an earlier life; before every other input. Queued incidents wait
-  // on, leased ones wait for their executor to attach again, finished ones are remembered. A sweep
-  // is due afterwards. Returns the ids of those whose cluster is not configured: they are left
-  // alone.
+  // Restores the incidents of the journal; call before every other input. Queued incidents stay
+  // queued, leased ones wait until their executor attaches again, finished ones are kept as
+  // history. A sweep is due afterwards. Returns the ids of incidents whose cluster is not
+  // configured; they are not restored.
   std::vector<std::string> Restore(std::vector<RestoredIncident> incidents, const Instant& now,
                                    Effects& effects);
 
-  // Other clusters are configured from now on; names are unique. A new name gets the next index, a
-  // known one keeps its own, with counters and queue, and takes the new rules. One that is missing
-  // is removed: it has no name any more by which events could come, but what waits and runs of it
-  // is finished as ever. False, and nothing has changed: there would be more than `max_clusters`.
+  // Replaces the configured clusters; names must be unique. A new name gets the next index. A known
+  // name keeps its index, counters and queue and gets the new rules. A missing name is removed: its
+  // events are not accepted any more, but its queued and leased incidents are processed to their
+  // end. Returns false and changes nothing if there would be more than `max_clusters`.
   bool SetClusters(const std::vector<ClusterOptions>& clusters);
 
-  // How an event was found. A backfilled one occurred before ingest subscribed: it never escalates,
-  // since its severity may be older than the investigation of its object.
+  // A backfilled event occurred before ingest subscribed. It never escalates, since its severity
+  // may be older than the investigation of its object.
   enum class Origin { kLive, kBackfill };
 
-  // Input from MCP servers and from operators. `event.cluster` is ignored: the index counts.
+  // Input from MCP servers and from operators. `event.cluster` is ignored; the index counts.
   EventResult OnEvent(ClusterIndex cluster, FaultEvent event, const Instant& now, Effects& effects,
                       Origin origin = Origin::kLive);
   void OnInvalidEvent(ClusterIndex cluster, const std::string& reason,
@@ -127,50 +127,48 @@ class Scheduler {
   void OnExecutorDraining(StreamId stream);
   void OnStreamClosed(StreamId stream, const Instant& now, Effects& effects);
 
-  // Time. Call at NextDeadline() or later; a call in between does nothing.
+  // Timers. Call at NextDeadline() or later; an earlier call does nothing.
   void OnTimer(const Instant& now, Effects& effects);
-  // The sweep for what has waited too long. When it is due, which sets the time of the next one
-  // whatever becomes of this one, incidents are to be expired until there is none: one at a time,
-  // each a step, so that one that fails does not keep the others.
+  // The sweep of incidents over `max_queue_age`. BeginSweep returns true if the sweep is due, and
+  // sets the time of the next one. The caller then calls ExpireNext until it returns false; each
+  // call is a step of its own, so that one failure does not stop the sweep.
   bool BeginSweep(const Instant& now);
   bool ExpireNext(const Instant& now, Effects& effects);
   std::optional<MonoTime> NextDeadline() const;
 
-  // Nothing is leased any more; the executors of this pod are told to drain.
+  // Stops leasing and tells the executors of this pod to drain.
   void BeginDrain(Effects& effects);
-  // Stops what still runs on the executors of this pod.
+  // Cancels the running incidents on the executors of this pod.
   void CancelRunning(Effects& effects);
-  // What a drain waits for: leases held by executors of this pod.
+  // Leases held by the executors of this pod; a drain waits until there are none.
   std::size_t SidecarLeases() const;
   Duration LargestStopBudget() const;
 
-  // From an operator: this incident is not to be investigated (further). One that waits ends at
-  // once; the agent of one that an executor holds is stopped, and whatever comes of that, there is
-  // no other attempt.
+  // From an operator: cancels the incident. A queued one ends at once. For a leased one the
+  // executor stops the agent; whatever its result, there is no further attempt.
   enum class Cancelled { kUnknown, kEndedBefore, kEnded, kStopping };
   Cancelled Cancel(const std::string& incident_id, const Instant& now, Effects& effects);
-  // From an operator: an incident that has ended is investigated again, as a new incident that
-  // names it. It counts as an event that was received and queued, but passes the filter, the window
-  // and the circuit breaker's policy. The bounds of the queues hold, and so do all limits on
-  // leasing.
+  // From an operator: investigates a finished incident again, as a new incident that references it.
+  // It counts as received and queued, and bypasses the filter, the deduplication window and the
+  // breaker policy. The bounds of the queues and all limits on leasing apply.
   struct Rerun {
     enum class Result {
       kQueued,
       kUnknown,
-      kNotEnded,       // `state`
+      kNotEnded,       // see `state`
       kNotConfigured,  // its cluster was removed
-      kOpenElsewhere,  // another incident of its key, `incident_id`, waits or runs
+      kOpenElsewhere,  // another incident of its key, `incident_id`, is queued or running
       kRejected
     };
     Result result = Result::kUnknown;
-    std::string incident_id = {};  // of the new one; of kOpenElsewhere, of the open one
+    std::string incident_id = {};  // the new one; for kOpenElsewhere, the open one
     IncidentState state = IncidentState::kFinished;
   };
   Rerun RerunIncident(const std::string& incident_id, const Instant& now, Effects& effects);
-  // From an operator: what made agents fail is mended.
+  // From an operator: the cause of the failures is fixed.
   void ResetBreaker(const Instant& now, Effects& effects);
 
-  // Why nothing of a cluster, of which incidents wait, is leased now.
+  // Why the queued incidents of a cluster are not leased now.
   enum class WaitReason {
     kNone,
     kDraining,
@@ -181,11 +179,11 @@ class Scheduler {
     kHourlyRunLimit,
     kNoExecutor,
     kNoFreeSlot,
-    kOffersDelayed  // an executor has rejected an offer, and the next one is due later
+    kOffersDelayed  // an executor rejected an offer; the next one is due later
   };
   WaitReason WhyNotLeased(ClusterIndex cluster, MonoTime now) const;
 
-  // What metrics, health and admin show. Valid until the next input.
+  // For metrics, health and admin. Valid until the next input.
   struct ClusterView {
     const std::string& name;
     const ClusterCounters& counters;
@@ -194,10 +192,10 @@ class Scheduler {
     std::optional<WallTime> oldest_queued;
     bool configured = true;  // not removed
   };
-  // Of a configured cluster.
+  // The index of a configured cluster.
   std::optional<ClusterIndex> ClusterOf(std::string_view name) const;
   ClusterView View(ClusterIndex cluster) const;
-  // With those that were removed.
+  // Includes removed clusters.
   std::size_t cluster_count() const { return clusters_.size(); }
   const SchedulerCounters& counters() const { return counters_; }
   const CircuitBreaker& breaker() const { return breaker_; }
@@ -208,13 +206,13 @@ class Scheduler {
   const SchedulerOptions& options() const { return options_; }
 
  private:
-  // The reason of an incident that an operator has cancelled.
+  // The reason of an incident cancelled by an operator.
   static constexpr const char* kCancelled = "cancelled";
 
   // Why an incident returns to the queue.
   struct Return {
     RequeueReason reason = RequeueReason::kLost;
-    dispatch::RejectReason reject_reason = {};  // of kRejected
+    dispatch::RejectReason reject_reason = {};  // for kRejected
   };
 
   struct Cluster {
@@ -222,15 +220,15 @@ class Scheduler {
     EventFilter filter;
     bool configured = true;
     std::size_t leased = 0;
-    bool in_turn = false;  // stands in turns_
+    bool in_turn = false;  // is in turns_
     ClusterCounters counters = {};
   };
 
   void AddCluster(const ClusterOptions& cluster);
 
-  // The checks of an event, in their order: what ends its way, or nothing.
+  // The checks of an event, in this order. Each returns the result of an event that ends here, or
+  // nothing. An event that escalates is no duplicate.
   std::optional<EventResult> Filtered(Cluster& cluster, const Incident& incident, Effects& effects);
-  // An event that escalates is none.
   std::optional<EventResult> Duplicate(Cluster& cluster, const Incident& incident,
                                        const std::string& key, Origin origin, const Instant& now,
                                        Effects& effects);
@@ -246,11 +244,12 @@ class Scheduler {
   static Persist ChangeOf(const IncidentRecord& record);
   void RestoreOne(RestoredIncident restored, ClusterIndex index, const Instant& now);
   void OnLeaseLost(const Lease& lease, RequeueReason reason, const Instant& now, Effects& effects);
-  // The leases of the stream's executor wait for its return, unless none can come.
+  // Detaches the stream's executor. Offers without Accepted are lost; its other leases wait for a
+  // Hello.
   void Detach(StreamId stream, const Instant& now, Effects& effects);
-  // Detaches every executor from which no keep-alive came for the time to live.
+  // Detaches every executor that has sent no keep-alive for `lease_ttl`.
   void DetachSilent(const Instant& now, Effects& effects);
-  // Its lease came to no result: it waits again, unless this attempt was the last.
+  // Its lease ended without a result: requeues it, or finishes it if this was the last attempt.
   void GiveBack(IncidentRecord& record, bool last, Return returned, const Instant& now,
                 Effects& effects);
   void Requeue(IncidentRecord& record, Return returned, const Instant& now, Effects& effects);
@@ -258,9 +257,9 @@ class Scheduler {
               const Instant& now, Effects& effects);
   void Expire(const ClusterQueue::Entry& entry, const Instant& now, Effects& effects);
   static bool Ran(const Outcome& outcome);
-  // Whether the incident was investigated, so that its key is taken for a while.
+  // True if the incident was investigated, so that its key stays taken for the window.
   static bool EndedAsRun(const IncidentProgress& progress);
-  // Count the end of a lease that came to no result. True: it was the last that is allowed.
+  // Count a lease that ended without a result. Return true if it was the last one allowed.
   bool CountLost(IncidentRecord& record) const;
   bool CountInterrupted(IncidentRecord& record) const;
   void EndLease(IncidentRecord& record, bool ran, std::optional<RunStatus> status,
@@ -268,7 +267,7 @@ class Scheduler {
   void ArmSweep(const Instant& now);
   void ReportBreaker(Effects& effects) const;
 
-  // What keeps every cluster waiting.
+  // Why no cluster is leased anything now; kNone if leases are possible.
   WaitReason WhyNothingIsLeased(MonoTime now) const;
   void TakeTurn(ClusterIndex cluster);
   bool Eligible(ClusterIndex cluster) const;
@@ -278,18 +277,18 @@ class Scheduler {
   const SchedulerOptions options_;
   const NewId new_id_;
   std::vector<Cluster> clusters_;
-  std::unordered_map<std::string, ClusterIndex> cluster_by_name_;  // with those that were removed
-  std::deque<ClusterIndex> turns_;  // clusters that could run an agent, in the order of turns
+  std::unordered_map<std::string, ClusterIndex> cluster_by_name_;  // removed clusters included
+  std::deque<ClusterIndex> turns_;  // eligible clusters, in round-robin order
   IncidentQueues waiting_;
   IncidentTable incidents_;
   DedupWindow dedup_;
   CircuitBreaker breaker_;
-  HourlyRunLimit rate_;
+  HourlyRunLimit run_limit_;
   LeaseTable leases_;
   SchedulerCounters counters_;
   std::optional<MonoTime> next_sweep_;
   bool draining_ = false;
-  bool cancelling_ = false;  // the drain has lasted too long: what runs is stopped
+  bool cancelling_ = false;  // the drain timed out: running incidents are cancelled
 };
 
 }  // namespace runner::ingest

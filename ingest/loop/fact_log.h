@@ -8,7 +8,7 @@
 
 namespace runner::ingest {
 
-// The log line of each fact. A fact that is added does not compile until it is here.
+// Logs each fact. A new kind of fact does not compile until it is handled here.
 struct FactLog {
   const Logger& logger;
   OverflowPolicy policy;
@@ -17,7 +17,7 @@ struct FactLog {
 
   void operator()(const EventReceived& e) const;
   void operator()(const EventFiltered& e) const;
-  void operator()(const EventEscalated&) const {}  // the incident that follows is logged
+  void operator()(const EventEscalated&) const {}  // EventQueued or another result follows
   void operator()(const EventBreakerDropped& e) const;
   void operator()(const BreakerChanged& e) const;
   void operator()(const EventQueued& e) const;

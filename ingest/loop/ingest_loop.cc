@@ -12,12 +12,13 @@
 namespace runner::ingest {
 namespace {
 
-// Of one error in a row: each of the first, then one line for so many.
+// Consecutive repeats of one error: the first kRepeatsLogged are logged, then every
+// kRepeatsCounted-th.
 constexpr int kRepeatsLogged = 10;
 constexpr int kRepeatsCounted = 100;
-constexpr int kMaxSweepFailures = 10;  // of one sweep
+constexpr int kMaxSweepFailures = 10;  // per sweep
 constexpr Duration kCheckInterval = std::chrono::minutes(1);
-// A drain waits this long at the most for executors that were told to stop.
+// Upper bound of the wait for executors that were cancelled, whatever stop budget they announce.
 constexpr Duration kMaxStopBudget = std::chrono::hours(1);
 
 }  // namespace
@@ -55,7 +56,7 @@ bool IngestLoop::SetClusters(const std::vector<ClusterOptions>& clusters) {
   if (!scheduler_.SetClusters(clusters)) return false;
   const MonoTime now = timers_.Now().mono;
   connections_.Grow(scheduler_.cluster_count(), now);
-  // Told here and not by the connection: what that still tells is of no configured cluster.
+  // Reported here: later reports of the closed connection are dropped with its cluster name.
   for (ClusterIndex i = 0; i < scheduler_.cluster_count(); ++i) {
     if (!scheduler_.View(i).configured) connections_.OnRemoved(i, now);
   }
@@ -120,7 +121,7 @@ void IngestLoop::OnFailed(const std::string& cluster, const ConnectionFailure& f
                                                                const Instant& now) {
     const std::string reason(ToString(failure.error));
     const int repeats = connections_.OnFailed(index, reason, failure.detail, retry_in, now.mono);
-    // A server that stays away does not fill the log.
+    // Bounds the log while a server is unreachable.
     if (repeats > kRepeatsLogged && repeats % kRepeatsCounted != 0) return;
     LogFields fields = {{"cluster", cluster},
                         {"error", failure.detail},
@@ -172,9 +173,9 @@ void IngestLoop::Restore() {
         return scheduler.Restore(journal_.Restore(), now, effects);
       });
   for (const std::string& incident_id : unknown) {
-    logger_.Warn("Incident of a cluster that is not configured", {{"incident_id", incident_id}});
+    logger_.Warn("Restored incident of an unconfigured cluster ignored", {{"incident_id", incident_id}});
   }
-  OnTimer();  // what has waited too long meanwhile expires now
+  OnTimer();  // expires incidents that exceeded max_queue_age during the restart
 }
 
 void IngestLoop::AfterStep(Effects effects) {
@@ -229,14 +230,15 @@ void IngestLoop::RearmTimer() {
 
 void IngestLoop::OnTimer() {
   if (scheduler_.BeginSweep(timers_.Now())) {
-    RearmTimer();  // whatever becomes of this sweep, the next one comes
+    RearmTimer();  // before the sweep, so that an exception cannot prevent the next one
     Sweep();
   }
   Step([](Scheduler& s, const Instant& now, Effects& effects) { s.OnTimer(now, effects); });
 }
 
-// A side job: what goes wrong with one incident neither ends the process nor keeps the others. What
-// goes wrong with many is tried again by the next sweep: neither the loop nor the log is flooded.
+// An exception is logged and counted; it does not stop the process or the sweep. After
+// kMaxSweepFailures the next sweep retries the rest, so that neither the loop nor the log is
+// flooded.
 void IngestLoop::Sweep() {
   bool more = true;
   for (int failures = 0; more && failures < kMaxSweepFailures;) {
@@ -251,7 +253,7 @@ void IngestLoop::Sweep() {
     }
   }
   const MonoTime now = timers_.Now().mono;
-  if (next_check_ && now < *next_check_) return;  // a sweep is to cost no more than what expires
+  if (next_check_ && now < *next_check_) return;  // CheckInvariants costs O(clusters)
   next_check_ = now + kCheckInterval;
   CheckInvariants();
 }
@@ -270,7 +272,7 @@ void IngestLoop::CheckInvariants() {
 
 namespace {
 
-// What each message is to the scheduler. A kind that is added does not compile until it is here.
+// Maps each message to a call of the scheduler. A new kind does not compile until it is handled.
 struct MessageHandler {
   Scheduler& scheduler;
   StreamId stream;
@@ -365,7 +367,7 @@ void IngestLoop::Drain(int signal, Duration timeout, std::function<void()> done)
 }
 
 void IngestLoop::AdvanceDrain() {
-  // The last result counts once it is recorded and its executor was told.
+  // The last result counts once it is committed and its ResultAck is sent.
   if (drained_ && scheduler_.SidecarLeases() == 0 && gate_.empty()) FinishDrain();
 }
 

@@ -23,34 +23,33 @@
 
 namespace runner::ingest {
 
-// Sees the steps of a loop: for the simulator, which holds each decision against its model.
+// Observes the steps of a loop. The simulator compares each decision with its reference model.
 class StepObserver {
  public:
   virtual void BeforeStep() = 0;
-  // What was decided, before any of it is carried out.
+  // Called with the decisions, before any of them is carried out.
   virtual void AfterStep(const Effects& effects) = 0;
-  // What is carried out now.
+  // Called with each effect as it is carried out.
   virtual void OnCarriedOut(const Effect& effect) = 0;
 
  protected:
   ~StepObserver() = default;
 };
 
-// The one loop that owns all state of ingest. It feeds the scheduler what the connections, the
-// executors and the operators say, and carries out what the scheduler decides: messages to
-// executors, log lines, the timer.
+// The loop that owns all state of ingest. Passes input from connections, executors and operators to
+// the scheduler, and carries out its decisions: messages to executors, log lines, the timer.
 //
-// Threads: the methods of ConnectionListener, `draining` and `breaker_open` may be called from any
-// thread; all else belongs to the thread of the loop.
+// Threads: the methods of ConnectionListener, `draining`, `breaker_open` and `subscribed` may be
+// called from any thread; everything else belongs to the loop thread.
 class IngestLoop final : public ConnectionListener {
  public:
-  // What is referred to outlives the loop. `new_id`: as in Scheduler. `observer` may be null.
+  // All references must outlive the loop. `new_id`: as for Scheduler. `observer` may be null.
   IngestLoop(const SchedulerOptions& options, Timers& timers, IncidentJournal& journal,
              ExecutorStreams& executors, Scheduler::NewId new_id, Logger logger,
              StepObserver* observer = nullptr);
   ~IngestLoop() override;
 
-  // Takes over what the journal knows from an earlier life. To be called once, before any input.
+  // Restores the incidents of the journal. Call once, before any input.
   void Restore();
 
   // Runs one input of the scheduler and carries out its effects:
@@ -70,19 +69,19 @@ class IngestLoop final : public ConnectionListener {
     }
   }
 
-  // Other clusters from now on: Scheduler::SetClusters. Their connections are not touched.
+  // Replaces the configured clusters: Scheduler::SetClusters. Does not touch their connections.
   bool SetClusters(const std::vector<ClusterOptions>& clusters);
 
-  // From an executor. The first message of a stream is a Hello, and there is no other one.
+  // From an executor. The first message of a stream must be its only Hello.
   void OnMessage(StreamId stream, const dispatch::ExecutorMessage& message);
   void OnStreamClosed(StreamId stream);
 
-  // From operators: as in Scheduler, with a line in the log. The state that the breaker had.
+  // From operators: as for Scheduler, and logged. ResetBreaker returns the previous state.
   Scheduler::Cancelled Cancel(const std::string& incident_id);
   Scheduler::Rerun Rerun(const std::string& incident_id);
   CircuitBreaker::State ResetBreaker();
 
-  // From the connections, any thread.
+  // From the connections; any thread.
   void OnOpened(const std::string& cluster) override;
   void OnEvent(const std::string& cluster, DecodedEvent event, bool backfilled) override;
   void OnSubscribed(const std::string& cluster, const Subscribed& subscription) override;
@@ -92,36 +91,36 @@ class IngestLoop final : public ConnectionListener {
   void OnWarning(const std::string& cluster, const SourceWarning& warning) override;
   void OnEntriesDropped(const std::string& cluster, std::size_t count) override;
 
-  // Stops leasing and waits for the incidents that run on the executors of this pod: at most
-  // `timeout`, then they are cancelled and given the largest stop budget. Then `done` runs, once.
-  // Called again it skips to the cancelling.
+  // Stops leasing and waits for the leases of the executors of this pod. After `timeout` they are
+  // cancelled and get the largest stop budget. Then `done` runs, once. A second call cancels at
+  // once.
   void Drain(int signal, Duration timeout, std::function<void()> done);
   bool draining() const { return draining_.load(std::memory_order_relaxed); }
-  // Whether the circuit breaker is open, for readiness; any thread.
+  // True while the circuit breaker is open. For readiness; any thread.
   bool breaker_open() const { return breaker_open_.load(std::memory_order_relaxed); }
-  // The last log line of a drained process.
+  // Logs the end of the drain: the last line of the process.
   void LogDrained() const;
 
-  // Looks whether the books balance and the limits hold; what does not is counted and logged. Each
-  // scrape does it, and where nobody scrapes the sweep, once a minute.
+  // Checks the counting equations and the limits; counts and logs violations. Called by every
+  // scrape, and once a minute by the sweep in case nothing scrapes.
   void CheckInvariants();
 
   const Scheduler& scheduler() const { return scheduler_; }
   const IncidentJournal& journal() const { return journal_; }
   std::uint64_t sweeper_errors() const { return sweeper_errors_; }
-  // How often a check has found an invariant broken.
+  // The number of violations found.
   std::uint64_t invariant_violations() const { return invariant_violations_; }
   const ConnectionBoard& connections() const { return connections_; }
-  // What became of the latest events.
+  // The decisions on the latest events.
   const DecisionLog& decisions() const { return decisions_; }
-  // Connections that are subscribed, for readiness; any thread.
+  // The number of subscribed connections. For readiness; any thread.
   std::size_t subscribed() const { return subscribed_.load(std::memory_order_relaxed); }
 
  private:
   void AfterStep(Effects effects);
   void CarryOut(const Effects& effects);
-  // One for each kind: a kind that is added does not compile until it is carried out.
-  void CarryOut(const Persist&) {}  // CommitGate has taken it
+  // One overload for each kind of effect: a new kind does not compile until it is handled.
+  void CarryOut(const Persist&) {}  // done by CommitGate
   void CarryOut(const ToExecutor& to);
   void CarryOut(const CloseSuperseded& close);
   void CarryOut(const CancelSilent& cancel);
@@ -132,8 +131,8 @@ class IngestLoop final : public ConnectionListener {
   void Sweep();
   void CancelRunning();
   void FinishDrain();
-  // Whether to log what has this cause: once a minute, so that a server that sends rubbish does not
-  // fill the log.
+  // Returns true once a minute for each cluster and cause, so that a server that sends invalid data
+  // does not flood the log.
   bool MayLog(const std::string& cluster, const std::string& cause);
   void LogLimited(const std::string& message, const std::string& cluster, const std::string& reason,
                   const std::string& error);
@@ -155,7 +154,7 @@ class IngestLoop final : public ConnectionListener {
   Timers::TimerId timer_ = Timers::kNoTimer;
   std::map<std::pair<std::string, std::string>, MonoTime> limited_;  // cluster, cause
   std::uint64_t sweeper_errors_ = 0;
-  std::optional<MonoTime> next_check_;  // by a sweep
+  std::optional<MonoTime> next_check_;  // earliest time of the next check by a sweep
   std::uint64_t invariant_violations_ = 0;
 
   std::atomic<bool> draining_{false};

@@ -12,7 +12,7 @@ namespace {
 
 using Cluster = MetricsSnapshot::Cluster;
 
-// One series for each cluster. `value` is a function of a cluster, or a member.
+// One series for each cluster. `value` is a function or a member of Cluster.
 template <typename Value>
 auto PerCluster(Value value) {
   return [value](const MetricsSnapshot& snapshot, MetricSeries& series) {
@@ -29,7 +29,7 @@ auto PerCluster(std::uint64_t ClusterCounters::* field) {
 const std::string& WordOf(const std::string& word) { return word; }
 std::string WordOf(auto value) { return std::string(ToString(value)); }
 
-// One series for each cluster and word; none before a word was counted.
+// One series for each cluster and key; keys that were never counted have none.
 template <typename Words>
 auto PerWord(const char* label, Words words) {
   return [label, words](const MetricsSnapshot& snapshot, MetricSeries& series) {
@@ -70,7 +70,7 @@ void AddReceived(const MetricsSnapshot& snapshot, MetricSeries& series) {
 
 void AddActiveConnections(const MetricsSnapshot& snapshot, MetricSeries& series) {
   for (const Cluster& cluster : snapshot.clusters) {
-    // An alert on the series of a removed cluster would never end.
+    // An alert on a removed cluster would never resolve.
     if (cluster.configured) series.Add(cluster.subscribed, {{"cluster", cluster.name}});
   }
 }

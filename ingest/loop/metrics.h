@@ -14,13 +14,13 @@
 namespace runner::ingest {
 
 enum class MetricsDetail {
-  kPerCluster,  // series of each cluster, by its configured name
-  kSummed,      // of all together, cluster="all": for thousands of them
+  kPerCluster,  // one series for each cluster
+  kSummed,      // one series for all clusters, cluster="all"; for thousands of clusters
 };
 
-// The numbers of one scrape, copied from the loop in one piece.
+// A consistent copy of all values of one scrape.
 struct MetricsSnapshot {
-  // One cluster, or the sum of all: then with the oldest queued incident and the latest event.
+  // One cluster, or the sum of all with the earliest `oldest_queued` and the latest `last_event`.
   struct Cluster {
     std::string name;
     ClusterCounters counters;
@@ -33,7 +33,7 @@ struct MetricsSnapshot {
     std::uint64_t list_entries_dropped = 0;
     WordCounts reconnections;            // by reason
     WordCounts errors;                   // by reason
-    std::optional<Histogram> durations;  // once a subscription has ended
+    std::optional<Histogram> durations;  // set once a subscription has ended
     std::optional<WallTime> last_event;
     Duration gap{};
 
@@ -51,17 +51,17 @@ struct MetricsSnapshot {
   std::uint64_t invariant_violations = 0;
 };
 
-// On the loop thread.
+// Call on the loop thread.
 MetricsSnapshot TakeSnapshot(const IngestLoop& loop, MetricsDetail detail, const Instant& now);
 
 std::vector<prometheus::MetricFamily> CollectIngestMetrics(const MetricsSnapshot& snapshot);
 
-// What ingest shows to a scrape. Collect: any thread but the loop's. It checks the invariants
-// first, so that a scrape that shows them broken counts that. It throws std::runtime_error if the
-// loop does not answer within kScrapeTimeout.
+// The metrics of ingest. Collect may be called on any thread except the loop thread. It checks the
+// invariants first, so that the scrape that finds a violation counts it. Throws std::runtime_error
+// if the loop does not respond within kScrapeTimeout.
 class IngestMetrics final : public prometheus::Collectable {
  public:
-  // `event_loop` and `loop` outlive this.
+  // `event_loop` and `loop` must outlive this.
   IngestMetrics(EventLoop& event_loop, IngestLoop& loop, MetricsDetail detail)
       : event_loop_(event_loop), loop_(loop), detail_(detail) {}
 

@@ -22,18 +22,18 @@ constexpr std::uint32_t kMaxLimit = 1000;
 constexpr std::uint32_t kDefaultExplanations = 10;
 constexpr std::uint32_t kMaxExplanations = 100;
 
-// A gRPC message may have 4 MiB.
+// gRPC limits a message to 4 MiB by default.
 constexpr std::size_t kMaxAnswerBytes = std::size_t{3} << 20;
 constexpr std::size_t kMaxExecutorsBytes = std::size_t{512} << 10;
-constexpr std::size_t kEntryOverhead = 8;  // tag and length of an entry of a list
+constexpr std::size_t kEntryOverhead = 8;  // tag and length of a list entry
 
-// Counts what a list holds, and whether one entry more is allowed.
+// Limits the entries and bytes of one page of a list.
 class PageLimit {
  public:
   PageLimit(std::uint32_t max_entries, std::size_t max_bytes)
       : max_entries_(max_entries), max_bytes_(max_bytes) {}
 
-  // False: the entry belongs to the next page. The first one always fits.
+  // Returns false if the entry belongs to the next page. The first entry always fits.
   bool Add(std::size_t bytes) {
     if (entries_ != 0 && ((max_entries_ != 0 && entries_ >= max_entries_) ||
                           bytes_ + bytes + kEntryOverhead > max_bytes_)) {
@@ -45,14 +45,14 @@ class PageLimit {
   }
 
  private:
-  const std::uint32_t max_entries_;  // 0: any number
+  const std::uint32_t max_entries_;  // 0: unlimited
   const std::size_t max_bytes_;
   std::uint32_t entries_ = 0;
   std::size_t bytes_ = 0;
 };
 
-// The index of the cluster that a page begins with: indexes are never reused, so a token stays
-// valid while clusters come and go. Nothing for what no answer has had.
+// Returns the index of the first cluster of the page, or nothing if the token is invalid. Indexes
+// are never reused, so a token stays valid while clusters are added and removed.
 std::optional<ClusterIndex> ParsePageToken(const std::string& token) {
   ClusterIndex begin = 0;
   const char* const end = token.data() + token.size();
@@ -62,16 +62,17 @@ std::optional<ClusterIndex> ParsePageToken(const std::string& token) {
   return begin;
 }
 
-grpc::Status NoPageToken(const std::string& token) {
+grpc::Status InvalidPageToken(const std::string& token) {
   return {grpc::StatusCode::INVALID_ARGUMENT,
           "page_token: invalid value " + QuoteValue(token) +
-              "; expected the next_page_token of an earlier answer"};
+              "; expected the next_page_token of an earlier response"};
 }
 
 grpc::Status Busy() { return {grpc::StatusCode::UNAVAILABLE, "ingest is busy or shutting down"}; }
 
 grpc::Status NoSuchCluster(const std::string& name) {
-  return {grpc::StatusCode::NOT_FOUND, "no cluster is configured as " + QuoteValue(name)};
+  return {grpc::StatusCode::NOT_FOUND,
+          "unknown cluster " + QuoteValue(name) + "; expected a configured one"};
 }
 
 v1::IncidentStatus ToStatus(const IncidentRecord& record, bool whole) {
@@ -90,7 +91,7 @@ v1::IncidentStatus ToStatus(const IncidentRecord& record, bool whole) {
   return status;
 }
 
-// A query may hold a secret.
+// The query may contain a secret.
 std::string WithoutQuery(const std::string& url) { return url.substr(0, url.find_first_of("?#")); }
 
 v1::ClusterConnection ToConnection(const std::string& name, const std::string& endpoint,
@@ -216,7 +217,7 @@ grpc::Status AdminService::AnswerGetStatus(const grpc::ServerContextBase*,
                                            const v1::GetStatusRequest* request,
                                            v1::GetStatusResponse* response) {
   const auto begin = ParsePageToken(request->page_token());
-  if (!begin) return NoPageToken(request->page_token());
+  if (!begin) return InvalidPageToken(request->page_token());
   auto status = CallOnLoop<v1::GetStatusResponse>(
       event_loop_, [this, begin, size = request->page_size()] { return Status(*begin, size); },
       kRpcTimeout);
@@ -235,7 +236,7 @@ v1::GetStatusResponse AdminService::Status(ClusterIndex begin, std::uint32_t pag
   PageLimit page(page_size, kMaxAnswerBytes);
   for (ClusterIndex i = 0; i < scheduler.cluster_count(); ++i) {
     const auto view = scheduler.View(i);
-    // Sums are of all, also of those that were removed.
+    // The sums include removed clusters.
     queued += view.depth;
     for (const auto& [final_status, count] : view.counters.finished) {
       (*status.mutable_incidents_finished())[std::string(ToString(final_status))] += count;
@@ -283,7 +284,7 @@ grpc::Status AdminService::AnswerListClusters(const grpc::ServerContextBase*,
                                               const v1::ListClustersRequest* request,
                                               v1::ListClustersResponse* response) {
   const auto begin = ParsePageToken(request->page_token());
-  if (!begin) return NoPageToken(request->page_token());
+  if (!begin) return InvalidPageToken(request->page_token());
   using List = std::optional<v1::ListClustersResponse>;
   auto list = CallOnLoop<List>(
       event_loop_,
@@ -326,7 +327,7 @@ grpc::Status AdminService::AnswerListIncidents(const grpc::ServerContextBase*,
                                                v1::ListIncidentsResponse* response) {
   if (!request->state().empty() && !ParseIncidentState(request->state())) {
     return {grpc::StatusCode::INVALID_ARGUMENT,
-            "state is one of queued, offered, running, finished"};
+            "state: invalid value; expected queued, offered, running or finished"};
   }
   const std::uint32_t limit =
       std::min(request->limit() == 0 ? kDefaultLimit : request->limit(), kMaxLimit);
@@ -368,7 +369,9 @@ grpc::Status AdminService::AnswerGetIncident(const grpc::ServerContextBase*,
       },
       kRpcTimeout);
   if (!found) return Busy();
-  if (!*found) return {grpc::StatusCode::NOT_FOUND, "no such incident, or forgotten"};
+  if (!*found)
+    return {grpc::StatusCode::NOT_FOUND,
+            "unknown incident; expected an open or recently finished one"};
   *response->mutable_incident() = **found;
   return grpc::Status::OK;
 }
@@ -381,7 +384,7 @@ grpc::Status AdminService::AnswerSubmitEvent(const grpc::ServerContextBase* cont
                                                     : ParseSeverity(request->severity());
   if (!severity) {
     return {grpc::StatusCode::INVALID_ARGUMENT,
-            "severity is one of debug, info, warning, error, critical"};
+            "severity: invalid value; expected debug, info, warning, error or critical"};
   }
   FaultEvent event = ToEvent(*request, *severity, event_loop_.Now().wall);
   if (const auto invalid = Normalize(event)) {
@@ -431,12 +434,12 @@ grpc::Status AdminService::AnswerExplainEvent(const grpc::ServerContextBase*,
       },
       kRpcTimeout);
   if (!found) return Busy();
-  const bool asks_for_some = !query.cluster.empty() || !query.event_id.empty() ||
+  const bool has_condition = !query.cluster.empty() || !query.event_id.empty() ||
                              !query.incident_id.empty() || query.resource != Resource{};
-  if (found->explanations().empty() && asks_for_some) {
+  if (found->explanations().empty() && has_condition) {
     return {grpc::StatusCode::NOT_FOUND,
-            "no such event is among the latest " + std::to_string(DecisionLog::kCapacity) +
-                " valid ones; ListClusters tells whether the cluster is subscribed to"};
+            "no matching event among the latest " + std::to_string(DecisionLog::kCapacity) +
+                " valid events; ListClusters shows whether the cluster is subscribed"};
   }
   *response = *std::move(found);
   return grpc::Status::OK;
@@ -451,10 +454,12 @@ grpc::Status AdminService::AnswerCancelIncident(const grpc::ServerContextBase* c
       event_loop_, [this, id = request->incident_id()] { return loop_.Cancel(id); }, kRpcTimeout);
   if (!cancelled) return Busy();
   if (*cancelled == Cancelled::kUnknown) {
-    return {grpc::StatusCode::NOT_FOUND, "no such incident, or forgotten"};
+    return {grpc::StatusCode::NOT_FOUND,
+            "unknown incident; expected an open or recently finished one"};
   }
   if (*cancelled == Cancelled::kEndedBefore) {
-    return {grpc::StatusCode::FAILED_PRECONDITION, "the incident has ended"};
+    return {grpc::StatusCode::FAILED_PRECONDITION,
+            "the incident has already finished; expected an open one"};
   }
   response->set_result(*cancelled == Cancelled::kEnded ? "cancelled" : "stopping");
   return grpc::Status::OK;
@@ -464,7 +469,7 @@ grpc::Status AdminService::AnswerRerunIncident(const grpc::ServerContextBase* co
                                                const v1::RerunIncidentRequest* request,
                                                v1::RerunIncidentResponse* response) {
   if (grpc::Status refused = token_auth_.Check(*context); !refused.ok()) return refused;
-  using Answer = std::optional<Scheduler::Rerun>;  // nothing: ingest is shutting down
+  using Answer = std::optional<Scheduler::Rerun>;  // nullopt: ingest is shutting down
   const auto answer = CallOnLoop<Answer>(
       event_loop_,
       [this, id = request->incident_id()]() -> Answer {
@@ -480,14 +485,15 @@ grpc::Status AdminService::AnswerRerunIncident(const grpc::ServerContextBase* co
       response->set_incident_id(rerun.incident_id);
       return grpc::Status::OK;
     case Result::kUnknown:
-      return {grpc::StatusCode::NOT_FOUND, "no such incident, or forgotten"};
+      return {grpc::StatusCode::NOT_FOUND,
+              "unknown incident; expected an open or recently finished one"};
     case Result::kNotEnded:
-      return {grpc::StatusCode::FAILED_PRECONDITION, "the incident is " +
-                                                         std::string(ToString(rerun.state)) +
-                                                         "; expected one that has ended"};
+      return {
+          grpc::StatusCode::FAILED_PRECONDITION,
+          "the incident is " + std::string(ToString(rerun.state)) + "; expected a finished one"};
     case Result::kNotConfigured:
       return {grpc::StatusCode::FAILED_PRECONDITION,
-              "the cluster of the incident is not configured any more"};
+              "the cluster of the incident is no longer configured"};
     case Result::kOpenElsewhere:
       return {grpc::StatusCode::FAILED_PRECONDITION,
               "incident " + rerun.incident_id + " of the same " +
@@ -497,7 +503,7 @@ grpc::Status AdminService::AnswerRerunIncident(const grpc::ServerContextBase* co
       break;
   }
   return {grpc::StatusCode::RESOURCE_EXHAUSTED,
-          "the queue is full; --cluster-queue-size and --global-queue-size are its bounds"};
+          "the queue is full; --cluster-queue-size and --global-queue-size limit it"};
 }
 
 grpc::Status AdminService::AnswerResetCircuitBreaker(const grpc::ServerContextBase* context,

@@ -12,17 +12,17 @@
 
 namespace runner::ingest {
 
-// Serves runner.v1.IngestAdmin. Every call asks the loop and waits for its answer on a thread of a
-// pool: four run, 64 wait, more are refused. A loop that does not answer within a second makes the
-// call UNAVAILABLE.
+// Serves runner.v1.IngestAdmin. A pool of threads handles the calls: 4 run, 64 wait, more are
+// rejected. Each call waits for the loop thread; if it does not respond within a second, the call
+// fails with UNAVAILABLE.
 class AdminService final : public v1::IngestAdmin::CallbackService {
  public:
   using Endpoints = std::unordered_map<std::string, std::string>;  // by cluster
 
-  // `guard` is asked before anything is changed.
+  // All references must outlive the service. `token_auth` checks each call that changes state.
   AdminService(EventLoop& event_loop, IngestLoop& loop, TokenAuth& token_auth, Endpoints endpoints);
 
-  // Where the clusters that are configured from now on are reached. On the loop's thread.
+  // Replaces the endpoints of the configured clusters. Call on the loop thread.
   void SetEndpoints(Endpoints endpoints) { endpoints_ = std::move(endpoints); }
 
   grpc::ServerUnaryReactor* GetStatus(grpc::CallbackServerContext* context,
@@ -88,7 +88,7 @@ class AdminService final : public v1::IngestAdmin::CallbackService {
   EventLoop& event_loop_;
   IngestLoop& loop_;
   TokenAuth& token_auth_;
-  Endpoints endpoints_;  // the loop's
+  Endpoints endpoints_;  // loop thread
   const MonoTime started_;
   CallPool calls_{4, 64};
 };

@@ -15,25 +15,25 @@
 namespace runner::ingest {
 namespace {
 
-// What may wait for one executor. Leases are bounded by credits and beats are answered one by one,
-// so only a peer that reads nothing gets here.
+// Limits of the messages queued for one executor. Credits bound its leases, and each keep-alive is
+// acknowledged once, so only a peer that does not read reaches them.
 constexpr std::size_t kMaxOutbound = 10'000;
 constexpr std::size_t kMaxOutboundBytes = std::size_t{32} << 20;  // 128 offers of the largest size
 
 constexpr Duration kHelloTimeout = std::chrono::seconds(10);
-// A stream that is closed has this long to write what is queued, then its call is cancelled: the
+// A closed stream has this long to write its queued messages. Then its call is cancelled, since a
 // write to a peer that does not read never completes.
 constexpr Duration kCloseTimeout = std::chrono::seconds(5);
-// One line tells of all streams that exceeded the budget in this time.
+// Interval of the log line that counts the streams that exceeded the budget.
 constexpr Duration kExhaustedLogInterval = std::chrono::seconds(10);
 
 constexpr const char* kTooManyStreams = "too many executor streams; retry later";
 constexpr const char* kTooManyBytes =
-    "the messages of all executors take too much memory; retry later";
+    "the messages of all executors exceed the memory limit; retry later";
 
 }  // namespace
 
-// The budget of all streams. Thread-safe.
+// A StreamBudget for all streams. Thread-safe.
 class DispatchService::Budget {
  public:
   bool Open(StreamId stream) {
@@ -58,8 +58,8 @@ class DispatchService::Budget {
   StreamBudget budget_ GUARDED_BY(mutex_);
 };
 
-// One executor's stream. gRPC's threads and the loop thread meet under the mutex; the object lives
-// until gRPC is done with it and nobody holds it.
+// The stream of one executor, shared by gRPC's threads and the loop thread; `mutex_` guards the
+// shared state. The object lives until gRPC calls OnDone and the last shared_ptr is released.
 class DispatchService::Stream final
     : public grpc::ServerBidiReactor<v1::ExecutorMessage, v1::IngestMessage>,
       public std::enable_shared_from_this<Stream> {
@@ -72,16 +72,16 @@ class DispatchService::Stream final
         context_(&context) {}
 
   StreamId id() const { return id_; }
-  // Whether this is the first Hello of the stream. Loop thread.
-  bool Greet() { return !std::exchange(greeted_, true); }
+  // Returns true for the first Hello of the stream. Loop thread.
+  bool IsFirstHello() { return !std::exchange(hello_received_, true); }
 
   void Begin() {
     self_ = shared_from_this();
     session_.emplace(service_.sessions_, peer_);
     ReadNext();
   }
-  // Instead of Begin.
-  void Refuse(grpc::Status status) {
+  // Called instead of Begin.
+  void Reject(grpc::Status status) {
     self_ = shared_from_this();
     Close(std::move(status));
   }
@@ -92,14 +92,14 @@ class DispatchService::Stream final
   void Write(v1::IngestMessage message) {
     const MutexLock lock(mutex_);
     if (finished_ || closing_) return;
-    // One message always fits: a stream that has read everything can be offered any incident.
+    // One message always fits: any incident can be offered to a stream that has read everything.
     const std::size_t bytes = message.ByteSizeLong();
     if (!outbound_.empty() &&
         (outbound_.size() >= kMaxOutbound || outbound_bytes_ + bytes > kMaxOutboundBytes)) {
-      ExhaustLocked("the executor does not read");
+      ExhaustLocked("the executor does not read its messages");
       return;
     }
-    // gRPC holds the bytes of the message that is being written, beside the message.
+    // gRPC keeps the serialised bytes beside the message while it is written.
     const std::size_t held = bytes + message.SpaceUsedLong();
     if (!budget_->Take(id_, held)) {
       ExhaustLocked(kTooManyBytes);
@@ -109,16 +109,16 @@ class DispatchService::Stream final
     outbound_.push_back({std::move(message), bytes, held});
     if (!std::exchange(writing_, true)) StartWrite(&outbound_.front().message);
   }
-  // After what is queued was written.
+  // Closes after the queued messages are written.
   void Close(grpc::Status status) {
     const MutexLock lock(mutex_);
     CloseLocked(std::move(status));
   }
-  // At once: nothing that is queued is written any more.
+  // Ends the stream at once; queued messages are dropped.
   void Cancel(grpc::Status status) {
     const MutexLock lock(mutex_);
     if (!std::exchange(closing_, true)) status_ = std::move(status);
-    // The write that is under way fails, and with it the stream ends.
+    // Fails the write in progress, which ends the stream.
     if (context_ != nullptr) context_->TryCancel();
     if (!writing_) FinishLocked();
   }
@@ -137,7 +137,7 @@ class DispatchService::Stream final
     }
     service_.event_loop_.Post([this, self = shared_from_this(), held] {
       service_.OnRequest(self, request_);
-      request_.Clear();  // a stream at rest holds no message
+      request_.Clear();  // an idle stream holds no message
       budget_->Give(id_, held);
       ReadNext();
     });
@@ -166,8 +166,8 @@ class DispatchService::Stream final
  private:
   struct Outbound {
     v1::IngestMessage message;
-    std::size_t bytes = 0;  // on the wire
-    std::size_t held = 0;   // of the budget
+    std::size_t bytes = 0;  // serialised
+    std::size_t held = 0;   // taken from the budget
   };
 
   void End() {
@@ -185,7 +185,7 @@ class DispatchService::Stream final
       });
     });
   }
-  // Ends the stream at once: of what is queued only the message that is being written is kept.
+  // Ends the stream at once and drops its queued messages, except the one that is being written.
   void ExhaustLocked(const char* why) REQUIRES(mutex_) {
     if (closing_) return;
     while (outbound_.size() > (writing_ ? 1 : 0)) PopLocked(std::prev(outbound_.end()));
@@ -205,17 +205,17 @@ class DispatchService::Stream final
   }
 
   DispatchService& service_;
-  const std::shared_ptr<Budget> budget_;  // gRPC may be done with the stream after the service is
+  const std::shared_ptr<Budget> budget_;  // shared: the stream may outlive the service
   const StreamId id_;
   const std::string peer_;
-  v1::ExecutorMessage request_;  // between OnReadDone and ReadNext it belongs to the loop
+  v1::ExecutorMessage request_;  // loop thread between OnReadDone and ReadNext
   std::shared_ptr<Stream> self_;
-  std::optional<SessionPeers::Session> session_;  // from Begin until gRPC is done
-  bool greeted_ = false;                          // loop thread
+  std::optional<SessionPeers::Session> session_;  // from Begin to OnDone
+  bool hello_received_ = false;                   // loop thread
 
   Mutex mutex_;
-  grpc::CallbackServerContext* context_ GUARDED_BY(mutex_);  // null once gRPC is done
-  std::deque<Outbound> outbound_ GUARDED_BY(mutex_);         // the front one is being written
+  grpc::CallbackServerContext* context_ GUARDED_BY(mutex_);  // null after OnDone
+  std::deque<Outbound> outbound_ GUARDED_BY(mutex_);         // the first one is being written
   std::size_t outbound_bytes_ GUARDED_BY(mutex_) = 0;
   bool writing_ GUARDED_BY(mutex_) = false;
   bool closing_ GUARDED_BY(mutex_) = false;
@@ -242,12 +242,12 @@ grpc::ServerBidiReactor<v1::ExecutorMessage, v1::IngestMessage>* DispatchService
     grpc::CallbackServerContext* context) {
   const auto stream = std::make_shared<Stream>(*this, *context, ++last_stream_);
   if (grpc::Status refused = token_auth_.Check(*context); !refused.ok()) {
-    stream->Refuse(std::move(refused));
+    stream->Reject(std::move(refused));
     return stream.get();
   }
   if (!budget_->Open(stream->id())) {
     Exhausted(stream->id(), context->peer(), kTooManyStreams);
-    stream->Refuse({grpc::StatusCode::RESOURCE_EXHAUSTED, kTooManyStreams});
+    stream->Reject({grpc::StatusCode::RESOURCE_EXHAUSTED, kTooManyStreams});
     return stream.get();
   }
   stream->Begin();
@@ -255,7 +255,7 @@ grpc::ServerBidiReactor<v1::ExecutorMessage, v1::IngestMessage>* DispatchService
     event_loop_.After(kHelloTimeout, [this, weak] {
       const auto silent = weak.lock();
       if (silent == nullptr || streams_.contains(silent->id())) return;
-      silent->Close({grpc::StatusCode::DEADLINE_EXCEEDED, "no Hello in time"});
+      silent->Close({grpc::StatusCode::DEADLINE_EXCEEDED, "timed out waiting for Hello"});
     });
   });
   return stream.get();
@@ -267,14 +267,14 @@ void DispatchService::OnRequest(const std::shared_ptr<Stream>& stream,
                                 const v1::ExecutorMessage& request) {
   const StreamId id = stream->id();
   if (const auto problem = WhyInvalid(request)) {
-    // The leases wait for a Hello, as after any stream that ends.
+    // Its leases wait for a Hello, as after any end of a stream.
     stream->Close({grpc::StatusCode::INVALID_ARGUMENT, *problem});
     OnClosed(id);
     return;
   }
-  // A stream attaches once: one that was superseded or detached cannot come back by another Hello.
+  // Only the first Hello attaches: a superseded or detached stream cannot attach again.
   if (request.has_hello()) {
-    if (!stream->Greet()) return;
+    if (!stream->IsFirstHello()) return;
     streams_[id] = stream;
   }
   if (!streams_.contains(id)) {
@@ -301,7 +301,7 @@ void DispatchService::LogExhausted(const std::string& peer, const std::string& w
   const MonoTime now = event_loop_.Now().mono;
   if (last_log_ && now - *last_log_ < kExhaustedLogInterval) return;
   last_log_ = now;
-  logger_.Warn("Executor streams ended at their bound",
+  logger_.Warn("Executor streams closed at their limit",
                {{"streams", std::exchange(exhausted_, 0)}, {"peer", peer}, {"error", why}});
 }
 
@@ -326,7 +326,7 @@ void DispatchService::CloseSuperseded(StreamId stream) {
 
 void DispatchService::CancelSilent(StreamId stream) {
   if (const auto silent = Detach(stream)) {
-    silent->Cancel({grpc::StatusCode::UNAVAILABLE, "no keep-alive in time"});
+    silent->Cancel({grpc::StatusCode::UNAVAILABLE, "timed out waiting for a keep-alive"});
   }
 }
 

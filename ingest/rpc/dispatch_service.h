@@ -17,25 +17,25 @@
 
 namespace runner::ingest {
 
-// Serves runner.v1.Dispatcher: one reactor for each attached executor. Reactors only translate and
-// post; the loop decides and answers through ExecutorStreams.
+// Serves runner.v1.Dispatcher: one reactor for each attached executor. Reactors convert and post
+// messages; the loop decides and responds through ExecutorStreams.
 //
-// A stream is read on only after the loop has handled the message before, so an executor that
-// floods is slowed down by its own stream. All streams together are bounded (StreamBudget): the
-// stream that exceeds the bound ends with RESOURCE_EXHAUSTED.
+// The next message of a stream is read after the loop has handled the previous one, so an executor
+// that floods is slowed by flow control. StreamBudget bounds the memory of all streams: a stream
+// that exceeds it ends with RESOURCE_EXHAUSTED.
 class DispatchService final : public v1::Dispatcher::CallbackService, public ExecutorStreams {
  public:
-  // `guard` is asked about each executor that attaches.
+  // `event_loop` and `token_auth` must outlive the service. `token_auth` checks each Attach.
   DispatchService(EventLoop& event_loop, TokenAuth& token_auth, Logger logger);
   ~DispatchService() override;
 
-  // The executors whose streams are open.
+  // Executors with an open stream.
   std::shared_ptr<const SessionPeers> sessions() const { return sessions_; }
 
-  // To be called once, before the server starts.
+  // Call once, before the server starts.
   void Serve(IngestLoop& loop) { loop_ = &loop; }
-  // Ends every stream after what is queued for it was written, or, where the executor does not
-  // read, when the server is shut down. On the loop thread, or after it.
+  // Closes every stream after its queued messages are written. If an executor does not read, its
+  // stream ends when the server shuts down. Call on the loop thread, or after it has ended.
   void CloseStreams();
 
   grpc::ServerBidiReactor<v1::ExecutorMessage, v1::IngestMessage>* Attach(
@@ -51,10 +51,10 @@ class DispatchService final : public v1::Dispatcher::CallbackService, public Exe
 
   void OnRequest(const std::shared_ptr<Stream>& stream, const v1::ExecutorMessage& request);
   void OnClosed(StreamId stream);
-  // The stream has exceeded the budget, or was refused for it. Any thread.
+  // The stream exceeded the budget or was rejected because of it. Any thread.
   void Exhausted(StreamId stream, std::string peer, std::string why);
   void LogExhausted(const std::string& peer, const std::string& why);
-  // The stream, which is not attached any more; null when it was not.
+  // Removes and returns the stream, or null if it is not attached.
   std::shared_ptr<Stream> Detach(StreamId stream);
 
   EventLoop& event_loop_;
@@ -66,8 +66,8 @@ class DispatchService final : public v1::Dispatcher::CallbackService, public Exe
   IngestLoop* loop_ = nullptr;
   std::atomic<StreamId> last_stream_{kNoStream};
   std::unordered_map<StreamId, std::shared_ptr<Stream>> streams_;  // attached; loop thread
-  std::optional<MonoTime> last_log_;  // of exhausted streams; loop thread
-  std::uint64_t exhausted_ = 0;       // since last_log_; loop thread
+  std::optional<MonoTime> last_log_;                               // LogExhausted; loop thread
+  std::uint64_t exhausted_ = 0;  // streams since last_log_; loop thread
 };
 
 }  // namespace runner::ingest

@@ -1,4 +1,4 @@
-// What an operator can ask over gRPC, with our own stubs and with grpcurl.
+// The gRPC calls of operators, with our stubs and with grpcurl.
 
 #include <array>
 #include <cstdlib>
@@ -53,7 +53,7 @@ std::string Health(const std::string& address, const std::string& service) {
 
 using AdminPagesTest = SystemTest;
 
-// All clusters that the pages of an answer have, in order.
+// Returns the clusters of all pages of a response, in order.
 template <typename Response, typename Call>
 Words AllPages(Call call, std::uint32_t page_size, int* pages) {
   Words names;
@@ -69,8 +69,8 @@ Words AllPages(Call call, std::uint32_t page_size, int* pages) {
   return names;
 }
 
-TEST_F(AdminPagesTest, MoreClustersThanOneAnswerHoldsComeInPages) {
-  // 2,000 endpoints of 2,000 bytes each: more than the 4 MiB of a message.
+TEST_F(AdminPagesTest, ClustersBeyondOneResponseArePaged) {
+  // 2,000 endpoints of 2,000 bytes exceed the 4 MiB of a message.
   Endpoints endpoints;
   Words expected;
   for (int i = 0; i < 2000; ++i) {
@@ -118,7 +118,7 @@ TEST_F(AdminPagesTest, MoreClustersThanOneAnswerHoldsComeInPages) {
   EXPECT_EQ(beyond.clusters_size(), 0);
 }
 
-TEST_F(AdminTest, HealthIsServedForTheServerAndEachService) {
+TEST_F(AdminTest, ServesHealthForTheServerAndEachService) {
   for (ServiceProcess* service : system_->services()) {
     EXPECT_EQ(Health(service->grpc(), ""), "SERVING");
     EXPECT_EQ(Health(service->grpc(), "no.such.Service"),
@@ -130,7 +130,7 @@ TEST_F(AdminTest, HealthIsServedForTheServerAndEachService) {
   }
 }
 
-TEST_F(AdminTest, AnEventBySubmissionIsInvestigatedLikeAnyOther) {
+TEST_F(AdminTest, ASubmittedEventIsInvestigated) {
   const std::string id = system_->Submit("web-0", "critical");
   const auto incident = system_->AwaitFinished(id);
   EXPECT_EQ(incident.status(), "success") << incident.reason();
@@ -165,7 +165,7 @@ TEST_F(AdminTest, AnEventBySubmissionIsInvestigatedLikeAnyOther) {
   EXPECT_GT(runs[0].pid(), 0);
 }
 
-TEST_F(AdminTest, SubmissionsAreRefusedForTheRightReason) {
+TEST_F(AdminTest, InvalidSubmissionsAreRejectedWithTheCause) {
   IngestClient admin = system_->Admin();
   const auto code = [&admin](const v1::SubmitEventRequest& request) {
     v1::SubmitEventResponse response;
@@ -197,7 +197,7 @@ TEST_F(AdminTest, SubmissionsAreRefusedForTheRightReason) {
   EXPECT_TRUE(admin.List().empty());
 }
 
-// The same without any of our .proto files: by reflection.
+// By reflection, without our .proto files.
 class GrpcurlTest : public AdminTest {
  protected:
   void SetUp() override {
@@ -205,7 +205,7 @@ class GrpcurlTest : public AdminTest {
     AdminTest::SetUp();
   }
 
-  // What `grpcurl -plaintext [-d data] ADDRESS WORDS...` prints.
+  // Returns the output of `grpcurl -plaintext [-d data] ADDRESS WORDS...`.
   std::string Ask(const ServiceProcess& service, const Words& words, const std::string& data = "") {
     Words arguments = {"-plaintext"};
     if (!data.empty()) arguments.insert(arguments.end(), {"-d", data});
@@ -215,7 +215,7 @@ class GrpcurlTest : public AdminTest {
     EXPECT_EQ(answer.exit_code, 0) << answer.error;
     return answer.out;
   }
-  // Fields have the names of the .proto files: reflection tells grpcurl of no others.
+  // Fields have the names of the .proto files: reflection has no others.
   json Call(const ServiceProcess& service, const std::string& method, const json& data) {
     return json::parse(Ask(service, {method}, data.dump()), nullptr, false);
   }

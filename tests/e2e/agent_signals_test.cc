@@ -1,4 +1,4 @@
-// Agents that act on the executor, and an operator who signals it, too.
+// Agents that send signals to the executor, while an operator signals it as well.
 
 #include <chrono>
 #include <csignal>
@@ -21,7 +21,7 @@ using namespace std::chrono_literals;
 
 class AgentSignalsTest : public SystemTest, public ::testing::WithParamInterface<int> {};
 
-TEST_P(AgentSignalsTest, Row68_TheSignalOfAnOperatorWorksWhileAgentsSignalWithoutEnd) {
+TEST_P(AgentSignalsTest, Row68_TheSignalOfAnOperatorWorksWhileAgentsSendSignals) {
   system_->StartWithoutPeer({system_->TestAgent(), "signal-executor"}, {},
                             {"--shutdown-timeout", "500ms", "--agent-kill-grace", "200ms"});
   const std::string id = system_->Submit("web-0");
@@ -41,8 +41,8 @@ INSTANTIATE_TEST_SUITE_P(Operator, AgentSignalsTest, ::testing::Values(SIGTERM, 
 
 class ExecutorAccessTest : public SystemTest {};
 
-TEST_F(ExecutorAccessTest, Row68_AnAgentOfTheSameUserCannotLookIntoItsExecutor) {
-  // Root may look into every process.
+TEST_F(ExecutorAccessTest, Row68_AnAgentOfTheSameUserCannotReadTheMemoryOfItsExecutor) {
+  // Root can read every process.
   std::string command = RUNNER_EXECUTOR;
   if (::geteuid() == 0) {
     if (!FindProgram("setpriv")) GTEST_SKIP() << "needs setpriv(1)";

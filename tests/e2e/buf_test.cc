@@ -1,5 +1,5 @@
-// The interfaces as buf sees them: the .proto files by its linter, the running servers by
-// reflection alone. `buf curl` asks what grpcurl asks, and npm installs it where there is no Go.
+// The interfaces through buf: the .proto files by its linter, the running servers by reflection.
+// npm installs `buf curl` where grpcurl is missing for lack of Go.
 
 #include <filesystem>
 #include <optional>
@@ -47,13 +47,13 @@ class BufLintTest : public ::testing::Test {
   const TempDir directory_;
 };
 
-TEST_F(BufLintTest, TheInterfacesKeepTheRules) {
+TEST_F(BufLintTest, TheInterfacesPassTheLinter) {
   const Printed lint = Buf(directory_.path(), {"lint", kProto.string()});
   EXPECT_EQ(lint.exit, 0) << lint.out << lint.err;
 }
 
-// The exceptions leave rules that bite.
-TEST_F(BufLintTest, ABadNameIsFound) {
+// The exceptions in buf.yaml must leave other rules active.
+TEST_F(BufLintTest, TheLinterFindsABadName) {
   const auto copy = directory_.path() / "proto";
   std::filesystem::copy(kProto, copy, std::filesystem::copy_options::recursive);
   const auto file = copy / "runner/v1/ingest_admin.proto";
@@ -119,7 +119,7 @@ TEST_F(BufCurlTest, CallsTheAdminServices) {
   EXPECT_EQ(runs.at("runs").at(0).at("lease").at("incidentId"), id);
 }
 
-TEST_F(BufCurlTest, ARefusalHasItsCode) {
+TEST_F(BufCurlTest, AnErrorHasItsStatusCode) {
   const Printed refused =
       Curl(system_->ingest(), "/runner.v1.IngestAdmin/GetIncident",
            {"--data", R"({"incidentId": "01900000-0000-7000-8000-000000000000"})"});

@@ -1,5 +1,5 @@
-// The client side of MCP, judged by the official conformance suite: each of its scenarios is a
-// server that watches what a client does.
+// The MCP client against the official conformance suite. Each scenario is a server that observes a
+// client.
 
 #include <chrono>
 #include <filesystem>
@@ -51,14 +51,14 @@ class ConformanceTest : public ::testing::Test {
     const std::string before = "Server URL: ";
     const auto begin = text.find(before);
     if (begin == text.npos) {
-      throw std::runtime_error("the suite does not come up: " + ReadFile(command.stderr_file));
+      throw std::runtime_error("the suite does not start: " + ReadFile(command.stderr_file));
     }
     const auto url = begin + before.size();
     return text.substr(url, text.find('\n', url) - url);
   }
 
-  // Lets runner-ingest meet the server until its first attempt has failed, as it must: no server
-  // here pushes faults. Returns why it failed.
+  // Runs runner-ingest until its first attempt has failed, as expected: no server here pushes
+  // faults. Returns the error.
   std::string Meet(const std::string& url) {
     ServiceProcess ingest(
         "ingest", RUNNER_INGEST,
@@ -75,7 +75,7 @@ class ConformanceTest : public ::testing::Test {
     return failures.front().at("error");
   }
 
-  // Ends the scenario: the suite must have made exactly these checks, and none may have failed.
+  // Ends the scenario: the suite must have made exactly these checks, all of them passed.
   void ExpectPassed(const std::set<std::string>& expected) {
     server_->Terminate();
     EXPECT_EQ(server_->WaitForExit(kRpcTimeout), 0) << ReadFile(directory_.path() / "suite.err");
@@ -97,7 +97,7 @@ class ConformanceTest : public ::testing::Test {
  private:
   static bool Passed(const json& check) {
     if (check.at("status") == "SUCCESS") return true;
-    // A busy machine is late by more than 200 ms; the suite warns, and says that it is acceptable.
+    // On a busy machine a retry is more than 200 ms late, for which the suite only warns.
     return check.at("status") == "WARNING" && check.at("details").value("slightlyLate", false);
   }
 
@@ -106,7 +106,7 @@ class ConformanceTest : public ::testing::Test {
 };
 
 TEST_F(ConformanceTest, Initialize) {
-  // The scenario knows nothing but initialize: it takes the GET for a broken POST.
+  // The scenario knows only initialize and rejects the GET as a malformed POST.
   EXPECT_THAT(
       Meet(Serve("initialize")),
       testing::ContainsRegex("^the server offers no event stream: GET http://[^ ]* answers 400"));
@@ -114,17 +114,17 @@ TEST_F(ConformanceTest, Initialize) {
 }
 
 TEST_F(ConformanceTest, SseRetry) {
-  // The stream of a reply ends before the reply, which waits where the stream goes on. It is not
-  // what events_subscribe would answer.
+  // The stream ends before the response to the call, which follows on the resumed stream. It is not
+  // a response of events_subscribe.
   EXPECT_THAT(Meet(Serve("sse-retry")),
               testing::EndsWith("events_subscribe: the answer names no subscriptionId"));
   ExpectPassed(
       {"client-sse-graceful-reconnect", "client-sse-last-event-id", "client-sse-retry-timing"});
 }
 
-// The scenario has a tool of its own and no GET stream; ingest wants a stream, and calls tools for
-// faults only. So this is a whole McpSession in which two things are changed: the stream is taken
-// for open, and the call of events_subscribe names another tool.
+// The scenario has its own tool and no GET stream; ingest needs a stream and calls tools for faults
+// only. So this McpSession is changed in two ways: the stream counts as open, and events_subscribe
+// is replaced by the other tool.
 class CallingSession final : public McpProtocol {
  public:
   CallingSession(Json call, std::vector<std::string>& replies)
@@ -205,7 +205,7 @@ class CallingSession final : public McpProtocol {
   McpSession session_{Options(), history_};
   const Json call_;
   JsonRpcReader reader_;
-  std::vector<std::string>& replies_;  // the texts
+  std::vector<std::string>& replies_;  // texts of the responses
 };
 
 class FirstFailure final : public ConnectionListener {
@@ -250,10 +250,10 @@ TEST_F(ConformanceTest, ToolsCall) {
     thread.Join();
     ASSERT_EQ(outcome, std::future_status::ready);
   }
-  // As far as the session is concerned: a sum is no subscription.
+  // The session fails, since a sum is not a subscription.
   EXPECT_THAT(failure.get(),
               testing::EndsWith("events_subscribe: the answer names no subscriptionId"));
-  // To initialize and to the call.
+  // The responses to initialize and to the call.
   EXPECT_THAT(replies, ::testing::ElementsAre("", "The sum of 19 and 23 is 42\n"));
   ExpectPassed({"tool-add-numbers"});
 }

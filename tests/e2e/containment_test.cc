@@ -1,5 +1,4 @@
-// Whatever an agent does, it ends in time and nothing of it stays. That no process is left is also
-// proven when each test ends.
+// Every agent ends in time and leaves no process. The end of each test verifies the latter as well.
 
 #include <string>
 
@@ -61,15 +60,15 @@ TEST_F(ContainmentTest, Row47_AnAgentThatStopsItselfIsKilled) {
   ExpectTimeout(Run({system_->TestAgent(), "stop-itself"}, kShort));
 }
 
-TEST_F(ContainmentTest, TheTimeoutTakesTheWholeTree) {
+TEST_F(ContainmentTest, TheTimeoutKillsTheWholeTree) {
   const std::string agent = system_->TestAgent();
-  // A sibling in a session of its own, a daemon, and a child that ignores SIGTERM.
+  // A sibling in another session, a daemon, and a child that ignores SIGTERM.
   ExpectTimeout(Run({system_->ScriptAgent(agent + " setsid-child\n" + agent + " daemon\n" + agent +
                                           " ignore-term &\nsleep 30\n")},
                     kShort));
 }
 
-TEST_F(ContainmentTest, Row42_WhatAnAgentLeavesInASessionOfItsOwnIsKilled) {
+TEST_F(ContainmentTest, Row42_AProcessInAnotherSessionIsKilled) {
   const auto incident = Run({system_->TestAgent(), "setsid-child"});
   EXPECT_EQ(incident.status(), "success") << incident.reason();
   EXPECT_EQ(incident.outcome().orphans_killed(), 1u);
@@ -77,35 +76,34 @@ TEST_F(ContainmentTest, Row42_WhatAnAgentLeavesInASessionOfItsOwnIsKilled) {
   ExpectNothingLeft();
 }
 
-TEST_F(ContainmentTest, Row42_ADaemonThatAnAgentLeavesIsKilled) {
+TEST_F(ContainmentTest, Row42_ADaemonOfAnAgentIsKilled) {
   const auto incident = Run({system_->TestAgent(), "daemon"});
   EXPECT_EQ(incident.status(), "success") << incident.reason();
   EXPECT_EQ(incident.outcome().orphans_killed(), 1u);
   ExpectNothingLeft();
 }
 
-TEST_F(ContainmentTest, Row44_ADaemonThatHoldsTheOutputIsKilledAndNotWaitedFor) {
+TEST_F(ContainmentTest, Row44_ADaemonThatHoldsTheOutputIsKilledWithoutAWait) {
   const auto incident = Run({system_->TestAgent(), "stdout-holder"}, {"--agent-timeout", "20"});
   EXPECT_EQ(incident.status(), "success") << incident.reason();
   ExpectNothingLeft();
 }
 
-TEST_F(ContainmentTest, Row48_AnAgentThatKillsItsSupervisorLeavesNothing) {
+TEST_F(ContainmentTest, Row48_AnAgentThatKillsItsShimLeavesNoProcess) {
   const auto incident = Run({system_->TestAgent(), "kill-shim"});
   EXPECT_EQ(incident.status(), "failure");
   EXPECT_TRUE(incident.outcome().contained());
   ExpectNothingLeft();
-  // And the executor goes on.
+  // The executor continues.
   const auto next = system_->AwaitFinished(system_->Submit("web-1"));
   EXPECT_EQ(next.status(), "failure");
 }
 
-TEST_F(ContainmentTest,
-       Row48_AnAgentThatKillsTheGroupOfItsExecutorIsContainedAndTheExecutorGoesOn) {
+TEST_F(ContainmentTest, Row48_AnAgentThatKillsTheGroupOfItsExecutorIsContained) {
   system_->StartIngest();
   const std::string program =
       system_->ScriptAgent(std::string("exec setsid --wait ") + RUNNER_EXECUTOR + " \"$@\"\n");
-  // Only its first agent does so.
+  // Only the first agent does so.
   const std::string agent = system_->ScriptAgent("[ $RUNNER_RESOURCE_NAME != web-0 ] || exec " +
                                                  system_->TestAgent() + " kill-executor-group\n");
   system_->StartExecutor({agent}, kShort, {}, program);
@@ -113,13 +111,14 @@ TEST_F(ContainmentTest,
   const auto first = system_->AwaitFinished(system_->Submit("web-0"));
   EXPECT_EQ(first.status(), "timeout") << first.reason();
   EXPECT_TRUE(first.outcome().contained());
-  EXPECT_FALSE(system_->executor().log().Has("Signal from an agent ignored")) << "none arrives";
+  EXPECT_FALSE(system_->executor().log().Has("Signal from an agent ignored"))
+      << "no signal arrives";
   EXPECT_EQ(system_->AwaitFinished(system_->Submit("web-1")).status(), "success");
   ExpectNothingLeft();
 }
 
-// What the agents of an operator's shell tool see: output as it comes, and a stop on demand.
-TEST_F(ContainmentTest, OutputIsTailedAndARunCancelled) {
+// The executor's calls for operators: live output, and a stop on request.
+TEST_F(ContainmentTest, TailsOutputAndCancelsARun) {
   const std::string agent =
       system_->ScriptAgent("echo one; echo two >&2; exec " + system_->TestAgent() + " obey-term\n");
   system_->StartWithoutPeer({agent});
@@ -160,7 +159,7 @@ TEST_F(ContainmentTest, OutputIsTailedAndARunCancelled) {
   EXPECT_TRUE(errors->Finish().ok());
 }
 
-TEST_F(ContainmentTest, Row51_ALogThatIsReplacedByALinkIsNotShown) {
+TEST_F(ContainmentTest, Row51_ALogReplacedByALinkIsNotShown) {
   const std::string secret = system_->directory() / "secret";
   WriteFile(secret, "secret");
   const std::string agent =
@@ -180,8 +179,8 @@ TEST_F(ContainmentTest, Row51_ALogThatIsReplacedByALinkIsNotShown) {
   EXPECT_TRUE(reader->Finish().ok());
 }
 
-// As the first process of a container it has orphans of others, of kubectl exec for one.
-TEST_F(ContainmentTest, AnOrphanOfSomebodyElseIsReapedWhenItEnds) {
+// The first process of a container inherits orphans of others, for example of kubectl exec.
+TEST_F(ContainmentTest, AnOrphanOfAnotherProcessIsReaped) {
   const std::string here = system_->directory();
   const auto until = [&](const char* file) {
     return "until [ -e " + here + "/" + file + " ]; do sleep 0.02; done";

@@ -1,4 +1,4 @@
-// One ingest and many servers: what a session costs, and what happens when all servers restart.
+// One ingest with many servers: the memory of a session, and a restart of all servers.
 
 #include <algorithm>
 #include <chrono>
@@ -28,7 +28,7 @@ using namespace std::chrono_literals;
 constexpr const char* kEstablished = "SSE connection established";
 constexpr const char* kFailed = "SSE connection failed, retrying";
 
-// How often a text stands in a file that grows: reads on where it has stopped.
+// Counts a text in a growing file, reading on from the last position.
 class Occurrences {
  public:
   Occurrences(std::filesystem::path file, std::string text)
@@ -51,7 +51,7 @@ class Occurrences {
   std::size_t count_ = 0;
 };
 
-// Seconds since 1970 of a line of a log.
+// The time of a log line in seconds since 1970.
 double TimeOf(const nlohmann::json& line) {
   const std::string text = line.at("time");
   std::tm utc{};
@@ -60,7 +60,7 @@ double TimeOf(const nlohmann::json& line) {
   return static_cast<double>(::timegm(&utc)) + std::strtod(fraction, nullptr);
 }
 
-// The largest part of these that falls into any window of that length.
+// The largest fraction of the times within a window of this length.
 double LargestPart(std::vector<double> times, double window) {
   std::sort(times.begin(), times.end());
   std::size_t most = 0;
@@ -79,15 +79,15 @@ class CrowdTest : public SystemTest {
     ASSERT_GE(clusters_, 2u);
     rlimit limit{};
     ::getrlimit(RLIMIT_NOFILE, &limit);
-    // A stream for each, and what asks meanwhile.
+    // One descriptor for each stream, and some for requests.
     if (const auto needed = clusters_ + 1000; limit.rlim_max < needed) {
       GTEST_SKIP() << needed << " descriptors are needed, the hard limit is " << limit.rlim_max;
     }
     patience_ = kRpcTimeout + clusters_ * 20ms;
     SystemTest::SetUp();
   }
-  // Ingest of the first so many clusters, when all are subscribed. Nothing is asked of it before,
-  // which would cost memory that no session holds.
+  // Starts ingest with the first `clusters` clusters and waits until all are subscribed. Sends no
+  // other request before that, since requests cost memory that no session holds.
   ServiceProcess& StartIngestOf(std::size_t clusters, const FaultsimProcess& faultsim) {
     Endpoints endpoints;
     for (std::size_t i = 0; i < clusters; ++i) {
@@ -110,7 +110,7 @@ class CrowdTest : public SystemTest {
   Duration patience_{};
 };
 
-TEST_F(CrowdTest, Row25_ASessionTakesLittleMemoryAndWhenAllServersRestartTheAttemptsComeSpread) {
+TEST_F(CrowdTest, Row25_SessionsUseLittleMemoryAndSpreadTheirReconnects) {
   FaultsimProcess& faultsim = system_->StartFaultsim({"--count", "1", "--quiet"});
   std::size_t of_one = 0;
   {
@@ -149,21 +149,22 @@ TEST_F(CrowdTest, Row25_ASessionTakesLittleMemoryAndWhenAllServersRestartTheAtte
   ASSERT_TRUE(Eventually([&] { return active() == static_cast<double>(clusters_); }, patience_));
   const double back = elapsed() - restarted;
 
-  // When each comes for the first time after the restart, by what it says itself: how late this
-  // machine lets it come is no matter of ours.
+  // The planned time of each first attempt after the restart, from the log. The actual time depends
+  // on the load of the machine.
   std::set<std::string> failed;
   std::vector<double> due;
   const auto failures = ingest.log().With(kFailed);
   for (std::size_t i = failed_before; i < failures.size(); ++i) {
     if (!failed.insert(failures[i].at("cluster")).second) continue;
-    // One that has just asked something learns of it by the answer, or by none.
+    // A session with a request in progress fails by its response, or by the lack of one.
     EXPECT_THAT(failures[i].at("reason").get<std::string>(),
                 ::testing::AnyOf("network", "session_expired", "timeout"))
         << failures[i];
     due.push_back(TimeOf(failures[i]) + failures[i].at("retry_in").get<double>());
   }
   EXPECT_EQ(failed.size(), clusters_);
-  // They are spread over a second: evenly, a tenth of them would come in each tenth of it.
+  // The attempts are spread over one second: an even spread has a tenth of them in each tenth of
+  // it.
   const double in_one_window = LargestPart(due, 0.1);
   EXPECT_LT(in_one_window, 0.25);
 

@@ -1,4 +1,4 @@
-// The dashboard and the alerts speak of what is there, and a real Prometheus answers them.
+// The dashboard and the alerts mention existing metrics only, checked with a real Prometheus.
 
 #include <algorithm>
 #include <cmath>
@@ -34,9 +34,9 @@ using ::testing::SizeIs;
 
 using Strings = std::vector<std::string>;
 
-// --- the page ---------------------------------------------------------------------------------
+// --- layout -----------------------------------------------------------------------------------
 
-TEST(DashboardLayout, NoPanelHidesAnotherAndEachHasAPlaceOfItsOwn) {
+TEST(DashboardLayout, PanelsDoNotOverlap) {
   std::set<int> ids;
   std::map<std::pair<int, int>, std::string> cells;
   int row = -1;
@@ -44,7 +44,7 @@ TEST(DashboardLayout, NoPanelHidesAnotherAndEachHasAPlaceOfItsOwn) {
   const json dashboard = ReadDashboard();
   for (const json& panel : dashboard.at("panels")) {
     const std::string title = panel.at("title");
-    EXPECT_TRUE(ids.insert(panel.at("id").get<int>()).second) << "an id again: " << title;
+    EXPECT_TRUE(ids.insert(panel.at("id").get<int>()).second) << "duplicate id: " << title;
     const json& place = panel.at("gridPos");
     const int x = place.at("x"), y = place.at("y"), width = place.at("w"), height = place.at("h");
     EXPECT_GE(x, 0) << title;
@@ -61,24 +61,25 @@ TEST(DashboardLayout, NoPanelHidesAnotherAndEachHasAPlaceOfItsOwn) {
   EXPECT_THAT(rows, ElementsAre("State", "Flow", "Latency", "Outcomes", "Transport", "Process"));
 }
 
-TEST(DashboardLayout, EveryPanelSaysWhatItShows) {
+TEST(DashboardLayout, EveryPanelHasADescription) {
   std::set<std::string> titles;
   for (const json& panel : PanelsOf(ReadDashboard())) {
     const std::string title = panel.at("title");
-    EXPECT_TRUE(titles.insert(title).second) << "a title again: " << title;
+    EXPECT_TRUE(titles.insert(title).second) << "duplicate title: " << title;
     EXPECT_THAT(panel.at("description").get<std::string>(), EndsWith(".")) << title;
     EXPECT_NE(panel.at("fieldConfig").at("defaults").at("unit"), "") << title;
     EXPECT_EQ(panel.at("datasource").at("uid"), "${datasource}") << title;
     std::set<std::string> legends;
     for (const json& target : panel.at("targets")) {
       EXPECT_NE(target.at("legendFormat"), "") << title;
-      EXPECT_TRUE(legends.insert(target.at("legendFormat")).second) << title << ": a legend again";
+      EXPECT_TRUE(legends.insert(target.at("legendFormat")).second)
+          << title << ": duplicate legend";
     }
     EXPECT_THAT(legends, Not(IsEmpty())) << title;
   }
 }
 
-TEST(DashboardLayout, ItCanBeNarrowedToPodsAndShowsAllOfThemAtFirst) {
+TEST(DashboardLayout, HasVariablesForNamespacesAndPods) {
   const json dashboard = ReadDashboard();
   EXPECT_EQ(dashboard.at("uid"), "kubernetes-mcp-runner");
   Strings names;
@@ -86,7 +87,7 @@ TEST(DashboardLayout, ItCanBeNarrowedToPodsAndShowsAllOfThemAtFirst) {
     names.push_back(variable.at("name"));
     if (variable.at("type") == "datasource") continue;
     EXPECT_TRUE(variable.at("multi").get<bool>() && variable.at("includeAll").get<bool>());
-    // Unlike a list of all values it takes in series without the label.
+    // Unlike a list of all values, this matches series without the label.
     EXPECT_EQ(variable.at("allValue"), ".*");
     EXPECT_EQ(variable.at("current").at("value"), json::array({"$__all"}));
   }
@@ -101,11 +102,11 @@ TEST(DashboardLayout, ItCanBeNarrowedToPodsAndShowsAllOfThemAtFirst) {
   }
 }
 
-// --- its numbers ------------------------------------------------------------------------------
+// --- data -------------------------------------------------------------------------------------
 
 class DashboardTest : public PrometheusFixture {
  protected:
-  // Streams of the cluster west send an event without a resource and end.
+  // Each stream of the cluster west sends an event without a resource and ends.
   void Start() {
     const json event = {
         {"jsonrpc", "2.0"},
@@ -146,12 +147,12 @@ class DashboardTest : public PrometheusFixture {
       std::set<std::string>& labels = scraped.metrics[series.at("metric").at("__name__")];
       for (const auto& [label, value] : series.at("metric").items()) labels.insert(label);
     }
-    // Prometheus adds these where it finds its targets in Kubernetes.
+    // Prometheus adds these labels if it discovers its targets in Kubernetes.
     for (auto& [name, labels] : scraped.metrics) labels.insert({"namespace", "pod"});
     return scraped;
   }
 
-  // The alerts as Prometheus has them.
+  // The alerts from the API of Prometheus.
   std::vector<json> Alerts() {
     const json rules = Ask("rules?type=alert");
     std::vector<json> alerts;
@@ -178,7 +179,7 @@ class DashboardTest : public PrometheusFixture {
   }
 };
 
-TEST_F(DashboardTest, EveryMetricAndLabelThatIsSpokenOfIsScraped) {
+TEST_F(DashboardTest, EveryMentionedMetricAndLabelExists) {
   Start();
   std::vector<Mention> mentions = MentionsOfDashboard(ReadDashboard());
   for (const auto& more : {MentionsOfAlerts(), MentionsOfAlertTests(), MentionsOfPages()}) {
@@ -196,10 +197,10 @@ TEST_F(DashboardTest, EveryMetricAndLabelThatIsSpokenOfIsScraped) {
     return missing.empty();
   });
   EXPECT_THAT(missing, IsEmpty());
-  std::cout << mentions.size() << " expressions and names speak of what is there\n";
+  std::cout << mentions.size() << " expressions and names exist\n";
 }
 
-TEST_F(DashboardTest, EveryPanelIsAnsweredAndEveryAlertEvaluated) {
+TEST_F(DashboardTest, EveryPanelHasDataAndEveryAlertIsEvaluated) {
   Start();
   std::vector<Mention> open;
   for (const Mention& mention : MentionsOfDashboard(ReadDashboard())) {
@@ -223,9 +224,9 @@ TEST_F(DashboardTest, EveryPanelIsAnsweredAndEveryAlertEvaluated) {
     return open.empty();
   });
   for (const Mention& mention : open) {
-    ADD_FAILURE() << mention.where << " is not answered: " << mention.expression;
+    ADD_FAILURE() << mention.where << " has no data: " << mention.expression;
   }
-  std::cout << questions - open.size() << " of " << questions << " queries are answered\n";
+  std::cout << questions - open.size() << " of " << questions << " queries have data\n";
 
   EXPECT_TRUE(Eventually([&] {
     const std::vector<json> alerts = Alerts();

@@ -1,4 +1,4 @@
-// SIGTERM to both programs, in either order and at any moment, over and over.
+// Repeated SIGTERM to both programs, in either order and at any time.
 
 #include <chrono>
 #include <cstdlib>
@@ -29,11 +29,11 @@ class DrainLoop : public SystemTest {
  protected:
   static constexpr Duration kShutdownTimeout = 500ms;
   static constexpr Duration kGrace = 200ms;
-  // As the executor has it: the grace, containment, delivery.
+  // As in the executor: kill grace, containment, delivery.
   static constexpr Duration kStopBudget = kGrace + 5s + 2s;
   static constexpr Duration kBudget = kShutdownTimeout + kStopBudget + 1s;
 
-  // How many: RUNNER_DRAIN_LOOP_ROUNDS, or few enough for every change.
+  // The number of rounds: RUNNER_DRAIN_LOOP_ROUNDS, or a small default.
   static int Rounds() {
     const char* const rounds = std::getenv("RUNNER_DRAIN_LOOP_ROUNDS");
     return rounds != nullptr ? std::atoi(rounds) : 50;
@@ -41,8 +41,7 @@ class DrainLoop : public SystemTest {
   int Any(int below) { return static_cast<int>(random_() % static_cast<unsigned>(below)); }
   void Pause(int most_ms) { std::this_thread::sleep_for(std::chrono::milliseconds(Any(most_ms))); }
 
-  // One that is quick, one that needs a moment, two that stay: until they are told to end, or for
-  // good.
+  // A fast agent, a slower one, one that runs until SIGTERM, and one that ignores SIGTERM.
   std::string MixedAgent() {
     return system_->ScriptAgent(
         "case $RUNNER_RESOURCE_NAME in\n"
@@ -63,7 +62,7 @@ class DrainLoop : public SystemTest {
     system_->StartIngest(ingest);
     system_->StartExecutor({MixedAgent()}, executor);
   }
-  // Either order, a moment apart; each perhaps twice.
+  // In random order, with a random pause; each signal possibly twice.
   void Signal(std::vector<ServiceProcess*> services) {
     if (Any(2) == 0) std::swap(services.front(), services.back());
     for (ServiceProcess* service : services) {
@@ -79,7 +78,7 @@ class DrainLoop : public SystemTest {
     const auto began = std::chrono::steady_clock::now();
     for (ServiceProcess* service : services) {
       const auto exit = service->WaitForExit(kBudget);
-      ASSERT_TRUE(exit) << service->name() << " goes on beyond its budget";
+      ASSERT_TRUE(exit) << service->name() << " exceeds its budget";
       EXPECT_EQ(*exit, 0) << service->name();
       EXPECT_EQ(service->log().With("Shutdown complete").size(), 1u) << service->name();
     }
@@ -103,7 +102,8 @@ std::multiset<std::string> IdsOf(const std::vector<json>& lines) {
   return ids;
 }
 
-// Whatever began has ended, what was interrupted is said, and what the last line counts is right.
+// Every started agent has finished, interrupted ones are logged, and the counts of the last line
+// are correct.
 void DrainLoop::ExpectExecutorBooks(const LogFile& log) {
   const auto finished = IdsOf(log.With("Agent finished"));
   for (const std::string& id : IdsOf(log.With("Agent started"))) {
@@ -139,7 +139,7 @@ void DrainLoop::ExpectExecutorBooks(const LogFile& log) {
   if (!interrupted.empty()) ++totals_["rounds that interrupted agents"];
 }
 
-// No incident ends twice, each that ran is finished or queued again, and each lease has its end.
+// No incident ends twice, each run is finished or requeued, and each lease has its end.
 void DrainLoop::ExpectIngestBooks(const LogFile& ingest, const LogFile& executor) {
   const auto finished = IdsOf(ingest.With("Incident finished"));
   for (const std::string& id : finished) EXPECT_EQ(finished.count(id), 1u) << id;
@@ -166,7 +166,7 @@ void DrainLoop::BothRound() {
   if (Any(8) != 0) system_->AwaitAttached();
   const int incidents = Any(5);
   for (int i = 0; i < incidents; ++i) system_->Submit("web-" + std::to_string(i));
-  if (Any(2) == 0) Pause(300);  // else in the middle of the first spawns
+  if (Any(2) == 0) Pause(300);  // otherwise during the first starts
   if (Any(4) == 0) ExpectBalance();
   ServiceProcess& ingest = system_->ingest();
   ServiceProcess& executor = system_->executor();
@@ -176,7 +176,7 @@ void DrainLoop::BothRound() {
   ExpectIngestBooks(ingest.log(), executor.log());
 }
 
-// The executor looks for an ingest that is gone.
+// The executor is in reconnect backoff.
 void DrainLoop::BackoffRound() {
   StartBoth();
   system_->AwaitAttached();
@@ -193,7 +193,7 @@ void DrainLoop::BackoffRound() {
   ++totals_["rounds in reconnect backoff"];
 }
 
-TEST_F(DrainLoop, Row54_BothEndInTheirBudgetWhateverTheyWereAt) {
+TEST_F(DrainLoop, Row54_BothProgramsExitWithinTheirBudgetInAnyState) {
   const int rounds = Rounds();
   for (int i = 0; i < rounds && !HasFailure(); ++i) {
     SCOPED_TRACE("round " + std::to_string(i));

@@ -1,4 +1,4 @@
-// What becomes of runs when the processes end one after the other, or one of them dies.
+// Runs while the processes exit one after the other, or while one of them dies.
 
 #include <chrono>
 #include <iostream>
@@ -22,11 +22,11 @@ using ::testing::SizeIs;
 
 class DrainRowsTest : public SystemTest {
  protected:
-  // With a kill grace of 200 ms: the grace, containment, delivery.
+  // With a kill grace of 200 ms: kill grace, containment, delivery.
   static constexpr Duration kStopBudget = 200ms + 5s + 2s;
   const Words grace_ = {"--agent-kill-grace", "200ms"};
 
-  // An agent that stays on its first attempt, whatever it is told.
+  // An agent that ignores SIGTERM on its first attempt.
   std::string StubbornOnce() {
     return system_->ScriptAgent("[ $RUNNER_ATTEMPT -gt 1 ] || exec " + system_->TestAgent() +
                                 " ignore-term\n");
@@ -38,7 +38,7 @@ class DrainRowsTest : public SystemTest {
   static void ExpectExit(ServiceProcess& service, Duration limit) {
     const auto began = std::chrono::steady_clock::now();
     const auto exit = service.WaitForExit(limit);
-    ASSERT_TRUE(exit) << service.name() << " goes on";
+    ASSERT_TRUE(exit) << service.name() << " does not exit";
     EXPECT_EQ(*exit, 0) << service.name();
     const std::chrono::duration<double> took = std::chrono::steady_clock::now() - began;
     std::cout << service.name() << " ended after " << took.count() << " s\n";
@@ -49,7 +49,7 @@ class DrainRowsTest : public SystemTest {
   }
 };
 
-TEST_F(DrainRowsTest, Row55_WhatWasInterruptedRunsAgainOnTheNextExecutor) {
+TEST_F(DrainRowsTest, Row55_AnInterruptedIncidentRunsAgainOnTheNextExecutor) {
   const std::string agent = StubbornOnce();
   system_->StartWithoutPeer({agent}, {}, With(grace_, {"--shutdown-timeout", "300ms"}));
   const std::string id = system_->Submit("web-0");
@@ -68,7 +68,7 @@ TEST_F(DrainRowsTest, Row55_WhatWasInterruptedRunsAgainOnTheNextExecutor) {
   EXPECT_EQ(incident.attempt(), 2u);
 }
 
-TEST_F(DrainRowsTest, Row56_IngestEndsInItsBudgetWhenItsExecutorDiesMeanwhile) {
+TEST_F(DrainRowsTest, Row56_IngestExitsWithinItsBudgetIfItsExecutorDies) {
   system_->StartWithoutPeer({StubbornOnce()}, {"--shutdown-timeout", "1"}, grace_);
   system_->AwaitAgentStarted(system_->Submit("web-0"));
   ServiceProcess& ingest = system_->ingest();
@@ -76,10 +76,10 @@ TEST_F(DrainRowsTest, Row56_IngestEndsInItsBudgetWhenItsExecutorDiesMeanwhile) {
   AwaitDraining(ingest);
   system_->executor().process().Kill();
   ExpectExit(ingest, 1s + kStopBudget + 1s);
-  EXPECT_TRUE(Eventually([&] { return system_->Agents().empty(); })) << "the shim sees to that";
+  EXPECT_TRUE(Eventually([&] { return system_->Agents().empty(); })) << "the shim stops its agent";
 }
 
-TEST_F(DrainRowsTest, Row56_AnExecutorEndsInItsBudgetWhenIngestDiesMeanwhile) {
+TEST_F(DrainRowsTest, Row56_AnExecutorExitsWithinItsBudgetIfIngestDies) {
   system_->StartWithoutPeer({StubbornOnce()}, {}, With(grace_, {"--shutdown-timeout", "1"}));
   const std::string id = system_->Submit("web-0");
   system_->AwaitAgentStarted(id);
@@ -95,12 +95,13 @@ TEST_F(DrainRowsTest, Row56_AnExecutorEndsInItsBudgetWhenIngestDiesMeanwhile) {
   EXPECT_THAT(system_->Agents(), IsEmpty()) << Describe(system_->Agents());
 }
 
-TEST_F(DrainRowsTest, Row58_AnExecutorThatIsToldAfterIngestHasEndedHasNothingLeftToDo) {
+TEST_F(DrainRowsTest, Row58_ASidecarThatStopsAfterIngestHasNoRunsLeft) {
   const auto gate = system_->directory() / "gate";
   const std::string agent = system_->ScriptAgent(
       "[ $RUNNER_RESOURCE_NAME = quick ] || exec " + system_->TestAgent() +
       " ignore-term\nuntil [ -e " + gate.string() + " ]; do sleep 0.05; done\n");
-  // A native sidecar is told to end when the others have: of the pod's grace little is left.
+  // A native sidecar receives SIGTERM after the other containers have exited, when little of the
+  // grace is left.
   system_->StartWithoutPeer({agent}, {"--shutdown-timeout", "1", "--max-agents-per-cluster", "2"},
                             With(grace_, {"--shutdown-timeout", "500ms"}));
   const std::string quick = system_->Submit("quick");

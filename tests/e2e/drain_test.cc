@@ -1,4 +1,4 @@
-// Every order in which the processes may end.
+// Every order in which the processes may exit.
 
 #include <chrono>
 #include <iostream>
@@ -23,7 +23,7 @@ using ::testing::SizeIs;
 
 class DrainTest : public SystemTest {
  protected:
-  // An agent that is not done before Release().
+  // An agent that runs until Release().
   std::string GatedAgent() {
     return system_->ScriptAgent("until [ -e " + Gate() + " ]; do sleep 0.05; done\n");
   }
@@ -32,12 +32,12 @@ class DrainTest : public SystemTest {
 
   static void ExpectExit(ServiceProcess& service, Duration limit = kRpcTimeout) {
     const auto exit = service.WaitForExit(limit);
-    ASSERT_TRUE(exit) << service.name() << " goes on";
+    ASSERT_TRUE(exit) << service.name() << " does not exit";
     EXPECT_EQ(*exit, 0) << service.name();
   }
   static json LastWords(ServiceProcess& service) {
     const auto lines = service.log().With("Shutdown complete");
-    return lines.size() == 1 ? lines[0] : json("not one line says so");
+    return lines.size() == 1 ? lines[0] : json("expected one line");
   }
   static void ExpectShuttingDown(ServiceProcess& service) {
     ASSERT_TRUE(Eventually([&] { return service.Health("/healthz").status == 503; }));
@@ -51,7 +51,7 @@ class DrainTest : public SystemTest {
   bool Attached() { return system_->executor().Health("/readyz").status == 200; }
 };
 
-TEST_F(DrainTest, BothWaitForARunningAgentAndRecordItsResult) {
+TEST_F(DrainTest, BothProgramsWaitForARunningAgentAndItsResult) {
   system_->StartWithoutPeer({GatedAgent()});
   const std::string id = system_->Submit("web-0");
   const std::string waiting = system_->Submit("web-1");
@@ -77,7 +77,7 @@ TEST_F(DrainTest, BothWaitForARunningAgentAndRecordItsResult) {
   EXPECT_FALSE(executor.log().Has("Agents interrupted"));
 }
 
-TEST_F(DrainTest, Row55_AnAgentThatTakesTooLongIsInterruptedWithinTheBudget) {
+TEST_F(DrainTest, Row55_AnAgentThatExceedsTheTimeoutIsInterruptedWithinTheBudget) {
   const Words timeout = {"--shutdown-timeout", "1"};
   system_->StartWithoutPeer({system_->TestAgent(), "ignore-term"}, timeout,
                             {"--shutdown-timeout", "1", "--agent-kill-grace", "500ms"});
@@ -87,7 +87,7 @@ TEST_F(DrainTest, Row55_AnAgentThatTakesTooLongIsInterruptedWithinTheBudget) {
   ServiceProcess& executor = system_->executor();
   ingest.Terminate();
   executor.Terminate();
-  // The timeout, the grace, containment and delivery.
+  // Timeout, kill grace, containment and delivery.
   ExpectExit(executor, 1s + 500ms + 7s);
   ExpectExit(ingest, 8s);
   const auto lines = executor.log().With("Agents interrupted");
@@ -114,7 +114,7 @@ TEST_F(DrainTest, Row54_ASecondSignalDoesNotWaitForTheTimeout) {
   EXPECT_TRUE(executor.log().Has("Agents interrupted"));
 }
 
-TEST_F(DrainTest, IdleProcessesEndAtOnce) {
+TEST_F(DrainTest, IdleProcessesExitAtOnce) {
   system_->StartWithoutPeer({system_->TestAgent(), "exit"});
   for (ServiceProcess* service : system_->services()) {
     const auto began = std::chrono::steady_clock::now();
@@ -127,7 +127,7 @@ TEST_F(DrainTest, IdleProcessesEndAtOnce) {
   }
 }
 
-TEST_F(DrainTest, AnExecutorWithoutIngestEndsAtOnce) {
+TEST_F(DrainTest, AnExecutorWithoutIngestExitsAtOnce) {
   ServiceProcess& executor = system_->StartExecutor({system_->TestAgent(), "exit"});
   EXPECT_EQ(executor.Health("/readyz").status, 503);
   EXPECT_THAT(executor.Health("/readyz").body, HasSubstr("not attached to ingest"));
@@ -136,7 +136,7 @@ TEST_F(DrainTest, AnExecutorWithoutIngestEndsAtOnce) {
   ExpectExit(executor, 2s);
 }
 
-TEST_F(DrainTest, AKilledIngestIsReplacedAndTheExecutorWorksOn) {
+TEST_F(DrainTest, AnExecutorReattachesToTheNextIngest) {
   system_->StartWithoutPeer({system_->TestAgent(), "exit"});
   ExpectWorks("web-0");
   system_->ingest().process().Kill();
@@ -147,7 +147,7 @@ TEST_F(DrainTest, AKilledIngestIsReplacedAndTheExecutorWorksOn) {
   ExpectWorks("web-1");
 }
 
-TEST_F(DrainTest, Row57_AnIngestThatIsRestartedAloneDoesNotEndItsExecutor) {
+TEST_F(DrainTest, Row57_ARestartOfIngestDoesNotEndItsExecutor) {
   system_->StartWithoutPeer({GatedAgent()});
   const std::string id = system_->Submit("web-0");
   system_->AwaitAgentStarted(id);
@@ -165,7 +165,7 @@ TEST_F(DrainTest, Row57_AnIngestThatIsRestartedAloneDoesNotEndItsExecutor) {
   ExpectWorks("web-1");
 }
 
-TEST_F(DrainTest, AnExecutorThatDrainsAloneIsReplaced) {
+TEST_F(DrainTest, AnotherExecutorReplacesADrainedOne) {
   const std::string agent = GatedAgent();
   system_->StartWithoutPeer({agent});
   const std::string id = system_->Submit("web-0");
@@ -192,10 +192,10 @@ TEST_F(DrainTest, AnExecutorThatStartsBeforeIngestAttachesToIt) {
   ExpectWorks("web-0");
 }
 
-// The agent of a first attempt stays until it is killed.
+// Prefix of agents whose first attempt runs until it is killed.
 constexpr const char* kSecondTime = "[ \"$RUNNER_ATTEMPT\" -gt 1 ] && exit 0\n";
 
-TEST_F(DrainTest, AKilledExecutorTakesItsAgentWithItAndTheIncidentRunsAgain) {
+TEST_F(DrainTest, TheAgentOfAKilledExecutorIsKilledAndItsIncidentRunsAgain) {
   const std::string agent =
       system_->ScriptAgent(kSecondTime + ("exec " + system_->TestAgent() + " ignore-term\n"));
   system_->StartWithoutPeer({agent}, {}, {"--agent-kill-grace", "500ms"});
@@ -211,11 +211,11 @@ TEST_F(DrainTest, AKilledExecutorTakesItsAgentWithItAndTheIncidentRunsAgain) {
   EXPECT_EQ(incident.status(), "success");
   EXPECT_EQ(incident.attempt(), 2u);
   EXPECT_TRUE(system_->ingest().log().Has("Incident requeued", {{"incident_id", id}}));
-  // The traces of the first attempt are kept.
+  // The workspace of the first attempt is kept.
   EXPECT_TRUE(std::filesystem::exists(system_->Workspace(id + ".1") / "incident.json"));
 }
 
-TEST_F(DrainTest, AnotherExecutorTakesOverWhenTheLeaseOfAKilledOneExpires) {
+TEST_F(DrainTest, AnotherExecutorRunsTheIncidentAfterTheLeaseExpires) {
   const std::string agent =
       system_->ScriptAgent(kSecondTime + (system_->TestAgent() + " daemon\nexec sleep 30\n"));
   system_->StartWithoutPeer({agent}, {"--lease-ttl", "1"}, {"--agent-kill-grace", "500ms"});

@@ -1,5 +1,5 @@
-// The executor, or a shim, is killed with SIGKILL at any moment: nothing of a run stays, and every
-// incident has one recorded end or waits again.
+// SIGKILL to the executor or to a shim at any time: no process of a run survives, and every
+// incident ends once or is requeued.
 
 #include <cstdlib>
 #include <iostream>
@@ -29,7 +29,7 @@ using namespace support;
 using namespace std::chrono_literals;
 using ::testing::SizeIs;
 
-// Processes that are started while this exists, one each, are the first of a PID namespace.
+// Each child that is started while this exists is the first process of a PID namespace.
 class NextChildLeadsPidNamespace {
  public:
   NextChildLeadsPidNamespace() : own_(::open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC)) {
@@ -67,8 +67,8 @@ class ExecutorDeathTest : public SystemTest {
     for (const std::string& id : ids) system_->AwaitAgentStarted(id);
     return ids;
   }
-  // An executor whose death is that of everything it has started, as in a container. Its /proc is
-  // that of its namespace; / may be no mount point, as in a chroot.
+  // Starts an executor in a PID namespace, so that its death kills its children, as in a container.
+  // It has the /proc of its namespace. In a chroot / may not be a mount point.
   bool StartExecutorInNamespace(const Words& agent, const Words& flags) {
     const NextChildLeadsPidNamespace leads;
     if (!leads) return false;
@@ -81,9 +81,9 @@ class ExecutorDeathTest : public SystemTest {
   }
 };
 
-TEST_F(ExecutorDeathTest, Row31_AgentsEndWithinTheGraceAndTheNextExecutorDeliversTheirResults) {
+TEST_F(ExecutorDeathTest, Row31_AgentsEndWithinTheGraceAndTheNextExecutorSendsTheirResults) {
   StartIngestFor(kAgents);
-  // Two that are told to end and do, and three that have to be killed, one of them with a daemon.
+  // Two agents that obey SIGTERM and three that must be killed, one of them with a daemon.
   const std::string test_agent = system_->TestAgent();
   const std::string agent = system_->ScriptAgent(
       "case $RUNNER_ATTEMPT-$RUNNER_RESOURCE_NAME in\n"
@@ -120,7 +120,7 @@ TEST_F(ExecutorDeathTest, Row31_AgentsEndWithinTheGraceAndTheNextExecutorDeliver
   EXPECT_TRUE(std::filesystem::is_empty(system_->directory() / "incidents/.spool"));
 }
 
-TEST_F(ExecutorDeathTest, Row31_InAPidNamespaceTheShimsDieTooAndTheIncidentsAreRequeued) {
+TEST_F(ExecutorDeathTest, Row31_InAPidNamespaceTheShimsDieAndTheIncidentsAreRequeued) {
   StartIngestFor(kAgents);
   const std::string test_agent = system_->TestAgent();
   const std::string agent =
@@ -138,7 +138,7 @@ TEST_F(ExecutorDeathTest, Row31_InAPidNamespaceTheShimsDieTooAndTheIncidentsAreR
               SizeIs(kAgents));
 }
 
-TEST_F(ExecutorDeathTest, Row31_AnAgentWhoseShimIsStoppedDoesNotOutliveTheTakeover) {
+TEST_F(ExecutorDeathTest, Row31_AnAgentWithAStoppedShimDoesNotOutliveTheLeftoverCleanup) {
   const char* const ways[] = {"kill -STOP $PPID",
                               "(while :; do kill -STOP $PPID; sleep 0.001; done) &"};
   StartIngestFor(1);
@@ -167,7 +167,7 @@ TEST_F(ExecutorDeathTest, Row31_AnAgentWhoseShimIsStoppedDoesNotOutliveTheTakeov
   }
 }
 
-// --- at random ------------------------------------------------------------------------------
+// --- random kills ---------------------------------------------------------------------------
 
 class ExecutorDeathLoop : public ExecutorDeathTest,
                           public ::testing::WithParamInterface<const char*> {
@@ -177,12 +177,12 @@ class ExecutorDeathLoop : public ExecutorDeathTest,
                         "200ms",   "--agent-timeout",      "1500ms"};
 
   bool InNamespace() const { return std::string(GetParam()) == "InAPidNamespace"; }
-  // How many incidents: RUNNER_DEATH_LOOP_RUNS, or few enough for every change.
+  // The number of incidents: RUNNER_DEATH_LOOP_RUNS, or a small default.
   static int Runs() {
     const char* const runs = std::getenv("RUNNER_DEATH_LOOP_RUNS");
     return runs != nullptr ? std::atoi(runs) : 60;
   }
-  // Agents of all sorts, by the last digit of the incident.
+  // Agents of several kinds, by the last digit of the incident id.
   std::string MixedAgent() {
     const std::string agent = system_->TestAgent();
     return system_->ScriptAgent(
@@ -219,13 +219,13 @@ class ExecutorDeathLoop : public ExecutorDeathTest,
       system_->StartExecutor({agent_}, flags_);
     }
   }
-  // Every shim of this system, and whether a process of its run lives.
+  // Every shim of this system, and whether a process of its run is alive.
   std::map<pid_t, bool> Shims() const {
     const std::string workspaces = "--workspace " + system_->directory().string() + "/";
     const std::vector<ProcessEntry> all = AllProcesses();
     std::map<pid_t, bool> shims;
     for (const ProcessEntry& process : all) {
-      // A dead one that is not reaped yet has no command line.
+      // A zombie has no command line.
       const bool ours = process.command_line.find("runner-shim --incident") != std::string::npos &&
                         process.command_line.find(workspaces) != std::string::npos;
       if (ours) shims[process.pid] = false;
@@ -235,8 +235,8 @@ class ExecutorDeathLoop : public ExecutorDeathTest,
     }
     return shims;
   }
-  // One death of a shim, or of the executor with all of its runs. The victim is stopped first: what
-  // it has under way when it is looked at, it has when it dies.
+  // Kills one shim, or the executor with all its runs. The victim is stopped first, so that its
+  // state does not change between the inspection and the kill.
   void KillOne() {
     const std::map<pid_t, bool> shims = Shims();
     if (shims.empty()) return;
@@ -262,10 +262,10 @@ class ExecutorDeathLoop : public ExecutorDeathTest,
   std::string agent_;
   std::mt19937 random_{20'26};
   std::map<std::string, int> kills_;  // that hit a live agent
-  int idle_kills_ = 0;                // before the agent began or after it had ended
+  int idle_kills_ = 0;                // before the start or after the end of the agent
 };
 
-TEST_P(ExecutorDeathLoop, Row31_EveryIncidentHasOneEndAndNothingSurvives) {
+TEST_P(ExecutorDeathLoop, Row31_EveryIncidentEndsOnceAndNoProcessSurvives) {
   if (InNamespace() && !NextChildLeadsPidNamespace()) {
     GTEST_SKIP() << "needs the right to make a PID namespace";
   }

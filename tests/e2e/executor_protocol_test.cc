@@ -30,8 +30,8 @@ constexpr const char* kIncident = "01890000-0000-7000-8000-000000000001";
 
 using Stream = grpc::ServerReaderWriter<v1::IngestMessage, v1::ExecutorMessage>;
 
-// Plays ingest to a real executor: what it says and expects on each stream is a script of the test.
-// A script that ends with OK leaves the stream open; any other status ends it.
+// Simulates ingest for a real executor. A script of the test defines what it sends and expects on
+// each stream. A script that returns OK leaves the stream open; any other status ends it.
 class ScriptedIngest final : public v1::Dispatcher::Service {
  public:
   using Script = std::function<grpc::Status(Stream&)>;
@@ -40,14 +40,14 @@ class ScriptedIngest final : public v1::Dispatcher::Service {
     grpc::ServerBuilder builder;
     builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port_);
     builder.RegisterService(this);
-    // What a script does not read stays with the executor, but for 64 KiB.
+    // Limits what the executor can send without a read to 64 KiB.
     builder.AddChannelArgument(GRPC_ARG_HTTP2_BDP_PROBE, 0);
     server_ = builder.BuildAndStart();
   }
   ~ScriptedIngest() override { server_->Shutdown(std::chrono::system_clock::now()); }
 
   std::string address() const { return "127.0.0.1:" + std::to_string(port_); }
-  // False when not every script has ended in time.
+  // Returns false if not every script has ended in time.
   bool AwaitEnd() {
     return all_ended_.get_future().wait_for(std::chrono::seconds(20)) == std::future_status::ready;
   }
@@ -67,13 +67,13 @@ class ScriptedIngest final : public v1::Dispatcher::Service {
   }
 
  private:
-  std::deque<Script> scripts_;  // streams come one after the other
+  std::deque<Script> scripts_;  // one for each stream, in order
   std::promise<void> all_ended_;
   int port_ = 0;
   std::unique_ptr<grpc::Server> server_;
 };
 
-// The next message of that kind; others are passed over. Nothing when the stream ends.
+// Returns the next message of this kind and skips others; nothing at the end of the stream.
 std::optional<v1::ExecutorMessage> Await(Stream& stream, v1::ExecutorMessage::MessageCase kind) {
   v1::ExecutorMessage message;
   while (stream.Read(&message)) {
@@ -124,7 +124,7 @@ void SendResultAck(Stream& stream, std::uint32_t attempt) {
 
 class ExecutorProtocolTest : public ::testing::Test {
  protected:
-  // An executor whose agent is the shell script.
+  // Starts an executor whose agent is the shell script.
   std::unique_ptr<ServiceProcess> Start(const ScriptedIngest& ingest, const std::string& agent,
                                         const std::string& kill_grace = "0.5",
                                         const std::string& sidecar = "true") {
@@ -135,7 +135,8 @@ class ExecutorProtocolTest : public ::testing::Test {
               "--", "/bin/sh", "-c", agent},
         Environment{}, directory_.path());
   }
-  // Runs it until the script of the one stream is through; then it must end on SIGTERM with 0.
+  // Runs it until the script of its only stream has ended; then SIGTERM must end it with exit code
+  // 0.
   void Run(const std::string& agent, const std::function<void(Stream&)>& script) {
     ScriptedIngest ingest({[&](Stream& stream) {
       script(stream);
@@ -147,7 +148,7 @@ class ExecutorProtocolTest : public ::testing::Test {
     EXPECT_EQ(executor->WaitForExit(std::chrono::seconds(15)), 0) << executor->log().Tail(20);
   }
 
-  // An agent that ignores SIGTERM, and when it does so from now on.
+  // An agent that ignores SIGTERM; the file Armed() exists once it does.
   std::string StubbornAgent() const {
     return "trap '' TERM; : >" + Armed().string() + "; while :; do sleep 1; done";
   }
@@ -190,7 +191,7 @@ TEST_F(ExecutorProtocolTest, ANewAttemptWaitsForTheEndOfTheOldOne) {
       });
 }
 
-TEST_F(ExecutorProtocolTest, AnAttemptThatStillWaitsIsCancelledWithoutEverStarting) {
+TEST_F(ExecutorProtocolTest, AWaitingAttemptIsCancelledWithoutAStart) {
   Run(StubbornAgent(), [this](Stream& stream) {
     ASSERT_TRUE(Await(stream, v1::ExecutorMessage::kHello));
     SendWelcome(stream);
@@ -203,7 +204,7 @@ TEST_F(ExecutorProtocolTest, AnAttemptThatStillWaitsIsCancelledWithoutEverStarti
     SendCancel(stream, 2);
     const auto first = Await(stream, v1::ExecutorMessage::kResult);
     ASSERT_TRUE(first);
-    EXPECT_EQ(first->result().lease().attempt(), 2u) << "it need not wait for anything";
+    EXPECT_EQ(first->result().lease().attempt(), 2u) << "it waits for no run";
     EXPECT_EQ(first->result().outcome().status(), "cancelled");
     const auto second = Await(stream, v1::ExecutorMessage::kResult);
     ASSERT_TRUE(second);
@@ -211,7 +212,7 @@ TEST_F(ExecutorProtocolTest, AnAttemptThatStillWaitsIsCancelledWithoutEverStarti
   });
 }
 
-TEST_F(ExecutorProtocolTest, WhoFollowsAnAttemptHearsOfItsEndAndNotOfTheNext) {
+TEST_F(ExecutorProtocolTest, TailOutputEndsWithItsAttempt) {
   std::promise<void> followed;
   std::promise<void> ended;
   ScriptedIngest ingest({[&](Stream& stream) {
@@ -225,7 +226,7 @@ TEST_F(ExecutorProtocolTest, WhoFollowsAnAttemptHearsOfItsEndAndNotOfTheNext) {
     SendOffer(stream, 2);
     EXPECT_TRUE(Await(stream, v1::ExecutorMessage::kStarted));
     EXPECT_EQ(ended.get_future().wait_for(std::chrono::seconds(5)), std::future_status::ready)
-        << "the call goes on with the second attempt";
+        << "the call continues with the second attempt";
     return grpc::Status::OK;
   }});
   const auto executor = Start(ingest, "echo attempt $RUNNER_ATTEMPT; exec sleep 30");
@@ -253,7 +254,7 @@ TEST_F(ExecutorProtocolTest, WhoFollowsAnAttemptHearsOfItsEndAndNotOfTheNext) {
   EXPECT_EQ(executor->WaitForExit(std::chrono::seconds(15)), 0) << executor->log().Tail(20);
 }
 
-TEST_F(ExecutorProtocolTest, NothingIsTakenWhileTheStreamDrains) {
+TEST_F(ExecutorProtocolTest, RejectsOffersWhileDraining) {
   Run("exit 0", [](Stream& stream) {
     ASSERT_TRUE(Await(stream, v1::ExecutorMessage::kHello));
     SendWelcome(stream);
@@ -270,7 +271,7 @@ TEST_F(ExecutorProtocolTest, NothingIsTakenWhileTheStreamDrains) {
   });
 }
 
-TEST_F(ExecutorProtocolTest, WhatRunsIsAnnouncedAndToldAgainAfterTheStreamWasLost) {
+TEST_F(ExecutorProtocolTest, ANewStreamListsRunsAndRepeatsTheirState) {
   ScriptedIngest ingest({[](Stream& stream) {
                            EXPECT_TRUE(Await(stream, v1::ExecutorMessage::kHello));
                            SendWelcome(stream);
@@ -287,7 +288,7 @@ TEST_F(ExecutorProtocolTest, WhatRunsIsAnnouncedAndToldAgainAfterTheStreamWasLos
                            EXPECT_TRUE(started && started->started().lease().attempt() == 1);
                            const auto credits = Await(stream, v1::ExecutorMessage::kCredits);
                            EXPECT_TRUE(credits && credits->credits().total() == 4)
-                               << "one slot is taken";
+                               << "one slot is busy";
                            return grpc::Status::OK;
                          }});
   const auto executor = Start(ingest, "sleep 60");
@@ -296,8 +297,8 @@ TEST_F(ExecutorProtocolTest, WhatRunsIsAnnouncedAndToldAgainAfterTheStreamWasLos
   EXPECT_EQ(executor->WaitForExit(std::chrono::seconds(15)), 0) << executor->log().Tail(20);
 }
 
-// An attempt ends, is cancelled for this reason, and then the stream is lost: the next one hears of
-// so many results that wait, with that of a second attempt.
+// An attempt ends and is cancelled for this reason, and then the stream is lost. Returns how many
+// waiting results the next Hello lists, including the result of a second attempt.
 class CancelledResultTest : public ExecutorProtocolTest {
  protected:
   int ResultsWaitingAfter(const std::string& reason) {
@@ -309,7 +310,8 @@ class CancelledResultTest : public ExecutorProtocolTest {
                              SendOffer(stream, 1);
                              EXPECT_TRUE(Await(stream, v1::ExecutorMessage::kResult));
                              SendCancel(stream, 1, reason);
-                             SendOffer(stream, 2);  // its answer comes after the Cancel was heard
+                             SendOffer(stream,
+                                       2);  // its response shows that the Cancel was handled
                              EXPECT_TRUE(Await(stream, v1::ExecutorMessage::kResult));
                              return grpc::Status(grpc::StatusCode::UNAVAILABLE, "cut by the test");
                            },
@@ -326,15 +328,15 @@ class CancelledResultTest : public ExecutorProtocolTest {
   }
 };
 
-TEST_F(CancelledResultTest, WaitsThoughAnOperatorHasCancelledIt) {
+TEST_F(CancelledResultTest, IsKeptIfAnOperatorCancelledTheLease) {
   EXPECT_EQ(ResultsWaitingAfter("cancelled"), 2);
 }
 
-TEST_F(CancelledResultTest, IsForgottenOnceItIsStale) {
+TEST_F(CancelledResultTest, IsDroppedIfTheLeaseIsStale) {
   EXPECT_EQ(ResultsWaitingAfter("stale"), 1);
 }
 
-TEST_F(ExecutorProtocolTest, ADropOfAnAttemptThatWaitsGrantsNoMoreThanTheFreeSlots) {
+TEST_F(ExecutorProtocolTest, ADroppedWaitingAttemptGrantsOnlyTheFreeSlots) {
   ScriptedIngest ingest({[this](Stream& stream) {
                            EXPECT_TRUE(Await(stream, v1::ExecutorMessage::kHello));
                            SendWelcome(stream);
@@ -366,7 +368,7 @@ TEST_F(ExecutorProtocolTest, ADropOfAnAttemptThatWaitsGrantsNoMoreThanTheFreeSlo
   EXPECT_EQ(executor->WaitForExit(std::chrono::seconds(15)), 0) << executor->log().Tail(20);
 }
 
-TEST_F(ExecutorProtocolTest, AnExecutorApartDoesNotAttachWhereItCannotBeFenced) {
+TEST_F(ExecutorProtocolTest, ARemoteExecutorDoesNotAttachIfTheLeaseTtlIsTooShort) {
   ScriptedIngest ingest({[](Stream& stream) {
                            EXPECT_TRUE(Await(stream, v1::ExecutorMessage::kHello));
                            SendWelcome(stream, 25);
@@ -388,7 +390,7 @@ TEST_F(ExecutorProtocolTest, AnExecutorApartDoesNotAttachWhereItCannotBeFenced) 
   EXPECT_EQ(executor->WaitForExit(std::chrono::seconds(15)), 0) << executor->log().Tail(20);
 }
 
-TEST_F(ExecutorProtocolTest, Row67_AnIngestThatBreaksABoundIsLeftAndDialledAgain) {
+TEST_F(ExecutorProtocolTest, Row67_ReconnectsAfterAMessageOutOfBounds) {
   v1::IngestMessage fast;
   fast.mutable_welcome()->mutable_keep_alive_interval()->set_nanos(1);
   fast.mutable_welcome()->mutable_lease_ttl()->set_seconds(60);
@@ -419,14 +421,14 @@ TEST_F(ExecutorProtocolTest, Row67_AnIngestThatBreaksABoundIsLeftAndDialledAgain
   EXPECT_TRUE(ingest.AwaitEnd()) << executor->log().Tail(20);
   const std::string log = executor->log().Tail(50);
   for (const char* field : {"welcome.keep_alive_interval: 1e-09 s", "cancel.reason: 2097152 bytes",
-                            "recorded.lease.incident_id: 9 bytes"}) {
+                            "result_ack.lease.incident_id: 9 bytes"}) {
     EXPECT_NE(log.find(field), std::string::npos) << field << log;
   }
   executor->Terminate();
   EXPECT_EQ(executor->WaitForExit(std::chrono::seconds(15)), 0);
 }
 
-TEST_F(ExecutorProtocolTest, Row67_AnIngestThatOffersWithoutEndAndReadsNothingIsLeft) {
+TEST_F(ExecutorProtocolTest, Row67_DisconnectsFromAnIngestThatFloodsAndDoesNotRead) {
   constexpr std::uint32_t kMax = 100'000;
   std::uint32_t offered = 0;
   ScriptedIngest ingest({[&](Stream& stream) {
@@ -448,8 +450,8 @@ TEST_F(ExecutorProtocolTest, Row67_AnIngestThatOffersWithoutEndAndReadsNothingIs
   EXPECT_EQ(executor->WaitForExit(std::chrono::seconds(15)), 0) << executor->log().Tail(20);
 }
 
-// Its stream stays open, and nothing is answered on it.
-TEST_F(ExecutorProtocolTest, Row63_AnIngestThatAnswersNoKeepAliveIsDialledAgain) {
+// The stream stays open without acknowledgements.
+TEST_F(ExecutorProtocolTest, Row63_ReconnectsIfKeepAlivesAreNotAcknowledged) {
   ScriptedIngest ingest({[](Stream& stream) {
                            EXPECT_TRUE(Await(stream, v1::ExecutorMessage::kHello));
                            v1::IngestMessage welcome;
@@ -475,7 +477,7 @@ TEST_F(ExecutorProtocolTest, Row63_AnIngestThatAnswersNoKeepAliveIsDialledAgain)
   EXPECT_EQ(executor->WaitForExit(std::chrono::seconds(15)), 0);
 }
 
-TEST_F(ExecutorProtocolTest, Row67_ResultsThatWaitAreSentSoManyAtATime) {
+TEST_F(ExecutorProtocolTest, Row67_LimitsTheResultsInFlight) {
   constexpr std::uint32_t kRuns = 100;
   constexpr std::uint32_t kAtATime = 64;
   const auto recorded = [](Stream& stream, const v1::ExecutorMessage& result) {
@@ -520,12 +522,12 @@ TEST_F(ExecutorProtocolTest, Row67_ResultsThatWaitAreSentSoManyAtATime) {
   EXPECT_EQ(executor->WaitForExit(std::chrono::seconds(15)), 0);
 }
 
-// The result of a run that ends while as many results as may be are on their way goes ahead of
-// those that wait, and is not sent again when their turn comes.
-TEST_F(ExecutorProtocolTest, Row67_EachResultThatWaitsIsSentOnceOnAStream) {
+// If the limit of results in flight is reached, a new result is sent before the waiting ones, and
+// not again when their turn comes.
+TEST_F(ExecutorProtocolTest, Row67_EachWaitingResultIsSentOnceOnAStream) {
   constexpr std::uint32_t kRuns = 70;
   constexpr std::uint32_t kAtATime = 64;
-  std::map<std::uint32_t, int> sent;  // of the second stream, by attempt
+  std::map<std::uint32_t, int> sent;  // on the second stream, by attempt
   ScriptedIngest ingest({[&](Stream& stream) {
                            EXPECT_TRUE(Await(stream, v1::ExecutorMessage::kHello));
                            SendWelcome(stream);
@@ -557,7 +559,7 @@ TEST_F(ExecutorProtocolTest, Row67_EachResultThatWaitsIsSentOnceOnAStream) {
                              SendResultAck(stream, held.front());
                              held.pop_front();
                            }
-                           // Its result comes after all that was sent before.
+                           // Its result follows everything that was sent before.
                            SendOffer(stream, kRuns + 2);
                            EXPECT_TRUE(next_result());
                            EXPECT_EQ(held.back(), kRuns + 2);
@@ -571,20 +573,20 @@ TEST_F(ExecutorProtocolTest, Row67_EachResultThatWaitsIsSentOnceOnAStream) {
   EXPECT_EQ(executor->WaitForExit(std::chrono::seconds(15)), 0);
 }
 
-// How an executor and ingest lose each other, with keep-alives of 0.2 s, and 12 s for a lease: with
-// this grace the fence is 1.5 s after the latest keep-alive that was answered.
+// Executor and ingest lose each other, with keep-alives of 0.2 s and a lease TTL of 12 s. With this
+// kill grace the lease deadline is 1.5 s after the latest acknowledged keep-alive.
 class LeaseDeadlineTest : public ExecutorProtocolTest {
  protected:
   using Clock = std::chrono::steady_clock;
   static constexpr std::chrono::milliseconds kLeaseDeadline{1500};
 
-  // Answers keep-alives for a while; when the latest that it answered had come.
+  // Acknowledges keep-alives for `time`; returns when the latest of them arrived.
   static Clock::time_point AnswerKeepAlives(Stream& stream, Clock::duration time) {
     const auto end = Clock::now() + time;
     auto latest = Clock::now();
     v1::ExecutorMessage message;
     while (Clock::now() < end && stream.Read(&message)) {
-      EXPECT_FALSE(message.has_result()) << "the run has ended though ingest answers";
+      EXPECT_FALSE(message.has_result()) << "the run has ended despite acknowledged keep-alives";
       if (!message.has_keep_alive()) continue;
       latest = Clock::now();
       v1::IngestMessage answer;
@@ -604,7 +606,7 @@ class LeaseDeadlineTest : public ExecutorProtocolTest {
   }
 };
 
-TEST_F(LeaseDeadlineTest, ARunEndsOnceNoKeepAliveWasAnsweredForTheFence) {
+TEST_F(LeaseDeadlineTest, ARunEndsAtTheLeaseDeadline) {
   ScriptedIngest ingest({[](Stream& stream) {
     Begin(stream);
     const auto answered = AnswerKeepAlives(stream, 2 * kLeaseDeadline);
@@ -621,7 +623,7 @@ TEST_F(LeaseDeadlineTest, ARunEndsOnceNoKeepAliveWasAnsweredForTheFence) {
   EXPECT_EQ(executor->WaitForExit(std::chrono::seconds(15)), 0);
 }
 
-TEST_F(LeaseDeadlineTest, ASidecarHasNone) {
+TEST_F(LeaseDeadlineTest, ASidecarHasNoLeaseDeadline) {
   ScriptedIngest ingest({[](Stream& stream) {
     Begin(stream);
     v1::ExecutorMessage message;
@@ -637,8 +639,8 @@ TEST_F(LeaseDeadlineTest, ASidecarHasNone) {
   EXPECT_EQ(executor->WaitForExit(std::chrono::seconds(15)), 0);
 }
 
-// No descriptor is left; then some are.
-TEST_F(ExecutorProtocolTest, Row65_AShortageRejectsTheOfferAndGivesTheCreditBack) {
+// No descriptor is free; then some are.
+TEST_F(ExecutorProtocolTest, Row65_AShortageRejectsTheOfferAndReturnsTheCredit) {
   RUNNER_SKIP_IF_CHECKS_NEED_DESCRIPTORS();
   std::promise<pid_t> pid;
   ScriptedIngest ingest({[&](Stream& stream) {
@@ -669,13 +671,13 @@ TEST_F(ExecutorProtocolTest, Row65_AShortageRejectsTheOfferAndGivesTheCreditBack
   const auto executor = Start(ingest, "exit 0");
   pid.set_value(executor->process().pid());
   EXPECT_TRUE(ingest.AwaitEnd()) << executor->log().Tail(20);
-  EXPECT_EQ(executor->Metrics().Sum("agents_spawned_total"), 1) << "a rejected offer is no run";
+  EXPECT_EQ(executor->Metrics().Sum("agents_spawned_total"), 1) << "a rejected offer is not a run";
   EXPECT_EQ(executor->log().With("Offer rejected for lack of resources").size(), 10u);
   executor->Terminate();
   EXPECT_EQ(executor->WaitForExit(std::chrono::seconds(15)), 0) << executor->log().Tail(20);
 }
 
-TEST_F(ExecutorProtocolTest, OneThatWasSupersededEndsItsRunsAndExits) {
+TEST_F(ExecutorProtocolTest, ASupersededExecutorEndsItsRunsAndExits) {
   ScriptedIngest ingest({[](Stream& stream) {
     EXPECT_TRUE(Await(stream, v1::ExecutorMessage::kHello));
     SendWelcome(stream);
@@ -689,7 +691,7 @@ TEST_F(ExecutorProtocolTest, OneThatWasSupersededEndsItsRunsAndExits) {
   EXPECT_TRUE(executor->log().Has("Agent finished", {{"status", "cancelled"}}));
 }
 
-TEST_F(ExecutorProtocolTest, AnIngestThatFallsSilentDelaysNoExit) {
+TEST_F(ExecutorProtocolTest, ASilentIngestDoesNotDelayTheExit) {
   std::promise<void> over;
   std::promise<void> attached;
   {
@@ -704,7 +706,7 @@ TEST_F(ExecutorProtocolTest, AnIngestThatFallsSilentDelaysNoExit) {
     const auto executor = Start(ingest, "exit 0");
     attached.get_future().wait();
     executor->Terminate();
-    // Only the keepalive of gRPC, which a silent process still answers, would end it otherwise.
+    // Otherwise only gRPC's keepalive would end it, which a stopped process still answers.
     EXPECT_EQ(executor->WaitForExit(std::chrono::seconds(10)), 0) << executor->log().Tail(20);
     over.set_value();
   }

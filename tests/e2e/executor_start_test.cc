@@ -1,4 +1,4 @@
-// An executor repairs its workspace root when it starts, and while it works.
+// The executor repairs its workspace root at start and while it runs.
 
 #include <filesystem>
 #include <string>
@@ -36,7 +36,7 @@ class ExecutorStartTest : public SystemTest {
   fs::path root_;
 };
 
-TEST_F(ExecutorStartTest, Row70_ASpoolThatIsAFileIsMovedAside) {
+TEST_F(ExecutorStartTest, Row70_ASpoolThatIsAFileIsRenamed) {
   WriteFile(root_ / ".spool", "x");
   system_->StartWithoutPeer({"/bin/true"});
   ExpectToWork("web-0");
@@ -45,7 +45,7 @@ TEST_F(ExecutorStartTest, Row70_ASpoolThatIsAFileIsMovedAside) {
   EXPECT_THAT(lines[0].at("changes"), Contains(".spool moved to .spool.bad-1"));
 }
 
-TEST_F(ExecutorStartTest, Row70_ARootWithoutPermissionsGetsThem) {
+TEST_F(ExecutorStartTest, Row70_TheRootGetsItsPermissionsBack) {
   fs::create_directory(root_ / ".spool");
   fs::permissions(root_ / ".spool", fs::perms::none);
   fs::permissions(root_, fs::perms::none);
@@ -54,18 +54,18 @@ TEST_F(ExecutorStartTest, Row70_ARootWithoutPermissionsGetsThem) {
   EXPECT_THAT(system_->executor().log().With("Workspace root repaired"), SizeIs(1));
 }
 
-TEST_F(ExecutorStartTest, Row70_ARootThatAnAgentSpoilsIsRepairedForTheNextRun) {
+TEST_F(ExecutorStartTest, Row70_ARootDamagedByAnAgentIsRepairedForTheNextRun) {
   const std::string root = root_.string();
   system_->StartWithoutPeer(
       {system_->ScriptAgent("[ $RUNNER_RESOURCE_NAME = last ] && exit 0\nrm -r " + root +
                             "/.spool\n: >" + root + "/.spool\nchmod 0 " + root + "\n")});
-  // The result of that run cannot be written, and is not looked at.
+  // The result of that run cannot be written and is not checked.
   system_->AwaitFinished(system_->Submit("spoiler"));
   ExpectToWork("last");
   EXPECT_THAT(system_->executor().log().With("Workspace root repaired"), SizeIs(1));
 }
 
-TEST_F(ExecutorStartTest, Row70_TenThousandEntriesThatAreNoResultsAreOneLine) {
+TEST_F(ExecutorStartTest, Row70_TenThousandUnusableSpoolEntriesAreLoggedOnce) {
   fs::create_directory(root_ / ".spool");
   constexpr int kEntries = 10'000;
   for (int i = 0; i < kEntries; ++i) {

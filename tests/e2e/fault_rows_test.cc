@@ -38,7 +38,7 @@ class FaultRowsTest : public SystemTest {
   std::string Path(const std::string& name) { return system_->directory() / name; }
 };
 
-// Attaches, grants credits, and never reads what it is sent.
+// Attaches, grants credits, and never reads.
 class DeafExecutor {
  public:
   DeafExecutor(const std::string& ingest, std::uint32_t slots)
@@ -61,19 +61,19 @@ class DeafExecutor {
   std::unique_ptr<grpc::ClientReaderWriter<v1::ExecutorMessage, v1::IngestMessage>> stream_;
 };
 
-TEST_F(FaultRowsTest, Row35_WhatAnExecutorThatNeverReadsWasOfferedIsRunElsewhere) {
+TEST_F(FaultRowsTest, Row35_OffersToAnExecutorThatNeverReadsRunOnAnother) {
   system_->StartIngest({"--max-agents-per-cluster", "10"});
   const auto deaf = std::make_unique<DeafExecutor>(system_->ingest_address(), 2);
   ASSERT_TRUE(Eventually([this] { return Ingest("executors_connected") == 1; }));
   for (const char* name : {"a", "b", "c"}) system_->Submit(name);
-  EXPECT_EQ(Ingest("incidents_leased"), 2) << "as many as it has granted";
+  EXPECT_EQ(Ingest("incidents_leased"), 2) << "its credits";
   system_->StartExecutor({system_->TestAgent(), "exit"});
   EXPECT_TRUE(Eventually(
       [this] { return Ingest("incidents_finished_total", {{"status", "success"}}) == 3; }, 30s));
   EXPECT_EQ(Ingest("events_requeued_total"), 2);
 }
 
-// Attaches and sends no keep-alive; it reads only when it is asked to.
+// Attaches and sends no keep-alive; reads only on request.
 class SilentExecutor {
  public:
   SilentExecutor(const std::string& ingest, const std::string& id, std::uint32_t slots)
@@ -94,8 +94,8 @@ class SilentExecutor {
     message.mutable_credits()->set_total(total);
     return stream_->Write(message);
   }
-  // Accepts leases that ingest does not know, each of which is answered with a Cancel: more than
-  // the windows of HTTP/2 hold.
+  // Accepts leases that ingest does not know. Each Accepted causes a Cancel, and together they
+  // exceed the windows of HTTP/2.
   void FillWindow() {
     v1::ExecutorMessage message;
     v1::Lease& lease = *message.mutable_accepted()->mutable_lease();
@@ -113,7 +113,7 @@ class SilentExecutor {
   std::unique_ptr<grpc::ClientReaderWriter<v1::ExecutorMessage, v1::IngestMessage>> stream_;
 };
 
-TEST_F(FaultRowsTest, Row63_AnExecutorThatIsStoppedIsDetachedAndItsIncidentRunsElsewhere) {
+TEST_F(FaultRowsTest, Row63_AStoppedExecutorIsDetachedAndItsIncidentRunsOnAnother) {
   const std::string agent = system_->ScriptAgent("echo $RUNNER_ATTEMPT >>" + Path("runs") +
                                                  "\n[ $RUNNER_ATTEMPT = 2 ] || sleep 60\n");
   system_->StartIngest({"--lease-ttl", "2"});
@@ -131,7 +131,7 @@ TEST_F(FaultRowsTest, Row63_AnExecutorThatIsStoppedIsDetachedAndItsIncidentRunsE
   EXPECT_EQ(incident.attempt(), 2u);
   EXPECT_EQ(Ingest("leases_expired_total"), 1);
   stuck.process().Signal(SIGCONT);
-  // Its stream is gone; it attaches anew, and its run is dropped.
+  // Its stream has ended; it reattaches, and its run is dropped.
   EXPECT_TRUE(Eventually([this] { return Ingest("executors_connected") == 2; }));
   EXPECT_TRUE(Eventually([&] {
     return stuck.log().Has("Agent finished", {{"incident_id", id}, {"status", "cancelled"}});
@@ -140,7 +140,7 @@ TEST_F(FaultRowsTest, Row63_AnExecutorThatIsStoppedIsDetachedAndItsIncidentRunsE
   EXPECT_EQ(ReadFile(Path("runs")), "1\n2\n");
 }
 
-TEST_F(FaultRowsTest, Row63_AnExecutorThatIsStoppedForAMomentKeepsItsRun) {
+TEST_F(FaultRowsTest, Row63_ABrieflyStoppedExecutorKeepsItsRun) {
   const std::string agent =
       system_->ScriptAgent("until [ -e " + Path("gate") + " ]; do sleep 0.02; done\n");
   system_->StartIngest({"--lease-ttl", "3"});
@@ -157,7 +157,7 @@ TEST_F(FaultRowsTest, Row63_AnExecutorThatIsStoppedForAMomentKeepsItsRun) {
   EXPECT_EQ(Ingest("events_requeued_total"), 0);
 }
 
-TEST_F(FaultRowsTest, Row63_AnIngestThatIsStoppedForAWhileKeepsTheRunsOfItsExecutors) {
+TEST_F(FaultRowsTest, Row63_AStoppedIngestKeepsTheRunsOfItsExecutors) {
   const std::string agent =
       system_->ScriptAgent("until [ -e " + Path("gate") + " ]; do sleep 0.02; done\n");
   system_->StartIngest({"--lease-ttl", "1"});
@@ -166,7 +166,7 @@ TEST_F(FaultRowsTest, Row63_AnIngestThatIsStoppedForAWhileKeepsTheRunsOfItsExecu
   const std::string id = system_->Submit("a");
   system_->AwaitAgentStarted(id);
   system_->ingest().process().Signal(SIGSTOP);
-  // The executor gives the stream up when no keep-alive was answered for the time to live.
+  // The executor ends the stream after the time to live without an acknowledged keep-alive.
   EXPECT_TRUE(Eventually([&] { return executor.log().Has("Not attached to ingest, retrying"); }));
   system_->ingest().process().Signal(SIGCONT);
   WriteFile(Path("gate"), "");
@@ -176,7 +176,7 @@ TEST_F(FaultRowsTest, Row63_AnIngestThatIsStoppedForAWhileKeepsTheRunsOfItsExecu
   EXPECT_EQ(Ingest("events_requeued_total"), 0);
 }
 
-TEST_F(FaultRowsTest, Row63_AnExecutorThatSendsAnythingButKeepAlivesIsDetached) {
+TEST_F(FaultRowsTest, Row63_AnExecutorThatSendsNoKeepAlivesIsDetached) {
   system_->StartIngest({"--lease-ttl", "2"});
   SilentExecutor rogue(system_->ingest_address(), "rogue", 1);
   ASSERT_TRUE(Eventually([this] { return Ingest("executors_connected") == 1; }));
@@ -208,7 +208,7 @@ TEST_F(FaultRowsTest, Row63_ASupersededExecutorThatDoesNotReadIsCancelled) {
   EXPECT_EQ(Ingest("executors_connected"), 1);
 }
 
-TEST_F(FaultRowsTest, Row65_AnExecutorShortOfDescriptorsRequeuesAndRunsOnceThereAreSome) {
+TEST_F(FaultRowsTest, Row65_AnExecutorWithoutDescriptorsRejectsUntilItHasSome) {
   RUNNER_SKIP_IF_CHECKS_NEED_DESCRIPTORS();
   system_->StartIngest({"--circuit-breaker-threshold", "1"});
   ServiceProcess& executor = system_->StartExecutor({system_->TestAgent(), "exit"});
@@ -229,7 +229,7 @@ TEST_F(FaultRowsTest, Row65_AnExecutorShortOfDescriptorsRequeuesAndRunsOnceThere
   EXPECT_EQ(executor.Metrics().Sum("agents_completed_total", {{"status", "failure"}}), 0);
 }
 
-// What ingest answers to a stream of these messages.
+// Returns the status with which ingest ends a stream of these messages.
 grpc::Status StatusAfter(const std::string& ingest, const std::vector<v1::ExecutorMessage>& sent) {
   const auto stub = v1::Dispatcher::NewStub(ChannelTo(ingest));
   grpc::ClientContext context;
@@ -244,7 +244,7 @@ grpc::Status StatusAfter(const std::string& ingest, const std::vector<v1::Execut
   return stream->Finish();
 }
 
-TEST_F(FaultRowsTest, Row67_AnExecutorThatBreaksABoundLosesItsStream) {
+TEST_F(FaultRowsTest, Row67_AMessageOutOfBoundsEndsTheStream) {
   system_->StartIngest();
   const std::string megabytes(std::size_t{3} << 20, 'x');
   v1::ExecutorMessage hello;
@@ -263,7 +263,7 @@ TEST_F(FaultRowsTest, Row67_AnExecutorThatBreaksABoundLosesItsStream) {
       // Without a Hello before it, and after one.
       for (const auto& sent : {std::vector{bad[i]}, std::vector{hello, bad[i], bad[i], bad[i]}}) {
         const grpc::Status status = StatusAfter(system_->ingest_address(), sent);
-        if (sent.size() > 1 && bad[i].has_hello()) continue;  // a second Hello means nothing
+        if (sent.size() > 1 && bad[i].has_hello()) continue;  // a second Hello is ignored
         EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT) << i;
         EXPECT_THAT(status.error_message(), ::testing::HasSubstr("; expected ")) << i;
       }
@@ -275,7 +275,7 @@ TEST_F(FaultRowsTest, Row67_AnExecutorThatBreaksABoundLosesItsStream) {
   EXPECT_TRUE(Eventually([this] { return Ingest("executors_connected") == 0; }));
 }
 
-// Attaches with leases of its own and never reads the answer. A Hello may list 11,000 of each kind.
+// Attaches with leases of its own and never reads. A Hello may list 11,000 of each kind.
 class HoardingExecutor {
  public:
   HoardingExecutor(const std::shared_ptr<grpc::Channel>& channel, int number, unsigned leases)
@@ -294,7 +294,7 @@ class HoardingExecutor {
     }
     stream_->Write(message);
   }
-  // What ingest answers in the end.
+  // Returns the final status from ingest.
   grpc::Status Finish() {
     v1::IngestMessage heard;
     while (stream_->Read(&heard)) {
@@ -309,7 +309,7 @@ class HoardingExecutor {
   std::unique_ptr<grpc::ClientReaderWriter<v1::ExecutorMessage, v1::IngestMessage>> stream_;
 };
 
-TEST_F(FaultRowsTest, Row67_TheStreamsOfAllExecutorsTogetherAreBounded) {
+TEST_F(FaultRowsTest, Row67_TheMemoryOfAllStreamsIsBounded) {
   system_->StartIngest();
   system_->StartExecutor({system_->ScriptAgent("exit 0\n")});
   system_->AwaitAttached();
@@ -319,7 +319,7 @@ TEST_F(FaultRowsTest, Row67_TheStreamsOfAllExecutorsTogetherAreBounded) {
   const auto other = ChannelTo(system_->ingest_address());
   for (int i = 90; i < 120; ++i) rogues.emplace_back(other, i, 10);
   ASSERT_TRUE(Eventually(
-      [this] { return system_->ingest().log().Has("Executor streams ended at their bound"); },
+      [this] { return system_->ingest().log().Has("Executor streams closed at their limit"); },
       60s));
   EXPECT_EQ(system_->AwaitFinished(system_->Submit("a")).status(), "success");
   std::atomic<std::size_t> exhausted{0};
@@ -336,8 +336,8 @@ TEST_F(FaultRowsTest, Row67_TheStreamsOfAllExecutorsTogetherAreBounded) {
   EXPECT_EQ(system_->AwaitFinished(system_->Submit("b")).status(), "success");
 }
 
-// The bound of the messages, or that of the growth of the process, whichever is met first.
-TEST_F(FaultRowsTest, Row67_LargeHellosOfManyExecutorsHoldLittleMemory) {
+// Either the message limit or the limit on the growth of the process applies first.
+TEST_F(FaultRowsTest, Row67_LargeHellosOfManyExecutorsUseBoundedMemory) {
   system_->StartIngest();
   system_->StartExecutor({system_->ScriptAgent("exit 0\n")});
   system_->AwaitAttached();
@@ -349,10 +349,10 @@ TEST_F(FaultRowsTest, Row67_LargeHellosOfManyExecutorsHoldLittleMemory) {
   }
   const auto bounded = [this] {
     const LogFile& log = system_->ingest().log();
-    return log.Has("Executor streams ended at their bound") || log.Has("Connections closed");
+    return log.Has("Executor streams closed at their limit") || log.Has("Connections closed");
   };
   ASSERT_TRUE(Eventually(bounded, 60s));
-  // Calls of operators wait behind what was read before.
+  // Calls of operators wait for messages that were read before.
   std::string id;
   int calls = 0;
   const auto submitted = [&] {
@@ -376,8 +376,8 @@ TEST_F(FaultRowsTest, Row67_LargeHellosOfManyExecutorsHoldLittleMemory) {
   }
 }
 
-// Rejects all that it is offered, as fast as it can.
-TEST_F(FaultRowsTest, Row67_AnExecutorThatRejectsEverythingIsSlowedDown) {
+// Rejects every offer at once.
+TEST_F(FaultRowsTest, Row67_AnExecutorThatRejectsEverythingReceivesFewOffers) {
   system_->StartIngest();
   const auto stub = v1::Dispatcher::NewStub(ChannelTo(system_->ingest_address()));
   grpc::ClientContext context;
@@ -390,7 +390,7 @@ TEST_F(FaultRowsTest, Row67_AnExecutorThatRejectsEverythingIsSlowedDown) {
   message.mutable_credits()->set_total(1'000'000'000);
   stream->Write(message);
   const std::string id = system_->Submit("a");
-  // Offers come at once, after 1 s and after 2 s more; the clock of a timer never runs ahead.
+  // Offers follow at once, after 1 s and after 2 s more; a timer never fires early.
   const auto begin = std::chrono::steady_clock::now();
   v1::IngestMessage heard;
   for (int offers = 0; offers < 3 && stream->Read(&heard);) {
@@ -407,7 +407,7 @@ TEST_F(FaultRowsTest, Row67_AnExecutorThatRejectsEverythingIsSlowedDown) {
   stream->Finish();
 }
 
-TEST_F(FaultRowsTest, Row36_OfTwoExecutorsWithOneIdTheLastToAttachGoesOn) {
+TEST_F(FaultRowsTest, Row36_TheLatestOfTwoExecutorsWithOneIdRunsTheIncident) {
   const std::string agent =
       system_->ScriptAgent("until [ -e " + Path("gate") + " ]; do sleep 0.02; done\n");
   system_->StartIngest();
@@ -418,7 +418,7 @@ TEST_F(FaultRowsTest, Row36_OfTwoExecutorsWithOneIdTheLastToAttachGoesOn) {
   system_->StartExecutor({agent}, {"--workspace-root", Path("second")});
   EXPECT_EQ(first.WaitForExit(15s), 1);
   EXPECT_TRUE(first.log().Has("Agent finished", {{"incident_id", id}, {"status", "cancelled"}}));
-  system_->AwaitAgentStarted(id);  // by the second one
+  system_->AwaitAgentStarted(id);  // on the second executor
   WriteFile(Path("gate"), "");
   const v1::IncidentStatus incident = system_->AwaitFinished(id);
   EXPECT_EQ(incident.status(), "success");
@@ -426,7 +426,7 @@ TEST_F(FaultRowsTest, Row36_OfTwoExecutorsWithOneIdTheLastToAttachGoesOn) {
   EXPECT_EQ(Ingest("executors_connected"), 1);
 }
 
-// Sanitized executors take ten times the memory and time.
+// With sanitizers executors take ten times the memory and time.
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer)
 #define RUNNER_FEW_EXECUTORS
@@ -438,7 +438,7 @@ constexpr int kExecutors = 15;
 constexpr int kExecutors = 100;
 #endif
 
-TEST_F(FaultRowsTest, Row37_ExecutorsThatAllReconnectAtOnceComeSpreadAndGetNothingTwice) {
+TEST_F(FaultRowsTest, Row37_ManyExecutorsSpreadTheirReconnectsAndRunNothingTwice) {
   const std::string runs = Path("runs");
   const std::string agent = system_->ScriptAgent("echo $RUNNER_INCIDENT_ID >>" + runs + "\n");
   system_->StartIngest({"--max-concurrent-agents", "200", "--max-agents-per-cluster", "200",
@@ -452,7 +452,7 @@ TEST_F(FaultRowsTest, Row37_ExecutorsThatAllReconnectAtOnceComeSpreadAndGetNothi
   const auto all_attached = [this] { return Ingest("executors_connected") == kExecutors; };
   ASSERT_TRUE(Eventually(all_attached, 30s));
   system_->ingest().process().Kill();
-  // Long enough for their delays to have grown.
+  // Long enough for their delays to grow.
   Eventually([] { return false; }, 3s);
   system_->StartIngest({"--max-concurrent-agents", "200", "--max-agents-per-cluster", "200",
                         "--cluster-queue-size", "500"});
@@ -467,33 +467,33 @@ TEST_F(FaultRowsTest, Row37_ExecutorsThatAllReconnectAtOnceComeSpreadAndGetNothi
   std::istringstream lines(ReadFile(runs));
   for (std::string id; lines >> id;) ++counted[id];
   EXPECT_THAT(counted, SizeIs(2 * kExecutors));
-  for (const auto& [id, count] : counted) EXPECT_EQ(count, 1) << id << " was run again";
-  // When each came back, to the tenth of a second.
+  for (const auto& [id, count] : counted) EXPECT_EQ(count, 1) << id << " ran again";
+  // The reconnect times, rounded to 0.1 s.
   std::set<std::string> moments;
   for (ServiceProcess* executor : executors) {
-    // Ingest counts it from its Hello on; the executor hears of that a moment later.
+    // Ingest counts an executor from its Hello; the executor logs it after the Welcome.
     const auto lines_of = [executor] { return executor->log().With("Attached to ingest"); };
     ASSERT_TRUE(Eventually([&] { return lines_of().size() == 2; })) << executor->name();
     const auto attached = lines_of();
     moments.insert(attached.back().at("time").get<std::string>().substr(0, 21));
   }
-  EXPECT_GE(moments.size(), 5u) << "they came back all at once";
+  EXPECT_GE(moments.size(), 5u) << "the reconnects are not spread";
 }
 
-TEST_F(FaultRowsTest, Row38_AnIncidentThatKillsItsExecutorIsGivenUp) {
+TEST_F(FaultRowsTest, Row38_AnIncidentThatKillsItsExecutorFailsAfterItsAttempts) {
   const std::string agent = system_->ScriptAgent("echo run >>" + Path("runs") + "\nsleep 60\n");
   system_->StartIngest({"--max-attempts", "3"});
   const std::string id = system_->Submit("a");
   for (int attempt = 1; attempt <= 3; ++attempt) {
     ServiceProcess& executor = system_->StartExecutor({agent}, {"--agent-kill-grace", "1"});
-    // Started has been told when the result of the next question shows it.
+    // Wait until ingest has handled Started.
     ASSERT_TRUE(Eventually([&] {
       v1::IncidentStatus incident;
       return system_->Admin().Get(id, &incident).ok() && incident.state() == "running" &&
              executor.log().Has("Agent started");
     }));
     ASSERT_TRUE(Eventually([&] { return Ingest("dispatch_latency_seconds_count") == 1; }));
-    executor.process().Kill();  // as if the incident had done so: agents cannot signal it
+    executor.process().Kill();  // in place of the incident: agents cannot signal the executor
   }
   system_->StartExecutor({agent});
   const v1::IncidentStatus incident = system_->AwaitFinished(id);

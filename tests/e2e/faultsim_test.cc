@@ -1,4 +1,4 @@
-// The demonstration of the README: simulated faults, the sample agent, reports.
+// The demo of the README: simulated faults, the sample agent, reports.
 
 #include <string>
 
@@ -15,7 +15,7 @@ using ::testing::HasSubstr;
 
 class FaultsimTest : public SystemTest {};
 
-TEST_F(FaultsimTest, EverySimulatedFaultThatCountsBecomesAReport) {
+TEST_F(FaultsimTest, EveryQueuedSimulatedFaultBecomesAReport) {
   const FaultsimProcess& faultsim =
       system_->StartFaultsim({"--rate", "5", "--count", "5", "--seed", "7"});
   system_->StartIngest({"--mcp-endpoint", faultsim.endpoint()});

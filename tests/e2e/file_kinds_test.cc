@@ -1,4 +1,4 @@
-// Files that never end, or that nobody writes, where a configuration is expected.
+// Pipes, devices and directories in place of configuration files.
 
 #include <csignal>
 #include <filesystem>
@@ -28,7 +28,7 @@ class FileKindsTest : public SystemTest {
     EXPECT_EQ(::mkfifo(path.c_str(), 0600), 0);
     return path;
   }
-  // The program ends with 78 and says why.
+  // The program must exit with 78 and this error.
   void ExpectRefused(const Words& argv, const std::string& why) {
     ChildProcess::Command command;
     command.argv = argv;
@@ -39,13 +39,13 @@ class FileKindsTest : public SystemTest {
     EXPECT_EQ(process.WaitForExit(5s), 78) << argv[0] << " " << why;
     EXPECT_THAT(ReadFile(command.stderr_file), HasSubstr(why)) << argv[0];
   }
-  // Puts a FIFO in the place of a file, as one step.
+  // Replaces a file by a FIFO atomically.
   void ReplaceByFifo(const std::filesystem::path& file) const {
     std::filesystem::rename(MakeFifo("fifo"), file);
   }
 };
 
-TEST_F(FileKindsTest, Row69_AStartWithAConfigurationThatIsNoRegularFileIsRefused) {
+TEST_F(FileKindsTest, Row69_AConfigurationThatIsNotARegularFileIsRejected) {
   const auto fifo = MakeFifo("config.fifo").string();
   for (const char* program : {RUNNER_INGEST, RUNNER_EXECUTOR}) {
     ExpectRefused({program, "--config", fifo}, "not a regular file but a pipe");
@@ -54,7 +54,7 @@ TEST_F(FileKindsTest, Row69_AStartWithAConfigurationThatIsNoRegularFileIsRefused
   }
 }
 
-TEST_F(FileKindsTest, Row69_AReloadOfAPipeChangesNothing) {
+TEST_F(FileKindsTest, Row69_AReloadFromAPipeChangesNothing) {
   ServiceProcess& ingest = system_->StartIngestWith(kClusters);
   const auto file = system_->directory() / "ingest.yaml";
   ReplaceByFifo(file);
@@ -70,7 +70,7 @@ TEST_F(FileKindsTest, Row69_AReloadOfAPipeChangesNothing) {
   }));
 }
 
-TEST_F(FileKindsTest, Row69_ATokenFileThatIsAPipeIsRefused) {
+TEST_F(FileKindsTest, Row69_ATokenFileThatIsAPipeIsRejected) {
   const auto file = system_->directory() / "ingest.yaml";
   WriteFile(file,
             "clusters:\n  - {name: prod, endpoint: \"http://127.0.0.1:9/mcp\", token_file: \"" +
@@ -78,7 +78,7 @@ TEST_F(FileKindsTest, Row69_ATokenFileThatIsAPipeIsRefused) {
   ExpectRefused({RUNNER_INGEST, "--config", file}, "not a regular file but a pipe");
 }
 
-TEST_F(FileKindsTest, Row69_ATokenFileThatBecomesAPipeIsNotWaitedFor) {
+TEST_F(FileKindsTest, Row69_ATokenFileThatBecomesAPipeDoesNotBlock) {
   const auto token = system_->directory() / "token";
   WriteFile(token, "secret");
   ServiceProcess& ingest =

@@ -1,4 +1,4 @@
-// A network that swallows packets: nobody is told that the connection is dead. tcp(7).
+// A network that drops all packets, so that no peer sees the end of the connection: tcp(7).
 
 #include <chrono>
 #include <string>
@@ -23,7 +23,7 @@ class HalfOpenTest : public SystemTest {
   }
 };
 
-TEST_F(HalfOpenTest, Row2_AConnectionWhosePacketsVanishIsNoticedByTheIdleTimeoutAndOpenedAnew) {
+TEST_F(HalfOpenTest, Row2_AConnectionThatLosesItsPacketsTimesOutAndIsReopened) {
   const auto script = system_->directory() / "keepalives.json";
   WriteFile(script, R"({"rules": [{"match": {"method": "GET"}, "steps": ["serve",
       {"comment": "first"}, {"comment": "second"},

@@ -1,5 +1,5 @@
-// Tests that break the rules of the harness on purpose: no ctest, harness_test.cc runs them and
-// wants them to fail.
+// Tests that violate the rules of the harness on purpose. They are no ctests: harness_test.cc runs
+// them and expects failures.
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -19,7 +19,7 @@ TEST_F(HarnessPatient, LeaksNothing) {
   EXPECT_EQ(system_->AwaitFinished(system_->Submit("web-0")).status(), "success");
 }
 
-TEST_F(HarnessPatient, LeaksADaemonThatNothingTies) {
+TEST_F(HarnessPatient, LeaksADaemonWithoutEnvironment) {
   ChildProcess::Command command;
   command.argv = {RUNNER_TEST_AGENT, "daemon", "left-on-purpose"};
   command.environment = {};

@@ -1,4 +1,4 @@
-// The tests are worth what their checks are worth: these check the checks.
+// Tests of the checks in the test harness.
 
 #include <string>
 
@@ -17,7 +17,7 @@ using namespace support;
 using ::testing::HasSubstr;
 using ::testing::SizeIs;
 
-// Runs one case of harness_patient, whose tests misbehave, and reads the verdict.
+// Runs one case of harness_patient and reads its result.
 class HarnessTest : public ::testing::Test {
  protected:
   struct Verdict {
@@ -41,14 +41,14 @@ class HarnessTest : public ::testing::Test {
   const TempDir directory_;
 };
 
-TEST_F(HarnessTest, PassesATestThatLeavesNothing) {
+TEST_F(HarnessTest, PassesATestThatLeavesNoProcess) {
   const Verdict verdict = Run("LeaksNothing");
   EXPECT_EQ(verdict.exit_code, 0) << verdict.output;
   EXPECT_THAT(verdict.output, HasSubstr("[  PASSED  ] 1 test"));
 }
 
-TEST_F(HarnessTest, FailsATestThatLeavesADaemonWithoutEnvironmentAndEndsTheDaemon) {
-  const Verdict verdict = Run("LeaksADaemonThatNothingTies");
+TEST_F(HarnessTest, FailsATestThatLeavesADaemonAndKillsTheDaemon) {
+  const Verdict verdict = Run("LeaksADaemonWithoutEnvironment");
   EXPECT_EQ(verdict.exit_code, 1);
   EXPECT_THAT(verdict.output, HasSubstr("processes are left"));
   EXPECT_THAT(verdict.output, HasSubstr(RUNNER_TEST_AGENT " daemon left-on-purpose"));
@@ -62,7 +62,7 @@ TEST_F(HarnessTest, FailsATestThatLeavesADescriptor) {
   EXPECT_THAT(verdict.output, HasSubstr("/dev/zero"));
 }
 
-TEST(ProcessTable, FindsKillsAndNamesWhatIsLeft) {
+TEST(ProcessTable, FindsKillsAndNamesLeftoverProcesses) {
   BecomeSubreaper();
   const TempDir directory;
   ChildProcess::Command command;
@@ -78,7 +78,7 @@ TEST(ProcessTable, FindsKillsAndNamesWhatIsLeft) {
   EXPECT_TRUE(ReapUntilAlone(std::chrono::milliseconds(0)).empty());
 }
 
-// One cluster whose every event and run is accounted for.
+// One cluster with balanced counters.
 std::string EvenScrape() {
   return "# TYPE kubernetes_mcp_runner_events_received_total counter\n"
          "kubernetes_mcp_runner_events_received_total{cluster=\"a\",severity=\"error\"} 2\n"
@@ -91,16 +91,16 @@ std::string EvenScrape() {
          "process_open_fds 7\n";
 }
 
-TEST(Counting, WhatAddsUpIsAccepted) {
+TEST(Counting, AcceptsBalancedCounters) {
   EXPECT_EQ(ImbalanceOfIngest(MetricsText(EvenScrape())), "");
   EXPECT_EQ(ImbalanceOfExecutor(MetricsText(EvenScrape())), "");
   EXPECT_EQ(MetricsText(EvenScrape()).Sum("process_open_fds"), 7);
   EXPECT_ANY_THROW(MetricsText("rubbish\n"));
 }
 
-// Each series that stands on one side of an equation: one more of it, and no equation may hold that
-// it stands in.
-TEST(Counting, OneMoreOfAnySeriesIsFound) {
+// For each series on one side of an equation: an excess of one must break every equation that
+// contains it.
+TEST(Counting, DetectsAnExcessInAnySeries) {
   for (const char* name :
        {"events_received_total", "events_invalid_total", "events_filtered_total",
         "circuit_breaker_events_dropped_total", "events_rejected_total", "events_requeued_total",
@@ -117,7 +117,7 @@ TEST(Counting, OneMoreOfAnySeriesIsFound) {
   }
 }
 
-TEST(LogFile, KeepsApartWhatIsNoLineOfALog) {
+TEST(LogFile, SeparatesLinesThatAreNotLogLines) {
   const TempDir directory;
   WriteFile(directory.path() / "log",
             "{\"msg\":\"a\",\"n\":1}\nforged\n{\"msg\":\"b\"}\n[1]\n{\"m");

@@ -1,4 +1,4 @@
-// Hostile values, by whatever way they come: carried as data, never run, obeyed or believed.
+// Hostile values from every source are carried as data, and never run, obeyed or trusted.
 
 #include <algorithm>
 #include <set>
@@ -21,14 +21,14 @@ using ::testing::ElementsAre;
 
 class HostileTest : public PeerTest {
  protected:
-  // Agents keep the name that they are given.
+  // Agents write the name that they receive to a file.
   void Start(const Words& ingest_flags = {}) {
     system_->Start({system_->ScriptAgent("printf %s \"$RUNNER_RESOURCE_NAME\" >name\n")},
                    ingest_flags);
   }
   static constexpr const char* kEvilId = "../$(reboot)\n{\"msg\":\"Shutdown complete\"}\x1b[2J";
-  // Would run something in a shell, leave the workspace, end a line of a log, forge the next one
-  // and clear a terminal.
+  // Text that would run a command in a shell, leave the workspace, end a log line, forge the next
+  // one and clear a terminal.
   std::string Evil() const {
     const std::string touch = "touch " + (system_->directory() / "executed").string();
     return "../../$(" + touch + ")`" + touch + "`;" + touch +
@@ -48,7 +48,7 @@ class HostileTest : public PeerTest {
               {"namespace", evil},
               {"uid", evil}}}};
   }
-  // An event for the tool events_list, every part of it hostile.
+  // An event for the tool events_list in which every field is hostile.
   json EvilEvent() const {
     return {{"kind", Evil()},   {"name", Evil()},    {"namespace", Evil()},
             {"reason", Evil()}, {"message", Evil()}, {"apiVersion", Evil()}};
@@ -79,13 +79,13 @@ class HostileTest : public PeerTest {
       EXPECT_THAT(service->Metrics().Values("cluster"), Each(System::kCluster));
     }
   }
-  // In their order, from the subscription on.
+  // The log messages in order, from the subscription on.
   std::vector<std::string> Messages() {
     std::vector<std::string> messages;
     for (const json& line : system_->ingest().log().Lines()) messages.push_back(line.at("msg"));
     const auto from = std::find(messages.begin(), messages.end(), "SSE connection established");
     messages.erase(messages.begin(), from);
-    std::erase(messages, "Executor attached");  // before or after
+    std::erase(messages, "Executor attached");  // at any position
     return messages;
   }
 };
@@ -96,14 +96,14 @@ TEST_F(HostileTest, Row27_AFaultRunsNothingAndForgesNothing) {
   ExpectTheOnlyIncidentWasMerelyCarried();
 }
 
-TEST_F(HostileTest, Row27_NeitherDoesAnEventThatIsPolled) {
+TEST_F(HostileTest, Row27_APolledEventRunsNothingAndForgesNothing) {
   system_->StartPeer({"--no-tool", "events_subscribe"});
   Start({"--poll-interval", "300ms"});
   system_->peer().Control("list-event", EvilEvent());
   ExpectTheOnlyIncidentWasMerelyCarried();
 }
 
-TEST_F(HostileTest, Row27_NeitherDoesAnEventThatIsFoundAfterAGap) {
+TEST_F(HostileTest, Row27_ABackfilledEventRunsNothingAndForgesNothing) {
   Start({"--sse-reconnect-initial-delay", "0.4"});
   ASSERT_EQ(system_->peer().Control("close-streams").at("closed"), 1);
   system_->peer().Control("list-event", EvilEvent());
@@ -111,21 +111,21 @@ TEST_F(HostileTest, Row27_NeitherDoesAnEventThatIsFoundAfterAGap) {
   EXPECT_EQ(system_->ingest().Metrics().Sum("events_backfilled_total"), 1);
 }
 
-TEST_F(HostileTest, Row27_NeitherDoesTheTextOfAnError) {
+TEST_F(HostileTest, Row27_TheTextOfAnErrorRunsNothingAndForgesNothing) {
   Start();
   system_->peer().Control("notify-subscription-error", {{"error", Evil()}});
   ASSERT_TRUE(Eventually([&] { return system_->ingest().log().Has("Subscription degraded"); }));
   ExpectNothingForged();
 }
 
-TEST_F(HostileTest, Row27_EachInputGivesExactlyTheLinesThatItShould) {
+TEST_F(HostileTest, Row27_EachInputLogsExactlyItsLines) {
   Start();
   FaultServer& peer = system_->peer();
   ASSERT_EQ(peer.Push(EvilFault()), 1);
   system_->AwaitFinished(1);
-  ASSERT_EQ(peer.Push(EvilFault()), 1);                                       // the same again
-  ASSERT_EQ(peer.PushRaw("{\"faultType\":" + json(Evil()).dump() + "}"), 1);  // about nothing
-  ASSERT_EQ(peer.PushRaw(json(Evil()).dump()), 1);                            // and no fault at all
+  ASSERT_EQ(peer.Push(EvilFault()), 1);                                       // a duplicate
+  ASSERT_EQ(peer.PushRaw("{\"faultType\":" + json(Evil()).dump() + "}"), 1);  // without a resource
+  ASSERT_EQ(peer.PushRaw(json(Evil()).dump()), 1);                            // not a fault
   peer.Control("notify-subscription-error", {{"error", Evil()}});
   ASSERT_TRUE(Eventually([&] { return system_->ingest().log().Has("Subscription degraded"); }));
   ExpectNothingForged();

@@ -1,5 +1,5 @@
-// An MCP server on the official SDK that differs, forgets, refuses and swallows: ingest stays
-// subscribed, or says why not.
+// An MCP server on the official SDK that deviates, loses state, rejects and drops. Ingest must stay
+// subscribed or log the cause.
 
 #include <filesystem>
 #include <string>
@@ -37,7 +37,7 @@ class IntakeTest : public PeerTest {
   void ExpectReceivedOnce(const std::string& id) {
     EXPECT_TRUE(Eventually([&] { return Received(id) == 1; })) << id;
   }
-  // A fault that is sent once somebody is subscribed arrives.
+  // Sends a fault once a session is subscribed and expects it to arrive.
   void ExpectFaultsArrive(const std::string& id = "fault") {
     ASSERT_TRUE(Eventually([&] { return peer().Subscribed() == 1; }));
     ASSERT_EQ(peer().Push(FaultCalled(id)), 1);
@@ -49,7 +49,7 @@ class IntakeTest : public PeerTest {
     return ingest().log().With("SSE connection failed, retrying").front();
   }
   v1::ClusterConnection Connection() { return system_->Admin().Clusters().front(); }
-  // How often the tool was called, of all requests from this one on.
+  // The number of calls of the tool, from request number `from` on.
   std::size_t Calls(const std::string& tool, std::size_t from = 0) {
     std::size_t calls = 0;
     const json requests = peer().State().at("requests");
@@ -64,7 +64,7 @@ class IntakeTest : public PeerTest {
 
 class VersionTest : public IntakeTest, public ::testing::WithParamInterface<std::string> {};
 
-TEST_P(VersionTest, IsSpoken) {
+TEST_P(VersionTest, IsSupported) {
   Start({"--protocol-version", GetParam()});
   ExpectFaultsArrive();
   EXPECT_EQ(Connection().protocol_version(), GetParam());
@@ -84,7 +84,7 @@ TEST_F(IntakeTest, AnUnknownVersionIsAProtocolError) {
   EXPECT_EQ(FirstFailure().at("reason"), "protocol");
 }
 
-TEST_F(IntakeTest, EventsAreHeardInModeEvents) {
+TEST_F(IntakeTest, ModeEventsReceivesEvents) {
   Start({}, {"--mcp-mode", "events", "--severity-threshold", "info"});
   ASSERT_TRUE(Eventually([&] { return peer().Subscribed() == 1; }));
   ASSERT_EQ(peer().Control("event", {{"type", "Normal"}, {"reason", "Pulled"}}).at("sent"), 1);
@@ -98,13 +98,13 @@ TEST_F(IntakeTest, EventsAreHeardInModeEvents) {
   EXPECT_EQ(Connection().mode(), "events");
 }
 
-TEST_F(IntakeTest, AutoFindsTheSubscriptionOnTheLastPageOfTheTools) {
+TEST_F(IntakeTest, AutoFindsTheToolOnTheLastPageOfTheList) {
   Start({"--page-size", "1"});
   ExpectFaultsArrive();
   EXPECT_EQ(Connection().mode(), "faults");
 }
 
-TEST_F(IntakeTest, AutoPollsAServerThatPushesNothing) {
+TEST_F(IntakeTest, AutoPollsAServerWithoutSubscriptions) {
   Start({"--no-tool", "events_subscribe"}, {"--poll-interval", "300ms"});
   system_->AwaitSubscribed();
   EXPECT_EQ(Connection().mode(), "poll");
@@ -112,8 +112,8 @@ TEST_F(IntakeTest, AutoPollsAServerThatPushesNothing) {
   EXPECT_TRUE(Eventually([&] { return Metric("events_received_total") == 1; }));
 }
 
-// v0.0.18 to v0.0.52 of kubernetes-mcp-server.
-TEST_F(IntakeTest, AListBehindASentenceWithoutACommentSignIsRead) {
+// As v0.0.18 to v0.0.52 of kubernetes-mcp-server.
+TEST_F(IntakeTest, AListAfterAPlainSentenceIsParsed) {
   Start({"--no-tool", "events_subscribe", "--plain-list"}, {"--poll-interval", "300ms"});
   system_->AwaitSubscribed();
   peer().Control("list-event", {{"name", "cart-0"}, {"reason", "BackOff"}});
@@ -123,14 +123,14 @@ TEST_F(IntakeTest, AListBehindASentenceWithoutACommentSignIsRead) {
   }));
 }
 
-TEST_F(IntakeTest, ToolsThatAGatewayHasRenamedAreFound) {
+TEST_F(IntakeTest, ToolsRenamedByAGatewayAreFound) {
   Start({"--tool-prefix", "k8s_"}, {"--sse-ping-interval", "200ms"});
   ExpectFaultsArrive();
   EXPECT_EQ(Connection().mode(), "faults");
   EXPECT_TRUE(Eventually([&] { return Calls("k8s_events_list_subscriptions") >= 2; }));
 }
 
-TEST_F(IntakeTest, ToolsThatAGatewayHasRenamedAreFoundInEachMode) {
+TEST_F(IntakeTest, ToolsRenamedByAGatewayAreFoundInEachMode) {
   for (const char* mode : {"faults", "events", "poll"}) {
     system_->StartPeer({"--tool-prefix", "k8s_"});
     system_->StartIngest({"--mcp-mode", mode, "--poll-interval", "300ms"});
@@ -141,7 +141,7 @@ TEST_F(IntakeTest, ToolsThatAGatewayHasRenamedAreFoundInEachMode) {
   }
 }
 
-// The server gives up its watch after some time without the Kubernetes API, and goes on listing the
+// After some time without the Kubernetes API the server ends its watch, but still lists the
 // subscription.
 TEST_F(IntakeTest, Row73_ADegradedSubscriptionIsRenewedAndBackfilled) {
   for (const bool notified : {true, false}) {
@@ -159,10 +159,10 @@ TEST_F(IntakeTest, Row73_ADegradedSubscriptionIsRenewedAndBackfilled) {
   }
 }
 
-// One Node, about which each way in says another uid: none, its name, or its own.
+// One Node that each source reports with another uid: none, its name, or its own.
 class OneObjectTest : public IntakeTest, public ::testing::WithParamInterface<std::string> {};
 
-TEST_P(OneObjectTest, Row61_IsOneIncidentWhateverUidItComesWith) {
+TEST_P(OneObjectTest, Row61_IsOneIncidentWithAnyUid) {
   Start({}, {"--mcp-mode", GetParam(), "--poll-interval", "300ms"});
   system_->AwaitSubscribed();
   std::size_t sent = 0;
@@ -196,7 +196,7 @@ TEST_P(OneObjectTest, Row61_IsOneIncidentWhateverUidItComesWith) {
 INSTANTIATE_TEST_SUITE_P(Mode, OneObjectTest, ::testing::Values("faults", "events", "poll"),
                          [](const auto& test) { return test.param; });
 
-TEST_F(IntakeTest, AServerOfTheOldTransportIsFoundByItself) {
+TEST_F(IntakeTest, ALegacyServerIsDetected) {
   system_->StartPeer({"--legacy-sse"});
   system_->StartIngest({"--mcp-endpoint", peer().sse_endpoint()});
   system_->AwaitSubscribed();
@@ -205,7 +205,7 @@ TEST_F(IntakeTest, AServerOfTheOldTransportIsFoundByItself) {
   ExpectReceivedOnce("old");
 }
 
-TEST_F(IntakeTest, RequestsOfTheServerAreAnswered) {
+TEST_F(IntakeTest, RequestsOfTheServerReceiveResponses) {
   Start({});
   system_->AwaitSubscribed();
   EXPECT_EQ(peer().Control("ping").at("answers")[0].at("result"), json::object());
@@ -213,7 +213,7 @@ TEST_F(IntakeTest, RequestsOfTheServerAreAnswered) {
   EXPECT_EQ(asked.at("answers")[0].at("error").at("code"), -32601);
 }
 
-TEST_F(IntakeTest, ListClustersTellsAllOfAConnection) {
+TEST_F(IntakeTest, ListClustersReportsTheWholeConnection) {
   Start({});
   system_->AwaitSubscribed();
   v1::ClusterConnection connection = Connection();
@@ -235,11 +235,11 @@ TEST_F(IntakeTest, ListClustersTellsAllOfAConnection) {
   EXPECT_EQ(connection.has_next_retry_in(), connection.state() == "retrying");
 }
 
-// --- refusals -------------------------------------------------------------------------------
+// --- rejections -----------------------------------------------------------------------------
 
 class NoStreamTest : public IntakeTest, public ::testing::WithParamInterface<std::string> {};
 
-TEST_P(NoStreamTest, Row15_IsToldClearlyWhereFaultsAreToBePushed) {
+TEST_P(NoStreamTest, Row15_IsReportedInModeFaults) {
   Start({"--no-stream", GetParam()}, {"--mcp-mode", "faults"});
   const json failure = FirstFailure();
   EXPECT_EQ(failure.at("reason"), "protocol");
@@ -248,7 +248,7 @@ TEST_P(NoStreamTest, Row15_IsToldClearlyWhereFaultsAreToBePushed) {
   EXPECT_EQ(ingest().Health("/readyz").status, 503);
 }
 
-TEST_P(NoStreamTest, Row15_IsNoMatterWherePollingWill) {
+TEST_P(NoStreamTest, Row15_IsPolledInModeAuto) {
   Start({"--no-stream", GetParam()}, {"--poll-interval", "300ms"});
   system_->AwaitSubscribed();
   EXPECT_EQ(Connection().mode(), "poll");
@@ -257,7 +257,7 @@ TEST_P(NoStreamTest, Row15_IsNoMatterWherePollingWill) {
 INSTANTIATE_TEST_SUITE_P(Status, NoStreamTest, ::testing::Values("405", "404", "400"),
                          [](const auto& test) { return "s" + test.param; });
 
-TEST_F(IntakeTest, Row15_AHeldStreamIsLeftAndASessionBegunAnew) {
+TEST_F(IntakeTest, Row15_ASessionWithAnOccupiedStreamIsReplaced) {
   Start({"--hold-stream", "1"});
   ExpectFaultsArrive();
   EXPECT_EQ(FirstFailure().at("reason"), "protocol");
@@ -266,7 +266,7 @@ TEST_F(IntakeTest, Row15_AHeldStreamIsLeftAndASessionBegunAnew) {
 
 class SessionLossTest : public IntakeTest, public ::testing::WithParamInterface<std::string> {};
 
-TEST_P(SessionLossTest, Row15_AForgottenSessionIsReplaced) {
+TEST_P(SessionLossTest, Row15_ALostSessionIsReplaced) {
   Start({"--session-loss", GetParam()}, {"--sse-ping-interval", "300ms"});
   ExpectFaultsArrive("before");
   ASSERT_EQ(peer().Control("reset").at("forgotten"), 1);
@@ -276,14 +276,14 @@ TEST_P(SessionLossTest, Row15_AForgottenSessionIsReplaced) {
 INSTANTIATE_TEST_SUITE_P(Status, SessionLossTest, ::testing::Values("404", "400", "401", "503"),
                          [](const auto& test) { return "s" + test.param; });
 
-TEST_F(IntakeTest, Row15_AServerThatCannotReplayIsAskedWithoutTheId) {
+TEST_F(IntakeTest, Row15_AServerThatCannotReplayIsRetriedWithoutTheId) {
   Start({"--event-store", "--reject-last-event-id"});
   ExpectFaultsArrive("before");
   ASSERT_EQ(peer().Control("close-streams").at("closed"), 1);
   ExpectFaultsArrive("after");
 }
 
-TEST_F(IntakeTest, Row14_ATokenThatIsReplacedInItsFileGoesOn) {
+TEST_F(IntakeTest, Row14_AReplacedTokenFileIsRead) {
   const std::filesystem::path file = system_->directory() / "token";
   WriteFile(file, "first\n");
   Start({"--token", "first"}, {"--mcp-token-file", file, "--sse-ping-interval", "300ms"});
@@ -296,7 +296,7 @@ TEST_F(IntakeTest, Row14_ATokenThatIsReplacedInItsFileGoesOn) {
   ExpectFaultsArrive("after");
 }
 
-TEST_F(IntakeTest, Row14_AWrongTokenIsAnAuthErrorAndRetriedSlowly) {
+TEST_F(IntakeTest, Row14_AWrongTokenIsAnAuthErrorWithASlowRetry) {
   const std::filesystem::path file = system_->directory() / "token";
   WriteFile(file, "wrong-s3cret");
   Start({"--token", "right"}, {"--mcp-token-file", file});
@@ -311,13 +311,13 @@ TEST_F(IntakeTest, Row14_AWrongTokenIsAnAuthErrorAndRetriedSlowly) {
 
 // --- subscriptions and gaps -----------------------------------------------------------------
 
-TEST_F(IntakeTest, Row19_ASubscriptionDroppedInSilenceIsRenewedWithinTwoChecks) {
+TEST_F(IntakeTest, Row19_ASilentlyDroppedSubscriptionIsRenewedWithinTwoChecks) {
   Start({}, {"--sse-ping-interval", "300ms"});
   system_->AwaitSubscribed();
   const std::size_t before = peer().State().at("requests").size();
   ASSERT_EQ(peer().Control("drop-subscriptions").at("dropped"), 1);
   ExpectFaultsArrive();
-  // One check finds it missing, one that the opened stream has none.
+  // One check finds it missing; one finds that the new stream has none.
   const json requests = peer().State().at("requests");
   std::size_t checks = 0;
   for (std::size_t i = before; i < requests.size(); ++i) {
@@ -325,11 +325,11 @@ TEST_F(IntakeTest, Row19_ASubscriptionDroppedInSilenceIsRenewedWithinTwoChecks) 
     if (!tools.empty() && tools[0].at("name") == "events_subscribe") break;
     checks += !tools.empty() && tools[0].at("name") == "events_list_subscriptions" ? 1 : 0;
   }
-  EXPECT_LE(checks, 3u) << "one may have been under way before";
+  EXPECT_LE(checks, 3u) << "one may have been in progress before";
   EXPECT_EQ(Metric("sse_connection_errors_total", {{"reason", "subscription"}}), 1);
 }
 
-TEST_F(IntakeTest, AStreamThatIsCutLosesAndRepeatsNothingWhereEventsAreKept) {
+TEST_F(IntakeTest, ABrokenStreamLosesAndRepeatsNothingIfTheServerReplays) {
   Start({"--event-store"});
   ExpectFaultsArrive("before");
   ASSERT_EQ(peer().Control("close-streams").at("closed"), 1);
@@ -342,7 +342,7 @@ TEST_F(IntakeTest, AStreamThatIsCutLosesAndRepeatsNothingWhereEventsAreKept) {
   EXPECT_EQ(Metric("events_backfilled_total"), 0);
 }
 
-TEST_F(IntakeTest, Row27b_AGapIsLookedIntoOnceAndCounted) {
+TEST_F(IntakeTest, Row27b_AGapIsBackfilledOnceAndCounted) {
   Start({}, {"--sse-reconnect-initial-delay", "0.4"});
   ExpectFaultsArrive("before");
   peer().Control("list-event", {{"name", "long-ago"}, {"timestamp", "2025-01-01T00:00:00Z"}});
@@ -362,7 +362,7 @@ TEST_F(IntakeTest, Row27b_AGapIsLookedIntoOnceAndCounted) {
   EXPECT_GT(Metric("sse_gap_seconds_total"), 0);
 }
 
-TEST_F(IntakeTest, Row27b_BackfillMayBeOff) {
+TEST_F(IntakeTest, Row27b_BackfillCanBeDisabled) {
   Start({}, {"--backfill=false"});
   system_->AwaitSubscribed();
   ASSERT_EQ(peer().Control("close-streams").at("closed"), 1);
@@ -371,11 +371,11 @@ TEST_F(IntakeTest, Row27b_BackfillMayBeOff) {
   EXPECT_EQ(Calls("events_list"), 0u);
 }
 
-TEST_F(IntakeTest, Row27a_FaultsThatAProxySwallowedAreFoundOnceTheStreamIsRenewed) {
+TEST_F(IntakeTest, Row27a_FaultsDroppedByAProxyAreBackfilledAfterTheStreamIsRenewed) {
   Start({}, {"--sse-max-stream-age", "2", "--sse-ping-interval", "300ms"});
   ExpectFaultsArrive("before");
   ASSERT_EQ(peer().Control("swallow", {{"on", true}}).at("swallowed"), 1);
-  ASSERT_EQ(peer().Push(FaultCalled("swallowed")), 1) << "the server takes it for delivered";
+  ASSERT_EQ(peer().Push(FaultCalled("swallowed")), 1) << "the server considers it delivered";
   peer().Control("list-event", {{"name", "victim"}, {"reason", "BackOff"}});
   peer().Control("swallow", {{"on", false}});
   ASSERT_TRUE(Eventually([&] { return Metric("events_backfilled_total") == 1; }));
@@ -384,11 +384,11 @@ TEST_F(IntakeTest, Row27a_FaultsThatAProxySwallowedAreFoundOnceTheStreamIsRenewe
   EXPECT_FALSE(ingest().log().Has("SSE connection failed, retrying"));
 }
 
-TEST_F(IntakeTest, Row2_AProxyThatSwallowsTheKeepalivesIsNoticedByTheIdleTimeout) {
+TEST_F(IntakeTest, Row2_AProxyThatDropsTheKeepalivesCausesAnIdleTimeout) {
   Start({"--keep-alive", "100"},
         {"--sse-idle-timeout", "1", "--sse-max-stream-age", "0", "--sse-ping-interval", "500ms"});
   system_->AwaitSubscribed();
-  // In half a second there were comments enough to count on.
+  // After half a second there were enough comments to expect more.
   ASSERT_TRUE(Eventually([&] { return Calls("events_list_subscriptions") >= 1; }));
   peer().Control("swallow", {{"on", true}});
   const json failure = FirstFailure();

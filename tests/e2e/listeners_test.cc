@@ -1,5 +1,4 @@
-// Every port of both programs beside peers that take connections and send nothing, too slowly, or
-// too much.
+// Every port of both programs with peers that connect and send nothing, too slowly, or too much.
 
 #include <algorithm>
 #include <chrono>
@@ -33,7 +32,7 @@ using namespace support;
 using namespace std::chrono_literals;
 using Seconds = std::chrono::duration<double>;
 
-// How often the threads of a process have waited (proc(5), voluntary_ctxt_switches).
+// How often the threads of a process have waited (voluntary_ctxt_switches, proc(5)).
 std::size_t Wakeups(pid_t pid) {
   std::size_t sum = 0;
   const std::string tasks = "/proc/" + std::to_string(pid) + "/task";
@@ -62,7 +61,7 @@ class ListenersTest : public SystemTest {
             {"metrics", static_cast<std::uint16_t>(service.metrics_port())},
             {"grpc", GrpcPort(service)}};
   }
-  // The longer of a probe and a scrape.
+  // The duration of the slower of a probe and a scrape.
   static Seconds Probe(const ServiceProcess& service) {
     Seconds slowest{};
     for (const int probe : {0, 1}) {
@@ -81,14 +80,14 @@ class ListenersTest : public SystemTest {
               "success");
   }
 
-  // The time within which a probe must be answered (kubelet's default), of a build that is slower.
+  // The time limit of a probe (kubelet's default); longer for slower builds.
   static constexpr Seconds kProbeTime = kSanitized ? 3s : 1s;
 
  private:
   int runs_ = 0;
 };
 
-TEST_F(ListenersTest, Row64_FortySilentConnectionsASecondDelayNoProbe) {
+TEST_F(ListenersTest, Row64_FortySilentConnectionsASecondDoNotDelayProbes) {
   constexpr auto kTime = 3s;
   for (ServiceProcess* service : system_->services()) {
     for (const auto& [name, port] : Ports(*service)) {
@@ -109,7 +108,7 @@ TEST_F(ListenersTest, Row64_FortySilentConnectionsASecondDelayNoProbe) {
   ExpectWorking();
 }
 
-TEST_F(ListenersTest, Row64_FourHundredConnectionsOnEveryPortDelayNoProbe) {
+TEST_F(ListenersTest, Row64_FourHundredConnectionsOnEveryPortDoNotDelayProbes) {
   std::vector<UniqueFd> connections;
   for (const std::string text : {"", "GET /heal", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"}) {
     for (ServiceProcess* service : system_->services()) {
@@ -131,7 +130,7 @@ TEST_F(ListenersTest, Row64_FourHundredConnectionsOnEveryPortDelayNoProbe) {
   ExpectWorking();
 }
 
-// A program whose descriptors are used up accepts again when there are some.
+// A program without free descriptors accepts again when it has some.
 TEST_F(ListenersTest, Row64_EveryPortAcceptsAgainAfterAShortageOfDescriptors) {
   RUNNER_SKIP_IF_CHECKS_NEED_DESCRIPTORS();
   for (ServiceProcess* service : system_->services()) {
@@ -142,11 +141,11 @@ TEST_F(ListenersTest, Row64_EveryPortAcceptsAgainAfterAShortageOfDescriptors) {
     ASSERT_EQ(::prlimit(pid, RLIMIT_NOFILE, &shortage, nullptr), 0);
     std::vector<UniqueFd> waiting;
     for (const auto& [name, port] : Ports(*service)) waiting.push_back(ConnectTo(port));
-    // Every thread that has something to accept has run by then.
+    // Every thread with something to accept has run by then.
     const std::size_t wakeups = Wakeups(pid);
     EXPECT_TRUE(Eventually([&] { return Wakeups(pid) >= wakeups + 20; }));
     ASSERT_EQ(::prlimit(pid, RLIMIT_NOFILE, &before, nullptr), 0);
-    // The server of gRPC answers the preface of HTTP/2 with its settings.
+    // The gRPC server answers the HTTP/2 preface with its settings.
     SendText(waiting[0], "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
     char byte = 0;
     EXPECT_EQ(::recv(waiting[0].Get(), &byte, 1, 0), 1) << service->name();
@@ -190,9 +189,9 @@ TEST_F(ListenersTest, Row64_FloodsOfStreamsAreBoundedInThreadsAndMemory) {
   ExpectWorking();
 }
 
-// Each field takes 115 times its bytes (gRPC 1.51).
-TEST_F(ListenersTest, Row64_HeaderBlocksWithoutAnEndAreBoundedInMemory) {
-  if (kSanitized) GTEST_SKIP() << "a sanitizer keeps what was freed";
+// Each field takes 115 times its size in memory (gRPC 1.51).
+TEST_F(ListenersTest, Row64_EndlessHeaderBlocksAreBoundedInMemory) {
+  if (kSanitized) GTEST_SKIP() << "sanitizers keep freed memory";
   constexpr auto kTime = 3s;
   for (ServiceProcess* service : system_->services()) {
     const pid_t pid = service->process().pid();
@@ -221,7 +220,7 @@ TEST_F(ListenersTest, Row64_HeaderBlocksWithoutAnEndAreBoundedInMemory) {
   ExpectWorking();
 }
 
-TEST_F(ListenersTest, Row64_ACrowdOfConnectionsDetachesNoExecutor) {
+TEST_F(ListenersTest, Row64_ManyConnectionsDetachNoExecutor) {
   const std::size_t before =
       system_->executor().log().With("Not attached to ingest, retrying").size();
   std::vector<UniqueFd> crowd;  // ingest keeps 768 of one address
@@ -277,7 +276,7 @@ TEST_F(ListenersTest, Row64_OrdinaryTrafficClosesNoConnection) {
 TEST_F(ListenersTest, IdleProcessesHaveAtMostSixteenThreads) {
   for (ServiceProcess* service : system_->services()) {
     const pid_t pid = service->process().pid();
-    // Threads of a pool end after some seconds without work.
+    // Idle threads of a pool end after some seconds.
     EXPECT_TRUE(Eventually([&] { return ThreadsOf(pid) <= 16; }))
         << service->name() << ": " << ThreadsOf(pid);
     std::cout << service->name() << ": " << ThreadsOf(pid) << " threads\n";
@@ -286,7 +285,7 @@ TEST_F(ListenersTest, IdleProcessesHaveAtMostSixteenThreads) {
 
 class DescriptorLimitTest : public SystemTest {
  protected:
-  // Starts an executor with these limits of open files, and an agent that writes its own.
+  // Starts an executor with these limits of open files, and an agent that writes its own limit.
   ServiceProcess& StartLimited(int soft, int hard) {
     const auto wrapper = system_->directory() / "limited-executor";
     std::ofstream(wrapper) << "#!/bin/sh\nulimit -Sn " << soft << " && ulimit -Hn " << hard
@@ -305,7 +304,7 @@ class DescriptorLimitTest : public SystemTest {
   }
 };
 
-TEST_F(DescriptorLimitTest, TheExecutorRaisesItsOwnAndAgentsKeepTheOldOne) {
+TEST_F(DescriptorLimitTest, TheExecutorRaisesItsLimitAndAgentsKeepTheOldOne) {
   const ServiceProcess& executor = StartLimited(200, 2'000);
   EXPECT_EQ(executor.Metrics().Sum("process_max_fds", {}), 2'000);
   EXPECT_EQ(RunAndRead(), "200\n");

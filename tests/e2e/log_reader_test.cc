@@ -1,4 +1,4 @@
-// A reader of stderr that stops, comes back, or goes away.
+// A reader of stderr that stops, resumes, or closes.
 
 #include "tests/support/log_reader.h"
 
@@ -35,15 +35,15 @@ class LogReaderTest : public SystemTest {
   void StopReading() {
     for (ServiceProcess* service : system_->services()) system_->ReaderOf(*service).Stop();
   }
-  // Whether a SIGHUP waits for the process (proc(5), status: its bit is the lowest).
+  // True if a SIGHUP is pending for the process (proc(5), status: the lowest bit).
   static bool IsPending(pid_t pid) {
     const std::string status = ReadFile("/proc/" + std::to_string(pid) + "/status");
     const auto line = status.find("\nShdPnd:");
     const auto end = status.find('\n', line + 1);
     return line != std::string::npos && (status[end - 1] - '0') % 2 != 0;
   }
-  // Makes the program write lines until it has dropped some. Each SIGHUP is one, if it is taken
-  // before the next is sent.
+  // Sends SIGHUPs, one line each, until the program has dropped lines. Each waits until the
+  // previous one was handled.
   static void FillLog(ServiceProcess& service) {
     ASSERT_TRUE(Eventually(
         [&] {
@@ -74,7 +74,7 @@ class LogReaderTest : public SystemTest {
   }
 };
 
-TEST_F(LogReaderTest, Row62_AReaderThatStopsStopsNoWork) {
+TEST_F(LogReaderTest, Row62_AStoppedLogReaderDoesNotBlockWork) {
   StopReading();
   for (ServiceProcess* service : system_->services()) FillLog(*service);
   ExpectAtWork("web-0");
@@ -82,7 +82,7 @@ TEST_F(LogReaderTest, Row62_AReaderThatStopsStopsNoWork) {
   for (ServiceProcess* service : system_->services()) system_->ReaderOf(*service).GoOn();
 }
 
-TEST_F(LogReaderTest, Row62_AReaderThatComesBackLearnsHowManyLinesAreMissing) {
+TEST_F(LogReaderTest, Row62_AResumedLogReaderReceivesTheNumberOfDroppedLines) {
   StopReading();
   for (ServiceProcess* service : system_->services()) FillLog(*service);
   for (ServiceProcess* service : system_->services()) {
@@ -102,7 +102,7 @@ TEST_F(LogReaderTest, Row62_AReaderThatComesBackLearnsHowManyLinesAreMissing) {
       [&] { return system_->ingest().log().Has("Incident finished", {{"incident_id", id}}); }));
 }
 
-TEST_F(LogReaderTest, Row62_AReaderThatGoesAwayStopsNoWork) {
+TEST_F(LogReaderTest, Row62_AClosedLogReaderDoesNotBlockWork) {
   for (ServiceProcess* service : system_->services()) system_->ReaderOf(*service).Close();
   for (ServiceProcess* service : system_->services()) {
     service->process().Signal(SIGHUP);
@@ -112,7 +112,7 @@ TEST_F(LogReaderTest, Row62_AReaderThatGoesAwayStopsNoWork) {
   ExpectEndInTime();
 }
 
-TEST_F(LogReaderTest, Row62_AClosedStderrIsNobodyElsesDescriptor) {
+TEST_F(LogReaderTest, Row62_AClosedStderrIsNotReused) {
   const std::string port = std::to_string(FreePort());
   ChildProcess::Command command;
   command.argv = {"/bin/sh",
@@ -140,7 +140,7 @@ TEST_F(LogReaderTest, Row62_AClosedStderrIsNobodyElsesDescriptor) {
   EXPECT_EQ(process.WaitForExit(5s), 0);
 }
 
-TEST_F(LogReaderTest, Row62_AMessageThatEndsAProgramDoesNotWaitForItsReader) {
+TEST_F(LogReaderTest, Row62_AFatalMessageDoesNotWaitForTheLogReader) {
   const auto fifo = system_->directory() / "refused.fifo";
   LogReader reader(fifo, system_->directory() / "refused.log");
   reader.Stop();

@@ -1,4 +1,4 @@
-// The MCP servers that other tests talk to come up, answer, and go without a trace.
+// The MCP servers of other tests start, answer, and stop without leftovers.
 
 #include <algorithm>
 #include <string>
@@ -41,7 +41,7 @@ TEST_F(McpServersTest, TheFaultServerTakesFlags) {
   EXPECT_EQ(Initialize(peer.endpoint()).status, 401);
 }
 
-// A version of the released server, and what it answers to a POST where legacy clients GET.
+// A version of the released server, and its status for a POST to the path where legacy clients GET.
 class KubernetesServerTest : public SystemTest,
                              public ::testing::WithParamInterface<std::pair<std::string, int>> {
  protected:

@@ -21,7 +21,7 @@ const fs::path kRoot = RUNNER_ROOT;
 const fs::path kMonitoring = kRoot / "deploy" / "monitoring";
 constexpr const char* kPrefix = "kubernetes_mcp_runner_";
 
-// What the group of the pattern matches, everywhere in the text.
+// All matches of the group of the pattern in the text.
 std::vector<std::string> Found(const std::string& text, const std::regex& pattern) {
   std::vector<std::string> found;
   for (std::sregex_iterator it(text.begin(), text.end(), pattern), end; it != end; ++it) {
@@ -30,8 +30,8 @@ std::vector<std::string> Found(const std::string& text, const std::regex& patter
   return found;
 }
 
-// What stands in backticks, which may go over the end of a line but not over that of a paragraph;
-// not in fenced blocks.
+// All code spans of a Markdown text, except in fenced blocks. A span may cross a line end, but not
+// the end of a paragraph.
 std::vector<std::string> CodeSpans(const std::string& markdown) {
   static const std::regex kSpan("`([^`]+)`");
   std::vector<std::string> spans;

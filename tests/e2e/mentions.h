@@ -9,41 +9,41 @@
 
 namespace runner::support {
 
-// Where something under deploy/ or docs/ speaks of metrics.
+// A place under deploy/ or docs/ that mentions metrics.
 struct Mention {
   std::string where;
   std::string expression;
-  // That the text around it takes from the answer: {{cluster}} of a legend, $labels of an alert.
+  // Labels that the text around it uses: {{cluster}} of a legend, $labels of an alert.
   std::set<std::string> labels = {};
-  // A histogram may stand for its series.
+  // A histogram may be named without the suffix of its series.
   bool prose = false;
 };
 
 // deploy/monitoring/dashboard.json.
 nlohmann::json ReadDashboard();
-// Its panels, without the rows.
+// The panels without the rows.
 std::vector<nlohmann::json> PanelsOf(const nlohmann::json& dashboard);
-// With values for the variables of Grafana, as it has them on a machine without Kubernetes.
+// Replaces the variables of Grafana by values that match a machine without Kubernetes.
 std::string WithoutVariables(std::string expression);
 // The labels in {{ }} of a legend.
 std::set<std::string> LegendLabels(const std::string& legend);
 
-// Every query, of panels and of variables.
+// All queries of panels and variables.
 std::vector<Mention> MentionsOfDashboard(const nlohmann::json& dashboard);
-// The series that the tests of the alerts are fed with.
+// The input series of the tests of the alerts.
 std::vector<Mention> MentionsOfAlertTests();
-// README.md and docs: the blocks of PromQL and what stands in backticks, if it is PromQL or the
-// name of a metric. A name without the prefix is known by its unit, so not each can be.
+// README.md and docs: PromQL blocks, and code spans that are PromQL or the name of a metric. A name
+// without the prefix is recognised by its unit only.
 std::vector<Mention> MentionsOfPages();
-// The blocks that say they are PromQL.
+// The fenced blocks with the tag promql.
 std::vector<std::string> PromqlBlocks(const std::string& markdown);
 
-// What the programs have.
+// The series of the programs.
 struct Scraped {
-  std::map<std::string, std::set<std::string>> metrics;  // labels, by the name of the series
+  std::map<std::string, std::set<std::string>> metrics;  // series name -> labels
   std::set<std::string> histograms;
 };
-// What of the mention is not there, a sentence each.
+// What the mention names and the programs do not have, one sentence each.
 std::vector<std::string> Missing(const Mention& mention, const Scraped& scraped);
 
 }  // namespace runner::support

@@ -9,11 +9,11 @@
 
 namespace runner::support {
 
-// A program that npm installs for the tests, which Node.js runs.
+// Programs for the tests that npm installs and Node.js runs.
 inline const std::filesystem::path kNpmPrograms =
     std::filesystem::path(RUNNER_PEERS_DIR) / "node_modules/.bin";
 
-// Why it cannot be run here; nothing when it can.
+// Why the program cannot run here, or nothing.
 inline std::optional<std::string> NpmProgramMissing(const std::string& name) {
   if (!std::filesystem::exists(kNpmPrograms / name)) {
     return (kNpmPrograms / name).string() + " is missing: run npm ci in " RUNNER_PEERS_DIR;

@@ -1,4 +1,4 @@
-// What operators ask for while faults come in: why, no more of this one, and a closed breaker.
+// Calls of operators while faults arrive: ExplainEvent, CancelIncident, ResetCircuitBreaker.
 
 #include <chrono>
 #include <string>
@@ -18,7 +18,7 @@ using ::testing::IsEmpty;
 using ::testing::SizeIs;
 using ::testing::StartsWith;
 
-// An agent that works until the file `go` is there; one of a pod that is called bad fails at once.
+// Agents run until the file `go` exists; those of pods named bad* fail at once.
 class OperatorCallsTest : public SystemTest {
  protected:
   void Start(const Words& ingest_flags, const Words& executor_flags = {}) {
@@ -33,7 +33,7 @@ class OperatorCallsTest : public SystemTest {
     EXPECT_TRUE(system_->Admin().Submit(System::Event(pod, severity), &response).ok());
     return response;
   }
-  // What is said of the latest event about this pod.
+  // Returns the decision and explanation of the latest event of this pod.
   std::string Why(const std::string& pod) {
     const auto explanations = system_->Admin().Explain(pod);
     if (explanations.empty()) return "nothing";
@@ -44,11 +44,11 @@ class OperatorCallsTest : public SystemTest {
   }
 };
 
-TEST_F(OperatorCallsTest, EveryFateOfAnEventIsExplainedInASentence) {
+TEST_F(OperatorCallsTest, ExplainsEveryDispositionInASentence) {
   Start({"--cluster-queue-size", "2", "--circuit-breaker-threshold", "1",
          "--circuit-breaker-cooldown", "1h"});
   EXPECT_EQ(Why("any"), "nothing");
-  EXPECT_THAT(system_->Admin().Explain(""), IsEmpty()) << "whatever came, and nothing has";
+  EXPECT_THAT(system_->Admin().Explain(""), IsEmpty()) << "no event yet";
   const std::string runs = system_->Submit("runs");
   system_->AwaitAgentStarted(runs);
   EXPECT_THAT(Why("runs"), StartsWith("queued: Running: for "));
@@ -89,24 +89,26 @@ TEST_F(OperatorCallsTest, EveryFateOfAnEventIsExplainedInASentence) {
   EXPECT_EQ(system_->Admin().Status().circuit_breaker(), "open");
 }
 
-TEST_F(OperatorCallsTest, AnExpiredIncidentIsExplained) {
+TEST_F(OperatorCallsTest, ExplainsAnExpiredIncident) {
   Start({"--max-queue-age", "1s", "--queue-sweep-interval", "500ms"});
   system_->AwaitAgentStarted(system_->Submit("runs"));
   Send("waits");
   ASSERT_TRUE(Eventually([this] { return Ingest("events_expired_total") == 1; }));
   EXPECT_THAT(Why("waits"), StartsWith("finished: Expired: queued for "));
-  EXPECT_THAT(Why("waits"), HasSubstr("and --max-queue-age is 1s."));
+  EXPECT_THAT(Why("waits"), HasSubstr("; --max-queue-age is 1s."));
   WriteFile(Gate(), "");
 }
 
-TEST_F(OperatorCallsTest, ACancelledIncidentIsStoppedOrNeverStarted) {
+TEST_F(OperatorCallsTest, CancelStopsARunOrPreventsItsStart) {
   Start({});
   const std::string runs = system_->Submit("runs");
   system_->AwaitAgentStarted(runs);
   const std::string waits = system_->Submit("waits");
   EXPECT_EQ(system_->Admin().Cancel(waits), "cancelled");
-  EXPECT_EQ(system_->Admin().Cancel(waits), "the incident has ended");
-  EXPECT_EQ(system_->Admin().Cancel("nobody"), "no such incident, or forgotten");
+  EXPECT_EQ(system_->Admin().Cancel(waits),
+            "the incident has already finished; expected an open one");
+  EXPECT_EQ(system_->Admin().Cancel("nobody"),
+            "unknown incident; expected an open or recently finished one");
   EXPECT_EQ(system_->Admin().Cancel(runs), "stopping");
 
   const auto stopped = system_->AwaitFinished(runs);
@@ -116,7 +118,7 @@ TEST_F(OperatorCallsTest, ACancelledIncidentIsStoppedOrNeverStarted) {
   EXPECT_EQ(system_->AwaitFinished(waits).status(), "cancelled");
   EXPECT_EQ(Ingest("events_evicted_total", {{"reason", "cancelled"}}), 1);
   EXPECT_EQ(Ingest("incidents_finished_total", {{"status", "cancelled"}}), 2);
-  EXPECT_EQ(Ingest("circuit_breaker_state"), 0) << "it counts as no failure";
+  EXPECT_EQ(Ingest("circuit_breaker_state"), 0) << "a cancel is not a failure";
   EXPECT_THAT(system_->ingest().log().With("Incident cancelled by an operator"), SizeIs(2));
   EXPECT_THAT(Why("waits"),
               StartsWith("finished: Cancelled: an operator cancelled it before a run started"));
@@ -124,24 +126,24 @@ TEST_F(OperatorCallsTest, ACancelledIncidentIsStoppedOrNeverStarted) {
               StartsWith("finished: Cancelled: an operator stopped its run on executor "));
 }
 
-TEST_F(OperatorCallsTest, ARunThatIgnoresSigtermIsStoppedAllTheSame) {
+TEST_F(OperatorCallsTest, CancelStopsARunThatIgnoresSigterm) {
   system_->StartWithoutPeer({system_->ScriptAgent("trap '' TERM\nwhile :; do sleep 0.1; done\n")},
                             {}, {"--agent-kill-grace", "300ms"});
   const std::string id = system_->Submit("stubborn");
   system_->AwaitAgentStarted(id);
   EXPECT_EQ(system_->Admin().Cancel(id), "stopping");
-  EXPECT_EQ(system_->Admin().Cancel(id), "stopping") << "said twice it is still the same";
+  EXPECT_EQ(system_->Admin().Cancel(id), "stopping") << "a repeated cancel has the same result";
   EXPECT_EQ(system_->AwaitFinished(id).status(), "cancelled");
   EXPECT_THAT(system_->Agents(), IsEmpty());
 }
 
-TEST_F(OperatorCallsTest, TheBreakerIsClosedByHand) {
+TEST_F(OperatorCallsTest, ResetClosesTheBreaker) {
   Start({"--circuit-breaker-threshold", "1", "--circuit-breaker-cooldown", "1h",
          "--circuit-breaker-policy", "hold"});
   system_->AwaitFinished(system_->Submit("bad"));
   EXPECT_EQ(Ingest("circuit_breaker_state"), 1);
   const std::string held = system_->Submit("held");
-  EXPECT_THAT(Why("held"), HasSubstr("since the circuit breaker is open."));
+  EXPECT_THAT(Why("held"), HasSubstr("; the circuit breaker is open."));
   WriteFile(Gate(), "");
   EXPECT_EQ(system_->Admin().ResetBreaker(), "open");
   EXPECT_EQ(system_->AwaitFinished(held).status(), "success");
@@ -150,7 +152,7 @@ TEST_F(OperatorCallsTest, TheBreakerIsClosedByHand) {
   EXPECT_THAT(system_->ingest().log().With("Circuit breaker reset by an operator"), SizeIs(2));
 }
 
-TEST_F(OperatorCallsTest, AnIncidentThatHasEndedIsInvestigatedAgain) {
+TEST_F(OperatorCallsTest, RerunInvestigatesAFinishedIncidentAgain) {
   Start({"--circuit-breaker-threshold", "1", "--circuit-breaker-cooldown", "1h",
          "--cluster-queue-size", "2", "--queue-overflow-policy", "reject-newest"});
   const auto rerun = [this](const std::string& id, grpc::StatusCode code, std::string* again) {
@@ -169,12 +171,12 @@ TEST_F(OperatorCallsTest, AnIncidentThatHasEndedIsInvestigatedAgain) {
             "incident " + again +
                 " of the same resource is queued or running; cancel it, or retry after it ends");
   EXPECT_EQ(rerun(again, grpc::StatusCode::FAILED_PRECONDITION, &none),
-            "the incident is queued; expected one that has ended");
+            "the incident is queued; expected a finished one");
   EXPECT_THAT(Why("bad"),
               StartsWith("queued: Rerun: an operator requested another investigation of "
                          "incident " +
                          bad + ". Queued: for"));
-  EXPECT_EQ(Send("bad").incident_id(), again) << "an event about it joins it";
+  EXPECT_EQ(Send("bad").incident_id(), again) << "an event of its key joins it";
   EXPECT_THAT(system_->ingest().log().With("Incident rerun by an operator",
                                            {{"incident_id", again}, {"rerun_of", bad}}),
               SizeIs(1));
@@ -190,7 +192,7 @@ TEST_F(OperatorCallsTest, AnIncidentThatHasEndedIsInvestigatedAgain) {
   EXPECT_EQ(Ingest("events_queued_total"), 2);
 }
 
-TEST_F(OperatorCallsTest, ARerunFindsNoRoomInAFullQueue) {
+TEST_F(OperatorCallsTest, AFullQueueRejectsARerun) {
   Start({"--cluster-queue-size", "1", "--queue-overflow-policy", "reject-newest",
          "--circuit-breaker-threshold", "0"});
   const std::string bad = system_->Submit("bad");
@@ -204,7 +206,7 @@ TEST_F(OperatorCallsTest, ARerunFindsNoRoomInAFullQueue) {
   system_->AwaitFinished(3);
 }
 
-TEST_F(OperatorCallsTest, AnEventMoreSevereThanWhatWasInvestigatedIsANewIncident) {
+TEST_F(OperatorCallsTest, AMoreSevereEventIsANewIncident) {
   Start({"--circuit-breaker-threshold", "0"});
   const std::string warning = Send("bad", "warning").incident_id();
   system_->AwaitFinished(warning);
@@ -216,7 +218,7 @@ TEST_F(OperatorCallsTest, AnEventMoreSevereThanWhatWasInvestigatedIsANewIncident
   EXPECT_EQ(Send("bad", "critical").incident_id(), critical.incident_id());
 }
 
-TEST_F(OperatorCallsTest, RulesOfNamespacesDoNotTouchObjectsWithoutOne) {
+TEST_F(OperatorCallsTest, NamespaceRulesDoNotApplyToObjectsWithoutOne) {
   system_->StartIngestWith(
       "clusters:\n- name: prod\n  endpoint: http://127.0.0.1:9/mcp\n  namespaces: {allow: "
       "[\"shop\"], deny: [\"*\"]}\n");
@@ -232,7 +234,7 @@ TEST_F(OperatorCallsTest, RulesOfNamespacesDoNotTouchObjectsWithoutOne) {
   EXPECT_EQ(Send("bad").reason(), "namespace") << "shop is denied";
 }
 
-TEST_F(OperatorCallsTest, TheExecutorIsSeenAtAGlance) {
+TEST_F(OperatorCallsTest, GetStatusDescribesTheExecutor) {
   Start({}, {"--slots", "3"});
   system_->AwaitFinished(system_->Submit("bad"));
   const std::string id = system_->Submit("runs");

@@ -1,4 +1,4 @@
-// Health and metrics as probes and scrapers meet them, also slow ones, and while a loop is stuck.
+// Health and metrics with ordinary and slow clients, and while a loop is blocked.
 
 #include <algorithm>
 #include <chrono>
@@ -34,7 +34,7 @@ std::string MetricsUrl(const ServiceProcess& service, const std::string& path = 
   return "http://127.0.0.1:" + std::to_string(service.metrics_port()) + path;
 }
 
-// Stops the main thread of a process, which runs its loop, while its other threads go on.
+// Stops the main thread of a process, which runs its loop; its other threads continue.
 class StoppedMainThread {
  public:
   explicit StoppedMainThread(pid_t pid) : pid_(pid) {
@@ -56,8 +56,8 @@ class StoppedMainThread {
   bool seized_ = false;
 };
 
-// A scraper that takes its time: it sends its request byte by byte, or all at once and never reads
-// the answer. When the server has had enough of it, it comes again.
+// A slow scraper: it sends its request byte by byte, or at once without reading the response. If
+// the server closes the connection, it connects again.
 class SlowScraper {
  public:
   SlowScraper(int port, bool drips) : port_(port), drips_(drips) { Connect(); }
@@ -78,13 +78,13 @@ class SlowScraper {
 
   void Connect() {
     fd_.Reset(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    const int small = 1;  // as little as the kernel allows: the answer does not fit
+    const int small = 1;  // the kernel's minimum, smaller than the response
     ::setsockopt(fd_.Get(), SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
     sockaddr_in address{};
     address.sin_family = AF_INET;
     address.sin_port = htons(static_cast<std::uint16_t>(port_));
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    // A server that is gone shows when it is written to.
+    // A server that has closed is detected by the next write.
     std::ignore = ::connect(fd_.Get(), reinterpret_cast<const sockaddr*>(&address), sizeof address);
     sent_ = 0;
     idle_ = 0;
@@ -105,7 +105,7 @@ class OperatorPortsTest : public SystemTest {
     SystemTest::SetUp();
     if (system_) system_->StartWithoutPeer({system_->TestAgent(), "exit"});
   }
-  // What a probe took.
+  // Returns the duration of a probe.
   static Seconds Probe(const ServiceProcess& service) {
     const auto began = std::chrono::steady_clock::now();
     EXPECT_EQ(service.Health("/healthz").status, 200) << service.name();
@@ -137,7 +137,7 @@ TEST_F(OperatorPortsTest, OtherPathsAreNotFoundAndOtherMethodsNotAllowed) {
   }
 }
 
-TEST_F(OperatorPortsTest, AStuckLoopTurnsHealthTo503AndFailsScrapesUntilItGoesOn) {
+TEST_F(OperatorPortsTest, ABlockedLoopFailsHealthAndScrapesUntilItContinues) {
   ServiceProcess& ingest = system_->ingest();
   ServiceProcess& executor = system_->executor();
   const std::vector<std::pair<ServiceProcess*, std::string>> services = {{&ingest, "ingest"},
@@ -148,10 +148,11 @@ TEST_F(OperatorPortsTest, AStuckLoopTurnsHealthTo503AndFailsScrapesUntilItGoesOn
     if (!first || !second) GTEST_SKIP() << "needs the right to trace its children";
     const auto began = std::chrono::steady_clock::now();
     for (const auto& [service, loop] : services) {
-      Probe(*service);  // posts a ping
+      Probe(*service);  // posts a ping to the loop
       EXPECT_EQ(HttpGet(MetricsUrl(*service)).status, 500) << loop;
       EXPECT_TRUE(service->log().Has(
-          "Request failed", {{"path", "/metrics"}, {"error", "the main loop does not answer"}}));
+          "Request failed",
+          {{"path", "/metrics"}, {"error", "the event loop did not answer in time"}}));
     }
     for (const auto& [service, loop] : services) {
       ASSERT_TRUE(Eventually([&] { return service->Health("/healthz").status == 503; })) << loop;
@@ -160,7 +161,7 @@ TEST_F(OperatorPortsTest, AStuckLoopTurnsHealthTo503AndFailsScrapesUntilItGoesOn
       EXPECT_THAT(service->Health("/healthz?verbose").body,
                   ::testing::StartsWith("[+]shutdown ok\n[-]" + loop + ": " + why + "\n"));
     }
-    EXPECT_GE(std::chrono::steady_clock::now() - began, 9s) << "a ping has ten";
+    EXPECT_GE(std::chrono::steady_clock::now() - began, 9s) << "a ping times out after 10 s";
   }
   for (const auto& [service, loop] : services) {
     EXPECT_TRUE(Eventually([&] { return service->Health("/healthz").status == 200; })) << loop;
@@ -170,9 +171,9 @@ TEST_F(OperatorPortsTest, AStuckLoopTurnsHealthTo503AndFailsScrapesUntilItGoesOn
   EXPECT_EQ(system_->AwaitFinished(system_->Submit("web-0")).status(), "success");
 }
 
-TEST_F(OperatorPortsTest, FiftySlowScrapersDelayNoProbe) {
+TEST_F(OperatorPortsTest, FiftySlowScrapersDoNotDelayProbes) {
   constexpr int kScrapers = 50;
-  constexpr auto kTime = 3s;  // thrice what the server gives to a request
+  constexpr auto kTime = 3s;  // three times the server's limit for a request
   for (ServiceProcess* service : system_->services()) {
     std::vector<SlowScraper> scrapers;
     scrapers.reserve(kScrapers);
@@ -190,7 +191,7 @@ TEST_F(OperatorPortsTest, FiftySlowScrapersDelayNoProbe) {
     std::cout << service->name() << ": " << probes << " probes, slowest " << slowest.count()
               << " s, " << connections << " slow connections\n";
     EXPECT_LT(slowest, kSanitized ? 3s : 1s) << service->name();
-    EXPECT_GT(connections, kScrapers) << "the server lets go of them";
+    EXPECT_GT(connections, kScrapers) << "the server closes them";
     scrapers.clear();
     EXPECT_TRUE(Eventually([&] { return HttpGet(MetricsUrl(*service)).status == 200; }));
   }

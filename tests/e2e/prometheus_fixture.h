@@ -10,22 +10,22 @@
 namespace runner::support {
 
 // A system under load and a real Prometheus that scrapes it, with the alerts of deploy/monitoring.
-// Skipped where Prometheus is not installed, unless RUNNER_REQUIRE_PEERS=1 makes that a failure.
+// Skipped without Prometheus, unless RUNNER_REQUIRE_PEERS=1 makes that a failure.
 class PrometheusFixture : public SystemTest {
  protected:
   void SetUp() override;
   void TearDown() override;
 
-  // Faults come in and agents run, of several clusters and with every kind of end.
+  // Sends faults of several clusters and runs agents, with every result.
   void StartUnderLoad(const Words& ingest_flags = {}, const Words& faultsim_flags = {});
   void StartPrometheus();
-  // What an instant query comes to.
+  // Returns the result of an instant query.
   nlohmann::json Query(const std::string& expression, const std::string& time = "");
-  // The data that Prometheus answers to a GET of this path below /api/v1/.
+  // Returns the data of a GET of this path below /api/v1/.
   nlohmann::json Ask(const std::string& path);
-  // A page of /metrics.
+  // Returns /metrics of the service.
   static std::string Page(const ServiceProcess& service);
-  // HOST:PORT of its metrics, which is the label `instance`.
+  // HOST:PORT of the metrics, which is the label `instance`.
   static std::string Target(const ServiceProcess& service);
 
  private:

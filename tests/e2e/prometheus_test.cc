@@ -1,4 +1,4 @@
-// A real Prometheus scrapes both programs at work, and finds that everything adds up.
+// A real Prometheus scrapes both programs under load and evaluates the counting equations.
 
 #include <iostream>
 #include <memory>
@@ -20,14 +20,14 @@ using namespace support;
 using nlohmann::json;
 using ::testing::SizeIs;
 
-// The expressions that docs/metrics.md says are 0, as an operator would paste them.
+// The expressions in docs/metrics.md that must be 0.
 std::vector<std::string> DocumentedExpressions() {
   return PromqlBlocks(ReadFile(RUNNER_ROOT "/docs/metrics.md"));
 }
 
 class PrometheusTest : public PrometheusFixture {
  protected:
-  // When the service was scraped, to the millisecond: all series of a scrape have its time.
+  // The times of the scrapes of the service in milliseconds; all series of a scrape share its time.
   std::vector<std::string> ScrapeTimes(const ServiceProcess& service) {
     const json found = Query("up{instance=\"" + Target(service) + "\"}[5m]");
     std::vector<std::string> times;
@@ -37,7 +37,7 @@ class PrometheusTest : public PrometheusFixture {
     }
     return times;
   }
-  // Every documented expression is 0 at this time; how many series say so.
+  // Expects every documented expression to be 0 at this time; returns the number of series.
   std::size_t ExpectZeroes(const std::string& time) {
     std::size_t series = 0;
     for (const std::string& expression : DocumentedExpressions()) {
@@ -62,7 +62,7 @@ class PrometheusTest : public PrometheusFixture {
   }
 };
 
-TEST_F(PrometheusTest, PromtoolHasNothingToSayIdleOrUnderLoad) {
+TEST_F(PrometheusTest, PromtoolAcceptsTheMetricsIdleAndUnderLoad) {
   system_->StartWithoutPeer({system_->TestAgent(), "exit"});
   for (const ServiceProcess* service : system_->services()) ExpectPromtoolHasNothingToSay(*service);
   EXPECT_EQ(system_->Stop(), "");
@@ -81,7 +81,7 @@ TEST_F(PrometheusTest, PromtoolHasNothingToSayIdleOrUnderLoad) {
 class PrometheusAtWork : public PrometheusTest,
                          public ::testing::WithParamInterface<const char*> {};
 
-TEST_P(PrometheusAtWork, EverythingAddsUpInEveryScrape) {
+TEST_P(PrometheusAtWork, TheEquationsHoldInEveryScrape) {
   constexpr std::size_t kScrapes = 20;
   ASSERT_THAT(DocumentedExpressions(), SizeIs(4));
   StartUnderLoad({std::string("--metrics-per-cluster=") + GetParam()});

@@ -29,7 +29,7 @@ class PromqlReader {
     for (SkipSpace(); !rest_.empty(); SkipSpace()) {
       const char c = rest_.front();
       if (std::isdigit(static_cast<unsigned char>(c)) != 0) {
-        TakeName();  // a number or a duration: its letters are no name
+        TakeName();  // the letters of a number or a duration
       } else if (c == '"' || c == '\'') {
         TakeString();
       } else if (c == '{') {
@@ -84,7 +84,7 @@ class PromqlReader {
       } else if (comparison == "=~" || comparison == "=") {
         selector.metrics.merge(Alternatives(value));
       } else {
-        Refuse("metrics that are not to be", text_);
+        Refuse("a negated metric name", text_);
       }
       SkipSpace();
       TakeIf(',');
@@ -97,7 +97,7 @@ class PromqlReader {
     rest_.remove_prefix(std::min(rest_.find_first_not_of(" \t\n"), rest_.size()));
   }
   bool TakeIf(char c) {
-    if (rest_.empty()) Refuse("it ends too early", text_);
+    if (rest_.empty()) Refuse("unexpected end", text_);
     if (!rest_.starts_with(c)) return false;
     rest_.remove_prefix(1);
     return true;
@@ -105,17 +105,17 @@ class PromqlReader {
   std::string TakeName() {
     const auto end = std::find_if_not(rest_.begin(), rest_.end(), InName);
     const std::string name(rest_.begin(), end);
-    if (name.empty()) Refuse("no name where there should be one", text_);
+    if (name.empty()) Refuse("expected a name", text_);
     rest_.remove_prefix(name.size());
     return name;
   }
   std::string TakeString() {
     const char quote = rest_.empty() ? '\0' : rest_.front();
-    if (quote != '"' && quote != '\'') Refuse("no string where there should be one", text_);
+    if (quote != '"' && quote != '\'') Refuse("expected a string", text_);
     const std::size_t end = rest_.find(quote, 1);
-    if (end == std::string_view::npos) Refuse("a string without an end", text_);
+    if (end == std::string_view::npos) Refuse("unterminated string", text_);
     const std::string value(rest_.substr(1, end - 1));
-    if (value.find('\\') != std::string::npos) Refuse("an escape", text_);
+    if (value.find('\\') != std::string::npos) Refuse("unsupported escape", text_);
     rest_.remove_prefix(end + 1);
     return value;
   }
@@ -125,7 +125,7 @@ class PromqlReader {
   PromqlNames names_;
 };
 
-// Reads `a|b(c|d)e` up to the end or a ')'.
+// Parses `a|b(c|d)e` up to the end or a ')'.
 std::set<std::string> TakeAlternatives(std::string_view& rest, std::string_view pattern) {
   std::set<std::string> all;
   std::set<std::string> current = {""};
@@ -144,11 +144,11 @@ std::set<std::string> TakeAlternatives(std::string_view& rest, std::string_view 
     } else if (c == '(') {
       rest.remove_prefix(1);
       append(TakeAlternatives(rest, pattern));
-      if (rest.empty()) Refuse("a ( without an end", pattern);
+      if (rest.empty()) Refuse("unterminated (", pattern);
     } else if (InName(c)) {
       append({std::string(1, c)});
     } else {
-      Refuse("more than alternatives", pattern);
+      Refuse("expected alternatives only", pattern);
     }
   }
   all.merge(current);
@@ -162,7 +162,7 @@ PromqlNames ReadPromql(std::string_view text) { return PromqlReader(text).Read()
 std::set<std::string> Alternatives(std::string_view pattern) {
   std::string_view rest = pattern;
   std::set<std::string> all = TakeAlternatives(rest, pattern);
-  if (!rest.empty()) Refuse("a ) too many", pattern);
+  if (!rest.empty()) Refuse("unmatched )", pattern);
   return all;
 }
 

@@ -7,12 +7,11 @@
 
 namespace runner::support {
 
-// What a PromQL expression speaks of. Only the names are read; whether it is well formed is for
-// Prometheus to say.
+// The names in a PromQL expression. Its syntax is checked by Prometheus, not here.
 struct PromqlNames {
   struct Selector {
-    std::set<std::string> metrics;  // more than one when __name__ is matched by a pattern
-    std::set<std::string> labels;   // of its matchers
+    std::set<std::string> metrics;  // more than one if a pattern matches __name__
+    std::set<std::string> labels;   // in its matchers
   };
   std::vector<Selector> selectors;
   std::set<std::string> grouping;  // by, without, on, ignoring
@@ -20,11 +19,11 @@ struct PromqlNames {
   bool aggregates = false;
 };
 
-// Throws std::invalid_argument with what it does not understand.
+// Throws std::invalid_argument for what it does not support.
 PromqlNames ReadPromql(std::string_view text);
 
 // Every string that a regular expression of letters, (, | and ) matches. Throws
-// std::invalid_argument for any other.
+// std::invalid_argument for other expressions.
 std::set<std::string> Alternatives(std::string_view pattern);
 
 }  // namespace runner::support

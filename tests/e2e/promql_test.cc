@@ -1,4 +1,4 @@
-// What the tests of dashboard and alerts read out of PromQL.
+// The parser of PromQL names for the tests of dashboard and alerts.
 
 #include "tests/e2e/promql.h"
 
@@ -41,7 +41,7 @@ TEST(PromqlTest, FindsTheLabelsThatGroupAndJoin) {
   EXPECT_TRUE(names.aggregates);
 }
 
-TEST(PromqlTest, APatternOfNamesIsEachOfThem) {
+TEST(PromqlTest, APatternExpandsToItsNames) {
   const PromqlNames names = ReadPromql("{__name__=~\"k_(a(b|c)|d)_total|e\", x!=\"y|z\"}");
   ASSERT_THAT(names.selectors, SizeIs(1));
   EXPECT_THAT(names.selectors[0].metrics,
@@ -49,14 +49,14 @@ TEST(PromqlTest, APatternOfNamesIsEachOfThem) {
   EXPECT_THAT(names.selectors[0].labels, ElementsAre("x"));
 }
 
-TEST(PromqlTest, RefusesWhatItDoesNotUnderstand) {
+TEST(PromqlTest, RejectsUnsupportedExpressions) {
   for (const char* text : {"{x=\"y\"}", "{__name__=~\"a.*\"}", "{__name__!=\"a\"}", "a{x=\"y\"",
                            "a{x=y}", "sum by (x", "{__name__=~\"(a\"}", "a{x=\"\\d\"}"}) {
     EXPECT_THROW(ReadPromql(text), std::invalid_argument) << text;
   }
 }
 
-TEST(MentionsTest, WhatIsNotThereIsMissed) {
+TEST(MentionsTest, FindsMissingMetricsAndLabels) {
   const Scraped scraped = {
       .metrics = {{"a", {"x", "job"}}, {"b", {"x", "y", "job"}}, {"h_bucket", {"le"}}},
       .histograms = {"h"}};

@@ -1,4 +1,4 @@
-// What waits, what goes when there is no room or no time, and how many run at once.
+// Queued incidents, evictions and expiry, and limits on concurrent agents.
 
 #include <algorithm>
 #include <sstream>
@@ -21,7 +21,7 @@ using ::testing::SizeIs;
 
 class QueueTest : public SystemTest {
  protected:
-  // Faults of the incidents in that state, newest first.
+  // Fault ids of the incidents in this state, newest first.
   std::vector<std::string> Faults(const std::string& state) {
     std::vector<std::string> names;
     for (const auto& incident : system_->Admin().List(state)) {
@@ -33,7 +33,7 @@ class QueueTest : public SystemTest {
     return system_->ingest().Metrics().Sum(name, labels);
   }
 
-  // An agent that writes down when it starts and ends, and in between waits for Release().
+  // An agent that records its start and its end, and between them waits for Release().
   std::string StampingAgent() {
     const std::string stamps = system_->directory() / "stamps";
     return system_->ScriptAgent("echo 1 $(date +%s%N) >>" + stamps + "\nuntil [ -e " + Gate() +
@@ -42,7 +42,7 @@ class QueueTest : public SystemTest {
   }
   std::string Gate() const { return system_->directory() / "gate"; }
   void Release() { WriteFile(Gate(), ""); }
-  // Time and +1 (start) or -1 (end), in the order of time.
+  // Times with +1 (start) or -1 (end), in order.
   std::vector<std::pair<long long, int>> Stamps() {
     std::istringstream text(ReadFile(system_->directory() / "stamps"));
     std::vector<std::pair<long long, int>> stamps;
@@ -59,7 +59,7 @@ class QueueTest : public SystemTest {
   }
 };
 
-TEST_F(QueueTest, EventsWaitForAnExecutorAndAreThenRun) {
+TEST_F(QueueTest, QueuesEventsUntilAnExecutorAttaches) {
   system_->StartIngest();
   const std::string first = system_->Submit("web-0");
   const std::string second = system_->Submit("web-1");
@@ -89,7 +89,7 @@ TEST_F(QueueTest, AFullQueueDropsTheOldest) {
                                                              {"depth", 2}}));
 }
 
-TEST_F(QueueTest, AFullQueueRejectsTheNewestWhenToldSo) {
+TEST_F(QueueTest, AFullQueueRejectsTheNewestByPolicy) {
   system_->StartIngest({"--cluster-queue-size", "2", "--queue-overflow-policy", "reject"});
   system_->Submit("a");
   system_->Submit("b");
@@ -103,7 +103,7 @@ TEST_F(QueueTest, AFullQueueRejectsTheNewestWhenToldSo) {
       "Queue overflow", {{"event_id", "fault-c"}, {"policy", "reject-newest"}, {"depth", 2}}));
 }
 
-TEST_F(QueueTest, WhatHasWaitedTooLongExpires) {
+TEST_F(QueueTest, AnOverAgeIncidentExpires) {
   system_->StartIngest({"--max-queue-age", "1", "--queue-sweep-interval", "200ms"});
   const std::string id = system_->Submit("web-0");
   EXPECT_EQ(system_->AwaitFinished(id).status(), "expired");
@@ -115,13 +115,13 @@ TEST_F(QueueTest, WhatHasWaitedTooLongExpires) {
   EXPECT_GE(lines[0].at("age"), 1.0);
   EXPECT_EQ(Ingest("events_expired_total"), 1);
   EXPECT_EQ(Ingest("queue_depth"), 0);
-  // And nothing of it is run later.
+  // The expired incident does not run later.
   system_->StartExecutor({system_->TestAgent(), "exit"});
   EXPECT_EQ(system_->AwaitFinished(system_->Submit("web-1")).status(), "success");
   EXPECT_EQ(system_->executor().Metrics().Sum("agents_spawned_total"), 1);
 }
 
-TEST_F(QueueTest, WhatIsTooOldIsNotRunBetweenTwoSweepsEither) {
+TEST_F(QueueTest, AnOverAgeIncidentDoesNotRunBetweenSweeps) {
   system_->StartIngest({"--max-queue-age", "500ms", "--queue-sweep-interval", "1h"});
   const std::string id = system_->Submit("web-0");
   ASSERT_TRUE(Eventually([at = std::chrono::steady_clock::now()] {
@@ -132,7 +132,7 @@ TEST_F(QueueTest, WhatIsTooOldIsNotRunBetweenTwoSweepsEither) {
   EXPECT_EQ(system_->executor().Metrics().Sum("agents_spawned_total"), 0);
 }
 
-TEST_F(QueueTest, OneClusterRunsOneAgentAtATime) {
+TEST_F(QueueTest, LimitsAgentsPerCluster) {
   system_->StartWithoutPeer({StampingAgent()});
   for (const char* name : {"a", "b", "c"}) system_->Submit(name);
   ASSERT_TRUE(Eventually([this] { return Stamps().size() == 1; }));
@@ -145,7 +145,7 @@ TEST_F(QueueTest, OneClusterRunsOneAgentAtATime) {
   EXPECT_EQ(MostAtOnce(), 1);
 }
 
-TEST_F(QueueTest, NoMoreAgentsRunThanMayInAll) {
+TEST_F(QueueTest, LimitsAgentsInTotal) {
   system_->StartWithoutPeer({StampingAgent()},
                             {"--max-agents-per-cluster", "10", "--max-concurrent-agents", "2"});
   for (const char* name : {"a", "b", "c", "d", "e"}) system_->Submit(name);
@@ -158,7 +158,7 @@ TEST_F(QueueTest, NoMoreAgentsRunThanMayInAll) {
   EXPECT_EQ(MostAtOnce(), 2);
 }
 
-TEST_F(QueueTest, NoMoreAgentsRunThanTheExecutorHasSlots) {
+TEST_F(QueueTest, LimitsAgentsToTheSlotsOfTheExecutor) {
   system_->StartWithoutPeer({StampingAgent()},
                             {"--max-agents-per-cluster", "10", "--max-concurrent-agents", "10"},
                             {"--slots", "2"});

@@ -1,4 +1,4 @@
-// The MCP server goes away in every way it can, and ingest comes back to it.
+// Every way in which the connection to the MCP server ends, and the reconnect.
 
 #include <string>
 
@@ -18,8 +18,8 @@ class ReconnectTest : public PeerTest {
  protected:
   double Active() { return system_->ingest().Metrics().Sum("sse_connections_active"); }
 
-  // The next fault is heard, whatever happened before. One that nobody was subscribed to is not
-  // sent, so the first that is sent counts.
+  // Expects the next fault to arrive. The server sends no fault without a subscription, so the
+  // first one that is sent counts.
   void ExpectNextFaultArrives() {
     const std::string fault_id = "next-" + std::to_string(++faults_);
     ASSERT_TRUE(Eventually([&] { return system_->peer().Subscribed() == 1; }));
@@ -31,14 +31,14 @@ class ReconnectTest : public PeerTest {
   }
   std::string SessionId() {
     const auto sessions = system_->peer().State().at("sessions");
-    return sessions.size() == 1 ? sessions[0].at("id").get<std::string>() : "not one session";
+    return sessions.size() == 1 ? sessions[0].at("id").get<std::string>() : "expected one session";
   }
 
  private:
   int faults_ = 0;
 };
 
-TEST_F(ReconnectTest, Row20_AKilledServerThatComesBackIsSubscribedAgain) {
+TEST_F(ReconnectTest, Row20_IngestResubscribesToARestartedServer) {
   system_->StartPeer();
   ServiceProcess& ingest = system_->StartIngest();
   system_->AwaitSubscribed();
@@ -74,7 +74,7 @@ TEST_F(ReconnectTest, Row20_AKilledServerThatComesBackIsSubscribedAgain) {
   ExpectNextFaultArrives();
 }
 
-TEST_F(ReconnectTest, IngestThatStartsBeforeTheServerFindsIt) {
+TEST_F(ReconnectTest, IngestSubscribesToAServerThatStartsLater) {
   system_->StartPeer();
   system_->peer().Kill();
   ServiceProcess& ingest = system_->StartIngest();
@@ -87,7 +87,7 @@ TEST_F(ReconnectTest, IngestThatStartsBeforeTheServerFindsIt) {
   ExpectNextFaultArrives();
 }
 
-TEST_F(ReconnectTest, AClosedStreamIsOpenedAgainInTheSameSession) {
+TEST_F(ReconnectTest, AClosedStreamIsReopenedInTheSameSession) {
   system_->StartPeer();
   system_->StartIngest();
   system_->AwaitSubscribed();
@@ -97,7 +97,7 @@ TEST_F(ReconnectTest, AClosedStreamIsOpenedAgainInTheSameSession) {
   EXPECT_EQ(SessionId(), session);
 }
 
-TEST_F(ReconnectTest, ASubscriptionLostInSilenceIsFoundAndRenewed) {
+TEST_F(ReconnectTest, ASilentlyLostSubscriptionIsRenewed) {
   system_->StartPeer();
   system_->StartIngest({"--sse-ping-interval", "300ms"});
   system_->AwaitSubscribed();
@@ -109,7 +109,7 @@ TEST_F(ReconnectTest, ASubscriptionLostInSilenceIsFoundAndRenewed) {
   ASSERT_TRUE(Eventually([&] { return Active() == 1; }));
 }
 
-TEST_F(ReconnectTest, AForgottenSessionIsReplacedByANewOne) {
+TEST_F(ReconnectTest, ALostSessionIsReplaced) {
   system_->StartPeer();
   system_->StartIngest();
   system_->AwaitSubscribed();
@@ -120,7 +120,7 @@ TEST_F(ReconnectTest, AForgottenSessionIsReplacedByANewOne) {
   ASSERT_TRUE(Eventually([&] { return Active() == 1; }));
 }
 
-TEST_F(ReconnectTest, TheSessionIsDeletedWhenIngestEnds) {
+TEST_F(ReconnectTest, IngestDeletesItsSessionAtExit) {
   system_->StartPeer();
   ServiceProcess& ingest = system_->StartIngest();
   system_->AwaitSubscribed();

@@ -1,4 +1,4 @@
-// The released kubernetes-mcp-server, which pushes nothing: its events become reports all the same.
+// The released kubernetes-mcp-server, which pushes nothing: ingest polls it.
 
 #include <chrono>
 #include <cstdio>
@@ -22,10 +22,10 @@ namespace {
 using namespace support;
 using nlohmann::json;
 
-// Long enough for a list of 11 s to be requested, read, and requested again.
+// Long enough to request and read a list of 11 s, and to request it again.
 constexpr std::chrono::seconds kSlowLists(60);
 
-// `behind`: how far the clock of the node that reports it is behind.
+// `behind`: by how much the clock of the reporting node is late.
 json EventAbout(const std::string& pod, std::chrono::seconds behind = {}) {
   const std::time_t at =
       std::chrono::system_clock::to_time_t(std::chrono::system_clock::now() - behind);
@@ -39,7 +39,7 @@ json EventAbout(const std::string& pod, std::chrono::seconds behind = {}) {
           {"involvedObject", {{"apiVersion", "v1"}, {"kind", "Pod"}, {"name", pod}}}};
 }
 
-// A version, and the transport that it is met over.
+// A version of the server and the transport used with it.
 class ReleasedServerTest
     : public SystemTest,
       public ::testing::WithParamInterface<std::pair<std::string, std::string>> {
@@ -49,7 +49,7 @@ class ReleasedServerTest
     SystemTest::SetUp();
   }
 
-  // Returns once the server was asked so many times for its events since now.
+  // Waits until the server has received `polls` more requests for its events.
   static void AwaitPolls(KubernetesApi& api, std::size_t polls, Duration patience = kRpcTimeout) {
     const auto asked = [&api] {
       std::size_t count = 0;
@@ -64,7 +64,7 @@ class ReleasedServerTest
   }
 };
 
-TEST_P(ReleasedServerTest, AWarningEventBecomesOneReportAndWhatWasThereBeforeDoesNot) {
+TEST_P(ReleasedServerTest, ANewWarningEventBecomesOneReportAndTheBaselineNone) {
   const auto& [version, transport] = GetParam();
   KubernetesApi api(system_->directory());
   api.Add(EventAbout("old-pod"));
@@ -96,7 +96,7 @@ TEST_P(ReleasedServerTest, AWarningEventBecomesOneReportAndWhatWasThereBeforeDoe
   EXPECT_EQ(ingest.Metrics().Sum("events_received_total"), 1);
 }
 
-TEST_P(ReleasedServerTest, AServerThatComesBackIsPolledOnAndNothingIsTakenTwice) {
+TEST_P(ReleasedServerTest, PollingContinuesAfterARestartWithoutRepeats) {
   const auto& [version, transport] = GetParam();
   KubernetesApi api(system_->directory());
   KubernetesMcpServer server(version, api, system_->directory());
@@ -119,8 +119,8 @@ TEST_P(ReleasedServerTest, AServerThatComesBackIsPolledOnAndNothingIsTakenTwice)
   EXPECT_GT(ingest.Metrics().Sum("sse_gap_seconds_total"), 0);
 }
 
-// The lists of a large cluster, slow and with a node whose clock is behind, over a restart.
-TEST_P(ReleasedServerTest, Row59_LongAndSlowListsHideNoEventOverARestart) {
+// The lists of a large cluster, slow and with a late node clock, across a restart.
+TEST_P(ReleasedServerTest, Row59_LongAndSlowListsHideNoEventAcrossARestart) {
   const auto& [version, transport] = GetParam();
   if (kSanitized && version != "0.0.67") {
     GTEST_SKIP() << "the sanitizers look at one version; the others differ in the server only";
@@ -170,7 +170,7 @@ INSTANTIATE_TEST_SUITE_P(Versions, ReleasedServerTest,
                            return "v" + version + (test.param.second == "sse" ? "_over_sse" : "");
                          });
 
-// Lists as large clusters have them: the rest is used, and the cluster stays subscribed.
+// Lists of large clusters: ingest uses what is in bounds and stays subscribed.
 class UnkindListTest : public SystemTest {
  protected:
   void SetUp() override {
@@ -192,7 +192,7 @@ class UnkindListTest : public SystemTest {
     return system_->StartIngest(all);
   }
   double Metric(const std::string& name) { return system_->ingest().Metrics().Sum(name); }
-  // The event about that pod is received, over the first connection.
+  // Expects the event of that pod over the first connection.
   void ExpectReceived(const std::string& pod) {
     EXPECT_TRUE(Eventually(
         [&] {
@@ -215,7 +215,7 @@ class UnkindListTest : public SystemTest {
   std::optional<KubernetesMcpServer> server_;
 };
 
-TEST_F(UnkindListTest, Row59_AnEventOf300KiBHidesNoOther) {
+TEST_F(UnkindListTest, Row59_A300KiBEventHidesNoOther) {
   api_->Control("bulk", {{"count", 1}, {"messageBytes", 300 << 10}});
   StartIngest();
   system_->AwaitSubscribed();
@@ -227,7 +227,7 @@ TEST_F(UnkindListTest, Row59_AnEventOf300KiBHidesNoOther) {
   EXPECT_TRUE(system_->ingest().log().Has("Event list truncated"));
 }
 
-TEST_F(UnkindListTest, Row59_AListOf21MiBHidesNothing) {
+TEST_F(UnkindListTest, Row59_A21MiBListHidesNoEvent) {
   api_->Control("bulk", {{"count", 300}, {"messageBytes", 76'000}});
   StartIngest();
   system_->AwaitSubscribed();
@@ -237,9 +237,9 @@ TEST_F(UnkindListTest, Row59_AListOf21MiBHidesNothing) {
   ReportMemory("300 events of 76 KB");
 }
 
-TEST_F(UnkindListTest, Row59_OfFortyThousandEntriesTheFirstTenThousandAreUsed) {
+TEST_F(UnkindListTest, Row59_TheFirstTenThousandOfFortyThousandEntriesAreUsed) {
   api_->Add(EventAbout("early-pod"));
-  StartIngest({"--severity-threshold", "critical"});  // the others are counted only
+  StartIngest({"--severity-threshold", "critical"});  // the others are only counted
   system_->AwaitSubscribed();
   api_->Add(EventAbout("new-pod"));
   api_->Control("bulk", {{"count", 39'998}, {"messageBytes", 150}, {"reason", "Unhealthy"}});
@@ -251,7 +251,7 @@ TEST_F(UnkindListTest, Row59_OfFortyThousandEntriesTheFirstTenThousandAreUsed) {
   ReportMemory("40,000 entries");
 }
 
-TEST_F(UnkindListTest, Row59_AListThatTakesElevenSecondsIsRead) {
+TEST_F(UnkindListTest, Row59_AnElevenSecondListIsRead) {
   api_->Control("delay", {{"ms", 11'000}});
   StartIngest();
   ASSERT_TRUE(Eventually([&] { return Metric("sse_connections_active") == 1; }, kSlowLists));
@@ -260,7 +260,7 @@ TEST_F(UnkindListTest, Row59_AListThatTakesElevenSecondsIsRead) {
   EXPECT_EQ(Metric("sse_connection_errors_total"), 0);
 }
 
-TEST_F(UnkindListTest, AListThatTakesLongerThanItMayIsATimeout) {
+TEST_F(UnkindListTest, AListBeyondTheListTimeoutIsATimeout) {
   api_->Control("delay", {{"ms", 5'000}});
   StartIngest({"--list-timeout", "500ms"});
   EXPECT_TRUE(Eventually([&] {
@@ -268,7 +268,7 @@ TEST_F(UnkindListTest, AListThatTakesLongerThanItMayIsATimeout) {
   }));
 }
 
-TEST_F(UnkindListTest, Row60_AnEventOfANodeWhoseClockIsBehindIsHeardOnce) {
+TEST_F(UnkindListTest, Row60_AnEventWithALateClockIsReceivedOnce) {
   StartIngest();
   system_->AwaitSubscribed();
   api_->Add(EventAbout("first-pod"));

@@ -1,4 +1,4 @@
-// Clusters come, go and change while ingest runs: by SIGHUP, and as Kubernetes swaps a ConfigMap.
+// Clusters are added, removed and changed at run time: by SIGHUP, and by the swap of a ConfigMap.
 
 #include <csignal>
 #include <filesystem>
@@ -33,7 +33,7 @@ std::string ClusterLine(const std::string& name, const std::string& endpoint,
 
 class ReloadTest : public SystemTest {
  protected:
-  // Where StartIngestAt has it.
+  // The file that StartIngestAt writes.
   std::filesystem::path File() const { return system_->directory() / "ingest.yaml"; }
   void WriteClusters(const std::string& lines) { WriteFile(File(), "clusters:\n" + lines); }
   void Hangup() { system_->ingest().process().Signal(SIGHUP); }
@@ -54,7 +54,7 @@ class ReloadTest : public SystemTest {
   }
 };
 
-// With MCP servers that tell who has a session with them.
+// With MCP servers that list their sessions.
 class ReloadSessionTest : public ReloadTest {
  protected:
   void SetUp() override {
@@ -87,7 +87,7 @@ class ReloadSessionTest : public ReloadTest {
       return system_->ingest().Metrics().Sum("sse_connections_active", {{"cluster", cluster}}) == 1;
     })) << cluster;
   }
-  // A fault of this server is heard, and is one of this cluster.
+  // Expects a fault of this server to arrive for this cluster.
   void ExpectHeard(FaultServer& server, const std::string& cluster) {
     const std::string id = cluster + "-" + std::to_string(++faults_);
     ASSERT_TRUE(Eventually([&] { return server.Subscribed() == 1; })) << cluster;
@@ -105,7 +105,7 @@ class ReloadSessionTest : public ReloadTest {
   int faults_ = 0;
 };
 
-TEST_F(ReloadSessionTest, SighupAddsChangesAndRemovesClustersAndTouchesNoOther) {
+TEST_F(ReloadSessionTest, SighupAddsChangesAndRemovesOnlyTheChangedClusters) {
   FaultServer& a = AddServer();
   FaultServer& b = AddServer();
   FaultServer& c = AddServer();
@@ -131,19 +131,21 @@ TEST_F(ReloadSessionTest, SighupAddsChangesAndRemovesClustersAndTouchesNoOther) 
   ExpectHeard(c, "comes");
   ExpectHeard(d, "moves");
 
-  EXPECT_EQ(Sessions(a), session) << "the others are not touched";
+  EXPECT_EQ(Sessions(a), session) << "other clusters keep their sessions";
   EXPECT_EQ(a.State().at("requests").size(), asked);
-  EXPECT_TRUE(Eventually([&] { return Sessions(b).empty(); })) << "a changed one says good-bye";
-  EXPECT_THAT(Sessions(c), SizeIs(1)) << "a removed one says good-bye";
+  EXPECT_TRUE(Eventually([&] { return Sessions(b).empty(); }))
+      << "a changed cluster deletes its session";
+  EXPECT_THAT(Sessions(c), SizeIs(1)) << "a removed cluster deletes its session";
   EXPECT_THAT(Listed(), UnorderedElementsAre("comes", "moves", "stays"));
   const MetricsText scrape = system_->ingest().Metrics();
-  EXPECT_FALSE(scrape.Has("sse_connections_active", {{"cluster", "goes"}})) << "nor missed";
+  EXPECT_FALSE(scrape.Has("sse_connections_active", {{"cluster", "goes"}}))
+      << "no series of a removed cluster";
   EXPECT_TRUE(scrape.Has("queue_depth", {{"cluster", "goes"}}));
   EXPECT_GT(scrape.Sum("sse_gap_seconds_total", {{"cluster", "moves"}}), 0);
   EXPECT_EQ(Submission("goes"), grpc::StatusCode::NOT_FOUND);
 }
 
-TEST_F(ReloadSessionTest, ASwappedConfigMapIsReadWithoutASignal) {
+TEST_F(ReloadSessionTest, ASwappedConfigMapIsReloaded) {
   const auto mount = system_->directory() / "mount";
   const auto version = [&](const std::string& name, const std::string& lines) {
     std::filesystem::create_directories(mount / name);
@@ -178,7 +180,7 @@ TEST_F(ReloadSessionTest, ASwappedConfigMapIsReadWithoutASignal) {
   EXPECT_THAT(Listed(), ElementsAre("west"));
 }
 
-TEST_F(ReloadSessionTest, ABadFileChangesNothingAndSaysSo) {
+TEST_F(ReloadSessionTest, AnInvalidFileIsLoggedAndChangesNothing) {
   FaultServer& a = AddServer();
   system_->StartIngestAt({{"east", a.endpoint()}});
   AwaitActive("east");
@@ -224,7 +226,7 @@ TEST_F(ReloadSessionTest, ReadinessCountsConfiguredClustersOnly) {
   EXPECT_TRUE(Eventually([&] { return system_->ingest().Health("/readyz").status == 200; }));
 }
 
-TEST_F(ReloadTest, WhatWaitsOfARemovedClusterIsInvestigated) {
+TEST_F(ReloadTest, QueuedIncidentsOfARemovedClusterAreInvestigated) {
   system_->StartIngestOf({"east", "west"});
   const std::string first = system_->Submit("web-0", "error", "west");
   const std::string second = system_->Submit("web-1", "error", "west");
@@ -233,7 +235,7 @@ TEST_F(ReloadTest, WhatWaitsOfARemovedClusterIsInvestigated) {
   AwaitReload({{"removed", {"west"}}});
   EXPECT_EQ(Submission("west"), grpc::StatusCode::NOT_FOUND);
   EXPECT_THAT(Listed(), ElementsAre("east"));
-  EXPECT_EQ(system_->Admin().Status().incidents_queued(), 2u) << "sums count what has no cluster";
+  EXPECT_EQ(system_->Admin().Status().incidents_queued(), 2u) << "sums include removed clusters";
 
   system_->StartExecutor({system_->TestAgent(), "exit", "0"});
   for (const std::string& id : {first, second}) {
@@ -249,10 +251,10 @@ TEST_F(ReloadTest, WhatWaitsOfARemovedClusterIsInvestigated) {
   EXPECT_EQ(system_->Submit("web-2", "error", "west").empty(), false);
   EXPECT_TRUE(Eventually([&] {
     return system_->ingest().Metrics().Sum("events_queued_total", {{"cluster", "west"}}) == 3;
-  })) << "it goes on with its counters";
+  })) << "it keeps its counters";
 }
 
-TEST_F(ReloadTest, OtherOptionsAreNamedAndNotApplied) {
+TEST_F(ReloadTest, OtherChangedOptionsAreLoggedAndNotApplied) {
   system_->StartIngestOf({"east"});
   WriteFile(File(), "severity_threshold: critical\nclusters:\n" + ClusterLine("east", kRefusing) +
                         ClusterLine("west", kRefusing));
@@ -281,7 +283,7 @@ TEST_F(ReloadTest, SighupNeverEndsTheProcess) {
   Hangup();
   ASSERT_TRUE(Eventually([&] { return ingest.log().Has("SIGHUP ignored, shutting down"); }));
   Hangup();
-  ingest.Terminate();  // no need to wait for the agent
+  ingest.Terminate();  // skips the wait for the agent
   Hangup();
   EXPECT_EQ(ingest.WaitForExit(kRpcTimeout), 0);
 }

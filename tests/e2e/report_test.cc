@@ -1,4 +1,4 @@
-// From a fault on the wire of the MCP server to a report that an operator can read.
+// From a fault of the MCP server to a report for the operator.
 
 #include <algorithm>
 #include <sstream>
@@ -21,7 +21,7 @@ using ::testing::SizeIs;
 
 const std::string kReport = "# What happened\n\nThe container ends with 1 at once.\n";
 
-// Keeps what it was given, as it was given, and reports.
+// An agent that keeps its input and environment, and writes a report.
 std::string KeepingAgent(System& system, int exit_code = 0) {
   return system.ScriptAgent(
       "cat /proc/$$/environ >environment\n"
@@ -51,7 +51,7 @@ class ReportTest : public PeerTest {
                    {"--agent-timeout", "30", "--report-file", "output/investigation.md",
                     "--report-min-bytes", "10"});
   }
-  // The one incident that comes of a fault that the server pushes.
+  // Returns the incident of a fault that the server pushes.
   v1::IncidentStatus Investigate(const json& fault) {
     EXPECT_EQ(system_->peer().Push(fault), 1);
     const auto finished = system_->AwaitFinished(1);
@@ -145,7 +145,7 @@ TEST_F(ReportTest, TheAgentReadsTheIncidentThatTheServerSentInItsWorkspace) {
   EXPECT_EQ(incident.incident().context(), kFault.at("context").get<std::string>());
 }
 
-TEST_F(ReportTest, TheReportArrivesAtIngest) {
+TEST_F(ReportTest, IngestReceivesTheReport) {
   StartKeeping();
   const auto incident = Investigate(kFault);
   EXPECT_EQ(incident.status(), "success");
@@ -188,7 +188,7 @@ TEST_F(ReportTest, ResultFileAdminAndLogsAgreeOnAFailure) {
               SizeIs(1));
 }
 
-TEST_F(ReportTest, EveryEventIsCountedOnceWhateverBecomesOfIt) {
+TEST_F(ReportTest, EveryEventIsCountedOnce) {
   StartKeeping();
   FaultServer& peer = system_->peer();
   for (const char* severity : {"critical", "error", "warning"}) {
@@ -213,7 +213,7 @@ TEST_F(ReportTest, EveryEventIsCountedOnceWhateverBecomesOfIt) {
   ExpectBalance();
 }
 
-TEST_F(ReportTest, FinishedWorkspacesAreRemovedWhenTheyAreOld) {
+TEST_F(ReportTest, OldFinishedWorkspacesAreRemoved) {
   system_->StartWithoutPeer({system_->ScriptAgent("exit 0\n")}, {}, {"--workspace-max-age", "1s"});
   const std::string id = system_->Submit("web-0");
   EXPECT_EQ(system_->AwaitFinished(id).status(), "success");
@@ -225,7 +225,7 @@ TEST_F(ReportTest, FinishedWorkspacesAreRemovedWhenTheyAreOld) {
 
 class OutcomeTest : public SystemTest {};
 
-TEST_F(OutcomeTest, AReportThatWasCutSaysSo) {
+TEST_F(OutcomeTest, ATruncatedReportIsMarked) {
   system_->StartWithoutPeer({system_->ScriptAgent(
       "case $RUNNER_RESOURCE_NAME in long) yes report | head -c 70000;; *) echo short;; esac "
       ">\"$RUNNER_REPORT_FILE\"\n")});
@@ -240,7 +240,7 @@ TEST_F(OutcomeTest, AReportThatWasCutSaysSo) {
   EXPECT_EQ(whole.report_bytes(), 6u);
 }
 
-TEST_F(OutcomeTest, AFailureCarriesTheLastLineThatItsAgentPrinted) {
+TEST_F(OutcomeTest, AFailureHasTheLastOutputLineOfItsAgent) {
   system_->StartWithoutPeer(
       {system_->ScriptAgent("echo working\n"
                             "case $RUNNER_RESOURCE_NAME in\n"
@@ -265,7 +265,7 @@ TEST_F(OutcomeTest, AFailureCarriesTheLastLineThatItsAgentPrinted) {
   EXPECT_EQ(last("mute-on-stderr"), "working");
   EXPECT_EQ(last("slow"), "waits");
   EXPECT_EQ(last("link"), "working") << "what the agent has linked is not read";
-  EXPECT_EQ(last("good"), "") << "of a failure or a timeout only";
+  EXPECT_EQ(last("good"), "") << "only for a failure or a timeout";
 }
 
 // --- kubeconfigs --------------------------------------------------------------------------------
@@ -280,7 +280,7 @@ class KubeconfigTest : public SystemTest {
     std::filesystem::create_directories(files_);
     WriteFile(home_ / ".kube/config", "of the operator\n");
   }
-  // An agent that reads the kubeconfig that a client of Kubernetes would read.
+  // An agent that reads the kubeconfig that a Kubernetes client would use.
   void Start(const Words& flags) {
     system_->StartIngest({"--circuit-breaker-threshold", "2"});
     system_->StartExecutor(
@@ -296,7 +296,7 @@ class KubeconfigTest : public SystemTest {
   std::filesystem::path home_, files_;
 };
 
-TEST_F(KubeconfigTest, ARunOfAClusterWithoutOneFailsAndCountsAsAFailure) {
+TEST_F(KubeconfigTest, ARunWithoutAKubeconfigFails) {
   Start({"--kubeconfig-dir", files_});
   for (const char* pod : {"a", "b"}) {
     const std::string id = system_->Submit(pod);
@@ -319,28 +319,28 @@ TEST_F(KubeconfigTest, ARunOfAClusterWithoutOneFailsAndCountsAsAFailure) {
   ExpectBalance();
   WriteFile(files_ / "prod.yaml", "of prod\n");
   system_->Admin().ResetBreaker();
-  EXPECT_EQ(Read(system_->Submit("c")), "of prod\n") << "it is looked for at each run";
+  EXPECT_EQ(Read(system_->Submit("c")), "of prod\n") << "each run looks it up";
 }
 
-TEST_F(KubeconfigTest, AnAgentNeverGetsThatOfTheOperator) {
+TEST_F(KubeconfigTest, AnAgentNeverReceivesTheKubeconfigOfTheOperator) {
   Start({});
   EXPECT_EQ(Read(system_->Submit("a")), "");
 }
 
-TEST_F(KubeconfigTest, AnOptionalOneThatIsMissingIsNotThatOfTheOperatorEither) {
+TEST_F(KubeconfigTest, AMissingOptionalKubeconfigIsNotReplaced) {
   Start({"--kubeconfig-dir", files_, "--kubeconfig-optional"});
   EXPECT_EQ(Read(system_->Submit("a")), "");
   WriteFile(files_ / "prod.yaml", "of prod\n");
   EXPECT_EQ(Read(system_->Submit("b")), "of prod\n");
 }
 
-TEST_F(KubeconfigTest, AnOptionalOneThatCannotBeUsedIsAMistake) {
+TEST_F(KubeconfigTest, AnUnusableOptionalKubeconfigFailsTheRun) {
   std::filesystem::create_directory(files_ / "prod.yaml");
   Start({"--kubeconfig-dir", files_, "--kubeconfig-optional"});
   EXPECT_EQ(system_->AwaitFinished(system_->Submit("a")).reason(), "kubeconfig_missing");
 }
 
-TEST_F(KubeconfigTest, AnAgentGetsAnotherOneIfThatIsConfigured) {
+TEST_F(KubeconfigTest, AnAgentReceivesTheConfiguredKubeconfig) {
   Start({"--agent-env", "KUBECONFIG=" + (home_ / ".kube/config").string()});
   EXPECT_EQ(Read(system_->Submit("a")), "of the operator\n");
 }

@@ -1,5 +1,5 @@
-// Many clusters, several executors: limits are kept and turns are fair, measured by the agents
-// themselves; and what a breaker does that agents have opened.
+// Many clusters and several executors: limits and fairness, measured by the agents; and the circuit
+// breaker.
 
 #include <algorithm>
 #include <functional>
@@ -25,7 +25,7 @@ using ::testing::Le;
 using ::testing::Pair;
 using ::testing::SizeIs;
 
-// What an agent wrote down of itself.
+// A record that an agent writes.
 struct Stamp {
   long long at = 0;
   bool start = false;
@@ -36,12 +36,11 @@ struct Stamp {
 
 class SchedulingTest : public SystemTest {
  protected:
-  // An agent that stamps its start and its end, also when it is told to stop, and does `work` in
-  // between.
+  // An agent that records its start and its end, also on SIGTERM, and runs `work` between them.
   std::string StampingAgent(const std::string& work) {
     const std::string stamps = system_->directory() / "stamps";
     return system_->ScriptAgent(
-        // A signal to the group ends date(1) as well: then the time is asked for again.
+        // A signal to the group ends date(1) as well, so it is retried.
         "stamp() { until at=$(date +%s%N); do :; done; echo \"$at $1 $RUNNER_CLUSTER $EXECUTOR "
         "$RUNNER_INCIDENT_ID\" >>" +
         stamps + "; }\ntrap 'stamp stop; exit 1' TERM\nstamp start\n" + work + "\nstamp stop\n");
@@ -64,7 +63,7 @@ class SchedulingTest : public SystemTest {
               [](const Stamp& a, const Stamp& b) { return a.at < b.at; });
     return stamps;
   }
-  // The most agents that ran at once, by what `of` says of each.
+  // The maximum of concurrent agents, by the key that `of` returns.
   std::map<std::string, int> MostAtOnce(const std::function<std::string(const Stamp&)>& of) {
     std::map<std::string, int> running;
     std::map<std::string, int> most;
@@ -115,7 +114,7 @@ TEST_F(SchedulingTest, ThreeExecutorsShareTwoHundredIncidentsOfFortyClustersWith
   EXPECT_THAT(MostAtOnce([](const Stamp& s) { return s.cluster; }), Each(Pair(testing::_, Le(2))));
   EXPECT_THAT(MostAtOnce([](const Stamp&) { return "all"; }), Each(Pair("all", Le(6))));
   const auto by_executor = MostAtOnce([](const Stamp& s) { return s.executor; });
-  EXPECT_THAT(by_executor, SizeIs(4)) << "each has worked";
+  EXPECT_THAT(by_executor, SizeIs(4)) << "each executor has run agents";
   for (const auto& [executor, most] : by_executor) EXPECT_LE(most, executor == "e2" ? 2 : 3);
 }
 
@@ -164,14 +163,14 @@ class BreakerTest : public PeerTest {
     return Eventually([&] { return Ingest("circuit_breaker_state") == state; });
   }
   std::string Path(const char* name) { return system_->directory() / name; }
-  // Fails while the file `broken` is there; then waits for the file `gate`.
+  // Fails while the file `broken` exists; otherwise waits for the file `gate`.
   std::string Agent() {
     return system_->ScriptAgent("[ -e " + Path("broken") + " ] && exit 1\nuntil [ -e " +
                                 Path("gate") + " ]; do sleep 0.02; done\n");
   }
 };
 
-TEST_F(BreakerTest, ThreeFailingAgentsOpenItAndAProbeThatSucceedsClosesIt) {
+TEST_F(BreakerTest, ThreeFailuresOpenItAndASuccessfulProbeClosesIt) {
   constexpr int kClosed = 0, kOpen = 1, kHalfOpen = 2;
   WriteFile(Path("broken"), "");
   system_->Start({Agent()}, {"--circuit-breaker-cooldown", "2", "--max-agents-per-cluster", "3"});
@@ -190,7 +189,7 @@ TEST_F(BreakerTest, ThreeFailingAgentsOpenItAndAProbeThatSucceedsClosesIt) {
   EXPECT_EQ(system_->peer().Push({{"faultId", "pushed"}}), 1);
   EXPECT_TRUE(Eventually([this] { return Ingest("circuit_breaker_events_dropped_total") == 2; }));
 
-  // Nothing waits and nothing comes: it is ready again all the same.
+  // It becomes half-open, and ingest ready, without input.
   EXPECT_TRUE(BreakerIs(kHalfOpen));
   EXPECT_EQ(system_->ingest().Health("/readyz").status, 200);
   system_->AwaitFinished(system_->Submit("e"));

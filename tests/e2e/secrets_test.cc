@@ -1,4 +1,4 @@
-// What is secret goes where it must and is shown nowhere.
+// Secrets reach their destination and appear in no output.
 
 #include <array>
 #include <cstdio>
@@ -15,7 +15,7 @@ namespace {
 using namespace support;
 using nlohmann::json;
 
-// What a program prints that ends by itself.
+// Returns the output of a program that exits by itself.
 std::string OutputOf(const std::string& command) {
   std::string text;
   std::FILE* pipe = ::popen((command + " 2>&1").c_str(), "r");
@@ -42,7 +42,7 @@ class SecretsTest : public PeerTest {
   const std::string kVariable = "secret-of-the-agent";
 };
 
-TEST_F(SecretsTest, NoneIsInALogAMetricAConfigurationOrAnAnswer) {
+TEST_F(SecretsTest, NoneAppearsInLogsMetricsConfigurationOrResponses) {
   FaultServer& peer = system_->StartPeer({"--token", kToken});
   const auto token_file = system_->directory() / "token";
   WriteFile(token_file, "wrong-" + kToken);

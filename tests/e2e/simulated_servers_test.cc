@@ -1,4 +1,4 @@
-// Simulated servers that freeze and flood, and the other clusters and the operator meanwhile.
+// Simulated servers that freeze and flood, and their effect on other clusters and on operators.
 
 #include <algorithm>
 #include <chrono>
@@ -26,7 +26,7 @@ class SimulatedServersTest : public SystemTest {
   double Count(const std::string& name, const MetricsText::Labels& labels = {}) {
     return ingest().Metrics().Sum(name, labels);
   }
-  // Asks both ports of the operator; what the slower one took.
+  // Requests both operator ports; returns the duration of the slower one.
   Seconds AskOperatorPorts() {
     const auto took = [](const auto& ask) {
       const auto began = std::chrono::steady_clock::now();
@@ -40,7 +40,7 @@ class SimulatedServersTest : public SystemTest {
 
 // --- row 3 ----------------------------------------------------------------------------------
 
-TEST_F(SimulatedServersTest, Row3_AFrozenServerHoldsUpNobodyAndIsSubscribedAgainWhenItThaws) {
+TEST_F(SimulatedServersTest, Row3_AFrozenServerDelaysNoOtherAndIsResubscribedAfterwards) {
   const Words busy = {"--rate", "10", "--quiet"};
   FaultsimProcess& frozen = system_->StartFaultsim(busy);
   FaultsimProcess& other = system_->StartFaultsim(busy);
@@ -56,7 +56,7 @@ TEST_F(SimulatedServersTest, Row3_AFrozenServerHoldsUpNobodyAndIsSubscribedAgain
   ASSERT_TRUE(Eventually([&] { return received("frozen") >= 3 && received("other") >= 3; }));
 
   frozen.process().Signal(SIGSTOP);
-  // A check has ten seconds, and the second one that is not answered ends the session.
+  // A check times out after 10 s; the second timeout ends the session.
   Seconds slowest{};
   int scrapes = 0;
   const double before = received("other");
@@ -87,16 +87,16 @@ TEST_F(SimulatedServersTest, Row3_AFrozenServerHoldsUpNobodyAndIsSubscribedAgain
 
 // --- row 21 ---------------------------------------------------------------------------------
 
-// Nobody takes an incident, so each event ends in the queue or in one of the ways out of it.
-TEST_F(SimulatedServersTest, Row21_HundredThousandEventsInOneGoAreAllCountedAndMemoryIsBounded) {
-  constexpr int kEvents = kSanitized ? 25'000 : 100'000;  // these are slow
+// Without an executor each event ends in the queue, or is evicted or rejected.
+TEST_F(SimulatedServersTest, Row21_AHundredThousandEventsAreCountedInBoundedMemory) {
+  constexpr int kEvents = kSanitized ? 25'000 : 100'000;  // sanitized builds are slow
   const auto script = system_->directory() / "flood.json";
-  // The server's own faults are muted, so that what arrives is exactly what the script sends.
+  // The server's own faults are muted, so that exactly the events of the script arrive.
   WriteFile(script, R"({"rules": [{"match": {"method": "GET"}, "steps":
       ["serve", "mute", {"flood": {"count": )" +
                         std::to_string(kEvents) + "}}]}]}");
   FaultsimProcess& faultsim = system_->StartFaultsim({"--script", script, "--count", "1"});
-  faultsim.Kill();  // until it is known what ingest takes without it
+  faultsim.Kill();  // until the idle memory of ingest is measured
   system_->StartIngest({"--mcp-endpoint", faultsim.endpoint(), "--log-level", "info",
                         "--sse-reconnect-initial-delay", "0.1", "--sse-reconnect-max-delay",
                         "0.5"});
@@ -133,13 +133,14 @@ TEST_F(SimulatedServersTest, Row21_HundredThousandEventsInOneGoAreAllCountedAndM
   const MetricsText scrape = ingest().Metrics();
   EXPECT_EQ(scrape.Sum("events_received_total"), kEvents);
   EXPECT_EQ(scrape.Sum("events_invalid_total"), 0);
-  EXPECT_EQ(scrape.Sum("events_filtered_total"), 0) << "each is of a pod of its own";
+  EXPECT_EQ(scrape.Sum("events_filtered_total"), 0) << "each event has its own pod";
   EXPECT_EQ(scrape.Sum("events_rejected_total") + scrape.Sum("events_queued_total"), kEvents);
   EXPECT_EQ(scrape.Sum("events_evicted_total") + scrape.Sum("queue_depth"),
             scrape.Sum("events_queued_total"));
   EXPECT_EQ(scrape.Sum("queue_depth"), 100) << "as many as may wait for a cluster";
   ExpectBalance();
-  EXPECT_EQ(ingest().log().With("SSE connection established").size(), 1u) << "it is not cut off";
+  EXPECT_EQ(ingest().log().With("SSE connection established").size(), 1u)
+      << "the stream is not closed";
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// Ingest and executors that run apart: each in a network of its own, with mutual TLS between them.
+// Ingest and remote executors: each in its own network, with mutual TLS between them.
 
 #include <chrono>
 #include <iostream>
@@ -64,7 +64,7 @@ class SplitTest : public SystemTest {
 // The same on one machine.
 class ApartTest : public SystemTest {};
 
-TEST_F(SplitTest, FromOneExecutorToThreeAndBackUnderLoadNothingIsLostAndNothingIsRunTwice) {
+TEST_F(SplitTest, ScalingFromOneToThreeAndBackLosesAndRepeatsNothing) {
   constexpr int kClusters = 15;
   constexpr int kIncidents = 120;
   Endpoints clusters;
@@ -113,7 +113,7 @@ TEST_F(SplitTest, FromOneExecutorToThreeAndBackUnderLoadNothingIsLostAndNothingI
   }
 }
 
-TEST_F(SplitTest, WhoHasNoGoodCertificateIsRefusedAndBothSaySo) {
+TEST_F(SplitTest, APeerWithoutAValidCertificateIsRejectedAndBothLogIt) {
   StartIngest({{"prod", "http://127.0.0.1:9/mcp"}}, {});
   const auto says = [](const ServiceProcess& service, const char* message, const char* text) {
     return service.log().ComesToSay(message, text);
@@ -142,7 +142,7 @@ TEST_F(SplitTest, WhoHasNoGoodCertificateIsRefusedAndBothSaySo) {
   EXPECT_EQ(ingest.Metrics().Sum("executors_connected"), 0);
 }
 
-TEST_F(SplitTest, AnExecutorThatIsCutOffStopsItsRunBeforeThatIsRunElsewhere) {
+TEST_F(SplitTest, AnIsolatedExecutorStopsItsRunBeforeAnotherStartsIt) {
   const std::string test_agent = system_->TestAgent();
   const std::string agent = system_->ScriptAgent("[ $RUNNER_ATTEMPT -eq 1 ] || exit 0\nexec " +
                                                  test_agent + " ignore-term\n");
@@ -171,8 +171,8 @@ TEST_F(SplitTest, AnExecutorThatIsCutOffStopsItsRunBeforeThatIsRunElsewhere) {
   EXPECT_EQ(Finished(), 1);
 }
 
-TEST_F(ApartTest, Row32_AnExecutorThatIsStoppedHasNoAgentLeftWhenItsLeasesAreLost) {
-  constexpr Duration kLeaseTtl = 26s;  // the least with this grace
+TEST_F(ApartTest, Row32_AStoppedExecutorHasNoAgentLeftWhenItsLeasesExpire) {
+  constexpr Duration kLeaseTtl = 26s;  // the minimum with this kill grace
   const std::string test_agent = system_->TestAgent();
   const std::string agent = system_->ScriptAgent("[ $RUNNER_ATTEMPT -eq 1 ] || exit 0\nexec " +
                                                  test_agent + " ignore-term\n");

@@ -1,12 +1,11 @@
-// runner-shim-stand-in: stands where the executor looks for runner-shim, and does for incidents of
-// some names what the real one never does; all others it hands to the real one, which stands beside
-// it as runner-shim-real.
+// runner-shim-stand-in replaces runner-shim for incidents of some names and does what the real shim
+// never does. For all other incidents it executes the real shim, which is beside it as
+// runner-shim-real.
 //
 // "uncontained": waits for the file $TEST_GATE, leaves a process that its executor may not kill,
-// and ends. The file is set-uid root, the executor is not root's.
-// "signaller": sends the executor SIGTERM thousands of times, and goes on as the real one.
-// "descriptors": writes into $TEST_GATE which descriptors it was given, and goes on as the real
-// one.
+// and exits. The file is set-uid root, and the executor does not run as root. "signaller": sends
+// the executor SIGTERM thousands of times, and continues as the real shim. "descriptors": writes
+// its open descriptors to $TEST_GATE, and continues as the real shim.
 
 #include <cstdio>
 #include <cstdlib>
@@ -22,10 +21,10 @@ namespace {
 constexpr int kTurns = 3000;
 constexpr useconds_t kTurnMicroseconds = 10'000;
 
-// Stays as long as the shim or its executor is its parent.
+// Runs as long as the shim or its executor is its parent.
 int Stay(pid_t shim, pid_t executor) {
   if (::setresuid(0, 0, 0) != 0) return 1;
-  ::close(STDIN_FILENO);  // tells the shim
+  ::close(STDIN_FILENO);  // signals the shim
   for (int turn = 0; turn < kTurns; ++turn) {
     const pid_t parent = ::getppid();
     if (parent != shim && parent != executor) return 0;
@@ -74,7 +73,7 @@ int main(int argc, char** argv) {
   if (argc == 4 && std::strcmp(argv[1], "stay") == 0) {
     return Stay(std::atoi(argv[2]), std::atoi(argv[3]));
   }
-  // Set-uid only for the one that stays.
+  // Only the process that stays keeps set-uid.
   if (::setresuid(::getuid(), ::getuid(), ::getuid()) != 0) return 1;
   const char* const gate = std::getenv("TEST_GATE");
   const std::string name = std::getenv("RUNNER_RESOURCE_NAME");

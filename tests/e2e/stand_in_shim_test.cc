@@ -21,7 +21,7 @@ constexpr int kExitTainted = 70;
 
 class StandInShimTest : public SystemTest {
  protected:
-  // An executor with the stand-in for its shim, as nobody where the test is root. Its agents wait
+  // Starts an executor with the stand-in shim, as nobody if the test runs as root. Its agents wait
   // for the file Path("done").
   void Start() {
     const fs::path bin = system_->directory() / "bin";
@@ -56,7 +56,7 @@ class TaintTest : public StandInShimTest {
     if (!FindProgram("setpriv")) GTEST_SKIP() << "needs setpriv(1)";
     StandInShimTest::SetUp();
   }
-  // Lets the one run that goes on come to its end, which is that of the executor.
+  // Ends the other run, which ends the executor.
   void ExpectEnd(const std::string& uncontained, const std::string& other) {
     EXPECT_FALSE(system_->executor().log().Has("Agents interrupted"));
     WriteFile(Path("done"), "");
@@ -69,7 +69,7 @@ class TaintTest : public StandInShimTest {
   }
 };
 
-TEST_F(TaintTest, Row43_AnExecutorThatCannotContainARunSaysSoAndEnds) {
+TEST_F(TaintTest, Row43_AnExecutorThatCannotContainARunExits) {
   Start();
   const std::string other = system_->Submit("other");
   system_->AwaitAgentStarted(other);
@@ -79,12 +79,12 @@ TEST_F(TaintTest, Row43_AnExecutorThatCannotContainARunSaysSoAndEnds) {
   EXPECT_EQ(system_->executor().Metrics().Sum("executor_tainted"), 1);
   EXPECT_TRUE(Eventually([&] { return system_->executor().Health("/healthz").status == 503; }));
   EXPECT_THAT(system_->executor().log().With("Shutting down after an error"), SizeIs(1));
-  // The first signal asks for what happens already.
+  // The first signal requests the drain that is already in progress.
   system_->executor().Terminate();
   ExpectEnd(id, other);
 }
 
-TEST_F(TaintTest, Row43_ARunThatIsNotContainedDuringADrainInterruptsNoOther) {
+TEST_F(TaintTest, Row43_AnUncontainedRunDuringADrainInterruptsNoOther) {
   Start();
   const std::string other = system_->Submit("other");
   const std::string id = system_->Submit("uncontained");
@@ -102,7 +102,7 @@ TEST_F(TaintTest, Row43_ARunThatIsNotContainedDuringADrainInterruptsNoOther) {
   ExpectEnd(id, other);
 }
 
-TEST_F(StandInShimTest, Row68_SignalsThatNoFilterKeepsAwayEndTheRunAndAreLoggedOnce) {
+TEST_F(StandInShimTest, Row68_UnfilteredSignalsEndTheRunAndAreLoggedOnce) {
   Start();
   const auto incident = system_->AwaitFinished(system_->Submit("signaller"));
   EXPECT_EQ(incident.status(), "failure");
@@ -112,7 +112,7 @@ TEST_F(StandInShimTest, Row68_SignalsThatNoFilterKeepsAwayEndTheRunAndAreLoggedO
   EXPECT_EQ(system_->executor().Health("/healthz").status, 200);
 }
 
-TEST_F(StandInShimTest, AShimIsGivenTheStandardDescriptorsAndItsSocket) {
+TEST_F(StandInShimTest, AShimInheritsTheStandardDescriptorsAndItsSocket) {
   Start();
   WriteFile(Path("done"), "");
   EXPECT_EQ(system_->AwaitFinished(system_->Submit("descriptors")).status(), "success");

@@ -1,4 +1,4 @@
-// What the kernel sees of a run: strace(1) over the executor, its shims and their agents.
+// The system calls of a run: strace(1) of the executor, its shims and their agents.
 
 #include <sstream>
 #include <string>
@@ -28,10 +28,10 @@ class SystemCallsTest : public SystemTest {
     SystemTest::SetUp();
     if (system_) file_ = system_->directory() / "trace";
   }
-  // Runs three incidents and ends everything.
+  // Runs three incidents and stops everything.
   void Trace() {
     system_->StartIngest();
-    // -D: the tracer stands aside, and the executor keeps its place as our child.
+    // -D: the tracer is a grandchild, so that the executor stays our child.
     const std::string program = system_->ScriptAgent(
         "exec strace -D -f -qq -s 200 -o " + file_ +
         " -e trace=execve,clone,clone3,fork,vfork,close_range " + RUNNER_EXECUTOR + " \"$@\"\n");
@@ -45,7 +45,7 @@ class SystemCallsTest : public SystemTest {
     }
     EXPECT_EQ(system_->Stop(), "");
   }
-  // Calls that hold the text.
+  // Calls that contain the text.
   std::vector<std::string> Calls(const std::string& text) const {
     std::istringstream trace(ReadFile(file_));
     std::vector<std::string> found;
@@ -58,11 +58,11 @@ class SystemCallsTest : public SystemTest {
   std::string file_;
 };
 
-TEST_F(SystemCallsTest, NothingIsForkedAndNoShellIsRun) {
+TEST_F(SystemCallsTest, NoProcessForksAndNoShellRuns) {
   Trace();
   EXPECT_THAT(Calls(" fork("), SizeIs(0));
   EXPECT_THAT(Calls(" vfork("), SizeIs(0));
-  // A copy of the memory of a process with threads would be a fork by another name.
+  // A copy of the memory of a multithreaded process would be a fork.
   EXPECT_THAT(Calls(" clone("), AllOf(Not(SizeIs(0)), Each(HasSubstr("CLONE_VM"))));
   EXPECT_THAT(Calls(" clone3("), Each(HasSubstr("CLONE_VM")));
   const std::vector<std::string> executed = Calls("execve(");
@@ -70,7 +70,7 @@ TEST_F(SystemCallsTest, NothingIsForkedAndNoShellIsRun) {
   EXPECT_THAT(executed, Each(Not(HasSubstr("/sh\""))));
   EXPECT_THAT(Calls("runner-shim\", ["), SizeIs(3));
   EXPECT_THAT(Calls("agent-test\", ["), SizeIs(3));
-  // Once on the way to each shim and once in it, up to 3; once on the way to each agent.
+  // For each shim once before exec and once in the shim, from 4 on; for each agent once, from 3 on.
   EXPECT_THAT(Calls("close_range(4, "), SizeIs(6));
   EXPECT_THAT(Calls("close_range(3, "), SizeIs(3));
 }

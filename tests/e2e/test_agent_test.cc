@@ -1,4 +1,4 @@
-// The agent that misbehaves on demand, alone: each misdeed is one.
+// Tests each mode of the agent that misbehaves on demand.
 
 #include <csignal>
 #include <filesystem>
@@ -29,7 +29,7 @@ class TestAgent : public ::testing::Test {
     BecomeSubreaper();
     std::filesystem::create_directory(Path("output"));
   }
-  // Whatever a misdeed leaves is killed here, and nothing may be left of it then.
+  // Kills what a mode has left; nothing may remain.
   void TearDown() override {
     ReapUntilAlone(std::chrono::milliseconds(0));
     EXPECT_TRUE(ReapUntilAlone(std::chrono::milliseconds(0)).empty());
@@ -51,13 +51,13 @@ class TestAgent : public ::testing::Test {
     ChildProcess agent = Start(arguments);
     return agent.WaitForExit(kRpcTimeout).value_or(-1000);
   }
-  // What of the agent is still there once its first process has ended or stays.
+  // The processes of the agent that remain after its first process.
   std::vector<ProcessEntry> Left() const { return ProcessesNaming(RUNNER_TEST_AGENT); }
 
   const TempDir directory_;
 };
 
-TEST_F(TestAgent, HelpSaysALineForEachMode) {
+TEST_F(TestAgent, HelpHasALineForEachMode) {
   EXPECT_EQ(Run({"--help"}), 0);
   EXPECT_THAT(Output(), HasSubstr("\nignore-term          ignores SIGTERM\n"));
   EXPECT_EQ(Run({"no-such-mode"}), 64);
@@ -77,14 +77,14 @@ TEST_F(TestAgent, StopsItself) {
   EXPECT_EQ(info.si_code, CLD_STOPPED);
 }
 
-TEST_F(TestAgent, LeavesProcessesInManyWays) {
+TEST_F(TestAgent, LeavesProcesses) {
   for (const char* mode : {"setsid-child", "daemon", "stdout-holder"}) {
     EXPECT_EQ(Run({mode}), 0);
     EXPECT_THAT(ReapUntilAlone(std::chrono::milliseconds(0)), SizeIs(1)) << mode;
   }
 }
 
-TEST_F(TestAgent, StormsAreAsLargeAsAskedFor) {
+TEST_F(TestAgent, StormsHaveTheRequestedSize) {
   for (const char* mode : {"storm", "storm-setsid"}) {
     EXPECT_EQ(Run({mode, "40"}), 0);
     EXPECT_TRUE(Eventually([this] { return Left().size() == 40; })) << mode << Left().size();
@@ -121,8 +121,9 @@ TEST_F(TestAgent, FillsItsWorkspace) {
   EXPECT_EQ(std::filesystem::file_size(Path("output/fill")), 1000000u);
 }
 
-TEST_F(TestAgent, SaysThatTheDiskIsFull) {
-  // A limit on the size of files stands in for a small disk; ignored, its signal becomes EFBIG.
+TEST_F(TestAgent, ReportsAFullDisk) {
+  // A limit on the file size simulates a small disk; with its signal ignored, write(2) fails with
+  // EFBIG.
   rlimit before{};
   ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
   const rlimit small{1 << 20, before.rlim_max};
@@ -143,13 +144,13 @@ TEST_F(TestAgent, RunsOutOfDescriptors) {
   EXPECT_TRUE(Eventually([&] { return Output() == "out of descriptors after 61\n"; })) << Output();
 }
 
-TEST_F(TestAgent, ForksAsManyProcessesAsAskedFor) {
+TEST_F(TestAgent, ForksTheRequestedNumberOfProcesses) {
   const ChildProcess agent = Start({"exhaust-processes", "25"});
   EXPECT_TRUE(Eventually([&] { return Output() == "forked 25\n"; })) << Output();
   EXPECT_THAT(Left(), SizeIs(26));
 }
 
-TEST_F(TestAgent, MakesReportsThatAreNone) {
+TEST_F(TestAgent, MakesReportsThatAreNotRegularFiles) {
   WriteFile(Path("target"), "secret");
   const std::filesystem::path report = Path("output/report.md");
   const auto made = [&](const std::vector<std::string>& arguments) {
@@ -166,7 +167,7 @@ TEST_F(TestAgent, MakesReportsThatAreNone) {
   EXPECT_EQ(std::filesystem::file_size(report), std::uintmax_t{10} << 30);
 }
 
-TEST_F(TestAgent, SwapsEntriesForLinks) {
+TEST_F(TestAgent, ReplacesEntriesByLinks) {
   WriteFile(Path("target"), "secret");
   ChildProcess agent = Start({"swap", Path("target"), "1000"});
   const auto is_link = [this] { return std::filesystem::is_symlink(Path("output/report.md")); };
@@ -177,8 +178,8 @@ TEST_F(TestAgent, SwapsEntriesForLinks) {
 }
 
 TEST_F(TestAgent, KillsAGroupOnlyIfTheExecutorLeadsIt) {
-  // Here the grandparent is whoever runs the test: it must be left alone unless it leads a group,
-  // so a shell stands between, in the group of the test.
+  // The grandparent is the test runner, which must not be signalled unless it leads a group. So a
+  // shell runs between them, in the group of the test.
   ChildProcess::Command command;
   command.argv = {"/bin/sh", "-c",
                   std::string("sh -c '\"$0\" kill-executor-group; exit $?' ") + RUNNER_TEST_AGENT +

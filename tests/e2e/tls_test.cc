@@ -45,14 +45,14 @@ class TlsTest : public SystemTest {
   std::unique_ptr<TlsKeys> keys_;
 };
 
-TEST_F(TlsTest, AnIncidentIsInvestigatedByAnExecutorThatShowsItsCertificate) {
+TEST_F(TlsTest, AnExecutorWithACertificateRunsAnIncident) {
   system_->StartIngest(keys_->FlagsFor(kIngest));
   system_->StartExecutor({"true"}, keys_->FlagsFor(kExecutor));
   system_->AwaitAttached();
   EXPECT_EQ(system_->AwaitFinished(system_->Submit("a")).status(), "success");
 }
 
-TEST_F(TlsTest, AnExpiredCertificateIsRefusedAndBothSaySoUntilItIsRenewed) {
+TEST_F(TlsTest, AnExpiredCertificateIsRejectedAndLoggedUntilItIsRenewed) {
   system_->StartIngest(keys_->FlagsFor(kIngest));
   CertificateWish expired = kExecutor;
   expired.from = -2h;
@@ -69,7 +69,7 @@ TEST_F(TlsTest, AnExpiredCertificateIsRefusedAndBothSaySoUntilItIsRenewed) {
   EXPECT_EQ(system_->AwaitFinished(system_->Submit("a")).status(), "success");
 }
 
-TEST_F(TlsTest, ACertificateOfAnotherAuthorityIsRefusedAndBothSaySo) {
+TEST_F(TlsTest, ACertificateOfAnotherAuthorityIsRejectedAndLogged) {
   system_->StartIngest(keys_->FlagsFor(kIngest));
   const TestCertificate other("other");
   ServiceProcess& executor = system_->StartExecutor(
@@ -79,21 +79,21 @@ TEST_F(TlsTest, ACertificateOfAnotherAuthorityIsRefusedAndBothSaySo) {
   ExpectNotAttached();
 }
 
-TEST_F(TlsTest, AnExecutorWithoutTlsIsRefusedAndToldWhatMayBeMissing) {
+TEST_F(TlsTest, AnExecutorWithoutTlsIsRejectedWithAHint) {
   system_->StartIngest(keys_->FlagsFor(kIngest));
   ServiceProcess& executor = system_->StartExecutor({"true"});
   EXPECT_TRUE(Says(executor, kNotAttached, "check whether ingest requires TLS (--grpc-tls-cert)"));
   ExpectNotAttached();
 }
 
-TEST_F(TlsTest, AnIngestWithoutTlsIsNotAttachedTo) {
+TEST_F(TlsTest, AnExecutorDoesNotAttachToAnIngestWithoutTls) {
   system_->StartIngest();
   ServiceProcess& executor = system_->StartExecutor({"true"}, keys_->FlagsFor(kExecutor));
   EXPECT_TRUE(Says(executor, kNotAttached, "check whether ingest uses TLS (--grpc-tls-cert)"));
   ExpectNotAttached();
 }
 
-TEST_F(TlsTest, AClientWithoutACertificateGetsNoAnswerAndIngestSaysWhy) {
+TEST_F(TlsTest, AClientWithoutACertificateIsRejectedAndLogged) {
   system_->StartIngest(keys_->FlagsFor(kIngest));
   IngestClient stranger(system_->ingest_address(),
                         grpc::SslCredentials({keys_->root().pem(), "", ""}));
@@ -101,7 +101,7 @@ TEST_F(TlsTest, AClientWithoutACertificateGetsNoAnswerAndIngestSaysWhy) {
   EXPECT_TRUE(Says(system_->ingest(), kRefused, "the peer presented no certificate"));
 }
 
-TEST_F(TlsTest, AnIngestWhoseCertificateHasExpiredIsRefusedAndBothSaySo) {
+TEST_F(TlsTest, AnIngestWithAnExpiredCertificateIsRejectedAndLogged) {
   CertificateWish expired = kIngest;
   expired.from = -2h;
   expired.until = -1h;
@@ -113,7 +113,7 @@ TEST_F(TlsTest, AnIngestWhoseCertificateHasExpiredIsRefusedAndBothSaySo) {
   ExpectNotAttached();
 }
 
-TEST_F(TlsTest, AnIngestOfAnotherNameIsNotAttachedTo) {
+TEST_F(TlsTest, AnExecutorDoesNotAttachToAnIngestOfAnotherName) {
   CertificateWish elsewhere = kIngest;
   elsewhere.names = "DNS:elsewhere";
   system_->StartIngest(keys_->FlagsFor(elsewhere));
@@ -122,8 +122,8 @@ TEST_F(TlsTest, AnIngestOfAnotherNameIsNotAttachedTo) {
   ExpectNotAttached();
 }
 
-// To another authority, as it is done without a gap: first all trust both, then each is renewed,
-// then nobody trusts the old one. Only the processes that are connected to are never restarted.
+// Moves to another authority without downtime: first all peers trust both, then each certificate is
+// renewed, then no peer trusts the old one. The processes are never restarted.
 TEST_F(TlsTest, AnAuthorityIsReplacedWithoutARestart) {
   const std::string address = system_->ingest_address();
   ServiceProcess& ingest = system_->StartIngest(keys_->FlagsFor(kIngest));
@@ -140,11 +140,11 @@ TEST_F(TlsTest, AnAuthorityIsReplacedWithoutARestart) {
     try {
       return system_->Admin().Status().executors_size() == 1;
     } catch (const std::runtime_error&) {
-      return false;  // ingest shows its old certificate still
+      return false;  // ingest still uses its old certificate
     }
   }));
   EXPECT_EQ(system_->AwaitFinished(system_->Submit("a")).status(), "success")
-      << "what is connected goes on";
+      << "existing connections continue";
   EXPECT_EQ(system_->executor().log().With("Attached to ingest").size(), 1u);
 
   keys_->FlagsFor("ingest", next.Issue(kIngest), next.pem());
@@ -171,8 +171,8 @@ TEST_F(TlsTest, AnAuthorityIsReplacedWithoutARestart) {
   EXPECT_EQ(system_->AwaitFinished(system_->Submit("b")).status(), "success");
 }
 
-// As a renewal that writes into the files shows them for a moment. gRPC itself would abort.
-TEST_F(TlsTest, FilesThatAreEmptyOrGoneForAWhileChangeNothing) {
+// As seen during a renewal that rewrites the files. gRPC itself would abort.
+TEST_F(TlsTest, TemporarilyEmptyOrMissingFilesChangeNothing) {
   const Words of_ingest = keys_->FlagsFor(kIngest);
   const Words of_executor = keys_->FlagsFor(kExecutor);
   ServiceProcess& ingest = system_->StartIngest(of_ingest);
@@ -196,7 +196,7 @@ TEST_F(TlsTest, FilesThatAreEmptyOrGoneForAWhileChangeNothing) {
   EXPECT_EQ(system_->AwaitFinished(system_->Submit("a")).status(), "success");
 }
 
-TEST_F(TlsTest, ACertificateThatIsRenewedInPlaceIsTakenUpOnceItsKeyIsThere) {
+TEST_F(TlsTest, ACertificateRenewedInPlaceIsUsedOnceItsKeyMatches) {
   ServiceProcess& ingest = system_->StartIngest(keys_->FlagsFor(kIngest));
   const auto folder = system_->directory() / "keys" / "ingest" / "current";
   CertificateWish renewed = kIngest;
@@ -204,14 +204,14 @@ TEST_F(TlsTest, ACertificateThatIsRenewedInPlaceIsTakenUpOnceItsKeyIsThere) {
   const TestCertificate next = keys_->root().Issue(renewed);
   WriteFile(folder / "tls.crt", next.pem());
   EXPECT_TRUE(Says(ingest, "TLS files not reloaded", "does not match the certificate"));
-  EXPECT_EQ(system_->Admin().Status().executors_size(), 0) << "the one before is still shown";
+  EXPECT_EQ(system_->Admin().Status().executors_size(), 0) << "the old certificate is still used";
   WriteFile(folder / "tls.key", next.key_pem());
   EXPECT_TRUE(Eventually(
       [&] { return ingest.log().Has("TLS certificate loaded", {{"subject", "renewed"}}); }));
   EXPECT_EQ(system_->Admin().Status().executors_size(), 0);
 }
 
-TEST_F(TlsTest, OfAPeerThatSpeaksPlainTextThereIsALine) {
+TEST_F(TlsTest, APlainTextPeerIsLogged) {
   ServiceProcess& ingest = system_->StartIngest(keys_->FlagsFor(kIngest));
   IngestClient plain(system_->ingest_address());
   EXPECT_THROW(plain.Status(), std::runtime_error);
@@ -226,7 +226,7 @@ class SharedTokenTest : public SystemTest {
     WriteFile(file_, "first\n");
     flags_ = {"--grpc-token-file", file_};
   }
-  // A call that shows this, or nothing.
+  // A call with this authorization, or without one.
   template <typename Call>
   static grpc::Status With(const std::string& authorization, Call call) {
     grpc::ClientContext context;
@@ -246,7 +246,7 @@ class SharedTokenTest : public SystemTest {
   Words flags_;
 };
 
-TEST_F(SharedTokenTest, AnExecutorWithoutItIsRefusedAndBothSaySo) {
+TEST_F(SharedTokenTest, AnExecutorWithoutTheTokenIsRejectedAndLogged) {
   system_->StartIngest(flags_);
   ServiceProcess& executor = system_->StartExecutor({"true"});
   EXPECT_TRUE(Eventually([&] {
@@ -259,7 +259,7 @@ TEST_F(SharedTokenTest, AnExecutorWithoutItIsRefusedAndBothSaySo) {
   EXPECT_EQ(executor.Health("/readyz").status, 503);
 }
 
-TEST_F(SharedTokenTest, AnExecutorThatHasItAttaches) {
+TEST_F(SharedTokenTest, AnExecutorWithTheTokenAttaches) {
   system_->StartIngest(flags_);
   system_->StartExecutor({"true"}, flags_);
   system_->AwaitAttached();
@@ -267,7 +267,7 @@ TEST_F(SharedTokenTest, AnExecutorThatHasItAttaches) {
   EXPECT_EQ(system_->AwaitFinished(1).front().status(), "success");
 }
 
-TEST_F(SharedTokenTest, WhatChangesSomethingNeedsItAndWhatReadsDoesNot) {
+TEST_F(SharedTokenTest, OnlyCallsThatChangeStateNeedTheToken) {
   system_->StartIngest(flags_);
   const auto stub = v1::IngestAdmin::NewStub(ChannelTo(system_->ingest_address()));
   const auto cancel = [&](grpc::ClientContext* context) {
@@ -296,7 +296,7 @@ TEST_F(SharedTokenTest, WhatChangesSomethingNeedsItAndWhatReadsDoesNot) {
   EXPECT_EQ(system_->Admin().Status().incidents_queued(), 1u);
 }
 
-TEST_F(SharedTokenTest, AnAgentIsCancelledAtItsExecutorOnlyWithIt) {
+TEST_F(SharedTokenTest, CancelRunNeedsTheToken) {
   system_->StartIngest(flags_);
   ServiceProcess& executor = system_->StartExecutor({"sleep", "60"}, flags_);
   system_->AwaitAttached();
@@ -316,7 +316,7 @@ TEST_F(SharedTokenTest, AnAgentIsCancelledAtItsExecutorOnlyWithIt) {
   EXPECT_EQ(system_->AwaitFinished(id).status(), "cancelled");
 }
 
-TEST_F(SharedTokenTest, AnotherOneCountsAtOnceAndNoneAdmitsNobody) {
+TEST_F(SharedTokenTest, AReplacedTokenAppliesAtOnceAndAMissingFileRejectsAllCalls) {
   system_->StartIngest(flags_);
   WriteFile(file_, "second");
   EXPECT_EQ(Submit("Bearer first", "a").error_code(), grpc::StatusCode::UNAUTHENTICATED);
@@ -338,7 +338,7 @@ class SecuredGrpcurlTest : public SystemTest {
   std::unique_ptr<Grpcurl> grpcurl_;
 };
 
-TEST_F(SecuredGrpcurlTest, AsksOverASocketWithoutTlsAlsoWhereThereIsTls) {
+TEST_F(SecuredGrpcurlTest, AUnixSocketNeedsNoTls) {
   const TlsKeys keys(system_->directory() / "keys");
   const std::string socket = system_->directory() / "ingest.sock";
   Words flags = keys.FlagsFor({.subject = "ingest"});
@@ -350,14 +350,14 @@ TEST_F(SecuredGrpcurlTest, AsksOverASocketWithoutTlsAlsoWhereThereIsTls) {
   EXPECT_THAT(status.out, HasSubstr("\"version\"")) << status.error;
 }
 
-TEST_F(SecuredGrpcurlTest, AsksOverMutualTlsAndNotWithoutACertificate) {
+TEST_F(SecuredGrpcurlTest, MutualTlsNeedsAClientCertificate) {
   const TlsKeys keys(system_->directory() / "keys");
   system_->CallWith(keys.Operator());
   system_->StartIngest(keys.FlagsFor({.subject = "ingest", .names = "DNS:event-runner"}));
   const auto own = system_->directory() / "operator";
   keys.root().Issue({.subject = "operator"}).Write(own, keys.root().pem());
   const std::string ca = own / "current/ca.crt";
-  // Through a port that is forwarded it is not dialled by its name.
+  // A forwarded port is not dialled by the name in the certificate.
   const Words trusting = {"-cacert", ca, "-servername", "event-runner"};
   Words with = trusting;
   with.insert(with.end(), {"-cert", own / "current/tls.crt", "-key", own / "current/tls.key",

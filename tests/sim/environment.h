@@ -9,8 +9,8 @@
 
 namespace runner::sim {
 
-// What every actor of a history shares: time, chance, the fault plan, and where it is written down what
-// happened. Actors hold a reference; nobody but the world makes one.
+// What all actors of a history share: time, randomness, the fault plan, and the records of what
+// happened. Owned by World; actors hold a reference.
 struct Environment {
   Environment(std::uint64_t seed, Trace::Mode mode)
       : random(seed), fault_plan(FaultPlan::Of(random)), trace(mode) {}

@@ -10,18 +10,18 @@
 
 namespace runner::sim {
 
-// Histories begin at this moment, far enough from zero for every subtraction.
+// The start of every history, far enough from zero for every subtraction.
 inline constexpr Instant kBeginning{MonoTime(std::chrono::hours(1)),
                                     WallTime(std::chrono::hours(500'000))};
 
-// What will happen, in the order of (time, sequence), and the clock that jumps from one event to
-// the next. Wall time runs beside monotonic time and can be set apart from it.
+// The planned events in the order of (time, sequence), and the clock that jumps from one event to
+// the next. Wall time advances with monotonic time and can be shifted.
 class EventQueue {
  public:
   using Action = std::function<void()>;
   using Id = std::pair<MonoTime, std::uint64_t>;
 
-  // `owner` is whoever must be alive for this to happen; see DropAllOf.
+  // `owner` identifies the actor of the event; see DropAllOf.
   Id At(const void* owner, MonoTime time, Action action) {
     const Id id{std::max(time, now_.mono), ++last_};
     events_.emplace(id, Event{owner, std::move(action)});
@@ -37,7 +37,7 @@ class EventQueue {
 
   bool empty() const { return events_.empty(); }
   MonoTime NextTime() const { return events_.begin()->first.first; }
-  // Moves the clock to the next event and lets it happen.
+  // Advances the clock to the next event and runs it.
   void RunNext() {
     auto node = events_.extract(events_.begin());
     const Duration passed = node.key().first - now_.mono;

@@ -45,7 +45,7 @@ void ExecutorProcess::AwaitLeftovers() {
 
 void ExecutorProcess::Signal() {
   loop_.RunOrDefer([this] {
-    env_.Note(name_, [] { return std::string("is told to end"); });
+    env_.Note(name_, [] { return std::string("receives a termination signal"); });
     ++signals_;
     if (!drain_began_) drain_began_ = env_.Now();
     executor_.OnSignal("SIGTERM");
@@ -55,7 +55,7 @@ void ExecutorProcess::Signal() {
 void ExecutorProcess::Freeze(Duration time) {
   if (frozen()) return;
   env_.Note(name_, [] { return std::string("is frozen"); });
-  loop_.Freeze(time, [this] { env_.Note(name_, [] { return std::string("goes on"); }); });
+  loop_.Freeze(time, [this] { env_.Note(name_, [] { return std::string("continues"); }); });
 }
 
 std::int64_t ExecutorProcess::OpenCredits() const {
@@ -84,14 +84,14 @@ void ExecutorProcess::OnStop(const Lease& lease, executor::StopReason reason) {
 void ExecutorProcess::OnSent(const UpMessage& message) {
   if (const auto* rejected = std::get_if<dispatch::Rejected>(&message)) {
     env_.transitions.Count("executor lease", "", "rejected");
-    // It was offered before, and takes no credit again.
+    // Such an offer was made before and takes no credit.
     if (rejected->reason == dispatch::RejectReason::kEnded && std::exchange(counted_, false))
       --offers_;
   } else if (const auto* result = std::get_if<dispatch::Result>(&message)) {
     model_.CheckResultSent(workspace_, result->lease, result->outcome.status);
   } else if (const auto* accepted = std::get_if<dispatch::Accepted>(&message)) {
     env_.findings.Expect(Knows(accepted->lease), Invariant::kOneLease, [&] {
-      return name_ + " has accepted " + TextOf(accepted->lease) + ", and does not have it";
+      return name_ + " has accepted " + TextOf(accepted->lease) + ", but does not hold it";
     });
   }
 }
@@ -118,19 +118,18 @@ void ExecutorProcess::BeforeMessage(const DownMessage& message) {
   if (offer != nullptr && !Knows(offer->lease)) {
     ++offers_;
     counted_ = true;
-    if (executor_.draining()) refused_ = offer->lease;
+    if (executor_.draining()) offer_while_draining_ = offer->lease;
   }
 }
 
 void ExecutorProcess::AfterMessage(const DownMessage& message) {
   counted_ = false;
-  if (const auto refused = std::exchange(refused_, std::nullopt)) {
-    env_.findings.Expect(!Knows(*refused), Invariant::kNothingAfterDraining,
-                         [&] { return name_ + " took " + TextOf(*refused) + " while it drains"; });
+  if (const auto offer = std::exchange(offer_while_draining_, std::nullopt)) {
+    env_.findings.Expect(!Knows(*offer), Invariant::kNothingAfterDraining,
+                         [&] { return name_ + " accepted " + TextOf(*offer) + " while draining"; });
   }
   if (!env_.Strikes(Fault::kRepeatMessage) || !executor_.attached()) return;
-  // A lease that the first Cancel has ended has a result; the second Cancel says that nobody wants
-  // it.
+  // If the first Cancel ended the lease, there is a result; the second Cancel makes it stale.
   const auto* cancel = std::get_if<dispatch::Cancel>(&message);
   if (cancel != nullptr && cancel->reason != dispatch::CancelReason::kShutdown &&
       cancel->reason != dispatch::CancelReason::kCancelled &&
@@ -140,7 +139,7 @@ void ExecutorProcess::AfterMessage(const DownMessage& message) {
   const std::string before = State();
   channel_.Repeat(message);
   env_.findings.Expect(before == State(), Invariant::kRepeatChangesNothing, [&] {
-    return name_ + ": " + TextOf(message) + " again: '" + before + "' became '" + State() + "'";
+    return name_ + ": " + TextOf(message) + " repeated: '" + before + "' became '" + State() + "'";
   });
 }
 

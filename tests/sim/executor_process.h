@@ -14,9 +14,9 @@
 
 namespace runner::sim {
 
-// One life of an executor's process: the product's Executor on simulated time, streams and runs.
+// One process of an executor: the product's Executor on simulated time, streams and runs.
 //
-// Destroying it is a crash.
+// The destructor simulates a crash.
 class ExecutorProcess final : private executor::RunListener,
                               private ChannelObserver,
                               private RunsObserver {
@@ -28,15 +28,14 @@ class ExecutorProcess final : private executor::RunListener,
     SimulatedRuns::Options runs;
   };
 
-  // `exited` is called once, from inside a method: what destroys the process must come later.
+  // `exited` is called once, from inside a method; the caller must destroy the process later.
   ExecutorProcess(Environment& env, Network& network, RunModel& model,
                   SimulatedWorkspace& workspace, ProcessId id, const Options& options,
                   std::function<void()> exited);
 
-  // A signal. The second one interrupts, the third one kills.
+  // Sends a termination signal. The second one interrupts, the third one kills.
   void Signal();
-  // Nothing of the process runs for a while, as after SIGSTOP: its streams stay open, its shims go
-  // on.
+  // Freezes the process as SIGSTOP does: its streams stay open, and its shims keep running.
   void Freeze(Duration time);
   void Thaw() { loop_.Thaw(); }
   bool frozen() const { return loop_.frozen(); }
@@ -48,23 +47,25 @@ class ExecutorProcess final : private executor::RunListener,
   const SimulatedRuns& runs() const { return runs_; }
   StreamId stream() const { return channel_.stream(); }
   // Remembers when a drain has begun. After each step.
+  // Records the start of a drain. Call after each step.
   void WatchDrain();
-  // Offers that ingest may still make, as this process sees it. Below zero: it made too many.
+  // The offers that ingest may still make, by the count of this process. Negative: it made too
+  // many.
   std::int64_t OpenCredits() const;
 
  private:
   void OnRunStarted(const executor::StartedRun& run) override { executor_.OnRunStarted(run); }
   void OnRunFinished(const Lease& lease, const Outcome& outcome) override;
 
-  // As ExecutorLoop: nothing is taken before what an earlier process has left has ended.
+  // As ExecutorLoop: accepts nothing before the leftover runs have ended.
   void AwaitLeftovers();
   void OnStop(const Lease& lease, executor::StopReason reason) override;
   void OnSent(const UpMessage& message) override;
   void BeforeMessage(const DownMessage& message) override;
-  // Lets the executor hear it again, now and then.
+  // Repeats the message to the executor at random.
   void AfterMessage(const DownMessage& message) override;
   bool Knows(const Lease& lease) const;
-  // All of it that a repeated message must not change.
+  // All state that a repeated message must not change.
   std::string State() const;
 
   Environment& env_;
@@ -77,12 +78,12 @@ class ExecutorProcess final : private executor::RunListener,
   SimulatedRuns runs_;
   SimulatedChannel channel_;
   executor::Executor executor_;
-  std::int64_t offers_ = 0;  // since Welcome, counted apart from the admission
-  bool counted_ = false;     // in it, the offer that is heard now
+  std::int64_t offers_ = 0;  // since Welcome; counted independently of Admission
+  bool counted_ = false;     // offers_ includes the offer that is being handled
   std::optional<MonoTime> drain_began_;
   int signals_ = 0;
-  std::set<Lease> shut_down_;     // by ingest
-  std::optional<Lease> refused_;  // offered just now, while it drains
+  std::set<Lease> shut_down_;                  // cancelled by ingest for a shutdown
+  std::optional<Lease> offer_while_draining_;  // the offer being handled, while draining
 };
 
 }  // namespace runner::sim

@@ -26,7 +26,7 @@ void ExternalObservations::On(const ingest::Fact& fact) {
 void ExternalObservations::On(const ingest::EventQueued& queued) {
   const std::string& id = queued.incident.id;
   env_.findings.Expect(OnDisk(id) != nullptr, Invariant::kCommittedFirst,
-                       [&] { return id + " is told as queued, but not in the journal"; });
+                       [&] { return id + " is reported as queued, but not in the journal"; });
   queued_[id] = queued.incident.rerun_of;
 }
 
@@ -39,18 +39,18 @@ void ExternalObservations::On(const dispatch::Offer& offer) {
   env_.findings.Expect(offered_.insert(offer.lease).second && !finished_.contains(id),
                        Invariant::kOneLease, [&] {
                          return TextOf(offer.lease) + " was offered before or has finished, in " +
-                                "this life or an earlier one";
+                                "this process or an earlier one";
                        });
 }
 
 void ExternalObservations::On(const dispatch::ResultAck& recorded) {
   const auto* disk = OnDisk(recorded.lease.incident_id);
-  // What became of the result: an end, or another stay in the queue and whatever came after it.
+  // Either the incident has ended, or it was requeued, with any later state.
   const bool past = disk != nullptr && (disk->state == IncidentState::kFinished ||
                                         disk->state == IncidentState::kQueued ||
                                         disk->attempt > recorded.lease.attempt);
   env_.findings.Expect(past && !recorded.is_volatile, Invariant::kCommittedFirst, [&] {
-    return TextOf(recorded.lease) + " is told as recorded, but not in the journal";
+    return TextOf(recorded.lease) + " is acknowledged, but not in the journal";
   });
 }
 
@@ -59,7 +59,7 @@ void ExternalObservations::On(const dispatch::Cancel& cancel) {
   const std::string& id = cancel.lease.incident_id;
   const auto* disk = OnDisk(id);
   env_.findings.Expect(disk != nullptr && disk->cancel_requested, Invariant::kCommittedFirst,
-                       [&] { return id + " is told as cancelled, but not in the journal"; });
+                       [&] { return id + " is reported as cancelled, but not in the journal"; });
   cancelled_.insert(id);
 }
 
@@ -68,9 +68,9 @@ void ExternalObservations::On(const ingest::IncidentFinished& finished) {
   const auto* disk = OnDisk(id);
   env_.findings.Expect(disk != nullptr && disk->state == IncidentState::kFinished,
                        Invariant::kCommittedFirst,
-                       [&] { return id + " is told as finished, but not in the journal"; });
+                       [&] { return id + " is reported as finished, but not in the journal"; });
   env_.findings.Expect(finished_.emplace(id, finished.status).second, Invariant::kOneTerminalStatus,
-                       [&] { return id + " is told as finished a second time"; });
+                       [&] { return id + " is reported as finished twice"; });
 }
 
 void ExternalObservations::OnRestored(const std::vector<ingest::RestoredIncident>& restored) const {
@@ -81,21 +81,22 @@ void ExternalObservations::OnRestored(const std::vector<ingest::RestoredIncident
     reruns[incident.id] = incident.rerun_of;
   }
   for (const auto& [id, rerun_of] : queued_) {
-    env_.findings.Expect(known.contains(id), Invariant::kNothingLost,
-                         [&] { return id + " was told as queued and is gone after a restart"; });
+    env_.findings.Expect(known.contains(id), Invariant::kNothingLost, [&] {
+      return id + " was reported as queued and is lost after a restart";
+    });
     env_.findings.Expect(reruns[id] == rerun_of, Invariant::kNothingLost, [&] {
-      return id + " was told as a rerun, which is gone after a restart";
+      return id + " was reported as a rerun, which is lost after a restart";
     });
   }
   for (const std::string& id : cancelled_) {
     env_.findings.Expect(known.contains(id) && known[id]->cancel_requested, Invariant::kNothingLost,
-                         [&] { return id + " was cancelled, which is gone after a restart"; });
+                         [&] { return id + " was cancelled, which is lost after a restart"; });
   }
   for (const auto& [id, status] : finished_) {
     const bool ended = known.contains(id) && known[id]->state == IncidentState::kFinished &&
                        known[id]->status == status;
     env_.findings.Expect(ended, Invariant::kNothingLost, [&] {
-      return id + " was told as " + std::string(ToString(status)) + " before the restart";
+      return id + " was reported as " + std::string(ToString(status)) + " before the restart";
     });
   }
 }

@@ -11,16 +11,16 @@
 
 namespace runner::sim {
 
-// What the world was told by ingest, over all its lives. A crash may take back what nobody has
-// heard; what was told stays true.
+// What ingest has reported to the outside, over all its processes. A crash may undo what was not
+// reported; everything reported must stay true.
 class ExternalObservations {
  public:
   ExternalObservations(Environment& env, const SimulatedJournal& journal)
       : env_(env), journal_(journal) {}
 
-  // Ingest tells it now.
+  // Ingest reports this effect now.
   void OnReported(const ingest::Effect& effect);
-  // A new life of ingest begins with what is on the disk.
+  // A new process of ingest starts with the incidents on the disk.
   void OnRestored(const std::vector<ingest::RestoredIncident>& restored) const;
 
  private:
@@ -37,7 +37,7 @@ class ExternalObservations {
 
   Environment& env_;
   const SimulatedJournal& journal_;
-  std::map<std::string, std::string> queued_;  // with what it runs again
+  std::map<std::string, std::string> queued_;  // incident id -> rerun_of
   std::set<Lease> offered_;
   std::set<std::string> cancelled_;  // by an operator
   std::map<std::string, ingest::FinalStatus> finished_;

@@ -16,7 +16,7 @@ constexpr std::array<std::string_view, kFaults> kNames = {
     "slow-containment", "lose-containment", "lose-shim",      "fail-start",
     "shortage",         "fail-agent",       "hang-agent",     "slow-disk"};
 
-// How rare a fault is at its strongest: the shortest mean interval in milliseconds.
+// The shortest mean interval of a fault in milliseconds.
 std::uint32_t ShortestInterval(Fault fault) {
   switch (fault) {
     case Fault::kCrashIngest:
@@ -38,7 +38,7 @@ std::uint32_t ShortestInterval(Fault fault) {
 
 std::uint32_t HighestChance(Fault fault) {
   if (fault == Fault::kLoseContainment || fault == Fault::kLoseShim) return 50;
-  // A run that cannot start teaches nothing of what comes after.
+  // A run that cannot start exercises nothing further.
   return fault == Fault::kShortage ? 100 : 600;
 }
 
@@ -48,7 +48,7 @@ std::string_view NameOf(Fault fault) { return kNames[static_cast<std::size_t>(fa
 
 FaultPlan FaultPlan::Of(Random& random) {
   FaultPlan fault_plan;
-  // Some seeds are nearly calm, some are wild.
+  // From nearly no faults to many.
   const auto enabled = static_cast<std::uint32_t>(random.Between(100, 700));
   for (std::size_t i = 0; i < kFaults; ++i) {
     const auto fault = static_cast<Fault>(i);

@@ -8,27 +8,27 @@
 
 namespace runner::sim {
 
-// Everything that can go wrong. To add one: name it here and in fault_plan.cc, and let the actor that suffers
-// it ask the plan.
+// The possible faults. To add one, name it here and in fault_plan.cc, and let the affected actor
+// query the plan.
 enum class Fault {
-  // These strike on their own, every now and then.
+  // These occur by themselves, at random intervals.
   kBreakStream,
   kStallStream,
   kCrashExecutor,
   kDrainExecutor,
   kFreezeExecutor,  // it is stopped, and its streams stay open
   kTwinExecutor,    // a second process with the same executor id
-  kRogueExecutor,   // a peer that says anything
+  kRogueExecutor,   // a peer that sends arbitrary messages
   kCrashIngest,
   kDrainIngest,
   kJumpWallClock,
   kFlood,
   kBadEvents,
-  kChangeClusters,  // they are configured, removed, judged by other rules
+  kChangeClusters,  // clusters are added, removed, or get other rules
   kCancelIncident,  // by an operator
   kResetBreaker,    // by an operator
   kRerunIncident,   // by an operator
-  // These are asked for on each occasion.
+  // These occur with a probability on each occasion.
   kRepeatMessage,
   kSlowWire,
   kRefuseDial,
@@ -37,7 +37,7 @@ enum class Fault {
   kLoseContainment,
   kLoseShim,
   kFailStart,
-  kShortage,  // of the executor's machine, at the start of a run
+  kShortage,  // of resources, at the start of a run
   kFailAgent,
   kHangAgent,
   kSlowDisk,
@@ -47,18 +47,18 @@ constexpr Fault kFirstOnOccasion = Fault::kRepeatMessage;
 
 std::string_view NameOf(Fault fault);
 
-// Which faults a history suffers, and how hard. Each seed enables a random subset: what a storm of
-// everything hides is found where only two faults meet.
+// Which faults a history has, and how frequent they are. Each seed enables a random subset: a pair
+// of faults finds defects that all faults together hide.
 class FaultPlan {
  public:
   static FaultPlan Of(Random& random);
 
   bool Enabled(Fault fault) const { return strength_[static_cast<std::size_t>(fault)] > 0; }
-  // Of a fault that strikes on its own.
+  // For a fault that occurs by itself.
   Duration MeanInterval(Fault fault) const {
     return std::chrono::milliseconds(strength_[static_cast<std::size_t>(fault)]);
   }
-  // Of a fault on occasion.
+  // For a fault that occurs on an occasion.
   bool Strikes(Fault fault, Random& random) const {
     return random.Chance(strength_[static_cast<std::size_t>(fault)]);
   }
@@ -66,7 +66,7 @@ class FaultPlan {
   std::string Text() const;
 
  private:
-  // The mean interval in milliseconds, or the chance in a thousand.
+  // The mean interval in milliseconds, or the probability in thousandths.
   std::array<std::uint32_t, static_cast<std::size_t>(Fault::kCount)> strength_{};
 };
 

@@ -11,7 +11,7 @@
 
 namespace runner::sim {
 
-// What must hold. The names appear in reports; kInvariants says what each of them means.
+// The invariants. Reports contain their names; kInvariants describes them.
 enum class Invariant {
   kOneLease,
   kStaleChangesNothing,
@@ -57,60 +57,64 @@ struct InvariantText {
 
 inline constexpr std::array<InvariantText, static_cast<std::size_t>(Invariant::kCount)>
     kInvariants = {{
-        {"one-lease", "an incident has one current lease; a lease is offered once, run once"},
+        {"one-lease", "an incident has one current lease; a lease is offered once and run once"},
         {"stale-changes-nothing", "a message without a current lease changes nothing"},
         {"repeat-changes-nothing", "a message delivered twice changes nothing the second time"},
-        {"hello-settles", "Welcome keeps what is current, drops the rest; unlisted is lost"},
-        {"limits", "credits, slots, agents of a cluster, in total and per hour are kept"},
+        {"hello-settles",
+         "Welcome keeps current leases and drops the others; unlisted leases are lost"},
+        {"limits",
+         "no limit is exceeded: credits, slots, agents of a cluster, in total and per hour"},
         {"contained-first", "no result and no free slot before the run is contained"},
         {"nothing-after-draining", "nothing is offered or accepted after Draining"},
-        {"counting", "the three equations of ingest, and its counters are right"},
-        {"executor-counting", "spawned = completed + active, and the counters are right"},
-        {"one-terminal-status", "an incident ends once, and as its run truly ended"},
-        {"attempts-bounded", "lost and interrupted attempts end at their limit, not before"},
+        {"counting", "the three equations of ingest hold, and its counters are correct"},
+        {"executor-counting", "spawned = completed + active, and the counters are correct"},
+        {"one-terminal-status", "an incident ends once, with the real result of its run"},
+        {"attempts-bounded",
+         "lost and interrupted attempts are exhausted at their limit, not before"},
         {"queue-order",
          "critical first, then first in; requeued to the front; the oldest is evicted"},
-        {"queue-age", "over-age is never leased, expires in time, and nothing else does"},
-        {"lost-in-time", "leases not accepted or not announced in time are lost"},
-        {"keep-alive", "an executor is attached until no keep-alive came for the time to live"},
-        {"one-live-run",
-         "no run begins while another of its incident lives on an executor that runs apart"},
+        {"queue-age",
+         "an over-age incident is never leased and expires in time; no other incident expires"},
+        {"lost-in-time", "leases that are not accepted or listed in time are lost"},
+        {"keep-alive", "an executor is detached after the time to live without a keep-alive"},
+        {"one-live-run", "no run starts while a remote executor still runs its incident"},
         {"lease-deadline",
-         "the agents of an executor that runs apart are told to stop early enough to be gone 3 s "
+         "the agents of a remote executor are stopped early enough to have ended 3 s "
          "before ingest may give up their leases"},
         {"drain-waits",
          "a run is interrupted by the timeout of a drain, a second signal, or ingest, and not "
          "before"},
         {"offers-delayed",
-         "after a rejection, a shortage or an offer that was not accepted in time an executor is "
-         "offered nothing for 1 s, twice as long for each later offer up to 60 s, until a run has "
+         "after a rejection, a shortage or an accept timeout an executor receives "
+         "no offer for 1 s, doubled for each later offer up to 60 s, until a run has "
          "started, also after a Hello"},
-        {"work-conserving", "nothing waits that could run"},
-        {"books-agree", "the scheduler's state is that of the model"},
-        {"intake", "filter, duplicate, breaker, bounds: each event ends where it must"},
-        {"clusters", "events come in of configured clusters only; a removed one keeps what it has"},
-        {"duplicates", "an incident that waits takes in its duplicates"},
+        {"work-conserving", "no incident is queued that could run"},
+        {"books-agree", "the scheduler has the state of the model"},
+        {"intake",
+         "each event has the disposition of the rules: filter, duplicate, breaker, bounds"},
+        {"clusters", "only configured clusters receive events; a removed one keeps its incidents"},
+        {"duplicates", "duplicates are merged into a queued incident"},
         {"escalation",
          "once a run has ended, an event above the level of its key is a new incident, "
-         "once for each level; a backfilled event never is"},
+         "once for each level; a backfilled event never escalates"},
         {"rerun",
-         "an ended incident is queued again at an operator's word, past filter, window and "
-         "breaker, within the bounds, unless its key has an open incident"},
-        {"breaker", "opens, cools down, probes and closes as agreed; admits nothing while open"},
-        {"fair", "what could run is passed over at most once by each other cluster"},
-        {"committed-first", "nothing is told before the journal has it"},
-        {"nothing-lost", "what was told stays true after a crash"},
-        {"everything-ends", "once faults have ceased every incident ends within its time"},
-        {"nothing-left", "in the end there is no lease, run, result, executor or timer"},
-        {"credits-restored", "once faults have ceased every slot is free again"},
-        {"self-check", "what ingest checks of itself at run time raises no false alarm"},
+         "a rerun queues an ended incident again and bypasses filter, window and "
+         "breaker policy, within the bounds, unless its key has an open incident"},
+        {"breaker", "opens, cools down, probes and closes by the rules; admits nothing while open"},
+        {"fair", "an eligible cluster is passed over at most once by each other cluster"},
+        {"committed-first", "nothing is reported before it is committed"},
+        {"nothing-lost", "everything reported stays true after a crash"},
+        {"everything-ends", "without faults every incident ends in time"},
+        {"nothing-left", "at the end there is no lease, run, result, executor or timer"},
+        {"credits-restored", "without faults every slot becomes free"},
+        {"self-check", "the invariant check of ingest reports no violation"},
     }};
 
 inline std::string_view NameOf(Invariant invariant) {
   return kInvariants[static_cast<std::size_t>(invariant)].name;
 }
 
-// The first broken invariant of a history; what comes after it is not trusted.
+// The first violation of a history; later ones may be its consequences.
 struct Finding {
   Invariant invariant;
   std::string what;
@@ -121,7 +125,7 @@ class Findings {
   void Report(Invariant invariant, std::string what) {
     if (!first_) first_ = Finding{invariant, std::move(what)};
   }
-  // Composes the text only when it does not hold.
+  // Calls `compose` for the text only if the invariant does not hold.
   template <typename Compose>
   void Expect(bool holds, Invariant invariant, Compose compose) {
     if (!holds && !first_) Report(invariant, compose());

@@ -7,10 +7,10 @@ namespace {
 
 using std::chrono::minutes;
 
-// Far more than any end takes: what needs more is a loop in which no time passes.
+// A limit far above any history: more steps mean a loop in which no time passes.
 constexpr std::uint64_t kMaxSteps = 100'000;
 
-// Steps until `done`, at most for `limit` of simulated time. Whether it was done.
+// Steps until `done`, at most for `limit` of simulated time. Returns whether it was done.
 template <typename Done>
 bool StepUntil(World& world, Duration limit, Done done) {
   Environment& env = world.env();
@@ -39,7 +39,7 @@ void ProbeClusters(World& world) {
   for (std::size_t cluster = 0; cluster < world.clusters(); ++cluster) {
     if (world.env().findings.first()) return;
     const std::string id = world.Probe(cluster);
-    if (id.empty()) continue;  // a queue of size 0 takes nothing
+    if (id.empty()) continue;  // a queue of size 0 rejects
     StepUntil(world, minutes(5), [&] { return world.Quiet(); });
     world.env().findings.Expect(
         world.EndOf(id) == ingest::FinalStatus::kSuccess, Invariant::kEverythingEnds, [&] {
@@ -56,7 +56,7 @@ void Desert(World& world) {
   for (std::size_t cluster = 0; cluster < world.clusters(); ++cluster) world.Probe(cluster);
   const bool deserted = StepUntil(world, limit, [&] { return world.Deserted(); });
   world.env().findings.Expect(deserted, Invariant::kNothingLeft, [] {
-    return std::string("without executors, something is left of them or of what waits");
+    return std::string("without executors, an executor or a queued incident remains");
   });
 }
 

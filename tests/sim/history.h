@@ -12,7 +12,7 @@ namespace runner::sim {
 
 struct HistoryOptions {
   std::uint64_t seed = 0;
-  std::uint64_t steps = 400;  // of the storm; the calm after it comes on top
+  std::uint64_t steps = 400;  // of the fault phase; the calm phase adds to them
   Trace::Mode trace = Trace::Mode::kOff;
   bool wall_clock_jumps = true;
 };
@@ -20,14 +20,14 @@ struct HistoryOptions {
 struct HistoryReport {
   std::optional<Finding> finding;
   std::uint64_t steps = 0;
-  Duration time{};  // simulated
+  Duration time{};  // simulated time
   std::uint64_t hash = 0;
   Transitions transitions;
 };
 
-// One history from its seed to its end: a storm of faults; then calm, in which everything that was
-// begun must end and every slot become free; a probe of each cluster, which must succeed; and the
-// departure of all executors, after which nothing may be left. It ends early at a broken invariant.
+// Runs one history of a seed. With faults; then without faults, until every incident has ended and
+// every slot is free; then one probe for each cluster, which must succeed; then all executors
+// leave, after which nothing may remain. Ends early at a violated invariant.
 HistoryReport RunHistory(const HistoryOptions& options);
 
 }  // namespace runner::sim

@@ -15,7 +15,7 @@ using Disposition = ingest::Scheduler::Disposition;
 
 constexpr std::string_view kName = "ingest";
 
-// What became of an event, as the facts tell it.
+// Returns the result of an event from its facts.
 EventResult ResultOf(const ingest::Effects& effects) {
   EventResult result;
   for (const ingest::Effect& effect : effects) {
@@ -34,7 +34,7 @@ EventResult ResultOf(const ingest::Effects& effects) {
   return result;
 }
 
-// The log lines of a decision, as far as no message tells them.
+// Returns a trace line for decisions that no message shows.
 std::string LogLine(const ingest::Fact& fact) {
   if (const auto* queued = std::get_if<ingest::EventQueued>(&fact)) {
     return "queues " + queued->incident.id + " of " + queued->incident.event.cluster;
@@ -95,7 +95,7 @@ std::invoke_result_t<Input> IngestProcess::Feed(Before before, Input input) {
 }
 
 void IngestProcess::BeforeStep() {
-  // A timer, which the model does not hear of, or a later step of the same input.
+  // A timer, which the model does not receive, or a later step of the same input.
   if (!std::exchange(last_reported_, false)) model_.BeginInput();
 }
 
@@ -107,11 +107,11 @@ void IngestProcess::AfterStep(const ingest::Effects& effects) {
   }
   for (const ingest::Effect& effect : effects) {
     if (const auto* to = std::get_if<ingest::ToExecutor>(&effect)) {
-      // It knows of no run.
+      // Ingest has no Accepted, but a run may exist.
       const auto* cancel = std::get_if<dispatch::Cancel>(&to->message);
       if (cancel != nullptr && cancel->reason == dispatch::CancelReason::kAcceptTimeout) runs_.TakenBack(cancel->lease);
     } else if (const auto* fact = std::get_if<ingest::Fact>(&effect); fact && hello_) {
-      // Another process with the id of its executor does not list it.
+      // The Hello of a twin does not list the leases of its namesake.
       const auto* requeued = std::get_if<ingest::IncidentRequeued>(fact);
       const auto* finished = std::get_if<ingest::IncidentFinished>(fact);
       if (requeued != nullptr) runs_.TakenBack(requeued->lease);
@@ -139,7 +139,7 @@ void IngestProcess::SetClusters(const std::vector<ingest::ClusterOptions>& clust
   model_.BeginInput();
   model_.OnClusters(clusters);
   env_.findings.Expect(loop_.SetClusters(clusters), Invariant::kClusters,
-                       [] { return std::string("other clusters are refused"); });
+                       [] { return std::string("new clusters are rejected"); });
 }
 
 std::string IngestProcess::OnEvent(ingest::ClusterIndex cluster, FaultEvent event,
@@ -163,15 +163,15 @@ void IngestProcess::OnInvalidEvent(ingest::ClusterIndex cluster, std::optional<S
 }
 
 void IngestProcess::Cancel(const std::string& incident_id) {
-  env_.Note(kName, [&] { return "is asked to cancel " + incident_id; });
+  env_.Note(kName, [&] { return "receives Cancel for " + incident_id; });
   model_.OnCancel(
       Feed([&] { model_.BeforeCancel(incident_id); }, [&] { return loop_.Cancel(incident_id); }));
 }
 
-// One that drains refuses it.
+// AdminService rejects a rerun during a drain.
 void IngestProcess::Rerun(const std::string& incident_id) {
   if (loop_.draining()) return;
-  env_.Note(kName, [&] { return "is asked to run " + incident_id + " again"; });
+  env_.Note(kName, [&] { return "receives Rerun for " + incident_id; });
   model_.OnRerun(
       Feed([&] { model_.BeforeRerun(incident_id); }, [&] { return loop_.Rerun(incident_id); }));
 }
@@ -186,7 +186,7 @@ void IngestProcess::OnMessage(StreamId stream, const UpMessage& message) {
   const auto* hello = std::get_if<dispatch::Hello>(&message);
   const auto known = streams_.find(stream);
   if ((known == streams_.end()) != (hello != nullptr)) return;
-  env_.Note(kName, [&] { return "hears " + std::to_string(stream) + ": " + TextOf(message); });
+  env_.Note(kName, [&] { return "receives " + std::to_string(stream) + ": " + TextOf(message); });
   streams_.insert_or_assign(stream, message);
   if (hello != nullptr) {
     hello_ = true;
@@ -204,7 +204,7 @@ void IngestProcess::Deliver(StreamId stream, const UpMessage& message) {
   const std::uint64_t before = stale ? DigestOf(scheduler()) : 0;
   Feed([&] { model_.OnMessage(stream, message); }, [&] { loop_.OnMessage(stream, message); });
   env_.findings.Expect(!stale || before == DigestOf(scheduler()), Invariant::kStaleChangesNothing,
-                       [&] { return TextOf(message) + " has changed something"; });
+                       [&] { return TextOf(message) + " has changed the state"; });
 }
 
 void IngestProcess::CheckRepeat(StreamId stream, const UpMessage& message) {
@@ -212,7 +212,7 @@ void IngestProcess::CheckRepeat(StreamId stream, const UpMessage& message) {
   const std::uint64_t before = DigestOf(scheduler());
   Feed([&] { model_.OnMessage(stream, message); }, [&] { loop_.OnMessage(stream, message); });
   env_.findings.Expect(before == DigestOf(scheduler()), Invariant::kRepeatChangesNothing,
-                       [&] { return TextOf(message) + " has changed something when repeated"; });
+                       [&] { return TextOf(message) + " has changed the state when repeated"; });
 }
 
 void IngestProcess::OnClosed(StreamId stream) {
@@ -220,7 +220,7 @@ void IngestProcess::OnClosed(StreamId stream) {
   if (closed.empty()) return;
   env_.Note(kName, [&] { return "loses stream " + std::to_string(stream); });
   Feed([&] { model_.OnClosed(stream); }, [&] { loop_.OnStreamClosed(stream); });
-  // What a stream that has ended has said changes nothing either.
+  // A late message of an ended stream must change nothing.
   const bool hello = std::holds_alternative<dispatch::Hello>(closed.mapped());
   if (!hello && env_.Strikes(Fault::kRepeatMessage)) CheckRepeat(stream, closed.mapped());
 }
@@ -244,7 +244,7 @@ void IngestProcess::CancelSilent(StreamId stream) {
 // --- drain ----------------------------------------------------------------------------------
 
 void IngestProcess::Drain(Duration timeout) {
-  env_.Note(kName, [] { return std::string("is told to end"); });
+  env_.Note(kName, [] { return std::string("receives a termination signal"); });
   if (!loop_.draining()) model_.OnDrain();
   loop_.Drain(SIGTERM, timeout, [this] {
     if (const auto exited = std::exchange(exited_, nullptr)) exited();

@@ -16,16 +16,16 @@
 
 namespace runner::sim {
 
-// One life of ingest's process: the product's IngestLoop on simulated time, streams and disk, and
-// the model beside it.
+// One process of ingest: the product's IngestLoop on simulated time, streams and disk, together
+// with the reference model.
 //
-// Destroying it is a crash: what is not in the journal is gone with it.
+// The destructor simulates a crash: what the journal has not committed is lost.
 class IngestProcess final : private IngestPort,
                             private ingest::ExecutorStreams,
                             private ingest::StepObserver {
  public:
-  // `new_id` never repeats itself, also not in another life. `exited` is called once, from inside a
-  // method: what destroys the process must come later.
+  // `new_id` never repeats an id, not even in another process. `exited` is called once, from inside
+  // a method; the caller must destroy the process later.
   IngestProcess(Environment& env, Network& network, RunModel& runs, SimulatedJournal& journal,
                 ExternalObservations& observations, const ingest::SchedulerOptions& options,
                 std::function<std::string()> new_id, std::function<void()> exited);
@@ -33,17 +33,17 @@ class IngestProcess final : private IngestPort,
   IngestProcess(const IngestProcess&) = delete;
   IngestProcess& operator=(const IngestProcess&) = delete;
 
-  // The file was read again.
+  // The configuration was reloaded.
   void SetClusters(const std::vector<ingest::ClusterOptions>& clusters);
-  // The id of the incident, when the event became one. An event of a cluster that was removed gets
-  // no further than the loop.
+  // Returns the id of the incident that the event became, or "". IngestLoop drops events of a
+  // removed cluster.
   std::string OnEvent(ingest::ClusterIndex cluster, FaultEvent event, bool backfilled = false);
   void OnInvalidEvent(ingest::ClusterIndex cluster, std::optional<Severity> severity);
-  // What an operator asks for.
+  // Calls of operators.
   void Cancel(const std::string& incident_id);
   void ResetBreaker();
   void Rerun(const std::string& incident_id);
-  // A signal; the second one cancels at once.
+  // Sends a termination signal; the second one cancels at once.
   void Drain(Duration timeout);
 
   const ingest::Scheduler& scheduler() const { return loop_.scheduler(); }
@@ -61,7 +61,7 @@ class IngestProcess final : private IngestPort,
   void AfterStep(const ingest::Effects& effects) override;
   void OnCarriedOut(const ingest::Effect& effect) override;
 
-  // An input that the model must know of first.
+  // Applies an input that the model must know first.
   template <typename Before, typename Input>
   std::invoke_result_t<Input> Feed(Before before, Input input);
   void Deliver(StreamId stream, const UpMessage& message);
@@ -76,12 +76,12 @@ class IngestProcess final : private IngestPort,
   ExternalObservations& observations_;
   ProcessTimers timers_;
   std::function<void()> exited_;
-  // Those that have said Hello and have not ended, with what each has said last.
+  // Streams that have sent Hello and have not ended, with the latest message of each.
   std::map<StreamId, UpMessage> streams_;
   bool last_reported_ = false;  // the model knows of this step
   std::optional<ingest::ClusterIndex> event_of_;
-  std::string queued_;  // by this step
-  bool hello_ = false;  // this step is a Hello
+  std::string queued_;  // the incident queued by this step
+  bool hello_ = false;  // this step handles a Hello
   ingest::IngestLoop loop_;
 };
 

@@ -1,5 +1,5 @@
-// Runs random histories; see README.md. Exit 0: all invariants held; 1: one was broken, and how to
-// replay it was printed; 2: usage.
+// Runs random histories; see README.md. Exit codes: 0: all invariants held; 1: one was violated,
+// and the command to replay it was printed; 2: usage error.
 
 #include <charconv>
 #include <cstdio>
@@ -18,10 +18,10 @@ constexpr const char* kUsage =
     "\n"
     "  --seed S      one history\n"
     "  --seeds A..B  the histories of the seeds A to B - 1; N is 0..N (default 1000)\n"
-    "  --steps N     steps of the storm, before the calm (default 400)\n"
+    "  --steps N     steps with faults (default 400)\n"
     "  --trace       print every step\n"
     "  --table       print how often each transition was taken\n"
-    "  --least N     fail when one of the state machines' transitions was taken less often\n"
+    "  --least N     fail if a transition was taken fewer than N times\n"
     "  --check       histories: the invariants (default)\n"
     "                replay: the invariants, and the same seed gives the same trace\n"
     "                wall-clock: the invariants, and jumps of the wall clock change nothing\n"
@@ -105,13 +105,12 @@ void PrintFinding(const HistoryOptions& options, const HistoryReport& report) {
       static_cast<unsigned long long>(options.steps));
 }
 
-// The same history once more, with another answer to `wall_clock_jumps`.
+// Runs the same history again with the given `wall_clock_jumps` and compares the traces.
 bool SameAgain(HistoryOptions options, const HistoryReport& report, bool wall_clock_jumps) {
   options.wall_clock_jumps = wall_clock_jumps;
   const HistoryReport again = RunHistory(options);
   if (again.hash == report.hash && again.steps == report.steps) return true;
-  std::printf("seed %llu: the trace is another one %s\n",
-              static_cast<unsigned long long>(options.seed),
+  std::printf("seed %llu: the trace differs %s\n", static_cast<unsigned long long>(options.seed),
               wall_clock_jumps ? "when it is replayed" : "when the wall clock does not jump");
   return false;
 }

@@ -8,11 +8,11 @@
 
 namespace runner::sim {
 
-// From an executor to ingest, and from ingest to an executor.
+// UpMessage: executor to ingest. DownMessage: ingest to executor.
 using UpMessage = dispatch::ExecutorMessage;
 using DownMessage = dispatch::IngestMessage;
 
-// Words with static storage.
+// Names with static storage.
 std::string_view NameOf(const UpMessage& message);
 std::string_view NameOf(const DownMessage& message);
 
@@ -20,7 +20,7 @@ std::string TextOf(const Lease& lease);
 std::string TextOf(const UpMessage& message);
 std::string TextOf(const DownMessage& message);
 
-// The lease that a message from an executor speaks of, or null.
+// The lease in a message from an executor, or null.
 const Lease* LeaseOf(const UpMessage& message);
 
 }  // namespace runner::sim

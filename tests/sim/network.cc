@@ -10,7 +10,7 @@ using std::chrono::microseconds;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-// A ping every 10 s, 5 s to answer it.
+// A ping every 10 s and 5 s for its acknowledgement.
 constexpr Duration kKeepaliveNotices = seconds(15);
 
 }  // namespace
@@ -84,13 +84,13 @@ void Network::CloseByExecutor(StreamId id) {
 void Network::CloseByIngest(StreamId id, bool superseded) {
   Stream* stream = Find(id);
   if (stream == nullptr || !std::exchange(stream->ingest_open, false)) return;
-  // A status that is lost on the way is no status.
-  const bool told = superseded && !stream->down_cut;
+  // A status that does not arrive is unknown.
+  const bool known = superseded && !stream->down_cut;
   const Duration notice = stream->down_cut ? NoticeAfter(true) : Delay();
   stream->down_last = std::max(stream->down_last, env_.Now() + notice);
-  env_.events.At(this, stream->down_last, [this, id, told] {
+  env_.events.At(this, stream->down_last, [this, id, known] {
     const Stream* at = Find(id);
-    EndAtExecutor(id, told && at != nullptr && !at->down_cut);
+    EndAtExecutor(id, known && at != nullptr && !at->down_cut);
   });
   EraseIfClosed(id);
 }

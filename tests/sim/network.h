@@ -11,7 +11,7 @@ namespace runner::sim {
 
 using ingest::StreamId;
 
-// The ends of a stream.
+// The two ends of a stream.
 class IngestPort {
  public:
   virtual void OnMessage(StreamId stream, const UpMessage& message) = 0;
@@ -29,26 +29,26 @@ class ExecutorPort {
   ~ExecutorPort() = default;
 };
 
-// Streams between executors and ingest. In each direction messages arrive in order, each after a
-// delay of its own, or, from some moment on, not at all: a write that was taken says nothing about
-// delivery. Each end learns of a break by itself, at once or as late as keepalive lets it.
+// Streams between executors and ingest. In each direction messages arrive in order, each after its
+// own delay, until the stream breaks: a completed write does not prove delivery. Each end detects a
+// break independently, at once or after its keepalive timeout.
 //
-// An end that has closed hears nothing more of its stream.
+// An end that has closed receives nothing more.
 class Network {
  public:
   explicit Network(Environment& env) : env_(env) {}
 
-  // Null while nobody listens.
+  // Null while ingest does not listen.
   void SetIngest(IngestPort* ingest);
-  // Refused dials end by OnEnded as well.
+  // Rejected dials also end with OnEnded.
   StreamId Dial(ExecutorPort& executor);
   void SendUp(StreamId stream, UpMessage message);
   void SendDown(StreamId stream, DownMessage message);
 
-  // Behind what was sent.
+  // After everything that was sent.
   void CloseByExecutor(StreamId stream);
   void CloseByIngest(StreamId stream, bool superseded);
-  // At once, as by the death of the process or TryCancel; what is under way may still arrive.
+  // At once, as after the death of the process or TryCancel; messages in flight may still arrive.
   void LeaveByExecutor(StreamId stream);
 
   void Break(StreamId stream);
@@ -57,17 +57,17 @@ class Network {
 
  private:
   struct Stream {
-    ExecutorPort* executor = nullptr;  // null once that end has closed
+    ExecutorPort* executor = nullptr;  // null after that end has closed
     bool ingest_open = false;
     bool up_cut = false;  // nothing more arrives
     bool down_cut = false;
-    MonoTime up_last;  // when the latest message arrives
+    MonoTime up_last;  // arrival of the latest message
     MonoTime down_last;
   };
 
   Stream* Find(StreamId stream);
   Duration Delay();
-  // Until an end notices that the other one is gone.
+  // How long an end takes to detect that the other end is gone.
   Duration NoticeAfter(bool cut);
   void EndAtIngest(StreamId stream);
   void EndAtExecutor(StreamId stream, bool superseded);

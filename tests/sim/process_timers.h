@@ -10,11 +10,11 @@
 
 namespace runner::sim {
 
-// The loop of one process on simulated time: what comes to it and what it has planned happens in
-// order, and not while the process is frozen, as after SIGSTOP. Destroying it drops all of that.
+// The loop of one process on simulated time. Its messages and timers run in order, and not while
+// the process is frozen (SIGSTOP). The destructor drops all of them.
 class ProcessTimers final : public Timers {
  public:
-  // `at_once`: called when a hundred timers were due at one moment, one after the other.
+  // `at_once` is called when a hundred timers in sequence were due at the same time.
   explicit ProcessTimers(Environment& env, std::function<void()> at_once = nullptr)
       : env_(env), at_once_(std::move(at_once)) {}
   ~ProcessTimers() { env_.events.DropAllOf(this); }
@@ -37,7 +37,7 @@ class ProcessTimers final : public Timers {
   }
   Instant Now() const override { return env_.events.Now(); }
 
-  // Runs `action` now, or once the process is not frozen. It may end the process.
+  // Runs `action` now, or when the process is no longer frozen. It may destroy the process.
   void RunOrDefer(Task action) {
     if (!frozen_) return action();
     deferred_.push_back(std::move(action));
@@ -61,7 +61,7 @@ class ProcessTimers final : public Timers {
     Task task;
   };
 
-  // It may have been cancelled by what was deferred before it.
+  // An earlier deferred action may have cancelled it.
   void Fire(TimerId id) {
     auto timer = timers_.extract(id);
     if (timer.empty()) return;

@@ -7,8 +7,8 @@
 
 namespace runner::sim {
 
-// The only source of chance in a history (splitmix64). It uses integers, not the distributions of
-// the standard library, so a seed means the same history with every compiler.
+// The only source of randomness of a history (splitmix64). It uses integers instead of the standard
+// distributions, so that a seed gives the same history with every compiler.
 class Random {
  public:
   explicit Random(std::uint64_t seed) : state_(seed) {}
@@ -19,16 +19,16 @@ class Random {
     z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
     return z ^ (z >> 31);
   }
-  // Less than `n`; 0 when `n` is.
+  // Returns a number below `n`, or 0 if `n` is 0.
   std::size_t Below(std::size_t n) { return n == 0 ? 0 : Bits() % n; }
   std::size_t Between(std::size_t low, std::size_t high) { return low + Below(high - low + 1); }
   bool Chance(std::uint32_t per_mille) { return Below(1000) < per_mille; }
-  // Whole microseconds.
+  // In whole microseconds.
   Duration Between(Duration low, Duration high) {
     const auto span = static_cast<std::size_t>((high - low) / std::chrono::microseconds(1));
     return low + std::chrono::microseconds(Below(span + 1));
   }
-  // Between nothing and twice `mean`.
+  // Between 0 and twice `mean`.
   Duration Around(Duration mean) { return Between(Duration::zero(), mean * 2); }
   double Unit() { return static_cast<double>(Bits() >> 11) / static_cast<double>(1ull << 53); }
 

@@ -278,11 +278,11 @@ void ReferenceModel::OnMessage(StreamId stream, const UpMessage& message) {
     shortage_ = *result_status_ == RunStatus::kInterrupted && result->outcome.reason == kShortage &&
                 !held.started && !result_ran_;
     if (shortage_) executor->Reject(held.since, env_.Now());
-    Accept(held);  // what has ended was taken
+    Accept(held);  // a lease with a result was accepted
     breaker_.Ended(result->lease.incident_id, result->outcome.status, env_.Now());
     if (!rogues_.contains(held.executor)) {
       Expect(runs_.StatusOf(*lease) == result->outcome.status, Invariant::kOneTerminalStatus,
-             [&] { return TextOf(message) + " is not how the run ended"; });
+             [&] { return TextOf(message) + " is not the result of the run"; });
     }
   }
 }
@@ -297,13 +297,13 @@ void ReferenceModel::BeforeCancel(const std::string& incident_id) {
 
 void ReferenceModel::OnCancel(ingest::Scheduler::Cancelled answer) const {
   using Cancelled = ingest::Scheduler::Cancelled;
-  // What has ended long ago may be forgotten.
+  // A finished incident may have been removed.
   const bool right = !cancel_state_
                          ? answer == Cancelled::kEndedBefore || answer == Cancelled::kUnknown
                      : *cancel_state_ == State::kQueued ? answer == Cancelled::kEnded
                                                         : answer == Cancelled::kStopping;
   Expect(right, Invariant::kOneTerminalStatus,
-         [&] { return cancel_ + " is cancelled with another answer than it must be"; });
+         [&] { return cancel_ + " is cancelled with the wrong response"; });
 }
 
 void ReferenceModel::OnClosed(StreamId stream) {

@@ -18,44 +18,45 @@
 
 namespace runner::sim {
 
-// A second, slow and simple account of what one life of ingest has promised: which incidents exist,
-// who waits in which order, who holds which lease, what each executor was told. It is fed with the
-// inputs of the scheduler and with its decisions, and checks every decision against the rules.
+// A second, simple and slow implementation of the rules, for one process of ingest: which incidents
+// exist, the order of the queues, the holders of leases, what executors were sent. It receives the
+// inputs and the decisions of the scheduler and checks every decision.
 class ReferenceModel {
  public:
   ReferenceModel(Environment& env, const RunModel& runs, ingest::SchedulerOptions options);
 
-  // --- inputs, before the scheduler gets them ---
+  // --- inputs; call before the scheduler receives them ---
   void BeginInput();
   void OnHello(ingest::StreamId stream, const dispatch::Hello& hello);
   void OnMessage(ingest::StreamId stream, const UpMessage& message);
   void OnClosed(ingest::StreamId stream);
   void OnDrain() { draining_ = true; }
   void OnClusters(const std::vector<ingest::ClusterOptions>& clusters);
-  // What the journal knows; before every other input of this life.
+  // The restored incidents; before every other input of this process.
   void OnRestore(const std::vector<ingest::RestoredIncident>& restored);
-  // When ingest has heard the latest keep-alive, or Hello, on this stream, if it is attached.
+  // When ingest received the latest keep-alive or Hello on this stream, if it is attached.
   std::optional<MonoTime> ReceivedOn(ingest::StreamId stream) const;
-  // What must become of this event; checked by OnEvent, below.
+  // Computes the expected result of the event; OnEvent, below, checks it.
   void BeforeEvent(ingest::ClusterIndex cluster, const FaultEvent& event,
                    ingest::Scheduler::Origin origin);
-  // What must become of the incident; checked by OnCancel and by what is decided.
+  // Computes the expected result of the cancel; OnCancel and the decisions are checked against it.
   void BeforeCancel(const std::string& incident_id);
-  // What must become of it; checked by OnRerun and by what is decided.
+  // Computes the expected result of the rerun; OnRerun and the decisions are checked against it.
   void BeforeRerun(const std::string& incident_id);
   void OnResetBreaker() { breaker_.Reset(); }
-  // Peers whose word on runs is worth nothing.
+  // Marks a peer whose reports about runs are not reliable.
   void Distrust(const std::string& executor_id) { rogues_.insert(executor_id); }
 
-  // --- what came of it ---
+  // --- results ---
   void OnEvent(ingest::ClusterIndex cluster, const ingest::Scheduler::EventResult& result);
   void OnInvalid(ingest::ClusterIndex cluster) { ++clusters_[cluster].invalid; }
   void OnCancel(ingest::Scheduler::Cancelled answer) const;
   void OnRerun(const ingest::Scheduler::Rerun& answer);
   void OnEffects(const ingest::Effects& effects);
-  // The timer of ingest has run: what was due at this moment is done.
+  // The timer of ingest has run: everything due now must be done.
   void CheckKeepAlives() const;
-  // The state of the scheduler is this one, and no limit or time is passed. After every step.
+  // Checks that the scheduler has the state of the model and exceeds no limit or deadline. Call
+  // after every step.
   void Compare(const ingest::Scheduler& scheduler) const;
 
   bool IsCurrent(ingest::StreamId stream, const Lease& lease) const;
@@ -64,19 +65,19 @@ class ReferenceModel {
   std::size_t open() const { return open_.size(); }
   std::vector<std::string> OpenIds() const;
   const std::set<Lease>& offered() const { return offered_; }
-  // How an incident ended, or nothing while it is open.
+  // The final status of an incident, or nothing while it is open.
   std::optional<ingest::FinalStatus> EndOf(const std::string& incident_id) const;
 
  private:
   enum class State { kQueued, kOffered, kRunning };
   struct Open {
     ingest::ClusterIndex cluster = 0;
-    std::string key;  // of duplicates
+    std::string key;  // deduplication key
     Severity severity = Severity::kWarning;
     std::uint32_t occurrences = 1;
     State state = State::kQueued;
-    MonoTime since;     // queued or offered
-    Duration waited{};  // in earlier times in the queue
+    MonoTime since;     // of `state`: queued or offered
+    Duration waited{};  // during earlier stays in the queue
     std::uint32_t attempt = 0;
     std::string executor;
     bool started = false;
@@ -84,39 +85,40 @@ class ReferenceModel {
     std::uint32_t lost = 0;
     std::uint32_t interrupted = 0;
     std::uint32_t unstarted = 0;
-    bool cancelled = false;  // by an operator: nothing more is tried
+    bool cancelled = false;  // by an operator: no further attempt
   };
   struct Cluster {
     std::string name;
     bool configured = true;
-    std::deque<std::string> queue;  // as it was filled; the critical ones go first
+    std::deque<std::string> queue;  // in the order of insertion; critical ones are leased first
     std::size_t leased = 0;
-    // By other clusters, how often they were offered while this one could have been.
+    // How often each other cluster received an offer while this cluster was eligible.
     std::map<ingest::ClusterIndex, int> passed_over;
     std::uint64_t received = 0, invalid = 0, filtered = 0, dropped = 0, rejected = 0, queued = 0,
                   restored = 0, leases_restored = 0, requeued = 0, dequeued = 0, expired = 0,
                   evicted = 0, finished = 0;
   };
-  // An incident that ended.
+  // An incident that has ended.
   struct Ended {
     ingest::FinalStatus status = ingest::FinalStatus::kFailure;
     ingest::ClusterIndex cluster = 0;
     std::string key;
     Severity severity = Severity::kWarning;
-    std::size_t place = 0;  // in the order of ends, from 1
+    std::size_t place = 0;  // number in the order of ends, from 1
   };
-  // What must become of an event.
+  // The expected disposition of an event.
   struct Disposition {
     ingest::Scheduler::Disposition result = ingest::Scheduler::Disposition::kQueued;
     std::optional<ingest::FilterReason> filter_reason;
     std::string duplicate_of;
-    // It is above the level of its key: it escalates this incident, unless it is backfilled.
+    // Its severity is above the level of its key: it escalates this incident, unless it is
+    // backfilled.
     bool above = false;
     std::string escalates;
     std::string rerun_of;
     bool evicts = false;
-    bool either = false;  // rejected as well: the longest queues are not alike
-    std::vector<ingest::ClusterIndex> victims;  // one of these has to make room
+    bool either = false;                        // may also be rejected: the longest queues differ
+    std::vector<ingest::ClusterIndex> victims;  // one of these clusters must evict
     Severity severity = Severity::kWarning;
     std::string key;
   };
@@ -125,17 +127,17 @@ class ReferenceModel {
     MonoTime alive_at;  // its Hello or its latest keep-alive
     MonoTime detached_at;
     std::uint32_t slots = 0;
-    std::uint32_t brought = 0;  // leases that its Hello kept
+    std::uint32_t brought = 0;  // leases kept by its Hello
     std::uint64_t credits = 0;
     std::uint64_t offers = 0;
     std::size_t leases = 0;
     bool draining = false;
     int delays = 0;                         // since the latest start of a run
-    MonoTime delayed_at = MonoTime::min();  // the latest
-    MonoTime next_offer;                    // not before
-    // As many offers as it may be made.
+    MonoTime delayed_at = MonoTime::min();  // start of the latest delay
+    MonoTime next_offer;                    // earliest time of the next offer
+    // The number of offers that it may receive.
     std::size_t Free(MonoTime now) const;
-    // It has rejected an offer. Offers from before a delay belong to that delay.
+    // It rejected an offer. Offers from before a delay do not start another one.
     void Reject(MonoTime offered_at, MonoTime now);
   };
 
@@ -161,7 +163,7 @@ class ReferenceModel {
   Invariant InvariantOf(const Disposition& disposition) const;
   void JudgeRoom(ingest::ClusterIndex cluster, Disposition& disposition) const;
   static bool Critical(const Open& incident) { return incident.severity == Severity::kCritical; }
-  // Whose turn it is in this queue, which is not empty.
+  // The next incident of this queue, which must not be empty.
   const std::string& Next(const Cluster& cluster) const;
   bool Eligible(const Cluster& cluster) const;
   void CountTurns(ingest::ClusterIndex offered);
@@ -172,7 +174,7 @@ class ReferenceModel {
   void EndQueued(const std::string& id, const Open& incident,
                  const ingest::IncidentFinished& finished);
   void EndHeld(const Open& incident, const ingest::IncidentFinished& finished);
-  // Whether this release uses up the attempts.
+  // Counts the release; returns true if the attempts are exhausted.
   bool CountRelease(Open& incident) const;
   void Release(const std::string& id, Open& incident, std::string_view how);
   void Transit(const Open* from, std::string_view to) const;
@@ -185,7 +187,7 @@ class ReferenceModel {
   Executor* Of(ingest::StreamId stream);
   Duration Waited(const Open& incident) const;
   void Remember(const std::string& id, Ended ended);
-  // Whether an incident that ended so keeps its key for a while.
+  // Returns true if an incident with this result keeps its key for the window.
   static bool Investigated(std::optional<ingest::FinalStatus> status, bool ever_started);
 
   void CompareCluster(const ingest::Scheduler& scheduler, ingest::ClusterIndex index) const;
@@ -216,19 +218,19 @@ class ReferenceModel {
   std::set<std::string> rogues_;
   bool draining_ = false;
 
-  ingest::StreamId stream_ = ingest::kNoStream;  // that of the message that is looked at
+  ingest::StreamId stream_ = ingest::kNoStream;  // of the message being handled
 
-  // Of the present input.
+  // The current input.
   std::optional<Disposition> disposition_;  // of an event or a rerun
-  ingest::Scheduler::Rerun rerun_;          // what must be answered
-  bool escalated_ = false;                  // as was decided
-  std::string cancel_;                      // the incident that an operator names
-  std::optional<State> cancel_state_;       // of it; nothing: it is not open
-  std::optional<Lease> result_of_;          // a Result with a current lease
-  std::optional<RunStatus> result_status_;  // of it
-  bool result_ran_ = false;                 // of it: an agent had started
-  bool result_lost_ = false;                // of it: its executor died
-  bool shortage_ = false;  // of it: its executor was short of resources, before an agent started
+  ingest::Scheduler::Rerun rerun_;          // the expected response
+  bool escalated_ = false;                  // the scheduler has decided so
+  std::string cancel_;                      // the incident that an operator cancels
+  std::optional<State> cancel_state_;       // its state; nothing: it is not open
+  std::optional<Lease> result_of_;          // the lease of a Result, if current
+  std::optional<RunStatus> result_status_;  // of that Result
+  bool result_ran_ = false;                 // its agent had started
+  bool result_lost_ = false;                // its executor died
+  bool shortage_ = false;  // its executor lacked resources before the agent started
   bool rejected_ = false;  // a Rejected with a current lease
   std::map<ingest::ClusterIndex, std::string> requeued_;  // the latest of each cluster
   std::vector<std::pair<Lease, bool>> expected_decisions_;

@@ -1,4 +1,4 @@
-// The state of the scheduler beside the state of the model.
+// Compares the state of the scheduler with the state of the model.
 
 #include <numeric>
 
@@ -20,7 +20,7 @@ std::uint64_t Sum(const ingest::CountsBy<Key>& counters) {
 
 void ReferenceModel::Compare(const ingest::Scheduler& scheduler) const {
   Expect(scheduler.cluster_count() == clusters_.size(), Invariant::kClusters,
-         [] { return std::string("there are more or fewer clusters than were ever configured"); });
+         [] { return std::string("the number of clusters is wrong"); });
   if (scheduler.cluster_count() != clusters_.size()) return;
   for (std::size_t i = 0; i < clusters_.size(); ++i) CompareCluster(scheduler, i);
   CompareLeases(scheduler);
@@ -40,35 +40,33 @@ void ReferenceModel::CompareCluster(const ingest::Scheduler& scheduler,
     Expect(holds, Invariant::kCounting, [&] { return view.name + ": " + what; });
   };
   expect(received == Sum(c.invalid) + Sum(c.filtered) + c.breaker_dropped + c.rejected + c.queued,
-         "received is not what became of it");
+         "received is not the sum of the dispositions");
   expect(c.restored + c.queued + c.requeued == c.dequeued + c.expired + Sum(c.evicted) + view.depth,
-         "what entered the queue is not what left it and what waits");
+         "additions to the queue are not removals plus depth");
   expect(c.restored + c.leases_restored + c.queued == Sum(c.finished) + view.depth + view.leased,
-         "queued is not finished, waiting and leased");
+         "queued is not finished plus depth plus leased");
   expect(received == own.received + own.invalid && Sum(c.invalid) == own.invalid &&
              Sum(c.filtered) == own.filtered && c.breaker_dropped == own.dropped &&
              c.rejected == own.rejected,
-         "the counters of the intake do not tell what happened");
+         "the counters of the intake are wrong");
   expect(c.queued == own.queued && c.requeued == own.requeued && c.dequeued == own.dequeued &&
              c.expired == own.expired && Sum(c.evicted) == own.evicted &&
              c.restored == own.restored && c.leases_restored == own.leases_restored,
-         "the counters of the queue do not tell what happened");
-  expect(Sum(c.finished) == own.finished, "finished does not tell what happened");
-  expect(view.depth == own.queue.size() && view.leased == own.leased,
-         "depth or leased do not tell what is");
+         "the counters of the queue are wrong");
+  expect(Sum(c.finished) == own.finished, "finished is wrong");
+  expect(view.depth == own.queue.size() && view.leased == own.leased, "depth or leased is wrong");
   const auto by_name = scheduler.ClusterOf(own.name);
   Expect(view.name == own.name && view.configured == own.configured &&
              (own.configured ? by_name == index : !by_name),
-         Invariant::kClusters,
-         [&] { return own.name + " is configured, or is not, against what was said last"; });
+         Invariant::kClusters, [&] { return own.name + " has the wrong value of configured"; });
   Expect(view.leased <= options_.max_agents_per_cluster, Invariant::kLimits,
-         [&] { return view.name + " has more agents than it may"; });
+         [&] { return view.name + " exceeds max-agents-per-cluster"; });
 }
 
 void ReferenceModel::CompareLeases(const ingest::Scheduler& scheduler) const {
   const auto& leases = scheduler.leases().leases();
   Expect(leases.size() <= options_.max_concurrent_agents, Invariant::kLimits,
-         [] { return std::string("more agents in total than there may be"); });
+         [] { return std::string("max-concurrent-agents is exceeded"); });
   std::size_t held = 0;
   for (const auto& [id, incident] : open_) {
     const ingest::IncidentRecord* record = scheduler.incidents().Find(id);
@@ -82,10 +80,10 @@ void ReferenceModel::CompareLeases(const ingest::Scheduler& scheduler) const {
            Invariant::kBooksAgree, [&] { return id + " is in another state"; });
     Expect(record == nullptr || (record->incident.event.severity == incident.severity &&
                                  record->incident.occurrences == incident.occurrences),
-           Invariant::kDuplicates, [&] { return id + " has not taken in its duplicates"; });
+           Invariant::kDuplicates, [&] { return id + " lacks its duplicates"; });
     const auto lease = leases.find(id);
     Expect(queued == (lease == leases.end()), Invariant::kOneLease,
-           [&] { return id + " is leased or waits, not both, not neither"; });
+           [&] { return id + " must be either leased or queued"; });
     if (queued || lease == leases.end()) continue;
     ++held;
     const auto state =
@@ -95,7 +93,7 @@ void ReferenceModel::CompareLeases(const ingest::Scheduler& scheduler) const {
            Invariant::kOneLease, [&] { return id + " has another current lease"; });
   }
   Expect(held == leases.size(), Invariant::kOneLease,
-         [] { return std::string("a lease is held for no open incident"); });
+         [] { return std::string("a lease is held without an open incident"); });
 }
 
 void ReferenceModel::CompareExecutors(const ingest::Scheduler& scheduler) const {
@@ -108,13 +106,13 @@ void ReferenceModel::CompareExecutors(const ingest::Scheduler& scheduler) const 
                                                 executor.offers == found->second.offers &&
                                                 executor.draining == found->second.draining));
     Expect(same, Invariant::kBooksAgree, [&] { return "executor " + id + " is in another state"; });
-    // One that restarts with fewer slots brings more results than it could run; it is offered
-    // nothing then.
+    // An executor that restarts with fewer slots may list more results than slots; it receives no
+    // offer then.
     const bool fits =
         !executor.attached() || executor.leases.size() <= executor.slots ||
         (found != executors_.end() && executor.leases.size() <= found->second.brought);
     Expect(fits && executor.offers <= executor.credits, Invariant::kLimits,
-           [&] { return id + " was offered more than it has slots for"; });
+           [&] { return id + " was offered more than its slots"; });
   }
 }
 
@@ -133,7 +131,7 @@ void ReferenceModel::CheckKeepAlives() const {
   for (const auto& [id, executor] : executors_) {
     Expect(executor.stream == ingest::kNoStream ||
                env_.Now() < executor.alive_at + options_.leases.lease_ttl,
-           Invariant::kKeepAlive, [&] { return id + " is due to be detached as silent"; });
+           Invariant::kKeepAlive, [&] { return id + " must be detached as silent"; });
   }
 }
 
@@ -156,7 +154,7 @@ void ReferenceModel::CheckTimes() const {
                            : accepted ? MonoTime::max()
                                       : incident.since + options_.leases.accept_timeout;
     Expect(env_.Now() <= limit, Invariant::kLostInTime,
-           [&] { return id + " is held beyond its time"; });
+           [&] { return id + " is held beyond its deadline"; });
   }
 }
 
@@ -164,14 +162,14 @@ void ReferenceModel::CheckWork() const {
   std::size_t leased = 0;
   std::size_t free = 0;
   for (const Cluster& cluster : clusters_) leased += cluster.leased;
-  // An executor that was slowed down may be offered something from the next moment on.
+  // An offer delay that ends now allows offers from the next instant.
   for (const auto& [id, executor] : executors_) free += executor.Free(env_.Now() - Duration(1));
   if (draining_ || free == 0 || leased >= options_.max_concurrent_agents) return;
-  // A place in the hour is given back by a moment, not by an input: it counts from the next one.
+  // The hourly limit admits a run by time, not by input: from the next instant.
   if (!breaker_.AdmitsLease() || !rate_.Admits(env_.Now() - Duration(1))) return;
   for (const Cluster& cluster : clusters_) {
     Expect(!Eligible(cluster), Invariant::kWorkConserving,
-           [&] { return cluster.name + " waits while a slot is free"; });
+           [&] { return cluster.name + " has queued incidents while a slot is free"; });
   }
 }
 

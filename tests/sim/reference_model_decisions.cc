@@ -1,4 +1,4 @@
-// What the scheduler decides, held against the rules.
+// Checks the decisions of the scheduler against the rules.
 
 #include <algorithm>
 #include <utility>
@@ -14,15 +14,15 @@ void ReferenceModel::OnEffects(const ingest::Effects& effects) {
     ForgetTurns();
   }
   Expect(expected_decisions_.empty() && expected_close_ == ingest::kNoStream,
-         Invariant::kHelloSettles, [] { return std::string("Hello was not answered"); });
+         Invariant::kHelloSettles, [] { return std::string("Hello received no Welcome"); });
   for (const Lease& lease : unlisted_) {
     Expect(Held(lease) == nullptr, Invariant::kHelloSettles,
-           [&] { return TextOf(lease) + " was not listed and is held all the same"; });
+           [&] { return TextOf(lease) + " was not listed but is still held"; });
   }
   Expect(!disposition_ || disposition_->escalates.empty() == !escalated_, Invariant::kEscalation,
-         [] { return std::string("an event that escalates is not told as one"); });
+         [] { return std::string("an escalation is not reported"); });
   Expect(!result_of_, Invariant::kOneTerminalStatus,
-         [&] { return TextOf(*result_of_) + ": its Result was not recorded"; });
+         [&] { return TextOf(*result_of_) + ": its Result was not acknowledged"; });
 }
 
 void ReferenceModel::Decided(const ingest::ToExecutor& to) {
@@ -69,7 +69,7 @@ bool ReferenceModel::Eligible(const Cluster& cluster) const {
   return !cluster.queue.empty() && cluster.leased < options_.max_agents_per_cluster;
 }
 
-// While a cluster could run an agent, each other one gets at most one turn before it.
+// While a cluster is eligible, each other cluster gets at most one turn before it.
 void ReferenceModel::CountTurns(ingest::ClusterIndex offered) {
   for (Cluster& cluster : clusters_) {
     if (&cluster == &clusters_[offered]) continue;
@@ -83,7 +83,7 @@ void ReferenceModel::CountTurns(ingest::ClusterIndex offered) {
 void ReferenceModel::Decided(const dispatch::Offer& offer) {
   const auto found = open_.find(offer.lease.incident_id);
   Expect(found != open_.end() && found->second.state == State::kQueued, Invariant::kOneLease,
-         [&] { return TextOf(offer.lease) + " is offered, but does not wait"; });
+         [&] { return TextOf(offer.lease) + " is offered, but not queued"; });
   if (env_.findings.first()) return;
   Open& incident = found->second;
   CheckOffer(offer, incident);
@@ -109,7 +109,7 @@ void ReferenceModel::Decided(const dispatch::Offer& offer) {
   rate_.Begin(offer.lease.incident_id, env_.Now());
 }
 
-// One that could not have run has no turn to lose.
+// A cluster that is not eligible has no turn to lose.
 void ReferenceModel::ForgetTurns() {
   for (Cluster& cluster : clusters_) {
     if (!Eligible(cluster)) cluster.passed_over.clear();
@@ -160,7 +160,7 @@ void ReferenceModel::Decided(const ingest::IncidentLeased& leased) {
 void ReferenceModel::Decided(const dispatch::ResultAck& recorded) {
   const bool current = result_of_ == recorded.lease;
   Expect(current || ended_.contains(recorded.lease.incident_id), Invariant::kStaleChangesNothing,
-         [&] { return TextOf(recorded.lease) + " is recorded, but its result is stale"; });
+         [&] { return TextOf(recorded.lease) + " is acknowledged, but its result is stale"; });
 }
 
 void ReferenceModel::Decided(const dispatch::Cancel& cancel) {
@@ -215,9 +215,9 @@ void ReferenceModel::Decided(const ingest::IncidentRequeued& requeued) {
   if (incident == nullptr) return;
   Expect(!result_status_ || *result_status_ == RunStatus::kInterrupted,
          Invariant::kOneTerminalStatus,
-         [&] { return TextOf(requeued.lease) + " has ended, and is requeued"; });
+         [&] { return TextOf(requeued.lease) + " has ended, but is requeued"; });
   Expect(!incident->cancelled, Invariant::kOneTerminalStatus,
-         [&] { return TextOf(requeued.lease) + " was cancelled, and is requeued"; });
+         [&] { return TextOf(requeued.lease) + " was cancelled, but is requeued"; });
   Expect(!CountRelease(*incident), Invariant::kAttemptsBounded,
          [&] { return TextOf(requeued.lease) + " is requeued beyond its attempts"; });
   Transit(incident, "queued");
@@ -228,7 +228,7 @@ void ReferenceModel::Decided(const ingest::IncidentRequeued& requeued) {
   Cluster& cluster = clusters_[incident->cluster];
   std::string& before = requeued_[incident->cluster];
   Expect(before.empty() || requeued.lease.incident_id < before, Invariant::kQueueOrder,
-         [&] { return TextOf(requeued.lease) + " is put before " + before; });
+         [&] { return TextOf(requeued.lease) + " is queued before " + before; });
   before = requeued.lease.incident_id;
   cluster.queue.push_front(requeued.lease.incident_id);
   ++cluster.requeued;
@@ -274,7 +274,7 @@ void ReferenceModel::EndQueued(const std::string& id, const Open& incident,
   ++cluster.evicted;
   if (finished.status == ingest::FinalStatus::kCancelled) {
     Expect(cancel_ == id, Invariant::kOneTerminalStatus,
-           [&] { return id + " is cancelled, but nobody has asked for it"; });
+           [&] { return id + " is cancelled without a request"; });
     return;
   }
   evicted_ = true;
@@ -286,7 +286,7 @@ void ReferenceModel::EndHeld(const Open& held, const ingest::IncidentFinished& f
   const bool no_end = !result_status_ || *result_status_ == RunStatus::kInterrupted;
   if (incident.cancelled && no_end) {
     Expect(finished.status == ingest::FinalStatus::kCancelled, Invariant::kOneTerminalStatus,
-           [&] { return TextOf(finished.lease) + " was cancelled, and ends as another thing"; });
+           [&] { return TextOf(finished.lease) + " was cancelled, but ends otherwise"; });
     return;
   }
   if (finished.reason == "attempts_exhausted") {

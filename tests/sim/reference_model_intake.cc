@@ -1,4 +1,4 @@
-// What must become of an event, and what becomes of it.
+// The expected and the actual results of events.
 
 #include <algorithm>
 #include <utility>
@@ -9,8 +9,9 @@ namespace runner::sim {
 
 void ReferenceModel::BeforeEvent(ingest::ClusterIndex cluster, const FaultEvent& event,
                                  ingest::Scheduler::Origin origin) {
-  Expect(Configured(cluster), Invariant::kClusters,
-         [&] { return "an event comes in of " + clusters_[cluster].name + ", which was removed"; });
+  Expect(Configured(cluster), Invariant::kClusters, [&] {
+    return "an event of the removed cluster " + clusters_[cluster].name + " is accepted";
+  });
   FaultEvent own = event;
   own.cluster = clusters_[cluster].name;
   disposition_ = DispositionOf(cluster, own, origin);
@@ -65,7 +66,7 @@ void ReferenceModel::BeforeRerun(const std::string& incident_id) {
   const auto found = ended_.find(incident_id);
   if (found == ended_.end()) return;
   const Ended& ended = found->second;
-  if (ended_.size() - ended.place >= options_.history_count) return;  // forgotten
+  if (ended_.size() - ended.place >= options_.history_count) return;  // removed from the history
   if (!Configured(ended.cluster)) {
     rerun_.result = Answer::kNotConfigured;
     return;
@@ -94,8 +95,9 @@ void ReferenceModel::OnRerun(const ingest::Scheduler::Rerun& answer) {
   const bool as_it_may = disposition_ && disposition_->evicts && disposition_->either &&
                          answer.result == Answer::kRejected;
   Expect(as_it_must || as_it_may, Invariant::kRerun, [&] {
-    return "a rerun of " + (disposition_ ? disposition_->rerun_of : "what cannot run again") +
-           " is answered in another way than it must be";
+    return "a rerun of " +
+           (disposition_ ? disposition_->rerun_of : "an incident that cannot be rerun") +
+           " has the wrong response";
   });
   if (!disposition_) return;
   const bool rejected = answer.result == Answer::kRejected;
@@ -188,8 +190,7 @@ void ReferenceModel::Decided(const ingest::EventQueued& queued) {
   Expect(queued.incident.rerun_of == disposition_->rerun_of &&
              queued.incident.event.severity == disposition_->severity &&
              KeyOf(options_.dedup_key, queued.incident.event) == disposition_->key,
-         InvariantOf(*disposition_),
-         [&] { return queued.incident.id + " is another incident than it should be"; });
+         InvariantOf(*disposition_), [&] { return queued.incident.id + " is the wrong incident"; });
   Open incident;
   incident.cluster = index;
   incident.since = env_.Now();

@@ -61,7 +61,7 @@ UpMessage RogueExecutor::Anything() {
       [[fallthrough]];
     default:
       dispatch::Result result{SomeLease(), {}};
-      // Cancelled more often: nobody else says so unasked.
+      // Mostly kCancelled, which no other executor reports without a Cancel.
       result.outcome.status =
           static_cast<RunStatus>(std::min<std::size_t>(env_.random.Below(7), 4));
       if (env_.random.Chance(50)) result.outcome.reason = kExecutorLost;

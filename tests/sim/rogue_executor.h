@@ -8,12 +8,12 @@
 
 namespace runner::sim {
 
-// A peer that speaks the protocol and keeps no promise: it lists leases that it does not hold,
-// grants credits without slots, accepts, rejects and reports what it was never offered, and falls
-// silent over what it was. Ingest must stay right about everybody else.
+// A peer that violates the protocol: it lists leases that it does not hold, grants credits without
+// slots, accepts, rejects and reports leases that it was never offered, and does not respond to its
+// offers. Ingest must stay correct for all other executors.
 class RogueExecutor final : public ExecutorPort {
  public:
-  // `any_lease` names some lease that was once offered to somebody.
+  // `any_lease` returns a lease that was offered to some executor.
   RogueExecutor(Environment& env, Network& network, std::string executor_id,
                 std::function<Lease()> any_lease);
   ~RogueExecutor();
@@ -35,7 +35,7 @@ class RogueExecutor final : public ExecutorPort {
   Network& network_;
   const std::string executor_id_;
   const std::function<Lease()> any_lease_;
-  std::vector<Lease> offered_;  // to this one
+  std::vector<Lease> offered_;  // to this executor
   StreamId stream_ = ingest::kNoStream;
   bool ended_ = false;
 };

@@ -11,10 +11,9 @@
 
 namespace runner::sim {
 
-// The rules of duplicates, breaker and rate written down a second time, without a thought for
-// speed.
+// The rules of deduplication, circuit breaker and hourly limit in a second, simple implementation.
 
-// What makes two events the same; the uid is not part of it.
+// The deduplication key; the uid is not part of it.
 inline std::string KeyOf(ingest::DedupKey kind, const FaultEvent& event) {
   if (kind == ingest::DedupKey::kFault && !event.fault_id.empty()) {
     return "fault " + event.cluster + " " + event.fault_id;
@@ -23,19 +22,19 @@ inline std::string KeyOf(ingest::DedupKey kind, const FaultEvent& event) {
          " " + event.resource.name;
 }
 
-// Who takes a key, and how often it was investigated.
+// The holder of each key, and how often it was investigated.
 class DedupRule {
  public:
   explicit DedupRule(const ingest::DedupWindow::Options& options) : options_(options) {}
 
   struct Taken {
-    std::string incident;  // that an event belongs to
+    std::string incident;  // that an event of the key duplicates
     bool open = false;
-    // Once it has ended: the highest severity that was investigated within the window.
+    // If it has ended: the highest severity investigated within the window.
     Severity level = Severity::kDebug;
   };
 
-  // Takes an event of this key. Returns its holder, or nothing when the event is a new incident.
+  // Handles an event of this key. Returns the holder, or nothing if the event is a new incident.
   std::optional<Taken> OnEvent(const std::string& key, MonoTime now) {
     if (!keys_.contains(key) || options_.window == Duration::zero()) return std::nullopt;
     Key& known = keys_[key];
@@ -50,7 +49,7 @@ class DedupRule {
     if (now - latest.ended >= WindowAfter(known.runs.size())) return std::nullopt;
     return Taken{latest.incident, false, Level(known.runs)};
   }
-  // Who waits or runs of this key.
+  // The queued or running incident of this key.
   std::optional<std::string> Open(const std::string& key) const {
     const auto found = keys_.find(key);
     if (found == keys_.end() || !found->second.open) return std::nullopt;
@@ -86,9 +85,9 @@ class DedupRule {
   struct Key {
     std::string incident;  // the latest
     bool open = false;
-    MonoTime queued;                 // of the latest
-    std::vector<Run> runs;           // since it was quiet
-    MonoTime last{Duration::min()};  // event or end
+    MonoTime queued;                 // of the latest incident
+    std::vector<Run> runs;           // since the latest quiet time
+    MonoTime last{Duration::min()};  // latest event or end
   };
 
   Duration WindowAfter(std::size_t runs) const {
@@ -96,7 +95,7 @@ class DedupRule {
     for (std::size_t i = 1; i < runs; ++i) window = std::min(window * 3, options_.window_max);
     return window;
   }
-  // Back to the run whose incident came when no window was open.
+  // Considers runs back to the one whose event came while no window was open.
   Severity Level(const std::vector<Run>& runs) const {
     Severity level = runs.back().severity;
     for (std::size_t i = runs.size() - 1; i > 0; --i) {
@@ -110,7 +109,7 @@ class DedupRule {
   std::map<std::string, Key> keys_;
 };
 
-// Whether agents may start, from how the latest ended.
+// The circuit breaker, from the results of the latest leases.
 class BreakerRule {
  public:
   using State = ingest::CircuitBreaker::State;
@@ -119,7 +118,7 @@ class BreakerRule {
 
   State state() const { return state_; }
   std::uint32_t failures() const { return failures_; }
-  MonoTime until() const { return opened_at_ + options_.cooldown; }  // of the open state
+  MonoTime until() const { return opened_at_ + options_.cooldown; }  // end of the open state
   bool AdmitsLease() const {
     return state_ == State::kClosed || (state_ == State::kHalfOpen && !probe_);
   }
@@ -129,16 +128,16 @@ class BreakerRule {
   }
   void Ended(const std::string& incident, std::optional<RunStatus> status, MonoTime now) {
     const auto found = leased_.find(incident);
-    if (found == leased_.end()) return;  // leased in an earlier life
+    if (found == leased_.end()) return;  // leased before the restart
     const bool before_the_opening = found->second.second != openings_;
     leased_.erase(found);
     if (before_the_opening) return;
     EndedInTime(incident, status, now);
   }
-  // Leased in an earlier life: as good as leased while closed.
+  // Leased before the restart: counts as leased while closed.
   void Restored(const std::string& incident) { leased_[incident] = {{}, 0}; }
   void HalfOpen() { state_ = State::kHalfOpen; }
-  // By an operator: as if what is under way had begun before an opening.
+  // From an operator: current leases count as leased before an opening.
   void Reset() {
     state_ = State::kClosed;
     failures_ = 0;
@@ -170,10 +169,10 @@ class BreakerRule {
   MonoTime opened_at_;
   std::optional<std::string> probe_;
   std::map<std::string, std::pair<MonoTime, std::uint64_t>>
-      leased_;  // when, after how many openings and resets
+      leased_;  // time of the lease, number of openings and resets before it
 };
 
-// When runs began.
+// The start times of runs.
 class RateRule {
  public:
   explicit RateRule(std::size_t limit) : limit_(limit) {}

@@ -9,12 +9,13 @@ namespace runner::sim {
 void RunModel::Began(ProcessId process, const SimulatedWorkspace& workspace, bool keeps_rules,
                      const Lease& lease) {
   for (const auto& [other, run] : live_) {
-    // A sidecar that was stopped may begin what is no longer its own: it has no deadline.
+    // A sidecar has no lease deadline: after a freeze it may start a run whose lease was
+    // reassigned.
     const bool late = !keeps_rules && lease.attempt < other.attempt;
     const bool second = other.incident_id == lease.incident_id && run.process != process && !late &&
                         !taken_back_.contains(other) && !taken_back_.contains(lease);
     env_.findings.Expect(!second || !run.keeps_rules, Invariant::kOneLiveRun, [&] {
-      return TextOf(lease) + " begins while " + TextOf(other) + " still lives";
+      return TextOf(lease) + " starts while " + TextOf(other) + " still runs";
     });
   }
   env_.findings.Expect(!ended_.contains(lease) &&
@@ -73,7 +74,7 @@ void RunModel::CheckTakenBack(Duration lease_ttl) const {
     const bool ends =
         !run.keeps_rules || taken == taken_back_.end() || env_.Now() <= taken->second + lease_ttl;
     env_.findings.Expect(ends, Invariant::kOneLiveRun,
-                         [&] { return TextOf(lease) + " was given up, and still lives"; });
+                         [&] { return TextOf(lease) + " was given up, but still runs"; });
   }
 }
 

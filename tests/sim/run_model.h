@@ -11,34 +11,33 @@ namespace runner::sim {
 
 class SimulatedWorkspace;
 
-// One life of an executor's process. Never reused.
+// One process of an executor. Never reused.
 using ProcessId = std::uint64_t;
 
-// Which runs truly exist, and how they ended: what an observer of the machines would see, whatever
-// executors and ingest believe.
+// The runs that really exist, and how they ended, independent of what executors and ingest know.
 class RunModel {
  public:
   explicit RunModel(Environment& env) : env_(env) {}
 
-  // Processes of the run may exist from now on. `keeps_rules`: its executor runs apart, so its runs
-  // end before their leases are given elsewhere.
+  // Processes of the run may exist from now on. `keeps_rules`: its executor is remote, so its runs
+  // must end before their leases are given to another executor.
   void Began(ProcessId process, const SimulatedWorkspace& workspace, bool keeps_rules,
              const Lease& lease);
-  // None exist any more, proven.
+  // No process of the run exists, proven.
   void Contained(const Lease& lease, RunStatus status);
-  // Some may still exist, and nothing can be proven: the process is tainted.
+  // Processes may still exist and nothing can be proven: the executor process is tainted.
   void NotContained(const Lease& lease, RunStatus status);
-  // Its executor died first; nobody knows a status.
+  // Its executor died first; there is no status.
   void Vanished(const Lease& lease);
-  // What an uncontained run left dies with the container of its process.
+  // The end of the container kills the processes of uncontained runs.
   void ContainerEnded(ProcessId process);
 
-  // Ingest has given up the lease without waiting for its time to live. A run of it may overlap
-  // what comes next, but not for longer than that time.
+  // Ingest gave up the lease before its time to live. A run of it may overlap the next one, at most
+  // for that time.
   void TakenBack(const Lease& lease) { taken_back_.emplace(lease, env_.Now()); }
   void CheckTakenBack(Duration lease_ttl) const;
 
-  // A result of a lease that never began is that of a run which was not needed.
+  // A result of a lease without a run must be that of a run that was cancelled before its start.
   void CheckResultSent(const SimulatedWorkspace& workspace, const Lease& lease, RunStatus status);
 
   std::optional<RunStatus> StatusOf(const Lease& lease) const;

@@ -97,7 +97,7 @@ std::uint64_t DigestOf(const ingest::Scheduler& scheduler) {
   Digest digest;
   for (std::size_t i = 0; i < scheduler.cluster_count(); ++i) Add(digest, scheduler.View(i));
   Add(digest, scheduler.leases());
-  // What ended lately is enough of what has ended: the end of an incident also counts.
+  // The latest finished incidents suffice: the end of each changes the hash.
   for (const auto* record : scheduler.incidents().Newest(30, [](const auto&) { return true; })) {
     Add(digest, *record);
   }

@@ -6,8 +6,7 @@
 
 namespace runner::sim {
 
-// A number that differs, as good as always, when anything that can matter to a later decision or to
-// a metric differs.
+// A hash of all state that can affect a later decision or a metric.
 std::uint64_t DigestOf(const ingest::Scheduler& scheduler);
 
 }  // namespace runner::sim

@@ -27,7 +27,7 @@ void SimulatedChannel::Close() {
   network_.CloseByExecutor(stream_);
 }
 
-// The listener hears of it later, as of everything.
+// The listener is notified later, as of every event.
 void SimulatedChannel::Cancel() {
   if (stream_ == ingest::kNoStream) return;
   network_.LeaveByExecutor(stream_);
@@ -37,7 +37,7 @@ void SimulatedChannel::Cancel() {
 void SimulatedChannel::OnMessage(StreamId stream, const DownMessage& message) {
   loop_.RunOrDefer([this, stream, message] {
     if (stream != stream_) return;
-    env_.Note(name_, [&] { return "hears " + TextOf(message); });
+    env_.Note(name_, [&] { return "receives " + TextOf(message); });
     observer_.BeforeMessage(message);
     listener_->OnMessage(message);
     observer_.AfterMessage(message);

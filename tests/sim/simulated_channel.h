@@ -9,7 +9,7 @@
 
 namespace runner::sim {
 
-// Sees what passes through a channel.
+// Observes the messages of a channel.
 class ChannelObserver {
  public:
   virtual void OnSent(const UpMessage& message) = 0;
@@ -20,8 +20,8 @@ class ChannelObserver {
   ~ChannelObserver() = default;
 };
 
-// The channel of one executor over the simulated network. As over gRPC, nothing comes of a stream
-// that has ended.
+// The channel of one executor over the simulated network. As with gRPC, a stream that has ended
+// delivers nothing.
 class SimulatedChannel final : public executor::IngestChannel, private ExecutorPort {
  public:
   SimulatedChannel(Environment& env, Network& network, ProcessTimers& loop, std::string name,
@@ -37,7 +37,7 @@ class SimulatedChannel final : public executor::IngestChannel, private ExecutorP
   void Cancel() override;
 
   StreamId stream() const { return stream_; }
-  // Lets the listener hear a message that it has heard once more.
+  // Delivers a message a second time.
   void Repeat(const DownMessage& message) { listener_->OnMessage(message); }
 
  private:

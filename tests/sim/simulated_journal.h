@@ -10,8 +10,8 @@
 
 namespace runner::sim {
 
-// A journal on a simulated disk: appended steps are committed together, some time later, in order.
-// It outlives the processes of ingest; what is not committed at a crash is gone.
+// A journal on a simulated disk: appended steps are committed together, with a delay, in order. It
+// outlives the processes of ingest; a crash loses what is not committed.
 class SimulatedJournal final : public ingest::IncidentJournal {
  public:
   explicit SimulatedJournal(Environment& env) : env_(env) {}
@@ -24,9 +24,9 @@ class SimulatedJournal final : public ingest::IncidentJournal {
   bool degraded() const override { return false; }
   std::uint64_t write_errors() const override { return 0; }
 
-  // The process of ingest is gone.
+  // The process of ingest has ended.
   void Crash();
-  // What is on the disk.
+  // The committed incidents.
   const std::map<std::string, ingest::RestoredIncident>& disk() const { return disk_; }
 
  private:

@@ -18,7 +18,7 @@ using std::chrono::seconds;
 
 SimulatedRuns::~SimulatedRuns() {
   env_.events.DropAllOf(this);
-  const bool at_once = env_.random.Chance(500);  // with the container
+  const bool at_once = env_.random.Chance(500);  // the container ends as well
   for (auto& [lease, run] : runs_) {
     if (run.phase == Phase::kContained) continue;
     if (at_once) {
@@ -66,7 +66,7 @@ bool SimulatedRuns::Start(const Lease& lease, const Incident& incident) {
   run.end.record.emplace();
   counters_.Started(run.cluster);
   model_.Began(process_, workspace_, options_.keeps_rules, lease);
-  if (shortage) {  // that only the shim meets
+  if (shortage) {  // that only the shim can detect
     run.phase = Phase::kContaining;
     run.end.record->spawn_errno = EAGAIN;
     run.disposition = RunStatus::kInterrupted;
@@ -122,7 +122,7 @@ void SimulatedRuns::Stop(const Lease& lease, StopReason reason) {
   }
   if (found->second.end.record && found->second.end.record->spawn_errno != 0) return;
   if (found->second.phase == Phase::kContained)
-    return;  // it has ended, and its end is not told yet
+    return;  // it has ended, and its end is not reported yet
   Run& run = found->second;
   run.end.stop_requested = reason;
   env_.Note("run", [&] { return "stop " + TextOf(lease); });
@@ -136,7 +136,7 @@ void SimulatedRuns::ExtendLeases(MonoTime deadline) {
   leases_end_ = env_.events.At(this, deadline, [this] { OnLeasesEnd(); });
 }
 
-// The shims know the deadline: also those of an executor that is frozen.
+// The shims know the deadline, even while the executor is frozen.
 void SimulatedRuns::OnLeasesEnd() {
   leases_end_.reset();
   for (auto& [lease, run] : runs_) {

@@ -14,11 +14,11 @@
 
 namespace runner::sim {
 
-// The workspace root of one executor, which outlives its processes: results that nobody has
+// The workspace root of one executor, which outlives its processes: results that are not
 // acknowledged, and runs whose shims have lost their executor.
 class SimulatedWorkspace {
  public:
-  // Runs that an earlier process has left and that have not ended.
+  // Leftover runs of an earlier process that have not ended.
   std::size_t leftovers() const { return leftovers_; }
   const std::map<Lease, Outcome>& spool() const { return spool_; }
 
@@ -29,7 +29,7 @@ class SimulatedWorkspace {
   std::map<Lease, Outcome> spool_;
 };
 
-// Sees what an executor wants of its runs.
+// Observes what an executor requests for its runs.
 class RunsObserver {
  public:
   virtual void OnStop(const Lease& lease, executor::StopReason reason) = 0;
@@ -38,20 +38,20 @@ class RunsObserver {
   ~RunsObserver() = default;
 };
 
-// Stands in for the supervisor and its shims, with the same contract: runs that take their time,
-// exit as chance wills, obey SIGTERM or wait for SIGKILL, and are contained some time after that.
-// The shims go on while the executor is frozen, and stop their agents when the leases end.
+// Simulates the supervisor and its shims with the same contract: runs last some time, exit at
+// random, obey SIGTERM or wait for SIGKILL, and are contained some time after that. The shims keep
+// running while the executor is frozen, and stop their agents at the lease deadline.
 //
-// Destroying it is the death of the executor: its shims stop their agents, or die with it.
+// The destructor simulates the death of the executor: its shims stop their agents, or die as well.
 class SimulatedRuns final : public executor::RunSupervisor {
  public:
   struct Options {
     Duration agent_timeout{};
     Duration kill_grace{};
-    bool keeps_rules = false;  // RunModel::Began
+    bool keeps_rules = false;  // see RunModel::Began
   };
 
-  // `loop` is that of the executor, on which the listener hears.
+  // `loop` is the loop of the executor; the listener is called on it.
   SimulatedRuns(Environment& env, RunModel& model, ProcessId process, Options options,
                 SimulatedWorkspace& workspace, ProcessTimers& loop, executor::RunListener& listener,
                 RunsObserver& observer)
@@ -77,7 +77,7 @@ class SimulatedRuns final : public executor::RunSupervisor {
   std::vector<executor::StartedRun> Started() const override;
   bool tainted() const override { return tainted_; }
   const executor::RunCounters& counters() const { return counters_; }
-  // When the agents are told to stop, unless that is moved on.
+  // When the agents are stopped, unless the deadline is extended.
   std::optional<MonoTime> deadline() const { return deadline_; }
 
  private:
@@ -89,7 +89,7 @@ class SimulatedRuns final : public executor::RunSupervisor {
     bool obeys_term = true;
     std::optional<executor::ShimStop> requested;
     executor::RunEnd end;
-    RunStatus disposition = RunStatus::kFailure;  // what an observer would call it
+    RunStatus disposition = RunStatus::kFailure;  // the real result
     EventQueue::Id next;
   };
 
@@ -98,7 +98,7 @@ class SimulatedRuns final : public executor::RunSupervisor {
   void OnExit(const Lease& lease);
   void OnContained(const Lease& lease);
   void OnLeasesEnd();
-  // The first request counts; one that comes before the agent has started waits for it.
+  // The first request counts; one from before the start of the agent waits for the start.
   void Request(const Lease& lease, Run& run, executor::ShimStop stop);
   void BeginStop(const Lease& lease, Run& run, executor::ShimStop stop);
   static bool Stopped(const Run& run);
@@ -117,7 +117,7 @@ class SimulatedRuns final : public executor::RunSupervisor {
   RunsObserver& observer_;
   std::map<Lease, Run> runs_;
   executor::RunCounters counters_;
-  std::optional<MonoTime> deadline_;  // of the leases
+  std::optional<MonoTime> deadline_;  // lease deadline
   std::optional<EventQueue::Id> leases_end_;
   bool tainted_ = false;
 };

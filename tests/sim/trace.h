@@ -9,16 +9,15 @@
 
 namespace runner::sim {
 
-// The story of one history, a line for each thing that happens. It is never kept: it is printed,
-// hashed, or not even composed. Wall time is no part of it.
+// The trace of one history, one line for each action. It is printed, hashed, or not composed at
+// all. Wall time is not part of it.
 class Trace {
  public:
   enum class Mode { kOff, kHash, kPrint };
 
   explicit Trace(Mode mode) : mode_(mode) {}
 
-  // `time` is that since the beginning. `compose` returns what happened; it is called only when
-  // somebody reads it.
+  // `time` is the time since the start. `compose` returns the text; it is not called in mode kOff.
   template <typename Compose>
   void Line(Duration time, std::string_view actor, Compose compose) {
     if (mode_ == Mode::kOff) return;

@@ -10,8 +10,8 @@
 
 namespace runner::sim {
 
-// Every transition that the state machines of an incident, of a lease, of an event and of the
-// circuit breaker have: random histories take each of them, and no other.
+// Every transition of the state machines of an incident, a lease, an event and the circuit breaker.
+// Random histories must take each of them and no other.
 struct Transition {
   std::string_view machine, from, to;
 };
@@ -57,10 +57,10 @@ inline constexpr std::array kTransitions = std::to_array<Transition>({
     {"breaker", "half-open", "open"},
 });
 
-// How often each transition of each state machine was taken.
+// Counts the transitions of each state machine.
 class Transitions {
  public:
-  // Words with static storage only.
+  // Words must have static storage.
   void Count(std::string_view machine, std::string_view from, std::string_view to,
              std::string_view cause = "") {
     ++counts_[{machine, from, to, cause}];
@@ -68,8 +68,8 @@ class Transitions {
   void Add(const Transitions& other) {
     for (const auto& [transition, count] : other.counts_) counts_[transition] += count;
   }
-  // What is wrong with the machines of kTransitions: one that was taken less often than `least`, or
-  // that is not listed. Empty when nothing is.
+  // Describes transitions of kTransitions that were taken less often than `least`, and transitions
+  // that are not listed. Empty if there are none.
   std::string Against(std::uint64_t least) const {
     std::map<std::tuple<std::string_view, std::string_view, std::string_view>, std::uint64_t> sums;
     std::set<std::string_view> machines;
@@ -92,7 +92,7 @@ class Transitions {
     }
     return wrong;
   }
-  // A Markdown table.
+  // Returns a Markdown table.
   std::string Table() const {
     std::string table = "| machine | from | to | by | taken |\n|---|---|---|---|---:|\n";
     for (const auto& [transition, count] : counts_) {

@@ -14,8 +14,8 @@ using std::chrono::seconds;
 
 constexpr std::size_t kMaxHosts = 6;
 constexpr std::size_t kMaxRogues = 3;
-constexpr Duration kLongestFreeze = seconds(150);  // twice the longest time to live, and more
-constexpr std::size_t kMaxClusters = 4;            // the fewest runs of an hour: each is probed
+constexpr Duration kLongestFreeze = seconds(150);  // more than twice the longest time to live
+constexpr std::size_t kMaxClusters = 4;            // the lowest hourly limit: each is probed
 
 seconds DrawSeconds(Random& random, std::size_t low, std::size_t high) {
   return seconds(random.Between(low, high));
@@ -80,7 +80,7 @@ ingest::SchedulerOptions World::DrawOptions(Random& random) {
   options.max_unstarted = static_cast<std::uint32_t>(random.Between(1, 4));
   options.max_queue_age = DrawSeconds(random, 10, 300);
   options.queue_sweep_interval = DrawSeconds(random, 5, 60);
-  // Not too short for the slowest stop of an executor that runs apart.
+  // At least as long as the slowest stop of a remote executor.
   options.leases.lease_ttl = DrawSeconds(random, 30, 60);
   options.leases.accept_timeout = DrawSeconds(random, 2, 10);
   options.history_count = random.Between(1, 50);
@@ -101,7 +101,7 @@ void World::DrawHosts() {
   }
 }
 
-// --- what happens by itself -----------------------------------------------------------------
+// --- events that occur by themselves --------------------------------------------------------
 
 template <typename Action>
 void World::Recur(Duration mean, Action action) {
@@ -162,7 +162,7 @@ void World::BreakPods(ingest::ClusterIndex cluster) {
         [this, cluster] { SendEvent(cluster, static_cast<Severity>(env_.random.Between(2, 4))); });
 }
 
-// One may be added, some are removed or come back, and some have other rules.
+// Adds, removes or re-adds clusters, and changes rules.
 void World::ChangeClusters() {
   if (!ingest_ || ingest_->model().draining()) return;
   std::vector<ingest::ClusterOptions> configured;
@@ -175,14 +175,14 @@ void World::ChangeClusters() {
     clusters_.push_back({"c" + std::to_string(clusters_.size()), DrawRules(env_.random)});
     configured.push_back(clusters_.back());
   }
-  // Their order means nothing.
+  // Their order must not matter.
   std::rotate(configured.begin(),
               configured.begin() + static_cast<long>(env_.random.Below(configured.size())),
               configured.end());
   ingest_->SetClusters(configured);
 }
 
-// One that is open, or one of the latest, which may have ended.
+// An open incident, or one of the latest, which may have ended.
 void World::CancelIncident() {
   if (!ingest_ || last_incident_ == 0) return;
   std::vector<std::string> ids = ingest_->model().OpenIds();
@@ -191,7 +191,7 @@ void World::CancelIncident() {
   ingest_->Cancel(ids[env_.random.Below(ids.size())]);
 }
 
-// One of the latest, which may still be open.
+// One of the latest incidents, which may still be open.
 void World::RerunIncident() {
   if (!ingest_ || last_incident_ == 0) return;
   const std::uint64_t back = env_.random.Below(std::min<std::uint64_t>(last_incident_, 20));
@@ -214,12 +214,12 @@ FaultEvent World::MakeFault(std::string pod, Severity severity, std::string uid)
 void World::SendEvent(ingest::ClusterIndex cluster, Severity severity) {
   if (!ingest_) return;
   const std::string pod = "pod-" + std::to_string(env_.random.Below(pods_));
-  // One object comes with its uid, with another one, with its name for a uid, and with none.
+  // One object is reported with its uid, with another uid, with its name as uid, and without one.
   const std::array<std::string, 4> uids = {"uid-a", "uid-b", pod, ""};
   FaultEvent event = MakeFault(pod, severity, uids[env_.random.Below(uids.size())]);
   const bool backfilled = env_.random.Chance(150);
   env_.Note(clusters_[cluster].name, [&] {
-    return std::string(backfilled ? "lists" : "tells") + " a fault of " + event.resource.name +
+    return std::string(backfilled ? "lists" : "pushes") + " a fault of " + event.resource.name +
            ", " + std::string(ToString(severity));
   });
   ingest_->OnEvent(cluster, std::move(event), backfilled);
@@ -268,7 +268,7 @@ void World::AddRogue() {
 
 void World::JumpWallClock() {
   const Duration by = env_.random.Between(-hours(48), hours(48));
-  // Across a restart the wall clock is all there is to tell an age by.
+  // Across a restart only the wall clock can measure an age.
   const bool restarts =
       env_.fault_plan.Enabled(Fault::kCrashIngest) || env_.fault_plan.Enabled(Fault::kDrainIngest);
   if (wall_clock_jumps_ && !restarts) env_.events.JumpWallClock(by);
@@ -293,7 +293,7 @@ void World::StartIngest() {
 
 void World::StopIngest() {
   if (!ingest_) return;
-  env_.Note("ingest", [] { return std::string("is gone"); });
+  env_.Note("ingest", [] { return std::string("has ended"); });
   ingest_.reset();
   env_.events.After(this, env_.random.Between(milliseconds(100), kLongestRestart),
                     [this] { StartIngest(); });
@@ -317,7 +317,7 @@ void World::StartExecutor(std::size_t index) {
 
 void World::StopExecutor(std::size_t index) {
   Host& host = hosts_[index];
-  env_.Note(host.process->name(), [] { return std::string("is gone"); });
+  env_.Note(host.process->name(), [] { return std::string("has ended"); });
   host.process.reset();
   if (!host.restarts) return;
   env_.events.After(this, env_.random.Between(milliseconds(100), kLongestRestart),

@@ -15,40 +15,40 @@
 
 namespace runner::sim {
 
-// One ingest, some executors, some clusters, and a plan of faults. Everything in it follows
-// from the seed.
+// One ingest, several executors, several clusters, and a fault plan. Everything derives from the
+// seed.
 class World {
  public:
-  // Without `wall_clock_jumps` they happen, but change nothing: the history must be the same.
+  // Without `wall_clock_jumps` the jumps change nothing: the history must be the same.
   World(std::uint64_t seed, Trace::Mode mode, bool wall_clock_jumps);
   ~World();
   World(const World&) = delete;
   World& operator=(const World&) = delete;
 
-  // One event, then every invariant.
+  // Runs one event, then checks every invariant.
   void Step();
-  // No fault from now on, no new incident; what is down comes back.
+  // Stops all faults and new incidents, and restarts what is down.
   void BecomeCalm();
   bool Quiet() const;
-  // A time after which BecomeCalm must have led to Quiet.
+  // The time within which BecomeCalm must lead to Quiet.
   Duration TimeToQuiet() const;
   void ReportUnrest();
-  // An event that nothing keeps from being investigated; the id of its incident.
+  // Sends an event that must be investigated; returns the id of its incident.
   std::string Probe(ingest::ClusterIndex cluster);
-  // How it ended, or nothing while it is open.
+  // The final status, or nothing while the incident is open.
   std::optional<ingest::FinalStatus> EndOf(const std::string& incident_id);
-  // No executor is left, and none comes back.
+  // Stops all executors for good.
   void Depart();
   bool Deserted() const;
 
-  // How long until nothing of the storm is under way, nor counts against a limit.
+  // The time until nothing of the fault phase is in flight or counts against a limit.
   Duration TimeToRest() const {
-    // A stream may be stalled for 40 s: Network::Stall.
+    // Network::Stall may stall a stream for 40 s.
     return options_.max_runs_per_hour == 0 ? std::chrono::seconds(45)
                                            : ingest::HourlyRunLimit::kPeriod;
   }
   std::size_t clusters() const { return clusters_.size(); }
-  // All that there ever were are configured again.
+  // Configures all clusters that ever existed.
   void RestoreClusters();
   Environment& env() { return env_; }
 
@@ -56,7 +56,7 @@ class World {
   static constexpr Duration kShutdownTimeout = std::chrono::seconds(30);
   static constexpr Duration kLongestRestart = std::chrono::seconds(20);
 
-  // Where the processes of one executor run, one after the other.
+  // The host on which the processes of one executor run, one after the other.
   struct Host {
     ExecutorProcess::Options options;
     bool restarts = true;
@@ -99,8 +99,8 @@ class World {
   Environment env_;
   const bool wall_clock_jumps_;
   const ingest::SchedulerOptions options_;
-  // All that were ever configured, with their latest rules, by their index in ingest; what the file
-  // says at each start.
+  // All clusters that were ever configured, with their latest rules, by their index in ingest; the
+  // configuration at each start.
   std::vector<ingest::ClusterOptions> clusters_;
   RunModel runs_;
   SimulatedJournal journal_;
@@ -111,7 +111,7 @@ class World {
   std::vector<std::unique_ptr<RogueExecutor>> rogues_;
   bool storm_ = true;
   bool departed_ = false;
-  std::size_t pods_;  // that break, in each cluster
+  std::size_t pods_;  // with faults, in each cluster
   std::uint64_t last_incident_ = 0;
   std::uint64_t last_probe_ = 0;
   ProcessId last_process_ = 0;

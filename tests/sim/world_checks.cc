@@ -1,4 +1,4 @@
-// The end of a history, and what holds after every step of it.
+// The checks after every step and at the end of a history.
 
 #include <algorithm>
 
@@ -9,12 +9,12 @@ namespace runner::sim {
 using std::chrono::seconds;
 
 void World::BecomeCalm() {
-  env_.Note("faults", [] { return std::string("becomes calm"); });
+  env_.Note("faults", [] { return std::string("all faults stop"); });
   storm_ = false;
   env_.fault_plan.Calm();
   rogues_.clear();
   for (std::size_t i = 0; i < hosts_.size(); ++i) {
-    // What has no host any more must not come back as another one.
+    // A process without a host must not be replaced.
     if (!hosts_[i].restarts && hosts_[i].process) StopExecutor(i);
     if (!hosts_[i].process) continue;
     hosts_[i].process->Thaw();
@@ -77,7 +77,7 @@ std::optional<ingest::FinalStatus> World::EndOf(const std::string& incident_id) 
 }
 
 void World::Depart() {
-  env_.Note("faults", [] { return std::string("every executor departs"); });
+  env_.Note("faults", [] { return std::string("every executor leaves"); });
   departed_ = true;
   for (Host& host : hosts_) host.process.reset();
 }
@@ -112,38 +112,38 @@ void World::CheckExecutor(const ExecutorProcess& process) {
         process.options().runs.kill_grace + seconds(5 + 2) + seconds(3);  // kill, deliver, margin
     env_.findings.Expect(!heard || *deadline + needed <= *heard + options_.leases.lease_ttl,
                          Invariant::kLeaseDeadline,
-                         [&] { return process.name() + " lets its agents run for too long"; });
+                         [&] { return process.name() + " lets its agents run too long"; });
   }
   const auto running = static_cast<std::int64_t>(process.executor().admission().Running().size());
   const auto slots = static_cast<std::int64_t>(process.options().slots);
   const std::size_t live = runs_.LiveOf(process.id());
   const bool tainted = process.runs().tainted();
-  // It learns of the end of a run once it goes on.
+  // A frozen executor learns of the end of a run later.
   const bool behind = process.frozen();
   Findings& findings = env_.findings;
   findings.Expect(
       tainted || behind || live + process.executor().waiting() == static_cast<std::size_t>(running),
       Invariant::kContainedFirst,
-      [&] { return process.name() + ": slots are taken for other runs than those that live"; });
+      [&] { return process.name() + ": its slots do not match the live runs"; });
   findings.Expect(running <= slots, Invariant::kLimits,
                   [&] { return process.name() + " runs more than it has slots"; });
   const bool counts = process.executor().attached() && !tainted;
   findings.Expect(!counts || running + process.OpenCredits() <= slots, Invariant::kLimits,
                   [&] { return process.name() + " has granted more than its free slots"; });
-  // One that drains refuses what it is offered, and may count a refused offer as often as it comes.
+  // A draining executor rejects its offers and may count a repeated offer twice.
   const bool takes = counts && !process.executor().admission().draining();
   findings.Expect(!takes || process.OpenCredits() >= 0, Invariant::kLimits,
-                  [&] { return process.name() + " was offered more than it has granted"; });
+                  [&] { return process.name() + " was offered more than its credits"; });
   std::uint64_t active = 0;
   for (const auto& [cluster, c] : process.runs().counters().clusters()) {
     std::uint64_t completed = 0;
     for (const std::uint64_t count : c.completed) completed += count;
     active += c.active;
     findings.Expect(c.spawned == completed + c.active, Invariant::kExecutorCounting,
-                    [&] { return process.name() + ": spawned is not completed and active"; });
+                    [&] { return process.name() + ": spawned is not completed plus active"; });
   }
   findings.Expect(active == process.runs().active(), Invariant::kExecutorCounting,
-                  [&] { return process.name() + ": active does not tell what runs"; });
+                  [&] { return process.name() + ": active is not the number of runs"; });
 }
 
 }  // namespace runner::sim

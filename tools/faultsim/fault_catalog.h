@@ -7,7 +7,7 @@
 
 namespace runner::faultsim {
 
-// What can break in the simulated cluster, and how it looks when it does.
+// The faults of the simulated cluster and the texts that describe them.
 
 enum class ObjectKind { kPod, kNode, kDeployment, kJob };
 
@@ -15,7 +15,7 @@ struct Scenario {
   std::string_view fault_type;
   Severity severity;
   ObjectKind kind;
-  // {app} {container} {namespace} {name} {n} (a small number) are replaced.
+  // The placeholders {app} {container} {namespace} {name} {n} (a small number) are replaced.
   std::string_view context;
 };
 
@@ -26,7 +26,7 @@ struct Workload {
 };
 
 std::span<const Scenario> Scenarios();
-std::span<const Workload> Workloads();       // of pods and deployments
-std::span<const Workload> BatchWorkloads();  // of jobs
+std::span<const Workload> Workloads();       // for pods and deployments
+std::span<const Workload> BatchWorkloads();  // for jobs
 
 }  // namespace runner::faultsim

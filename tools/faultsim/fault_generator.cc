@@ -24,7 +24,7 @@ std::string Replace(std::string text, std::string_view what, std::string_view wi
   return text;
 }
 
-// Every part counts with an end of its own, so that two parts never read as one.
+// A zero byte (the second multiplication) ends each part, so that parts never run together.
 std::uint64_t Fnv1a(std::initializer_list<std::string_view> parts) {
   std::uint64_t hash = 0xcbf29ce484222325;
   for (const std::string_view part : parts) {
@@ -34,7 +34,7 @@ std::uint64_t Fnv1a(std::initializer_list<std::string_view> parts) {
   return hash;
 }
 
-// A version 4 UUID of these bits.
+// A version 4 UUID from these bits.
 std::string Uuid(std::uint64_t high, std::uint64_t low) {
   high = (high & ~0xf000ULL) | 0x4000ULL;
   low = (low & ~(3ULL << 62)) | (2ULL << 62);
@@ -113,7 +113,7 @@ Resource FaultGenerator::MakeResource(ObjectKind kind, const Workload& workload)
       resource.api_version = "apps/v1";
       resource.kind = "Deployment";
       resource.name = app;
-      // One and the same object, whenever it fails.
+      // The uid of a Deployment is stable.
       resource.uid = Uuid(Fnv1a({cluster_, resource.namespace_, app}), Fnv1a({app, cluster_}));
       return resource;
     case ObjectKind::kJob:
@@ -128,7 +128,7 @@ Resource FaultGenerator::MakeResource(ObjectKind kind, const Workload& workload)
 }
 
 std::string FaultGenerator::Letters(std::size_t count) {
-  constexpr std::string_view kSafe = "bcdfghjklmnpqrstvwxz2456789";  // as Kubernetes names its pods
+  constexpr std::string_view kSafe = "bcdfghjklmnpqrstvwxz2456789";  // Kubernetes' SafeEncodeString
   std::string text;
   while (text.size() < count) text += kSafe[Below(kSafe.size())];
   return text;

@@ -11,14 +11,14 @@
 
 namespace runner::faultsim {
 
-// Plausible faults without end. The same cluster and seed give the same faults on every machine,
-// but for the times. The first fault is always critical; about one in eight is a recurrence of a
-// recent one, with the same id. Not thread-safe.
+// An endless sequence of plausible faults. The same cluster and seed give the same faults on every
+// machine, except for the times. The first fault is critical; about one in eight is a recurrence of
+// a recent one, with the same id. Not thread-safe.
 class FaultGenerator {
  public:
   FaultGenerator(std::string cluster, std::uint64_t seed);
 
-  // A fault that begins at `now`.
+  // Returns a fault that begins at `now`.
   FaultEvent Next(WallTime now);
 
  private:
@@ -32,7 +32,7 @@ class FaultGenerator {
   std::deque<FaultEvent> recent_;
 };
 
-// Stable: the hex of 8 bytes of FNV-1a over what identifies a fault.
+// Hex of the 64-bit FNV-1a hash of the fields that identify a fault.
 std::string FaultId(const std::string& cluster, const std::string& fault_type,
                     const std::string& uid, const std::string& container);
 

@@ -11,7 +11,7 @@ using namespace std::chrono_literals;
 
 constexpr int kFaultsPerTurn = 256;
 constexpr auto kRetryCongested = 10ms;
-constexpr auto kMaxArrears = 1s;  // faults that could not be sent in time are forgone beyond this
+constexpr auto kMaxDelay = 1s;  // older faults that could not be sent in time are skipped
 
 }  // namespace
 
@@ -24,7 +24,7 @@ FaultPump::FaultPump(EventLoop& event_loop, McpServer& mcp, const HttpServer& ht
       pace_(pace),
       period_(FromSeconds(1 / pace.per_second)),
       observer_(std::move(observer)) {
-  // Posted, so that the answer to the subscription goes out first.
+  // Posted, so that the response to the subscription is sent first.
   mcp_.OnAudience([this] {
     if (!std::exchange(starting_, true)) event_loop_.Post([this] { Start(); });
   });
@@ -44,7 +44,7 @@ void FaultPump::Start() {
 void FaultPump::Tick() {
   timer_ = EventLoop::kNoTimer;
   const MonoTime now = event_loop_.Now().mono;
-  next_ = std::max(next_, now - kMaxArrears);
+  next_ = std::max(next_, now - kMaxDelay);
   for (int i = 0; i < kFaultsPerTurn && next_ <= now && !http_.Congested() && !Idle(); ++i) {
     Emit();
     next_ += period_;

@@ -10,14 +10,13 @@
 
 namespace runner::faultsim {
 
-// Lets faults happen at a steady rate while somebody listens; what would break while nobody does is
-// never told, so it does not happen. Waits while a stream is behind. Belongs to the thread of its
-// EventLoop.
+// Publishes faults at a steady rate while at least one session is subscribed; no fault occurs
+// otherwise. Pauses while a stream is congested. Used on the thread of its EventLoop only.
 class FaultPump {
  public:
   struct Pace {
     double per_second = 0.5;
-    std::uint64_t count = 0;  // stop after so many; 0 = never
+    std::uint64_t count = 0;  // number of faults; 0: unlimited
   };
   using Observer = std::function<void(const FaultEvent& fault, std::size_t sessions)>;
 
@@ -28,7 +27,7 @@ class FaultPump {
   FaultPump& operator=(const FaultPump&) = delete;
 
  private:
-  // One fault now, the others from here on.
+  // Publishes one fault now and schedules the others from now on.
   void Start();
   void Tick();
   void Emit();

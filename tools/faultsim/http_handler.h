@@ -12,19 +12,19 @@ namespace runner::faultsim {
 
 using ConnectionId = std::uint64_t;  // never reused
 
-// What stands behind an HttpServer.
+// Answers the requests of an HttpServer.
 class HttpHandler {
  public:
   virtual ~HttpHandler() = default;
-  // Steps to take instead of the plain answer, which they may ask for; null: answer.
+  // Script steps to play instead of Answer, which they may call; null: Answer.
   virtual std::shared_ptr<const Steps> StepsFor(const HttpRequest&) { return nullptr; }
   virtual HttpResponse Answer(ConnectionId connection, const HttpRequest& request) = 0;
-  // The connection of an open stream is gone, whoever ended it.
+  // The connection of an open stream was closed, by either side.
   virtual void OnStreamClosed(ConnectionId connection) = 0;
 };
 
-// The open streams of an HttpServer. Neither call comes back into the handler.
-// A connection that is gone or going is ignored.
+// The open streams of an HttpServer. Neither call re-enters the handler. Unknown and closing
+// connections are ignored.
 class Streams {
  public:
   virtual ~Streams() = default;

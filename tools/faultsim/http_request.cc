@@ -23,8 +23,8 @@ std::string_view Trim(std::string_view text) {
   return text.substr(first, text.find_last_not_of(" \t") - first + 1);
 }
 
-// Of a request target in origin form, or in absolute form as a proxy is asked (RFC 9112, section
-// 3.2); empty when it is neither.
+// The path of a request target in origin form or, as proxies receive it, in absolute form (RFC
+// 9112, section 3.2). Empty for other forms.
 std::string_view PathOf(std::string_view target) {
   constexpr std::string_view kScheme = "http://";
   if (target.starts_with(kScheme)) {
@@ -110,7 +110,7 @@ bool RequestParser::ParseRequestLine(std::string_view line) {
     return false;
   }
   if (line.substr(last + 1) != "HTTP/1.1") {
-    Fail(505, "only HTTP/1.1 is spoken here");
+    Fail(505, "unsupported HTTP version; expected HTTP/1.1");
     return false;
   }
   request_->method = method;
@@ -131,7 +131,7 @@ bool RequestParser::ParseHeaderLine(std::string_view line) {
 bool RequestParser::ParseFraming() {
   body_bytes_ = 0;
   if (request_->Header("transfer-encoding")) {
-    Fail(501, "a request body needs a Content-Length");
+    Fail(501, "missing Content-Length");
     return false;
   }
   bool seen = false;

@@ -36,18 +36,18 @@ struct HttpServer::Connection {
   UniqueFd fd;
   RequestParser parser;
   SendQueue out;
-  std::unique_ptr<ScriptPlayer> player;  // of the request that is answered by steps
+  std::unique_ptr<ScriptPlayer> player;  // of the request that is answered by a script
   std::uint32_t interest = 0;
   bool streaming = false;
-  bool closing = false;    // ends when everything is sent
-  bool ended = false;      // the peer sends nothing more
-  bool lingering = false;  // all is sent, the peer is to close
+  bool closing = false;    // closes when everything is sent
+  bool ended = false;      // the peer has sent FIN
+  bool lingering = false;  // everything is sent; waits for the peer to close
   bool congested = false;
-  bool muted = false;   // what the handler has to say is swallowed
-  bool paused = false;  // the next step is to wait
+  bool muted = false;   // events of the handler are dropped
+  bool paused = false;  // the next step waits for a timer
   EventLoop::TimerId linger = EventLoop::kNoTimer;
-  EventLoop::TimerId rest = EventLoop::kNoTimer;   // between two pieces
-  EventLoop::TimerId pause = EventLoop::kNoTimer;  // between two steps
+  EventLoop::TimerId rest = EventLoop::kNoTimer;   // between two pieces of SendQueue
+  EventLoop::TimerId pause = EventLoop::kNoTimer;  // between two script steps
 };
 
 HttpServer::HttpServer(EventLoop& event_loop, UniqueFd listener)
@@ -144,8 +144,7 @@ bool HttpServer::Receive(Connection& connection) {
     connection.ended = true;
     return !connection.streaming && !connection.lingering && !connection.player;
   }
-  // What comes behind the request that opened a stream, or after the last answer, is of no
-  // interest.
+  // Bytes after the request that opened a stream, or after the last response, are dropped.
   if (!connection.streaming && !connection.closing) {
     connection.parser.Feed({buffer.data(), static_cast<std::size_t>(got)});
   }
@@ -184,7 +183,7 @@ bool HttpServer::AnswerPlainly(ConnectionId id, Connection& connection,
   return Flush(id, connection);
 }
 
-// A step begins when everything before it is sent: whoever does not read holds the steps back.
+// A step starts when everything before it is sent, so a peer that does not read delays the steps.
 bool HttpServer::Play(ConnectionId id, Connection& connection) {
   for (int i = 0;; ++i) {
     if (!Flush(id, connection)) return false;
@@ -192,7 +191,7 @@ bool HttpServer::Play(ConnectionId id, Connection& connection) {
         connection.closing || connection.out.Unsent() > 0) {
       return true;
     }
-    if (i == kStepsPerTurn) {  // others have a turn
+    if (i == kStepsPerTurn) {  // yields to other connections
       PauseSteps(id, connection, Duration::zero());
       return true;
     }
@@ -208,7 +207,7 @@ bool HttpServer::Perform(ConnectionId id, Connection& connection, ScriptPlayer::
             return true;
           },
           [&](const ScriptPlayer::Finish& finish) {
-            if (connection.streaming) return true;  // it goes on as any other stream does
+            if (connection.streaming) return true;  // continues as an ordinary stream
             connection.closing = !finish.keep;
             connection.player.reset();
             connection.out.SetPace({});
@@ -265,8 +264,8 @@ bool HttpServer::Flush(ConnectionId id, Connection& connection) {
   return connection.out.Unsent() > 0 || !connection.ended;
 }
 
-// An answer that ends the connection must not be lost to the reset that unread bytes would cause:
-// say that nothing more comes and let the peer close, for a while.
+// Unread bytes would cause a reset that may destroy the last response. So send FIN and wait for the
+// peer to close, at most kLinger.
 bool HttpServer::Linger(ConnectionId id, Connection& connection) {
   if (!connection.closing || connection.lingering || connection.out.Unsent() > 0) return true;
   if (::shutdown(connection.fd.Get(), SHUT_WR) != 0) return false;
@@ -282,7 +281,7 @@ void HttpServer::SendEvent(ConnectionId id, std::string_view data) {
   if (connection.closing || connection.muted) return;
   connection.out.Append(connection.player ? connection.player->Frame(EventText(data))
                                           : RenderEvent(data));
-  // Should the peer be gone, epoll says so: this call does not come back into the handler.
+  // A broken connection is reported by epoll: this call must not re-enter the handler.
   Flush(id, connection);
   UpdateInterest(id, connection);
 }
@@ -294,7 +293,7 @@ void HttpServer::EndStream(ConnectionId id) {
   if (connection.closing || connection.muted) return;
   connection.out.Append(RenderStreamEnd());
   connection.closing = true;
-  // Sent from the loop: the stream ends there as any other does.
+  // The loop sends the bytes and closes the stream.
   UpdateInterest(id, connection);
 }
 

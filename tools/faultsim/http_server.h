@@ -13,30 +13,30 @@
 
 namespace runner::faultsim {
 
-// A small HTTP/1.1 server with event streams, on one EventLoop; belongs to the thread of that
-// EventLoop. Connections are kept alive, requests on one are answered in order. For a request that
-// has steps, these decide what is sent, byte by byte if need be. Beyond kMaxConnections (or when
-// the process is out of descriptors) new ones wait in the backlog.
+// A small HTTP/1.1 server with event streams, used on the thread of its EventLoop only. Connections
+// are kept alive; requests on one connection are answered in order. If a request has script steps,
+// they decide what is sent. Beyond kMaxConnections, or without free descriptors, new connections
+// wait in the backlog.
 class HttpServer final : public Streams {
  public:
   static constexpr std::size_t kMaxConnections = 20'000;
-  // More unsent bytes than this on one connection: nothing more is read from it, and a stream
-  // counts as congested.
+  // Limit of unsent bytes on a connection. Beyond it reading pauses, and a stream counts as
+  // congested.
   static constexpr std::size_t kMaxUnsent = 1024 * 1024;
 
-  // `listener`: a non-blocking listening socket.
+  // `listener` must be a non-blocking listening socket.
   HttpServer(EventLoop& event_loop, UniqueFd listener);
   ~HttpServer() override;
   HttpServer(const HttpServer&) = delete;
   HttpServer& operator=(const HttpServer&) = delete;
 
-  // Begins to accept. `handler` outlives the server.
+  // Starts to accept. `handler` must outlive the server.
   void Serve(HttpHandler& handler);
 
   void SendEvent(ConnectionId connection, std::string_view data) override;
   void EndStream(ConnectionId connection) override;
 
-  // Some stream is behind: who can wait with more events should.
+  // True if a stream is congested; publishers should pause.
   bool Congested() const { return congested_ > 0; }
 
  private:
@@ -47,9 +47,9 @@ class HttpServer final : public Streams {
   void ResumeAccepting();
   void Add(UniqueFd fd);
   void OnReady(ConnectionId id, std::uint32_t events);
-  // Goes on after a timer.
+  // Resumes a connection after a timer.
   void Continue(ConnectionId id) { OnReady(id, 0); }
-  // Each of these returns false when the connection is of no more use.
+  // Each of these returns false if the connection must be closed.
   bool Receive(Connection& connection);
   bool ServeRequests(ConnectionId id, Connection& connection);
   bool AnswerPlainly(ConnectionId id, Connection& connection, const HttpRequest& request);

@@ -17,7 +17,7 @@ constexpr int kBacklog = 1024;
 std::pair<std::string, std::string> SplitAddress(const std::string& address) {
   const auto colon = address.rfind(':');
   if (colon == std::string::npos || colon + 1 == address.size()) {
-    throw std::runtime_error("not HOST:PORT: " + address);
+    throw std::runtime_error("invalid address " + address + "; expected HOST:PORT");
   }
   std::string host = address.substr(0, colon);
   if (host.size() > 2 && host.front() == '[' && host.back() == ']') {
@@ -59,7 +59,7 @@ std::string BoundAddress(int fd) {
   if (::getsockname(fd, reinterpret_cast<sockaddr*>(&bound), &length) != 0 ||
       ::getnameinfo(reinterpret_cast<sockaddr*>(&bound), length, host, sizeof host, port,
                     sizeof port, NI_NUMERICHOST | NI_NUMERICSERV) != 0) {
-    throw std::runtime_error("the address of the listening socket cannot be read");
+    throw std::runtime_error("cannot read the address of the listening socket");
   }
   const bool v6 = bound.ss_family == AF_INET6;
   return (v6 ? '[' + std::string(host) + ']' : std::string(host)) + ':' + port;

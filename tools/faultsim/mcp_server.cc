@@ -13,12 +13,12 @@ constexpr std::string_view kSessionHeader = "mcp-session-id";
 constexpr std::string_view kJson = "application/json";
 constexpr std::string_view kEventStream = "text/event-stream";
 
-HttpResponse Refuse(int status, std::string_view why) {
+HttpResponse Reject(int status, std::string_view why) {
   return {status, {{"Content-Type", "text/plain; charset=utf-8"}}, std::string(why) + '\n'};
 }
 
 HttpResponse JsonAnswer(int status, const ordered_json& body) {
-  // A request may carry any bytes in its id: what is not UTF-8 was refused by the parser before.
+  // dump() does not throw: the parser has rejected ids that are not UTF-8.
   return {status, {{"Content-Type", std::string(kJson)}}, body.dump()};
 }
 
@@ -38,7 +38,7 @@ bool Accepts(const HttpRequest& request, std::string_view type) {
   return false;
 }
 
-// The cluster whose server is at `path`; nullopt when there is none.
+// The cluster that is served at `path`, or nullopt.
 std::optional<std::string> ClusterAt(std::string_view path, const std::string& own) {
   constexpr std::string_view kBefore = "/c/";
   if (path == kPath) return own;
@@ -58,30 +58,30 @@ McpServer::McpServer(Streams& streams, const Clock& clock, std::string cluster)
     : streams_(streams), clock_(clock), cluster_(std::move(cluster)) {}
 
 HttpResponse McpServer::Answer(ConnectionId connection, const HttpRequest& request) {
-  if (!ClusterAt(request.path, cluster_)) return Refuse(404, "the MCP endpoint is /mcp");
+  if (!ClusterAt(request.path, cluster_)) return Reject(404, "the MCP endpoint is /mcp");
   const auto version = request.Header("mcp-protocol-version");
   if (version && !McpSession::KnowsVersion(*version)) {
-    return Refuse(400, "unknown MCP-Protocol-Version");
+    return Reject(400, "unknown MCP-Protocol-Version");
   }
   if (request.method == "POST") return Post(request);
   if (request.method == "GET") return Open(connection, request);
   if (request.method == "DELETE") return Delete(request);
-  HttpResponse refusal = Refuse(405, "method not allowed");
-  refusal.headers.emplace_back("Allow", "GET, POST, DELETE");
-  return refusal;
+  HttpResponse rejection = Reject(405, "method not allowed");
+  rejection.headers.emplace_back("Allow", "GET, POST, DELETE");
+  return rejection;
 }
 
 HttpResponse McpServer::Post(const HttpRequest& request) {
   if (!Accepts(request, kJson) || !Accepts(request, kEventStream)) {
-    return Refuse(406, "accept both application/json and text/event-stream");
+    return Reject(406, "Accept must include application/json and text/event-stream");
   }
   if (!request.Header("content-type").value_or("").starts_with(kJson)) {
-    return Refuse(415, "the body must be application/json");
+    return Reject(415, "Content-Type must be application/json");
   }
   const json message = json::parse(request.body, nullptr, /*allow_exceptions=*/false);
   if (message.is_discarded()) return RpcError(-32700, "parse error");
   if (!message.is_object() || message.value("jsonrpc", json()) != "2.0") {
-    return RpcError(-32600, "not one JSON-RPC 2.0 message");
+    return RpcError(-32600, "not a single JSON-RPC 2.0 message");
   }
   const json method = message.value("method", json());
   const bool is_request = method.is_string() && message.contains("id");
@@ -89,9 +89,9 @@ HttpResponse McpServer::Post(const HttpRequest& request) {
   if (is_request && method == "initialize" && !request.Header(kSessionHeader)) {
     return Initialize(request.path, message);
   }
-  HttpResponse refusal;
-  const auto found = Find(request, refusal);
-  if (found == sessions_.end()) return refusal;
+  HttpResponse rejection;
+  const auto found = Find(request, rejection);
+  if (found == sessions_.end()) return rejection;
   Entry& entry = found->second;
   if (!is_request) {
     if (method.is_string()) entry.session.Notice(method.get<std::string>());
@@ -103,7 +103,7 @@ HttpResponse McpServer::Post(const HttpRequest& request) {
 }
 
 HttpResponse McpServer::Initialize(const std::string& path, const json& request) {
-  if (sessions_.size() >= kMaxSessions) return Refuse(503, "too many sessions");
+  if (sessions_.size() >= kMaxSessions) return Reject(503, "too many sessions");
   const std::string id = NewSessionId();
   McpSession session(*ClusterAt(path, cluster_), next_number_++);
   sessions_.emplace(id, Entry{std::move(session), path, std::nullopt, false});
@@ -113,12 +113,12 @@ HttpResponse McpServer::Initialize(const std::string& path, const json& request)
 }
 
 HttpResponse McpServer::Open(ConnectionId connection, const HttpRequest& request) {
-  if (!Accepts(request, kEventStream)) return Refuse(406, "accept text/event-stream");
-  if (request.Header("last-event-id")) return Refuse(400, "streams cannot be resumed");
-  HttpResponse refusal;
-  const auto found = Find(request, refusal);
-  if (found == sessions_.end()) return refusal;
-  if (found->second.stream) return Refuse(409, "the stream of this session is open already");
+  if (!Accepts(request, kEventStream)) return Reject(406, "Accept must include text/event-stream");
+  if (request.Header("last-event-id")) return Reject(400, "streams cannot be resumed");
+  HttpResponse rejection;
+  const auto found = Find(request, rejection);
+  if (found == sessions_.end()) return rejection;
+  if (found->second.stream) return Reject(409, "the session already has a stream");
   found->second.stream = connection;
   stream_owner_.emplace(connection, found->first);
   UpdateAudience(found->second);
@@ -129,10 +129,10 @@ HttpResponse McpServer::Open(ConnectionId connection, const HttpRequest& request
 }
 
 HttpResponse McpServer::Delete(const HttpRequest& request) {
-  HttpResponse refusal;
-  const auto found = Find(request, refusal);
-  if (found == sessions_.end()) return refusal;
-  if (found->second.listening) --audience_;
+  HttpResponse rejection;
+  const auto found = Find(request, rejection);
+  if (found == sessions_.end()) return rejection;
+  if (found->second.ready) --audience_;
   if (const auto stream = found->second.stream) {
     stream_owner_.erase(*stream);
     streams_.EndStream(*stream);
@@ -141,15 +141,15 @@ HttpResponse McpServer::Delete(const HttpRequest& request) {
   return {204, {}, {}};
 }
 
-McpServer::Sessions::iterator McpServer::Find(const HttpRequest& request, HttpResponse& refusal) {
+McpServer::Sessions::iterator McpServer::Find(const HttpRequest& request, HttpResponse& rejection) {
   const auto id = request.Header(kSessionHeader);
   if (!id) {
-    refusal = Refuse(400, "Mcp-Session-Id is missing");
+    rejection = Reject(400, "Mcp-Session-Id is missing");
     return sessions_.end();
   }
   const auto found = sessions_.find(*id);
   if (found != sessions_.end() && found->second.path == request.path) return found;
-  refusal = Refuse(404, "no such session");
+  rejection = Reject(404, "unknown session");
   return sessions_.end();
 }
 
@@ -165,15 +165,15 @@ void McpServer::OnStreamClosed(ConnectionId connection) {
 
 void McpServer::UpdateAudience(Entry& entry) {
   const bool listening = entry.stream && entry.session.WantsFaults();
-  if (listening == entry.listening) return;
-  entry.listening = listening;
+  if (listening == entry.ready) return;
+  entry.ready = listening;
   listening ? ++audience_ : --audience_;
   if (listening && on_audience_) on_audience_();
 }
 
 std::size_t McpServer::Publish(const FaultEvent& fault) {
   for (const auto& [id, entry] : sessions_) {
-    if (!entry.listening) continue;
+    if (!entry.ready) continue;
     for (const std::string& notification : entry.session.Notifications(fault)) {
       streams_.SendEvent(*entry.stream, notification);
     }

@@ -19,22 +19,22 @@
 
 namespace runner::faultsim {
 
-// The Streamable HTTP side of an MCP server that pushes faults, at /mcp: sessions, their one event
-// stream, and the status codes of what is refused. At /c/NAME/mcp it plays the server of a cluster
-// of that name, with sessions of its own and the same faults. No I/O; not thread-safe. There is no
-// event store: a GET with Last-Event-ID is refused.
+// An MCP server that pushes faults over Streamable HTTP at /mcp: sessions, their event stream, and
+// the status codes of rejected requests. At /c/NAME/mcp it simulates the server of the cluster
+// NAME, with its own sessions and the same faults. No I/O; not thread-safe. There is no event
+// store: a GET with Last-Event-ID is rejected.
 class McpServer final : public HttpHandler {
  public:
   static constexpr std::size_t kMaxSessions = 20'000;
 
-  // `cluster`: what the server at /mcp says of itself. The references outlive the server.
+  // `cluster`: the cluster name at /mcp. The references must outlive the server.
   McpServer(Streams& streams, const Clock& clock, std::string cluster);
 
-  // `ready` is called each time a session can be told of faults from now on: subscribed, with a
-  // level that lets them through, its stream open. It must not call back into the server.
+  // `ready` is called each time a session becomes able to receive faults: subscribed, with a log
+  // level that includes them, and with an open stream. It must not call back into the server.
   void OnAudience(std::function<void()> ready) { on_audience_ = std::move(ready); }
   bool HasAudience() const { return audience_ > 0; }
-  // Sends `fault` to every session that can be told; returns how many.
+  // Sends `fault` to every session that can receive it; returns their number.
   std::size_t Publish(const FaultEvent& fault);
 
   HttpResponse Answer(ConnectionId connection, const HttpRequest& request) override;
@@ -45,7 +45,7 @@ class McpServer final : public HttpHandler {
     McpSession session;
     std::string path;
     std::optional<ConnectionId> stream;
-    bool listening = false;  // counted in audience_
+    bool ready = false;  // counted in audience_
   };
   using Sessions = std::map<std::string, Entry, std::less<>>;
 
@@ -53,8 +53,8 @@ class McpServer final : public HttpHandler {
   HttpResponse Open(ConnectionId connection, const HttpRequest& request);
   HttpResponse Delete(const HttpRequest& request);
   HttpResponse Initialize(const std::string& path, const nlohmann::json& request);
-  // The session that the request names; else `refusal` holds the answer.
-  Sessions::iterator Find(const HttpRequest& request, HttpResponse& refusal);
+  // Returns the session that the request names. If there is none, sets `rejection`.
+  Sessions::iterator Find(const HttpRequest& request, HttpResponse& rejection);
   void UpdateAudience(Entry& entry);
   std::string NewSessionId();
 

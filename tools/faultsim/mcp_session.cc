@@ -15,13 +15,13 @@ constexpr std::array<std::string_view, 4> kVersions = {McpSession::kNewestVersio
                                                        "2025-03-26", "2024-11-05"};
 constexpr std::array<std::string_view, 8> kLevels = {"debug", "info",     "notice", "warning",
                                                      "error", "critical", "alert",  "emergency"};
-constexpr int kFaultLevel = 3;  // warning
+constexpr int kFaultLevel = 3;  // index of warning
 
 constexpr int kInvalidRequest = -32600;
 constexpr int kMethodNotFound = -32601;
 constexpr int kInvalidParams = -32602;
 
-// The string member `key` of `object`; empty when there is none.
+// The string member `key` of `object`, or "".
 std::string StringOf(const json& object, const char* key) {
   if (!object.is_object()) return {};
   const auto found = object.find(key);
@@ -45,7 +45,7 @@ ordered_json Tool(const char* name, const char* description, ordered_json proper
 ordered_json ToolList() {
   return {
       {"tools",
-       {Tool("events_subscribe", "Be told of faults as they begin. Call logging/setLevel first.",
+       {Tool("events_subscribe", "Subscribe to faults. Call logging/setLevel first.",
              {{"mode", {{"type", "string"}, {"enum", ordered_json::array({"faults"})}}}}, {"mode"}),
         Tool("events_list_subscriptions", "The subscriptions of this session",
              ordered_json::object(), {}),

@@ -14,30 +14,30 @@
 
 namespace runner::faultsim {
 
-// One MCP session of a server that pushes faults: what it answers to JSON-RPC requests and which
-// notifications a fault becomes. No I/O.
+// One session of an MCP server that pushes faults: its responses to JSON-RPC requests and its fault
+// notifications. No I/O.
 class McpSession {
  public:
   static constexpr std::size_t kMaxSubscriptions = 10;
   static constexpr std::string_view kNewestVersion = "2025-11-25";
 
   static bool KnowsVersion(std::string_view version);
-  // The whole JSON-RPC response to an `initialize` request: the version asked for when it is known,
-  // else the newest.
+  // Returns the JSON-RPC response to an `initialize` request, with the requested protocol version
+  // if it is known, else the newest.
   static nlohmann::ordered_json Initialize(const nlohmann::json& request);
 
-  // `cluster`: what the server says of itself.
+  // `cluster`: the cluster name that the server reports.
   McpSession(std::string cluster, std::uint64_t number)
       : cluster_(std::move(cluster)), number_(number) {}
 
-  // The whole JSON-RPC response to any other request.
+  // Returns the JSON-RPC response to any other request.
   nlohmann::ordered_json Answer(const nlohmann::json& request, WallTime now);
-  // A notification of the client.
+  // Handles a notification from the client.
   void Notice(std::string_view method);
 
-  // Subscribed, and a level that faults reach is set: without both nothing is ever sent.
+  // True if the client has subscribed and has set a log level that includes faults.
   bool WantsFaults() const;
-  // The notifications that tell of `fault`, one for each subscription.
+  // Returns the notifications for `fault`, one for each subscription.
   std::vector<std::string> Notifications(const FaultEvent& fault) const;
 
  private:
@@ -45,7 +45,7 @@ class McpSession {
     std::string id;
     std::string created_at;
   };
-  // What a request comes to: a result, or an error with a code.
+  // The result of a request: a result, or an error with a code.
   struct Outcome {
     nlohmann::ordered_json result;
     int error = 0;

@@ -14,8 +14,8 @@
 
 namespace runner::faultsim {
 
-// What a server is to do wrong, as data: rules that say which requests are answered how. README.md
-// describes the text it is read from.
+// The misbehaviour of a server as data: rules that select requests and steps that answer them.
+// README.md describes the text format.
 
 struct Step;
 using Steps = std::vector<Step>;
@@ -24,26 +24,26 @@ namespace step {
 
 constexpr std::uint64_t kForEver = std::numeric_limits<std::uint64_t>::max();
 
-// Bytes as they are, or as part of the body: then an answer in chunks wraps them in chunks.
+// Sends bytes. With `body`, a chunked response wraps them in chunks.
 struct Send {
   std::string bytes;
   bool body = false;
 };
-// The same bytes of the body over and over, `count` in all.
+// Sends `count` bytes of the body by repeating a pattern.
 struct Fill {
   std::uint64_t count = 0;
   std::string with;
 };
-// Events one after the other; {n} in the data counts them from 1.
+// Sends events; {n} in the data is their number, from 1.
 struct Flood {
   std::uint64_t count = 0;
   std::string data;
 };
 struct Respond {
-  HttpResponse response;  // a whole answer, or the head of a stream
+  HttpResponse response;  // a whole response, or the head of a stream
 };
-struct Serve {};  // what the server would have answered
-struct End {};    // the last chunk
+struct Serve {};  // sends the response of the server behind the script
+struct End {};    // sends the last chunk
 struct SetPace {
   Pace pace;
 };
@@ -57,11 +57,11 @@ struct Repeat {
   std::uint64_t times = kForEver;
   Steps steps;
 };
-struct Stall {};      // nothing more happens, the connection stays
-struct Mute {};       // whatever the server has to say on this connection is swallowed
-struct HalfClose {};  // FIN, and the connection stays
-struct Close {};      // FIN
-struct Reset {};      // RST
+struct Stall {};      // sends nothing more; the connection stays open
+struct Mute {};       // drops all further events of the server on this connection
+struct HalfClose {};  // sends FIN; the connection stays open
+struct Close {};      // sends FIN and closes
+struct Reset {};      // sends RST
 
 }  // namespace step
 
@@ -73,14 +73,14 @@ struct Step {
 };
 
 struct Match {
-  std::optional<std::string> method;  // of HTTP
-  std::optional<std::string> path;    // a * at its end stands for anything
+  std::optional<std::string> method;  // HTTP method
+  std::optional<std::string> path;    // a trailing * matches any suffix
   std::optional<std::string> rpc;     // method of the JSON-RPC message
-  std::optional<std::string> tool;    // name in a tools/call
-  // Of the requests that match all this, which: counted from 1.
+  std::optional<std::string> tool;    // tool name of a tools/call
+  // The range of matching requests to which the rule applies, counted from 1.
   std::uint64_t from = 1;
   std::uint64_t to = step::kForEver;
-  bool per_session = false;  // each Mcp-Session-Id counts for itself
+  bool per_session = false;  // counts each Mcp-Session-Id separately
 };
 
 struct Rule {

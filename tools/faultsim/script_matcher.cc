@@ -10,7 +10,7 @@ namespace {
 
 using nlohmann::json;
 
-// What rules ask of a request that stands in its body.
+// The parts of the request body that rules match.
 struct Message {
   std::string method;
   std::string tool;

@@ -11,15 +11,15 @@
 
 namespace runner::faultsim {
 
-// Picks the rule for each request: the first one that matches, its turn included. Every rule counts
-// what matches the rest of its conditions, also when an earlier rule takes the request. No I/O; not
+// Selects the rule for each request: the first rule whose conditions and range match. Every rule
+// counts the requests that match its conditions, even if an earlier rule applies. No I/O; not
 // thread-safe.
 class ScriptMatcher {
  public:
   ScriptMatcher() = default;
   explicit ScriptMatcher(Script script);
 
-  // The steps to take instead of the plain answer; null when no rule matches.
+  // Returns the steps to play, or null if no rule applies.
   std::shared_ptr<const Steps> Match(const HttpRequest& request);
 
  private:

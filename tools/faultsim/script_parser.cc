@@ -75,7 +75,7 @@ Step ReadEvent(const ScriptReader& value) {
   }
   if (const auto data = value.Find("data")) {
     const std::string event = EventText(data->Text());
-    text += event.substr(event.find('\n') + 1);  // without the type that EventText gives
+    text += event.substr(event.find('\n') + 1);  // without the event line of EventText
   } else {
     text += '\n';
   }
@@ -130,13 +130,13 @@ Step ReadBareStep(const ScriptReader& value) {
     return {step::Respond{{200, {{"Content-Type", "text/event-stream"}}, {}, true}}};
   }
   value.Fail("unknown step '" + name +
-             "'; alone may stand serve, stream, end, stall, mute, half_close, close, reset");
+             "'; expected serve, stream, end, stall, mute, half_close, close or reset");
 }
 
 Step ReadStep(const ScriptReader& value, int nesting) {
   if (value.IsString()) return ReadBareStep(value);
   const auto members = value.Members();
-  if (members.size() != 1) value.Fail("a step is a word or an object with one key");
+  if (members.size() != 1) value.Fail("must be a word or an object with one key");
   const ScriptReader& what = members.front();
   const std::string& name = what.key();
   if (name == "send") return {step::Send{what.Bytes(), false}};
@@ -155,12 +155,12 @@ Step ReadStep(const ScriptReader& value, int nesting) {
   }
   if (name == "repeat") return ReadRepeat(what, nesting);
   what.Fail(
-      "unknown step; with a value may stand send, write, comment, respond, stream, redirect, "
-      "event, fill, flood, pace, chunk, wait, repeat");
+      "unknown step; expected send, write, comment, respond, stream, redirect, "
+      "event, fill, flood, pace, chunk, wait or repeat");
 }
 
 Steps ReadSteps(const ScriptReader& value, int nesting) {
-  if (nesting > kMaxNesting) value.Fail("repeats are nested too deep");
+  if (nesting > kMaxNesting) value.Fail("too many nested repeats");
   Steps steps;
   for (const ScriptReader& element : value.Elements()) steps.push_back(ReadStep(element, nesting));
   if (steps.empty()) value.Fail("must not be empty");
@@ -178,7 +178,7 @@ Match ReadMatch(const ScriptReader& value) {
   match.to = value.NumberOr("to", step::kForEver, 1, kMaxCount);
   if (match.to < match.from) value.Get("to").Fail("must not be less than from");
   if (const auto nth = value.Find("nth")) {
-    if (value.Find("from") || value.Find("to")) nth->Fail("stands without from and to");
+    if (value.Find("from") || value.Find("to")) nth->Fail("cannot be combined with from or to");
     match.from = match.to = nth->Number(1, kMaxCount);
   }
   if (const auto per = value.Find("per")) {
@@ -195,7 +195,7 @@ Script ParseScript(std::string_view text) {
   try {
     document = nlohmann::ordered_json::parse(text);
   } catch (const nlohmann::json::exception& error) {
-    throw ScriptError(std::string("not JSON: ") + error.what());
+    throw ScriptError(std::string("invalid JSON: ") + error.what());
   }
   const ScriptReader root(document, "script");
   root.Allow({"rules"});

@@ -8,15 +8,15 @@
 
 namespace runner::faultsim {
 
-// What is wrong with a script: names the rule and the key.
+// An error in a script. The text names the rule and the key.
 class ScriptError : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
 };
 
-// Reads the JSON text that README.md describes. Throws ScriptError.
+// Parses the JSON text that README.md describes. Throws ScriptError.
 Script ParseScript(std::string_view text);
-// The same from a file.
+// Parses a file.
 Script LoadScript(const std::filesystem::path& file);
 
 }  // namespace runner::faultsim

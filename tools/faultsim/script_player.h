@@ -14,15 +14,15 @@
 
 namespace runner::faultsim {
 
-// Turns the steps for one request, one by one, into what is to be done on its connection. Floods
-// come in blocks, so nothing is ever large. No I/O; not thread-safe.
+// Converts the steps for one request into commands for its connection, one at a time. Floods are
+// sent in blocks, so memory is bounded. No I/O; not thread-safe.
 class ScriptPlayer {
  public:
   struct SendBytes {
     std::string bytes;  // may be empty
   };
-  // No step is left. `keep`: what was sent last is a whole answer, so the connection may serve
-  // another request.
+  // There are no more steps. `keep`: a whole response was sent, so the connection can serve another
+  // request.
   struct Finish {
     bool keep = false;
   };
@@ -31,14 +31,14 @@ class ScriptPlayer {
 
   ScriptPlayer(std::shared_ptr<const Steps> steps, HttpRequest request);
 
-  // Not after Finish, Stall, Close or Reset.
+  // Must not be called after Finish, Stall, Close or Reset.
   Command Next();
   bool finished() const { return finished_; }
 
   const HttpRequest& request() const { return request_; }
-  // What the server answered when a command said Serve.
+  // The response of the server for a Serve command.
   void Served(const HttpResponse& response);
-  // Bytes of the body as they go on the wire.
+  // Frames bytes of the body for the wire.
   std::string Frame(std::string_view body) const;
 
  private:
@@ -71,7 +71,7 @@ class ScriptPlayer {
   std::vector<Frames> stack_;
   const step::Fill* fill_ = nullptr;
   const step::Flood* flood_ = nullptr;
-  std::uint64_t done_ = 0;  // of the fill or flood
+  std::uint64_t done_ = 0;  // bytes or events of the current fill or flood
   std::size_t chunk_size_ = 0;
   bool chunked_ = false;
   bool whole_ = false;

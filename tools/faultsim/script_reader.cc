@@ -7,7 +7,7 @@
 namespace runner::faultsim {
 namespace {
 
-// Every character of UTF-8 text as the byte of its number; nullopt when one has no such byte.
+// Converts each character of UTF-8 text to the byte of its code point; nullopt if one exceeds 0xFF.
 std::optional<std::string> Latin1(std::string_view text) {
   std::string bytes;
   for (std::size_t i = 0; i < text.size(); ++i) {
@@ -38,7 +38,7 @@ std::optional<std::string> FromBase64(std::string_view text) {
     count += 6;
     if (count >= 8) bytes += static_cast<char>((bits >> (count -= 8)) & 0xFF);
   }
-  if (count >= 6) return std::nullopt;  // a digit too many
+  if (count >= 6) return std::nullopt;  // an incomplete byte
   return bytes;
 }
 
@@ -57,7 +57,7 @@ void ScriptReader::Allow(std::initializer_list<std::string_view> keys) const {
     if (std::find(keys.begin(), keys.end(), member.key_) != keys.end()) continue;
     std::string known;
     for (const std::string_view key : keys) known.append(known.empty() ? "" : ", ").append(key);
-    member.Fail("unknown key; there may be " + known);
+    member.Fail("unknown key; expected " + known);
   }
 }
 
@@ -70,7 +70,7 @@ std::optional<ScriptReader> ScriptReader::Find(const char* key) const {
 
 ScriptReader ScriptReader::Get(const char* key) const {
   auto found = Find(key);
-  if (!found) Fail(std::string("needs ") + key);
+  if (!found) Fail(std::string("missing key ") + key);
   return *std::move(found);
 }
 
@@ -116,13 +116,13 @@ std::string ScriptReader::Text() const {
 std::string ScriptReader::Bytes() const {
   if (value_->is_string()) {
     auto bytes = Latin1(value_->get_ref<const std::string&>());
-    if (!bytes) Fail("every character is one byte, U+0000 to U+00FF; others need base64");
+    if (!bytes) Fail("characters must be U+0000 to U+00FF; use base64 for other bytes");
     return *std::move(bytes);
   }
   if (!value_->is_object()) Fail("must be a string or {\"base64\": \"...\"}");
   Allow({"base64"});
   auto bytes = FromBase64(Get("base64").Text());
-  if (!bytes) Fail("is not base64");
+  if (!bytes) Fail("invalid base64");
   return *std::move(bytes);
 }
 

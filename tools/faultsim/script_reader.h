@@ -12,8 +12,8 @@
 
 namespace runner::faultsim {
 
-// A value of a script that knows where it stands, so that every complaint names its place. Refers
-// to the document. All calls throw ScriptError when the value is not what is asked for.
+// A JSON value of a script that knows its path, so that every error names its place. Refers to the
+// document. Throws ScriptError if the value has another type than the call expects.
 class ScriptReader {
  public:
   using Json = nlohmann::ordered_json;
@@ -21,13 +21,13 @@ class ScriptReader {
   ScriptReader(const Json& value, std::string place) : value_(&value), place_(std::move(place)) {}
 
   [[noreturn]] void Fail(std::string_view what) const;
-  // The same value, with the name that the author gave it in complaints.
+  // The same value, with the author's name for it in errors.
   ScriptReader Called(const std::string& name) const;
 
-  // The key under which it stands in an object.
+  // The key of this value in its object.
   const std::string& key() const { return key_; }
   bool IsString() const { return value_->is_string(); }
-  // No other keys than these in this object.
+  // Throws if the object has a key that is not listed.
   void Allow(std::initializer_list<std::string_view> keys) const;
   std::optional<ScriptReader> Find(const char* key) const;
   ScriptReader Get(const char* key) const;
@@ -37,9 +37,9 @@ class ScriptReader {
   std::uint64_t Number(std::uint64_t least, std::uint64_t most) const;
   std::uint64_t NumberOr(const char* key, std::uint64_t otherwise, std::uint64_t least,
                          std::uint64_t most) const;
-  // UTF-8 as it is written; a number as its digits.
+  // The text as UTF-8, or the digits of a number.
   std::string Text() const;
-  // A string in which every character is one byte (U+0000 to U+00FF), or {"base64": "..."}.
+  // Bytes: a string whose characters U+0000 to U+00FF are one byte each, or {"base64": "..."}.
   std::string Bytes() const;
 
  private:

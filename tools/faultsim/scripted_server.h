@@ -8,13 +8,13 @@
 
 namespace runner::faultsim {
 
-// A server that behaves as its script says, and otherwise as the one behind it. Not thread-safe.
+// Plays a script, and passes other requests to the server behind it. Not thread-safe.
 class ScriptedServer final : public HttpHandler {
  public:
-  // `server` outlives this.
+  // `server` must outlive this.
   explicit ScriptedServer(HttpHandler& server, Script script = {});
 
-  // Another script from the next request on, which counts anew.
+  // Replaces the script from the next request on and resets its counts.
   void Follow(Script script);
 
   std::shared_ptr<const Steps> StepsFor(const HttpRequest& request) override;

@@ -30,7 +30,7 @@ bool SendQueue::Flush(int fd) {
   return true;
 }
 
-// A connection that said much once does not hold the memory for it ever after.
+// Releases the memory of a large queue.
 void SendQueue::Drop() {
   sent_ = 0;
   if (bytes_.capacity() > kMaxIdleCapacity) {

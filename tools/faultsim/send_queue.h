@@ -8,13 +8,13 @@
 
 namespace runner::faultsim {
 
-// Bytes leave in pieces of at most so many, with a pause after each. No bytes: as fast as they can.
+// Bytes are sent in pieces of at most `bytes`, with a pause after each. 0 bytes: without a limit.
 struct Pace {
   std::size_t bytes = 0;
   Duration pause{};
 };
 
-// The bytes that wait to be sent on one connection. Not thread-safe.
+// The unsent bytes of one connection. Not thread-safe.
 class SendQueue {
  public:
   void Append(std::string_view bytes) { bytes_.append(bytes); }
@@ -22,11 +22,11 @@ class SendQueue {
 
   void SetPace(Pace pace) { pace_ = pace; }
   const Pace& pace() const { return pace_; }
-  // A piece was sent: nothing leaves until Rested, which is to be called after the pause.
+  // True after a piece was sent, until Rested is called. Call Rested after the pause.
   bool Resting() const { return resting_; }
   void Rested() { resting_ = false; }
 
-  // Sends what the socket takes and the pace allows. False when the connection is broken.
+  // Sends what the socket and the pace allow. Returns false if the connection is broken.
   bool Flush(int fd);
 
  private:

@@ -23,7 +23,7 @@ using State = CircuitBreaker::State;
 
 class CircuitBreakerTest : public ::testing::Test {
  protected:
-  // One run after the other.
+  // Leases and ends one run.
   void Run(std::optional<RunStatus> status) {
     ASSERT_TRUE(breaker_.AdmitsLease());
     breaker_.OnLeaseEnded(breaker_.OnLeased(), status, now_);
@@ -40,7 +40,7 @@ class CircuitBreakerTest : public ::testing::Test {
   MonoTime now_ = kStart;
 };
 
-TEST_F(CircuitBreakerTest, OpensAfterThreeFailuresOrTimeoutsInARow) {
+TEST_F(CircuitBreakerTest, OpensAfterThreeConsecutiveFailuresOrTimeouts) {
   Run(RunStatus::kFailure);
   Run(RunStatus::kTimeout);
   EXPECT_EQ(breaker_.state(), State::kClosed);
@@ -50,7 +50,7 @@ TEST_F(CircuitBreakerTest, OpensAfterThreeFailuresOrTimeoutsInARow) {
   EXPECT_EQ(breaker_.failures(), 3u);
 }
 
-TEST_F(CircuitBreakerTest, ASuccessBreaksTheRow) {
+TEST_F(CircuitBreakerTest, ASuccessResetsTheCount) {
   for (int i = 0; i < 10; ++i) {
     Run(RunStatus::kFailure);
     Run(RunStatus::kFailure);
@@ -59,7 +59,7 @@ TEST_F(CircuitBreakerTest, ASuccessBreaksTheRow) {
   EXPECT_EQ(breaker_.state(), State::kClosed);
 }
 
-TEST_F(CircuitBreakerTest, WhatNeitherSucceededNorFailedCountsAsNeither) {
+TEST_F(CircuitBreakerTest, OtherResultsCountAsNeitherSuccessNorFailure) {
   Run(RunStatus::kFailure);
   Run(RunStatus::kFailure);
   Run(RunStatus::kInterrupted);
@@ -70,7 +70,7 @@ TEST_F(CircuitBreakerTest, WhatNeitherSucceededNorFailedCountsAsNeither) {
   EXPECT_EQ(breaker_.state(), State::kOpen);
 }
 
-TEST_F(CircuitBreakerTest, IsHalfOpenAfterTheCooldownAndNotBefore) {
+TEST_F(CircuitBreakerTest, IsHalfOpenAfterTheCooldown) {
   Open();
   EXPECT_EQ(breaker_.NextDeadline(), now_ + minutes(1));
   EXPECT_FALSE(breaker_.OnTimer(now_ + seconds(59)));
@@ -79,7 +79,7 @@ TEST_F(CircuitBreakerTest, IsHalfOpenAfterTheCooldownAndNotBefore) {
   EXPECT_EQ(breaker_.NextDeadline(), std::nullopt);
 }
 
-TEST_F(CircuitBreakerTest, OneProbeAtATime) {
+TEST_F(CircuitBreakerTest, AdmitsOneProbeAtATime) {
   Open();
   CoolDown();
   EXPECT_TRUE(breaker_.AdmitsLease());
@@ -89,12 +89,12 @@ TEST_F(CircuitBreakerTest, OneProbeAtATime) {
                             std::optional(RunStatus::kCancelled), std::optional<RunStatus>()}) {
     breaker_.OnLeaseEnded(generation, status, now_);
     EXPECT_EQ(breaker_.state(), State::kHalfOpen);
-    EXPECT_TRUE(breaker_.AdmitsLease()) << "the next one goes";
+    EXPECT_TRUE(breaker_.AdmitsLease()) << "the next probe is admitted";
     breaker_.OnLeased();
   }
 }
 
-TEST_F(CircuitBreakerTest, AProbeThatSucceedsClosesIt) {
+TEST_F(CircuitBreakerTest, ASuccessfulProbeClosesIt) {
   Open();
   CoolDown();
   Run(RunStatus::kSuccess);
@@ -102,7 +102,7 @@ TEST_F(CircuitBreakerTest, AProbeThatSucceedsClosesIt) {
   EXPECT_EQ(breaker_.failures(), 0u);
 }
 
-TEST_F(CircuitBreakerTest, AProbeThatFailsOpensItAgainForTheWholeCooldown) {
+TEST_F(CircuitBreakerTest, AFailedProbeOpensItForAnotherCooldown) {
   Open();
   CoolDown();
   now_ += seconds(10);
@@ -111,7 +111,7 @@ TEST_F(CircuitBreakerTest, AProbeThatFailsOpensItAgainForTheWholeCooldown) {
   EXPECT_EQ(breaker_.NextDeadline(), now_ + minutes(1));
 }
 
-TEST_F(CircuitBreakerTest, RunsFromBeforeTheOpeningSayNothing) {
+TEST_F(CircuitBreakerTest, ResultsFromBeforeTheOpeningAreIgnored) {
   const auto before = breaker_.OnLeased();
   Open();
   EXPECT_FALSE(breaker_.OnLeaseEnded(before, RunStatus::kSuccess, now_));
@@ -132,8 +132,8 @@ TEST_F(CircuitBreakerTest, AThresholdOfZeroNeverOpens) {
   EXPECT_TRUE(breaker.AdmitsLease());
 }
 
-TEST(CircuitBreakerModel, AgreesWithARuleThatRemembersEveryLease) {
-  const bool holds = rc::check("breaker equals rule", [] {
+TEST(CircuitBreakerModel, AgreesWithAModelOfEveryLease) {
+  const bool holds = rc::check("breaker equals model", [] {
     const CircuitBreaker::Options options{.threshold = 2, .cooldown = seconds(30)};
     CircuitBreaker breaker(options);
     sim::BreakerRule rule(options);
@@ -171,8 +171,8 @@ TEST(CircuitBreakerModel, AgreesWithARuleThatRemembersEveryLease) {
   EXPECT_TRUE(holds);
 }
 
-TEST(HourlyRunLimitModel, AgreesWithARuleThatCountsAllRuns) {
-  const bool holds = rc::check("rate equals rule", [] {
+TEST(HourlyRunLimitModel, AgreesWithAModelOfEveryRun) {
+  const bool holds = rc::check("rate equals model", [] {
     const auto limit = *rc::gen::inRange<std::size_t>(0, 4);
     HourlyRunLimit rate(limit);
     sim::RateRule rule(limit);

@@ -20,7 +20,7 @@ std::vector<std::string> Drain(ClusterQueue& queue) {
   return ids;
 }
 
-TEST(ClusterQueue, EmptyQueueHasNothing) {
+TEST(ClusterQueue, AnEmptyQueueReturnsNothing) {
   ClusterQueue queue;
   EXPECT_TRUE(queue.empty());
   EXPECT_EQ(queue.Oldest(), nullptr);
@@ -30,7 +30,7 @@ TEST(ClusterQueue, EmptyQueueHasNothing) {
   EXPECT_FALSE(queue.PopWaitingSince(At(100)));
 }
 
-TEST(ClusterQueue, FirstInFirstOutAndTheFrontGoesFirst) {
+TEST(ClusterQueue, IsFirstInFirstOutExceptForPushFront) {
   ClusterQueue queue;
   queue.PushBack(Priority::kNormal, {"a", At(1)});
   queue.PushBack(Priority::kNormal, {"b", At(2)});
@@ -41,7 +41,7 @@ TEST(ClusterQueue, FirstInFirstOutAndTheFrontGoesFirst) {
   EXPECT_TRUE(queue.empty());
 }
 
-TEST(ClusterQueue, TheCriticalGoFirstWhateverCameBefore) {
+TEST(ClusterQueue, CriticalEntriesPrecedeOthers) {
   ClusterQueue queue;
   queue.PushFront(Priority::kNormal, {"normal", At(1)});
   queue.PushBack(Priority::kCritical, {"first", At(2)});
@@ -50,7 +50,7 @@ TEST(ClusterQueue, TheCriticalGoFirstWhateverCameBefore) {
   EXPECT_THAT(Drain(queue), ElementsAre("first", "second", "again", "normal"));
 }
 
-TEST(ClusterQueue, WhatIsRaisedTakesTheTurnThatItWouldHaveHad) {
+TEST(ClusterQueue, ARaisedEntryKeepsItsOrder) {
   ClusterQueue queue;
   queue.PushBack(Priority::kCritical, {"before", At(1)});
   const ClusterQueue::Place place = queue.PushBack(Priority::kNormal, {"raised", At(2)});
@@ -60,7 +60,7 @@ TEST(ClusterQueue, WhatIsRaisedTakesTheTurnThatItWouldHaveHad) {
   EXPECT_THAT(Drain(queue), ElementsAre("before", "raised", "after"));
 }
 
-TEST(ClusterQueue, OldestIsByAgeNotByPosition) {
+TEST(ClusterQueue, OldestIsTheLongestWaiting) {
   ClusterQueue queue;
   queue.PushBack(Priority::kNormal, {"a", At(5)});
   queue.PushFront(Priority::kNormal, {"young", At(7)});
@@ -68,7 +68,7 @@ TEST(ClusterQueue, OldestIsByAgeNotByPosition) {
   EXPECT_EQ(queue.Oldest()->incident_id, "old");
 }
 
-TEST(ClusterQueue, TheVictimIsTheOldestOfTheLowerBand) {
+TEST(ClusterQueue, TheVictimIsTheOldestOfTheLowerPriority) {
   ClusterQueue queue;
   queue.PushBack(Priority::kCritical, {"critical", At(1)});
   queue.PushBack(Priority::kNormal, {"young", At(7)});
@@ -79,7 +79,7 @@ TEST(ClusterQueue, TheVictimIsTheOldestOfTheLowerBand) {
   EXPECT_EQ(queue.PopVictim(Priority::kCritical)->incident_id, "critical");
 }
 
-TEST(ClusterQueue, EntriesOfOneAgeAllCount) {
+TEST(ClusterQueue, KeepsEntriesOfEqualAge) {
   ClusterQueue queue;
   queue.PushBack(Priority::kNormal, {"a", At(1)});
   queue.PushBack(Priority::kNormal, {"b", At(1)});
@@ -87,7 +87,7 @@ TEST(ClusterQueue, EntriesOfOneAgeAllCount) {
   EXPECT_EQ(queue.PopWaitingSince(At(1))->incident_id, "b");
 }
 
-TEST(ClusterQueue, PopsWhatWaitsSinceTheLimitOrLongerOldestFirst) {
+TEST(ClusterQueue, PopsOverAgeEntriesOldestFirst) {
   ClusterQueue queue;
   queue.PushBack(Priority::kNormal, {"c", At(3)});
   queue.PushBack(Priority::kCritical, {"a", At(1)});

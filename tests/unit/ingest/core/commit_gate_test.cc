@@ -13,7 +13,7 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
-// Commits when it is told to.
+// Commits when Commit is called.
 class SlowJournal final : public IncidentJournal {
  public:
   std::vector<RestoredIncident> Restore() override { return {}; }
@@ -65,19 +65,19 @@ TEST_F(CommitGateTest, AStepWithoutChangesPassesAtOnce) {
   EXPECT_TRUE(gate_.empty());
 }
 
-TEST_F(CommitGateTest, WhatAStepTellsWaitsForItsChanges) {
+TEST_F(CommitGateTest, HoldsEffectsUntilTheirChangesAreCommitted) {
   EXPECT_THAT(gate_.Pass({Change("a"), Message(1), Change("b")}), IsEmpty());
   EXPECT_THAT(journal_.appended, ElementsAre("a", "b"));
   EXPECT_FALSE(gate_.empty());
   EXPECT_THAT(gate_.Release(), IsEmpty());
   journal_.Commit(1);
   EXPECT_THAT(Messages(gate_.Release()), ElementsAre(1));
-  EXPECT_THAT(gate_.Release(), IsEmpty()) << "told once";
+  EXPECT_THAT(gate_.Release(), IsEmpty()) << "released once";
 }
 
-TEST_F(CommitGateTest, OrderIsKeptAlsoByWhatNeedsNoCommit) {
+TEST_F(CommitGateTest, KeepsTheOrderOfStepsWithoutChanges) {
   gate_.Pass({Change("a"), Message(1)});
-  EXPECT_THAT(gate_.Pass({Message(2)}), IsEmpty()) << "it was decided later";
+  EXPECT_THAT(gate_.Pass({Message(2)}), IsEmpty()) << "a later step";
   gate_.Pass({Change("b"), Message(3)});
   journal_.Commit(1);
   EXPECT_THAT(Messages(gate_.Pass({Message(4)})), ElementsAre(1, 2));
@@ -85,7 +85,7 @@ TEST_F(CommitGateTest, OrderIsKeptAlsoByWhatNeedsNoCommit) {
   EXPECT_THAT(Messages(gate_.Release()), ElementsAre(3, 4));
 }
 
-TEST_F(CommitGateTest, SaysWhetherWhatIsRecordedWouldOutliveACrash) {
+TEST_F(CommitGateTest, MarksAcknowledgementsOfAVolatileJournal) {
   gate_.Pass({Change("a"), ToExecutor{1, dispatch::ResultAck{{"a", 1}}}});
   journal_.Commit(1, true);
   EXPECT_TRUE(IsVolatile(gate_.Release().at(0)));
@@ -94,7 +94,7 @@ TEST_F(CommitGateTest, SaysWhetherWhatIsRecordedWouldOutliveACrash) {
   EXPECT_FALSE(IsVolatile(gate_.Release().at(0)));
 }
 
-TEST(VolatileJournal, CountsEverythingAsCommittedAtOnceAndAsVolatile) {
+TEST(VolatileJournal, CommitsEveryChangeAtOnceAsVolatile) {
   VolatileJournal journal;
   CommitGate gate(journal);
   Effects step;

@@ -12,7 +12,7 @@ namespace {
 
 using std::chrono::seconds;
 
-TEST(ConnectionBoard, BeginsUnsubscribedWithoutAGap) {
+TEST(ConnectionBoard, StartsUnsubscribedWithoutAGap) {
   const ConnectionBoard board(2, At(0));
   EXPECT_EQ(board.subscribed(), 0u);
   EXPECT_FALSE(board.Of(0).subscribed);
@@ -20,14 +20,14 @@ TEST(ConnectionBoard, BeginsUnsubscribedWithoutAGap) {
   EXPECT_THROW(board.Of(2), std::out_of_range);
 }
 
-TEST(ConnectionBoard, TimeBeforeTheFirstSubscriptionIsDowntimeButNoGap) {
+TEST(ConnectionBoard, TimeBeforeTheFirstSubscriptionIsDowntimeButNotAGap) {
   ConnectionBoard board(1, At(0));
   EXPECT_EQ(board.OnSubscribed(0, {}, At(7)), seconds(7));
   EXPECT_EQ(board.subscribed(), 1u);
   EXPECT_EQ(board.Of(0).GapUntil(At(100)), Duration::zero());
 }
 
-TEST(ConnectionBoard, GapGrowsWhileNotSubscribedAndAddsUp) {
+TEST(ConnectionBoard, GapAddsUpAllTimeWithoutASubscription) {
   ConnectionBoard board(1, At(0));
   board.OnSubscribed(0, {}, At(10));
   board.OnFailed(0, "network", "refused", seconds(1), At(20));
@@ -40,7 +40,7 @@ TEST(ConnectionBoard, GapGrowsWhileNotSubscribedAndAddsUp) {
   EXPECT_EQ(board.Of(0).GapUntil(At(101)), seconds(6));
 }
 
-TEST(ConnectionBoard, FailuresAreCountedByReason) {
+TEST(ConnectionBoard, CountsFailuresByReason) {
   ConnectionBoard board(2, At(0));
   board.OnFailed(0, "network", "refused", seconds(1), At(1));
   board.OnFailed(0, "network", "reset", seconds(1), At(2));
@@ -59,14 +59,14 @@ TEST(ConnectionBoard, DurationIsObservedOncePerSubscription) {
   board.OnFailed(0, "network", "", seconds(1), At(1));
   EXPECT_EQ(board.Of(0).durations.Count(), 0u);
   board.OnSubscribed(0, {}, At(10));
-  EXPECT_EQ(board.OnSubscribed(0, {}, At(20)), Duration::zero()) << "told twice";
+  EXPECT_EQ(board.OnSubscribed(0, {}, At(20)), Duration::zero()) << "reported twice";
   board.OnFailed(0, "network", "", seconds(1), At(110));
   board.OnClosed(0, At(120));
   EXPECT_EQ(board.Of(0).durations.Count(), 1u);
   EXPECT_DOUBLE_EQ(board.Of(0).durations.Sum(), 100);
 }
 
-TEST(ConnectionBoard, ClosingIsNoFailure) {
+TEST(ConnectionBoard, ClosingIsNotAFailure) {
   ConnectionBoard board(1, At(0));
   board.OnSubscribed(0, {}, At(1));
   board.OnClosed(0, At(2));
@@ -74,7 +74,7 @@ TEST(ConnectionBoard, ClosingIsNoFailure) {
   EXPECT_TRUE(board.Of(0).errors.empty());
 }
 
-TEST(ConnectionBoard, LastEventIsRemembered) {
+TEST(ConnectionBoard, KeepsTheTimeOfTheLastEvent) {
   ConnectionBoard board(1, At(0));
   EXPECT_FALSE(board.Of(0).last_event);
   const WallTime now{std::chrono::hours(1)};
@@ -82,14 +82,14 @@ TEST(ConnectionBoard, LastEventIsRemembered) {
   EXPECT_EQ(board.Of(0).last_event, now);
 }
 
-TEST(ConnectionBoard, BackfilledEventsAreCountedApart) {
+TEST(ConnectionBoard, CountsBackfilledEventsSeparately) {
   ConnectionBoard board(1, At(0));
   board.OnEvent(0, false, {});
   board.OnEvent(0, true, {});
   EXPECT_EQ(board.Of(0).backfilled, 1u);
 }
 
-TEST(ConnectionBoard, RepeatsOfOneErrorAreCounted) {
+TEST(ConnectionBoard, CountsRepeatsOfOneError) {
   ConnectionBoard board(1, At(0));
   EXPECT_EQ(board.OnFailed(0, "network", "refused", seconds(1), At(1)), 1);
   EXPECT_EQ(board.OnFailed(0, "network", "refused", seconds(1), At(2)), 2);
@@ -100,7 +100,7 @@ TEST(ConnectionBoard, RepeatsOfOneErrorAreCounted) {
   EXPECT_EQ(board.Of(0).attempt, 1);
 }
 
-TEST(ConnectionBoard, WordsOfAServerThatNameTheRequestMakeNoOtherErrorOfIt) {
+TEST(ConnectionBoard, RepeatsIgnoreTheTextInParentheses) {
   ConnectionBoard board(1, At(0));
   const auto failed = [&board](const std::string& detail) {
     return board.OnFailed(0, "server", detail, seconds(1), At(1));
@@ -111,13 +111,13 @@ TEST(ConnectionBoard, WordsOfAServerThatNameTheRequestMakeNoOtherErrorOfIt) {
   EXPECT_EQ(failed(") not a pair ("), 1);
 }
 
-TEST(ConnectionBoard, HowLongItTookMakesNoOtherErrorOfIt) {
+TEST(ConnectionBoard, RepeatsIgnoreDurations) {
   ConnectionBoard board(1, At(0));
   board.OnFailed(0, "timeout", "timed out after 10001 ms", seconds(1), At(1));
   EXPECT_EQ(board.OnFailed(0, "timeout", "timed out after 10003 ms", seconds(1), At(2)), 2);
 }
 
-TEST(ConnectionBoard, TellsWhatAConnectionIsAbout) {
+TEST(ConnectionBoard, ReportsTheStateOfAConnection) {
   ConnectionBoard board(1, At(0));
   EXPECT_EQ(board.Of(0).Word(At(0)), "connecting");
   board.OnFailed(0, "network", "refused", seconds(5), At(1));
@@ -130,7 +130,7 @@ TEST(ConnectionBoard, TellsWhatAConnectionIsAbout) {
   EXPECT_EQ(board.Of(0).Word(At(8)), "closed");
 }
 
-TEST(ConnectionBoard, OneThatIsOpenedAgainConnectsAndItsGapGoesOn) {
+TEST(ConnectionBoard, AReopenedConnectionIsConnectingAndItsGapContinues) {
   ConnectionBoard board(1, At(0));
   board.OnSubscribed(0, {}, At(1));
   board.OnClosed(0, At(10));
@@ -141,7 +141,7 @@ TEST(ConnectionBoard, OneThatIsOpenedAgainConnectsAndItsGapGoesOn) {
   EXPECT_EQ(board.Of(0).GapUntil(At(99)), seconds(4));
 }
 
-TEST(ConnectionBoard, TheErrorsOfAConnectionThatIsReplacedAreNotRepeatedByTheNext) {
+TEST(ConnectionBoard, AReplacedConnectionResetsTheRepeats) {
   ConnectionBoard board(1, At(0));
   for (int i = 1; i <= 500; ++i) {
     EXPECT_EQ(board.OnFailed(0, "network", "10.0.0.5 refuses", seconds(1), At(i)), i);
@@ -151,7 +151,7 @@ TEST(ConnectionBoard, TheErrorsOfAConnectionThatIsReplacedAreNotRepeatedByTheNex
   EXPECT_EQ(board.OnFailed(0, "network", "10.0.0.6 refuses", seconds(1), At(502)), 1);
 }
 
-TEST(ConnectionBoard, ARemovedClusterIsNotSubscribedAndItsGapStandsStill) {
+TEST(ConnectionBoard, ARemovedClusterIsUnsubscribedAndItsGapStops) {
   ConnectionBoard board(2, At(0));
   board.OnSubscribed(0, {}, At(0));
   board.OnSubscribed(1, {}, At(0));
@@ -162,21 +162,21 @@ TEST(ConnectionBoard, ARemovedClusterIsNotSubscribedAndItsGapStandsStill) {
   EXPECT_EQ(board.subscribed(), 0u);
   EXPECT_EQ(board.Of(0).GapUntil(At(99)), seconds(3));
   EXPECT_EQ(board.Of(1).GapUntil(At(99)), Duration::zero());
-  EXPECT_EQ(board.Of(0).errors.at("network"), 1u) << "what was counted stays";
+  EXPECT_EQ(board.Of(0).errors.at("network"), 1u) << "counters stay";
   board.OnOpened(0, At(90));
   EXPECT_EQ(board.OnSubscribed(0, {}, At(100)), seconds(10));
   EXPECT_EQ(board.subscribed(), 1u);
-  EXPECT_EQ(board.Of(0).GapUntil(At(200)), seconds(3)) << "nobody wanted it meanwhile";
+  EXPECT_EQ(board.Of(0).GapUntil(At(200)), seconds(3)) << "not configured meanwhile";
 }
 
-TEST(ConnectionBoard, GrowsWithTheClusters) {
+TEST(ConnectionBoard, AddsStatesForNewClusters) {
   ConnectionBoard board(1, At(0));
   board.OnSubscribed(0, {}, At(1));
   board.Grow(2, At(50));
   EXPECT_TRUE(board.Of(0).subscribed);
   EXPECT_EQ(board.OnSubscribed(1, {}, At(53)), seconds(3));
   board.Grow(1, At(60));
-  EXPECT_EQ(board.subscribed(), 2u) << "never fewer";
+  EXPECT_EQ(board.subscribed(), 2u) << "never decreases";
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// What an operator is told who asks why.
+// The explanations for operators.
 
 #include "ingest/core/decision_log.h"
 
@@ -34,26 +34,26 @@ Outcome Ended(RunStatus status, std::string reason = "") {
   return outcome;
 }
 
-// A scheduler whose effects the ring hears, as the loop has it.
+// A scheduler whose facts are fed to a DecisionLog, as in IngestLoop.
 class DecisionLogTest : public ::testing::Test {
  protected:
   void Use(SchedulerOptions options) {
     driver_.emplace(options);
     ring_.emplace(options, 5);
   }
-  // After each step of the driver.
-  void Hear() {
+  // Call after each step of the driver.
+  void Feed() {
     for (const Effect& effect : driver_->effects()) {
       if (const Fact* fact = std::get_if<Fact>(&effect)) ring_->OnFact(*fact);
     }
   }
   Scheduler::EventResult Event(FaultEvent event) {
     auto admission = driver_->Event(0, std::move(event));
-    Hear();
+    Feed();
     return admission;
   }
-  // What is said of the latest event of a pod.
-  std::string Say(const std::string& pod) const {
+  // Returns the disposition and explanation of the latest event of a pod.
+  std::string Explained(const std::string& pod) const {
     DecisionLog::Query query;
     query.resource.name = pod;
     const auto found = ring_->Newest(query, 1);
@@ -68,11 +68,11 @@ class DecisionLogTest : public ::testing::Test {
   }
   void Attach() {
     driver_->Attach(kExecutor, "pod-1", 2);
-    Hear();
+    Feed();
   }
   void Result(const std::string& id, Outcome outcome) {
     driver_->Result(kExecutor, driver_->LeaseOf(id), outcome);
-    Hear();
+    Feed();
   }
 
   std::optional<SchedulerDriver> driver_;
@@ -87,90 +87,92 @@ TEST_F(DecisionLogTest, AFilteredEventNamesTheRule) {
   options.clusters[0].filter.fault_types.deny = {"Probe*"};
   Use(options);
   Event(OfPod("a", Severity::kInfo));
-  EXPECT_EQ(Say("a"),
+  EXPECT_EQ(Explained("a"),
             "filtered: Filtered: severity info is below severity_threshold error of cluster c0.");
   FaultEvent event = OfPod("b");
   event.resource.namespace_ = "kube-system";
   Event(event);
-  EXPECT_THAT(Say("b"), HasSubstr("rules of cluster c0 do not allow namespace kube-system."));
+  EXPECT_THAT(Explained("b"), HasSubstr("rules of cluster c0 do not allow namespace kube-system."));
   event = OfPod("c");
   event.resource.kind = "Job";
   Event(event);
-  EXPECT_THAT(Say("c"), HasSubstr("do not allow kind Job."));
+  EXPECT_THAT(Explained("c"), HasSubstr("do not allow kind Job."));
   event = OfPod("d");
   event.fault_type = "ProbeFailed";
   Event(event);
-  EXPECT_THAT(Say("d"), HasSubstr("do not allow fault type ProbeFailed."));
+  EXPECT_THAT(Explained("d"), HasSubstr("do not allow fault type ProbeFailed."));
   FilterRules none;
   none.triage = false;
   ASSERT_TRUE(driver_->SetClusters({{"c0", none}}));
   Event(OfPod("e"));
-  EXPECT_THAT(Say("e"), HasSubstr("cluster c0 has triage: false."));
+  EXPECT_THAT(Explained("e"), HasSubstr("cluster c0 has triage: false."));
 }
 
-TEST_F(DecisionLogTest, ADuplicateNamesItsIncidentAndHowFarThatHadCome) {
+TEST_F(DecisionLogTest, ADuplicateNamesItsIncidentAndTheStateOfThatIncident) {
   SchedulerOptions options = OptionsFor(1);
   options.dedup.window = minutes(5);
   Use(options);
   const std::string id = Event(OfPod("a")).incident_id;
   Event(OfPod("a"));
-  EXPECT_EQ(Say("a"), "filtered: Duplicate: incident " + id +
-                          " of the same resource was queued; the event was merged into it.");
+  EXPECT_EQ(Explained("a"), "filtered: Duplicate: incident " + id +
+                                " of the same resource was queued; the event was merged into it.");
   EXPECT_EQ(Id("a"), id);
   Attach();
   Event(OfPod("a"));
-  EXPECT_THAT(Say("a"), HasSubstr(id + " of the same resource was being investigated."));
+  EXPECT_THAT(Explained("a"), HasSubstr(id + " of the same resource was being investigated."));
   Result(id, Ended(RunStatus::kSuccess));
   driver_->Pass(seconds(48));
   Event(OfPod("a"));
-  EXPECT_THAT(Say("a"),
+  EXPECT_THAT(Explained("a"),
               HasSubstr("had ended as success; its deduplication window stays open for 4m12s."));
 }
 
-TEST_F(DecisionLogTest, AnEscalationAndARerunSayHowTheyPassedTheWindow) {
+TEST_F(DecisionLogTest, AnEscalationAndARerunExplainWhyTheWindowDidNotApply) {
   Use(WithDuplicates());
   const std::string id = Event(OfPod("a", Severity::kWarning)).incident_id;
   Attach();
   Result(id, Ended(RunStatus::kSuccess));
   const std::string escalated = Event(OfPod("a", Severity::kCritical)).incident_id;
-  EXPECT_EQ(Say("a"),
+  EXPECT_EQ(Explained("a"),
             "queued: Escalated: severity critical is above warning, the highest severity "
             "investigated; incident " +
                 id +
                 " of the same resource had ended. Leased: the agent is about to start on executor "
                 "pod-1, attempt 1.");
   Result(escalated, Ended(RunStatus::kFailure, "kubeconfig_missing"));
-  EXPECT_THAT(Say("a"), HasSubstr("had ended. Failed: --kubeconfig-dir has no kubeconfig of its "
-                                  "cluster on executor pod-1, attempt 1."));
+  EXPECT_THAT(Explained("a"),
+              HasSubstr("had ended. Failed: --kubeconfig-dir has no kubeconfig of its "
+                        "cluster on executor pod-1, attempt 1."));
   driver_->Draining(kExecutor);
   driver_->Rerun(escalated);
-  Hear();
-  EXPECT_THAT(Say("a"),
+  Feed();
+  EXPECT_THAT(Explained("a"),
               StartsWith("queued: Rerun: an operator requested another investigation of incident " +
                          escalated + ". Queued: for 0s"));
 }
 
-TEST_F(DecisionLogTest, WhatWaitsIsToldWhatItWaitsFor) {
+TEST_F(DecisionLogTest, AQueuedIncidentNamesItsWaitReason) {
   Use(OptionsFor(1));
   Event(OfPod("a"));
   Event(OfPod("b"));
   driver_->Pass(seconds(12));
-  EXPECT_EQ(Say("b"),
+  EXPECT_EQ(Explained("b"),
             "queued: Queued: for 12s, with 1 of its cluster before it; no executor is attached "
             "that accepts work.");
   Attach();
-  EXPECT_EQ(Say("a"), "queued: Leased: the agent is about to start on executor pod-1, attempt 1.");
+  EXPECT_EQ(Explained("a"),
+            "queued: Leased: the agent is about to start on executor pod-1, attempt 1.");
   driver_->Started(kExecutor, {Id("a"), 1});
-  Hear();
+  Feed();
   driver_->Pass(seconds(3));
-  EXPECT_EQ(Say("a"), "queued: Running: for 3s on executor pod-1, attempt 1.");
-  EXPECT_THAT(Say("b"), HasSubstr("its cluster has reached --max-agents-per-cluster (1)."));
+  EXPECT_EQ(Explained("a"), "queued: Running: for 3s on executor pod-1, attempt 1.");
+  EXPECT_THAT(Explained("b"), HasSubstr("its cluster has reached --max-agents-per-cluster (1)."));
   driver_->Cancel(Id("a"));
-  Hear();
-  EXPECT_THAT(Say("a"), HasSubstr("attempt 1; an operator has cancelled it."));
+  Feed();
+  EXPECT_THAT(Explained("a"), HasSubstr("attempt 1; an operator has cancelled it."));
 }
 
-TEST_F(DecisionLogTest, WhatHasEndedIsToldHow) {
+TEST_F(DecisionLogTest, AFinishedIncidentNamesItsResult) {
   SchedulerOptions options = OptionsFor(1);
   options.max_agents_per_cluster = 5;
   options.max_attempts = 1;
@@ -182,21 +184,22 @@ TEST_F(DecisionLogTest, WhatHasEndedIsToldHow) {
   Result(Id("good"), Ended(RunStatus::kSuccess));
   Result(Id("bad"), Ended(RunStatus::kFailure, "report_missing"));
   Result(Id("lost"), Ended(RunStatus::kInterrupted, std::string(kExecutorLost)));
-  EXPECT_EQ(Say("good"), "finished: Investigated: success on executor pod-1, attempt 1.");
-  EXPECT_EQ(Say("bad"),
+  EXPECT_EQ(Explained("good"), "finished: Investigated: success on executor pod-1, attempt 1.");
+  EXPECT_EQ(Explained("bad"),
             "finished: Investigated: failure (report_missing) on executor pod-1, attempt 1.");
   Event(OfPod("late"));
   Result(Id("late"), Ended(RunStatus::kTimeout, "timeout"));
-  EXPECT_EQ(Say("late"), "finished: Investigated: timeout on executor pod-1, attempt 1.");
+  EXPECT_EQ(Explained("late"), "finished: Investigated: timeout on executor pod-1, attempt 1.");
   Event(OfPod("wrong"));
   Result(Id("wrong"), Ended(RunStatus::kFailure, "spawn_error"));
-  EXPECT_EQ(Say("wrong"),
+  EXPECT_EQ(Explained("wrong"),
             "finished: Failed: the agent could not be started on executor pod-1, attempt 1.");
-  EXPECT_THAT(Say("lost"), HasSubstr("Failed: its attempts are exhausted; the last run was lost or "
-                                     "interrupted on executor pod-1, attempt 1."));
+  EXPECT_THAT(Explained("lost"),
+              HasSubstr("Failed: its attempts are exhausted; the last run was lost or "
+                        "interrupted on executor pod-1, attempt 1."));
 }
 
-TEST_F(DecisionLogTest, WhatNeverRanIsToldWhy) {
+TEST_F(DecisionLogTest, AnIncidentThatNeverRanNamesTheCause) {
   SchedulerOptions options = OptionsFor(1);
   options.cluster_queue_size = 2;
   options.max_queue_age = seconds(90);
@@ -204,58 +207,60 @@ TEST_F(DecisionLogTest, WhatNeverRanIsToldWhy) {
   Event(OfPod("old"));
   Event(OfPod("unwanted"));
   driver_->Cancel(Id("unwanted"));
-  Hear();
+  Feed();
   driver_->Pass(seconds(1));
   Event(OfPod("urgent", Severity::kCritical));
   Event(OfPod("more urgent", Severity::kCritical));
-  EXPECT_THAT(Say("old"), HasSubstr("finished: Evicted: the queue was full; this was the oldest "
-                                    "incident of the lowest priority."));
-  EXPECT_EQ(Say("unwanted"), "finished: Cancelled: an operator cancelled it before a run started.");
+  EXPECT_THAT(Explained("old"),
+              HasSubstr("finished: Evicted: the queue was full; this was the oldest "
+                        "incident of the lowest priority."));
+  EXPECT_EQ(Explained("unwanted"),
+            "finished: Cancelled: an operator cancelled it before a run started.");
   Event(OfPod("late"));
-  EXPECT_EQ(Say("late"),
+  EXPECT_EQ(Explained("late"),
             "rejected: Rejected: the queue was full (2 incidents of cluster c0, 2 of all "
             "clusters); no queued incident had a lower priority.");
   driver_->Pass(seconds(100));
   driver_->Timer();
-  Hear();
-  EXPECT_EQ(Say("urgent"), "finished: Expired: queued for 1m40s; --max-queue-age is 1m30s.");
+  Feed();
+  EXPECT_EQ(Explained("urgent"), "finished: Expired: queued for 1m40s; --max-queue-age is 1m30s.");
 }
 
-TEST_F(DecisionLogTest, WhereAllClustersFillTheQueueThatIsTold) {
+TEST_F(DecisionLogTest, ARejectionByTheGlobalLimitNamesBothCounts) {
   SchedulerOptions options = OptionsFor(2);
   options.global_queue_size = 2;
   Use(options);
   for (const char* pod : {"x", "y"}) {
     driver_->Event(1, OfPod(pod, Severity::kCritical));
-    Hear();
+    Feed();
   }
   Event(OfPod("late"));
-  EXPECT_THAT(Say("late"),
+  EXPECT_THAT(Explained("late"),
               HasSubstr("(0 incidents of cluster c0, 2 of all clusters); no queued incident"));
 }
 
-TEST_F(DecisionLogTest, WhatWasCancelledWithoutARunIsNotSaidToHaveHadOne) {
+TEST_F(DecisionLogTest, ACancelledIncidentWithoutARunIsExplainedAsSuch) {
   Use(OptionsFor(1));
   Attach();
   Event(OfPod("again"));
   driver_->Draining(kExecutor);
   Result(Id("again"), Ended(RunStatus::kInterrupted, "shutdown"));
   driver_->Cancel(Id("again"));
-  Hear();
-  EXPECT_THAT(Say("again"), HasSubstr("before a run started."));
+  Feed();
+  EXPECT_THAT(Explained("again"), HasSubstr("before a run started."));
 
   Use(OptionsFor(1));
   Attach();
   Event(OfPod("never taken"));
   driver_->Cancel(Id("never taken"));
-  Hear();
-  EXPECT_THAT(Say("never taken"), HasSubstr("Leased: the agent is about to start"));
+  Feed();
+  EXPECT_THAT(Explained("never taken"), HasSubstr("Leased: the agent is about to start"));
   driver_->PassWithTimers(seconds(30));
-  Hear();
-  EXPECT_THAT(Say("never taken"), HasSubstr("before a run started."));
+  Feed();
+  EXPECT_THAT(Explained("never taken"), HasSubstr("before a run started."));
 }
 
-TEST_F(DecisionLogTest, TheAgeOfWhatCameBackIsAllOfItsWaiting) {
+TEST_F(DecisionLogTest, TheAgeOfARequeuedIncidentIncludesEarlierWaiting) {
   Use(OptionsFor(1));
   Event(OfPod("a"));
   driver_->Pass(minutes(9));
@@ -263,10 +268,10 @@ TEST_F(DecisionLogTest, TheAgeOfWhatCameBackIsAllOfItsWaiting) {
   driver_->Draining(kExecutor);
   Result(Id("a"), Ended(RunStatus::kInterrupted, "shutdown"));
   driver_->Pass(seconds(2));
-  EXPECT_THAT(Say("a"), HasSubstr("Queued: for 9m2s, with 0"));
+  EXPECT_THAT(Explained("a"), HasSubstr("Queued: for 9m2s, with 0"));
 }
 
-TEST_F(DecisionLogTest, WhatTheBreakerDroppedIsTold) {
+TEST_F(DecisionLogTest, AnEventDroppedByTheBreakerIsExplained) {
   SchedulerOptions options = OptionsFor(1);
   options.breaker.threshold = 1;
   Use(options);
@@ -274,14 +279,14 @@ TEST_F(DecisionLogTest, WhatTheBreakerDroppedIsTold) {
   Event(OfPod("fails"));
   Result(Id("fails"), Ended(RunStatus::kTimeout, "timeout"));
   Event(OfPod("next"));
-  EXPECT_THAT(Say("next"), HasSubstr("dropped: Dropped: the circuit breaker was open"));
+  EXPECT_THAT(Explained("next"), HasSubstr("dropped: Dropped: the circuit breaker was open"));
 }
 
-TEST_F(DecisionLogTest, IsFoundByWhateverIsKnown) {
+TEST_F(DecisionLogTest, FindsDecisionsByEveryField) {
   Use(OptionsFor(2));
   const std::string first = Event(OfPod("a")).incident_id;
   driver_->Event(1, OfPod("a"));
-  Hear();
+  Feed();
   Event(OfPod("b"));
   const auto find = [&](const DecisionLog::Query& query) { return ring_->Newest(query, 10); };
   EXPECT_THAT(find({}), SizeIs(3));
@@ -295,22 +300,22 @@ TEST_F(DecisionLogTest, IsFoundByWhateverIsKnown) {
   EXPECT_THAT(ring_->Newest({}, 2), SizeIs(2));
 }
 
-TEST_F(DecisionLogTest, ForgetsTheOldestAndWhatBecomesOfThem) {
+TEST_F(DecisionLogTest, DropsTheOldestDecisionsAndTheirUpdates) {
   Use(OptionsFor(1));
   Event(OfPod("a"));
   const std::string id = Id("a");
   for (const char* pod : {"b", "c", "d", "e"}) Event(OfPod(pod));
-  EXPECT_THAT(Say("a"), HasSubstr("queued"));
+  EXPECT_THAT(Explained("a"), HasSubstr("queued"));
   Event(OfPod("f"));
   EXPECT_EQ(ring_->size(), 5u);
   EXPECT_EQ(ring_->incidents(), 5u);
-  EXPECT_EQ(Say("a"), "nothing");
+  EXPECT_EQ(Explained("a"), "nothing");
   driver_->Cancel(id);
-  Hear();  // and nothing else is taken for it
-  EXPECT_THAT(Say("b"), HasSubstr("queued: Queued"));
+  Feed();  // must not change another decision
+  EXPECT_THAT(Explained("b"), HasSubstr("queued: Queued"));
   driver_->Cancel(Id("c"));
-  Hear();
-  EXPECT_THAT(Say("c"), HasSubstr("finished: Cancelled"));
+  Feed();
+  EXPECT_THAT(Explained("c"), HasSubstr("finished: Cancelled"));
 }
 
 }  // namespace

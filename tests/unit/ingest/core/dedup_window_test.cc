@@ -22,14 +22,14 @@ using std::chrono::seconds;
 class DedupWindowTest : public ::testing::Test {
  protected:
   bool IsDuplicate() { return window_.OnEvent("key", now_).has_value(); }
-  // The fault is investigated once more; the run ends now.
+  // Investigates the fault once more; the run ends now.
   std::string Investigate(Severity severity = Severity::kWarning) {
     const std::string id = "i" + std::to_string(++runs_);
     window_.OnQueued("key", id, now_);
     window_.OnRunEnded("key", id, severity, now_);
     return id;
   }
-  // The level of the open window.
+  // Returns the level of the open window.
   Severity Level() { return window_.OnEvent("key", now_)->level; }
   void Pass(Duration time) { now_ += time; }
 
@@ -38,7 +38,7 @@ class DedupWindowTest : public ::testing::Test {
   int runs_ = 0;
 };
 
-TEST_F(DedupWindowTest, WhatWaitsOrRunsTakesItsKeyForAsLongAsItDoes) {
+TEST_F(DedupWindowTest, AnOpenIncidentTakesItsKey) {
   EXPECT_FALSE(IsDuplicate());
   window_.OnQueued("key", "i", now_);
   Pass(hours(100));
@@ -49,7 +49,7 @@ TEST_F(DedupWindowTest, WhatWaitsOrRunsTakesItsKeyForAsLongAsItDoes) {
   EXPECT_FALSE(window_.OnEvent("another key", now_));
 }
 
-TEST_F(DedupWindowTest, AfterARunTheWindowBegins) {
+TEST_F(DedupWindowTest, TheWindowBeginsAfterARun) {
   Investigate();
   Pass(minutes(5) - seconds(1));
   const auto duplicate = window_.OnEvent("key", now_);
@@ -70,19 +70,19 @@ TEST_F(DedupWindowTest, TheWindowTriplesUpToItsMaximum) {
   }
 }
 
-TEST_F(DedupWindowTest, AQuietDayMakesItAsGoodAsNew) {
+TEST_F(DedupWindowTest, AQuietDayResetsTheWindow) {
   Investigate();
   Pass(minutes(5));
   Investigate();
   Pass(hours(24));
   EXPECT_FALSE(IsDuplicate());
-  EXPECT_EQ(window_.size(), 0u) << "nothing is remembered for ever";
+  EXPECT_EQ(window_.size(), 0u) << "a quiet key is removed";
   Investigate();
   Pass(minutes(5));
   EXPECT_FALSE(IsDuplicate());
 }
 
-TEST_F(DedupWindowTest, DuplicatesBreakTheSilence) {
+TEST_F(DedupWindowTest, DuplicatesResetTheQuietTime) {
   Investigate();
   Pass(minutes(5));
   Investigate();
@@ -90,29 +90,29 @@ TEST_F(DedupWindowTest, DuplicatesBreakTheSilence) {
     Pass(hours(20));
     IsDuplicate();
   }
-  Investigate();  // the third within a day of an event
+  Investigate();  // the third run within a quiet time
   Pass(minutes(44));
   EXPECT_TRUE(IsDuplicate());
 }
 
-TEST_F(DedupWindowTest, WhatDidNotRunLeavesItsKeyFree) {
+TEST_F(DedupWindowTest, ADroppedIncidentFreesItsKey) {
   window_.OnQueued("key", "i", now_);
   window_.OnDropped("key", "i");
   EXPECT_FALSE(IsDuplicate());
   EXPECT_EQ(window_.size(), 0u);
 }
 
-TEST_F(DedupWindowTest, WhatDidNotRunForgetsNoEarlierRun) {
+TEST_F(DedupWindowTest, ADroppedIncidentKeepsTheWindowOfAnEarlierRun) {
   Investigate();
   Pass(minutes(5));
   window_.OnQueued("key", "dropped", now_);
   window_.OnDropped("key", "dropped");
   Investigate();
   Pass(minutes(14));
-  EXPECT_TRUE(IsDuplicate()) << "it was the second run: the window has tripled";
+  EXPECT_TRUE(IsDuplicate()) << "the second run tripled the window";
 }
 
-TEST_F(DedupWindowTest, AKeyThatWasSilentWhileItsIncidentWaitedStartsAnewBehindOthersToo) {
+TEST_F(DedupWindowTest, AKeyThatWasQuietWhileOpenIsResetWhateverItsPosition) {
   Investigate();
   Pass(minutes(5));
   window_.OnQueued("key", "waits", now_);
@@ -126,7 +126,7 @@ TEST_F(DedupWindowTest, AKeyThatWasSilentWhileItsIncidentWaitedStartsAnewBehindO
   EXPECT_FALSE(IsDuplicate()) << "the window has not tripled";
 }
 
-TEST_F(DedupWindowTest, OnlyTheLatestIncidentOfAKeySpeaksForIt) {
+TEST_F(DedupWindowTest, OnlyTheLatestIncidentOfAKeyChangesIt) {
   window_.OnQueued("key", "old", now_);
   window_.OnQueued("key", "new", now_);
   window_.OnDropped("key", "old");
@@ -146,14 +146,14 @@ TEST_F(DedupWindowTest, TheLevelIsTheHighestSeverityInvestigatedWithinTheWindow)
   EXPECT_EQ(Level(), Severity::kCritical) << "a milder rerun does not lower it";
 }
 
-TEST_F(DedupWindowTest, WithTheNextWindowTheLevelBeginsAnew) {
+TEST_F(DedupWindowTest, ANewWindowResetsTheLevel) {
   Investigate(Severity::kCritical);
   Pass(minutes(5));
   Investigate(Severity::kWarning);
   EXPECT_EQ(Level(), Severity::kWarning);
 }
 
-TEST_F(DedupWindowTest, AnEscalationTriplesTheWindowAsAnyRunDoes) {
+TEST_F(DedupWindowTest, AnEscalationTriplesTheWindow) {
   Investigate(Severity::kWarning);
   Pass(minutes(1));
   Investigate(Severity::kCritical);
@@ -163,7 +163,7 @@ TEST_F(DedupWindowTest, AnEscalationTriplesTheWindowAsAnyRunDoes) {
   EXPECT_FALSE(IsDuplicate());
 }
 
-TEST_F(DedupWindowTest, WhatIsDroppedWithinTheWindowLeavesItToTheRunBefore) {
+TEST_F(DedupWindowTest, AnEscalationThatIsDroppedKeepsTheWindow) {
   const std::string ran = Investigate(Severity::kWarning);
   Pass(minutes(1));
   window_.OnQueued("key", "escalated", now_);
@@ -178,14 +178,14 @@ TEST_F(DedupWindowTest, WhatIsDroppedWithinTheWindowLeavesItToTheRunBefore) {
   EXPECT_EQ(duplicate->taken_for, Duration(minutes(4)));
 }
 
-TEST_F(DedupWindowTest, AWindowOfZeroKnowsNoDuplicates) {
+TEST_F(DedupWindowTest, AWindowOfZeroDisablesDeduplication) {
   DedupWindow window({.window = Duration::zero()});
   window.OnQueued("key", "i", now_);
   EXPECT_FALSE(window.OnEvent("key", now_));
   EXPECT_EQ(window.size(), 0u);
 }
 
-TEST_F(DedupWindowTest, BeyondItsBoundTheKeysThatWereSilentLongestGo) {
+TEST_F(DedupWindowTest, TheLimitRemovesTheLongestSilentKeysFirst) {
   DedupWindow window({.max_ended = 2});
   const auto run = [&](const std::string& key) {
     window.OnQueued(key, "i", now_);
@@ -195,16 +195,16 @@ TEST_F(DedupWindowTest, BeyondItsBoundTheKeysThatWereSilentLongestGo) {
   window.OnQueued("open", "i", now_);
   run("a");
   run("b");
-  EXPECT_TRUE(window.OnEvent("a", now_)) << "breaks the silence of a";
+  EXPECT_TRUE(window.OnEvent("a", now_)) << "resets the quiet time of a";
   run("c");
   EXPECT_FALSE(window.OnEvent("b", now_));
   EXPECT_TRUE(window.OnEvent("a", now_));
   EXPECT_TRUE(window.OnEvent("c", now_));
-  EXPECT_TRUE(window.OnEvent("open", now_)) << "what is open is never forgotten";
+  EXPECT_TRUE(window.OnEvent("open", now_)) << "an open key is never removed";
   EXPECT_EQ(window.size(), 3u);
 }
 
-TEST(DedupKeyOf, TellsObjectsApartWhateverTheirNames) {
+TEST(DedupKeyOf, KeysOfDifferentObjectsDiffer) {
   FaultEvent a;
   a.cluster = "c";
   a.resource = {"v1", "Pod", "b", "a", ""};
@@ -219,7 +219,7 @@ TEST(DedupKeyOf, TellsObjectsApartWhateverTheirNames) {
   EXPECT_NE(DedupKeyOf(DedupKey::kResource, a), DedupKeyOf(DedupKey::kResource, b));
 }
 
-// Row 61: each way in has its own idea of the uid.
+// Row 61: each source reports another uid.
 TEST(DedupKeyOf, AUidDoesNotSplitAnObject) {
   for (const DedupKey kind : {DedupKey::kResource, DedupKey::kFault}) {
     FaultEvent node;
@@ -239,7 +239,7 @@ TEST(DedupKeyOf, AUidDoesNotSplitAnObject) {
   }
 }
 
-TEST(DedupKeyOf, FallsBackToTheObjectWhereThereIsNoFaultId) {
+TEST(DedupKeyOf, FallsBackToTheObjectWithoutAFaultId) {
   FaultEvent a;
   a.cluster = "c";
   a.resource.name = "a";
@@ -250,8 +250,8 @@ TEST(DedupKeyOf, FallsBackToTheObjectWhereThereIsNoFaultId) {
   EXPECT_EQ(DedupKeyOf(DedupKey::kFault, a), DedupKeyOf(DedupKey::kFault, b));
 }
 
-TEST(DedupWindowModel, AgreesWithARuleThatRemembersEveryRun) {
-  const bool holds = rc::check("window equals rule", [] {
+TEST(DedupWindowModel, AgreesWithAModelOfEveryRunOfAKey) {
+  const bool holds = rc::check("window equals model", [] {
     const DedupWindow::Options options{
         .window = seconds(10), .window_max = seconds(50), .quiet = seconds(300)};
     DedupWindow window(options);

@@ -17,7 +17,7 @@ FaultEvent Event() {
   return event;
 }
 
-TEST(Glob, StarStandsForAnyCharacters) {
+TEST(Glob, StarMatchesAnyCharacters) {
   EXPECT_TRUE(GlobMatches("*", ""));
   EXPECT_TRUE(GlobMatches("", ""));
   EXPECT_FALSE(GlobMatches("", "a"));
@@ -26,11 +26,11 @@ TEST(Glob, StarStandsForAnyCharacters) {
   EXPECT_TRUE(GlobMatches("*-prod-*", "eu-prod-1"));
   EXPECT_TRUE(GlobMatches("a*b*a", "abba"));
   EXPECT_FALSE(GlobMatches("a*b*a", "abb"));
-  EXPECT_FALSE(GlobMatches("Pod", "pod")) << "case counts";
-  EXPECT_FALSE(GlobMatches("a.c", "abc")) << "nothing but the star is special";
+  EXPECT_FALSE(GlobMatches("Pod", "pod")) << "case-sensitive";
+  EXPECT_FALSE(GlobMatches("a.c", "abc")) << "only the star is special";
 }
 
-TEST(Glob, ManyStarsEndAtOnce) {
+TEST(Glob, ManyStarsAreFast) {
   std::string pattern;
   for (int i = 0; i < 50; ++i) pattern += "*a";
   EXPECT_FALSE(GlobMatches(pattern + "*b", std::string(253, 'a')));
@@ -55,11 +55,11 @@ TEST(Glob, AgreesWithARecursiveMatcher) {
   EXPECT_TRUE(holds);
 }
 
-TEST(EventFilter, PassesWhatNoRuleRejects) {
+TEST(EventFilter, PassesAnEventThatNoRuleRejects) {
   EXPECT_EQ(EventFilter({}).Rejects(Event()), std::nullopt);
 }
 
-TEST(EventFilter, NamesTheFirstRuleThatRejects) {
+TEST(EventFilter, ReturnsTheFirstRuleThatRejects) {
   FilterRules rules;
   rules.fault_types.deny = {"Crash*"};
   EXPECT_EQ(EventFilter(rules).Rejects(Event()), FilterReason::kFaultType);
@@ -73,7 +73,7 @@ TEST(EventFilter, NamesTheFirstRuleThatRejects) {
   EXPECT_EQ(EventFilter(rules).Rejects(Event()), FilterReason::kTriageDisabled);
 }
 
-TEST(EventFilter, DenyGoesBeforeAllow) {
+TEST(EventFilter, DenyOverridesAllow) {
   FilterRules rules;
   rules.namespaces = {{"shop", "kube-*"}, {"kube-system"}};
   FaultEvent event = Event();
@@ -88,7 +88,7 @@ TEST(EventFilter, AnEmptyAllowListAdmitsNothing) {
   EXPECT_EQ(EventFilter(rules).Rejects(Event()), FilterReason::kKind);
 }
 
-TEST(EventFilter, RulesOfNamespacesSayNothingOfWhatHasNone) {
+TEST(EventFilter, NamespaceRulesDoNotApplyToObjectsWithoutOne) {
   FilterRules rules;
   rules.namespaces = {{"shop"}, {"*"}};
   FaultEvent event = Event();

@@ -1,4 +1,4 @@
-// Rows of tests/faults.md that the scheduler alone has to survive, hours of them in no time.
+// Rows of tests/faults.md that concern the scheduler alone, over hours of simulated time.
 
 #include <algorithm>
 #include <map>
@@ -27,7 +27,7 @@ using ::testing::Le;
 using ::testing::SizeIs;
 using Disposition = Scheduler::Disposition;
 
-// An executor of one slot whose agents take `run` each. Tells when each incident was started.
+// An executor with one slot whose agents take `run` each. Records when each incident starts.
 class Agents {
  public:
   Agents(SchedulerDriver& driver, Duration run) : driver_(driver), run_(run) {
@@ -35,7 +35,7 @@ class Agents {
     Take();
   }
 
-  // Time passes until `end`; what is offered runs.
+  // Advances time until `end` and runs what is offered.
   void RunUntil(MonoTime end) {
     while (running_ && done_ <= end) {
       driver_.PassWithTimers(done_ - driver_.now().mono);
@@ -52,7 +52,7 @@ class Agents {
     driver_.Event(cluster, event);
     Take();
   }
-  // By the cluster of the incident, in the order of time.
+  // Start times in order, by cluster.
   const std::map<std::string, std::vector<MonoTime>>& starts() const { return starts_; }
 
  private:
@@ -75,7 +75,7 @@ class Agents {
   std::map<std::string, std::vector<MonoTime>> starts_;
 };
 
-TEST(FaultRows, Row17_RetriesOfFiftyClustersThatFailAtOnceAreSpread) {
+TEST(FaultRows, Row17_FiftyClustersThatFailTogetherSpreadTheirRetries) {
   constexpr int kClusters = 50;
   const Duration initial = seconds(1);
   const Duration maximum = seconds(60);
@@ -87,7 +87,7 @@ TEST(FaultRows, Row17_RetriesOfFiftyClustersThatFailAtOnceAreSpread) {
     for (Backoff& backoff : backoffs) delays.push_back(backoff.Next(random(engine)));
     std::sort(delays.begin(), delays.end());
     ASSERT_THAT(delays.back(), Le(maximum));
-    // Half of them in a twentieth of the time in which all retry would be a spike.
+    // Half of the retries within a twentieth of the whole span would be a spike.
     const Duration spread = delays.back() - delays.front();
     EXPECT_THAT(spread, Gt(delays.back() / 6)) << "attempt " << attempt;
     for (std::size_t i = 0; i + kClusters / 2 < delays.size(); ++i) {
@@ -96,7 +96,7 @@ TEST(FaultRows, Row17_RetriesOfFiftyClustersThatFailAtOnceAreSpread) {
   }
 }
 
-TEST(FaultRows, Row22_TheSameFaultAThousandTimesIsOneIncidentAndASecondOneAfterTheWindow) {
+TEST(FaultRows, Row22_AThousandRepeatsOfOneFaultBecomeOneIncidentAndASecondAfterTheWindow) {
   SchedulerDriver driver(WithDuplicates());
   Agents agents(driver, seconds(30));
   for (int i = 0; i < 1'000; ++i) {
@@ -111,7 +111,7 @@ TEST(FaultRows, Row22_TheSameFaultAThousandTimesIsOneIncidentAndASecondOneAfterT
   EXPECT_EQ(driver.Counters().queued, 2u);
 }
 
-// When the incidents of the quiet cluster c1 start, beside a c0 that tells `flood` faults a second.
+// Returns when the incidents of the quiet cluster c1 start while c0 sends `flood` faults a second.
 std::vector<MonoTime> StartsBesideAFlood(int flood) {
   SchedulerOptions options = WithDuplicates(2);
   options.max_concurrent_agents = 2;
@@ -152,13 +152,13 @@ std::vector<MonoTime> StartsBesideAFlood(int flood) {
   return starts;
 }
 
-TEST(FaultRows, Row23_AClusterThatFloodsDoesNotMakeAnotherWait) {
+TEST(FaultRows, Row23_AFloodOfOneClusterDoesNotDelayAnother) {
   const std::vector<MonoTime> alone = StartsBesideAFlood(0);
   ASSERT_THAT(alone, SizeIs(20));
   EXPECT_EQ(StartsBesideAFlood(50), alone);
 }
 
-TEST(FaultRows, Row24_AWallClockThatJumpsADayExpiresNobody) {
+TEST(FaultRows, Row24_AWallClockJumpExpiresNothing) {
   SchedulerDriver driver(OptionsFor(1));
   for (int i = 0; i < 50; ++i) driver.Queue();
   for (const Duration jump : {Duration(hours(24)), Duration(-hours(48)), Duration(hours(24))}) {
@@ -167,10 +167,10 @@ TEST(FaultRows, Row24_AWallClockThatJumpsADayExpiresNobody) {
     EXPECT_EQ(driver.Depth(), 50u);
   }
   driver.PassWithTimers(minutes(6));
-  EXPECT_EQ(driver.Finished(FinalStatus::kExpired), 50u) << "when their time has come";
+  EXPECT_EQ(driver.Finished(FinalStatus::kExpired), 50u) << "at their age limit";
 }
 
-TEST(FaultRows, Row24_AnEventFromTheFutureIsTakenAsOfNow) {
+TEST(FaultRows, Row24_AFutureTimestampBecomesNow) {
   SchedulerDriver driver(OptionsFor(1));
   FaultEvent event = Pod("a");
   event.timestamp = driver.now().wall + hours(24);
@@ -178,7 +178,7 @@ TEST(FaultRows, Row24_AnEventFromTheFutureIsTakenAsOfNow) {
   EXPECT_EQ(driver.Record(id).incident.event.timestamp, driver.now().wall);
 }
 
-TEST(FaultRows, Row35_AnExecutorThatNeverReadsHoldsNoMoreThanItsCreditsAndNotForLong) {
+TEST(FaultRows, Row35_AnExecutorThatNeverReadsHoldsAtMostItsCreditsUntilTheTimeout) {
   SchedulerOptions options = OptionsFor(1);
   options.max_agents_per_cluster = 10;
   options.max_concurrent_agents = 10;
@@ -192,13 +192,13 @@ TEST(FaultRows, Row35_AnExecutorThatNeverReadsHoldsNoMoreThanItsCreditsAndNotFor
   for (const std::string& id : run) driver.Accept(2, driver.LeaseOf(id));
   driver.PassWithTimers(options.leases.accept_timeout);
   for (const SendOffer& offer : driver.All<SendOffer>()) {
-    EXPECT_EQ(offer.stream, 2u) << "the deaf one has no credit left";
+    EXPECT_EQ(offer.stream, 2u) << "the executor that does not read has no credit left";
     run.insert(offer.lease.incident_id);
   }
   EXPECT_THAT(run, SizeIs(10));
 }
 
-TEST(FaultRows, Row37_AHundredExecutorsThatAttachAtOnceShareWhatWaits) {
+TEST(FaultRows, Row37_AHundredExecutorsThatAttachAtOnceShareTheQueue) {
   SchedulerOptions options = OptionsFor(200);
   options.max_concurrent_agents = 150;
   SchedulerDriver driver(options);
@@ -207,7 +207,7 @@ TEST(FaultRows, Row37_AHundredExecutorsThatAttachAtOnceShareWhatWaits) {
     driver.Attach(stream, "e" + std::to_string(stream), 2);
   }
   EXPECT_THAT(driver.offered(), SizeIs(150)) << "each lease once, and not beyond the limit";
-  // All streams break and all come back, each with what it took.
+  // All streams break, and all executors reattach with their accepted leases.
   std::map<StreamId, dispatch::Hello> hellos;
   for (const auto& [id, executor] : driver.scheduler().leases().executors()) {
     dispatch::Hello& hello = hellos[executor.stream + 100] = driver.HelloOf(id, 2);
@@ -221,7 +221,7 @@ TEST(FaultRows, Row37_AHundredExecutorsThatAttachAtOnceShareWhatWaits) {
   EXPECT_EQ(driver.scheduler().leases().leases().size(), 150u);
 }
 
-TEST(FaultRows, Row37_AHundredExecutorsThatReconnectAreSpread) {
+TEST(FaultRows, Row37_AHundredExecutorsSpreadTheirReconnects) {
   std::mt19937_64 engine(7);
   std::uniform_real_distribution<> random(0, 1);
   std::vector<FullJitterBackoff> backoffs(100);
@@ -237,7 +237,7 @@ TEST(FaultRows, Row37_AHundredExecutorsThatReconnectAreSpread) {
   }
 }
 
-TEST(FaultRows, Row38_AnIncidentThatKillsItsExecutorsIsGivenUp) {
+TEST(FaultRows, Row38_AnIncidentThatKillsItsExecutorsFailsAfterItsAttempts) {
   SchedulerOptions options = OptionsFor(1);
   SchedulerDriver driver(options);
   const std::string id = driver.Queue();
@@ -254,7 +254,7 @@ TEST(FaultRows, Row38_AnIncidentThatKillsItsExecutorsIsGivenUp) {
   EXPECT_EQ(driver.Record(id).reason, "attempts_exhausted");
 }
 
-TEST(FaultRows, Row39_WithoutAnExecutorForAnHourAllExpireWithinBoundsAndCounted) {
+TEST(FaultRows, Row39_IncidentsExpireAndAreCountedWithoutAnExecutorForAnHour) {
   SchedulerOptions options = WithDuplicates(3);
   options.global_queue_size = 200;
   SchedulerDriver driver(options);
@@ -275,7 +275,7 @@ TEST(FaultRows, Row39_WithoutAnExecutorForAnHourAllExpireWithinBoundsAndCounted)
   EXPECT_EQ(driver.scheduler().NextDeadline(), std::nullopt) << "nothing wakes an idle system";
 }
 
-TEST(FaultRows, Row40a_AFaultThatRecursAllNightIsInvestigatedEverMoreRarely) {
+TEST(FaultRows, Row40a_ARecurringFaultIsInvestigatedLessAndLessOften) {
   SchedulerDriver driver(WithDuplicates());
   Agents agents(driver, seconds(30));
   const MonoTime evening = driver.now().mono;
@@ -292,10 +292,10 @@ TEST(FaultRows, Row40a_AFaultThatRecursAllNightIsInvestigatedEverMoreRarely) {
   for (std::size_t i = 1; i < starts.size(); ++i) {
     pauses.push_back(duration_cast<seconds>(starts[i] - starts[i - 1]));
   }
-  // The run takes 30 s, then the window; the next event comes within 20 s.
+  // A run takes 30 s, then the window applies; the next event comes within 20 s.
   EXPECT_THAT(pauses, ElementsAre(seconds(340), seconds(940), seconds(2740), seconds(8140),
                                   seconds(14'440)));
-  // After a quiet day it is as good as new.
+  // A quiet day resets the window.
   agents.RunUntil(driver.now().mono + hours(25));
   const std::size_t before = starts.size();
   night(minutes(10));

@@ -18,7 +18,7 @@ namespace {
 
 using ::testing::ElementsAre;
 
-TEST(IncidentQueues, TheLongestQueueIsTheOwnOneUnlessAnotherIsLonger) {
+TEST(IncidentQueues, LongestPrefersTheGivenClusterOnATie) {
   IncidentQueues waiting(3);
   EXPECT_EQ(waiting.Longest(1), 1u);
   waiting.PushBack(0, Priority::kNormal, {"a", At(1)});
@@ -31,7 +31,7 @@ TEST(IncidentQueues, TheLongestQueueIsTheOwnOneUnlessAnotherIsLonger) {
   EXPECT_EQ(waiting.size(), 3u);
 }
 
-TEST(IncidentQueues, ASweepTakesFromEveryCluster) {
+TEST(IncidentQueues, PopWaitingSinceVisitsEveryCluster) {
   IncidentQueues waiting(100);
   for (ClusterIndex i = 0; i < 100; ++i) {
     waiting.PushBack(i, Priority::kNormal,
@@ -43,7 +43,7 @@ TEST(IncidentQueues, ASweepTakesFromEveryCluster) {
   EXPECT_EQ(waiting.size(), 97u);
 }
 
-// Everything in one list, searched from end to end.
+// A linear model: one list for all clusters.
 class WaitingModel {
  public:
   struct Entry {
@@ -114,7 +114,7 @@ std::string IdOf(const std::optional<ClusterQueue::Entry>& entry) {
   return entry ? entry->incident_id : "";
 }
 
-TEST(IncidentQueues, AgreeWithOneListSearchedFromEndToEnd) {
+TEST(IncidentQueues, AgreeWithALinearModel) {
   constexpr std::size_t kClusters = 3;
   const bool holds = rc::check("queues equal model", [] {
     IncidentQueues waiting(kClusters);

@@ -20,7 +20,7 @@ IncidentRecord RecordOf(std::string id, std::size_t context_bytes = 0) {
   return record;
 }
 
-TEST(IncidentTable, FindsWhatWasAdded) {
+TEST(IncidentTable, FindsAnAddedRecord) {
   IncidentTable table(10, 1000);
   IncidentRecord& a = table.Add(RecordOf("a"));
   table.Add(RecordOf("b"));
@@ -29,7 +29,7 @@ TEST(IncidentTable, FindsWhatWasAdded) {
   EXPECT_EQ(std::as_const(table).Find("a"), &a);
 }
 
-TEST(IncidentTable, FinishSetsHowItEnded) {
+TEST(IncidentTable, FinishSetsStatusAndReason) {
   IncidentTable table(10, 1000);
   IncidentRecord& a = table.Add(RecordOf("a"));
   table.Finish(a, FinalStatus::kFailure, "exit_code");
@@ -38,7 +38,7 @@ TEST(IncidentTable, FinishSetsHowItEnded) {
   EXPECT_EQ(a.reason, "exit_code");
 }
 
-TEST(IncidentTable, RemembersOnlySoManyFinished) {
+TEST(IncidentTable, LimitsTheNumberOfFinishedRecords) {
   IncidentTable table(2, 1000);
   for (const char* id : {"a", "b", "c"}) table.Add(RecordOf(id));
   IncidentRecord& open = table.Add(RecordOf("open"));
@@ -49,7 +49,7 @@ TEST(IncidentTable, RemembersOnlySoManyFinished) {
   EXPECT_EQ(table.Find("open"), &open);
 }
 
-TEST(IncidentTable, RemembersOnlySoManyBytes) {
+TEST(IncidentTable, LimitsTheBytesOfFinishedRecords) {
   IncidentTable table(100, 1000);
   table.Finish(table.Add(RecordOf("a", 600)), FinalStatus::kSuccess, "");
   table.Finish(table.Add(RecordOf("b", 400)), FinalStatus::kSuccess, "");
@@ -59,7 +59,7 @@ TEST(IncidentTable, RemembersOnlySoManyBytes) {
   EXPECT_NE(table.Find("b"), nullptr);
 }
 
-TEST(IncidentTable, ReportsCountAsBytes) {
+TEST(IncidentTable, CountsTheBytesOfReports) {
   IncidentTable table(100, 1000);
   table.Finish(table.Add(RecordOf("a")), FinalStatus::kSuccess, "");
   IncidentRecord& b = table.Add(RecordOf("b"));
@@ -71,14 +71,14 @@ TEST(IncidentTable, ReportsCountAsBytes) {
   EXPECT_EQ(table.Find("b"), nullptr);
 }
 
-TEST(IncidentTable, TheOneThatJustEndedStaysAlsoWithBoundsOfZero) {
+TEST(IncidentTable, KeepsTheLatestFinishedRecordEvenWithLimitsOfZero) {
   IncidentTable table(0, 0);
   IncidentRecord& a = table.Add(RecordOf("a", 5));
   table.Finish(a, FinalStatus::kSuccess, "");
   EXPECT_EQ(table.Find("a"), &a);
 }
 
-TEST(IncidentTable, NewestFirstWithinTheLimit) {
+TEST(IncidentTable, ReturnsTheNewestFirstUpToTheLimit) {
   IncidentTable table(10, 1000);
   for (const char* id : {"a", "b", "c", "d"}) table.Add(RecordOf(id));
   table.Finish(*table.Find("c"), FinalStatus::kSuccess, "");
@@ -89,7 +89,7 @@ TEST(IncidentTable, NewestFirstWithinTheLimit) {
   EXPECT_THAT(ids, ElementsAre("d", "b"));
 }
 
-TEST(IncidentTable, StatesHaveWords) {
+TEST(IncidentTable, StatesConvertToWordsAndBack) {
   EXPECT_EQ(ToString(IncidentState::kQueued), "queued");
   EXPECT_EQ(ToString(IncidentState::kOffered), "offered");
   EXPECT_EQ(ToString(IncidentState::kRunning), "running");

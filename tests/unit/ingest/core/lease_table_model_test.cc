@@ -1,4 +1,4 @@
-// LeaseTable beside a list of leases that is searched from end to end.
+// Compares LeaseTable with a linear model.
 
 #include <algorithm>
 #include <optional>
@@ -75,7 +75,7 @@ class Model {
   std::vector<Executor> executors;
 };
 
-// Book and model, taken through the same steps.
+// Applies the same steps to the table and the model.
 class Pair {
  public:
   void Attach(const std::string& id, std::uint32_t slots, bool lists_all) {
@@ -94,7 +94,7 @@ class Pair {
       hello.running.push_back(one.lease);
     }
     hello.results_waiting.push_back({"nobody", 1});
-    const auto attached = book_.Attach(++stream_, hello, now_);
+    const auto attached = table_.Attach(++stream_, hello, now_);
     RC_ASSERT(std::set<Lease>(attached.kept.begin(), attached.kept.end()) == kept);
     RC_ASSERT(std::set<Lease>(attached.lost.begin(), attached.lost.end()) == lost);
     RC_ASSERT(attached.dropped == std::vector<Lease>{(Lease{"nobody", 1})});
@@ -108,18 +108,18 @@ class Pair {
   void Detach(const std::string& id) {
     Model::Executor& executor = model_.Of(id);
     if (!executor.stream) return;
-    book_.Detach(*executor.stream, now_);
+    table_.Detach(*executor.stream, now_);
     executor.stream.reset();
     executor.away_since = now_;
   }
   void Grant(const std::string& id, std::uint64_t total) {
     Model::Executor& executor = model_.Of(id);
     if (!executor.stream) return;
-    book_.GrantCredits(*executor.stream, total);
+    table_.GrantCredits(*executor.stream, total);
     executor.credits = std::max(executor.credits, total);
   }
   void Offer() {
-    const LeaseTable::Executor* free = book_.LeastLoaded();
+    const LeaseTable::Executor* free = table_.LeastLoaded();
     std::size_t most = 0;
     for (const auto& executor : model_.executors) most = std::max(most, model_.Free(executor));
     RC_ASSERT((free == nullptr) == (most == 0));
@@ -129,19 +129,19 @@ class Pair {
     const Lease lease{"i" + std::to_string(++last_), static_cast<std::uint32_t>(last_ % 3)};
     model_.held.push_back({lease, free->id, false, now_});
     ++executor.offers;
-    book_.Offer(*free, lease, now_);
+    table_.Offer(*free, lease, now_);
   }
   void AcceptOrRelease(std::size_t index, bool accept) {
     if (model_.held.empty()) return;
     Model::Held& one = model_.held[index % model_.held.size()];
     const auto stream = model_.Of(one.executor).stream;
-    const bool current = stream && book_.Current(*stream, one.lease) != nullptr;
+    const bool current = stream && table_.Current(*stream, one.lease) != nullptr;
     RC_ASSERT(current == stream.has_value());
-    RC_ASSERT(!stream || book_.Current(*stream, {one.lease.incident_id, 99}) == nullptr);
-    RC_ASSERT(book_.Current(stream_ + 1, one.lease) == nullptr);
+    RC_ASSERT(!stream || table_.Current(*stream, {one.lease.incident_id, 99}) == nullptr);
+    RC_ASSERT(table_.Current(stream_ + 1, one.lease) == nullptr);
     if (!current) return;
     if (accept) {
-      book_.Accept(one.lease);
+      table_.Accept(one.lease);
       one.running = true;
     } else {
       Release(Lease(one.lease));
@@ -150,35 +150,35 @@ class Pair {
   void Pass(Duration time) {
     now_ += time;
     std::set<Lease> lost;
-    for (const LeaseTable::ExpiredLease& one : book_.ExpiredBy(now_)) lost.insert(one.lease);
+    for (const LeaseTable::ExpiredLease& one : table_.ExpiredBy(now_)) lost.insert(one.lease);
     RC_ASSERT(lost == model_.ExpiredBy(now_));
     for (const Lease& lease : lost) Release(lease);
-    const auto next = book_.NextDeadline();
+    const auto next = table_.NextDeadline();
     for (const Model::Held& one : model_.held) {
       const Model::Executor& executor = model_.Of(one.executor);
       if (executor.stream && one.running) continue;
       RC_ASSERT(next.has_value());
     }
-    // Executors that are away and hold nothing have a deadline as well: they are forgotten then.
+    // Idle detached executors have a deadline as well, at which they are removed.
     RC_ASSERT(!next || model_.ExpiredBy(*next - Duration(1)).empty());
-    RC_ASSERT(book_.leases().size() == model_.held.size());
+    RC_ASSERT(table_.leases().size() == model_.held.size());
   }
 
  private:
   void Release(const Lease& lease) {
-    book_.Release(lease.incident_id);
+    table_.Release(lease.incident_id);
     std::erase_if(model_.held, [&](const auto& one) { return one.lease == lease; });
   }
 
-  LeaseTable book_{kLimits};
+  LeaseTable table_{kLimits};
   Model model_;
   MonoTime now_{std::chrono::hours(1)};
   StreamId stream_ = 0;
   int last_ = 0;
 };
 
-TEST(LeaseTableModel, AgreesWithAListSearchedFromEndToEnd) {
-  const bool holds = rc::check("book equals model", [] {
+TEST(LeaseTableModel, AgreesWithALinearModel) {
+  const bool holds = rc::check("table equals model", [] {
     Pair pair;
     const auto steps = *rc::gen::container<std::vector<std::tuple<int, int, int>>>(
         rc::gen::tuple(rc::gen::inRange(0, 9), rc::gen::inRange(0, 3), rc::gen::inRange(0, 16)));

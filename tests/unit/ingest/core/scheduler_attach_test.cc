@@ -1,4 +1,4 @@
-// Executors that come, go, come back, and the end of ingest itself.
+// Executors that attach, detach and reattach; the drain of ingest.
 
 #include <chrono>
 #include <string>
@@ -17,7 +17,7 @@ using std::chrono::seconds;
 
 class SchedulerAttach : public ::testing::Test {
  protected:
-  // One incident that runs on stream 1 of executor "e".
+  // Starts one incident on stream 1 of executor "e".
   void Run1() {
     driver_.Attach(1, "e", 1);
     lease_ = {driver_.Queue(), 1};
@@ -35,7 +35,7 @@ class SchedulerAttach : public ::testing::Test {
   Lease lease_;
 };
 
-TEST_F(SchedulerAttach, WelcomeComesBeforeAnyOffer) {
+TEST_F(SchedulerAttach, SendsWelcomeBeforeAnyOffer) {
   driver_.Queue();
   driver_.Hello(1, driver_.HelloOf("e", 1));
   ASSERT_EQ(driver_.effects().size(), 1u);
@@ -43,7 +43,7 @@ TEST_F(SchedulerAttach, WelcomeComesBeforeAnyOffer) {
   EXPECT_TRUE(driver_.Only<SendWelcome>().decisions.empty());
 }
 
-TEST_F(SchedulerAttach, LostStreamKeepsTheLeaseUntilItsTimeToLive) {
+TEST_F(SchedulerAttach, ALostStreamKeepsItsLeasesForTheTimeToLive) {
   Run1();
   driver_.StreamClosed(1);
   EXPECT_EQ(driver_.scheduler().NextDeadline(), driver_.now().mono + seconds(60));
@@ -55,10 +55,10 @@ TEST_F(SchedulerAttach, LostStreamKeepsTheLeaseUntilItsTimeToLive) {
   EXPECT_EQ(driver_.Only<IncidentRequeued>().reason, RequeueReason::kLeaseExpired);
   EXPECT_EQ(driver_.Counters().leases_expired, 1u);
   EXPECT_EQ(State(), IncidentState::kQueued);
-  EXPECT_TRUE(driver_.scheduler().leases().executors().empty()) << "nothing is left to wait for";
+  EXPECT_TRUE(driver_.scheduler().leases().executors().empty()) << "no executor is kept";
 }
 
-TEST_F(SchedulerAttach, OfferOnALostStreamLivesAsLongAsALease) {
+TEST_F(SchedulerAttach, AnOfferOnALostStreamIsKeptForTheTimeToLive) {
   driver_.Attach(1, "e", 1);
   lease_ = {driver_.Queue(), 1};
   driver_.StreamClosed(1);
@@ -68,7 +68,7 @@ TEST_F(SchedulerAttach, OfferOnALostStreamLivesAsLongAsALease) {
   EXPECT_EQ(State(), IncidentState::kQueued);
 }
 
-TEST_F(SchedulerAttach, ReattachWithinTimeToLiveKeeps) {
+TEST_F(SchedulerAttach, ReattachWithinTheTimeToLiveKeepsTheLease) {
   Run1();
   driver_.StreamClosed(1);
   driver_.PassWithTimers(seconds(59));
@@ -83,7 +83,7 @@ TEST_F(SchedulerAttach, ReattachWithinTimeToLiveKeeps) {
   EXPECT_EQ(driver_.Record(lease_.incident_id).status, FinalStatus::kSuccess);
 }
 
-TEST_F(SchedulerAttach, ReattachMakesALostAcceptedGood) {
+TEST_F(SchedulerAttach, ReattachReplacesALostAccepted) {
   driver_.Attach(1, "e", 1);
   lease_ = {driver_.Queue(), 1};
   driver_.StreamClosed(1);
@@ -94,7 +94,7 @@ TEST_F(SchedulerAttach, ReattachMakesALostAcceptedGood) {
   EXPECT_EQ(State(), IncidentState::kRunning) << "no accept timeout any more";
 }
 
-TEST_F(SchedulerAttach, WaitingResultIsKeptAndRecorded) {
+TEST_F(SchedulerAttach, AWaitingResultIsKeptAndAcknowledged) {
   Run1();
   driver_.StreamClosed(1);
   dispatch::Hello hello = driver_.HelloOf("e", 1);
@@ -105,7 +105,7 @@ TEST_F(SchedulerAttach, WaitingResultIsKeptAndRecorded) {
   EXPECT_EQ(driver_.Count<SendResultAck>(), 1u);
 }
 
-TEST_F(SchedulerAttach, ReattachAfterTimeToLiveDropsWhatIsGivenElsewhere) {
+TEST_F(SchedulerAttach, ReattachAfterTheTimeToLiveDropsAReassignedLease) {
   Run1();
   driver_.StreamClosed(1);
   driver_.PassWithTimers(seconds(60));
@@ -117,7 +117,7 @@ TEST_F(SchedulerAttach, ReattachAfterTimeToLiveDropsWhatIsGivenElsewhere) {
   EXPECT_EQ(driver_.Record(lease_.incident_id).executor_id, "f");
 }
 
-TEST_F(SchedulerAttach, WhatAHelloDoesNotListIsQueuedAtOnce) {
+TEST_F(SchedulerAttach, ALeaseMissingFromHelloIsRequeuedAtOnce) {
   Run1();
   driver_.StreamClosed(1);
   driver_.Pass(seconds(1));
@@ -129,7 +129,7 @@ TEST_F(SchedulerAttach, WhatAHelloDoesNotListIsQueuedAtOnce) {
   EXPECT_EQ(driver_.Only<SendOffer>().lease, (Lease{lease_.incident_id, 2}));
 }
 
-TEST_F(SchedulerAttach, UnlistedStartedLeaseCountsAsALostAttempt) {
+TEST_F(SchedulerAttach, AnUnlistedStartedLeaseCountsAsALostAttempt) {
   SchedulerOptions options = OptionsFor(1);
   options.max_attempts = 1;
   SchedulerDriver driver(options);
@@ -157,23 +157,23 @@ TEST_F(SchedulerAttach, KeptRunsCountAgainstSlotsAndLimits) {
   EXPECT_EQ(driver.Only<SendOffer>().lease.incident_id, "incident-3");
 }
 
-TEST_F(SchedulerAttach, SecondStreamSupersedesTheFirst) {
+TEST_F(SchedulerAttach, ASecondStreamSupersedesTheFirst) {
   Run1();
   driver_.Hello(2, HelloWith(lease_));
   EXPECT_EQ(driver_.Only<CloseSuperseded>().stream, 1u);
   EXPECT_TRUE(driver_.Only<SendWelcome>().decisions.at(0).keep);
   driver_.StreamClosed(1);
   driver_.PassWithTimers(minutes(10));
-  EXPECT_EQ(State(), IncidentState::kRunning) << "the end of the old stream means nothing";
+  EXPECT_EQ(State(), IncidentState::kRunning) << "the end of the old stream is ignored";
   driver_.Accept(1, lease_);
   EXPECT_EQ(driver_.Only<SendCancel>().stream, 1u);
   driver_.Result(1, lease_);
-  EXPECT_EQ(State(), IncidentState::kRunning) << "the old stream speaks for nobody";
+  EXPECT_EQ(State(), IncidentState::kRunning) << "messages of the old stream are ignored";
   driver_.Result(2, lease_);
   EXPECT_EQ(State(), IncidentState::kFinished);
 }
 
-TEST_F(SchedulerAttach, RepeatedResultIsRecordedAfterReattachToo) {
+TEST_F(SchedulerAttach, ARepeatedResultIsAcknowledgedAfterReattach) {
   Run1();
   driver_.Result(1, lease_);
   driver_.StreamClosed(1);
@@ -185,17 +185,17 @@ TEST_F(SchedulerAttach, RepeatedResultIsRecordedAfterReattachToo) {
   EXPECT_EQ(driver_.Finished(FinalStatus::kSuccess), 1u);
 }
 
-TEST_F(SchedulerAttach, InterruptedResultMayBeRepeatedAfterTheRequeue) {
+TEST_F(SchedulerAttach, AnInterruptedResultMayRepeatAfterTheRequeue) {
   Run1();
   driver_.Draining(1);
   driver_.Result(1, lease_, RunStatus::kInterrupted);
   driver_.Result(1, lease_, RunStatus::kInterrupted);
   EXPECT_EQ(driver_.Counters().requeued, 1u);
   EXPECT_EQ(driver_.Count<SendResultAck>() + driver_.Count<SendCancel>(), 1u)
-      << "either answer lets the executor forget it";
+      << "the executor drops the result after either response";
 }
 
-TEST_F(SchedulerAttach, BeatIsAnsweredOnlyOnAKnownStream) {
+TEST_F(SchedulerAttach, AKeepAliveIsAcknowledgedOnlyOnAnAttachedStream) {
   driver_.Attach(1, "e", 1);
   driver_.KeepAlive(1, 42);
   EXPECT_EQ(driver_.Only<SendKeepAliveAck>().seq, 42u);
@@ -223,10 +223,10 @@ TEST_F(SchedulerAttach, Row63_AnExecutorWithoutKeepAlivesIsDetachedAfterTheTimeT
   EXPECT_EQ(State(), IncidentState::kRunning) << "it waits for a Hello, as after a broken stream";
   driver_.PassWithTimers(seconds(60));
   EXPECT_EQ(driver_.Only<IncidentRequeued>().reason, RequeueReason::kLeaseExpired);
-  EXPECT_TRUE(driver_.scheduler().leases().executors().empty()) << "nothing is left to wait for";
+  EXPECT_TRUE(driver_.scheduler().leases().executors().empty()) << "no executor is kept";
 }
 
-TEST_F(SchedulerAttach, Row63_NoOtherMessageStandsInForAKeepAlive) {
+TEST_F(SchedulerAttach, Row63_NoOtherMessageCountsAsAKeepAlive) {
   Run1();
   driver_.Silence(1);
   for (int i = 0; i < 6; ++i) {
@@ -239,7 +239,7 @@ TEST_F(SchedulerAttach, Row63_NoOtherMessageStandsInForAKeepAlive) {
   EXPECT_EQ(driver_.Count<CancelSilent>(), 1u);
 }
 
-TEST_F(SchedulerAttach, Row63_WhatASilentExecutorSendsLateChangesNothing) {
+TEST_F(SchedulerAttach, Row63_LateMessagesOfASilentExecutorAreIgnored) {
   Run1();
   driver_.Silence(1);
   driver_.PassWithTimers(seconds(60));
@@ -253,13 +253,13 @@ TEST_F(SchedulerAttach, Row63_WhatASilentExecutorSendsLateChangesNothing) {
   EXPECT_TRUE(driver_.effects().empty());
   EXPECT_EQ(State(), IncidentState::kRunning);
   driver_.Hello(2, HelloWith(lease_));
-  EXPECT_TRUE(driver_.Only<SendWelcome>().decisions.at(0).keep) << "its run goes on";
+  EXPECT_TRUE(driver_.Only<SendWelcome>().decisions.at(0).keep) << "its run continues";
   EXPECT_EQ(driver_.Count<CloseSuperseded>(), 0u);
   driver_.Result(2, lease_);
   EXPECT_EQ(driver_.Record(lease_.incident_id).status, FinalStatus::kSuccess);
 }
 
-TEST_F(SchedulerAttach, Row63_ASilentExecutorThatDrainsLosesWhatItHasNotTaken) {
+TEST_F(SchedulerAttach, Row63_ADrainingSilentExecutorLosesItsUnacceptedOffers) {
   driver_.Attach(1, "e", 1);
   lease_ = {driver_.Queue(), 1};
   driver_.Accept(1, lease_);
@@ -267,10 +267,10 @@ TEST_F(SchedulerAttach, Row63_ASilentExecutorThatDrainsLosesWhatItHasNotTaken) {
   driver_.Silence(1);
   driver_.PassWithTimers(seconds(60));
   EXPECT_EQ(driver_.Count<CancelSilent>(), 1u);
-  EXPECT_EQ(driver_.Count<IncidentRequeued>(), 0u) << "it took this one";
+  EXPECT_EQ(driver_.Count<IncidentRequeued>(), 0u) << "it accepted this one";
 }
 
-TEST_F(SchedulerAttach, Row63_ASilentExecutorWithoutLeasesIsForgotten) {
+TEST_F(SchedulerAttach, Row63_ASilentExecutorWithoutLeasesIsRemoved) {
   driver_.Attach(1, "e", 1);
   driver_.Attach(2, "f", 1);
   driver_.Silence(1);
@@ -280,7 +280,7 @@ TEST_F(SchedulerAttach, Row63_ASilentExecutorWithoutLeasesIsForgotten) {
   EXPECT_TRUE(driver_.scheduler().leases().executors().at("f").attached());
 }
 
-TEST_F(SchedulerAttach, NextDeadlineIsTheEarliestOfAll) {
+TEST_F(SchedulerAttach, NextDeadlineIsTheEarliestDeadline) {
   SchedulerOptions options = OptionsFor(3);
   options.queue_sweep_interval = seconds(30);
   SchedulerDriver driver(options);
@@ -291,7 +291,7 @@ TEST_F(SchedulerAttach, NextDeadlineIsTheEarliestOfAll) {
   driver.Queue(1);
   driver.Queue(2);
   EXPECT_EQ(driver.scheduler().NextDeadline(), start + seconds(10)) << "an accept timeout";
-  for (const StreamId stream : {1u, 2u}) {  // one of them speaks for each, the other is stale
+  for (const StreamId stream : {1u, 2u}) {  // one is attached, the other is stale
     driver.Accept(stream, {"incident-1", 1});
     driver.Accept(stream, {"incident-2", 1});
   }
@@ -309,7 +309,7 @@ TEST_F(SchedulerAttach, NextDeadlineIsTheEarliestOfAll) {
 
 // --- drain ----------------------------------------------------------------------------------
 
-TEST(SchedulerDrain, OnlySidecarsAreToldAndNothingMoreIsLeased) {
+TEST(SchedulerDrain, OnlySidecarsReceiveDrainAndLeasingStops) {
   SchedulerDriver driver(OptionsFor(3));
   driver.Attach(1, "side", 5);
   dispatch::Hello apart = driver.HelloOf("apart", 1);
@@ -329,7 +329,7 @@ TEST(SchedulerDrain, OnlySidecarsAreToldAndNothingMoreIsLeased) {
   EXPECT_EQ(driver.Count<SendResultAck>(), 1u);
 }
 
-TEST(SchedulerDrain, AnOfferThatADrainingExecutorHasNotTakenIsQueuedAgainWhenItGoes) {
+TEST(SchedulerDrain, AnUnacceptedOfferOfADrainingExecutorIsRequeuedWhenItDetaches) {
   SchedulerOptions options = OptionsFor(1);
   options.max_agents_per_cluster = 3;
   SchedulerDriver driver(options);
@@ -343,7 +343,7 @@ TEST(SchedulerDrain, AnOfferThatADrainingExecutorHasNotTakenIsQueuedAgainWhenItG
   EXPECT_EQ(driver.scheduler().SidecarLeases(), 3u);
   driver.StreamClosed(1);
   ASSERT_EQ(driver.Count<IncidentRequeued>(), 2u);
-  EXPECT_EQ(driver.scheduler().SidecarLeases(), 1u) << "what it has taken it may come back with";
+  EXPECT_EQ(driver.scheduler().SidecarLeases(), 1u) << "it may return with the accepted lease";
   EXPECT_EQ(driver.Depth(), 2u);
 }
 
@@ -352,11 +352,11 @@ TEST(SchedulerDrain, AnOfferToAnExecutorThatDoesNotDrainWaitsForItsHello) {
   driver.Attach(1, "side", 1);
   driver.Queue();
   driver.StreamClosed(1);
-  EXPECT_EQ(driver.Count<IncidentRequeued>(), 0u) << "it may have taken it";
+  EXPECT_EQ(driver.Count<IncidentRequeued>(), 0u) << "it may have accepted it";
   EXPECT_EQ(driver.Leased(), 1u);
 }
 
-TEST(SchedulerDrain, ExecutorThatAttachesLaterIsToldIfItIsASidecar) {
+TEST(SchedulerDrain, ASidecarThatAttachesLaterReceivesDrain) {
   SchedulerDriver driver(OptionsFor(1));
   driver.BeginDrain();
   driver.Hello(1, driver.HelloOf("side", 1));
@@ -390,7 +390,7 @@ TEST(SchedulerDrain, CancelAndWaitConcernSidecarsOnly) {
   EXPECT_EQ(driver.scheduler().SidecarLeases(), 0u);
 }
 
-TEST(SchedulerDrain, ASidecarThatComesBackAfterTheCancelIsCancelledToo) {
+TEST(SchedulerDrain, ASidecarThatReattachesAfterTheCancelReceivesCancel) {
   SchedulerDriver driver(OptionsFor(1));
   driver.Attach(1, "side", 1);
   const std::string incident = driver.Queue(0);

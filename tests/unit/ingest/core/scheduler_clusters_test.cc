@@ -1,4 +1,4 @@
-// Clusters that come, go and change while incidents wait and run.
+// Clusters that are added, removed and changed while incidents are queued and running.
 
 #include <gtest/gtest.h>
 
@@ -16,10 +16,10 @@ FilterRules From(Severity threshold) {
   return rules;
 }
 
-TEST(SchedulerClusters, AnAddedOneIsTakenFromLikeAnyOther) {
+TEST(SchedulerClusters, AnAddedClusterIsScheduledLikeTheOthers) {
   SchedulerDriver driver(OptionsFor(1));
   ASSERT_TRUE(driver.SetClusters({{"new", {}}, {"c0", {}}}));
-  EXPECT_EQ(driver.scheduler().ClusterOf("c0"), ClusterIndex{0}) << "wherever it stands";
+  EXPECT_EQ(driver.scheduler().ClusterOf("c0"), ClusterIndex{0}) << "whatever its position";
   EXPECT_EQ(driver.scheduler().ClusterOf("new"), ClusterIndex{1});
   driver.Attach(kStream, "e", 1);
   const std::string id = driver.Queue(1);
@@ -29,7 +29,7 @@ TEST(SchedulerClusters, AnAddedOneIsTakenFromLikeAnyOther) {
   EXPECT_EQ(driver.Counters(0).queued, 0u);
 }
 
-TEST(SchedulerClusters, ARemovedOneHasNoNameButItsQueueIsFinished) {
+TEST(SchedulerClusters, ARemovedClusterHasNoNameButItsQueueIsProcessed) {
   SchedulerDriver driver(OptionsFor(2));
   const std::string first = driver.Queue(1);
   const std::string second = driver.Queue(1);
@@ -49,7 +49,7 @@ TEST(SchedulerClusters, ARemovedOneHasNoNameButItsQueueIsFinished) {
   EXPECT_EQ(driver.Depth(1), 0u);
 }
 
-TEST(SchedulerClusters, WhatRunsOfARemovedOneMayBeQueuedAgainAndExpires) {
+TEST(SchedulerClusters, ARunOfARemovedClusterCanBeRequeuedAndExpire) {
   SchedulerDriver driver(OptionsFor(1));
   driver.Attach(kStream, "e", 1);
   driver.Queue(0);
@@ -61,7 +61,7 @@ TEST(SchedulerClusters, WhatRunsOfARemovedOneMayBeQueuedAgainAndExpires) {
   EXPECT_EQ(driver.Finished(FinalStatus::kExpired, 0), 1u);
 }
 
-TEST(SchedulerClusters, OneThatComesBackGoesOnWithItsCountersAndQueue) {
+TEST(SchedulerClusters, AReaddedClusterKeepsItsCountersAndQueue) {
   SchedulerOptions options = OptionsFor(2);
   options.dedup.window = minutes(5);
   SchedulerDriver driver(options);
@@ -76,7 +76,7 @@ TEST(SchedulerClusters, OneThatComesBackGoesOnWithItsCountersAndQueue) {
   EXPECT_EQ(driver.Depth(1), 1u);
 }
 
-TEST(SchedulerClusters, OtherRulesJudgeWhatComesFromNowOn) {
+TEST(SchedulerClusters, NewRulesApplyToLaterEvents) {
   SchedulerDriver driver(OptionsFor(2));
   const std::string waits = driver.Event(0, SchedulerDriver::Fault(Severity::kWarning)).incident_id;
   ASSERT_TRUE(driver.SetClusters({{"c0", From(Severity::kCritical)}, {"c1", {}}}));
@@ -86,10 +86,10 @@ TEST(SchedulerClusters, OtherRulesJudgeWhatComesFromNowOn) {
   EXPECT_EQ(filtered.Reason(), "severity");
   EXPECT_EQ(driver.Event(1, SchedulerDriver::Fault(Severity::kError)).disposition,
             Disposition::kQueued);
-  EXPECT_EQ(driver.Record(waits).state, IncidentState::kQueued) << "what was let in stays";
+  EXPECT_EQ(driver.Record(waits).state, IncidentState::kQueued) << "a queued incident stays";
 }
 
-TEST(SchedulerClusters, MoreNamesThanALifeMayHaveAreRefusedWhole) {
+TEST(SchedulerClusters, RejectsAChangeBeyondMaxClustersAsAWhole) {
   SchedulerOptions options = OptionsFor(2);
   options.max_clusters = 3;
   SchedulerDriver driver(options);
@@ -100,7 +100,7 @@ TEST(SchedulerClusters, MoreNamesThanALifeMayHaveAreRefusedWhole) {
   EXPECT_TRUE(driver.scheduler().ClusterOf("c2"));
   EXPECT_EQ(driver.Event(0, SchedulerDriver::Fault(Severity::kWarning)).disposition,
             Disposition::kQueued);
-  EXPECT_TRUE(driver.SetClusters({{"c1", {}}})) << "a known one is no more";
+  EXPECT_TRUE(driver.SetClusters({{"c1", {}}})) << "a known name adds none";
 }
 
 }  // namespace

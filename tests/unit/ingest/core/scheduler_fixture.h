@@ -19,7 +19,7 @@
 
 namespace runner::ingest {
 
-// A message to an executor, with the stream that it goes to.
+// A message to an executor, with its stream.
 template <typename Message>
 struct Sent : Message {
   StreamId stream = kNoStream;
@@ -31,7 +31,7 @@ using SendCancel = Sent<dispatch::Cancel>;
 using SendDrain = Sent<dispatch::Drain>;
 using SendKeepAliveAck = Sent<dispatch::KeepAliveAck>;
 
-// What a step did of one kind: a message, a fact, or another effect.
+// Selects effects of one kind: a message, a fact, or another effect.
 template <typename T>
 struct OfKind {
   static std::optional<T> In(const Effect& effect) {
@@ -55,7 +55,7 @@ struct OfKind<Sent<Message>> {
   }
 };
 
-// Drives a scheduler by hand and holds it to its invariants after every step.
+// Drives a scheduler step by step and checks its invariants after every step.
 class SchedulerDriver {
  public:
   explicit SchedulerDriver(SchedulerOptions options)
@@ -72,14 +72,14 @@ class SchedulerDriver {
     return event;
   }
 
-  // --- inputs; each clears the effects of the one before ---
+  // --- inputs; each replaces the effects of the previous one ---
   Scheduler::EventResult Event(ClusterIndex cluster = 0, FaultEvent event = Fault(),
                                Scheduler::Origin origin = Scheduler::Origin::kLive) {
     event.received_at = now_.wall;
     return Step(
         [&] { return scheduler_.OnEvent(cluster, std::move(event), now_, effects_, origin); });
   }
-  // The id of a new incident.
+  // Returns the id of a new incident.
   std::string Queue(ClusterIndex cluster = 0) { return Event(cluster).incident_id; }
   std::vector<std::string> Restore(std::vector<RestoredIncident> incidents) {
     return Step([&] { return scheduler_.Restore(std::move(incidents), now_, effects_); });
@@ -143,7 +143,7 @@ class SchedulerDriver {
   void CancelRunning() {
     Step([&] { scheduler_.CancelRunning(effects_); });
   }
-  // Executors send keep-alives, so that a test may let hours pass; those of this stream stop.
+  // Pass() sends the keep-alives of all executors, except on these streams.
   void Silence(StreamId stream) { silent_.insert(stream); }
   void Timer() {
     KeepAlive();
@@ -164,7 +164,7 @@ class SchedulerDriver {
   void JumpWallClock(Duration by) {
     now_.wall += std::chrono::duration_cast<WallTime::duration>(by);
   }
-  // Time passes, with the timer called whenever the scheduler asks for it.
+  // Advances time and calls the timer at each deadline.
   void PassWithTimers(Duration time) {
     const MonoTime end = now_.mono + time;
     Effects all;
@@ -186,7 +186,7 @@ class SchedulerDriver {
     return hello;
   }
 
-  // --- what the latest step did ---
+  // --- effects of the latest step ---
   template <typename T>
   std::vector<T> All() const {
     std::vector<T> found;
@@ -199,14 +199,14 @@ class SchedulerDriver {
   std::size_t Count() const {
     return All<T>().size();
   }
-  // The only one of its kind.
+  // Returns the only effect of its kind.
   template <typename T>
   T Only() const {
     const std::vector<T> found = All<T>();
     EXPECT_EQ(found.size(), 1u);
     return found.empty() ? T{} : found.front();
   }
-  // Every lease offered so far.
+  // All leases offered so far.
   const std::set<Lease>& offered() const { return offered_; }
   const Effects& effects() const { return effects_; }
 
@@ -229,8 +229,7 @@ class SchedulerDriver {
     return found == Counters(cluster).finished.end() ? 0 : found->second;
   }
 
-  // The three counting equations, and that no limit is exceeded; and that what ingest checks of
-  // itself at run time finds the same.
+  // Checks the counting equations and the limits, and that the run-time check finds no violation.
   void CheckInvariants() const {
     for (const BrokenInvariant& broken : BrokenInvariants(scheduler_)) {
       ADD_FAILURE() << broken.cluster << " " << broken.name << ": " << broken.detail;
@@ -258,7 +257,7 @@ class SchedulerDriver {
     std::size_t leases_of_executors = 0;
     for (const auto& [id, executor] : book.executors()) {
       leases_of_executors += executor.leases.size();
-      // How many slots it has is known once it says Hello.
+      // A restored executor has no slots before its Hello.
       EXPECT_TRUE(!executor.attached() || executor.leases.size() <= executor.slots) << id;
       EXPECT_LE(executor.offers, executor.credits) << id;
     }
@@ -317,7 +316,7 @@ class SchedulerDriver {
   std::set<StreamId> silent_;
 };
 
-// With neither duplicates nor circuit breaker: a test that is about those turns them on.
+// Without deduplication and circuit breaker; tests of those enable them.
 inline SchedulerOptions OptionsFor(std::size_t clusters) {
   SchedulerOptions options;
   for (std::size_t i = 0; i < clusters; ++i) {
@@ -333,14 +332,14 @@ inline SchedulerOptions WithDuplicates(std::size_t clusters = 1) {
   return options;
 }
 
-// What is the matter with this pod.
+// A fault of this pod.
 inline FaultEvent Pod(const std::string& name, Severity severity = Severity::kError) {
   FaultEvent event = SchedulerDriver::Fault(severity, "fault-" + name);
   event.resource.name = name;
   return event;
 }
 
-// That of the executor, where there is but one.
+// The stream of the only executor.
 inline constexpr StreamId kStream = 1;
 
 }  // namespace runner::ingest

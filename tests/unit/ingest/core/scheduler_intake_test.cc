@@ -1,4 +1,4 @@
-// From event to queue: filter, bounds, expiry.
+// From an event to the queue: filter, bounds, expiry.
 
 #include <chrono>
 #include <optional>
@@ -18,13 +18,13 @@ using std::chrono::minutes;
 using std::chrono::seconds;
 using Disposition = Scheduler::Disposition;
 
-TEST(SchedulerIntake, ClusterConfiguredTwiceIsRefused) {
+TEST(SchedulerIntake, RejectsADuplicateCluster) {
   SchedulerOptions options = OptionsFor(1);
   options.clusters.push_back({"c0", {}});
   EXPECT_THROW(SchedulerDriver{options}, std::invalid_argument);
 }
 
-TEST(SchedulerIntake, SeverityAtTheThresholdPassesAndBelowIsFiltered) {
+TEST(SchedulerIntake, FiltersSeveritiesBelowTheThreshold) {
   SchedulerOptions options = OptionsFor(1);
   options.clusters[0].filter.severity_threshold = Severity::kWarning;
   SchedulerDriver driver(options);
@@ -39,7 +39,7 @@ TEST(SchedulerIntake, SeverityAtTheThresholdPassesAndBelowIsFiltered) {
   EXPECT_EQ(driver.Depth(), 2u);
 }
 
-TEST(SchedulerIntake, ReceivedIsCountedBySeverity) {
+TEST(SchedulerIntake, CountsReceivedEventsBySeverity) {
   SchedulerDriver driver(OptionsFor(1));
   driver.Event(0, driver.Fault(Severity::kInfo));
   driver.Event(0, driver.Fault(Severity::kError));
@@ -50,7 +50,7 @@ TEST(SchedulerIntake, ReceivedIsCountedBySeverity) {
   EXPECT_EQ(driver.Counters().invalid.at("schema"), 1u);
 }
 
-TEST(SchedulerIntake, ConfiguredNameReplacesWhatTheServerClaims) {
+TEST(SchedulerIntake, TheConfiguredClusterNameReplacesTheNameFromTheServer) {
   SchedulerDriver driver(OptionsFor(2));
   FaultEvent event = driver.Fault();
   event.cluster = "../../etc";
@@ -61,7 +61,7 @@ TEST(SchedulerIntake, ConfiguredNameReplacesWhatTheServerClaims) {
   EXPECT_EQ(driver.scheduler().ClusterOf("../../etc"), std::nullopt);
 }
 
-TEST(SchedulerIntake, QueuedEventIsToldWithItsDepth) {
+TEST(SchedulerIntake, ReportsAQueuedEventWithTheQueueDepth) {
   SchedulerDriver driver(OptionsFor(1));
   driver.Queue();
   const std::string second = driver.Queue();
@@ -70,7 +70,7 @@ TEST(SchedulerIntake, QueuedEventIsToldWithItsDepth) {
   EXPECT_EQ(driver.Only<EventQueued>().queue_depth, 2u);
 }
 
-TEST(SchedulerIntake, OldestQueuedIsShown) {
+TEST(SchedulerIntake, ViewHasTheOldestQueuedIncident) {
   SchedulerDriver driver(OptionsFor(1));
   EXPECT_EQ(driver.scheduler().View(0).oldest_queued, std::nullopt);
   const WallTime first = driver.now().wall;
@@ -82,7 +82,7 @@ TEST(SchedulerIntake, OldestQueuedIsShown) {
 
 // --- overflow -------------------------------------------------------------------------------
 
-TEST(SchedulerOverflow, DropOldestEvictsTheOldestOfTheClusterAlone) {
+TEST(SchedulerOverflow, DropOldestEvictsTheOldestOfTheSameCluster) {
   SchedulerOptions options = OptionsFor(2);
   options.cluster_queue_size = 2;
   SchedulerDriver driver(options);
@@ -116,7 +116,7 @@ TEST(SchedulerOverflow, RejectNewestKeepsTheQueue) {
   EXPECT_EQ(driver.Record(first).state, IncidentState::kQueued);
 }
 
-TEST(SchedulerOverflow, RequeuePassesTheBoundAndDoesNotRaiseIt) {
+TEST(SchedulerOverflow, ARequeueMayExceedTheBoundWithoutRaisingIt) {
   SchedulerOptions options = OptionsFor(1);
   options.cluster_queue_size = 2;
   SchedulerDriver driver(options);
@@ -133,7 +133,7 @@ TEST(SchedulerOverflow, RequeuePassesTheBoundAndDoesNotRaiseIt) {
   EXPECT_EQ(driver.Counters().evicted, (CountsBy<EvictReason>{{EvictReason::kOverflow, 1}}));
 }
 
-TEST(SchedulerOverflow, QueueOfSizeZeroRejects) {
+TEST(SchedulerOverflow, AQueueOfSizeZeroRejects) {
   SchedulerOptions options = OptionsFor(1);
   options.cluster_queue_size = 0;
   SchedulerDriver driver(options);
@@ -149,7 +149,7 @@ SchedulerOptions Expiring() {
   return options;
 }
 
-TEST(SchedulerExpiry, SweepTakesWhatIsOverAgeAndNothingElse) {
+TEST(SchedulerExpiry, ASweepExpiresOnlyOverAgeIncidents) {
   SchedulerDriver driver(Expiring());
   const std::string old = driver.Queue(0);
   driver.Pass(seconds(60));
@@ -164,19 +164,19 @@ TEST(SchedulerExpiry, SweepTakesWhatIsOverAgeAndNothingElse) {
   EXPECT_EQ(driver.Counters(1).expired, 0u);
 }
 
-TEST(SchedulerExpiry, AgeJustBelowTheLimitIsLeasedAndAtTheLimitNever) {
+TEST(SchedulerExpiry, LeasesBelowTheAgeLimitAndNeverAtIt) {
   SchedulerDriver driver(Expiring());
   const std::string first = driver.Queue(0);
   driver.Pass(milliseconds(1));
   const std::string second = driver.Queue(1);
-  driver.Pass(seconds(100) - milliseconds(1));  // no sweep in between
+  driver.Pass(seconds(100) - milliseconds(1));  // without a sweep
   driver.Attach(kStream, "e", 5);
   EXPECT_EQ(driver.Only<EventExpired>().incident.id, first);
   EXPECT_EQ(driver.Only<SendOffer>().lease.incident_id, second);
   EXPECT_EQ(driver.Counters(0).dequeued, 0u);
 }
 
-TEST(SchedulerExpiry, OverAgeOnesDoNotUseUpTheTurn) {
+TEST(SchedulerExpiry, OverAgeIncidentsDoNotUseTheTurnOfTheirCluster) {
   SchedulerDriver driver(Expiring());
   driver.Queue(0);
   driver.Queue(0);
@@ -188,7 +188,7 @@ TEST(SchedulerExpiry, OverAgeOnesDoNotUseUpTheTurn) {
   EXPECT_EQ(driver.Only<SendOffer>().lease.incident_id, young);
 }
 
-TEST(SchedulerExpiry, AgeStandsStillWhileLeased) {
+TEST(SchedulerExpiry, AgeDoesNotGrowWhileLeased) {
   SchedulerDriver driver(Expiring());
   const std::string id = driver.Queue();
   driver.Pass(seconds(40));
@@ -220,7 +220,7 @@ TEST(SchedulerExpiry, AgeAddsUpOverSeveralLeases) {
   EXPECT_EQ(driver.Only<EventExpired>().age, seconds(100));
 }
 
-TEST(SchedulerExpiry, NextDeadlineIsTheSweepAndNothingWhenNothingWaits) {
+TEST(SchedulerExpiry, NextDeadlineIsTheSweepAndAbsentWithAnEmptyQueue) {
   SchedulerDriver driver(Expiring());
   EXPECT_EQ(driver.scheduler().NextDeadline(), std::nullopt);
   driver.Queue();
@@ -230,7 +230,7 @@ TEST(SchedulerExpiry, NextDeadlineIsTheSweepAndNothingWhenNothingWaits) {
   EXPECT_EQ(driver.scheduler().NextDeadline(), std::nullopt);
 }
 
-TEST(SchedulerExpiry, TimerBeforeTheDeadlineDoesNothing) {
+TEST(SchedulerExpiry, ATimerBeforeTheDeadlineDoesNothing) {
   SchedulerDriver driver(Expiring());
   driver.Queue();
   const auto deadline = driver.scheduler().NextDeadline();

@@ -1,4 +1,4 @@
-// From queue to executor: limits, turns, and how a lease ends.
+// From the queue to an executor: limits, turns, and the end of a lease.
 
 #include <algorithm>
 #include <chrono>
@@ -31,16 +31,16 @@ SchedulerOptions Wide(std::size_t clusters) {
   return options;
 }
 
-// --- whose turn it is -----------------------------------------------------------------------
+// --- turns ----------------------------------------------------------------------------------
 
-TEST(SchedulerTurns, FirstInFirstOut) {
+TEST(SchedulerTurns, LeasesFirstInFirstOut) {
   SchedulerDriver driver(Wide(1));
   const std::string a = driver.Queue(), b = driver.Queue(), c = driver.Queue();
   driver.Attach(kStream, "e", 3);
   EXPECT_THAT(Offered(driver), ElementsAre(a, b, c));
 }
 
-TEST(SchedulerTurns, OneAgentPerCluster) {
+TEST(SchedulerTurns, LimitsAgentsPerCluster) {
   SchedulerDriver driver(OptionsFor(2));
   const std::string a = driver.Queue(0), a2 = driver.Queue(0), b = driver.Queue(1);
   driver.Attach(kStream, "e", 5);
@@ -49,7 +49,7 @@ TEST(SchedulerTurns, OneAgentPerCluster) {
   EXPECT_THAT(Offered(driver), ElementsAre(a2));
 }
 
-TEST(SchedulerTurns, GlobalLimit) {
+TEST(SchedulerTurns, LimitsAgentsInTotal) {
   SchedulerOptions options = OptionsFor(6);
   options.max_concurrent_agents = 2;
   SchedulerDriver driver(options);
@@ -79,7 +79,7 @@ TEST(SchedulerTurns, ClustersTakeTurns) {
   EXPECT_THAT(order, ElementsAre(0, 1, 2, 0, 1, 2, 0, 0));
 }
 
-TEST(SchedulerTurns, ExecutorWithMostFreeSlotsIsChosen) {
+TEST(SchedulerTurns, OffersToTheExecutorWithTheMostFreeSlots) {
   SchedulerDriver driver(Wide(1));
   driver.Attach(1, "small", 1);
   driver.Attach(2, "big", 3);
@@ -109,7 +109,7 @@ TEST(SchedulerTurns, CreditsBoundOffers) {
   EXPECT_EQ(driver.Count<SendOffer>(), 2u) << "never above the slots";
 }
 
-TEST(SchedulerTurns, DrainingExecutorGetsNothing) {
+TEST(SchedulerTurns, ADrainingExecutorReceivesNoOffer) {
   SchedulerDriver driver(Wide(1));
   driver.Attach(1, "e", 4);
   driver.Attach(2, "f", 1);
@@ -119,10 +119,10 @@ TEST(SchedulerTurns, DrainingExecutorGetsNothing) {
   driver.Queue();
   EXPECT_EQ(driver.Count<SendOffer>(), 0u);
   driver.Attach(3, "e", 4);
-  EXPECT_EQ(driver.Only<SendOffer>().stream, 3u) << "a new stream begins afresh";
+  EXPECT_EQ(driver.Only<SendOffer>().stream, 3u) << "a new stream resets draining";
 }
 
-TEST(SchedulerTurns, OfferIsToldWithItsIncidentAndLease) {
+TEST(SchedulerTurns, AnOfferCarriesItsIncidentAndLease) {
   SchedulerDriver driver(OptionsFor(1));
   driver.Attach(kStream, "e", 1);
   const std::string id = driver.Queue();
@@ -133,11 +133,11 @@ TEST(SchedulerTurns, OfferIsToldWithItsIncidentAndLease) {
   EXPECT_EQ(driver.Counters().dequeued, 1u);
 }
 
-// --- how a lease ends -----------------------------------------------------------------------
+// --- the end of a lease ---------------------------------------------------------------------
 
 class SchedulerLease : public ::testing::Test {
  protected:
-  // One incident, offered on kStream.
+  // Offers one incident on kStream.
   void Lease1() {
     driver_.Attach(kStream, "e", 1);
     lease_ = {driver_.Queue(), 1};
@@ -149,7 +149,7 @@ class SchedulerLease : public ::testing::Test {
   Lease lease_;
 };
 
-TEST_F(SchedulerLease, ResultFinishesAndIsRecorded) {
+TEST_F(SchedulerLease, AResultFinishesTheIncidentAndIsAcknowledged) {
   Lease1();
   driver_.Accept(kStream, lease_);
   EXPECT_EQ(State(), IncidentState::kRunning);
@@ -161,7 +161,7 @@ TEST_F(SchedulerLease, ResultFinishesAndIsRecorded) {
   EXPECT_EQ(State(), IncidentState::kFinished);
 }
 
-TEST_F(SchedulerLease, EveryFinalStatusIsFinal) {
+TEST_F(SchedulerLease, EveryFinalStatusFinishesTheIncident) {
   driver_.Attach(kStream, "e", 100);
   for (const RunStatus status :
        {RunStatus::kSuccess, RunStatus::kFailure, RunStatus::kTimeout, RunStatus::kCancelled}) {
@@ -172,13 +172,13 @@ TEST_F(SchedulerLease, EveryFinalStatusIsFinal) {
   }
 }
 
-TEST_F(SchedulerLease, ResultBeforeAcceptedCounts) {
+TEST_F(SchedulerLease, AResultBeforeAcceptedCounts) {
   Lease1();
   driver_.Result(kStream, lease_);
   EXPECT_EQ(driver_.Record(lease_.incident_id).status, FinalStatus::kSuccess);
 }
 
-TEST_F(SchedulerLease, RepeatedResultIsRecordedAgainAndCountedOnce) {
+TEST_F(SchedulerLease, ARepeatedResultIsAcknowledgedAgainAndCountedOnce) {
   Lease1();
   driver_.Result(kStream, lease_);
   driver_.Result(kStream, lease_, RunStatus::kFailure);
@@ -197,7 +197,7 @@ TEST_F(SchedulerLease, LatencyIsObservedOncePerStart) {
   EXPECT_DOUBLE_EQ(driver_.scheduler().counters().dispatch_latency.Sum(), 0.02);
 }
 
-TEST_F(SchedulerLease, RejectedIsQueuedAgainInFront) {
+TEST_F(SchedulerLease, ARejectedIncidentIsRequeuedAtTheFront) {
   Lease1();
   driver_.Queue();
   driver_.Draining(kStream);
@@ -209,14 +209,14 @@ TEST_F(SchedulerLease, RejectedIsQueuedAgainInFront) {
   EXPECT_EQ(driver_.Only<SendOffer>().lease, (Lease{lease_.incident_id, 2}));
 }
 
-TEST_F(SchedulerLease, RejectionAfterAcceptedChangesNothing) {
+TEST_F(SchedulerLease, IgnoresARejectionAfterAccepted) {
   Lease1();
   driver_.Accept(kStream, lease_);
   driver_.Reject(kStream, lease_);
   EXPECT_EQ(State(), IncidentState::kRunning);
 }
 
-TEST_F(SchedulerLease, NotAcceptedInTimeIsCancelledAndQueuedAgain) {
+TEST_F(SchedulerLease, AnOfferNotAcceptedInTimeIsCancelledAndRequeued) {
   Lease1();
   EXPECT_EQ(driver_.scheduler().NextDeadline(), driver_.now().mono + seconds(10));
   driver_.Pass(seconds(10));
@@ -231,7 +231,7 @@ TEST_F(SchedulerLease, NotAcceptedInTimeIsCancelledAndQueuedAgain) {
   EXPECT_EQ(driver_.Only<SendCancel>().reason, dispatch::CancelReason::kStale);
 }
 
-TEST_F(SchedulerLease, Row63_AnExecutorThatAcceptsNothingLeavesTheOffersToAnother) {
+TEST_F(SchedulerLease, Row63_AnExecutorThatAcceptsNothingDelaysOnlyItsOwnOffers) {
   SchedulerDriver driver(OptionsFor(1));
   driver.Attach(kStream, "stuck", 50);
   driver.Attach(2, "works", 1);
@@ -244,14 +244,14 @@ TEST_F(SchedulerLease, Row63_AnExecutorThatAcceptsNothingLeavesTheOffersToAnothe
   EXPECT_EQ(driver.Only<SendOffer>().lease, (Lease{id, 2}));
 }
 
-TEST_F(SchedulerLease, AcceptedHasNoTimeLimit) {
+TEST_F(SchedulerLease, AnAcceptedLeaseHasNoTimeLimit) {
   Lease1();
   driver_.Accept(kStream, lease_);
   driver_.PassWithTimers(minutes(60));
   EXPECT_EQ(State(), IncidentState::kRunning);
 }
 
-TEST_F(SchedulerLease, LostStartedAttemptsAreExhausted) {
+TEST_F(SchedulerLease, LostStartedLeasesExhaustTheAttempts) {
   SchedulerDriver driver(OptionsFor(1));
   const std::string id = driver.Queue();
   for (std::uint32_t attempt = 1; attempt <= 3; ++attempt) {
@@ -266,7 +266,7 @@ TEST_F(SchedulerLease, LostStartedAttemptsAreExhausted) {
   EXPECT_EQ(driver.Counters().requeued, 2u);
 }
 
-TEST_F(SchedulerLease, LostBeforeStartedDoesNotCountAsAnAttempt) {
+TEST_F(SchedulerLease, ALeaseLostBeforeTheStartIsNotAnAttempt) {
   SchedulerDriver driver(OptionsFor(1));
   const std::string id = driver.Queue();
   for (std::uint32_t attempt = 1; attempt <= 9; ++attempt) {
@@ -278,7 +278,7 @@ TEST_F(SchedulerLease, LostBeforeStartedDoesNotCountAsAnAttempt) {
   EXPECT_EQ(driver.Record(id).state, IncidentState::kQueued);
 }
 
-TEST_F(SchedulerLease, InterruptedIsQueuedAgainUpToTheMaximum) {
+TEST_F(SchedulerLease, AnInterruptedIncidentIsRequeuedUpToTheMaximum) {
   SchedulerDriver driver(OptionsFor(1));
   const std::string id = driver.Queue();
   driver.Attach(kStream, "e", 100);
@@ -293,7 +293,7 @@ TEST_F(SchedulerLease, InterruptedIsQueuedAgainUpToTheMaximum) {
   EXPECT_EQ(driver.Counters().requeued, 9u);
 }
 
-TEST_F(SchedulerLease, AnIncidentThatNeverComesToItsStartIsGivenUp) {
+TEST_F(SchedulerLease, AnIncidentThatNeverStartsFailsAfterMaxUnstarted) {
   SchedulerDriver driver(OptionsFor(1));
   const std::string id = driver.Queue();
   const std::string behind = driver.Queue();
@@ -302,7 +302,7 @@ TEST_F(SchedulerLease, AnIncidentThatNeverComesToItsStartIsGivenUp) {
     driver.Accept(attempt, {id, attempt});
     driver.StreamClosed(attempt);
     driver.PassWithTimers(seconds(50));
-    driver.Attach(attempt + 100, "e" + std::to_string(attempt), 0);  // it has forgotten the lease
+    driver.Attach(attempt + 100, "e" + std::to_string(attempt), 0);  // lists no lease
   }
   EXPECT_EQ(driver.Record(id).status, FinalStatus::kFailure);
   EXPECT_EQ(driver.Record(id).reason, "attempts_exhausted");
@@ -317,7 +317,7 @@ SchedulerOptions OptionsForHours() {
   return options;
 }
 
-// Lets time pass until something is offered; how many seconds.
+// Advances time until an offer is made; returns the seconds.
 int AwaitOffer(SchedulerDriver& driver) {
   int waited = 0;
   for (driver.PassWithTimers(Duration::zero()); driver.Count<SendOffer>() == 0 && waited < 1000;
@@ -327,7 +327,7 @@ int AwaitOffer(SchedulerDriver& driver) {
   return waited;
 }
 
-TEST_F(SchedulerLease, Row65_RejectionsAreNoAttempts) {
+TEST_F(SchedulerLease, Row65_RejectionsAreNotAttempts) {
   SchedulerDriver driver(OptionsForHours());
   const std::string id = driver.Queue();
   driver.Attach(kStream, "e", 20);
@@ -338,7 +338,7 @@ TEST_F(SchedulerLease, Row65_RejectionsAreNoAttempts) {
   EXPECT_EQ(driver.Record(id).state, IncidentState::kOffered);
 }
 
-TEST_F(SchedulerLease, Row67_ARejectingExecutorIsOfferedTheNextAfterADelayThatDoubles) {
+TEST_F(SchedulerLease, Row67_TheOfferDelayDoublesWithEachRejection) {
   SchedulerDriver driver(OptionsForHours());
   const std::string id = driver.Queue();
   driver.Attach(kStream, "e", 20);
@@ -371,7 +371,7 @@ TEST_F(SchedulerLease, Row65_ARunThatStartsResetsTheDelay) {
   EXPECT_EQ(driver.Only<SendOffer>().lease, (Lease{next, 2}));
 }
 
-// With as many offers outstanding as there are slots.
+// With as many outstanding offers as slots.
 SchedulerOptions OptionsForBursts() {
   SchedulerOptions options = OptionsForHours();
   options.max_concurrent_agents = options.max_agents_per_cluster = 8;
@@ -395,7 +395,7 @@ TEST_F(SchedulerLease, Row67_ABurstOfRejectionsCountsOnce) {
   EXPECT_THAT(delays, ElementsAre(1, 2, 4));
 }
 
-TEST_F(SchedulerLease, Row67_ALateRejectionOfAnEarlierOfferChangesNoDelay) {
+TEST_F(SchedulerLease, Row67_ALateRejectionDoesNotChangeTheDelay) {
   SchedulerDriver driver(OptionsForBursts());
   driver.Attach(kStream, "e", 2);
   const std::string early = driver.Queue();
@@ -420,17 +420,17 @@ TEST_F(SchedulerLease, Row67_AHelloKeepsTheDelay) {
     driver.StreamClosed(stream);
     EXPECT_EQ(driver.Count<SendOffer>(), 0u);
     driver.Attach(stream + 1, "e", 20);
-    EXPECT_EQ(driver.Count<SendOffer>(), 0u) << "it attached again to be offered more";
+    EXPECT_EQ(driver.Count<SendOffer>(), 0u) << "a Hello keeps the delay";
     delays.push_back(AwaitOffer(driver));
   }
   EXPECT_THAT(delays, ElementsAre(1, 2, 4, 8));
   driver.Reject(5, {id, 5});
   driver.Attach(6, "e", 20);
-  EXPECT_EQ(driver.Count<SendOffer>(), 0u) << "in the place of its earlier stream";
+  EXPECT_EQ(driver.Count<SendOffer>(), 0u) << "a superseding stream keeps the delay";
   EXPECT_EQ(AwaitOffer(driver), 16);
 }
 
-TEST_F(SchedulerLease, Row67_TheDelayIsForgottenWithTheExecutor) {
+TEST_F(SchedulerLease, Row67_TheDelayIsRemovedWithTheExecutor) {
   SchedulerDriver driver(OptionsForHours());
   driver.Attach(kStream, "e", 20);
   const std::string id = driver.Queue();
@@ -448,7 +448,7 @@ TEST_F(SchedulerLease, Row67_TheDelayIsForgottenWithTheExecutor) {
   EXPECT_EQ(AwaitOffer(driver), 1);
 }
 
-TEST_F(SchedulerLease, Row67_TheDelaysOfThoseThatLeftLastAreRemembered) {
+TEST_F(SchedulerLease, Row67_TheDelaysOfTheLatestDetachedExecutorsAreKept) {
   SchedulerOptions options = OptionsForHours();
   options.leases.max_remembered = 3;
   SchedulerDriver driver(options);
@@ -474,17 +474,17 @@ TEST_F(SchedulerLease, OffersAreDelayedOnlyIfAnExecutorWithAFreeSlotIs) {
   const std::string rejected = driver.Queue();
   const auto why = [&] { return driver.scheduler().WhyNotLeased(0, driver.now().mono); };
   driver.Reject(kStream, {rejected, 1});
-  EXPECT_EQ(why(), Scheduler::WaitReason::kNoFreeSlot) << "no credit: its delay hinders nothing";
+  EXPECT_EQ(why(), Scheduler::WaitReason::kNoFreeSlot) << "without credit its delay does not matter";
   driver.Credits(kStream, 3);
   EXPECT_EQ(why(), Scheduler::WaitReason::kOffersDelayed);
   driver.Draining(kStream);
   EXPECT_EQ(why(), Scheduler::WaitReason::kNoExecutor);
   driver.Attach(2, "other", 0);
   EXPECT_EQ(why(), Scheduler::WaitReason::kNoFreeSlot)
-      << "the one that drains is delayed, not this";
+      << "only the draining executor is delayed";
 }
 
-TEST_F(SchedulerLease, Row65_AnotherExecutorTakesWhatOneRejects) {
+TEST_F(SchedulerLease, Row65_AnotherExecutorReceivesARejectedOffer) {
   SchedulerDriver driver(OptionsForHours());
   driver.Attach(1, "short", 20);
   driver.Attach(2, "fit", 1);
@@ -493,7 +493,7 @@ TEST_F(SchedulerLease, Row65_AnotherExecutorTakesWhatOneRejects) {
   EXPECT_EQ(driver.Only<SendOffer>().stream, 2u);
 }
 
-TEST_F(SchedulerLease, Row65_AShortageAfterAcceptedIsNeitherAttemptNorFailure) {
+TEST_F(SchedulerLease, Row65_AShortageAfterAcceptedIsNeitherAnAttemptNorAFailure) {
   SchedulerDriver driver(OptionsForHours());
   const std::string id = driver.Queue();
   driver.Attach(kStream, "e", 100);
@@ -505,14 +505,14 @@ TEST_F(SchedulerLease, Row65_AShortageAfterAcceptedIsNeitherAttemptNorFailure) {
     driver.Result(kStream, {id, attempt}, outcome);
     EXPECT_EQ(driver.Only<IncidentRequeued>().reason, RequeueReason::kShortage);
     EXPECT_EQ(driver.Only<SendResultAck>().lease.attempt, attempt);
-    EXPECT_EQ(driver.Count<SendOffer>(), 0u) << "it is slowed down as by a rejection";
+    EXPECT_EQ(driver.Count<SendOffer>(), 0u) << "a shortage delays offers like a rejection";
     AwaitOffer(driver);
   }
   EXPECT_EQ(driver.scheduler().breaker().failures(), 0u);
   EXPECT_EQ(driver.Record(id).state, IncidentState::kOffered);
 }
 
-// A shortage reported after the agent has started costs an attempt: an agent ran.
+// A shortage reported after the start costs an attempt: an agent ran.
 TEST_F(SchedulerLease, Row65_AShortageAfterTheStartCountsAsAnInterruption) {
   SchedulerDriver driver(OptionsForHours());
   const std::string id = driver.Queue();
@@ -527,7 +527,7 @@ TEST_F(SchedulerLease, Row65_AShortageAfterTheStartCountsAsAnInterruption) {
   EXPECT_EQ(driver.Record(id).reason, "attempts_exhausted");
 }
 
-TEST_F(SchedulerLease, InterruptedBeforeItsStartIsNoAttempt) {
+TEST_F(SchedulerLease, AnInterruptionBeforeTheStartIsNotAnAttempt) {
   SchedulerDriver driver(OptionsFor(1));
   const std::string id = driver.Queue();
   driver.Attach(kStream, "e", 100);
@@ -540,7 +540,7 @@ TEST_F(SchedulerLease, InterruptedBeforeItsStartIsNoAttempt) {
   EXPECT_EQ(driver.Record(id).state, IncidentState::kOffered);
 }
 
-TEST_F(SchedulerLease, ARunWhoseExecutorDiedIsALostAttemptThoughItsResultIsDelivered) {
+TEST_F(SchedulerLease, ARunLostWithItsExecutorIsALostAttemptDespiteItsResult) {
   SchedulerDriver driver(OptionsFor(1));
   const std::string id = driver.Queue();
   driver.Attach(kStream, "e", 100);
@@ -554,7 +554,7 @@ TEST_F(SchedulerLease, ARunWhoseExecutorDiedIsALostAttemptThoughItsResultIsDeliv
   EXPECT_EQ(driver.Record(id).reason, "attempts_exhausted");
 }
 
-TEST_F(SchedulerLease, LeasesThatAreLostTogetherKeepTheirOrder) {
+TEST_F(SchedulerLease, LeasesLostTogetherKeepTheirOrder) {
   SchedulerOptions options = OptionsFor(1);
   options.max_agents_per_cluster = 3;
   SchedulerDriver driver(options);
@@ -570,7 +570,7 @@ TEST_F(SchedulerLease, LeasesThatAreLostTogetherKeepTheirOrder) {
   }
   EXPECT_EQ(offered, ids);
 
-  driver.Attach(3, "f", 3);  // knows of none
+  driver.Attach(3, "f", 3);  // lists no lease
   offered.clear();
   for (const SendOffer& offer : driver.All<SendOffer>()) {
     offered.push_back(offer.lease.incident_id);
@@ -578,7 +578,7 @@ TEST_F(SchedulerLease, LeasesThatAreLostTogetherKeepTheirOrder) {
   EXPECT_EQ(offered, ids);
 }
 
-TEST_F(SchedulerLease, StaleMessagesAreAnsweredWithCancelAndChangeNothing) {
+TEST_F(SchedulerLease, StaleMessagesReceiveCancelAndChangeNothing) {
   Lease1();
   const Lease stale{lease_.incident_id, 7};
   const Lease unknown{"nobody", 1};
@@ -606,7 +606,7 @@ TEST_F(SchedulerLease, MessagesOfAnotherExecutorAreStale) {
   EXPECT_EQ(State(), IncidentState::kOffered);
 }
 
-TEST_F(SchedulerLease, ResultOfAnAttemptGivenElsewhereChangesNothing) {
+TEST_F(SchedulerLease, IgnoresAResultOfAReassignedAttempt) {
   Lease1();
   driver_.Started(kStream, lease_);
   driver_.StreamClosed(kStream);

@@ -1,5 +1,4 @@
-// Duplicates, overflow of all queues, the circuit breaker and the runs of an hour, as the scheduler
-// puts them together.
+// Deduplication, overflow, circuit breaker and hourly run limit within the scheduler.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -22,7 +21,7 @@ SchedulerOptions WithBreaker() {
   return options;
 }
 
-// Runs the only lease that is offered.
+// Runs the only offered lease.
 void RunNext(SchedulerDriver& driver, RunStatus status) {
   const Lease lease = driver.Only<SendOffer>().lease;
   driver.Started(kStream, lease);
@@ -30,7 +29,7 @@ void RunNext(SchedulerDriver& driver, RunStatus status) {
   driver.Result(kStream, lease, status);
 }
 
-TEST(SchedulerDuplicates, OneOfWhatWaitsIsMergedIntoIt) {
+TEST(SchedulerDuplicates, ADuplicateOfAQueuedIncidentIsMerged) {
   SchedulerDriver driver(WithDuplicates());
   const std::string id = driver.Event(0, Pod("a", Severity::kWarning)).incident_id;
   driver.Pass(seconds(7));
@@ -46,7 +45,7 @@ TEST(SchedulerDuplicates, OneOfWhatWaitsIsMergedIntoIt) {
   EXPECT_EQ(driver.Depth(), 1u);
 }
 
-TEST(SchedulerDuplicates, OneThatIsCriticalTakesItsIncidentToTheFront) {
+TEST(SchedulerDuplicates, ACriticalDuplicateRaisesItsIncident) {
   SchedulerDriver driver(WithDuplicates());
   driver.Event(0, Pod("first"));
   const std::string second = driver.Event(0, Pod("second")).incident_id;
@@ -57,7 +56,7 @@ TEST(SchedulerDuplicates, OneThatIsCriticalTakesItsIncidentToTheFront) {
   EXPECT_EQ(driver.Only<SendOffer>().incident.event.severity, Severity::kCritical);
 }
 
-TEST(SchedulerDuplicates, OfWhatRunsChangesNothingInIt) {
+TEST(SchedulerDuplicates, ADuplicateOfARunningIncidentChangesNothing) {
   SchedulerDriver driver(WithDuplicates());
   driver.Attach(kStream, "e", 1);
   const std::string id = driver.Event(0, Pod("a")).incident_id;
@@ -65,7 +64,7 @@ TEST(SchedulerDuplicates, OfWhatRunsChangesNothingInIt) {
   EXPECT_EQ(driver.Record(id).incident.occurrences, 1u);
 }
 
-TEST(SchedulerDuplicates, WhatExpiredOrWasEvictedMayComeAgainAtOnce) {
+TEST(SchedulerDuplicates, AnExpiredOrEvictedIncidentFreesItsKey) {
   SchedulerOptions options = WithDuplicates();
   options.cluster_queue_size = 1;
   options.max_queue_age = seconds(10);
@@ -78,7 +77,7 @@ TEST(SchedulerDuplicates, WhatExpiredOrWasEvictedMayComeAgainAtOnce) {
   EXPECT_EQ(driver.Event(0, Pod("a")).disposition, Disposition::kQueued);
 }
 
-TEST(SchedulerDuplicates, AreJudgedByTheFaultWhereToldSo) {
+TEST(SchedulerDuplicates, DedupKeyFaultComparesFaultIds) {
   SchedulerOptions options = WithDuplicates();
   options.dedup_key = DedupKey::kFault;
   SchedulerDriver driver(options);
@@ -90,8 +89,8 @@ TEST(SchedulerDuplicates, AreJudgedByTheFaultWhereToldSo) {
   EXPECT_EQ(driver.Event(0, event).Reason(), "duplicate");
 }
 
-// Row 61: a server pushes the uid, a list has none, and the kubelet takes a Node's name for it.
-TEST(SchedulerDuplicates, Row61_OneObjectIsOneIncidentWhateverUidItComesWith) {
+// Row 61: a server pushes the uid, lists carry none, and the kubelet reports a Node's name as uid.
+TEST(SchedulerDuplicates, Row61_OneObjectIsOneIncidentWithAnyUid) {
   SchedulerDriver driver(WithDuplicates());
   FaultEvent event = Pod("node-1");
   event.fault_id.clear();
@@ -114,7 +113,7 @@ class SchedulerEscalation : public ::testing::Test {
     event.fault_type = severity == Severity::kWarning ? "PodCrash" : "CrashLoop";
     return driver_.Event(0, event, origin);
   }
-  // It becomes an incident, whose run ends at once.
+  // Queues an incident whose run ends at once.
   std::string Investigate(Severity severity) {
     const auto admission = Event(severity);
     EXPECT_EQ(admission.disposition, Disposition::kQueued);
@@ -125,7 +124,7 @@ class SchedulerEscalation : public ::testing::Test {
   SchedulerDriver driver_{WithDuplicates()};
 };
 
-TEST_F(SchedulerEscalation, OnceForEachLevel) {
+TEST_F(SchedulerEscalation, EscalatesOnceForEachLevel) {
   const std::string warning = Investigate(Severity::kWarning);
   EXPECT_EQ(Event(Severity::kWarning).incident_id, warning);
   const auto error = Event(Severity::kError);
@@ -141,7 +140,7 @@ TEST_F(SchedulerEscalation, OnceForEachLevel) {
   }
 }
 
-TEST_F(SchedulerEscalation, ABackfilledEventNeverDoes) {
+TEST_F(SchedulerEscalation, ABackfilledEventNeverEscalates) {
   const std::string warning = Investigate(Severity::kWarning);
   EXPECT_EQ(Event(Severity::kCritical, Scheduler::Origin::kBackfill).incident_id, warning);
   EXPECT_EQ(driver_.Count<EventEscalated>(), 0u);
@@ -151,16 +150,16 @@ TEST_F(SchedulerEscalation, ABackfilledEventNeverDoes) {
       << "the window is over";
 }
 
-TEST_F(SchedulerEscalation, WhileItsIncidentRunsAnEventJoinsIt) {
+TEST_F(SchedulerEscalation, AnEventOfARunningIncidentDoesNotEscalate) {
   const std::string id = Event(Severity::kWarning).incident_id;
   EXPECT_EQ(Event(Severity::kCritical).incident_id, id);
   driver_.Started(kStream, {id, 1});
   driver_.Result(kStream, {id, 1});
   EXPECT_EQ(Event(Severity::kCritical).disposition, Disposition::kQueued)
-      << "the run was about a warning";
+      << "the run investigated a warning";
 }
 
-TEST_F(SchedulerEscalation, WhatWaitedWithAHigherSeverityWasInvestigatedAsThat) {
+TEST_F(SchedulerEscalation, TheLevelIncludesSeveritiesRaisedWhileQueued) {
   driver_.Draining(kStream);
   const std::string id = Event(Severity::kWarning).incident_id;
   EXPECT_EQ(Event(Severity::kCritical).incident_id, id) << "merged";
@@ -170,7 +169,7 @@ TEST_F(SchedulerEscalation, WhatWaitedWithAHigherSeverityWasInvestigatedAsThat) 
   EXPECT_EQ(Event(Severity::kCritical).Reason(), "duplicate");
 }
 
-TEST_F(SchedulerEscalation, OneThatNeverRanMayComeAgain) {
+TEST_F(SchedulerEscalation, AnEscalationThatNeverRanMayRepeat) {
   const std::string warning = Investigate(Severity::kWarning);
   driver_.Draining(kStream);
   const std::string critical = Event(Severity::kCritical).incident_id;
@@ -179,7 +178,7 @@ TEST_F(SchedulerEscalation, OneThatNeverRanMayComeAgain) {
   EXPECT_EQ(Event(Severity::kCritical).disposition, Disposition::kQueued);
 }
 
-TEST_F(SchedulerEscalation, TheFilterAndTheBreakerStillDecide) {
+TEST_F(SchedulerEscalation, TheFilterAndTheBreakerStillApply) {
   SchedulerOptions options = WithDuplicates();
   options.breaker.threshold = 1;
   SchedulerDriver driver(options);
@@ -190,7 +189,7 @@ TEST_F(SchedulerEscalation, TheFilterAndTheBreakerStillDecide) {
   EXPECT_EQ(driver.Event(0, Pod("a", Severity::kInfo)).Reason(), "severity");
 }
 
-TEST(SchedulerOverflow, OfAllQueuesTakesFromTheLongest) {
+TEST(SchedulerOverflow, TheGlobalLimitEvictsFromTheLongestQueue) {
   SchedulerOptions options = OptionsFor(2);
   options.global_queue_size = 3;
   SchedulerDriver driver(options);
@@ -206,7 +205,7 @@ TEST(SchedulerOverflow, OfAllQueuesTakesFromTheLongest) {
   EXPECT_EQ(driver.Only<IncidentFinished>().lease.incident_id, "incident-1") << "the oldest";
 }
 
-TEST(SchedulerOverflow, ARejectedNewcomerIsToldWithTheDepthOfItsOwnQueue) {
+TEST(SchedulerOverflow, ARejectedNewcomerReportsTheDepthOfItsOwnQueue) {
   SchedulerOptions options = OptionsFor(2);
   options.global_queue_size = 3;
   options.overflow_policy = OverflowPolicy::kRejectNewest;
@@ -217,7 +216,7 @@ TEST(SchedulerOverflow, ARejectedNewcomerIsToldWithTheDepthOfItsOwnQueue) {
   EXPECT_EQ(driver.Only<QueueOverflowed>().depth, 0u);
 }
 
-TEST(SchedulerOverflow, NeverEvictsTheCriticalForTheRest) {
+TEST(SchedulerOverflow, NeverEvictsACriticalIncidentForALowerOne) {
   SchedulerOptions options = OptionsFor(1);
   options.cluster_queue_size = 2;
   SchedulerDriver driver(options);
@@ -230,7 +229,7 @@ TEST(SchedulerOverflow, NeverEvictsTheCriticalForTheRest) {
   EXPECT_EQ(driver.Finished(FinalStatus::kEvicted), 1u);
 }
 
-TEST(SchedulerBreaker, OpensAfterFailuresInARowAndDropsWhatArrives) {
+TEST(SchedulerBreaker, OpensAfterConsecutiveFailuresAndDropsEvents) {
   SchedulerDriver driver(WithBreaker());
   driver.Attach(kStream, "e", 1);
   driver.Queue();
@@ -245,7 +244,7 @@ TEST(SchedulerBreaker, OpensAfterFailuresInARowAndDropsWhatArrives) {
   EXPECT_EQ(driver.Count<EventBreakerDropped>(), 1u);
 }
 
-TEST(SchedulerBreaker, HoldsWhatArrivesWhereToldSo) {
+TEST(SchedulerBreaker, ThePolicyHoldQueuesEvents) {
   SchedulerOptions options = WithBreaker();
   options.breaker_policy = BreakerPolicy::kHold;
   SchedulerDriver driver(options);
@@ -280,10 +279,10 @@ TEST(SchedulerBreaker, ProbesOneAtATimeAfterTheCooldownAndClosesOnSuccess) {
   driver.Started(kStream, second_probe);
   driver.Result(kStream, second_probe, RunStatus::kSuccess);
   EXPECT_EQ(driver.Only<BreakerChanged>().state, State::kClosed);
-  EXPECT_EQ(driver.Count<SendOffer>(), 2u) << "all that wait may run again";
+  EXPECT_EQ(driver.Count<SendOffer>(), 2u) << "all queued incidents may run again";
 }
 
-TEST(SchedulerBreaker, IgnoresRunsFromBeforeItOpened) {
+TEST(SchedulerBreaker, IgnoresResultsOfRunsFromBeforeItOpened) {
   SchedulerOptions options = WithBreaker();
   options.max_agents_per_cluster = 5;
   SchedulerDriver driver(options);
@@ -301,7 +300,7 @@ TEST(SchedulerBreaker, IgnoresRunsFromBeforeItOpened) {
   EXPECT_EQ(driver.Count<BreakerChanged>(), 0u);
 }
 
-TEST(SchedulerBreaker, LeavesTheOpenStateThoughNothingHappens) {
+TEST(SchedulerBreaker, LeavesTheOpenStateWithoutInput) {
   SchedulerDriver driver(WithBreaker());
   driver.Attach(kStream, "e", 1);
   for (int i = 0; i < 2; ++i) {
@@ -314,7 +313,7 @@ TEST(SchedulerBreaker, LeavesTheOpenStateThoughNothingHappens) {
   EXPECT_EQ(driver.Event().disposition, Disposition::kQueued);
 }
 
-TEST(SchedulerRate, AllowsSoManyRunsWithinAnHour) {
+TEST(SchedulerRate, LimitsTheRunsWithinAnHour) {
   SchedulerOptions options = OptionsFor(1);
   options.max_runs_per_hour = 2;
   options.max_queue_age = hours(3);
@@ -333,7 +332,7 @@ TEST(SchedulerRate, AllowsSoManyRunsWithinAnHour) {
   EXPECT_EQ(driver.Count<SendOffer>(), 1u) << "an hour after the first run began";
 }
 
-TEST(SchedulerRate, CountsARunWhoseStartWasNeverHeardOf) {
+TEST(SchedulerRate, CountsARunWhoseStartedWasLost) {
   SchedulerOptions options = OptionsFor(1);
   options.max_runs_per_hour = 1;
   SchedulerDriver driver(options);
@@ -347,7 +346,7 @@ TEST(SchedulerRate, CountsARunWhoseStartWasNeverHeardOf) {
   EXPECT_EQ(driver.Record(id).interrupted, 1u);
 }
 
-TEST(SchedulerRate, DoesNotCountWhatNeverRan) {
+TEST(SchedulerRate, DoesNotCountALeaseWithoutARun) {
   SchedulerOptions options = OptionsFor(1);
   options.max_runs_per_hour = 1;
   SchedulerDriver driver(options);

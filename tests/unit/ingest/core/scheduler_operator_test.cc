@@ -1,4 +1,4 @@
-// What operators ask for: no investigation of this incident, a closed breaker; and why one waits.
+// Calls of operators: cancel, rerun, breaker reset; and the wait reasons.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -16,7 +16,7 @@ using BreakerState = CircuitBreaker::State;
 
 constexpr StreamId kAttached = 1;
 
-TEST(SchedulerCancel, WhatWaitsEndsAtOnceAndCountsAsEvicted) {
+TEST(SchedulerCancel, AQueuedIncidentEndsAtOnceAndCountsAsEvicted) {
   SchedulerDriver driver(OptionsFor(1));
   const std::string stays = driver.Queue();
   const std::string id = driver.Queue();
@@ -30,7 +30,7 @@ TEST(SchedulerCancel, WhatWaitsEndsAtOnceAndCountsAsEvicted) {
   EXPECT_EQ(driver.Only<SendOffer>().lease.incident_id, stays);
 }
 
-TEST(SchedulerCancel, WhatIsUnknownOrHasEndedIsLeftAlone) {
+TEST(SchedulerCancel, IgnoresUnknownAndFinishedIncidents) {
   SchedulerDriver driver(OptionsFor(1));
   const std::string id = driver.Queue();
   EXPECT_EQ(driver.Cancel("nobody"), Cancelled::kUnknown);
@@ -39,7 +39,7 @@ TEST(SchedulerCancel, WhatIsUnknownOrHasEndedIsLeftAlone) {
   EXPECT_THAT(driver.effects(), testing::IsEmpty());
 }
 
-TEST(SchedulerCancel, OfWhatNeverRanTheKeyIsFree) {
+TEST(SchedulerCancel, ACancelledIncidentThatNeverRanFreesItsKey) {
   SchedulerOptions options = OptionsFor(1);
   options.dedup.window = minutes(5);
   SchedulerDriver driver(options);
@@ -66,36 +66,36 @@ class CancelledRun : public ::testing::Test {
   SchedulerDriver driver_;
   std::string id_;
   Lease lease_;
-  IncidentChange persisted_;  // by the cancelling
+  IncidentChange persisted_;  // by the cancel
 };
 
-TEST_F(CancelledRun, ItsExecutorIsToldAndItsResultIsTheEnd) {
+TEST_F(CancelledRun, ItsExecutorReceivesCancelAndItsResultFinishesIt) {
   EXPECT_EQ(driver_.Only<SendCancel>().lease, lease_);
   EXPECT_EQ(driver_.Only<SendCancel>().reason, dispatch::CancelReason::kCancelled);
   driver_.Result(kAttached, lease_, RunStatus::kCancelled);
   EXPECT_EQ(driver_.Only<IncidentFinished>().status, FinalStatus::kCancelled);
-  EXPECT_EQ(driver_.Event().Reason(), "duplicate") << "an agent has looked at it";
+  EXPECT_EQ(driver_.Event().Reason(), "duplicate") << "an agent has run";
 }
 
-TEST_F(CancelledRun, OneThatEndedBeforeItWasStoppedKeepsItsResult) {
+TEST_F(CancelledRun, ARunThatEndedFirstKeepsItsResult) {
   driver_.Result(kAttached, lease_, RunStatus::kSuccess);
   EXPECT_EQ(driver_.Only<IncidentFinished>().status, FinalStatus::kSuccess);
 }
 
-TEST_F(CancelledRun, AnInterruptedOneIsNotTriedAgain) {
+TEST_F(CancelledRun, AnInterruptedRunIsNotRequeued) {
   driver_.Result(kAttached, lease_, RunStatus::kInterrupted);
   EXPECT_EQ(driver_.Only<IncidentFinished>().status, FinalStatus::kCancelled);
   EXPECT_EQ(driver_.Depth(), 0u);
 }
 
-TEST_F(CancelledRun, ALostOneIsNotTriedAgain) {
+TEST_F(CancelledRun, ALostRunIsNotRequeued) {
   driver_.StreamClosed(kAttached);
   driver_.PassWithTimers(minutes(2));
   EXPECT_EQ(driver_.Only<IncidentFinished>().status, FinalStatus::kCancelled);
   EXPECT_EQ(driver_.Depth(), 0u);
 }
 
-TEST_F(CancelledRun, AnExecutorThatComesBackWithItIsToldAgain) {
+TEST_F(CancelledRun, AReattachedExecutorReceivesCancelAgain) {
   driver_.StreamClosed(kAttached);
   dispatch::Hello hello = SchedulerDriver::HelloOf("e", 1);
   hello.running = {lease_};
@@ -104,7 +104,7 @@ TEST_F(CancelledRun, AnExecutorThatComesBackWithItIsToldAgain) {
   EXPECT_EQ(driver_.Only<SendCancel>().lease, lease_);
 }
 
-TEST_F(CancelledRun, AResultThatWaitsIsNotThrownAway) {
+TEST_F(CancelledRun, AWaitingResultIsKept) {
   driver_.StreamClosed(kAttached);
   dispatch::Hello hello = SchedulerDriver::HelloOf("e", 1);
   hello.results_waiting = {lease_};
@@ -112,14 +112,14 @@ TEST_F(CancelledRun, AResultThatWaitsIsNotThrownAway) {
   EXPECT_EQ(driver_.Count<SendCancel>(), 0u);
 }
 
-TEST_F(CancelledRun, ARestartDoesNotForgetIt) {
+TEST_F(CancelledRun, ARestartKeepsTheCancelRequest) {
   SchedulerDriver next(Options());
   next.Restore({{driver_.Record(id_).incident, persisted_.progress}});
   next.PassWithTimers(minutes(2));
   EXPECT_EQ(next.Only<IncidentFinished>().status, FinalStatus::kCancelled);
 }
 
-TEST(SchedulerCancel, AnExecutorThatIsAwayIsNotSpokenTo) {
+TEST(SchedulerCancel, ADetachedExecutorReceivesNoCancel) {
   SchedulerDriver driver(OptionsFor(1));
   driver.Attach(kAttached, "e", 1);
   const std::string id = driver.Queue();
@@ -128,7 +128,7 @@ TEST(SchedulerCancel, AnExecutorThatIsAwayIsNotSpokenTo) {
   EXPECT_EQ(driver.Count<SendCancel>(), 0u);
 }
 
-TEST(SchedulerCancel, WhatRanOnceIsADuplicateThoughItWaited) {
+TEST(SchedulerCancel, ACancelledIncidentThatRanOnceTakesItsKey) {
   SchedulerOptions options = OptionsFor(1);
   options.dedup.window = minutes(5);
   SchedulerDriver driver(options);
@@ -140,11 +140,11 @@ TEST(SchedulerCancel, WhatRanOnceIsADuplicateThoughItWaited) {
   driver.Attach(2, "f", 1);
   driver.Reject(2, driver.LeaseOf(id));
   EXPECT_EQ(driver.Cancel(id), Cancelled::kEnded);
-  EXPECT_FALSE(driver.Only<IncidentFinished>().ran) << "it waited";
+  EXPECT_FALSE(driver.Only<IncidentFinished>().ran) << "it was queued";
   EXPECT_EQ(driver.Event().Reason(), "duplicate");
 }
 
-TEST(SchedulerCancel, ARefusedOfferIsNotMadeAgain) {
+TEST(SchedulerCancel, ARejectedOfferOfACancelledIncidentIsNotRepeated) {
   SchedulerDriver driver(OptionsFor(1));
   driver.Attach(kAttached, "e", 2);
   const std::string id = driver.Queue();
@@ -157,7 +157,7 @@ TEST(SchedulerCancel, ARefusedOfferIsNotMadeAgain) {
 
 using RerunResult = Scheduler::Rerun::Result;
 
-// An incident of cluster c0 that has ended as `status`.
+// Returns an incident of cluster c0 that has ended as `status`.
 std::string Ended(SchedulerDriver& driver, RunStatus status = RunStatus::kFailure) {
   const std::string id = driver.Queue();
   driver.Attach(kAttached, "e", 1);
@@ -167,7 +167,7 @@ std::string Ended(SchedulerDriver& driver, RunStatus status = RunStatus::kFailur
   return id;
 }
 
-TEST(SchedulerRerun, IsANewIncidentThatNamesTheOldOne) {
+TEST(SchedulerRerun, IsANewIncidentThatReferencesTheOldOne) {
   SchedulerDriver driver(WithDuplicates());
   const std::string id = Ended(driver);
   driver.Pass(seconds(30));
@@ -183,7 +183,7 @@ TEST(SchedulerRerun, IsANewIncidentThatNamesTheOldOne) {
   EXPECT_EQ(driver.Count<EventReceived>(), 1u);
   EXPECT_EQ(driver.Only<Persist>().change.added->rerun_of, id);
   EXPECT_EQ(driver.Counters().queued, 2u);
-  EXPECT_EQ(driver.Record(id).state, IncidentState::kFinished) << "the old one stays as it is";
+  EXPECT_EQ(driver.Record(id).state, IncidentState::kFinished) << "the old incident does not change";
 }
 
 TEST(SchedulerRerun, TakesTheKeyOfItsObject) {
@@ -196,17 +196,17 @@ TEST(SchedulerRerun, TakesTheKeyOfItsObject) {
   EXPECT_EQ(refused.result, RerunResult::kOpenElsewhere);
   EXPECT_EQ(refused.incident_id, again);
   EXPECT_EQ(driver.Cancel(again), Cancelled::kEnded);
-  EXPECT_EQ(driver.Event().incident_id, id) << "the window of the first run goes on";
+  EXPECT_EQ(driver.Event().incident_id, id) << "the window of the first run continues";
 }
 
-TEST(SchedulerRerun, OfARerunNamesThatOne) {
+TEST(SchedulerRerun, ARerunOfARerunReferencesTheLatest) {
   SchedulerDriver driver(WithDuplicates());
   const std::string again = driver.Rerun(Ended(driver)).incident_id;
   driver.Cancel(again);
   EXPECT_EQ(driver.Record(driver.Rerun(again).incident_id).incident.rerun_of, again);
 }
 
-TEST(SchedulerRerun, PassesTheFilterAndTheBreaker) {
+TEST(SchedulerRerun, BypassesTheFilterAndTheBreakerPolicy) {
   SchedulerOptions options = WithDuplicates();
   options.breaker.threshold = 1;
   SchedulerDriver driver(options);
@@ -217,12 +217,12 @@ TEST(SchedulerRerun, PassesTheFilterAndTheBreaker) {
   ASSERT_TRUE(driver.SetClusters({{"c0", none}}));
   EXPECT_EQ(driver.Rerun(id).result, RerunResult::kQueued);
   driver.Attach(2, "f", 1);
-  EXPECT_EQ(driver.Count<SendOffer>(), 0u) << "an open breaker leases nothing all the same";
+  EXPECT_EQ(driver.Count<SendOffer>(), 0u) << "an open breaker still stops leasing";
   driver.PassWithTimers(minutes(2));
   EXPECT_EQ(driver.Count<SendOffer>(), 1u);
 }
 
-TEST(SchedulerRerun, IsHeldToTheBoundsAndToTheRunsOfAnHour) {
+TEST(SchedulerRerun, RespectsTheQueueBoundsAndTheHourlyLimit) {
   SchedulerOptions options = WithDuplicates();
   options.cluster_queue_size = 1;
   options.overflow_policy = OverflowPolicy::kRejectNewest;
@@ -240,7 +240,7 @@ TEST(SchedulerRerun, IsHeldToTheBoundsAndToTheRunsOfAnHour) {
   EXPECT_EQ(driver.Count<SendOffer>(), 0u) << "one run began within the hour";
 }
 
-TEST(SchedulerRerun, SurvivesThatTheOldOneIsForgottenToMakeRoom) {
+TEST(SchedulerRerun, SurvivesTheRemovalOfTheOldIncident) {
   SchedulerOptions options = WithDuplicates();
   options.history_count = 1;
   options.cluster_queue_size = 1;
@@ -249,13 +249,13 @@ TEST(SchedulerRerun, SurvivesThatTheOldOneIsForgottenToMakeRoom) {
   FaultEvent other = driver.Fault(Severity::kError);
   other.resource.name = "other";
   driver.Event(0, other);
-  const auto rerun = driver.Rerun(id);  // evicts the other one, which is remembered instead
+  const auto rerun = driver.Rerun(id);  // evicts the other one, which enters the history
   ASSERT_EQ(rerun.result, RerunResult::kQueued);
   EXPECT_EQ(driver.Record(rerun.incident_id).incident.rerun_of, id);
   EXPECT_EQ(driver.Rerun(id).result, RerunResult::kUnknown);
 }
 
-TEST(SchedulerRerun, NeedsAnIncidentThatHasEndedOfAConfiguredCluster) {
+TEST(SchedulerRerun, NeedsAFinishedIncidentOfAConfiguredCluster) {
   SchedulerDriver driver(WithDuplicates());
   EXPECT_EQ(driver.Rerun("nobody").result, RerunResult::kUnknown);
   const std::string waits = driver.Queue();
@@ -267,7 +267,7 @@ TEST(SchedulerRerun, NeedsAnIncidentThatHasEndedOfAConfiguredCluster) {
   EXPECT_THAT(driver.effects(), testing::IsEmpty());
 }
 
-TEST(SchedulerRerun, WithoutAWindowNothingIsOfTheSameObject) {
+TEST(SchedulerRerun, WithoutAWindowNoIncidentBlocksIt) {
   SchedulerDriver driver(OptionsFor(1));
   const std::string id = Ended(driver);
   EXPECT_EQ(driver.Rerun(id).result, RerunResult::kQueued);
@@ -276,7 +276,7 @@ TEST(SchedulerRerun, WithoutAWindowNothingIsOfTheSameObject) {
 
 // --- the breaker ----------------------------------------------------------------------------
 
-TEST(SchedulerBreaker, AResetStartsWhatWaits) {
+TEST(SchedulerBreaker, AResetLeasesQueuedIncidents) {
   SchedulerOptions options = OptionsFor(1);
   options.breaker.threshold = 1;
   options.breaker_policy = BreakerPolicy::kHold;
@@ -294,7 +294,7 @@ TEST(SchedulerBreaker, AResetStartsWhatWaits) {
   EXPECT_EQ(driver.Count<BreakerChanged>(), 0u) << "it was closed";
 }
 
-TEST(SchedulerBreaker, AResetForgetsFailuresAlsoOfWhatRuns) {
+TEST(SchedulerBreaker, AResetClearsFailuresAndIgnoresCurrentRuns) {
   SchedulerOptions options = OptionsFor(2);
   options.breaker.threshold = 1;
   SchedulerDriver driver(options);
@@ -305,7 +305,7 @@ TEST(SchedulerBreaker, AResetForgetsFailuresAlsoOfWhatRuns) {
   EXPECT_EQ(driver.scheduler().breaker().state(), BreakerState::kClosed);
 }
 
-// --- why it waits ---------------------------------------------------------------------------
+// --- wait reasons ---------------------------------------------------------------------------
 
 class WhyNotLeased : public ::testing::Test {
  protected:
@@ -319,7 +319,7 @@ class WhyNotLeased : public ::testing::Test {
   }
 };
 
-TEST_F(WhyNotLeased, NobodyIsThere) {
+TEST_F(WhyNotLeased, WithoutAnExecutor) {
   SchedulerDriver driver(Options());
   EXPECT_EQ(Why(driver), WaitReason::kNoExecutor);
   driver.Attach(kAttached, "e", 1);
@@ -328,7 +328,7 @@ TEST_F(WhyNotLeased, NobodyIsThere) {
   EXPECT_EQ(Why(driver), WaitReason::kNoExecutor);
 }
 
-TEST_F(WhyNotLeased, SlotsClustersAndTheTotalAreUsedUp) {
+TEST_F(WhyNotLeased, WithAllSlotsOrLimitsInUse) {
   SchedulerDriver driver(Options());
   driver.Attach(kAttached, "e", 1);
   driver.Queue(0);
@@ -341,7 +341,7 @@ TEST_F(WhyNotLeased, SlotsClustersAndTheTotalAreUsedUp) {
   EXPECT_EQ(Why(driver, 2), WaitReason::kAllBusy);
 }
 
-TEST_F(WhyNotLeased, TheBreakerTheHourAndTheEnd) {
+TEST_F(WhyNotLeased, WithAnOpenBreakerTheHourlyLimitOrADrain) {
   SchedulerOptions options = Options();
   options.breaker.threshold = 1;
   options.max_runs_per_hour = 2;

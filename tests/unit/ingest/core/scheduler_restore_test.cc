@@ -1,4 +1,4 @@
-// What becomes of the incidents of an earlier life.
+// Incidents restored after a restart.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -40,23 +40,23 @@ RestoredIncident Earlier(const SchedulerDriver& driver, const std::string& id, I
   return restored;
 }
 
-TEST(SchedulerRestore, WhatWaitedWaitsOnWithItsAge) {
+TEST(SchedulerRestore, AQueuedIncidentKeepsItsAge) {
   SchedulerDriver driver(Options());
   driver.Restore({Earlier(driver, "a", IncidentState::kQueued, minutes(9))});
   EXPECT_EQ(driver.Depth(), 1u);
   EXPECT_EQ(driver.Counters().restored, 1u);
   driver.PassWithTimers(minutes(2));
-  EXPECT_EQ(driver.Finished(FinalStatus::kExpired), 1u) << "age goes on across a restart";
+  EXPECT_EQ(driver.Finished(FinalStatus::kExpired), 1u) << "the age includes the restart";
 }
 
-TEST(SchedulerRestore, WhatGrewTooOldMeanwhileExpiresAtOnce) {
+TEST(SchedulerRestore, AnOverAgeIncidentExpiresAtOnce) {
   SchedulerDriver driver(Options());
   driver.Restore({Earlier(driver, "a", IncidentState::kQueued, hours(9))});
   driver.PassWithTimers(seconds(0));
   EXPECT_EQ(driver.Finished(FinalStatus::kExpired), 1u);
 }
 
-TEST(SchedulerRestore, AWallClockSetBackMakesNobodyYounger) {
+TEST(SchedulerRestore, AWallClockSetBackDoesNotReduceAges) {
   SchedulerDriver driver(Options());
   driver.Restore({Earlier(driver, "a", IncidentState::kQueued, -hours(24))});
   EXPECT_EQ(driver.Depth(), 1u);
@@ -64,7 +64,7 @@ TEST(SchedulerRestore, AWallClockSetBackMakesNobodyYounger) {
   EXPECT_EQ(driver.Finished(FinalStatus::kExpired), 1u);
 }
 
-TEST(SchedulerRestore, TheOldestGoesFirst) {
+TEST(SchedulerRestore, TheOldestIsLeasedFirst) {
   SchedulerDriver driver(Options());
   driver.Restore({Earlier(driver, "b", IncidentState::kQueued, seconds(10)),
                   Earlier(driver, "a", IncidentState::kQueued, seconds(20))});
@@ -85,7 +85,7 @@ TEST(SchedulerRestore, ALeaseWaitsForItsExecutorAndItsResultCounts) {
   EXPECT_EQ(driver.Finished(FinalStatus::kSuccess), 1u);
 }
 
-TEST(SchedulerRestore, ALeaseThatNobodyAnnouncesIsQueuedAgain) {
+TEST(SchedulerRestore, ALeaseThatNoHelloListsIsRequeued) {
   SchedulerOptions options = Options();
   options.max_agents_per_cluster = 2;
   SchedulerDriver driver(options);
@@ -98,7 +98,7 @@ TEST(SchedulerRestore, ALeaseThatNobodyAnnouncesIsQueuedAgain) {
   EXPECT_EQ(driver.Only<SendOffer>().lease.attempt, 2u) << "an attempt is never offered twice";
 }
 
-TEST(SchedulerRestore, WhatHasEndedIsStillADuplicate) {
+TEST(SchedulerRestore, AFinishedIncidentStillTakesItsKey) {
   SchedulerDriver driver(Options());
   const RestoredIncident ended = Earlier(driver, "a", IncidentState::kFinished, minutes(4));
   driver.Restore({ended});
@@ -109,7 +109,7 @@ TEST(SchedulerRestore, WhatHasEndedIsStillADuplicate) {
   EXPECT_EQ(driver.Event(0, ended.incident.event).disposition, Disposition::kQueued);
 }
 
-TEST(SchedulerRestore, TheLevelOfAKeyIsThatOfWhatHasEnded) {
+TEST(SchedulerRestore, TheLevelOfAKeyIsRestored) {
   SchedulerDriver driver(Options());
   RestoredIncident milder = Earlier(driver, "a", IncidentState::kFinished, minutes(4));
   milder.incident.event.severity = Severity::kWarning;
@@ -122,7 +122,7 @@ TEST(SchedulerRestore, TheLevelOfAKeyIsThatOfWhatHasEnded) {
   EXPECT_EQ(driver.Event(0, event).disposition, Disposition::kQueued);
 }
 
-TEST(SchedulerRestore, ALevelOfAnEarlierWindowIsForgotten) {
+TEST(SchedulerRestore, ALevelOfAnEarlierWindowIsIgnored) {
   SchedulerDriver driver(Options());
   RestoredIncident critical = Earlier(driver, "a", IncidentState::kFinished, minutes(30));
   critical.incident.event.severity = Severity::kCritical;
@@ -134,7 +134,7 @@ TEST(SchedulerRestore, ALevelOfAnEarlierWindowIsForgotten) {
       << "above error, investigated lately";
 }
 
-TEST(SchedulerRestore, ALongRunBelongsToTheWindowInWhichItsEventCame) {
+TEST(SchedulerRestore, ALongRunBelongsToTheWindowOfItsEvent) {
   SchedulerDriver driver(Options());
   RestoredIncident critical = Earlier(driver, "a", IncidentState::kFinished, minutes(30));
   critical.incident.event.severity = Severity::kCritical;
@@ -146,7 +146,7 @@ TEST(SchedulerRestore, ALongRunBelongsToTheWindowInWhichItsEventCame) {
   EXPECT_EQ(driver.Event(0, critical.incident.event).Reason(), "duplicate");
 }
 
-TEST(SchedulerRestore, ARerunStillNamesWhatItRunsAgain) {
+TEST(SchedulerRestore, ARerunKeepsItsReference) {
   SchedulerDriver driver(Options());
   RestoredIncident rerun = Earlier(driver, "b", IncidentState::kQueued);
   rerun.incident.rerun_of = "a";
@@ -154,7 +154,7 @@ TEST(SchedulerRestore, ARerunStillNamesWhatItRunsAgain) {
   EXPECT_EQ(driver.Record("b").incident.rerun_of, "a");
 }
 
-TEST(SchedulerRestore, AnOpenIncidentKeepsItsKeyThoughTheWallClockWasSetBack) {
+TEST(SchedulerRestore, AnOpenIncidentKeepsItsKeyAfterAWallClockSetBack) {
   SchedulerDriver driver(Options());
   RestoredIncident ended = Earlier(driver, "a", IncidentState::kFinished, minutes(1));
   RestoredIncident open = Earlier(driver, "b", IncidentState::kQueued, minutes(3));
@@ -163,7 +163,7 @@ TEST(SchedulerRestore, AnOpenIncidentKeepsItsKeyThoughTheWallClockWasSetBack) {
   EXPECT_EQ(driver.Event(0, open.incident.event).incident_id, "b");
 }
 
-TEST(SchedulerRestore, AQuietDayBetweenTwoRunsIsSeen) {
+TEST(SchedulerRestore, AQuietDayBetweenTwoRunsResetsTheWindow) {
   SchedulerDriver driver(Options());
   const RestoredIncident weekly[] = {Earlier(driver, "a", IncidentState::kFinished, hours(24 * 15)),
                                      Earlier(driver, "b", IncidentState::kFinished, hours(24 * 8)),
@@ -190,7 +190,7 @@ TEST(SchedulerRestore, RunsOfTheLastHourStillCount) {
   EXPECT_EQ(driver.Count<SendOffer>(), 0u);
 }
 
-TEST(SchedulerRestore, AClusterThatIsNotConfiguredIsLeftAlone) {
+TEST(SchedulerRestore, IncidentsOfAnUnconfiguredClusterAreNotRestored) {
   SchedulerDriver driver(Options());
   RestoredIncident strange = Earlier(driver, "a", IncidentState::kQueued);
   strange.incident.event.cluster = "gone";

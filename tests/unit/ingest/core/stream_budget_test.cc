@@ -5,7 +5,7 @@
 namespace runner::ingest {
 namespace {
 
-TEST(StreamBudgetTest, Row67_AStreamThatHoldsMuchIsRefusedMoreAndOneThatHoldsLittleIsNot) {
+TEST(StreamBudgetTest, Row67_RejectsAStreamBeyondItsShareButNotOneBelowIt) {
   StreamBudget budget({.streams = 3, .bytes = 100, .share = 10});
   ASSERT_TRUE(budget.Open(1) && budget.Open(2));
   EXPECT_TRUE(budget.Take(1, 95));
@@ -31,7 +31,7 @@ TEST(StreamBudgetTest, Row67_StreamsAreBounded) {
   EXPECT_TRUE(budget.Open(3));
 }
 
-TEST(StreamBudgetTest, AStreamThatHasEndedGivesNothingBackTwice) {
+TEST(StreamBudgetTest, AClosedStreamReleasesItsBytesOnce) {
   StreamBudget budget({.streams = 2, .bytes = 100, .share = 10});
   ASSERT_TRUE(budget.Open(1) && budget.Open(2));
   EXPECT_TRUE(budget.Take(1, 60) && budget.Take(2, 5));

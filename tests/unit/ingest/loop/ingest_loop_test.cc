@@ -1,4 +1,4 @@
-// What the loop does by itself: the sweep, and the check of its own books.
+// The sweep and the check of the invariants.
 
 #include "ingest/loop/ingest_loop.h"
 
@@ -35,9 +35,9 @@ class SweepTest : public ::testing::Test {
     options.queue_sweep_interval = 1min;
     return options;
   }
-  // The journal refuses to record the end of this many incidents that expire.
+  // The journal fails to append this many expired incidents.
   void FailToExpire(int times) {
-    house_.journal.on_change = [left = times](const IncidentChange& change) mutable {
+    fixture_.journal.on_change = [left = times](const IncidentChange& change) mutable {
       if (change.progress.status == FinalStatus::kExpired && left > 0) {
         --left;
         throw std::runtime_error("the journal is torn");
@@ -45,90 +45,90 @@ class SweepTest : public ::testing::Test {
     };
   }
   std::uint64_t Expired() {
-    const auto& finished = house_.loop.scheduler().View(0).counters.finished;
+    const auto& finished = fixture_.loop.scheduler().View(0).counters.finished;
     const auto found = finished.find(FinalStatus::kExpired);
     return found == finished.end() ? 0 : found->second;
   }
 
-  LoopFixture house_{{"prod"}, Options()};
+  LoopFixture fixture_{{"prod"}, Options()};
 };
 
-TEST_F(SweepTest, AFailureIsLoggedAndCountedAndKeepsNoOtherIncident) {
+TEST_F(SweepTest, AFailureIsLoggedAndCountedAndDoesNotBlockOthers) {
   FailToExpire(1);
   ::testing::internal::CaptureStderr();
-  house_.RunTurns({
+  fixture_.RunTurns({
       [&] {
-        for (const char* pod : {"a", "b", "c"}) house_.Queue(pod);
-        house_.clock.Advance(11min);
+        for (const char* pod : {"a", "b", "c"}) fixture_.Queue(pod);
+        fixture_.clock.Advance(11min);
       },
       [] {},
   });
-  const std::string log = house_.CapturedLog();
-  EXPECT_EQ(house_.loop.sweeper_errors(), 1u);
+  const std::string log = fixture_.CapturedLog();
+  EXPECT_EQ(fixture_.loop.sweeper_errors(), 1u);
   EXPECT_THAT(log, AllOf(HasSubstr(R"("level":"error","msg":"Queue sweep failed")"),
                          HasSubstr(R"("error":"the journal is torn")")));
   EXPECT_EQ(CountOf(log, "Expired queued event"), 2u);
-  EXPECT_EQ(Expired(), 3u) << "the one that failed does not come back";
-  EXPECT_EQ(house_.loop.scheduler().waiting().size(), 0u);
-  EXPECT_THAT(BrokenInvariants(house_.loop.scheduler()), IsEmpty());
+  EXPECT_EQ(Expired(), 3u) << "the incident that failed is not retried";
+  EXPECT_EQ(fixture_.loop.scheduler().waiting().size(), 0u);
+  EXPECT_THAT(BrokenInvariants(fixture_.loop.scheduler()), IsEmpty());
 }
 
-TEST_F(SweepTest, TheNextSweepComesAtItsIntervalWhateverBecameOfThisOne) {
+TEST_F(SweepTest, TheNextSweepRunsAtItsIntervalAfterAFailure) {
   FailToExpire(1'000);
   ::testing::internal::CaptureStderr();
-  house_.RunTurns({
+  fixture_.RunTurns({
       [&] {
-        house_.Queue("old");
-        house_.clock.Advance(9min + 30s);
+        fixture_.Queue("old");
+        fixture_.clock.Advance(9min + 30s);
       },
       [&] {
-        house_.Queue("young");
-        house_.clock.Advance(1min);
+        fixture_.Queue("young");
+        fixture_.clock.Advance(1min);
       },
       [&] {
-        EXPECT_EQ(house_.loop.sweeper_errors(), 1u);
-        EXPECT_EQ(house_.loop.scheduler().NextDeadline(), house_.event_loop.Now().mono + 1min);
-        house_.clock.Advance(9min + 30s);
+        EXPECT_EQ(fixture_.loop.sweeper_errors(), 1u);
+        EXPECT_EQ(fixture_.loop.scheduler().NextDeadline(), fixture_.event_loop.Now().mono + 1min);
+        fixture_.clock.Advance(9min + 30s);
       },
-      [&] { EXPECT_EQ(house_.loop.sweeper_errors(), 2u) << "the young one is old now"; },
+      [&] { EXPECT_EQ(fixture_.loop.sweeper_errors(), 2u) << "the second incident is over age now"; },
   });
-  EXPECT_EQ(CountOf(house_.CapturedLog(), "Queue sweep failed"), 2u);
+  EXPECT_EQ(CountOf(fixture_.CapturedLog(), "Queue sweep failed"), 2u);
   EXPECT_EQ(Expired(), 2u);
 }
 
-TEST_F(SweepTest, FailuresWithoutEndFloodNeitherTheLogNorTheLoop) {
+TEST_F(SweepTest, EndlessFailuresFloodNeitherTheLogNorTheLoop) {
   FailToExpire(1'000);
   ::testing::internal::CaptureStderr();
-  house_.RunTurns({
+  fixture_.RunTurns({
       [&] {
-        for (int i = 0; i < 25; ++i) house_.Queue("pod-" + std::to_string(i));
-        house_.clock.Advance(11min);
+        for (int i = 0; i < 25; ++i) fixture_.Queue("pod-" + std::to_string(i));
+        fixture_.clock.Advance(11min);
       },
       [&] {
-        EXPECT_EQ(house_.loop.sweeper_errors(), 10u) << "the rest is for the next sweep";
-        house_.clock.Advance(1min);
+        EXPECT_EQ(fixture_.loop.sweeper_errors(), 10u) << "the next sweep retries the rest";
+        fixture_.clock.Advance(1min);
       },
-      [&] { house_.clock.Advance(1min); },
+      [&] { fixture_.clock.Advance(1min); },
       [] {},
   });
-  EXPECT_EQ(CountOf(house_.CapturedLog(), "Queue sweep failed"), 25u);
+  EXPECT_EQ(CountOf(fixture_.CapturedLog(), "Queue sweep failed"), 25u);
   EXPECT_EQ(Expired(), 25u);
 }
 
-// --- the books ------------------------------------------------------------------------------
+// --- invariants -----------------------------------------------------------------------------
 
-TEST(LoopEventsTest, WhatABackfillFoundIsKnownAsThatToTheScheduler) {
+TEST(LoopEventsTest, BackfilledEventsReachTheSchedulerAsSuch) {
   SchedulerOptions options;
   options.dedup.window = 5min;
-  LoopFixture house({"prod"}, options);
-  const auto counters = [&] { return house.loop.scheduler().View(0).counters; };
+  LoopFixture fixture({"prod"}, options);
+  const auto counters = [&] { return fixture.loop.scheduler().View(0).counters; };
   const auto tell = [&](Severity severity, bool backfilled) {
-    house.loop.OnEvent("prod", LoopFixture::Fault("a", severity), backfilled);
+    fixture.loop.OnEvent("prod", LoopFixture::Fault("a", severity), backfilled);
   };
   ::testing::internal::CaptureStderr();
-  house.RunTurns({
+  fixture.RunTurns({
       [&] {
-        house.loop.Step([](Scheduler& s, const Instant& now, Effects& effects) {
+        fixture.loop.Step([](Scheduler& s, const Instant& now, Effects& effects) {
           dispatch::Hello hello;
           hello.executor_id = "e";
           hello.slots = 1;
@@ -138,10 +138,10 @@ TEST(LoopEventsTest, WhatABackfillFoundIsKnownAsThatToTheScheduler) {
         tell(Severity::kWarning, false);
       },
       [&] {
-        house.loop.Step([&](Scheduler& s, const Instant& now, Effects& effects) {
+        fixture.loop.Step([&](Scheduler& s, const Instant& now, Effects& effects) {
           Outcome outcome;
           outcome.status = RunStatus::kSuccess;
-          s.OnResult(1, house.streams.offer, outcome, now, effects);
+          s.OnResult(1, fixture.streams.offer, outcome, now, effects);
         });
         tell(Severity::kCritical, true);
       },
@@ -151,7 +151,7 @@ TEST(LoopEventsTest, WhatABackfillFoundIsKnownAsThatToTheScheduler) {
       },
       [&] { EXPECT_EQ(counters().queued, 2u); },
   });
-  house.CapturedLog();
+  fixture.CapturedLog();
 }
 
 TEST(BrokenEquationsTest, EachNumberIsPartOfAnEquation) {
@@ -194,19 +194,19 @@ TEST(BrokenEquationsTest, EachNumberIsPartOfAnEquation) {
   EXPECT_THAT(broken([](ClusterCounters&, View& v) { ++v.leased; }), ElementsAre("incidents"));
 }
 
-TEST(InvariantsTest, WhatIsBrokenIsCountedEachTimeAndLoggedOnceAMinute) {
-  LoopFixture house({"prod", "staging"});
-  house.loop.CheckInvariants();
-  EXPECT_EQ(house.loop.invariant_violations(), 0u);
+TEST(InvariantsTest, AViolationIsCountedEachTimeAndLoggedOnceAMinute) {
+  LoopFixture fixture({"prod", "staging"});
+  fixture.loop.CheckInvariants();
+  EXPECT_EQ(fixture.loop.invariant_violations(), 0u);
 
-  // No input can miscount, as far as we know: the test is the defect.
-  ++const_cast<ClusterCounters&>(house.loop.scheduler().View(1).counters).requeued;
+  // No input is known to break an equation, so the test changes a counter.
+  ++const_cast<ClusterCounters&>(fixture.loop.scheduler().View(1).counters).requeued;
   ::testing::internal::CaptureStderr();
-  for (int i = 0; i < 3; ++i) house.loop.CheckInvariants();
-  house.clock.Advance(1min);
-  house.loop.CheckInvariants();
-  const std::string log = house.CapturedLog();
-  EXPECT_EQ(house.loop.invariant_violations(), 4u);
+  for (int i = 0; i < 3; ++i) fixture.loop.CheckInvariants();
+  fixture.clock.Advance(1min);
+  fixture.loop.CheckInvariants();
+  const std::string log = fixture.CapturedLog();
+  EXPECT_EQ(fixture.loop.invariant_violations(), 4u);
   EXPECT_EQ(CountOf(log, R"("level":"error","msg":"Invariant violated")"), 2u) << log;
   EXPECT_THAT(log, AllOf(HasSubstr(R"("cluster":"staging","invariant":"queue")"),
                          HasSubstr("restored 0 + queued 0 + requeued 1 is not")));

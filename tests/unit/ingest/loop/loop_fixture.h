@@ -16,8 +16,8 @@
 
 namespace runner::ingest {
 
-// Keeps nothing, and can be told to fail.
-class BrittleJournal final : public IncidentJournal {
+// Persists nothing, and can be made to throw.
+class FailingJournal final : public IncidentJournal {
  public:
   std::vector<RestoredIncident> Restore() override { return {}; }
   JournalPosition Append(std::vector<IncidentChange> changes) override {
@@ -39,7 +39,7 @@ class BrittleJournal final : public IncidentJournal {
   JournalPosition position_ = 0;
 };
 
-// Remembers the latest offer.
+// Keeps the latest offer.
 class RecordingStreams final : public ExecutorStreams {
  public:
   void Send(StreamId, const dispatch::IngestMessage& message) override {
@@ -51,14 +51,14 @@ class RecordingStreams final : public ExecutorStreams {
   Lease offer;
 };
 
-// The loop of ingest with a clock, a journal and executors of the test.
+// IngestLoop with a fake clock, journal and executors.
 struct LoopFixture {
   explicit LoopFixture(std::vector<std::string> clusters, SchedulerOptions options = {})
       : loop(
             With(std::move(options), clusters), event_loop, journal, streams,
             [this](WallTime now) { return ids.Next(now); }, logger) {}
 
-  // All lines since CaptureStderr.
+  // Returns all log lines since CaptureStderr.
   std::string CapturedLog() const {
     logger.Flush();
     return ::testing::internal::GetCapturedStderr();
@@ -83,7 +83,7 @@ struct LoopFixture {
       s.OnEvent(cluster, std::move(event), now, effects);
     });
   }
-  // Runs the loop: one of these in each of its turns, and what is due then. Once.
+  // Runs the loop: one function in each turn, and what is due then. Call once.
   void RunTurns(std::deque<std::function<void()>> turns) {
     const std::function<void()> next = [&] {
       if (turns.empty()) return event_loop.Stop();
@@ -99,7 +99,7 @@ struct LoopFixture {
   FakeClock clock;
   UuidGenerator ids;
   EventLoop event_loop{clock};
-  BrittleJournal journal;
+  FailingJournal journal;
   RecordingStreams streams;
   const Logger logger{LogLevel::kInfo, LogFormat::kJson};
   IngestLoop loop;

@@ -22,28 +22,28 @@ using namespace std::chrono_literals;
 
 class IngestMetricsTest : public ::testing::Test {
  protected:
-  // Of everything something, and of two clusters different things.
-  void LiveABit() {
+  // Gives every metric a value, with different values for the two clusters.
+  void FillEveryMetric() {
     ::testing::internal::CaptureStderr();
-    house_.RunTurns({[&] { Connect(); }, [&] { Work(); }, [] {}});
-    house_.CapturedLog();
+    fixture_.RunTurns({[&] { Connect(); }, [&] { Work(); }, [] {}});
+    fixture_.CapturedLog();
   }
   void Connect() {
-    for (const char* cluster : {"a", "b"}) house_.loop.OnSubscribed(cluster, {});
-    house_.event_loop.Post([&] { house_.clock.Advance(100s); });
-    house_.event_loop.Post([&] {
+    for (const char* cluster : {"a", "b"}) fixture_.loop.OnSubscribed(cluster, {});
+    fixture_.event_loop.Post([&] { fixture_.clock.Advance(100s); });
+    fixture_.event_loop.Post([&] {
       ConnectionFailure failure;
-      for (const char* cluster : {"a", "b"}) house_.loop.OnFailed(cluster, failure, 1s, 1);
+      for (const char* cluster : {"a", "b"}) fixture_.loop.OnFailed(cluster, failure, 1s, 1);
       failure.error = ErrorClass::kTls;
-      house_.loop.OnFailed("b", failure, 1s, 2);
+      fixture_.loop.OnFailed("b", failure, 1s, 2);
     });
-    house_.event_loop.Post([&] {
-      house_.clock.Advance(10s);
-      house_.loop.OnSubscribed("b", {});
+    fixture_.event_loop.Post([&] {
+      fixture_.clock.Advance(10s);
+      fixture_.loop.OnSubscribed("b", {});
     });
   }
   void Work() {
-    house_.loop.Step([&](Scheduler& s, const Instant& now, Effects& effects) {
+    fixture_.loop.Step([&](Scheduler& s, const Instant& now, Effects& effects) {
       dispatch::Hello hello;
       hello.executor_id = "e";
       hello.slots = 3;
@@ -51,15 +51,15 @@ class IngestMetricsTest : public ::testing::Test {
       s.OnCredits(1, 3, now, effects);
     });
     for (const char* pod : {"one", "two", "three"}) {
-      house_.clock.Advance(1s);
-      house_.loop.OnEvent("a", Now(pod), false);
-      house_.loop.OnEvent("b", Now(pod), true);
-      house_.loop.OnEvent("b", Now(pod), false);  // a duplicate
+      fixture_.clock.Advance(1s);
+      fixture_.loop.OnEvent("a", Now(pod), false);
+      fixture_.loop.OnEvent("b", Now(pod), true);
+      fixture_.loop.OnEvent("b", Now(pod), false);  // a duplicate
     }
-    house_.loop.OnEvent("a", InvalidEvent{"schema", "no kind", std::nullopt}, false);
-    house_.event_loop.Post([&] {
-      const Lease lease = house_.streams.offer;
-      house_.loop.Step([&](Scheduler& s, const Instant& now, Effects& effects) {
+    fixture_.loop.OnEvent("a", InvalidEvent{"schema", "no kind", std::nullopt}, false);
+    fixture_.event_loop.Post([&] {
+      const Lease lease = fixture_.streams.offer;
+      fixture_.loop.Step([&](Scheduler& s, const Instant& now, Effects& effects) {
         s.OnStarted(1, lease, now, effects);
         Outcome outcome;
         outcome.status = RunStatus::kSuccess;
@@ -69,18 +69,18 @@ class IngestMetricsTest : public ::testing::Test {
   }
   FaultEvent Now(const std::string& pod) {
     FaultEvent event = LoopFixture::Fault(pod);
-    event.received_at = house_.event_loop.Now().wall;
+    event.received_at = fixture_.event_loop.Now().wall;
     return event;
   }
   std::vector<prometheus::MetricFamily> Families(MetricsDetail detail) {
-    return CollectIngestMetrics(TakeSnapshot(house_.loop, detail, house_.event_loop.Now()));
+    return CollectIngestMetrics(TakeSnapshot(fixture_.loop, detail, fixture_.event_loop.Now()));
   }
   std::string Text(MetricsDetail detail) { return MetricsText(Families(detail)); }
 
-  LoopFixture house_{{"a", "b"}};
+  LoopFixture fixture_{{"a", "b"}};
 };
 
-// What a family comes to over all clusters: the sums by its further labels.
+// The sums of a family over all clusters, by its other labels.
 std::map<std::string, double> Sums(const prometheus::MetricFamily& family) {
   std::map<std::string, double> sums;
   for (const prometheus::ClientMetric& metric : family.metric) {
@@ -99,8 +99,8 @@ std::map<std::string, double> Sums(const prometheus::MetricFamily& family) {
   return sums;
 }
 
-TEST_F(IngestMetricsTest, SummedSeriesAreTheSumsOfThoseOfTheClusters) {
-  LiveABit();
+TEST_F(IngestMetricsTest, SummedSeriesEqualTheSumsOverTheClusters) {
+  FillEveryMetric();
   const auto apart = Families(MetricsDetail::kPerCluster);
   const auto summed = Families(MetricsDetail::kSummed);
   const std::string text = MetricsText(summed);
@@ -124,10 +124,12 @@ TEST_F(IngestMetricsTest, SummedSeriesAreTheSumsOfThoseOfTheClusters) {
   EXPECT_THAT(text, HasSubstr("incidents_finished_total{cluster=\"all\","));
 }
 
-TEST_F(IngestMetricsTest, OfAllTheOldestWaitsLongestAndTheLatestEventCounts) {
-  LiveABit();
-  const auto apart = TakeSnapshot(house_.loop, MetricsDetail::kPerCluster, house_.event_loop.Now());
-  const auto summed = TakeSnapshot(house_.loop, MetricsDetail::kSummed, house_.event_loop.Now());
+TEST_F(IngestMetricsTest, SummedTimesAreTheOldestIncidentAndTheLatestEvent) {
+  FillEveryMetric();
+  const auto apart =
+      TakeSnapshot(fixture_.loop, MetricsDetail::kPerCluster, fixture_.event_loop.Now());
+  const auto summed =
+      TakeSnapshot(fixture_.loop, MetricsDetail::kSummed, fixture_.event_loop.Now());
   ASSERT_TRUE(apart.clusters[0].oldest_queued && apart.clusters[1].oldest_queued);
   EXPECT_EQ(summed.clusters[0].oldest_queued,
             std::min(apart.clusters[0].oldest_queued, apart.clusters[1].oldest_queued));
@@ -135,8 +137,8 @@ TEST_F(IngestMetricsTest, OfAllTheOldestWaitsLongestAndTheLatestEventCounts) {
             std::max(apart.clusters[0].last_event, apart.clusters[1].last_event));
 }
 
-TEST_F(IngestMetricsTest, AClusterWhereNobodyWaitsDoesNotHideWhoDoes) {
-  house_.Queue("one", 1);
+TEST_F(IngestMetricsTest, AnEmptyQueueDoesNotHideTheOldestIncidentOfAnother) {
+  fixture_.Queue("one", 1);
   const auto text = Text(MetricsDetail::kSummed);
   EXPECT_THAT(text, Not(HasSubstr("queue_oldest_event_timestamp_seconds{cluster=\"all\"} 0\n")));
 }
@@ -153,17 +155,17 @@ TEST_F(IngestMetricsTest, SeriesWithoutFurtherLabelsExistFromTheStart) {
   }
 }
 
-TEST_F(IngestMetricsTest, TheJournalTellsOfItsTroubles) {
+TEST_F(IngestMetricsTest, ExportsTheErrorsOfTheJournal) {
   EXPECT_THAT(Text(MetricsDetail::kSummed), HasSubstr("journal_degraded 0\n"));
-  house_.journal.is_degraded = true;
-  house_.journal.errors = 3;
+  fixture_.journal.is_degraded = true;
+  fixture_.journal.errors = 3;
   const std::string text = Text(MetricsDetail::kSummed);
   EXPECT_THAT(text, HasSubstr("journal_degraded 1\n"));
   EXPECT_THAT(text, HasSubstr("journal_write_errors_total 3\n"));
 }
 
-TEST_F(IngestMetricsTest, AScrapeOfALoopThatDoesNotAnswerFailsInsteadOfWaiting) {
-  const IngestMetrics metrics(house_.event_loop, house_.loop, MetricsDetail::kPerCluster);
+TEST_F(IngestMetricsTest, AScrapeFailsIfTheLoopDoesNotRespond) {
+  const IngestMetrics metrics(fixture_.event_loop, fixture_.loop, MetricsDetail::kPerCluster);
   EXPECT_THROW(metrics.Collect(), std::runtime_error);
 }
 

@@ -22,7 +22,7 @@ bool Same(const FaultEvent& a, const FaultEvent& b) {
          a.severity == b.severity && a.resource == b.resource && a.context == b.context;
 }
 
-TEST(FaultGenerator, TheSeedDecides) {
+TEST(FaultGenerator, SameSeedGivesSameFaults) {
   const auto first = Generate(7, 200);
   const auto second = Generate(7, 200);
   for (std::size_t i = 0; i < first.size(); ++i) EXPECT_TRUE(Same(first[i], second[i])) << i;
@@ -35,7 +35,7 @@ TEST(FaultGenerator, TheFirstFaultIsCritical) {
   }
 }
 
-TEST(FaultGenerator, EveryTypeComesAndMostAreWorthALook) {
+TEST(FaultGenerator, EveryFaultTypeOccursAndMostAreAtLeastWarnings) {
   std::map<std::string, int> types;
   int infos = 0;
   for (const FaultEvent& fault : Generate(1, 500)) {
@@ -67,7 +67,7 @@ TEST(FaultGenerator, FaultsRecur) {
   EXPECT_GT(ids.size(), 250u);
 }
 
-TEST(FaultId, DependsOnEveryPart) {
+TEST(FaultId, DependsOnEveryField) {
   const std::set<std::string> ids = {FaultId("a", "b", "c", "d"), FaultId("x", "b", "c", "d"),
                                      FaultId("a", "x", "c", "d"), FaultId("a", "b", "x", "d"),
                                      FaultId("a", "b", "c", "x"), FaultId("ab", "", "c", "d")};

@@ -25,7 +25,7 @@ std::string Request(int id, const std::string& method, const std::string& params
          R"(","params":)" + params + "}";
 }
 
-// The whole simulator on a free port, on a thread of its own.
+// The simulator on a free port, on its own thread.
 class HttpServerTest : public testing::Test {
  protected:
   static constexpr FaultPump::Pace kPace = {100'000, 12'000};
@@ -81,7 +81,7 @@ class HttpServerTest : public testing::Test {
   std::thread thread_;
 };
 
-TEST_F(HttpServerTest, FaultsFlowAfterTheSubscription) {
+TEST_F(HttpServerTest, SendsFaultsAfterTheSubscription) {
   Client post(port_);
   Client get(port_);
   const std::string session = NewSession(post);
@@ -91,11 +91,11 @@ TEST_F(HttpServerTest, FaultsFlowAfterTheSubscription) {
     const std::string event = get.ReadUntil("\n\n\r\n");
     ASSERT_NE(event.find(R"("logger":"kubernetes/faults")"), std::string::npos) << i << event;
   }
-  // All are told; the server goes on serving.
+  // All faults are sent; the server keeps serving.
   EXPECT_NE(post.Post(session, Request(9, "ping")).find("\"id\":9"), std::string::npos);
 }
 
-TEST_F(HttpServerTest, AStreamThatIsNotReadHoldsTheFaultsBack) {
+TEST_F(HttpServerTest, AStreamThatIsNotReadPausesTheFaults) {
   Client post(port_);
   const std::string session = NewSession(post);
   Client get(port_);
@@ -128,7 +128,7 @@ TEST_F(HttpServerTest, AClosedStreamCanBeOpenedAgain) {
     Client second(port_);
     EXPECT_TRUE(OpenStream(second, session).starts_with("HTTP/1.1 409"));
   }
-  // The server learns of the close when it learns of it.
+  // The server may accept the new stream only after it has noticed the close.
   for (;;) {
     Client again(port_);
     if (OpenStream(again, session).starts_with("HTTP/1.1 200")) break;
@@ -145,26 +145,26 @@ TEST_F(HttpServerTest, PipelinedRequestsAreAnsweredInOrder) {
   }
 }
 
-TEST_F(HttpServerTest, AFinishedClientStillGetsItsAnswer) {
+TEST_F(HttpServerTest, AHalfClosedClientReceivesItsResponse) {
   Client client(port_);
   client.Send("GET /nothing HTTP/1.1\r\n\r\n");
   client.HalfClose();
   EXPECT_TRUE(client.ReadAll().starts_with("HTTP/1.1 404"));
 }
 
-TEST_F(HttpServerTest, ConnectionCloseIsHonoured) {
+TEST_F(HttpServerTest, HonoursConnectionClose) {
   Client client(port_);
   client.Send("GET /nothing HTTP/1.1\r\nConnection: close\r\n\r\n");
   EXPECT_NE(client.ReadAll().find("Connection: close"), std::string::npos);
 }
 
-TEST_F(HttpServerTest, ATooLargeRequestIsToldSoThoughItIsNotRead) {
+TEST_F(HttpServerTest, ATooLargeRequestReceives413BeforeItIsRead) {
   Client client(port_);
   client.Send("POST /mcp HTTP/1.1\r\nContent-Length: 2000000\r\n\r\n" + std::string(300'000, 'x'));
   EXPECT_TRUE(client.ReadAll().starts_with("HTTP/1.1 413"));
 }
 
-TEST_F(HttpServerTest, AThousandIdleStreamsCostLittle) {
+TEST_F(HttpServerTest, AThousandIdleStreamsUseLittleMemory) {
   constexpr int kStreams = 1000;
   rlimit limit{};
   ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &limit), 0);
@@ -181,7 +181,7 @@ TEST_F(HttpServerTest, AThousandIdleStreamsCostLittle) {
   EXPECT_LT(ResidentMemory(), before + (std::size_t{32} << 20)) << "of both ends";
 }
 
-TEST(Listener, TellsWhatIsWrong) {
+TEST(Listener, RejectsInvalidAndUsedAddresses) {
   EXPECT_THROW(ListenOn("127.0.0.1"), std::runtime_error);
   EXPECT_THROW(ListenOn("127.0.0.1:"), std::runtime_error);
   EXPECT_THROW(ListenOn("127.0.0.1:http?"), std::runtime_error);

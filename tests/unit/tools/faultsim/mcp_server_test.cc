@@ -59,7 +59,7 @@ class McpServerTest : public testing::Test {
     return {};
   }
 
-  // A session that is past notifications/initialized.
+  // Returns a session after notifications/initialized.
   std::string Ready() {
     const std::string session = Initialize();
     EXPECT_EQ(
@@ -68,7 +68,7 @@ class McpServerTest : public testing::Test {
     return session;
   }
 
-  // The text of a tool's answer; `failed` when it says isError.
+  // Returns the text of a tool result, or "failed" if isError is set.
   std::string Tool(const std::string& session, const std::string& name, const json& arguments) {
     const auto response = Call(session, "tools/call", {{"name", name}, {"arguments", arguments}});
     const json result = json::parse(response.body)["result"];
@@ -76,7 +76,7 @@ class McpServerTest : public testing::Test {
     return result["content"][0]["text"];
   }
 
-  // The JSON object inside a tool's text.
+  // Returns the JSON object inside the text of a tool.
   static json ObjectIn(const std::string& text) {
     const auto from = text.find('{');
     return json::parse(text.substr(from, text.rfind('}') - from + 1));
@@ -125,7 +125,7 @@ TEST_F(McpServerTest, NegotiatesTheVersion) {
   EXPECT_EQ(negotiated_, "2025-11-25");
 }
 
-TEST_F(McpServerTest, SessionsAreNeeded) {
+TEST_F(McpServerTest, RejectsRequestsWithoutAKnownSession) {
   EXPECT_EQ(Call("", "ping").status, 400);
   EXPECT_EQ(Call("unknown", "ping").status, 404);
   EXPECT_EQ(Send("GET", "").status, 400);
@@ -135,13 +135,13 @@ TEST_F(McpServerTest, SessionsAreNeeded) {
   EXPECT_NE(Initialize(), Initialize());
 }
 
-TEST_F(McpServerTest, NothingButPingBeforeInitialized) {
+TEST_F(McpServerTest, AnswersOnlyPingBeforeInitialized) {
   const std::string session = Initialize();
   EXPECT_TRUE(json::parse(Call(session, "ping").body).contains("result"));
   EXPECT_EQ(json::parse(Call(session, "tools/list").body)["error"]["code"], -32600);
 }
 
-TEST_F(McpServerTest, RefusesWhatIsNotMcp) {
+TEST_F(McpServerTest, RejectsRequestsThatAreNotMcp) {
   HttpRequest request;
   request.method = "POST";
   request.path = "/other";
@@ -159,7 +159,7 @@ TEST_F(McpServerTest, RefusesWhatIsNotMcp) {
   EXPECT_EQ(server_.Answer(1, request).status, 406);
 }
 
-TEST_F(McpServerTest, RefusesWhatIsNotJsonRpc) {
+TEST_F(McpServerTest, RejectsBodiesThatAreNotJsonRpc) {
   for (const char* body : {"", "{", "[]", "1", R"({"id":1,"method":"ping"})",
                            R"({"jsonrpc":"2.0","id":null,"method":"ping"})",
                            R"({"jsonrpc":"2.0","id":{},"method":"ping"})", "\xff"}) {
@@ -180,7 +180,7 @@ TEST_F(McpServerTest, UnknownMethodsToolsAndParamsAreErrors) {
   EXPECT_EQ(code("logging/setLevel", {{"level", "loud"}}), -32602);
 }
 
-TEST_F(McpServerTest, TheIdComesBackAsItWas) {
+TEST_F(McpServerTest, ResponsesRepeatTheRequestId) {
   const std::string session = Ready();
   for (const char* id : {"7", "\"seven\"", "-1"}) {
     const auto response =
@@ -189,7 +189,7 @@ TEST_F(McpServerTest, TheIdComesBackAsItWas) {
   }
 }
 
-TEST_F(McpServerTest, ToolsAreListed) {
+TEST_F(McpServerTest, ListsItsTools) {
   const json tools = json::parse(Call(Ready(), "tools/list").body)["result"]["tools"];
   std::set<std::string> names;
   for (const json& tool : tools) {
@@ -288,7 +288,7 @@ TEST_F(McpServerTest, StreamsCannotBeResumed) {
   EXPECT_EQ(server_.Answer(1, request).status, 400);
 }
 
-TEST_F(McpServerTest, EachPathIsAServerOfItsOwn) {
+TEST_F(McpServerTest, EachPathIsASeparateServer) {
   path_ = "/c/east/mcp";
   const std::string session = Ready();
   SetLevel(session, "info");

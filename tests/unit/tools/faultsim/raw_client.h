@@ -18,13 +18,13 @@
 
 namespace runner::faultsim {
 
-// A blocking client that gives up on the peer after a while instead of hanging.
+// A blocking client whose reads time out.
 class Client {
  public:
   explicit Client(int port) : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
     const timeval limit{20, 0};
     ::setsockopt(fd_.Get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-    const int small = 64 * 1024;  // so that the server soon notices who does not read
+    const int small = 64 * 1024;  // so that the server soon notices a peer that does not read
     ::setsockopt(fd_.Get(), SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
     sockaddr_in address{};
     address.sin_family = AF_INET;
@@ -42,7 +42,7 @@ class Client {
     }
   }
 
-  // Everything up to and with `mark`; what the peer sent when it ended before.
+  // Reads up to and including `mark`, or to the end of the connection.
   std::string ReadUntil(const std::string& mark) {
     std::size_t at;
     while ((at = buffer_.find(mark)) == std::string::npos) {
@@ -57,7 +57,7 @@ class Client {
   }
   std::string ReadAll() { return ReadUntil(std::string("\0 never", 7)); }
 
-  // Sends a JSON-RPC message and returns the head and the body of the answer.
+  // Sends a JSON-RPC message and returns the head and the body of the response.
   std::string Post(const std::string& session, const std::string& body) {
     Send(
         "POST /mcp HTTP/1.1\r\nAccept: application/json, text/event-stream\r\n"
@@ -79,7 +79,7 @@ class Client {
     return text;
   }
 
-  // The next bytes that come in one read; empty at the end.
+  // Returns the bytes of one read; empty at the end.
   std::string ReadSome() {
     if (!buffer_.empty()) return std::exchange(buffer_, {});
     char bytes[4096];
@@ -87,7 +87,7 @@ class Client {
     error_ = n < 0 ? errno : 0;
     return n > 0 ? std::string(bytes, static_cast<std::size_t>(n)) : std::string();
   }
-  // Nothing has come for so long.
+  // Returns true if nothing arrives within `time`.
   bool SilentFor(std::chrono::milliseconds time) {
     pollfd poll{fd_.Get(), POLLIN, 0};
     return buffer_.empty() && ::poll(&poll, 1, static_cast<int>(time.count())) == 0;

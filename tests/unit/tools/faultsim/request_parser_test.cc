@@ -9,7 +9,7 @@
 namespace runner::faultsim {
 namespace {
 
-// What came out, in words: easy to compare and to print.
+// Renders the parsed requests as text.
 std::string Parse(const std::vector<std::string_view>& pieces) {
   RequestParser parser;
   std::string seen;
@@ -33,7 +33,7 @@ constexpr std::string_view kTwoRequestsSeen =
     "POST /mcp\nhost=a\nx-name=spaced value\ncontent-length=6\n[{\r\n\r\n}]\n"
     "GET /mcp\nempty=\n[]\n";
 
-TEST(RequestParser, TheCutDoesNotMatter) {
+TEST(RequestParser, ResultDoesNotDependOnTheSplit) {
   EXPECT_EQ(Parse({kTwoRequests}), kTwoRequestsSeen);
   for (std::size_t at = 0; at <= kTwoRequests.size(); ++at) {
     EXPECT_EQ(Parse({kTwoRequests.substr(0, at), kTwoRequests.substr(at)}), kTwoRequestsSeen)
@@ -41,19 +41,19 @@ TEST(RequestParser, TheCutDoesNotMatter) {
   }
 }
 
-TEST(RequestParser, ByteByByte) {
+TEST(RequestParser, ParsesByteByByte) {
   std::vector<std::string_view> bytes;
   for (std::size_t at = 0; at < kTwoRequests.size(); ++at)
     bytes.push_back(kTwoRequests.substr(at, 1));
   EXPECT_EQ(Parse(bytes), kTwoRequestsSeen);
 }
 
-TEST(RequestParser, AProxyIsAskedWithAWholeUrl) {
+TEST(RequestParser, AcceptsAbsoluteTargets) {
   EXPECT_EQ(Parse({"GET http://a:8080/mcp?x=1 HTTP/1.1\r\n\r\n"}), "GET /mcp\n[]\n");
   EXPECT_EQ(Parse({"GET http://a HTTP/1.1\r\n\r\n"}), "GET /\n[]\n");
 }
 
-TEST(RequestParser, MalformedIsRefused) {
+TEST(RequestParser, RejectsMalformedRequests) {
   EXPECT_EQ(Parse({"\r\n\r\n"}), "error 400");
   EXPECT_EQ(Parse({"GET /\r\n\r\n"}), "error 400");
   EXPECT_EQ(Parse({"GET ftp://a/ HTTP/1.1\r\n\r\n"}), "error 400");
@@ -64,7 +64,7 @@ TEST(RequestParser, MalformedIsRefused) {
   EXPECT_EQ(Parse({"GET / HTTP/1.1\r\nname : x\r\n\r\n"}), "error 400");
 }
 
-TEST(RequestParser, TheLengthMustBeOneNumber) {
+TEST(RequestParser, RequiresASingleNumericContentLength) {
   for (const char* length : {"", "x", "-1", "1x", "0x1", "1, 1"}) {
     EXPECT_EQ(Parse({"POST / HTTP/1.1\r\nContent-Length: " + std::string(length) + "\r\n\r\n"}),
               "error 400")
@@ -85,7 +85,7 @@ TEST(RequestParser, SizesAreBounded) {
   EXPECT_EQ(Parse({head + "1048576\r\n\r\n"}), "");
 }
 
-TEST(RequestParser, NothingComesAfterAnError) {
+TEST(RequestParser, ReturnsNothingAfterAnError) {
   EXPECT_EQ(Parse({"nonsense\r\n\r\n", "GET / HTTP/1.1\r\n\r\n"}), "error 400");
 }
 

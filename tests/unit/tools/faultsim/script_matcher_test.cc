@@ -34,15 +34,17 @@ class ScriptMatcherTest : public testing::Test {
   ScriptMatcher matcher_;
 };
 
-TEST_F(ScriptMatcherTest, NoRulesMatchNothing) { EXPECT_FALSE(Matches(Request("GET", "/mcp"))); }
+TEST_F(ScriptMatcherTest, AScriptWithoutRulesMatchesNothing) {
+  EXPECT_FALSE(Matches(Request("GET", "/mcp")));
+}
 
-TEST_F(ScriptMatcherTest, NoConditionsMatchEverything) {
+TEST_F(ScriptMatcherTest, ARuleWithoutConditionsMatchesEverything) {
   Follow("");
   EXPECT_TRUE(Matches(Request("GET", "/mcp")));
   EXPECT_TRUE(Matches(Request("POST", "/x", "not json")));
 }
 
-TEST_F(ScriptMatcherTest, EveryConditionCounts) {
+TEST_F(ScriptMatcherTest, ARequestMustMeetEveryCondition) {
   Follow(R"("method": "POST", "path": "/mcp", "rpc": "tools/call", "tool": "a")");
   EXPECT_TRUE(Matches(Request("POST", "/mcp", Call("a"))));
   EXPECT_FALSE(Matches(Request("PUT", "/mcp", Call("a"))));
@@ -55,14 +57,14 @@ TEST_F(ScriptMatcherTest, EveryConditionCounts) {
   }
 }
 
-TEST_F(ScriptMatcherTest, AStarMatchesAnyEnd) {
+TEST_F(ScriptMatcherTest, ATrailingStarMatchesAnySuffix) {
   Follow(R"("path": "/c/*")");
   EXPECT_TRUE(Matches(Request("GET", "/c/a/mcp")));
   EXPECT_TRUE(Matches(Request("GET", "/c/")));
   EXPECT_FALSE(Matches(Request("GET", "/mcp")));
 }
 
-TEST_F(ScriptMatcherTest, OnlyTheTurnsOfTheRule) {
+TEST_F(ScriptMatcherTest, ARuleAppliesOnlyWithinItsRange) {
   Follow(R"("method": "GET", "from": 2, "to": 3)");
   EXPECT_FALSE(Matches(Request("GET", "/")));
   EXPECT_FALSE(Matches(Request("POST", "/"))) << "does not count";
@@ -71,7 +73,7 @@ TEST_F(ScriptMatcherTest, OnlyTheTurnsOfTheRule) {
   EXPECT_FALSE(Matches(Request("GET", "/")));
 }
 
-TEST_F(ScriptMatcherTest, SessionsCountForThemselves) {
+TEST_F(ScriptMatcherTest, SessionsAreCountedSeparately) {
   Follow(R"("nth": 2, "per": "session")");
   EXPECT_FALSE(Matches(Request("GET", "/", "", "one")));
   EXPECT_FALSE(Matches(Request("GET", "/", "", "two")));
@@ -80,7 +82,7 @@ TEST_F(ScriptMatcherTest, SessionsCountForThemselves) {
   EXPECT_FALSE(Matches(Request("GET", "/", "", "one")));
 }
 
-TEST_F(ScriptMatcherTest, TheFirstRuleWinsAndTheOthersCountOn) {
+TEST_F(ScriptMatcherTest, TheFirstMatchingRuleAppliesAndTheOthersKeepCounting) {
   matcher_ = ScriptMatcher(ParseScript(R"({"rules": [
     {"match": {"nth": 1}, "steps": ["reset"]},
     {"match": {"nth": 2}, "steps": ["reset", "reset"]}]})"));

@@ -15,7 +15,7 @@ Script OneRule(const std::string& steps) {
   return ParseScript(R"({"rules": [{"steps": [)" + steps + "]}]}");
 }
 
-// The first step of a script of one rule, as what it is expected to be.
+// The first step of a script with one rule.
 template <typename What>
 What First(const std::string& step) {
   return std::get<What>(OneRule(step).rules.at(0).steps->at(0).what);
@@ -59,7 +59,7 @@ TEST(ScriptParser, ShortcutsBecomeBytes) {
   EXPECT_TRUE(First<step::Respond>(R"("stream")").response.stream);
 }
 
-TEST(ScriptParser, StepsHaveTheirNumbers) {
+TEST(ScriptParser, ReadsTheNumbersOfSteps) {
   EXPECT_EQ(First<step::Fill>(R"({"fill": {"bytes": 9}})").count, 9u);
   EXPECT_EQ(First<step::Fill>(R"({"fill": {}})").count, step::kForEver);
   EXPECT_EQ(First<step::Flood>(R"({"flood": {"count": 3}})").count, 3u);
@@ -73,7 +73,7 @@ TEST(ScriptParser, StepsHaveTheirNumbers) {
   EXPECT_EQ(First<step::Repeat>(R"({"repeat": {"steps": ["stall"]}})").times, step::kForEver);
 }
 
-TEST(ScriptParser, MatchesAreRead) {
+TEST(ScriptParser, ReadsMatches) {
   const Script script = ParseScript(R"({"rules": [
     {"name": "n", "match": {"method": "POST", "path": "/c/*", "rpc": "tools/call", "tool": "t",
                             "from": 2, "to": 4, "per": "session"}, "steps": ["reset"]},
@@ -90,30 +90,30 @@ TEST(ScriptParser, MatchesAreRead) {
   EXPECT_EQ(script.rules.at(1).match.to, 3u);
 }
 
-TEST(ScriptParser, ComplaintsNameTheRuleAndTheKey) {
+TEST(ScriptParser, ErrorsNameTheRuleAndTheKey) {
   EXPECT_THAT(StepComplaint(R"("serve", {"wait": -1})"),
               HasSubstr("script.rules #1 'bad'.steps #2.wait: must be a number from 0"));
   EXPECT_THAT(StepComplaint(R"({"sned": "x"})"), HasSubstr("steps #1.sned: unknown step"));
   EXPECT_THAT(StepComplaint(R"("sned")"), HasSubstr("unknown step 'sned'"));
   EXPECT_THAT(StepComplaint(R"({"pace": {"byte": 1}})"),
-              HasSubstr("pace.byte: unknown key; there may be bytes, ms"));
-  EXPECT_THAT(StepComplaint(R"({"pace": {}})"), HasSubstr("pace: needs bytes"));
+              HasSubstr("pace.byte: unknown key; expected bytes, ms"));
+  EXPECT_THAT(StepComplaint(R"({"pace": {}})"), HasSubstr("pace: missing key bytes"));
   EXPECT_THAT(StepComplaint(R"({"repeat": {"steps": []}})"),
               HasSubstr("repeat.steps: must not be empty"));
   EXPECT_THAT(Complaint(R"({"rules": [{"match": {"nth": 1, "to": 2}, "steps": ["end"]}]})"),
-              HasSubstr("script.rules #1.match.nth: stands without from and to"));
+              HasSubstr("script.rules #1.match.nth: cannot be combined with from or to"));
   EXPECT_THAT(Complaint(R"({"rules": [{"match": {"from": 3, "to": 2}, "steps": ["end"]}]})"),
               HasSubstr("match.to: must not be less than from"));
   EXPECT_THAT(Complaint(R"({"rules": [{"match": {"per": "day"}, "steps": ["end"]}]})"),
               HasSubstr("match.per: must be session or server"));
 }
 
-TEST(ScriptParser, WhatIsNoScriptIsRefused) {
-  EXPECT_THAT(Complaint("{"), HasSubstr("not JSON"));
+TEST(ScriptParser, RejectsInvalidScripts) {
+  EXPECT_THAT(Complaint("{"), HasSubstr("invalid JSON"));
   EXPECT_THAT(Complaint("[]"), HasSubstr("script: must be an object"));
-  EXPECT_THAT(Complaint("{}"), HasSubstr("script: needs rules"));
+  EXPECT_THAT(Complaint("{}"), HasSubstr("script: missing key rules"));
   EXPECT_THAT(Complaint(R"({"rules": {}})"), HasSubstr("script.rules: must be a list"));
-  EXPECT_THAT(Complaint(R"({"rules": [{}]})"), HasSubstr("script.rules #1: needs steps"));
+  EXPECT_THAT(Complaint(R"({"rules": [{}]})"), HasSubstr("script.rules #1: missing key steps"));
   for (const char* step :
        {"1", "{}", R"({"wait": 1, "chunk": 1})", R"({"send": "π"})", R"({"send": 1})",
         R"({"send": {"base64": "!"}})", R"({"send": {"base64": "YQA=YQ"}})", R"({"chunk": 0})",
@@ -124,14 +124,14 @@ TEST(ScriptParser, WhatIsNoScriptIsRefused) {
   }
   std::string deep = R"("serve")";
   for (int i = 0; i < 20; ++i) deep = R"({"repeat": {"steps": [)" + deep + "]}}";
-  EXPECT_THAT(StepComplaint(deep), HasSubstr("nested too deep"));
+  EXPECT_THAT(StepComplaint(deep), HasSubstr("too many nested repeats"));
 }
 
-TEST(ScriptParser, AFileThatIsNotThereIsNamed) {
+TEST(ScriptParser, NamesAMissingFile) {
   EXPECT_THROW(LoadScript("/nonexistent/script.json"), ScriptError);
 }
 
-TEST(ScriptParser, TheSampleScriptsAreScripts) {
+TEST(ScriptParser, TheSampleScriptsParse) {
   int samples = 0;
   for (const auto& file : std::filesystem::directory_iterator(RUNNER_FAULTSIM_SCRIPTS)) {
     EXPECT_FALSE(LoadScript(file.path()).rules.empty()) << file.path();

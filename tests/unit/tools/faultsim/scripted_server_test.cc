@@ -1,4 +1,4 @@
-// What scripts put on the wire, byte by byte.
+// Checks the bytes that scripts send.
 
 #include "tools/faultsim/scripted_server.h"
 
@@ -26,7 +26,7 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
-// Answers everything with "hello", and GETs with a stream.
+// Answers each request with "hello", and GET with a stream.
 class Hello final : public HttpHandler {
  public:
   HttpResponse Answer(ConnectionId connection, const HttpRequest& request) override {
@@ -56,7 +56,7 @@ class ScriptedServerTest : public testing::Test {
     if (thread_.joinable()) thread_.join();
   }
 
-  // Every request is answered by these steps.
+  // Answers every request with these steps.
   void Follow(const std::string& steps) {
     FollowScript(R"({"rules": [{"steps": [)" + steps + "]}]}");
   }
@@ -70,7 +70,7 @@ class ScriptedServerTest : public testing::Test {
     client.Send(method + " / HTTP/1.1\r\n\r\n");
     return client;
   }
-  // All that is sent until the end.
+  // Returns everything that is sent until the connection ends.
   std::string Answer(const std::string& method = "POST") { return Ask(method).ReadAll(); }
   void OnLoop(std::function<void()> task) {
     std::promise<void> done;
@@ -96,7 +96,7 @@ TEST_F(ScriptedServerTest, SendSendsTheBytesAndCloses) {
   EXPECT_EQ(Answer(), std::string("\0\xff not HTTP", 11));
 }
 
-TEST_F(ScriptedServerTest, ServeIsThePlainAnswerAndTheConnectionGoesOn) {
+TEST_F(ScriptedServerTest, ServeSendsThePlainResponseAndKeepsTheConnection) {
   Follow(R"("serve")");
   Client client = Ask();
   EXPECT_EQ(client.ReadUntil("hello"), kHello);
@@ -104,7 +104,7 @@ TEST_F(ScriptedServerTest, ServeIsThePlainAnswerAndTheConnectionGoesOn) {
   EXPECT_NE(client.ReadAll().find("Connection: close"), std::string::npos);
 }
 
-TEST_F(ScriptedServerTest, RespondIsAWholeAnswerAndTheConnectionGoesOn) {
+TEST_F(ScriptedServerTest, RespondSendsAWholeResponseAndKeepsTheConnection) {
   Follow(R"({"respond": {"status": 429, "headers": {"Retry-After": "-5"}, "body": "no"}})");
   Client client = Ask();
   client.Send("POST / HTTP/1.1\r\n\r\n");
@@ -121,13 +121,12 @@ TEST_F(ScriptedServerTest, RedirectNamesItsTarget) {
             "Content-Length: 0\r\n\r\n");
 }
 
-TEST_F(ScriptedServerTest, PaceCutsTheAnswerIntoPieces) {
+TEST_F(ScriptedServerTest, PaceSplitsTheResponse) {
   Follow(R"({"pace": {"bytes": 4, "ms": 5}}, "serve", "close")");
   Client client = Ask();
   const auto begin = steady_clock::now();
   EXPECT_EQ(client.ReadAll(), kHello);
-  // 43 bytes in pieces of 4: ten pauses before the last piece, perhaps one before the clock was
-  // read.
+  // 43 bytes in pieces of 4: at least nine pauses after the clock was read.
   EXPECT_GE(steady_clock::now() - begin, milliseconds(45));
 }
 
@@ -144,7 +143,7 @@ TEST_F(ScriptedServerTest, StreamWritesAreChunks) {
             "\r\n\r\n3\r\nabc\r\n4\r\n:c\n\n\r\n9\r\ndata: d\n\n\r\n0\r\n\r\n");
 }
 
-TEST_F(ScriptedServerTest, ChunkCutsTheBody) {
+TEST_F(ScriptedServerTest, ChunkSplitsTheBody) {
   Follow(R"({"chunk": 2}, "stream", {"write": "abcde"}, "end")");
   Client client = Ask();
   client.ReadUntil("\r\n\r\n");
@@ -158,7 +157,7 @@ TEST_F(ScriptedServerTest, SendInAStreamIsNoChunk) {
   EXPECT_TRUE(Answer().ends_with("\r\n\r\n5\r\nab"));
 }
 
-TEST_F(ScriptedServerTest, AServedStreamGoesOnAfterTheSteps) {
+TEST_F(ScriptedServerTest, AServedStreamContinuesAfterTheSteps) {
   Follow(R"("serve", {"chunk": 3}, {"write": "1234"})");
   Client client = Ask("GET");
   EXPECT_EQ(client.ReadUntil("4\r\n"), kStreamHead + std::string("3\r\n123\r\n1\r\n4\r\n"));
@@ -169,13 +168,13 @@ TEST_F(ScriptedServerTest, AServedStreamGoesOnAfterTheSteps) {
       << "cut into chunks as well";
 }
 
-TEST_F(ScriptedServerTest, RepeatRepeats) {
+TEST_F(ScriptedServerTest, RepeatRunsItsStepsTheGivenNumberOfTimes) {
   Follow(R"({"repeat": {"times": 3, "steps": [
              {"send": "a"}, {"repeat": {"times": 2, "steps": [{"send": "b"}]}}]}}, {"send": "c"})");
   EXPECT_EQ(Answer(), "abbabbabbc");
 }
 
-TEST_F(ScriptedServerTest, EndlessStepsStarveNobody) {
+TEST_F(ScriptedServerTest, EndlessStepsDoNotStarveOtherConnections) {
   FollowScript(R"({"rules": [
     {"match": {"method": "GET"}, "steps": [{"repeat": {"steps": [{"send": "x"}]}}]},
     {"match": {"method": "PUT"}, "steps": [{"repeat": {"steps": [{"chunk": 1}]}}]},
@@ -199,7 +198,7 @@ TEST_F(ScriptedServerTest, FloodNumbersItsEvents) {
   EXPECT_EQ(Answer(), expected);
 }
 
-TEST_F(ScriptedServerTest, WaitWaits) {
+TEST_F(ScriptedServerTest, WaitDelaysTheNextStep) {
   Follow(R"({"send": "a"}, {"wait": 40}, {"send": "b"})");
   const auto begin = steady_clock::now();
   Client client = Ask();
@@ -208,13 +207,13 @@ TEST_F(ScriptedServerTest, WaitWaits) {
   EXPECT_GE(steady_clock::now() - begin, milliseconds(40));
 }
 
-TEST_F(ScriptedServerTest, StallSendsNothingAndStays) {
+TEST_F(ScriptedServerTest, StallSendsNothingAndKeepsTheConnection) {
   Follow(R"("stall")");
   Client client = Ask();
   EXPECT_TRUE(client.SilentFor(milliseconds(50)));
 }
 
-TEST_F(ScriptedServerTest, MuteSwallowsWhatTheServerSays) {
+TEST_F(ScriptedServerTest, MuteDropsTheEventsOfTheServer) {
   Follow(R"("serve", "mute")");
   Client client = Ask("GET");
   EXPECT_EQ(client.ReadUntil("\r\n\r\n"), kStreamHead);
@@ -225,7 +224,7 @@ TEST_F(ScriptedServerTest, MuteSwallowsWhatTheServerSays) {
   EXPECT_TRUE(client.SilentFor(milliseconds(50)));
 }
 
-TEST_F(ScriptedServerTest, ResetIsAReset) {
+TEST_F(ScriptedServerTest, ResetSendsRst) {
   Follow(R"({"send": "part"}, "reset")");
   Client client = Ask();
   while (!client.ReadSome().empty()) {
@@ -233,7 +232,7 @@ TEST_F(ScriptedServerTest, ResetIsAReset) {
   EXPECT_EQ(client.error(), ECONNRESET);
 }
 
-TEST_F(ScriptedServerTest, HalfCloseEndsOneDirectionOnly) {
+TEST_F(ScriptedServerTest, HalfCloseClosesOneDirection) {
   Follow(R"({"send": "a"}, "half_close", "stall")");
   Client client = Ask();
   EXPECT_EQ(client.ReadAll(), "a");
@@ -243,7 +242,7 @@ TEST_F(ScriptedServerTest, HalfCloseEndsOneDirectionOnly) {
   EXPECT_EQ(client.error(), 0) << "no reset";
 }
 
-TEST_F(ScriptedServerTest, AStreamThatIsResetIsToldToTheServer) {
+TEST_F(ScriptedServerTest, AResetStreamIsReportedToTheServer) {
   Follow(R"("serve", {"wait": 1}, "reset")");
   Client client = Ask("GET");
   while (!client.ReadSome().empty()) {
@@ -251,7 +250,7 @@ TEST_F(ScriptedServerTest, AStreamThatIsResetIsToldToTheServer) {
   OnLoop([&] { EXPECT_EQ(hello_.closed, 1); });
 }
 
-TEST_F(ScriptedServerTest, AClientThatGoesEndsTheSteps) {
+TEST_F(ScriptedServerTest, ADisconnectedClientEndsTheSteps) {
   Follow(R"("serve", {"repeat": {"steps": [{"wait": 1}, {"comment": "k"}]}})");
   {
     Client client = Ask("GET");
@@ -263,7 +262,7 @@ TEST_F(ScriptedServerTest, AClientThatGoesEndsTheSteps) {
   EXPECT_TRUE(closed);
 }
 
-TEST_F(ScriptedServerTest, AClientThatDoesNotReadHoldsTheFloodBack) {
+TEST_F(ScriptedServerTest, AClientThatDoesNotReadPausesTheFlood) {
   Follow(R"("stream", {"flood": {}})");
   Client client = Ask("GET");
   client.ReadUntil("event");

@@ -5,12 +5,12 @@
 namespace runner::faultsim {
 namespace {
 
-TEST(Wire, AResponseHasItsLength) {
+TEST(Wire, AResponseHasAContentLength) {
   EXPECT_EQ(RenderResponse({404, {{"X", "y"}}, "gone\n"}),
             "HTTP/1.1 404 Not Found\r\nX: y\r\nContent-Length: 5\r\n\r\ngone\n");
 }
 
-TEST(Wire, NoContentHasNone) {
+TEST(Wire, A204ResponseHasNoContentLength) {
   EXPECT_EQ(RenderResponse({204, {}, {}}), "HTTP/1.1 204 No Content\r\n\r\n");
 }
 
@@ -22,7 +22,7 @@ TEST(Wire, AStreamIsChunked) {
   EXPECT_EQ(RenderStreamEnd(), "0\r\n\r\n");
 }
 
-TEST(Wire, EveryLineOfDataIsADataLine) {
+TEST(Wire, EachLineOfDataBecomesADataLine) {
   EXPECT_NE(RenderEvent("a\nb\n").find("data: a\ndata: b\ndata: \n\n"), std::string::npos);
 }
 

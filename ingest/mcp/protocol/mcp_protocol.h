@@ -29,6 +29,8 @@ struct HttpHead {
   std::string body = {};      // of an error status: its first part
 };
 
+inline bool IsSuccess(const HttpHead& head) { return head.status >= 200 && head.status < 300; }
+
 using PostId = std::uint64_t;
 
 enum class MessageOrigin { kStream, kPost };
@@ -37,6 +39,10 @@ enum class MessageOrigin { kStream, kPost };
 // polling.
 enum class SourceMode { kAuto, kFaults, kEvents, kPoll };
 std::string_view ToString(SourceMode mode);
+// The server sends events on the stream, unasked.
+inline bool IsPush(SourceMode mode) {
+  return mode == SourceMode::kFaults || mode == SourceMode::kEvents;
+}
 
 // kAuto: Streamable HTTP, and where a server refuses that, HTTP with SSE as of MCP 2024-11-05.
 enum class Transport { kAuto, kStreamableHttp, kSse };

@@ -53,7 +53,7 @@ ConnectionFailure McpChannel::ExpireRequest() {
   if (!protocol_version_.empty()) {
     Notify("notifications/cancelled", {{"requestId", id}, {"reason", "no answer in time"}});
   }
-  return {ErrorClass::kTimeout, "no answer within the time limit of a request", {}, false};
+  return {ErrorClass::kTimeout, "no answer within the request timeout", {}, false};
 }
 
 PostId McpChannel::Notify(std::string_view method, Json params) {

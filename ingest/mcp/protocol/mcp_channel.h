@@ -68,8 +68,8 @@ class McpChannel {
   ConnectionFailure StreamRefusal(const HttpHead& head) const;
 
   // --- actions ---
-  void Emit(SourceAction action) { actions_.push_back(std::move(action)); }
-  SourceActions TakeActions() { return std::exchange(actions_, {}); }
+  void Emit(McpAction action) { actions_.push_back(std::move(action)); }
+  McpActions TakeActions() { return std::exchange(actions_, {}); }
   // Ends the session at the server, if it has one.
   void EmitDelete();
 
@@ -95,7 +95,7 @@ class McpChannel {
   PostId last_post_ = 0;
   std::set<PostId> answers_;  // to requests of the server, under way
   McpStream stream_;
-  SourceActions actions_;
+  McpActions actions_;
 };
 
 }  // namespace runner::ingest

@@ -46,7 +46,9 @@ McpHandshake::Progress McpHandshake::AwaitEndpoint(const Instant& now) {
 McpHandshake::Progress McpHandshake::OnEndpoint(const std::optional<std::string>& url,
                                                 const Instant& now) {
   if (!In<AwaitingEndpoint>()) return UnderWay{};
-  if (!url) return Failure(ErrorClass::kProtocol, "the stream tells to post to another origin");
+  if (!url)
+    return Failure(ErrorClass::kProtocol,
+                   "the stream names an endpoint of another origin; expected that of the stream");
   channel_.SetPostUrl(*url);
   return Initialize(now);
 }
@@ -54,7 +56,7 @@ McpHandshake::Progress McpHandshake::OnEndpoint(const std::optional<std::string>
 McpHandshake::Progress McpHandshake::OnTimer(const Instant& now) {
   const auto* waiting = std::get_if<AwaitingEndpoint>(&phase_);
   if (!waiting || waiting->deadline > now.mono) return UnderWay{};
-  return Failure(ErrorClass::kTimeout, "the stream does not tell where to post");
+  return Failure(ErrorClass::kTimeout, "the stream sent no endpoint within the request timeout");
 }
 
 std::optional<MonoTime> McpHandshake::NextDeadline() const {
@@ -157,12 +159,12 @@ McpHandshake::Progress McpHandshake::OnStreamRefused(const HttpHead& head, const
   const bool none =
       !channel_.legacy() && (head.status == 405 || head.status == 404 || head.status == 400);
   if (none) channel_.stream().set_unavailable();
-  if (!NeedsStream() && (none || terms_.mode == SourceMode::kPoll)) return WithoutStream(now);
+  if (!NeedsStream() && (none || terms_.mode == McpMode::kPoll)) return WithoutStream(now);
   return channel_.StreamRefusal(head);
 }
 
 McpHandshake::Progress McpHandshake::OnStreamDone(ConnectionFailure why, const Instant& now) {
-  if (In<OpeningStream>() && terms_.mode == SourceMode::kPoll) return WithoutStream(now);
+  if (In<OpeningStream>() && terms_.mode == McpMode::kPoll) return WithoutStream(now);
   // In mode auto, the server may be one that pushes.
   if (NeedsStream() || In<OpeningStream>()) return why;
   return UnderWay{};
@@ -186,7 +188,7 @@ McpHandshake::Progress McpHandshake::SetLevel(const Instant& now) {
 McpHandshake::Progress McpHandshake::AfterLevel(const Instant& now) {
   // A gateway that renames one tool may have renamed the others.
   const bool renamed = !options_.subscribe_tool.empty() || !options_.events_tool.empty();
-  return terms_.mode == SourceMode::kAuto || renamed ? ListTools(now) : Finish();
+  return terms_.mode == McpMode::kAuto || renamed ? ListTools(now) : Finish();
 }
 
 McpHandshake::Progress McpHandshake::ListTools(const Instant& now) {
@@ -198,7 +200,7 @@ McpHandshake::Progress McpHandshake::ListTools(const Instant& now) {
 McpHandshake::Progress McpHandshake::OnToolsListed(const JsonRpcResponse& response,
                                                    const Instant& now) {
   if (response.is_error) {
-    if (terms_.mode != SourceMode::kAuto) return Finish();
+    if (terms_.mode != McpMode::kAuto) return Finish();
     return Failure(ErrorClass::kProtocol, "tools/list: " + FailureText(response));
   }
   terms_.tools.Add(ToolNames(response.result));
@@ -209,7 +211,7 @@ McpHandshake::Progress McpHandshake::OnToolsListed(const JsonRpcResponse& respon
     return UnderWay{};
   }
   terms_.tools.Resolve();
-  return terms_.mode == SourceMode::kAuto ? ChooseMode() : Finish();
+  return terms_.mode == McpMode::kAuto ? ChooseMode() : Finish();
 }
 
 McpHandshake::Progress McpHandshake::ChooseMode() {
@@ -225,17 +227,17 @@ McpHandshake::Progress McpHandshake::ChooseMode() {
     if (!channel_.stream().open()) {
       return Failure(ErrorClass::kStreamClosed, "the server ended the stream");
     }
-    terms_.mode = SourceMode::kFaults;
+    terms_.mode = McpMode::kFaults;
     return Finish();
   }
   if (!tools.Offers(EventTool::kList)) {
     return Failure(ErrorClass::kSubscription,
-                   (pushes ? "the server pushes faults and offers no event stream for them; "
+                   (pushes ? "the server pushes faults but offers no event stream; "
                            : tools.WhyNot(EventTool::kSubscribe) + "; ") +
                        tools.WhyNot(EventTool::kList),
                    true);
   }
-  terms_.mode = SourceMode::kPoll;
+  terms_.mode = McpMode::kPoll;
   return Finish();
 }
 

@@ -15,7 +15,7 @@ struct JsonRpcResponse;
 
 // How the events of this server are received.
 struct SessionTerms {
-  SourceMode mode = SourceMode::kAuto;  // kAuto until the tools are known
+  McpMode mode = McpMode::kAuto;  // kAuto until the tools are known
   EventToolNames tools;
   std::string level_refusal;  // why the server refused logging/setLevel; empty: it did not
 };

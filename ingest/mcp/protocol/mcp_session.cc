@@ -17,18 +17,18 @@ McpSession::McpSession(McpSessionOptions options, EventHistory& history)
 
 // --- beginning and end ----------------------------------------------------------------------
 
-SourceActions McpSession::Start(const Instant& now) {
+McpActions McpSession::Start(const Instant& now) {
   Follow(handshake_.Start(now), now);
   return channel_.TakeActions();
 }
 
-SourceActions McpSession::Resume(const Instant&) {
+McpActions McpSession::Resume(const Instant&) {
   stage_ = Stage::kSubscription;
   subscription_.Reopen();
   return channel_.TakeActions();
 }
 
-SourceActions McpSession::Close(const Instant& now) {
+McpActions McpSession::Close(const Instant& now) {
   if (stage_ == Stage::kEnded) return {};
   subscription_.End(now.wall);  // another session may follow
   channel_.CancelRequest();
@@ -75,8 +75,7 @@ void McpSession::Lose(McpSubscription::Lost lost) {
 
 // --- messages -------------------------------------------------------------------------------
 
-SourceActions McpSession::OnMessage(std::string_view text, MessageOrigin origin,
-                                    const Instant& now) {
+McpActions McpSession::OnMessage(std::string_view text, MessageOrigin origin, const Instant& now) {
   std::optional<EventList> listed = std::exchange(listed_, std::nullopt);
   if (stage_ == Stage::kEnded) return {};
   if (text.empty()) return {};  // an event that only carried an id
@@ -108,19 +107,19 @@ void McpSession::OnResponse(const JsonRpcResponse& response, std::optional<Event
   }
 }
 
-SourceActions McpSession::OnOversize() {
+McpActions McpSession::OnOversize() {
   channel_.Emit(DeliverEvent{InvalidEvent{"oversize", "message over the limit", {}}});
   return channel_.TakeActions();
 }
 
-SourceActions McpSession::OnEndpoint(const std::optional<std::string>& url, const Instant& now) {
+McpActions McpSession::OnEndpoint(const std::optional<std::string>& url, const Instant& now) {
   if (stage_ == Stage::kHandshake) Follow(handshake_.OnEndpoint(url, now), now);
   return channel_.TakeActions();
 }
 
 // --- POSTs ----------------------------------------------------------------------------------
 
-SourceActions McpSession::OnPostHead(PostId post, const HttpHead& head, const Instant& now) {
+McpActions McpSession::OnPostHead(PostId post, const HttpHead& head, const Instant& now) {
   const bool awaited = channel_.Awaits(post);
   const bool confirms = stage_ == Stage::kHandshake && handshake_.Confirms(post);
   if (!awaited && !confirms) return {};
@@ -138,13 +137,13 @@ SourceActions McpSession::OnPostHead(PostId post, const HttpHead& head, const In
   return channel_.TakeActions();
 }
 
-SourceActions McpSession::OnPostDone(PostId post, const std::optional<ConnectionFailure>& failure,
-                                     const Instant& now) {
+McpActions McpSession::OnPostDone(PostId post, const std::optional<ConnectionFailure>& failure,
+                                  const Instant& now) {
   channel_.OnPostDone(post);
   if (channel_.Awaits(post)) {
     if (channel_.legacy() && !failure) return {};  // the reply comes on the stream
     const ConnectionFailure no_reply{
-        ErrorClass::kProtocol, "the answer holds no reply to the request", {}, false};
+        ErrorClass::kProtocol, "the answer contains no reply to the request", {}, false};
     OnRequestFailed(failure.value_or(no_reply), 0, now);
   } else if (stage_ == Stage::kHandshake && handshake_.Confirms(post)) {
     if (failure) {
@@ -166,7 +165,7 @@ void McpSession::OnRequestFailed(ConnectionFailure failure, int status, const In
 
 // --- the stream -----------------------------------------------------------------------------
 
-SourceActions McpSession::OnStreamHead(const HttpHead& head, const Instant& now) {
+McpActions McpSession::OnStreamHead(const HttpHead& head, const Instant& now) {
   McpStream& stream = channel_.stream();
   if (!stream.open() || stream.accepted()) return {};
   const bool accepted = head.status == 200 && head.content_type == "text/event-stream";
@@ -181,19 +180,19 @@ SourceActions McpSession::OnStreamHead(const HttpHead& head, const Instant& now)
   return channel_.TakeActions();
 }
 
-SourceActions McpSession::OnActivity(const StreamActivity& activity, const Instant& now) {
+McpActions McpSession::OnActivity(const StreamActivity& activity, const Instant& now) {
   channel_.stream().OnActivity(activity, now);
   return channel_.TakeActions();
 }
 
-SourceActions McpSession::OnEndlessLine(const Instant& now) {
+McpActions McpSession::OnEndlessLine(const Instant& now) {
   if (stage_ == Stage::kSuspended || stage_ == Stage::kEnded) return {};
   Follow(subscription_.OnEndlessLine(), now);
   return channel_.TakeActions();
 }
 
-SourceActions McpSession::OnStreamDone(const std::optional<ConnectionFailure>& failure,
-                                       const std::string& last_event_id, const Instant& now) {
+McpActions McpSession::OnStreamDone(const std::optional<ConnectionFailure>& failure,
+                                    const std::string& last_event_id, const Instant& now) {
   if (!channel_.stream().Close()) return {};
   if (!last_event_id.empty()) channel_.stream().set_last_event_id(last_event_id);
   ConnectionFailure why = failure.value_or(
@@ -208,7 +207,7 @@ SourceActions McpSession::OnStreamDone(const std::optional<ConnectionFailure>& f
 
 // --- time -----------------------------------------------------------------------------------
 
-SourceActions McpSession::OnTimer(const Instant& now) {
+McpActions McpSession::OnTimer(const Instant& now) {
   if (subscription_.DeliverPending()) return channel_.TakeActions();
   if (const auto due = channel_.RequestDeadline(); due && *due <= now.mono) {
     ConnectionFailure failure = channel_.ExpireRequest();

@@ -24,22 +24,22 @@ class McpSession final : public McpProtocol {
   // `history` outlives the session.
   McpSession(McpSessionOptions options, EventHistory& history);
 
-  SourceActions Start(const Instant& now) override;
-  SourceActions Resume(const Instant& now) override;
-  SourceActions Close(const Instant& now) override;
+  McpActions Start(const Instant& now) override;
+  McpActions Resume(const Instant& now) override;
+  McpActions Close(const Instant& now) override;
   void OnListedEvents(EventList list) override { listed_ = std::move(list); }
-  SourceActions OnMessage(std::string_view text, MessageOrigin origin, const Instant& now) override;
-  SourceActions OnOversize() override;
-  SourceActions OnEndlessLine(const Instant& now) override;
-  SourceActions OnEndpoint(const std::optional<std::string>& url, const Instant& now) override;
-  SourceActions OnActivity(const StreamActivity& activity, const Instant& now) override;
-  SourceActions OnPostHead(PostId post, const HttpHead& head, const Instant& now) override;
-  SourceActions OnPostDone(PostId post, const std::optional<ConnectionFailure>& failure,
-                           const Instant& now) override;
-  SourceActions OnStreamHead(const HttpHead& head, const Instant& now) override;
-  SourceActions OnStreamDone(const std::optional<ConnectionFailure>& failure,
-                             const std::string& last_event_id, const Instant& now) override;
-  SourceActions OnTimer(const Instant& now) override;
+  McpActions OnMessage(std::string_view text, MessageOrigin origin, const Instant& now) override;
+  McpActions OnOversize() override;
+  McpActions OnEndlessLine(const Instant& now) override;
+  McpActions OnEndpoint(const std::optional<std::string>& url, const Instant& now) override;
+  McpActions OnActivity(const StreamActivity& activity, const Instant& now) override;
+  McpActions OnPostHead(PostId post, const HttpHead& head, const Instant& now) override;
+  McpActions OnPostDone(PostId post, const std::optional<ConnectionFailure>& failure,
+                        const Instant& now) override;
+  McpActions OnStreamHead(const HttpHead& head, const Instant& now) override;
+  McpActions OnStreamDone(const std::optional<ConnectionFailure>& failure,
+                          const std::string& last_event_id, const Instant& now) override;
+  McpActions OnTimer(const Instant& now) override;
   std::optional<MonoTime> NextDeadline() const override;
   bool Awaits(PostId post) const override { return channel_.Awaits(post); }
 

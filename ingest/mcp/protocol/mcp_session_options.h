@@ -13,7 +13,7 @@ class JsonRpcReader;
 
 struct McpSessionOptions {
   std::string client_version;
-  SourceMode mode = SourceMode::kAuto;
+  McpMode mode = McpMode::kAuto;
   Transport transport = Transport::kAuto;
   Duration request_timeout = std::chrono::seconds(10);
   Duration list_timeout = std::chrono::seconds(60);  // for the answer of events_list

@@ -47,7 +47,7 @@ McpSubscription::Progress McpSubscription::BeginSubscribing(const Instant& now) 
   }
   // An earlier subscription that cannot be looked for may still exist: two would deliver every
   // fault twice.
-  if (subscription_id_.empty()) {
+  if (push_.id.empty()) {
     Subscribe(now);
   } else {
     Unsubscribe(now);
@@ -63,7 +63,7 @@ void McpSubscription::Subscribe(const Instant& now) {
 void McpSubscription::Unsubscribe(const Instant& now) {
   state_ = State::kUnsubscribing;
   channel_.CallTool(terms_.tools.Of(EventTool::kUnsubscribe),
-                    {{"subscriptionId", std::exchange(subscription_id_, std::string())}}, now);
+                    {{"subscriptionId", std::exchange(push_.id, std::string())}}, now);
 }
 
 void McpSubscription::Verify(const Instant& now) {
@@ -80,10 +80,10 @@ McpSubscription::Progress McpSubscription::OnSubscribeReply(const JsonRpcRespons
                                                  {},
                                                  ToolUnknown(response)});
   }
-  subscription_id_ = FindSubscriptionId(ToolText(response.result));
-  if (subscription_id_.empty()) {
+  push_.id = FindSubscriptionId(ToolText(response.result));
+  if (push_.id.empty()) {
     return Lost{
-        {ErrorClass::kSubscription, tool + ": the answer names no subscriptionId", {}, false}};
+        {ErrorClass::kSubscription, tool + ": the reply contains no subscriptionId", {}, false}};
   }
   BecomeSubscribed(now);
   return Continues{};
@@ -105,7 +105,7 @@ McpSubscription::Progress McpSubscription::RetryRefusedTool(const Instant& now) 
   if (!tools.Offers(refused.tool) || tools.Of(refused.tool) == refused.name) {
     return LoseForTool(refused.tool, std::move(refused.failure));
   }
-  lists_events_ = selects_fields_ = true;
+  server_.lists_events = server_.selects_fields = true;
   if (refused.tool == EventTool::kList) {
     ListEvents(State::kFirstPoll, now);
   } else {
@@ -126,14 +126,13 @@ McpSubscription::Progress McpSubscription::LoseForTool(EventTool tool,
 
 void McpSubscription::BecomeSubscribed(const Instant& now) {
   state_ = State::kSubscribed;
-  last_checked_ = now.mono;
-  last_proof_ = now.wall;
+  push_.last_checked = now.mono;
+  push_.last_proof = now.wall;
   failures_ = 0;
-  check_due_ = false;
+  push_.check_due = false;
   if (!std::exchange(reported_, true)) {
-    channel_.Emit(runner::ingest::Subscribed{
-        channel_.session_id(), channel_.protocol_version(), terms_.mode,
-        channel_.legacy() ? Transport::kSse : Transport::kStreamableHttp});
+    channel_.Emit(Subscribed{channel_.session_id(), channel_.protocol_version(), terms_.mode,
+                             channel_.legacy() ? Transport::kSse : Transport::kStreamableHttp});
   }
   StartNextTask(now);
 }
@@ -148,26 +147,26 @@ void McpSubscription::StartNextTask(const Instant& now) {
     // It carries only requests of the server, which may end it at any time.
     if (!stream.open() && !stream.unavailable() && !channel_.legacy()) channel_.OpenStream();
     ListEvents(State::kPolling, now);
-  } else if (std::exchange(renewal_due_, false)) {
-    renewed_ = now.mono;
-    check_due_ = false;
+  } else if (std::exchange(push_.renewal_due, false)) {
+    push_.renewed = now.mono;
+    push_.check_due = false;
     Unsubscribe(now);
-  } else if (std::exchange(check_due_, false)) {
+  } else if (std::exchange(push_.check_due, false)) {
     Check(now);
-  } else if (OwesBackfill() && next_backfill_ <= now.mono) {
+  } else if (OwesBackfill() && push_.next_backfill <= now.mono) {
     ListEvents(State::kBackfilling, now);
   }
 }
 
 void McpSubscription::Check(const Instant& now) {
-  if (!channel_.legacy() && channel_.session_id().empty() && !pushed_) {
-    channel_.Emit(SourceWarning{
+  if (!channel_.legacy() && channel_.session_id().empty() && !push_.received) {
+    channel_.Emit(McpWarning{
         "Server without sessions pushes nothing",
         "the server gave no Mcp-Session-Id and has pushed no event; start the server without its "
         "stateless mode, or set mode: poll for this cluster",
         true});
   }
-  if (lists_subscriptions_) {
+  if (server_.lists_subscriptions) {
     state_ = State::kChecking;
     channel_.CallTool(terms_.tools.Of(EventTool::kListSubscriptions), Json::object(), now);
   } else {
@@ -179,13 +178,13 @@ void McpSubscription::Check(const Instant& now) {
 void McpSubscription::ListEvents(State task, const Instant& now) {
   state_ = task;
   Json arguments = Json::object();
-  if (selects_fields_) arguments["fieldSelector"] = "type=Warning";
+  if (server_.selects_fields) arguments["fieldSelector"] = "type=Warning";
   channel_.CallTool(terms_.tools.Of(EventTool::kList), std::move(arguments), now,
                     options_.list_timeout);
 }
 
 McpSubscription::State McpSubscription::EndTask() {
-  return Subscribed() ? std::exchange(state_, State::kSubscribed) : state_;
+  return IsSubscribed() ? std::exchange(state_, State::kSubscribed) : state_;
 }
 
 McpSubscription::Progress McpSubscription::OnReply(const JsonRpcResponse& response,
@@ -203,7 +202,7 @@ McpSubscription::Progress McpSubscription::OnReply(const JsonRpcResponse& respon
       return OnCheckReply(task, response, now);
     case State::kPinging:
       failures_ = 0;
-      last_checked_ = now.mono;
+      push_.last_checked = now.mono;
       StartNextTask(now);
       return Continues{};
     case State::kFirstPoll:
@@ -231,37 +230,37 @@ McpSubscription::Progress McpSubscription::OnCheckReply(State task, const JsonRp
            false},
           now);
     }
-    lists_subscriptions_ = false;
-    last_checked_ = now.mono;
+    server_.lists_subscriptions = false;
+    push_.last_checked = now.mono;
     if (verifying) return BeginSubscribing(now);
     StartNextTask(now);
     return Continues{};
   }
   failures_ = 0;
-  last_checked_ = now.mono;
-  switch (StateOfSubscription(ToolText(response.result), subscription_id_)) {
+  push_.last_checked = now.mono;
+  switch (StateOfSubscription(ToolText(response.result), push_.id)) {
     case SubscriptionState::kActive:
-      last_proof_ = now.wall;
+      push_.last_proof = now.wall;
       if (verifying) {
-        if (replaying_ && replay_fills_gap_) history_.ForgetGap();
+        if (push_.replaying && push_.replay_fills_gap) history_.ForgetGap();
         BecomeSubscribed(now);
       } else {
         StartNextTask(now);
       }
       return Continues{};
     case SubscriptionState::kDegraded:
-      channel_.Emit(SourceWarning{"Subscription degraded", "the server has given up its watch"});
+      channel_.Emit(McpWarning{"Subscription degraded", "the server gave up its watch"});
       return OnDegraded(now);
     case SubscriptionState::kMissing:
       break;
   }
   if (!verifying) {
     return LoseStream(
-        {ErrorClass::kSubscription, "the server has dropped the subscription", {}, false});
+        {ErrorClass::kSubscription, "the server dropped the subscription", {}, false});
   }
   if (reported_) {
-    history_.OnGap(last_proof_);
-    channel_.Emit(SourceWarning{"Subscription lost, renewing", "the server has dropped it"});
+    history_.OnGap(push_.last_proof);
+    channel_.Emit(McpWarning{"Subscription lost, renewing", "the server dropped the subscription"});
   }
   Subscribe(now);
   return Continues{};
@@ -269,18 +268,17 @@ McpSubscription::Progress McpSubscription::OnCheckReply(State task, const JsonRp
 
 // The server lists the subscription, and pushes nothing any more.
 McpSubscription::Progress McpSubscription::OnDegraded(const Instant& now) {
-  history_.OnGap(last_proof_ - kWatchGivenUpAfter);
-  if (renewed_ && now.mono < *renewed_ + options_.ping_interval) {
-    return Lost{
-        {ErrorClass::kSubscription, "the renewed subscription is degraded as well", {}, false}};
+  history_.OnGap(push_.last_proof - kWatchGivenUpAfter);
+  if (push_.renewed && now.mono < *push_.renewed + options_.ping_interval) {
+    return Lost{{ErrorClass::kSubscription, "the renewed subscription is degraded too", {}, false}};
   }
   // A list that is under way does not show what fails until the renewal.
   if (state_ == State::kBackfilling) {
     channel_.CancelRequest();
     EndTask();
   }
-  if (!Subscribed()) state_ = State::kSubscribed;  // it was verified
-  renewal_due_ = true;
+  if (!IsSubscribed()) state_ = State::kSubscribed;  // it was verified
+  push_.renewal_due = true;
   StartNextTask(now);
   return Continues{};
 }
@@ -291,11 +289,11 @@ McpSubscription::Progress McpSubscription::OnEventList(State task, const JsonRpc
   std::string wrong;
   if (ToolFailed(response)) {
     // Not every server takes the argument; other types are left out of the list here as well.
-    if (std::exchange(selects_fields_, !selects_fields_)) {
+    if (std::exchange(server_.selects_fields, !server_.selects_fields)) {
       ListEvents(task, now);
       return Continues{};
     }
-    if (ToolUnknown(response)) lists_events_ = false;
+    if (ToolUnknown(response)) server_.lists_events = false;
     wrong = FailureText(response);
   } else {
     EventList list =
@@ -309,13 +307,13 @@ McpSubscription::Progress McpSubscription::OnEventList(State task, const JsonRpc
       }
       return Continues{};
     }
-    wrong = "the answer is no list of events (" + FailureText(response) +
+    wrong = "the reply is no list of events (" + FailureText(response) +
             "); expected the YAML of kubernetes-mcp-server";
   }
-  ConnectionFailure failure{lists_events_ ? ErrorClass::kServer : ErrorClass::kSubscription,
+  ConnectionFailure failure{server_.lists_events ? ErrorClass::kServer : ErrorClass::kSubscription,
                             terms_.tools.Of(EventTool::kList) + ": " + wrong,
                             {},
-                            !lists_events_};
+                            !server_.lists_events};
   if (task == State::kFirstPoll && ToolFailed(response)) {
     return OnToolRefused(EventTool::kList, std::move(failure));
   }
@@ -327,9 +325,9 @@ void McpSubscription::ReportUnused(const EventList& list) {
   if (list.dropped > 0) channel_.Emit(EntriesDropped{list.dropped});
   const bool unused = list.dropped > 0 || list.truncated > 0;
   if (unused && !unused_reported_) {
-    channel_.Emit(SourceWarning{"Event list truncated",
-                                std::to_string(list.dropped) + " entries were dropped, " +
-                                    std::to_string(list.truncated) + " messages were cut"});
+    channel_.Emit(McpWarning{"Event list truncated",
+                             std::to_string(list.dropped) + " entries were dropped, " +
+                                 std::to_string(list.truncated) + " messages were cut"});
   }
   unused_reported_ = unused;
 }
@@ -337,27 +335,27 @@ void McpSubscription::ReportUnused(const EventList& list) {
 void McpSubscription::OnPolled(std::vector<ClusterEvent> listed, const Instant& now) {
   failures_ = 0;
   next_poll_ = now.mono + options_.poll_interval;
-  if (!Subscribed()) BecomeSubscribed(now);
+  if (!IsSubscribed()) BecomeSubscribed(now);
   pending_.Add(history_.TakeNew(std::move(listed)), false, now);
   Deliver(pending_.TakePortion());
 }
 
 void McpSubscription::OnBackfilled(std::vector<ClusterEvent> listed, const Instant& now) {
-  failed_backfills_ = 0;
+  push_.failed_backfills = 0;
   pending_.Add(history_.TakeMissed(std::move(listed), now.wall), true, now);
   Deliver(pending_.TakePortion());
   StartNextTask(now);
 }
 
 void McpSubscription::OnBackfillFailed(const std::string& detail, const Instant& now) {
-  if (lists_events_ && ++failed_backfills_ < kMaxBackfills) {
-    const Duration delay = options_.ping_interval * failed_backfills_;
-    next_backfill_ = now.mono + std::min(delay, kMaxBackfillDelay);
+  if (server_.lists_events && ++push_.failed_backfills < kMaxBackfills) {
+    const Duration delay = options_.ping_interval * push_.failed_backfills;
+    push_.next_backfill = now.mono + std::min(delay, kMaxBackfillDelay);
     return;
   }
-  failed_backfills_ = 0;
+  push_.failed_backfills = 0;
   history_.ForgetGap();
-  channel_.Emit(SourceWarning{"Events of a gap are lost", detail});
+  channel_.Emit(McpWarning{"Events of a gap are lost", detail});
 }
 
 bool McpSubscription::DeliverPending() {
@@ -380,7 +378,7 @@ McpSubscription::Progress McpSubscription::OnRequestFailed(ConnectionFailure fai
 
 McpSubscription::Progress McpSubscription::OnTaskFailed(State task, ConnectionFailure failure,
                                                         const Instant& now) {
-  if (!Subscribed() || failure.error == ErrorClass::kSessionExpired) {
+  if (!IsSubscribed() || failure.error == ErrorClass::kSessionExpired) {
     return Lost{std::move(failure)};
   }
   if (task == State::kBackfilling) {
@@ -388,7 +386,7 @@ McpSubscription::Progress McpSubscription::OnTaskFailed(State task, ConnectionFa
     return Continues{};
   }
   if (++failures_ >= kMaxFailures) return Lost{std::move(failure)};
-  last_checked_ = now.mono;  // repeated after the next interval
+  push_.last_checked = now.mono;  // repeated after the next interval
   next_poll_ = now.mono + options_.poll_interval;
   return Continues{};
 }
@@ -423,8 +421,8 @@ void McpSubscription::Reopen() {
 
 McpSubscription::Progress McpSubscription::OnStreamAccepted(const Instant& now) {
   if (state_ != State::kReopening) return Continues{};  // a stream of a poll
-  replaying_ = !channel_.stream().last_event_id().empty();
-  if (!lists_subscriptions_) return NeedsLevel{};
+  push_.replaying = !channel_.stream().last_event_id().empty();
+  if (!server_.lists_subscriptions) return NeedsLevel{};
   Verify(now);
   return Continues{};
 }
@@ -442,7 +440,7 @@ McpSubscription::Progress McpSubscription::OnStreamRefused(const HttpHead& head)
   const bool none =
       head.status == 405 || (!reopening && (head.status == 404 || head.status == 400));
   if (none && !channel_.legacy()) stream.set_unavailable();
-  if (Subscribed()) {
+  if (IsSubscribed()) {
     channel_.CloseStream();  // a poll does without
     return Continues{};
   }
@@ -451,15 +449,15 @@ McpSubscription::Progress McpSubscription::OnStreamRefused(const HttpHead& head)
 
 McpSubscription::Progress McpSubscription::OnStreamDone(ConnectionFailure why, const Instant& now) {
   if (!NeedsStream()) return Continues{};
-  if (!Subscribed()) return Lost{std::move(why)};
-  replay_fills_gap_ = !history_.HasGap();
+  if (!IsSubscribed()) return Lost{std::move(why)};
+  push_.replay_fills_gap = !history_.HasGap();
   return LoseStream(std::move(why), now.wall);
 }
 
 McpSubscription::Progress McpSubscription::OnEndlessLine() {
   channel_.Emit(DeliverEvent{InvalidEvent{"oversize", "a line without an end", {}}});
   channel_.stream().set_last_event_id({});  // the server would replay the line
-  if (Subscribed() && !NeedsStream()) {
+  if (IsSubscribed() && !NeedsStream()) {
     channel_.CloseStream();
     return Continues{};
   }
@@ -479,8 +477,8 @@ void McpSubscription::End(std::optional<WallTime> stream_ended) {
   // Until a stream ends visibly it has delivered; otherwise everything since the subscription was
   // last proved is lost. The replies to POSTs prove nothing about the stream, so what was pushed
   // since its last byte may be lost too.
-  history_.OnGap(stream_ended.value_or(last_proof_));
-  history_.OnSuspectedGap(std::min(last_proof_, channel_.stream().last_byte()));
+  history_.OnGap(stream_ended.value_or(push_.last_proof));
+  history_.OnSuspectedGap(std::min(push_.last_proof, channel_.stream().last_byte()));
 }
 
 // --- time -----------------------------------------------------------------------------------
@@ -488,7 +486,7 @@ void McpSubscription::End(std::optional<WallTime> stream_ended) {
 McpSubscription::Progress McpSubscription::OnTimer(const Instant& now) {
   if (const auto due = StreamDeadline(); due && *due <= now.mono) return OnStreamDeadline(now);
   if (const auto due = TaskDeadline(); due && *due <= now.mono) {
-    check_due_ = last_checked_ + options_.ping_interval <= now.mono;
+    push_.check_due = push_.last_checked + options_.ping_interval <= now.mono;
     StartNextTask(now);
   }
   return Continues{};
@@ -498,12 +496,15 @@ McpSubscription::Progress McpSubscription::OnStreamDeadline(const Instant& now) 
   const McpStream& stream = channel_.stream();
   if (const auto began = stream.event_began();
       began && *began + options_.idle_timeout <= now.mono) {
-    return LoseStream(
-        {ErrorClass::kTimeout, "an event of the stream does not come to its end", {}, false});
+    return LoseStream({ErrorClass::kTimeout,
+                       "an event of the stream was not complete within the idle timeout",
+                       {},
+                       false});
   }
   if (stream.SendsKeepalives() && stream.last_item() + options_.idle_timeout <= now.mono) {
     history_.OnGap(stream.last_byte());
-    return LoseStream({ErrorClass::kTimeout, "the stream has fallen silent", {}, false});
+    return LoseStream(
+        {ErrorClass::kTimeout, "the stream sent no keepalive within the idle timeout", {}, false});
   }
   // The server behind a stream that sends no keepalives may be long gone.
   history_.OnSuspectedGap(stream.last_byte());
@@ -523,7 +524,7 @@ std::optional<MonoTime> McpSubscription::NextDeadline() const {
 // When the stream has failed, or is to be reopened.
 std::optional<MonoTime> McpSubscription::StreamDeadline() const {
   const McpStream& stream = channel_.stream();
-  if (!Subscribed() || !Pushes() || !stream.accepted()) return std::nullopt;
+  if (!IsSubscribed() || !Pushes() || !stream.accepted()) return std::nullopt;
   std::optional<MonoTime> due;
   if (const auto began = stream.event_began()) due = *began + options_.idle_timeout;
   if (stream.SendsKeepalives()) {
@@ -539,12 +540,12 @@ std::optional<MonoTime> McpSubscription::StreamDeadline() const {
 std::optional<MonoTime> McpSubscription::TaskDeadline() const {
   if (state_ != State::kSubscribed) return std::nullopt;
   if (!Pushes()) return next_poll_;
-  const MonoTime check = last_checked_ + options_.ping_interval;
-  return OwesBackfill() ? std::min(check, next_backfill_) : check;
+  const MonoTime check = push_.last_checked + options_.ping_interval;
+  return OwesBackfill() ? std::min(check, push_.next_backfill) : check;
 }
 
 bool McpSubscription::OwesBackfill() const {
-  return options_.backfill && lists_events_ && history_.HasGap();
+  return options_.backfill && server_.lists_events && history_.HasGap();
 }
 
 // --- notifications --------------------------------------------------------------------------
@@ -558,7 +559,7 @@ McpSubscription::Progress McpSubscription::OnNotification(const JsonRpcNotificat
     channel_.Emit(DeliverEvent{InvalidEvent{"json", params.ambiguity(), std::nullopt}});
   } else if (logger == "kubernetes/faults") {
     OnPushed(DecodeFault(params["data"], now.wall), now);
-  } else if (logger == "kubernetes/events" && terms_.mode == SourceMode::kEvents) {
+  } else if (logger == "kubernetes/events" && terms_.mode == McpMode::kEvents) {
     OnPushed(DecodeClusterEvent(params["data"], now.wall), now);
   } else if (logger == "kubernetes/subscription_error") {
     return OnSubscriptionError(params["data"], now);
@@ -567,11 +568,11 @@ McpSubscription::Progress McpSubscription::OnNotification(const JsonRpcNotificat
 }
 
 void McpSubscription::OnPushed(DecodedEvent event, const Instant& now) {
-  pushed_ = true;
+  push_.received = true;
   if (const auto* fault = std::get_if<FaultEvent>(&event)) {
     history_.OnPushed(fault->resource, now.wall);
-    last_checked_ = now.mono;  // a push proves the subscription
-    last_proof_ = now.wall;
+    push_.last_checked = now.mono;  // a push proves the subscription
+    push_.last_proof = now.wall;
   }
   channel_.Emit(DeliverEvent{std::move(event), false});
 }
@@ -579,14 +580,14 @@ void McpSubscription::OnPushed(DecodedEvent event, const Instant& now) {
 McpSubscription::Progress McpSubscription::OnSubscriptionError(const JsonIn& value,
                                                                const Instant& now) {
   constexpr std::size_t kMaxDetail = 1000;  // bytes
-  channel_.Emit(SourceWarning{"Subscription degraded", TruncateUtf8(JsonText(value), kMaxDetail)});
-  if (!Pushes() || !Subscribed()) return Continues{};
+  channel_.Emit(McpWarning{"Subscription degraded", TruncateUtf8(JsonText(value), kMaxDetail)});
+  if (!Pushes() || !IsSubscribed()) return Continues{};
   const JsonMembers data(value, {"subscriptionId", "degraded"});
   const std::string_view id = data.Text("subscriptionId");
   bool degraded = false;
   const bool given = data["degraded"] && data["degraded"]->get(degraded) == simdjson::SUCCESS;
-  if (given && degraded && (id.empty() || id == subscription_id_)) return OnDegraded(now);
-  check_due_ = true;
+  if (given && degraded && (id.empty() || id == push_.id)) return OnDegraded(now);
+  push_.check_due = true;
   StartNextTask(now);
   return Continues{};
 }

@@ -90,6 +90,27 @@ class McpSubscription {
     ConnectionFailure failure;
   };
 
+  // What the server can do, until a reply shows otherwise.
+  struct ServerTools {
+    bool lists_subscriptions = true;
+    bool lists_events = true;
+    bool selects_fields = true;  // events_list takes a fieldSelector
+  };
+  // Of modes faults and events.
+  struct Push {
+    std::string id;         // of the subscription
+    bool received = false;  // any event, in this session
+    MonoTime last_checked;  // or subscribed, or received
+    WallTime last_proof;    // that the subscription exists
+    bool check_due = false;
+    bool renewal_due = false;         // the subscription is degraded
+    std::optional<MonoTime> renewed;  // the latest renewal
+    bool replaying = false;           // the stream was reopened after its last event
+    bool replay_fills_gap = false;    // no earlier gap was open when the stream ended
+    int failed_backfills = 0;         // in a row
+    MonoTime next_backfill;
+  };
+
   // --- the way to a subscription ---
   Progress BeginSubscribing(const Instant& now);
   void Verify(const Instant& now);
@@ -122,7 +143,7 @@ class McpSubscription {
   Lost LoseStream(ConnectionFailure failure,
                   std::optional<WallTime> stream_ended = std::nullopt) const;
 
-  bool Subscribed() const { return state_ >= State::kSubscribed; }
+  bool IsSubscribed() const { return state_ >= State::kSubscribed; }
   // Returns the task that was under way, if any.
   State EndTask();
   bool Pushes() const { return IsPush(terms_.mode); }
@@ -139,29 +160,12 @@ class McpSubscription {
   PendingEvents pending_;
   bool reported_ = false;  // as subscribed, and not as lost since
 
-  // What the server has shown of its tools.
-  bool lists_subscriptions_ = true;
-  bool lists_events_ = true;
-  bool selects_fields_ = true;  // events_list takes a fieldSelector
   std::optional<RefusedTool> refused_;
-
-  // Lists.
+  ServerTools server_;
   int failures_ = 0;  // of checks or polls, in a row
   MonoTime next_poll_;
   bool unused_reported_ = false;  // the latest list was over a limit
-  int failed_backfills_ = 0;
-  MonoTime next_backfill_;
-
-  // Push.
-  std::string subscription_id_;
-  bool pushed_ = false;    // anything, in this session
-  MonoTime last_checked_;  // or subscribed, or pushed
-  WallTime last_proof_;    // of the subscription
-  bool check_due_ = false;
-  bool renewal_due_ = false;         // the subscription is degraded
-  std::optional<MonoTime> renewed_;  // the latest renewal
-  bool replaying_ = false;           // the stream was reopened after its last event
-  bool replay_fills_gap_ = false;    // no earlier gap was open when the stream ended
+  Push push_;
 };
 
 }  // namespace runner::ingest

@@ -1,4 +1,4 @@
-// When the attempts after a failure arrive at the server, and what the listener was told of it.
+// When the attempts after a failure arrive at the server, and what the listener receives.
 
 #include <algorithm>
 #include <chrono>

@@ -27,12 +27,12 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-// Remembers what it is told, and lets the test wait for it.
+// Records the reports, and lets the test wait for them.
 class Crowd final : public ConnectionListener {
  public:
   void OnOpened(const std::string&) override {}
   void OnEvent(const std::string& cluster, DecodedEvent, bool) override {
-    Note([&] { heard.insert(cluster); });
+    Note([&] { received.insert(cluster); });
   }
   void OnSubscribed(const std::string& cluster, const Subscribed&) override {
     Note([&] { subscribed.insert(cluster); });
@@ -47,7 +47,7 @@ class Crowd final : public ConnectionListener {
     });
   }
   void OnClosed(const std::string&) override {}
-  void OnWarning(const std::string&, const SourceWarning&) override {}
+  void OnWarning(const std::string&, const McpWarning&) override {}
   void OnEntriesDropped(const std::string&, std::size_t) override {}
 
   bool Await(const std::function<bool()>& condition) {
@@ -60,7 +60,7 @@ class Crowd final : public ConnectionListener {
   }
 
   // To be looked at in a condition, or when the connections are gone.
-  std::set<std::string> subscribed, failed, heard;
+  std::set<std::string> subscribed, failed, received;
   std::vector<ConnectionFailure> failures;
   std::vector<Duration> delays;
 
@@ -152,10 +152,10 @@ TEST_F(ConnectionCrowdTest, HundredClustersThatLoseTheirStreamsAllComeBack) {
   OnServer([&] { server_.EndStreams(); });
   ASSERT_TRUE(crowd_.Await(
       [&] { return crowd_.subscribed.size() == kClusters && crowd_.failed.size() == kClusters; }));
-  std::size_t told = 0;
-  OnServer([&] { told = server_.Publish(); });
-  EXPECT_EQ(told, kClusters);
-  EXPECT_TRUE(crowd_.Await([&] { return crowd_.heard.size() == kClusters; }));
+  std::size_t published = 0;
+  OnServer([&] { published = server_.Publish(); });
+  EXPECT_EQ(published, kClusters);
+  EXPECT_TRUE(crowd_.Await([&] { return crowd_.received.size() == kClusters; }));
 }
 
 TEST_F(ConnectionCrowdTest, OfTwoHundredClustersSixtyFourConnectAtATime) {

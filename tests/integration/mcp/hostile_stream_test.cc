@@ -84,7 +84,7 @@ TEST_F(HostileStreamTest, Row5_SlowCloseIsRetriedAtOnce) {
 TEST_F(HostileStreamTest, GarbageBetweenChunksIsANetworkError) {
   ServeStreamThen(R"({"wait": 50}, {"send": "no chunk at all\r\n"}, "stall")");
   RunUntil([&] { return sessions_.size() == 2; });
-  EXPECT_EQ(OnlyError(), "network") << "libcurl does not tell it from a reset";
+  EXPECT_EQ(OnlyError(), "network") << "libcurl reports it like a reset";
 }
 
 TEST_F(HostileStreamTest, ChunksAndSegmentsOfOneByteChangeNothing) {

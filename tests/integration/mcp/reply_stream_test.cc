@@ -28,7 +28,7 @@ class ReplyStreamTest : public ConnectionTest {
                          R"(}, "steps": [)" + rest + "]}");
   }
   // Last-Event-ID of every GET; "-" without one.
-  std::vector<std::string> AskedAfter() const {
+  std::vector<std::string> LastEventIds() const {
     std::vector<std::string> ids;
     for (const faultsim::HttpRequest& request : server_->requests()) {
       if (request.method == "GET") ids.emplace_back(request.Header("last-event-id").value_or("-"));
@@ -54,7 +54,7 @@ TEST_F(ReplyStreamTest, TheReplyIsFetchedWhereTheStreamGoesOn) {
   const auto began = std::chrono::steady_clock::now();
   Connect();
   RunUntil([&] { return !sessions_.empty(); });
-  EXPECT_THAT(AskedAfter(), ElementsAre("-", "one"));
+  EXPECT_THAT(LastEventIds(), ElementsAre("-", "one"));
   EXPECT_GE(std::chrono::steady_clock::now() - began, milliseconds(120));
   EXPECT_THAT(failures_, IsEmpty());
   const auto& last = server_->requests().back();
@@ -71,7 +71,7 @@ TEST_F(ReplyStreamTest, ItMayEndMoreThanOnce) {
         "\"to\": 2");
   Connect();
   RunUntil([&] { return !sessions_.empty(); });
-  EXPECT_THAT(AskedAfter(), ElementsAre("-", "one", "more"));
+  EXPECT_THAT(LastEventIds(), ElementsAre("-", "one", "more"));
 }
 
 TEST_F(ReplyStreamTest, AReplyThatNeverComesEndsWithItsTimeLimit) {
@@ -89,15 +89,15 @@ TEST_F(ReplyStreamTest, AServerThatDoesNotGoOnHasFailed) {
   Connect();
   RunUntil([&] { return !failures_.empty(); });
   EXPECT_EQ(ToString(failures_.front().error), "protocol");
-  EXPECT_THAT(AskedAfter(), ElementsAre("-", "one"));
+  EXPECT_THAT(LastEventIds(), ElementsAre("-", "one"));
 }
 
 TEST_F(ReplyStreamTest, NothingIsAskedForWithoutAnId) {
   Start(R"("stream", {"event": {"retry": 100, "data": ""}}, "end")", R"("serve")");
   Connect();
   RunUntil([&] { return !failures_.empty(); });
-  EXPECT_EQ(failures_.front().detail, endpoint_ + ": the answer holds no reply to the request");
-  EXPECT_THAT(AskedAfter(), ElementsAre("-"));
+  EXPECT_EQ(failures_.front().detail, endpoint_ + ": the answer contains no reply to the request");
+  EXPECT_THAT(LastEventIds(), ElementsAre("-"));
 }
 
 TEST_F(ReplyStreamTest, NobodyAsksForAReplyThatIsNoLongerAwaited) {
@@ -110,7 +110,7 @@ TEST_F(ReplyStreamTest, NobodyAsksForAReplyThatIsNoLongerAwaited) {
   // Timers fire in order: when this one has, the one of the retry is past.
   event_loop_.After(milliseconds(400), [this] { server_->Publish(); });
   RunUntil([&] { return !names_.empty(); });
-  EXPECT_THAT(AskedAfter(), ElementsAre("-", "-"));
+  EXPECT_THAT(LastEventIds(), ElementsAre("-", "-"));
 }
 
 }  // namespace

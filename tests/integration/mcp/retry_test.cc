@@ -1,4 +1,4 @@
-// What a server asks of the next attempt, and within which bounds it gets it.
+// The delay that a server requests before the next attempt, and its bounds.
 
 #include <chrono>
 #include <string>
@@ -66,7 +66,7 @@ TEST_F(RetryTest, Row18_NegativeRetryFieldIsIgnored) {
 }
 
 TEST_F(RetryTest, Row18_RetryFieldBeforeTheSubscriptionSurvivesIt) {
-  // The subscription is not even asked for before the event has been read.
+  // The subscription is requested only after the event has been read.
   StartServerWithRules(R"(
     {"match": {"method": "GET", "nth": 1}, "steps": ["serve", {"event": {"retry": 170}}]},
     {"match": {"tool": "events_subscribe"}, "steps": [{"wait": 50}, "serve"]})");

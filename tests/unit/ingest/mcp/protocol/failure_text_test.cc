@@ -96,9 +96,9 @@ TEST(FailureText, EachStatusHasItsAdvice) {
     HttpHead head;
     head.status = row.status;
     head.request = "POST http://a/mcp";
-    const std::string told = DescribeRefusal(head, "POST", false);
-    EXPECT_THAT(told, HasSubstr("POST http://a/mcp answers " + std::to_string(row.status) + "; "));
-    EXPECT_THAT(told, HasSubstr(row.advice));
+    const std::string text = DescribeRefusal(head, "POST", false);
+    EXPECT_THAT(text, HasSubstr("POST http://a/mcp answers " + std::to_string(row.status) + "; "));
+    EXPECT_THAT(text, HasSubstr(row.advice));
   }
 }
 

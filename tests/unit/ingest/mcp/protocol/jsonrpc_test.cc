@@ -156,7 +156,7 @@ TEST_F(JsonRpc, LongIdOfARequestIsInvalid) {
     return R"({"jsonrpc":"2.0","method":"ping","id":")" + std::string(size, 'x') + "\"}";
   };
   EXPECT_EQ(std::get<JsonRpcRequest>(One(request(kMaxRequestId - 2))).id.size(), kMaxRequestId);
-  EXPECT_EQ(WhyInvalid(request(kMaxRequestId - 1)), "request with a long id");
+  EXPECT_EQ(WhyInvalid(request(kMaxRequestId - 1)), "request with an id over 1024 bytes");
 }
 
 // --- hostile text ---------------------------------------------------------------------------
@@ -200,7 +200,7 @@ TEST_F(JsonRpc, Row10_HugeNumbersAreInvalid) {
   }
   EXPECT_TRUE(IsInvalid(WithParams("[" + std::string(1'000'000, '9') + "]")));
   EXPECT_EQ(WhyInvalid(R"({"jsonrpc":"2.0","id":18446744073709551615,"result":{}})"),
-            "reply without our id");
+            "response without an integer id");
 }
 
 TEST_F(JsonRpc, Row10_DeepNestingIsInvalid) {

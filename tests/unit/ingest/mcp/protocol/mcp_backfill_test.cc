@@ -158,7 +158,7 @@ TEST_F(McpBackfillTest, AServerWithoutTheToolIsNotAskedTwice) {
   ReplyError(-32602, "unknown tool");
   EXPECT_EQ(Tool(), "events_list") << "once more, without a selector";
   ReplyError(-32602, "unknown tool");
-  EXPECT_THAT(Only<SourceWarning>().message, HasSubstr("lost"));
+  EXPECT_THAT(Only<McpWarning>().message, HasSubstr("lost"));
   EXPECT_EQ(Count<ConnectionLost>(), 0u);
   StreamEnds();
   Do(session_->Resume(now_));
@@ -190,7 +190,7 @@ TEST_F(McpBackfillTest, AListingThatFailsIsTriedAgainForAnHour) {
   const MonoTime began = now_.mono;
   int lists = 1;
   PostHead(Head(503));
-  while (Count<SourceWarning>() == 0 && now_.mono - began < std::chrono::hours(3)) {
+  while (Count<McpWarning>() == 0 && now_.mono - began < std::chrono::hours(3)) {
     Pass(seconds(10));
     Timer();
     if (Count<PostMessage>() == 1 && Tool() == "events_list_subscriptions") ReplyTool("- sub-1");
@@ -200,7 +200,7 @@ TEST_F(McpBackfillTest, AListingThatFailsIsTriedAgainForAnHour) {
     }
     ASSERT_EQ(Count<ConnectionLost>(), 0u) << "the subscription stands";
   }
-  EXPECT_EQ(Only<SourceWarning>().message, "Events of a gap are lost");
+  EXPECT_EQ(Only<McpWarning>().message, "Events of a gap are lost");
   EXPECT_GT(now_.mono - began, std::chrono::hours(1));
   EXPECT_EQ(lists, 20);
 }

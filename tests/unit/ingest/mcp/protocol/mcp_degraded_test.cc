@@ -64,7 +64,7 @@ TEST_F(McpDegradedTest, Row73_OneThatACheckFindsIsRenewedAndBackfilled) {
   Timer();
   ASSERT_EQ(Tool(), "events_list_subscriptions");
   ReplyTool(ListedDegraded());
-  EXPECT_EQ(Only<SourceWarning>().message, "Subscription degraded");
+  EXPECT_EQ(Only<McpWarning>().message, "Subscription degraded");
   ExpectRenewal();
 }
 
@@ -158,7 +158,7 @@ TEST_F(McpDegradedTest, AServerWithoutASessionIdThatPushesNothingIsToldOnce) {
   ReplyTool(Created());
   Pass(seconds(30));
   Timer();
-  const SourceWarning warning = Only<SourceWarning>();
+  const McpWarning warning = Only<McpWarning>();
   EXPECT_TRUE(warning.once);
   EXPECT_THAT(warning.detail, HasSubstr("mode: poll"));
 }
@@ -167,7 +167,7 @@ TEST_F(McpDegradedTest, AServerWithASessionIdIsNoneOfThem) {
   Subscribe();
   Pass(seconds(30));
   Timer();
-  EXPECT_EQ(Count<SourceWarning>(), 0u);
+  EXPECT_EQ(Count<McpWarning>(), 0u);
 }
 
 }  // namespace

@@ -14,7 +14,7 @@ using std::chrono::seconds;
 
 class McpLivenessTest : public McpSessionTest {
  protected:
-  void Pulse(std::uint64_t comments, std::uint64_t events = 0, bool mid_event = false) {
+  void Activity(std::uint64_t comments, std::uint64_t events = 0, bool mid_event = false) {
     Do(session_->OnActivity({comments, events, mid_event}, now_));
   }
   // Lets time pass second by second, the checks answered; whether the stream was given up.
@@ -32,9 +32,9 @@ class McpLivenessTest : public McpSessionTest {
 
 TEST_F(McpLivenessTest, AStreamThatStopsItsCommentsIsDead) {
   Subscribe();
-  Pulse(1);
+  Activity(1);
   Pass(seconds(15));
-  Pulse(2);
+  Activity(2);
   EXPECT_FALSE(LostWithin(seconds(89)));
   EXPECT_TRUE(LostWithin(seconds(1)));
   EXPECT_EQ(Failure().error, ErrorClass::kTimeout);
@@ -44,20 +44,20 @@ TEST_F(McpLivenessTest, AStreamThatStopsItsCommentsIsDead) {
 TEST_F(McpLivenessTest, CommentsThatGoOnKeepIt) {
   Subscribe();
   for (std::uint64_t i = 1; i < 20; ++i) {
-    Pulse(i);
+    Activity(i);
     EXPECT_FALSE(LostWithin(seconds(60)));
   }
 }
 
 TEST_F(McpLivenessTest, AGreetingIsNoPromise) {
   Subscribe();
-  Pulse(1);
+  Activity(1);
   EXPECT_FALSE(LostWithin(minutes(10)));
 }
 
 TEST_F(McpLivenessTest, Row27a_AStreamThatOnlyGreetedIsRenewedLikeAMuteOne) {
   Subscribe();
-  Pulse(1);
+  Activity(1);
   EXPECT_FALSE(LostWithin(minutes(31)));
   EXPECT_EQ(Count<OpenStream>(), 1u);
 }
@@ -67,7 +67,7 @@ TEST_F(McpLivenessTest, CommentsDoNotSaveASubscriptionFromItsCheck) {
   bool checked = false;
   for (std::uint64_t i = 1; i <= 4; ++i) {
     Pass(seconds(10));
-    Pulse(i);
+    Activity(i);
     Timer();
     checked = checked || Count<PostMessage>() > 0;
   }
@@ -76,10 +76,10 @@ TEST_F(McpLivenessTest, CommentsDoNotSaveASubscriptionFromItsCheck) {
 
 TEST_F(McpLivenessTest, Row4_AnEventThatCrawlsEndsTheStream) {
   Subscribe();
-  Pulse(0, 0, true);
+  Activity(0, 0, true);
   for (int i = 0; i < 89; ++i) {
     EXPECT_FALSE(LostWithin(seconds(1)));
-    Pulse(0, 0, true);  // a byte a second
+    Activity(0, 0, true);  // a byte a second
   }
   EXPECT_TRUE(LostWithin(seconds(1)));
   EXPECT_EQ(Failure().error, ErrorClass::kTimeout);
@@ -88,7 +88,7 @@ TEST_F(McpLivenessTest, Row4_AnEventThatCrawlsEndsTheStream) {
 TEST_F(McpLivenessTest, Row4_EventsThatComeToTheirEndKeepTheStream) {
   Subscribe();
   for (std::uint64_t i = 1; i < 10; ++i) {
-    Pulse(0, i, true);  // the next one has begun
+    Activity(0, i, true);  // the next one has begun
     EXPECT_FALSE(LostWithin(seconds(60)));
   }
 }

@@ -17,7 +17,7 @@ using ::testing::HasSubstr;
 
 class McpModeTest : public McpSessionTest {
  protected:
-  void Use(SourceMode mode) {
+  void Use(McpMode mode) {
     McpSessionOptions options = Options();
     options.mode = mode;
     Renew(options);
@@ -43,7 +43,7 @@ class McpModeTest : public McpSessionTest {
     return names;
   }
   void StartPolling(const std::string& baseline = "# No events found") {
-    Use(SourceMode::kPoll);
+    Use(McpMode::kPoll);
     SetLevel();
     ReplyTool(baseline);
     ASSERT_EQ(Count<Subscribed>(), 1u);
@@ -58,18 +58,18 @@ class McpModeTest : public McpSessionTest {
 // --- auto -----------------------------------------------------------------------------------
 
 TEST_F(McpModeTest, AutoSubscribesToFaultsWhereTheyArePushed) {
-  Use(SourceMode::kAuto);
+  Use(McpMode::kAuto);
   SetLevel();
   EXPECT_EQ(Method(), "tools/list");
   Reply(Tools({"pods_list", "events_list", "events_subscribe"}));
   EXPECT_EQ(Tool(), "events_subscribe");
   EXPECT_EQ(Posted()["params"]["arguments"]["mode"], "faults");
   ReplyTool(Created());
-  EXPECT_EQ(Only<Subscribed>().mode, SourceMode::kFaults);
+  EXPECT_EQ(Only<Subscribed>().mode, McpMode::kFaults);
 }
 
 TEST_F(McpModeTest, AutoLooksAtEveryPageOfTheTools) {
-  Use(SourceMode::kAuto);
+  Use(McpMode::kAuto);
   SetLevel();
   Reply(Tools({"events_list"}, "page-2"));
   EXPECT_EQ(Method(), "tools/list");
@@ -79,35 +79,35 @@ TEST_F(McpModeTest, AutoLooksAtEveryPageOfTheTools) {
 }
 
 TEST_F(McpModeTest, AutoDoesNotFollowPagesForEver) {
-  Use(SourceMode::kAuto);
+  Use(McpMode::kAuto);
   SetLevel();
   for (int i = 0; i < 200 && Method() == "tools/list"; ++i) Reply(Tools({"events_list"}, "more"));
   EXPECT_EQ(Tool(), "events_list");
 }
 
 TEST_F(McpModeTest, AutoDoesNotWaitLongForPagesThatComeSlowly) {
-  Use(SourceMode::kAuto);
+  Use(McpMode::kAuto);
   SetLevel();
   int pages = 0;
   for (; pages < 50 && Method() == "tools/list"; ++pages) {
     Pass(std::chrono::seconds(9));
     Reply(Tools({"events_list"}, "more"));
   }
-  EXPECT_EQ(pages, 4) << "others wait for the place at the gate";
+  EXPECT_EQ(pages, 4) << "other clusters wait for a place to connect";
   EXPECT_EQ(Tool(), "events_list");
 }
 
 TEST_F(McpModeTest, AutoPollsWhereNothingIsPushed) {
-  Use(SourceMode::kAuto);
+  Use(McpMode::kAuto);
   SetLevel();
   Reply(Tools({"events_list"}));
   EXPECT_EQ(Tool(), "events_list");
   ReplyTool("# No events found");
-  EXPECT_EQ(Only<Subscribed>().mode, SourceMode::kPoll);
+  EXPECT_EQ(Only<Subscribed>().mode, McpMode::kPoll);
 }
 
 TEST_F(McpModeTest, AutoPollsWhereThereIsNoStreamToPushOn) {
-  Use(SourceMode::kAuto);
+  Use(McpMode::kAuto);
   Initialize();
   ConfirmInitialized();
   StreamAnswers(Head(405));
@@ -118,7 +118,7 @@ TEST_F(McpModeTest, AutoPollsWhereThereIsNoStreamToPushOn) {
 }
 
 TEST_F(McpModeTest, AutoSaysWhatIsMissing) {
-  Use(SourceMode::kAuto);
+  Use(McpMode::kAuto);
   SetLevel();
   Reply(Tools({"pods_list"}));
   EXPECT_EQ(Failure().error, ErrorClass::kSubscription);
@@ -130,11 +130,11 @@ TEST_F(McpModeTest, AutoSaysWhatIsMissing) {
 // --- events ---------------------------------------------------------------------------------
 
 TEST_F(McpModeTest, EventsAreSubscribedToAndDecoded) {
-  Use(SourceMode::kEvents);
+  Use(McpMode::kEvents);
   SetLevel();
   EXPECT_EQ(Posted()["params"]["arguments"]["mode"], "events");
   ReplyTool(Created());
-  EXPECT_EQ(Only<Subscribed>().mode, SourceMode::kEvents);
+  EXPECT_EQ(Only<Subscribed>().mode, McpMode::kEvents);
   OnStream({{"jsonrpc", "2.0"},
             {"method", "notifications/message"},
             {"params",
@@ -172,7 +172,7 @@ TEST_F(McpModeTest, TheBaselineOutlivesTheSession) {
   const std::string old = Listed("old");
   Pass(seconds(300));
   McpSessionOptions options = Options();
-  options.mode = SourceMode::kPoll;
+  options.mode = McpMode::kPoll;
   Renew(options);
   SetLevel();
   ReplyTool(old + Listed("meanwhile", seconds(100)));
@@ -202,7 +202,7 @@ TEST_F(McpModeTest, ARefusedArgumentIsLeftOutAlsoWhenItsCodeIsThatOfAnUnknownToo
 }
 
 TEST_F(McpModeTest, PollingDoesWithoutALevel) {
-  Use(SourceMode::kPoll);
+  Use(McpMode::kPoll);
   OpenTheStream();
   ReplyError(-32601, "no logging");
   EXPECT_EQ(Tool(), "events_list");
@@ -210,7 +210,7 @@ TEST_F(McpModeTest, PollingDoesWithoutALevel) {
 
 TEST_F(McpModeTest, AutoNeedsALevelOnlyWhereFaultsArePushed) {
   for (const bool pushes : {true, false}) {
-    Use(SourceMode::kAuto);
+    Use(McpMode::kAuto);
     OpenTheStream();
     ReplyError(-32601, "no logging");
     Reply(Tools({"events_list", pushes ? "events_subscribe" : "pods_list"}));
@@ -270,7 +270,7 @@ TEST_F(McpModeTest, AHostileListIsCheckedLikeAnyEvent) {
 
 TEST_F(McpModeTest, PollingDoesWithoutAStream) {
   for (const int status : {405, 404, 400, 500}) {
-    Use(SourceMode::kPoll);
+    Use(McpMode::kPoll);
     Initialize();
     ConfirmInitialized();
     StreamAnswers(Head(status));

@@ -335,7 +335,7 @@ TEST_F(McpSessionTest, ReopenedStreamWithoutOurSubscriptionSubscribesAgain) {
 TEST_F(McpSessionTest, ReopenedStreamOfAServerThatCannotListSubscribesAnewOnce) {
   Reopen();
   ReplyTool("unknown tool", true);
-  EXPECT_EQ(Tool(), "events_unsubscribe") << "or everything would be told twice";
+  EXPECT_EQ(Tool(), "events_unsubscribe") << "or every fault would be delivered twice";
   EXPECT_EQ(Posted()["params"]["arguments"]["subscriptionId"], "sub-1");
   ReplyTool("no such subscription", true);
   EXPECT_EQ(Tool(), "events_subscribe");

@@ -19,7 +19,7 @@ class McpTransportTest : public McpSessionTest {
  protected:
   static constexpr const char* kPostUrl = "http://server/messages?id=1";
 
-  void Use(Transport transport, SourceMode mode = SourceMode::kFaults) {
+  void Use(Transport transport, McpMode mode = McpMode::kFaults) {
     McpSessionOptions options = Options();
     options.transport = transport;
     options.mode = mode;
@@ -198,14 +198,14 @@ TEST_F(McpTransportTest, AutoDoesNotTryTheOldOneWhereASessionWasGiven) {
 }
 
 TEST_F(McpTransportTest, PollingWorksOverTheOldOneToo) {
-  Use(Transport::kSse, SourceMode::kPoll);
+  Use(Transport::kSse, McpMode::kPoll);
   OpenLegacy();
   ReplyOnStream(InitializeResult("2024-11-05", false));
   confirmation_ = Only<PostMessage>().post;
   ConfirmInitialized();
   EXPECT_EQ(Tool(), "events_list");
   ReplyOnStream(Text("# No events found"));
-  EXPECT_EQ(Only<Subscribed>().mode, SourceMode::kPoll);
+  EXPECT_EQ(Only<Subscribed>().mode, McpMode::kPoll);
   StreamEnds();
   EXPECT_EQ(Count<ConnectionLost>(), 1u) << "without the stream there are no replies";
 }

@@ -124,7 +124,7 @@ class ConnectionChangeTest : public ::testing::Test {
   std::unique_ptr<ConnectionThread> connections_;
 };
 
-TEST_F(ConnectionChangeTest, OneThatIsReachedOtherwiseSaysGoodByeAndBeginsAnew) {
+TEST_F(ConnectionChangeTest, ChangedClusterIsClosedAndConnectedAgain) {
   Start();
   connections_->Change({}, {To("east", third_)});
   ASSERT_TRUE(record_.Await("subscribed east", 2));
@@ -139,7 +139,7 @@ TEST_F(ConnectionChangeTest, OneThatIsReachedOtherwiseSaysGoodByeAndBeginsAnew) 
   EXPECT_EQ(gaps_, (std::vector{false, true})) << "what happened in between is looked for";
 }
 
-TEST_F(ConnectionChangeTest, OneThatIsRemovedSaysGoodByeAndOneIsAdded) {
+TEST_F(ConnectionChangeTest, RemovedClusterIsClosedAndAnAddedClusterConnects) {
   Start();
   connections_->Change({"east"}, {To("south", third_)});
   ASSERT_TRUE(record_.Await("subscribed south"));
@@ -151,7 +151,7 @@ TEST_F(ConnectionChangeTest, OneThatIsRemovedSaysGoodByeAndOneIsAdded) {
   EXPECT_EQ(Requests(third_, "DELETE"), 1);
 }
 
-TEST_F(ConnectionChangeTest, OneThatWasRemovedAndComesBackRemembersNothing) {
+TEST_F(ConnectionChangeTest, ClusterAddedAgainHasNoHistory) {
   Start();
   connections_->Change({"east"}, {});
   connections_->Change({}, {To("east", third_)});
@@ -160,7 +160,7 @@ TEST_F(ConnectionChangeTest, OneThatWasRemovedAndComesBackRemembersNothing) {
   EXPECT_EQ(gaps_, (std::vector{false, false}));
 }
 
-TEST_F(ConnectionChangeTest, TheEndWaitsForGoodByesOfBefore) {
+TEST_F(ConnectionChangeTest, ShutdownWaitsForEarlierDeletes) {
   Start();
   connections_->Change({"east", "west", "nobody"}, {To("east", third_)});
   connections_->Close(seconds(10));
@@ -174,7 +174,7 @@ TEST_F(ConnectionChangeTest, TheEndWaitsForGoodByesOfBefore) {
   EXPECT_THAT(record_.Of("west"), ElementsAre("opened", "subscribed", "closed"));
 }
 
-TEST_F(ConnectionChangeTest, OneThatSaysGoodByeMayBeCutShort) {
+TEST_F(ConnectionChangeTest, ShutdownMayInterruptADelete) {
   Start();
   connections_->Change({"east"}, {To("west", third_)});
   connections_.reset();

@@ -123,7 +123,7 @@ class ConnectionCrowdTest : public ::testing::Test {
   std::unique_ptr<ConnectionThread> connections_;
 };
 
-TEST_F(ConnectionCrowdTest, FiftyClustersThatFailTogetherSpreadTheirRetries) {
+TEST_F(ConnectionCrowdTest, FiftyClustersSpreadTheirRetries) {
   OnServer([&] { server_.RefuseWith(503); });
   Connect(50, seconds(10), seconds(60));
   ASSERT_TRUE(crowd_.Await([&] { return crowd_.failures.size() == 50; }));
@@ -138,7 +138,7 @@ TEST_F(ConnectionCrowdTest, FiftyClustersThatFailTogetherSpreadTheirRetries) {
   EXPECT_GT(std::set(crowd_.delays.begin(), crowd_.delays.end()).size(), 40u);
 }
 
-TEST_F(ConnectionCrowdTest, HundredClustersThatLoseTheirStreamsAllComeBack) {
+TEST_F(ConnectionCrowdTest, HundredClustersRecoverFromLostStreams) {
   constexpr std::size_t kClusters = 100;
   OnServer([&] {
     server_.Follow(faultsim::ParseScript(R"({"rules": [
@@ -158,7 +158,7 @@ TEST_F(ConnectionCrowdTest, HundredClustersThatLoseTheirStreamsAllComeBack) {
   EXPECT_TRUE(crowd_.Await([&] { return crowd_.received.size() == kClusters; }));
 }
 
-TEST_F(ConnectionCrowdTest, OfTwoHundredClustersSixtyFourConnectAtATime) {
+TEST_F(ConnectionCrowdTest, TwoHundredClustersConnectSixtyFourAtATime) {
   constexpr std::size_t kClusters = 200;
   OnServer([&] {
     server_.Follow(faultsim::ParseScript(R"({"rules": [
@@ -172,7 +172,7 @@ TEST_F(ConnectionCrowdTest, OfTwoHundredClustersSixtyFourConnectAtATime) {
   EXPECT_TRUE(crowd_.failed.empty());
 }
 
-TEST_F(ConnectionCrowdTest, ThoseThatWaitForTheirTurnAreClosedAtOnce) {
+TEST_F(ConnectionCrowdTest, QueuedConnectionsAreClosedAtOnce) {
   OnServer([&] {
     server_.Follow(faultsim::ParseScript(R"({"rules": [
       {"match": {"rpc": "initialize"}, "steps": ["stall"]}]})"));
@@ -190,7 +190,7 @@ TEST_F(ConnectionCrowdTest, ThoseThatWaitForTheirTurnAreClosedAtOnce) {
 
 // Row 72. In the order of their names the healthy ones are the first, one in the middle and the
 // last. None of the others has failed when they are subscribed: so nobody has waited for a timeout.
-TEST_F(ConnectionCrowdTest, Row72_ServersThatSwallowConnectionsDelayNoHealthyOne) {
+TEST_F(ConnectionCrowdTest, SilentServersDelayNoHealthyServer) {
   OnServer([&] {
     server_.Follow(faultsim::ParseScript(R"({"rules": [
       {"match": {"path": "/c/black-*"}, "steps": ["stall"]},
@@ -210,7 +210,7 @@ TEST_F(ConnectionCrowdTest, Row72_ServersThatSwallowConnectionsDelayNoHealthyOne
 }
 
 // Each stays below the limit of one answer, and four of them below that of all.
-TEST_F(ConnectionCrowdTest, Row66_ServersThatSendMuchAtATimeHoldNoMoreThanTheLimitOfAll) {
+TEST_F(ConnectionCrowdTest, ServersThatSendMuchStayWithinTheSharedLimit) {
   if (support::kThreadSanitized) {
     GTEST_SKIP() << "300 MB take ThreadSanitizer longer than a request may";
   }

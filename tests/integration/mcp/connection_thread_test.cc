@@ -71,7 +71,7 @@ class ConnectionThreadTest : public ::testing::Test {
   std::thread thread_;
 };
 
-TEST_F(ConnectionThreadTest, SubscribesDeliversAndSaysGoodBye) {
+TEST_F(ConnectionThreadTest, ConnectionSubscribesDeliversAndDeletesItsSession) {
   auto connections = Connections(server_.address());
   connections->Start();
   ASSERT_TRUE(FirstThings::Happens(listener_.subscribed));
@@ -86,16 +86,18 @@ TEST_F(ConnectionThreadTest, SubscribesDeliversAndSaysGoodBye) {
   connections.reset();  // nothing of it is used afterwards
 }
 
-TEST_F(ConnectionThreadTest, MayEndWithoutAGoodBye) {
+TEST_F(ConnectionThreadTest, ThreadEndsWithoutClosingItsSessions) {
   auto connections = Connections(server_.address());
   connections->Start();
   ASSERT_TRUE(FirstThings::Happens(listener_.subscribed));
   connections.reset();
 }
 
-TEST_F(ConnectionThreadTest, MayEndBeforeItBegan) { Connections(server_.address()).reset(); }
+TEST_F(ConnectionThreadTest, ThreadEndsBeforeItsFirstConnection) {
+  Connections(server_.address()).reset();
+}
 
-TEST_F(ConnectionThreadTest, ClosesWhileItWaitsForAServerThatIsNotThere) {
+TEST_F(ConnectionThreadTest, ThreadClosesWhileAServerIsUnreachable) {
   std::string nobody;
   {
     const UniqueFd listener = faultsim::ListenOn("127.0.0.1:0");

@@ -106,14 +106,14 @@ class ProtocolSeamTest : public ConnectionTest {
   Received received_;
 };
 
-TEST_F(ProtocolSeamTest, TheEndpointIsResolvedAndPostedTo) {
+TEST_F(ProtocolSeamTest, EndpointIsResolvedAndPostedTo) {
   Listen(R"({"event": {"event": "endpoint", "data": "/message?sessionId=1"}}, "stall")");
   RunUntil([&] { return server_->Requests("POST") == 1 || received_.stream_done; });
   EXPECT_THAT(received_.endpoints, ElementsAre(Optional(Origin() + "/message?sessionId=1")));
   EXPECT_THAT(received_.messages, IsEmpty()) << "it is no message";
 }
 
-TEST_F(ProtocolSeamTest, AnEndpointOfAnotherOriginIsRefused) {
+TEST_F(ProtocolSeamTest, EndpointOfAnotherOriginIsRejected) {
   LoopbackServer elsewhere(event_loop_, clock_, "127.0.0.1:0");
   Listen(R"({"event": {"event": "endpoint", "data": "http://)" + elsewhere.address() +
          R"(/message"}}, {"event": {"event": "endpoint", "data": ""}}, {"event": {"data": "x"}})");
@@ -132,7 +132,7 @@ TEST_F(ProtocolSeamTest, EventsOfOtherTypesAreNoMessages) {
   EXPECT_THAT(received_.messages, ElementsAre(2u, 3u));
 }
 
-TEST_F(ProtocolSeamTest, ThePulseTellsCommentsEventsAndWhatIsUnfinished) {
+TEST_F(ProtocolSeamTest, ActivityCountsCommentsAndEventsAndShowsAnUnfinishedEvent) {
   Listen(R"({"comment": "keepalive"}, {"wait": 20}, {"event": {"data": "1"}}, {"wait": 20},
             {"write": "data: hal"}, {"wait": 20}, {"write": "f\n\n"})");
   RunUntil([&] { return received_.stream_done; });
@@ -147,7 +147,7 @@ TEST_F(ProtocolSeamTest, ThePulseTellsCommentsEventsAndWhatIsUnfinished) {
   EXPECT_FALSE(received_.activities.back().mid_event);
 }
 
-TEST_F(ProtocolSeamTest, Row6_EndlessLineIsToldOnceAndNothingAfterTheStreamWasClosed) {
+TEST_F(ProtocolSeamTest, EndlessLineIsReportedOnceAndNothingAfterTheStreamIsClosed) {
   Listen(R"({"write": "data: "}, {"fill": {"bytes": 33554432}}, {"write": "\n\n"},
             {"event": {"data": "1"}})");
   RunUntil([&] { return received_.endless > 0; });
@@ -166,13 +166,13 @@ TEST_F(ProtocolSeamTest, Row6_EndlessLineIsToldOnceAndNothingAfterTheStreamWasCl
 const std::string kLargeEvent =
     R"({"write": "data: "}, {"fill": {"bytes": 6000000}}, {"write": "\n\n"})";
 
-TEST_F(ProtocolSeamTest, AStreamThatCarriesRepliesTakesThemAsLargeAsABody) {
+TEST_F(ProtocolSeamTest, StreamThatCarriesRepliesAcceptsTheSizeOfABody) {
   Listen(kLargeEvent, true);
   RunUntil([&] { return received_.stream_done; });
   EXPECT_THAT(received_.messages, ElementsAre(6'000'000u));
 }
 
-TEST_F(ProtocolSeamTest, SoDoesTheAnswerToAPost) {
+TEST_F(ProtocolSeamTest, EventStreamOfAPostAcceptsTheSizeOfABody) {
   StartServerWithRules(R"({"match": {"method": "POST"}, "steps": ["stream", )" + kLargeEvent +
                        R"(, "end"]})");
   Start(PostMessage{1, "{}", {}, ""});

@@ -49,7 +49,7 @@ std::string OnOneLine(std::string text) {
   return text;
 }
 
-TEST_F(ReplyStreamTest, TheReplyIsFetchedWhereTheStreamGoesOn) {
+TEST_F(ReplyStreamTest, ReplyIsFetchedFromTheResumedStream) {
   Start(kEndsWithId, OnOneLine(kReply));
   const auto began = std::chrono::steady_clock::now();
   Connect();
@@ -63,7 +63,7 @@ TEST_F(ReplyStreamTest, TheReplyIsFetchedWhereTheStreamGoesOn) {
   EXPECT_EQ(last.Header("accept"), "text/event-stream");
 }
 
-TEST_F(ReplyStreamTest, ItMayEndMoreThanOnce) {
+TEST_F(ReplyStreamTest, ReplyStreamMayEndMoreThanOnce) {
   Start(kEndsWithId,
         R"("stream", {"event": {"id": "more", "retry": 100, "data": ""}}, "end"]},
            {"match": {"method": "GET", "nth": 3}, "steps": [)" +
@@ -74,7 +74,7 @@ TEST_F(ReplyStreamTest, ItMayEndMoreThanOnce) {
   EXPECT_THAT(LastEventIds(), ElementsAre("-", "one", "more"));
 }
 
-TEST_F(ReplyStreamTest, AReplyThatNeverComesEndsWithItsTimeLimit) {
+TEST_F(ReplyStreamTest, MissingReplyEndsWithItsTimeLimit) {
   Start(kEndsWithId, kEndsWithId);
   ConnectionOptions options = QuickOptions();
   options.request_timeout = milliseconds(1000);
@@ -84,7 +84,7 @@ TEST_F(ReplyStreamTest, AReplyThatNeverComesEndsWithItsTimeLimit) {
   EXPECT_LE(server_->Requests("GET"), 1 + 1000 / 120);
 }
 
-TEST_F(ReplyStreamTest, AServerThatDoesNotGoOnHasFailed) {
+TEST_F(ReplyStreamTest, RefusedResumptionFailsTheRequest) {
   Start(kEndsWithId, R"({"respond": {"status": 405}})");
   Connect();
   RunUntil([&] { return !failures_.empty(); });
@@ -92,7 +92,7 @@ TEST_F(ReplyStreamTest, AServerThatDoesNotGoOnHasFailed) {
   EXPECT_THAT(LastEventIds(), ElementsAre("-", "one"));
 }
 
-TEST_F(ReplyStreamTest, NothingIsAskedForWithoutAnId) {
+TEST_F(ReplyStreamTest, StreamWithoutAnIdIsNotResumed) {
   Start(R"("stream", {"event": {"retry": 100, "data": ""}}, "end")", R"("serve")");
   Connect();
   RunUntil([&] { return !failures_.empty(); });
@@ -100,7 +100,7 @@ TEST_F(ReplyStreamTest, NothingIsAskedForWithoutAnId) {
   EXPECT_THAT(LastEventIds(), ElementsAre("-"));
 }
 
-TEST_F(ReplyStreamTest, NobodyAsksForAReplyThatIsNoLongerAwaited) {
+TEST_F(ReplyStreamTest, ReplyThatIsNotAwaitedIsNotFetched) {
   Start(R"("stream", {"event": {"id": "one", "retry": 300, "data": ""}}, "end")", R"("serve")");
   ConnectionOptions options = QuickOptions();
   options.request_timeout = milliseconds(150);

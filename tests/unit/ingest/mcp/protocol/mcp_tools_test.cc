@@ -36,7 +36,7 @@ class McpToolsTest : public McpSessionTest {
 };
 
 // Nobody knows all the words that servers have for it.
-TEST_F(McpToolsTest, AMissingToolIsRetriedSlowlyHoweverTheServerSaysSo) {
+TEST_F(McpToolsTest, MissingSubscribeToolIsRetriedSlowlyWhateverTheError) {
   for (const std::string words :
        {"unknown tool \"events_subscribe\"", "Tool events_subscribe not found",
         "tool 'events_subscribe' not found: tool not found", "No such tool: events_subscribe",
@@ -59,7 +59,7 @@ TEST_F(McpToolsTest, AMissingToolIsRetriedSlowlyHoweverTheServerSaysSo) {
   }
 }
 
-TEST_F(McpToolsTest, AMissingListIsRetriedSlowlyHoweverTheServerSaysSo) {
+TEST_F(McpToolsTest, MissingListToolIsRetriedSlowlyWhateverTheError) {
   Connect(McpMode::kPoll);
   ReplyTool("computer says no", true);
   EXPECT_EQ(Tool(), "events_list") << "once more, without a selector";
@@ -70,7 +70,7 @@ TEST_F(McpToolsTest, AMissingListIsRetriedSlowlyHoweverTheServerSaysSo) {
   EXPECT_THAT(Failure().detail, HasSubstr("no tool whose name ends in events_list"));
 }
 
-TEST_F(McpToolsTest, AToolThatIsThereAndFailsIsRetriedAsUsual) {
+TEST_F(McpToolsTest, OfferedToolThatFailsIsRetriedAsUsual) {
   Connect(McpMode::kFaults);
   ReplyTool("too many subscriptions", true);
   Reply(Tools({"events_subscribe"}));
@@ -78,14 +78,14 @@ TEST_F(McpToolsTest, AToolThatIsThereAndFailsIsRetriedAsUsual) {
   EXPECT_EQ(Failure().detail, "events_subscribe: too many subscriptions");
 }
 
-TEST_F(McpToolsTest, AServerThatDoesNotListItsToolsIsJudgedByItsWords) {
+TEST_F(McpToolsTest, ErrorOfTheToolCountsIfToolsListFails) {
   Connect(McpMode::kFaults);
   ReplyError(-32602, "unknown tool");
   ReplyError(-32601, "no tools/list");
   EXPECT_TRUE(Failure().retry_slowly);
 }
 
-TEST_F(McpToolsTest, AToolThatAGatewayHasRenamedIsCalledByItsName) {
+TEST_F(McpToolsTest, ToolThatAGatewayRenamedIsCalledByItsNewName) {
   Connect(McpMode::kFaults);
   ReplyError(-32602, "unknown tool \"events_subscribe\"");
   Reply(Tools({"k8s_events_subscribe", "k8s_events_list_subscriptions", "k8s_events_list"}));
@@ -97,7 +97,7 @@ TEST_F(McpToolsTest, AToolThatAGatewayHasRenamedIsCalledByItsName) {
   EXPECT_EQ(Tool(), "k8s_events_list_subscriptions");
 }
 
-TEST_F(McpToolsTest, ARenamedListIsPolled) {
+TEST_F(McpToolsTest, RenamedListToolIsPolled) {
   Connect(McpMode::kPoll);
   ReplyError(-32602, "unknown tool");
   ReplyError(-32602, "unknown tool");
@@ -123,7 +123,7 @@ TEST_F(McpToolsTest, ConfiguredNamesAreCalled) {
   EXPECT_EQ(Tool(), "cluster_events");
 }
 
-TEST_F(McpToolsTest, BesideAConfiguredNameTheOthersAreFound) {
+TEST_F(McpToolsTest, OtherToolsAreFoundBesideAConfiguredName) {
   Connect(McpMode::kFaults, "watch_faults");
   Reply(Tools({"watch_faults", "k8s_events_list", "k8s_events_list_subscriptions"}));
   ASSERT_EQ(Tool(), "watch_faults");
@@ -133,13 +133,13 @@ TEST_F(McpToolsTest, BesideAConfiguredNameTheOthersAreFound) {
   EXPECT_EQ(Tool(), "k8s_events_list_subscriptions");
 }
 
-TEST_F(McpToolsTest, ConfiguredNamesCountWhereTheServerDoesNotListItsTools) {
+TEST_F(McpToolsTest, ConfiguredNamesCountIfToolsListFails) {
   Connect(McpMode::kPoll, "", "cluster_events");
   ReplyError(-32601, "no tools/list");
   EXPECT_EQ(Tool(), "cluster_events");
 }
 
-TEST_F(McpToolsTest, AConfiguredNameThatIsNotThereIsNamed) {
+TEST_F(McpToolsTest, ConfiguredNameThatTheServerDoesNotOfferIsNamed) {
   Connect(McpMode::kPoll, "", "cluster_events");
   Reply(Tools({"events_list"}));
   ASSERT_EQ(Tool(), "cluster_events");
@@ -154,7 +154,7 @@ TEST_F(McpToolsTest, AConfiguredNameThatIsNotThereIsNamed) {
 
 // --- lists ------------------------------------------------------------------------------------
 
-TEST_F(McpToolsTest, AListHasATimeLimitOfItsOwn) {
+TEST_F(McpToolsTest, ListOfEventsHasItsOwnTimeLimit) {
   Connect(McpMode::kPoll);
   EXPECT_EQ(Only<PostMessage>().list_timeout, Duration(seconds(60)));
   Pass(seconds(11));
@@ -163,7 +163,7 @@ TEST_F(McpToolsTest, AListHasATimeLimitOfItsOwn) {
   EXPECT_EQ(Count<Subscribed>(), 1u);
 }
 
-TEST_F(McpToolsTest, AListThatWasReadOnTheWayIsUsed) {
+TEST_F(McpToolsTest, ListThatWasReadWhileItArrivedIsUsed) {
   Connect(McpMode::kPoll);
   ReplyTool("# No events found");
   Pass(seconds(30));
@@ -178,7 +178,7 @@ TEST_F(McpToolsTest, AListThatWasReadOnTheWayIsUsed) {
 }
 
 // Reading long messages takes time, and other clusters wait for the thread.
-TEST_F(McpToolsTest, LongMessagesAreReadInSlices) {
+TEST_F(McpToolsTest, LongMessagesAreReadInPortions) {
   Connect(McpMode::kPoll);
   ReplyTool("# No events found");
   Pass(seconds(30));
@@ -205,7 +205,7 @@ TEST_F(McpToolsTest, LongMessagesAreReadInSlices) {
   EXPECT_GT(*session_->NextDeadline(), now_.mono);
 }
 
-TEST_F(McpToolsTest, EventsThatWaitForTheirSliceAreNotLostWithTheSession) {
+TEST_F(McpToolsTest, PendingEventsAreDeliveredWhenTheSessionEnds) {
   Connect(McpMode::kPoll);
   ReplyTool("# No events found");
   Pass(seconds(30));
@@ -221,7 +221,7 @@ TEST_F(McpToolsTest, EventsThatWaitForTheirSliceAreNotLostWithTheSession) {
   EXPECT_EQ(before + Count<DeliverEvent>(), 20u);
 }
 
-TEST_F(McpToolsTest, AListOfAnotherMessageIsNotUsed) {
+TEST_F(McpToolsTest, ListOfAnotherMessageIsNotUsed) {
   Connect(McpMode::kPoll);
   ReplyTool("# No events found");
   Pass(seconds(30));
@@ -232,7 +232,7 @@ TEST_F(McpToolsTest, AListOfAnotherMessageIsNotUsed) {
   EXPECT_EQ(std::get<FaultEvent>(Only<DeliverEvent>().event).resource.name, "own");
 }
 
-TEST_F(McpToolsTest, TheSameWarningIsNotRepeatedWithEachList) {
+TEST_F(McpToolsTest, TruncationWarningIsNotRepeatedWithEachList) {
   Connect(McpMode::kPoll);
   std::string broken = Listed("a") + "- {Reason: [\n";
   ReplyTool(broken);

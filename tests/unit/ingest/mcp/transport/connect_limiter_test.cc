@@ -48,7 +48,7 @@ class ConnectLimiterTest : public ::testing::Test {
   std::vector<std::unique_ptr<Waiter>> waiters_;
 };
 
-TEST_F(ConnectLimiterTest, OnlySoManyAreInside) {
+TEST_F(ConnectLimiterTest, NoMoreThanTheWidthHaveAPlace) {
   EXPECT_TRUE(Enter(0));
   EXPECT_TRUE(Enter(1));
   EXPECT_FALSE(Enter(2));
@@ -57,7 +57,7 @@ TEST_F(ConnectLimiterTest, OnlySoManyAreInside) {
   EXPECT_THAT(turns_, IsEmpty());
 }
 
-TEST_F(ConnectLimiterTest, WhoWaitsComesInTheOrderOfArrival) {
+TEST_F(ConnectLimiterTest, WaitersEnterInTheOrderOfArrival) {
   for (int i = 0; i < 5; ++i) Enter(i);
   Leave(1);
   Leave(0);
@@ -67,7 +67,7 @@ TEST_F(ConnectLimiterTest, WhoWaitsComesInTheOrderOfArrival) {
   EXPECT_EQ(limiter_.inside(), 2u);
 }
 
-TEST_F(ConnectLimiterTest, WhoGivesUpWaitingIsPassedOver) {
+TEST_F(ConnectLimiterTest, WaiterThatLeavesTheQueueIsSkipped) {
   for (int i = 0; i < 4; ++i) Enter(i);
   Leave(2);
   EXPECT_THAT(turns_, IsEmpty());
@@ -87,7 +87,7 @@ TEST_F(ConnectLimiterTest, EnteringTwiceTakesOnePlace) {
   EXPECT_THAT(turns_, ElementsAre(2));
 }
 
-TEST_F(ConnectLimiterTest, LeavingWithoutHavingComeFreesNoPlace) {
+TEST_F(ConnectLimiterTest, LeavingWithoutEnteringFreesNoPlace) {
   for (int i = 0; i < 3; ++i) Enter(i);
   Leave(5);
   EXPECT_THAT(turns_, IsEmpty());
@@ -96,7 +96,7 @@ TEST_F(ConnectLimiterTest, LeavingWithoutHavingComeFreesNoPlace) {
   EXPECT_THAT(turns_, ElementsAre(2));
 }
 
-TEST_F(ConnectLimiterTest, AfterAllHaveLeftThereIsRoomAgain) {
+TEST_F(ConnectLimiterTest, PlacesAreFreeAfterAllHaveLeft) {
   for (int i = 0; i < 6; ++i) Enter(i);
   for (int i = 0; i < 6; ++i) Leave(i);
   EXPECT_EQ(limiter_.inside(), 0u);
@@ -104,7 +104,7 @@ TEST_F(ConnectLimiterTest, AfterAllHaveLeftThereIsRoomAgain) {
   EXPECT_TRUE(Enter(3));
 }
 
-TEST_F(ConnectLimiterTest, WhoseServerDoesNotAnswerGivesItsPlaceToTheNext) {
+TEST_F(ConnectLimiterTest, YieldGivesThePlaceToTheNextWaiter) {
   for (int i = 0; i < 4; ++i) Enter(i);
   Yield(1);
   EXPECT_THAT(turns_, ElementsAre(2));
@@ -113,7 +113,7 @@ TEST_F(ConnectLimiterTest, WhoseServerDoesNotAnswerGivesItsPlaceToTheNext) {
   EXPECT_EQ(limiter_.inside(), 2u);
 }
 
-TEST_F(ConnectLimiterTest, WhoWaitsCannotYield) {
+TEST_F(ConnectLimiterTest, QueuedWaiterCannotYield) {
   for (int i = 0; i < 4; ++i) Enter(i);
   Yield(2);
   Return(3);
@@ -121,7 +121,7 @@ TEST_F(ConnectLimiterTest, WhoWaitsCannotYield) {
   EXPECT_EQ(limiter_.waiting(), 2u);
 }
 
-TEST_F(ConnectLimiterTest, AnAnswerPutsBackAlsoWhenAllPlacesAreTakenAndThenNobodyEnters) {
+TEST_F(ConnectLimiterTest, ReturnMayExceedTheWidthAndThenNoneEnters) {
   for (int i = 0; i < 4; ++i) Enter(i);
   Yield(0);
   Yield(1);
@@ -137,7 +137,7 @@ TEST_F(ConnectLimiterTest, AnAnswerPutsBackAlsoWhenAllPlacesAreTakenAndThenNobod
   EXPECT_THAT(turns_, ElementsAre(2, 3, 4));
 }
 
-TEST_F(ConnectLimiterTest, WhoHasYieldedAndLeavesFreesNoPlace) {
+TEST_F(ConnectLimiterTest, YieldedWaiterThatLeavesFreesNoPlace) {
   for (int i = 0; i < 4; ++i) Enter(i);
   Yield(0);
   EXPECT_THAT(turns_, ElementsAre(2));
@@ -147,7 +147,7 @@ TEST_F(ConnectLimiterTest, WhoHasYieldedAndLeavesFreesNoPlace) {
   EXPECT_THAT(turns_, ElementsAre(2, 3));
 }
 
-TEST_F(ConnectLimiterTest, ThoseThatHaveNotFailedEnterBeforeThoseThatHave) {
+TEST_F(ConnectLimiterTest, WaitersThatHaveNotFailedEnterFirst) {
   using Standing = ConnectLimiter::Standing;
   Enter(0);
   Enter(1);
@@ -161,7 +161,7 @@ TEST_F(ConnectLimiterTest, ThoseThatHaveNotFailedEnterBeforeThoseThatHave) {
   EXPECT_THAT(turns_, ElementsAre(4, 2, 3));
 }
 
-TEST_F(ConnectLimiterTest, SoManyLookUpsAreWaitedForWithoutAPlace) {
+TEST_F(ConnectLimiterTest, LookupsWithoutAPlaceAreLimited) {
   using WaitsFor = ConnectLimiter::WaitsFor;
   for (int i = 0; i < 5; ++i) Enter(i);
   Yield(0, WaitsFor::kNameServer);
@@ -173,7 +173,7 @@ TEST_F(ConnectLimiterTest, SoManyLookUpsAreWaitedForWithoutAPlace) {
   EXPECT_THAT(turns_, ElementsAre(2, 3));
 }
 
-TEST(ConnectLimiter, OneIsAlwaysLetIn) {
+TEST(ConnectLimiter, WidthIsAtLeastOne) {
   struct Waiter final : ConnectLimiter::Waiter {
     void OnTurn() override {}
   } waiter;
@@ -301,7 +301,7 @@ constexpr World::Server kHealthy{.answers_after = std::chrono::milliseconds(20)}
 constexpr Duration kUsual = std::chrono::seconds(4);
 
 // Row 72.
-TEST(ConnectLimiterWorld, FourHundredServersThatSwallowDelayNoHealthyOneAtTheStart) {
+TEST(ConnectLimiterWorld, FourHundredSilentServersDelayNoHealthyServerAtTheStart) {
   for (const std::size_t position : {0u, 200u, 400u}) {
     World world;
     std::size_t healthy = 0;
@@ -315,7 +315,7 @@ TEST(ConnectLimiterWorld, FourHundredServersThatSwallowDelayNoHealthyOneAtTheSta
   }
 }
 
-TEST(ConnectLimiterWorld, AHealthyOneThatIsAddedOrLostLaterWaitsForNoneThatHasFailed) {
+TEST(ConnectLimiterWorld, HealthyServerAddedLaterWaitsForNoFailedServer) {
   World world;
   for (int i = 0; i < 4'000; ++i) world.Add(kSwallows);
   World::Server late = kHealthy;
@@ -334,7 +334,7 @@ TEST(ConnectLimiterWorld, AHealthyOneThatIsAddedOrLostLaterWaitsForNoneThatHasFa
   EXPECT_LT(*world.TimeToSubscribe(4'000), std::chrono::seconds(1));
 }
 
-TEST(ConnectLimiterWorld, NamesThatNoNameServerAnswersForAreNoOtherMatter) {
+TEST(ConnectLimiterWorld, UnansweredLookupsDelayNoHealthyServer) {
   World world;
   for (int i = 0; i < 400; ++i) {
     world.Add({.silent_because = ConnectLimiter::WaitsFor::kNameServer});
@@ -345,7 +345,7 @@ TEST(ConnectLimiterWorld, NamesThatNoNameServerAnswersForAreNoOtherMatter) {
   EXPECT_LT(*world.TimeToSubscribe(healthy), kUsual);
 }
 
-TEST(ConnectLimiterWorld, ThousandServersThatAnswerConnectSixtyFourAtATime) {
+TEST(ConnectLimiterWorld, ThousandServersConnectSixtyFourAtATime) {
   World world;
   for (int i = 0; i < 1'000; ++i) world.Add({.answers_after = std::chrono::milliseconds(400)});
   world.RunUntil(std::chrono::minutes(5));
@@ -355,7 +355,7 @@ TEST(ConnectLimiterWorld, ThousandServersThatAnswerConnectSixtyFourAtATime) {
 }
 
 // They are the servers that the bound is for: all slow, as they are when all clients come at once.
-TEST(ConnectLimiterWorld, SlowServersAreNotBuried) {
+TEST(ConnectLimiterWorld, SlowServersAreNotOverloaded) {
   World world;
   for (int i = 0; i < 1'000; ++i) world.Add({.answers_after = std::chrono::seconds(3)});
   std::size_t before = 0;

@@ -139,7 +139,7 @@ void IngestLoop::OnClosed(const std::string& cluster) {
   });
 }
 
-void IngestLoop::OnWarning(const std::string& cluster, const SourceWarning& warning) {
+void IngestLoop::OnWarning(const std::string& cluster, const McpWarning& warning) {
   PostFor(cluster, [this, cluster, warning](ClusterIndex, const Instant&) {
     LogLimited(warning.message, cluster, "warning", warning.detail);
   });

@@ -88,7 +88,7 @@ class IngestLoop final : public ConnectionListener {
   void OnFailed(const std::string& cluster, const ConnectionFailure& failure, Duration retry_in,
                 int attempt) override;
   void OnClosed(const std::string& cluster) override;
-  void OnWarning(const std::string& cluster, const SourceWarning& warning) override;
+  void OnWarning(const std::string& cluster, const McpWarning& warning) override;
   void OnEntriesDropped(const std::string& cluster, std::size_t count) override;
 
   // Stops leasing and waits for the leases of the executors of this pod. After `timeout` they are

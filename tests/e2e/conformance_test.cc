@@ -117,7 +117,7 @@ TEST_F(ConformanceTest, SseRetry) {
   // The stream ends before the response to the call, which follows on the resumed stream. It is not
   // a response of events_subscribe.
   EXPECT_THAT(Meet(Serve("sse-retry")),
-              testing::EndsWith("events_subscribe: the answer names no subscriptionId"));
+              testing::EndsWith("events_subscribe: the reply contains no subscriptionId"));
   ExpectPassed(
       {"client-sse-graceful-reconnect", "client-sse-last-event-id", "client-sse-retry-timing"});
 }
@@ -130,12 +130,11 @@ class CallingSession final : public McpProtocol {
   CallingSession(Json call, std::vector<std::string>& replies)
       : call_(std::move(call)), replies_(replies) {}
 
-  SourceActions Start(const Instant& now) override { return Change(session_.Start(now), now); }
-  SourceActions Resume(const Instant& now) override { return Change(session_.Resume(now), now); }
-  SourceActions Close(const Instant& now) override { return session_.Close(now); }
+  McpActions Start(const Instant& now) override { return Change(session_.Start(now), now); }
+  McpActions Resume(const Instant& now) override { return Change(session_.Resume(now), now); }
+  McpActions Close(const Instant& now) override { return session_.Close(now); }
   void OnListedEvents(EventList list) override { session_.OnListedEvents(std::move(list)); }
-  SourceActions OnMessage(std::string_view text, MessageOrigin origin,
-                          const Instant& now) override {
+  McpActions OnMessage(std::string_view text, MessageOrigin origin, const Instant& now) override {
     for (const JsonRpcMessage& message : reader_.Read(text)) {
       const auto* reply = std::get_if<JsonRpcResponse>(&message);
       if (reply != nullptr)
@@ -143,41 +142,41 @@ class CallingSession final : public McpProtocol {
     }
     return Change(session_.OnMessage(text, origin, now), now);
   }
-  SourceActions OnOversize() override { return session_.OnOversize(); }
-  SourceActions OnEndlessLine(const Instant& now) override { return session_.OnEndlessLine(now); }
-  SourceActions OnEndpoint(const std::optional<std::string>& url, const Instant& now) override {
+  McpActions OnOversize() override { return session_.OnOversize(); }
+  McpActions OnEndlessLine(const Instant& now) override { return session_.OnEndlessLine(now); }
+  McpActions OnEndpoint(const std::optional<std::string>& url, const Instant& now) override {
     return session_.OnEndpoint(url, now);
   }
-  SourceActions OnActivity(const StreamActivity& pulse, const Instant& now) override {
-    return Change(session_.OnActivity(pulse, now), now);
+  McpActions OnActivity(const StreamActivity& activity, const Instant& now) override {
+    return Change(session_.OnActivity(activity, now), now);
   }
-  SourceActions OnPostHead(PostId post, const HttpHead& head, const Instant& now) override {
+  McpActions OnPostHead(PostId post, const HttpHead& head, const Instant& now) override {
     return Change(session_.OnPostHead(post, head, now), now);
   }
-  SourceActions OnPostDone(PostId post, const std::optional<ConnectionFailure>& failure,
-                           const Instant& now) override {
+  McpActions OnPostDone(PostId post, const std::optional<ConnectionFailure>& failure,
+                        const Instant& now) override {
     return Change(session_.OnPostDone(post, failure, now), now);
   }
-  SourceActions OnStreamHead(const HttpHead& head, const Instant& now) override {
+  McpActions OnStreamHead(const HttpHead& head, const Instant& now) override {
     return Change(session_.OnStreamHead(head, now), now);
   }
-  SourceActions OnStreamDone(const std::optional<ConnectionFailure>& failure,
-                             const std::string& last_event_id, const Instant& now) override {
+  McpActions OnStreamDone(const std::optional<ConnectionFailure>& failure,
+                          const std::string& last_event_id, const Instant& now) override {
     return Change(session_.OnStreamDone(failure, last_event_id, now), now);
   }
-  SourceActions OnTimer(const Instant& now) override { return Change(session_.OnTimer(now), now); }
+  McpActions OnTimer(const Instant& now) override { return Change(session_.OnTimer(now), now); }
   std::optional<MonoTime> NextDeadline() const override { return session_.NextDeadline(); }
   bool Awaits(PostId post) const override { return session_.Awaits(post); }
 
  private:
-  SourceActions Change(SourceActions actions, const Instant& now) {
-    SourceActions changed;
-    for (SourceAction& action : actions) {
+  McpActions Change(McpActions actions, const Instant& now) {
+    McpActions changed;
+    for (McpAction& action : actions) {
       if (std::holds_alternative<OpenStream>(action)) {
         HttpHead open;
         open.status = 200;
         open.content_type = "text/event-stream";
-        for (SourceAction& next : Change(session_.OnStreamHead(open, now), now)) {
+        for (McpAction& next : Change(session_.OnStreamHead(open, now), now)) {
           changed.push_back(std::move(next));
         }
         continue;
@@ -197,7 +196,7 @@ class CallingSession final : public McpProtocol {
   static McpSessionOptions Options() {
     McpSessionOptions options;
     options.client_version = "test";
-    options.mode = SourceMode::kFaults;
+    options.mode = McpMode::kFaults;
     return options;
   }
 
@@ -218,7 +217,7 @@ class FirstFailure final : public ConnectionListener {
     if (attempt == 1) failure_.set_value(failure.detail);
   }
   void OnClosed(const std::string&) override {}
-  void OnWarning(const std::string&, const SourceWarning&) override {}
+  void OnWarning(const std::string&, const McpWarning&) override {}
   void OnEntriesDropped(const std::string&, std::size_t) override {}
 
   std::future<std::string> Future() { return failure_.get_future(); }
@@ -252,7 +251,7 @@ TEST_F(ConformanceTest, ToolsCall) {
   }
   // The session fails, since a sum is not a subscription.
   EXPECT_THAT(failure.get(),
-              testing::EndsWith("events_subscribe: the answer names no subscriptionId"));
+              testing::EndsWith("events_subscribe: the reply contains no subscriptionId"));
   // The responses to initialize and to the call.
   EXPECT_THAT(replies, ::testing::ElementsAre("", "The sum of 19 and 23 is 42\n"));
   ExpectPassed({"tool-add-numbers"});

@@ -1,14 +1,14 @@
 // The input is a script of what an MCP server and the network do to a session. Each letter is a
 // step; some take letters after them, others the rest of the line; what is no letter of a step is
-// skipped. A step that cannot happen now is skipped as well: only what the connection may tell its
-// event source is told. What a letter chooses is in a table, a being its first entry.
+// skipped. A step that cannot happen now is skipped as well: the session receives only what a
+// connection may forward. A letter that chooses names an entry of a table, a the first.
 //
 //   = MODE TRANSPORT BACKFILL
 //      at the start only; as if =aaa: faults over Streamable HTTP, no backfill
 //   h STATUS TYPE  head of a POST's answer; + behind it: with a session id
-//   u  the answer to the request is a stream that broke, and is taken up again: a head follows
+//   u  the answer to the request is a stream that broke and is resumed: a head follows
 //   g STATUS TYPE  head of the stream
-//   e ENDPOINT     the stream tells where to post
+//   e ENDPOINT     the stream names the URL for POSTs
 //   r REPLY        reply to the request in the answer to its POST, which is then over
 //   y  the same with the latest list of events once more
 //   s REPLY        reply to the request on the stream
@@ -45,10 +45,9 @@
 namespace runner::ingest {
 namespace {
 
-using Pulse = PlayedSession::Pulse;
+using Activity = PlayedSession::Activity;
 
-constexpr std::array kModes = {SourceMode::kFaults, SourceMode::kEvents, SourceMode::kPoll,
-                               SourceMode::kAuto};
+constexpr std::array kModes = {McpMode::kFaults, McpMode::kEvents, McpMode::kPoll, McpMode::kAuto};
 constexpr std::array kTransports = {Transport::kStreamableHttp, Transport::kSse, Transport::kAuto};
 constexpr std::array kBackfill = {false, true};
 constexpr std::array<int, 12> kStatuses = {200, 202, 204, 400, 401, 404,
@@ -63,8 +62,8 @@ constexpr std::array<std::chrono::minutes, 3> kJumps = {
 // One is of another origin.
 const std::array<std::optional<std::string>, 3> kEndpoints = {"http://a/post?id=1", std::nullopt,
                                                               "http://a/other"};
-constexpr std::array kActivities = {Pulse::kComment, Pulse::kEventBegins, Pulse::kEventEnds,
-                                    Pulse::kByte};
+constexpr std::array kActivities = {Activity::kComment, Activity::kEventBegins,
+                                    Activity::kEventEnds, Activity::kByte};
 
 // The entry that a letter names: a the first, b the second and so on.
 template <typename Table>
@@ -126,11 +125,11 @@ class Script {
       case 'h':
         return session.GivePostHead(TakeHead());
       case 'u':
-        return session.TakeUpAgain();
+        return session.ResumePost();
       case 'g':
         return session.GiveStreamHead(TakeHead());
       case 'e':
-        return session.TellEndpoint(Pick(kEndpoints, Take()));
+        return session.SendEndpoint(Pick(kEndpoints, Take()));
       case 'r':
         return session.Reply(Take());
       case 'y':
@@ -150,21 +149,21 @@ class Script {
       case 'C':
         return session.EndStream(TakeFailure(), "");
       case 'm':
-        return session.Tell(TakeLine(), MessageOrigin::kStream);
+        return session.Send(TakeLine(), MessageOrigin::kStream);
       case 'q':
-        return session.Tell(TakeLine(), MessageOrigin::kPost);
+        return session.Send(TakeLine(), MessageOrigin::kPost);
       case 'f':
-        return session.Tell(kFaultNotification, MessageOrigin::kStream);
+        return session.Send(kFaultNotification, MessageOrigin::kStream);
       case 'v':
-        return session.Tell(kEventNotification, MessageOrigin::kStream);
+        return session.Send(kEventNotification, MessageOrigin::kStream);
       case 'w':
-        return session.Tell(kSubscriptionError, MessageOrigin::kStream);
+        return session.Send(kSubscriptionError, MessageOrigin::kStream);
       case 'p':
         return session.ShowActivity(Pick(kActivities, Take()));
       case 'o':
-        return session.TellOversize();
+        return session.SendOversize();
       case 'l':
-        return session.TellEndlessLine();
+        return session.SendEndlessLine();
       case 't':
         return session.Pass(Pick(kTimes, Take()));
       case 'j':

@@ -25,10 +25,10 @@ void PlayedSession::Begin() {
   Perform(session_->Start(now_));
 }
 
-void PlayedSession::Perform(const SourceActions& actions) {
+void PlayedSession::Perform(const McpActions& actions) {
   contract_->Performed(actions, *session_);
   FUZZ_CHECK(history_.remembered() <= kMaxRemembered);
-  // A session that is pushed to looks back, and forgets what a poll would still know.
+  // A backfill of a session in push mode drops what a poll would still know.
   if (contract_->life() == Life::kSubscribed && !contract_->polls()) list_.reset();
 }
 
@@ -55,9 +55,9 @@ void PlayedSession::GiveHead(PostId post, const HttpHead& head) {
   Perform(session_->OnPostHead(post, head, now_));
 }
 
-void PlayedSession::TakeUpAgain() {
+void PlayedSession::ResumePost() {
   const auto post = contract_->request_post();
-  if (UnderWay(post) && contract_->posts().at(*post).is_stream) contract_->PostTakenUpAgain(*post);
+  if (UnderWay(post) && contract_->posts().at(*post).is_stream) contract_->PostResumed(*post);
 }
 
 void PlayedSession::EndPost(const std::optional<ConnectionFailure>& failure) {
@@ -120,35 +120,35 @@ void PlayedSession::EndStream(const std::optional<ConnectionFailure>& failure,
   Perform(session_->OnStreamDone(failure, event_id, now_));
 }
 
-void PlayedSession::TellEndpoint(const std::optional<std::string>& url) {
+void PlayedSession::SendEndpoint(const std::optional<std::string>& url) {
   if (!StreamRuns()) return;
   if (url) contract_->Endpoint(*url);
   Perform(session_->OnEndpoint(url, now_));
 }
 
-void PlayedSession::TellOversize() {
+void PlayedSession::SendOversize() {
   if (StreamRuns()) Perform(session_->OnOversize());
 }
 
-void PlayedSession::TellEndlessLine() {
+void PlayedSession::SendEndlessLine() {
   if (!StreamRuns()) return;
   contract_->EndlessLine();
   Perform(session_->OnEndlessLine(now_));
 }
 
-void PlayedSession::ShowActivity(Pulse pulse) {
+void PlayedSession::ShowActivity(Activity activity) {
   if (!StreamRuns()) return;
-  StreamActivity& shown = contract_->pulse();
-  if (pulse == Pulse::kComment) ++shown.comments;
-  if (pulse == Pulse::kEventBegins) shown.mid_event = true;
-  if (pulse == Pulse::kEventEnds) {
+  StreamActivity& shown = contract_->activity();
+  if (activity == Activity::kComment) ++shown.comments;
+  if (activity == Activity::kEventBegins) shown.mid_event = true;
+  if (activity == Activity::kEventEnds) {
     ++shown.events;
     shown.mid_event = false;
   }
   Perform(session_->OnActivity(shown, now_));
 }
 
-void PlayedSession::Tell(std::string_view text, MessageOrigin origin) {
+void PlayedSession::Send(std::string_view text, MessageOrigin origin) {
   if (origin == MessageOrigin::kStream) {
     if (!StreamRuns()) return;
   } else if (const auto post = ChosenPost(); !post || !contract_->posts().at(*post).accepted) {
@@ -165,7 +165,7 @@ void PlayedSession::GiveMessage(std::string_view text, MessageOrigin origin) {
   Perform(session_->OnMessage(text, origin, now_));
   const bool answered_at_once =
       contract_->request_id() != id && contract_->lists_events() && !contract_->request_post();
-  // Whatever the reply was: it may have counted as a list, an empty one.
+  // The reply, whatever it was, may have counted as an empty list.
   if (answered || answered_at_once) list_.reset();
 }
 
@@ -176,7 +176,7 @@ void PlayedSession::Pass(Duration time) {
   now_.wall += Wall(time);
 }
 
-// When all is done that is due, the next time lies ahead, or a loop would turn for ever.
+// After everything that is due, the next deadline lies ahead; otherwise a loop would spin.
 void PlayedSession::Timer() {
   constexpr int kDueAtOnce = 4;
   for (int i = 0; session_->NextDeadline(); ++i) {
@@ -186,11 +186,11 @@ void PlayedSession::Timer() {
   }
 }
 
-// The silence of a stream that has promised nothing is no failure.
+// The silence of a stream without keepalives is no failure.
 void PlayedSession::TimerOnce() {
-  const StreamActivity pulse = contract_->pulse();
+  const StreamActivity activity = contract_->activity();
   const bool is_well = contract_->life() == Life::kSubscribed && !contract_->request_post() &&
-                       pulse.comments < 2 && !pulse.mid_event;
+                       activity.comments < 2 && !activity.mid_event;
   Perform(session_->OnTimer(now_));
   if (is_well) FUZZ_CHECK(contract_->life() == Life::kSubscribed);
 }

@@ -13,33 +13,33 @@
 
 namespace runner::ingest {
 
-// Sessions with one MCP server, each after the end of the one before, on one history: tells them
-// what a connection would tell, checks what they do, and stands for the clock. What cannot happen
-// now does not happen.
+// Sessions with one MCP server, each after the end of the one before, on one history: forwards to
+// them what a connection would, checks their actions, and is the clock. An input that cannot happen
+// now is skipped.
 class PlayedSession {
  public:
-  enum class Pulse { kComment, kEventBegins, kEventEnds, kByte };
+  enum class Activity { kComment, kEventBegins, kEventEnds, kByte };
 
   explicit PlayedSession(McpSessionOptions options);
 
   // --- POSTs ---
   void ChooseNextPost() { ++chosen_; }  // from now on the next one is meant
   void GivePostHead(const HttpHead& head);
-  void TakeUpAgain();  // the answer to the request, a stream that broke: another head follows
+  void ResumePost();  // the answer to the request, a stream that broke: another head follows
   void EndPost(const std::optional<ConnectionFailure>& failure);
   // In the answer to the request, which is then over.
   void Reply(char name);
-  // With the latest list that a poll was answered with: what a poll has told already is no news.
+  // With the latest list that a poll was answered with: a poll must not repeat its events.
   void ReplyOnceMore();
 
   // --- the stream ---
   void GiveStreamHead(const HttpHead& head);
   void EndStream(const std::optional<ConnectionFailure>& failure, const std::string& event_id);
-  void TellEndpoint(const std::optional<std::string>& url);
-  void TellOversize();
-  void TellEndlessLine();
-  void ShowActivity(Pulse pulse);
-  void Tell(std::string_view text, MessageOrigin origin);
+  void SendEndpoint(const std::optional<std::string>& url);
+  void SendOversize();
+  void SendEndlessLine();
+  void ShowActivity(Activity activity);
+  void Send(std::string_view text, MessageOrigin origin);
   void ReplyOnStream(char name);  // the POST is answered apart from it
 
   // --- time ---
@@ -53,7 +53,7 @@ class PlayedSession {
   void BeginAnother();
   void Close();
   bool closed() const { return closed_; }
-  // Nobody answers any more. What has a deadline gives up after a few of them.
+  // The server answers no more: the session must end after a few deadlines.
   void EndInSilence();
 
  private:
@@ -61,7 +61,7 @@ class PlayedSession {
     return std::chrono::duration_cast<WallTime::duration>(time);
   }
   void Begin();
-  void Perform(const SourceActions& actions);
+  void Perform(const McpActions& actions);
   std::optional<PostId> ChosenPost() const;
   bool UnderWay(std::optional<PostId> post) const;
   bool StreamRuns() const { return contract_->stream_open() && contract_->stream_answered(); }

@@ -20,42 +20,42 @@ std::optional<std::string> Header(const HttpHeaders& headers, std::string_view n
 
 }  // namespace
 
-void SessionContract::Performed(const SourceActions& actions, const McpProtocol& source) {
-  for (const SourceAction& action : actions) {
+void SessionContract::Performed(const McpActions& actions, const McpProtocol& protocol) {
+  for (const McpAction& action : actions) {
     FUZZ_CHECK(life_ != Life::kEnded);
     std::visit([this](const auto& one) { On(one); }, action);
   }
-  if (request_post_ && batch_.contains(last_request_id_) && !source.Awaits(*request_post_)) {
+  if (request_post_ && batch_.contains(last_request_id_) && !protocol.Awaits(*request_post_)) {
     request_post_.reset();  // a later message of the batch was the reply
   }
   batch_.clear();
   if (closing_) return;
-  CheckWaiting(source);
-  if (life_ == Life::kConnecting && source.NextDeadline()) {
+  CheckWaiting(protocol);
+  if (life_ == Life::kConnecting && protocol.NextDeadline()) {
     const bool awaits_endpoint = legacy_ && endpoint_.empty() && stream_open_;
     FUZZ_CHECK(request_post_.has_value() != awaits_endpoint);
   }
 }
 
-// A session that lives waits for something that will come or run out; a lost one for nothing.
-void SessionContract::CheckWaiting(const McpProtocol& source) const {
+// A live session waits for an input or a deadline; a lost one for nothing.
+void SessionContract::CheckWaiting(const McpProtocol& protocol) const {
   if (life_ == Life::kSuspended || life_ == Life::kEnded) {
-    FUZZ_CHECK(!source.NextDeadline());
+    FUZZ_CHECK(!protocol.NextDeadline());
     FUZZ_CHECK(!request_post_);
     FUZZ_CHECK(!stream_open_);
     return;
   }
-  for (const auto& [id, post] : posts_) FUZZ_CHECK(source.Awaits(id) == (request_post_ == id));
-  FUZZ_CHECK(!request_post_ || source.Awaits(*request_post_));
+  for (const auto& [id, post] : posts_) FUZZ_CHECK(protocol.Awaits(id) == (request_post_ == id));
+  FUZZ_CHECK(!request_post_ || protocol.Awaits(*request_post_));
   const bool stream_to_come = stream_open_ && !stream_answered_;
   if (life_ == Life::kConnecting) {
-    FUZZ_CHECK(source.NextDeadline() || !posts_.empty() || stream_to_come);
+    FUZZ_CHECK(protocol.NextDeadline() || !posts_.empty() || stream_to_come);
   } else if (polls()) {
-    FUZZ_CHECK(source.NextDeadline());
+    FUZZ_CHECK(protocol.NextDeadline());
     FUZZ_CHECK(stream_open_ || !legacy_);
   } else {
     FUZZ_CHECK(stream_open_);
-    FUZZ_CHECK(source.NextDeadline() || stream_to_come);
+    FUZZ_CHECK(protocol.NextDeadline() || stream_to_come);
   }
 }
 
@@ -90,8 +90,8 @@ void SessionContract::StreamDone(const std::string& last_event_id) {
   if (!last_event_id.empty()) last_event_id_ = last_event_id;
 }
 
-void SessionContract::Closed(const McpProtocol& source) {
-  FUZZ_CHECK(!source.NextDeadline());
+void SessionContract::Closed(const McpProtocol& protocol) {
+  FUZZ_CHECK(!protocol.NextDeadline());
   FUZZ_CHECK(!stream_open_);
   FUZZ_CHECK(!request_post_);
   FUZZ_CHECK(deleted_ || session_id_.empty() || life_ == Life::kEnded);
@@ -113,7 +113,7 @@ void SessionContract::On(const PostMessage& action) {
     }
   }
   CheckHeaders(action.headers, !initialized_);
-  FUZZ_CHECK(legacy_ == !endpoint_.empty());  // nothing is posted before it is known where to
+  FUZZ_CHECK(legacy_ == !endpoint_.empty());  // nothing is posted before the endpoint is known
   FUZZ_CHECK(action.url == endpoint_);
   posts_[action.post] = Post{};
 }
@@ -157,7 +157,7 @@ void SessionContract::On(const OpenStream& action) {
   FUZZ_CHECK(after.empty() || after == last_event_id_);
   stream_open_ = true;
   stream_answered_ = false;
-  pulse_ = {};
+  activity_ = {};
 }
 
 void SessionContract::On(const CloseStream&) {
@@ -185,23 +185,23 @@ void SessionContract::On(const Subscribed& action) {
   FUZZ_CHECK(action.session_id == session_id_);
   FUZZ_CHECK((action.transport == Transport::kSse) == legacy_);
   FUZZ_CHECK(action.transport != Transport::kAuto);
-  const bool of_auto = action.mode == SourceMode::kFaults || action.mode == SourceMode::kPoll;
-  FUZZ_CHECK(options_.mode == SourceMode::kAuto ? of_auto : action.mode == options_.mode);
-  FUZZ_CHECK(mode_ == SourceMode::kAuto || action.mode == mode_);
+  const bool of_auto = action.mode == McpMode::kFaults || action.mode == McpMode::kPoll;
+  FUZZ_CHECK(options_.mode == McpMode::kAuto ? of_auto : action.mode == options_.mode);
+  FUZZ_CHECK(mode_ == McpMode::kAuto || action.mode == mode_);
   mode_ = action.mode;
   FUZZ_CHECK((stream_open_ && stream_answered_) || (polls() && !legacy_));
   life_ = Life::kSubscribed;
 }
 
 void SessionContract::On(const ConnectionLost& action) {
-  FUZZ_CHECK(life_ == Life::kConnecting || life_ == Life::kSubscribed);  // told once
+  FUZZ_CHECK(life_ == Life::kConnecting || life_ == Life::kSubscribed);  // reported once
   FUZZ_CHECK(!action.failure.detail.empty());
   FUZZ_CHECK(!action.resumable || (life_ == Life::kSubscribed && !polls() && !legacy_));
   FUZZ_CHECK(!closing_);
   life_ = action.resumable ? Life::kSuspended : Life::kEnded;
 }
 
-void SessionContract::On(const SourceWarning& action) {
+void SessionContract::On(const McpWarning& action) {
   FUZZ_CHECK(!action.message.empty());
   FUZZ_CHECK(action.detail.size() <= 1000);
 }

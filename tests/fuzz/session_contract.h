@@ -15,9 +15,8 @@
 
 namespace runner::ingest {
 
-// Stands where the connection stands: carries out what an event source asks for, as far as to know
-// what is under way, and checks every action against the contract of event_source.h and
-// mcp_session.h. Ends the program on a breach.
+// In place of a connection: tracks what the actions of a protocol put under way, and checks every
+// action against the contract of mcp_protocol.h and mcp_session.h. Ends the program on a breach.
 class SessionContract {
  public:
   struct Post {
@@ -31,12 +30,12 @@ class SessionContract {
   explicit SessionContract(McpSessionOptions options)
       : options_(std::move(options)), legacy_(options_.transport == Transport::kSse) {}
 
-  // What the source asked for in answer to one input.
-  void Performed(const SourceActions& actions, const McpProtocol& source);
-  // To be told before the source is.
+  // The actions that one input has returned.
+  void Performed(const McpActions& actions, const McpProtocol& protocol);
+  // Must be called before the protocol receives the same.
   void Messages(std::string_view text);
   void PostHead(PostId post, const HttpHead& head);
-  void PostTakenUpAgain(PostId post) { posts_.at(post) = Post{}; }
+  void PostResumed(PostId post) { posts_.at(post) = Post{}; }
   void PostDone(PostId post) { posts_.erase(post); }
   void StreamHead() { stream_answered_ = true; }
   void Endpoint(const std::string& url);
@@ -45,7 +44,7 @@ class SessionContract {
   void Resuming() { life_ = Life::kConnecting; }
   void Closing() { closing_ = true; }
   // After Close().
-  void Closed(const McpProtocol& source);
+  void Closed(const McpProtocol& protocol);
 
   const std::map<PostId, Post>& posts() const { return posts_; }
   std::optional<PostId> request_post() const { return request_post_; }
@@ -53,9 +52,9 @@ class SessionContract {
   bool lists_events() const { return lists_events_; }  // the request that awaits its reply
   bool stream_open() const { return stream_open_; }
   bool stream_answered() const { return stream_answered_; }
-  StreamActivity& pulse() { return pulse_; }  // of the open stream
+  StreamActivity& activity() { return activity_; }  // of the open stream
   Life life() const { return life_; }
-  bool polls() const { return mode_ == SourceMode::kPoll; }
+  bool polls() const { return mode_ == McpMode::kPoll; }
   std::size_t delivered() const { return delivered_; }
 
  private:
@@ -67,15 +66,15 @@ class SessionContract {
   void On(const DeliverEvent& action);
   void On(const Subscribed& action);
   void On(const ConnectionLost& action);
-  void On(const SourceWarning& action);
+  void On(const McpWarning& action);
   void On(const EntriesDropped& action);
   void OnRequest(const JsonRpcRequest& request, const PostMessage& action);
   void CheckHeaders(const HttpHeaders& headers, bool initializing) const;
-  void CheckWaiting(const McpProtocol& source) const;
+  void CheckWaiting(const McpProtocol& protocol) const;
 
   McpSessionOptions options_;
   Life life_ = Life::kConnecting;
-  SourceMode mode_ = SourceMode::kAuto;  // kAuto until a subscription was told
+  McpMode mode_ = McpMode::kAuto;  // kAuto until a subscription is reported
   std::map<PostId, Post> posts_;
   PostId last_post_ = 0;
   std::int64_t last_request_id_ = 0;
@@ -89,7 +88,7 @@ class SessionContract {
   std::string endpoint_;  // there
   bool stream_open_ = false;
   bool stream_answered_ = false;
-  StreamActivity pulse_;
+  StreamActivity activity_;
   std::string last_event_id_;
   std::size_t delivered_ = 0;
   bool deleted_ = false;

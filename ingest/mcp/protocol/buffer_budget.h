@@ -8,18 +8,17 @@
 
 namespace runner::ingest {
 
-// Bounds what the requests of one thread keep of messages that are not complete: each has a limit
-// of its own, but hundreds of servers may come near it at a time. Above the limit of all, whoever
-// holds the most gives way, and so on until the rest fits: a server that sends little is never
-// affected by one that sends much. Pure; not thread-safe.
+// Bounds the incomplete messages of all requests of one thread: each request has its own limit, but
+// hundreds of servers may approach it at a time. Above the shared limit the request that holds the
+// most gives way, and the next, until the rest fits: a server that sends little is never affected
+// by one that sends much. Pure; not thread-safe.
 class BufferBudget {
  public:
   static constexpr std::size_t kLimit = std::size_t{64} << 20;
   // Less than this is not counted: thousands of streams hold a little each.
   static constexpr std::size_t kCounted = std::size_t{64} << 10;
 
-  // What one request holds. It stays where it was made, and may outlive the thread whose budget it
-  // shares.
+  // The share of one request. Not movable; may outlive the thread whose budget it shares.
   class Account {
    public:
     // `give_way` frees what the request holds. It runs inside Set, of this or another account, and

@@ -11,7 +11,7 @@
 
 namespace runner::ingest {
 
-// An event as Kubernetes records it (core/v1 Event), whichever way a server told it.
+// An event as Kubernetes records it (core/v1 Event), pushed or listed.
 struct ClusterEvent {
   std::string type;  // Normal or Warning
   std::string reason;
@@ -21,7 +21,7 @@ struct ClusterEvent {
   bool message_cut = false;           // the whole is over a bound and lacks its end
   std::string namespace_;             // of the event itself
   std::optional<WallTime> timestamp;  // when it happened last
-  std::uint64_t count = 0;            // how often, as far as it is known; 0: not known
+  std::uint64_t count = 0;            // of occurrences; 0: not known
   Resource object;                    // what it is about
   // True if the namespace of the object was given, be it an empty one. A list gives the namespace
   // of the event only.

@@ -29,8 +29,8 @@ std::string_view ToString(ErrorClass error);
 struct ConnectionFailure {
   ErrorClass error = ErrorClass::kNetwork;
   std::string detail;                   // for people; never a secret
-  std::optional<Duration> retry_after;  // what the server asked for
-  bool retry_slowly = false;            // trying again soon cannot help: wait the longest delay
+  std::optional<Duration> retry_after;  // from the server
+  bool retry_slowly = false;            // an early retry cannot help: use the longest delay
 };
 
 }  // namespace runner::ingest

@@ -38,7 +38,7 @@ std::uint64_t IdentityOf(const ClusterEvent& event) {
 
 }  // namespace
 
-// True if no list before this one, and no entry before it in this one, has shown the event.
+// True if neither an earlier list nor an earlier entry of this one contained the event.
 bool EventHistory::See(const ClusterEvent& event) {
   return seen_.insert_or_assign(IdentityOf(event), list_).second;
 }
@@ -62,8 +62,7 @@ std::vector<ClusterEvent> EventHistory::TakeMissed(std::vector<ClusterEvent> lis
   for (ClusterEvent& event : listed) {
     if (!IsMissed(event)) continue;
     const bool certain = gap_since_ && *event.timestamp >= *gap_since_ - kSlack;
-    // An object that has failed all along was pushed once; for a gap that is only suspected it is
-    // nothing new.
+    // An object that fails all the time was pushed once; a suspected gap must not repeat it.
     if (WasPushed(event, certain ? since : WallTime::min())) continue;
     if (See(event)) missed.push_back(std::move(event));
   }
@@ -105,7 +104,7 @@ bool EventHistory::WasPushed(const ClusterEvent& event, WallTime since) const {
                      [&](const auto& one) { return one.first >= since && one.second == object; });
 }
 
-// Those that were not listed for longest.
+// Drops the events that were not listed for longest.
 void EventHistory::Forget() {
   if (seen_.size() <= kMaxSeen) return;
   std::vector<std::uint64_t> lists;

@@ -14,8 +14,8 @@
 
 namespace runner::ingest {
 
-// Remembers a cluster's events beyond one session: which events of a list are new, and since when
-// events may have been missed.
+// The events of a cluster beyond one session: which events of a list are new, and since when events
+// may have been missed.
 //
 // A list shows events without id and version. An event is the same as an earlier one if object,
 // type, reason, time and count are the same, and the beginning of the message that every list
@@ -26,22 +26,22 @@ class EventHistory {
   // Identities that are remembered: those of two full lists.
   static constexpr std::size_t kMaxSeen = 20'000;
 
-  // For polling: the events of a list that no list before has shown, each once. The first list ever
-  // is only the baseline.
+  // For polling: the events of a list that no earlier list contained, each once. The first list
+  // ever is only the baseline.
   std::vector<ClusterEvent> TakeNew(std::vector<ClusterEvent> listed);
 
-  // For backfill: the events of a list that may have been missed, without those of an object that
-  // was pushed meanwhile. Ends the gap. An event with a time up to kMaxSkew before the gap may come
-  // from a node whose clock is behind: such an event is missed if its reason is known
+  // For backfill: the events of a list that may have been missed, without those of objects that
+  // were pushed meanwhile. Ends the gap. An event with a time up to kMaxSkew before the gap may
+  // come from a node whose clock is behind: such an event is missed if its reason is known
   // (known_reasons.h).
   static constexpr std::chrono::minutes kMaxSkew{5};
   std::vector<ClusterEvent> TakeMissed(std::vector<ClusterEvent> listed, WallTime now);
 
-  // Nobody was subscribed from `since` on. The gap lasts until its events were taken.
+  // No subscription existed from `since` on. The gap lasts until its events are taken.
   void OnGap(WallTime since);
-  // The same, but perhaps everything came: only events that are faults for certain are missed.
+  // The same, but nothing may have been lost: only known faults count as missed.
   void OnSuspectedGap(WallTime since);
-  // Everything of the gap was delivered after all, or cannot be had.
+  // The events of the gap were delivered after all, or cannot be listed.
   void ForgetGap();
   bool HasGap() const { return gap_since_ || suspected_since_; }
 
@@ -58,8 +58,9 @@ class EventHistory {
   void Forget();
 
   bool polled_ = false;
-  std::uint64_t list_ = 0;                                 // number of the latest list
-  std::unordered_map<std::uint64_t, std::uint64_t> seen_;  // identity -> latest list that showed it
+  std::uint64_t list_ = 0;  // number of the latest list
+  std::unordered_map<std::uint64_t, std::uint64_t>
+      seen_;  // identity -> latest list that contained it
   std::optional<WallTime> gap_since_;
   std::optional<WallTime> suspected_since_;
   // When, and a hash of the object; oldest first.

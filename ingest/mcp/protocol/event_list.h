@@ -30,7 +30,7 @@ struct EventList {
   std::size_t truncated = 0;  // events whose message lacks its end
 };
 
-// Reads the answer of the tool events_list of a kubernetes-mcp-server as it arrives: a line of
+// Parses the answer of the tool events_list of a kubernetes-mcp-server as it arrives: a line of
 // prose, then a YAML sequence of
 //
 //   - InvolvedObject: {Kind: Pod, Name: cart-0, apiVersion: v1}
@@ -47,8 +47,8 @@ struct EventList {
 //
 // Lines divide the text into entries, and each entry is parsed by itself: one entry that is long or
 // broken does not affect the others. Nothing is expanded and no document is built. Memory: the
-// events, and up to 1 MiB of the entry under way, for which the YAML parser may need 64 MiB for a
-// moment. Time: what the YAML parser needs for 32 MiB. Not thread-safe. Never throws.
+// events, and up to 1 MiB of the entry under way, for which the YAML parser may need 64 MiB
+// temporarily. Time: that of the YAML parser for 32 MiB. Not thread-safe. Never throws.
 class EventListReader {
  public:
   EventListReader();

@@ -10,7 +10,7 @@ namespace {
 constexpr std::array<EventTool, kEventToolCount> kAll = {
     EventTool::kSubscribe, EventTool::kUnsubscribe, EventTool::kListSubscriptions,
     EventTool::kList};
-// Names that are kept of those that end alike.
+// Names with the same suffix that are kept.
 constexpr std::size_t kMaxCandidates = 8;
 
 }  // namespace

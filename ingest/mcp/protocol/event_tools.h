@@ -14,7 +14,7 @@ constexpr std::size_t kEventToolCount = 4;
 
 std::string_view DefaultName(EventTool tool);
 
-// Under which names a server offers those tools. A gateway in front of the server may have renamed
+// The names of those tools at a server. A gateway in front of the server may have renamed
 // them, as in `k8s_events_list`. A configured name counts; else the default name if the server
 // offers it, else the one offered name that ends in the default name. Pure; not thread-safe.
 class EventToolNames {
@@ -29,11 +29,11 @@ class EventToolNames {
   void Resolve();
 
   bool resolved() const { return resolved_; }
-  // What to call. Before Resolve, the best guess.
+  // The name to call. Before Resolve, the best guess.
   const std::string& Of(EventTool tool) const { return At(tool).name; }
   // After Resolve: whether the server offers the tool.
   bool Offers(EventTool tool) const { return At(tool).offered; }
-  // After Resolve, for people: why a tool is not offered.
+  // After Resolve, for an error text: why a tool is not offered.
   std::string WhyNot(EventTool tool) const;
 
  private:

@@ -32,7 +32,7 @@ std::string OneLine(std::string_view text) {
   return line;
 }
 
-// What stands between the tags, but not in scripts and styles.
+// The text between the tags, without scripts and styles.
 std::string WithoutMarkup(std::string_view html) {
   std::string text;
   while (!html.empty()) {
@@ -86,7 +86,7 @@ std::string ErrorIn(std::string_view body) {
   return ErrorText(code, message, error["data"]);
 }
 
-// What an operator can do about it. `words`: of the server.
+// Advice for an operator.
 std::string AdviceFor(const HttpHead& head, bool in_session) {
   if (head.status >= 300 && head.status < 400) {
     return head.location.empty()

@@ -11,7 +11,7 @@
 
 namespace runner::ingest {
 
-// Why a message is not a fault event. `severity` is set when it could be told.
+// Why a message is not a fault event. `severity` is set if it could be read.
 struct InvalidEvent {
   std::string reason;  // json, schema, oversize: the `reason` label
   std::string detail;

@@ -11,22 +11,22 @@
 
 namespace runner::ingest {
 
-// The members of an object that somebody wants to read, found in one pass over it.
+// The members of an object with given keys, found in one pass over it.
 //
-// RFC 8259 leaves open what a key that occurs twice means, and parsers differ. An object in which
-// this happens to a key that is read is ambiguous: it says so, and shows no member at all.
+// RFC 8259 leaves the meaning of a duplicate key open, and parsers differ. An object in which one
+// of the keys occurs twice is ambiguous: no member of it is found.
 class JsonMembers {
  public:
   // The keys are literals.
   JsonMembers(const JsonIn& value, std::initializer_list<std::string_view> keys);
 
   bool of_object() const { return of_object_; }
-  // What is ambiguous, for people; empty when nothing is.
+  // Why it is ambiguous, for an error text; empty if it is not.
   const std::string& ambiguity() const { return ambiguity_; }
 
-  // The member of one of the keys; nothing when it is absent.
+  // The member of one of the keys; nothing if it is absent.
   const JsonIn& operator[](std::string_view key) const;
-  // The same when it is a string, without its escapes; empty when it is absent or something else.
+  // The same if it is a string, unescaped; empty if it is absent or no string.
   std::string_view Text(std::string_view key) const;
 
  private:

@@ -4,7 +4,7 @@
 
 namespace runner::ingest {
 
-// JSON that is sent. What comes in is a JsonIn: it is parsed within bounds and never copied.
+// JSON that is sent. Received JSON is a JsonIn: it is parsed within bounds and never copied.
 using Json = nlohmann::ordered_json;
 
 }  // namespace runner::ingest

@@ -10,7 +10,7 @@ namespace {
 
 // The parser counts the document itself, and never sees the inside of what is empty.
 constexpr std::size_t kParserDepth = kMaxJsonDepth + 1;
-// What a reader starts with, and what it keeps between messages.
+// Bytes that a reader starts with, and keeps between messages.
 constexpr std::size_t kUsualCapacity = std::size_t{4} << 10;
 constexpr std::size_t kKeptCapacity = std::size_t{64} << 10;
 
@@ -32,7 +32,7 @@ std::optional<std::int64_t> Integer(const JsonIn& value) {
 
 JsonRpcMessage ToResponse(const JsonMembers& message) {
   const auto id = Integer(message["id"]);
-  if (!id) return JsonRpcInvalid{"reply without our id"};
+  if (!id) return JsonRpcInvalid{"response without an integer id"};
   JsonRpcResponse response;
   response.id = *id;
   if (IsNull(message["error"])) {
@@ -50,9 +50,11 @@ JsonRpcMessage ToResponse(const JsonMembers& message) {
 }
 
 JsonRpcMessage ToRequest(const JsonIn& id, std::string method) {
-  if (!id->is_string() && !id->is_number()) return JsonRpcInvalid{"request with a bad id"};
+  if (!id->is_string() && !id->is_number())
+    return JsonRpcInvalid{"request whose id is neither a string nor a number"};
   JsonRpcRequest request{JsonText(id), std::move(method)};
-  if (request.id.size() > kMaxRequestId) return JsonRpcInvalid{"request with a long id"};
+  if (request.id.size() > kMaxRequestId)
+    return JsonRpcInvalid{"request with an id over 1024 bytes"};
   return request;
 }
 

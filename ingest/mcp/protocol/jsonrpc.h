@@ -44,21 +44,21 @@ constexpr std::size_t kMaxJsonDepth = 64;                    // not counting wha
 constexpr std::size_t kMaxBatch = 1000;                      // messages
 constexpr std::size_t kMaxRequestId = 1024;                  // bytes of its JSON text
 
-// Reads what a peer sent. The memory of the parser is used again by the next message, about 15
+// Parses messages of a peer. The next message reuses the memory of the parser, about 15
 // bytes for each byte of the largest one: one reader serves all sessions of a thread. Not
 // thread-safe.
 class JsonRpcReader {
  public:
-  // The messages in `text`: one, or several in a batch (MCP 2025-03-26 allows batches). What is no
-  // JSON-RPC comes back as JsonRpcInvalid, and so does what has invalid UTF-8, a number beyond 64
-  // bits, or one of the keys above twice in a message. Each JsonIn is valid until the next Read or
+  // The messages in `text`: one, or several in a batch (MCP 2025-03-26 allows batches). Other
+  // text is returned as JsonRpcInvalid, and so is text with invalid UTF-8, a number beyond 64 bits,
+  // or one of the keys above twice in a message. Each JsonIn is valid until the next Read or
   // Trim. Never throws.
   std::vector<JsonRpcMessage> Read(std::string_view text);
 
-  // Gives back what a large message needed. To be called when its values are no longer used.
+  // Frees the memory of a large message. Must be called when its values are no longer used.
   void Trim();
 
-  // How long a message may be without the parser asking for memory, in bytes.
+  // Length of a message up to which the parser allocates nothing, in bytes.
   std::size_t capacity() const { return parser_.capacity(); }
 
  private:

@@ -4,7 +4,7 @@
 
 namespace runner::ingest {
 
-std::string_view ToString(SourceMode mode) {
+std::string_view ToString(McpMode mode) {
   constexpr std::array<std::string_view, 4> kWords = {"auto", "faults", "events", "poll"};
   return kWords[static_cast<std::size_t>(mode)];
 }

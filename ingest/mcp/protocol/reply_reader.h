@@ -11,7 +11,7 @@
 namespace runner::ingest {
 
 // One JSON-RPC message that may hold the answer of events_list, as its bytes arrive: the list is
-// read on the way, the rest is kept. Not thread-safe; stays where it was made.
+// parsed at once, the rest is kept. Not thread-safe; not movable.
 class ReplyReader {
  public:
   struct Reply {
@@ -27,11 +27,11 @@ class ReplyReader {
   ReplyReader& operator=(const ReplyReader&) = delete;
 
   void Put(std::string_view bytes) { extractor_.Put(bytes); }
-  // Bytes of memory that hold the message under way, without small change.
+  // Bytes of memory that hold the message under way, without small parts.
   std::size_t buffered() const { return extractor_.buffered() + (list_ ? list_->buffered() : 0); }
-  // Frees them: the message is lost, as one over its bound.
+  // Frees them: the message is lost, like one over its bound.
   void Drop();
-  // The message is whole; the next byte begins another.
+  // The message is complete; the next byte begins another.
   Reply Take();
 
  private:

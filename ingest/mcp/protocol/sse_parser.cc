@@ -8,7 +8,7 @@ namespace runner::ingest {
 namespace {
 
 constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
-// What a long line has grown a buffer to is given back: there may be thousands of streams.
+// A buffer that a long line has grown is freed: there may be thousands of streams.
 constexpr std::size_t kKeptCapacity = std::size_t{16} << 10;
 
 // An assignment of {} would keep the capacity.
@@ -73,9 +73,9 @@ bool SseParser::BeginDataLine() {
 }
 
 void SseParser::TakeLinePart(std::string_view part) {
-  constexpr std::size_t kEnoughToTell = 6;
-  if (handlers_.on_data && !in_data_line_ && !line_too_long_ && line_.size() < kEnoughToTell) {
-    const std::size_t more = std::min(part.size(), kEnoughToTell - line_.size());
+  constexpr std::size_t kFieldNameBytes = 6;
+  if (handlers_.on_data && !in_data_line_ && !line_too_long_ && line_.size() < kFieldNameBytes) {
+    const std::size_t more = std::min(part.size(), kFieldNameBytes - line_.size());
     line_.append(part.substr(0, more));
     part.remove_prefix(more);
     BeginDataLine();
@@ -94,7 +94,8 @@ void SseParser::TakeLinePart(std::string_view part) {
     return;
   }
   skipped_ += part.size();
-  if (skipped_ > limits_.max_event && !std::exchange(endless_told_, true)) handlers_.on_endless();
+  if (skipped_ > limits_.max_event && !std::exchange(endless_reported_, true))
+    handlers_.on_endless();
 }
 
 void SseParser::EndLine() {
@@ -106,7 +107,7 @@ void SseParser::EndLine() {
     event_too_long_ = true;
     field_seen_ = true;
     skipped_ = 0;
-    endless_told_ = false;
+    endless_reported_ = false;
     return;
   }
   // Moved out and back, so that the capacity serves the next line.

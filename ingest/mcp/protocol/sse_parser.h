@@ -22,18 +22,18 @@ struct SseEvent {
 struct SseLimits {
   std::size_t max_line = std::size_t{1} << 20;   // bytes of one line
   std::size_t max_event = std::size_t{4} << 20;  // bytes of the data of one event
-  // Bytes of an id. Servers refuse a Last-Event-ID header of twice this, so a longer id is of no
-  // use.
+  // Bytes of an id. Servers reject a Last-Event-ID header of twice this, so a longer id is useless.
   std::size_t max_id = std::size_t{4} << 10;
 };
 
 // Parses an event stream as the WHATWG HTML standard describes it (section 9.2.6, "Interpreting an
 // event stream"): bytes in, events out, no I/O. The result does not depend on how the bytes are cut
-// into chunks. Invalid UTF-8 is passed through; whoever decodes the data judges it.
+// into chunks. Invalid UTF-8 is passed through; the decoder of the data rejects it.
 //
 // Memory is bounded: an event over a limit is dropped and reported, a line over its limit is
-// skipped to its end, and the stream goes on. A line that is longer than an event may be is told as
-// endless, once. An id over its limit is ignored, as the standard ignores one with a NUL.
+// skipped to its end, and parsing continues. A line that is longer than the limit of an event is
+// reported as endless, once. An id over its limit is ignored, as the standard ignores one with a
+// NUL.
 //
 // Not thread-safe. The callbacks run inside Put and must not call it.
 class SseParser {
@@ -54,11 +54,11 @@ class SseParser {
 
   // The id of the last complete event that had one, empty if none; what Last-Event-ID would carry.
   const std::string& last_event_id() const { return last_event_id_; }
-  // Comment lines seen, which servers send to keep a stream alive.
+  // Comment lines, which servers send to keep a stream alive.
   std::uint64_t comments() const { return comments_; }
   // Events dispatched.
   std::uint64_t events() const { return events_; }
-  // Whether bytes of an event have come, and not the blank line at its end.
+  // Whether bytes of an event were received, and not the blank line that ends it.
   bool mid_event() const;
   // Bytes of memory that hold the event under way.
   std::size_t buffered() const { return line_.capacity() + data_.capacity() + type_.capacity(); }
@@ -77,17 +77,17 @@ class SseParser {
 
   std::string line_;
   bool line_too_long_ = false;
-  bool in_data_line_ = false;    // the rest of this line goes to on_data
-  std::size_t skipped_ = 0;      // bytes of a line that is too long
-  bool endless_told_ = false;    // of this line
-  bool after_cr_ = false;        // a following LF belongs to the CR before it
+  bool in_data_line_ = false;      // the rest of this line goes to on_data
+  std::size_t skipped_ = 0;        // bytes of a line that is too long
+  bool endless_reported_ = false;  // of this line
+  bool after_cr_ = false;          // a following LF belongs to the CR before it
   std::size_t bom_matched_ = 0;  // bytes of a byte order mark at the start of the stream, 3 = past
 
   std::string type_;
   std::string data_;
   bool has_data_ = false;
   bool event_too_long_ = false;
-  std::string id_;           // sticks from event to event
+  std::string id_;           // kept from event to event
   bool id_changed_ = false;  // it is not yet last_event_id_
   std::string last_event_id_;
   std::uint64_t comments_ = 0;

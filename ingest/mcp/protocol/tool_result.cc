@@ -10,7 +10,7 @@
 namespace runner::ingest {
 namespace {
 
-// What JSON takes for space.
+// RFC 8259, section 2.
 std::string_view SkipSpace(std::string_view text) {
   return text.substr(std::min(text.find_first_not_of(" \t\r\n"), text.size()));
 }
@@ -29,7 +29,7 @@ std::string PlainString(std::string_view text, std::size_t max) {
 
 // "Tool NAME not found", with nothing but the name between: a tool may fail because something else
 // is not found.
-bool SaysToolNotFound(std::string_view text) {
+bool ReportsToolNotFound(std::string_view text) {
   constexpr std::string_view kTool = "ool ";
   const std::size_t tool = text.find(kTool);
   if (tool == std::string_view::npos) return false;
@@ -72,7 +72,7 @@ std::string_view EntryAround(std::string_view text, std::size_t at, std::size_t 
 }
 
 // Whether `key: word` is in the text, as JSON or as YAML.
-bool Says(std::string_view entry, std::string_view key, std::string_view word) {
+bool HasMember(std::string_view entry, std::string_view key, std::string_view word) {
   for (std::size_t at = entry.find(key); at != std::string_view::npos;
        at = entry.find(key, at + 1)) {
     if (at > 0 && IsIdChar(entry[at - 1])) continue;
@@ -87,8 +87,8 @@ bool Says(std::string_view entry, std::string_view key, std::string_view word) {
   return false;
 }
 
-bool SaysDegraded(std::string_view entry) {
-  return Says(entry, "degraded", "true") || Says(entry, "status", "degraded");
+bool IsDegraded(std::string_view entry) {
+  return HasMember(entry, "degraded", "true") || HasMember(entry, "status", "degraded");
 }
 
 std::optional<simdjson::dom::array> Array(const JsonIn& value) {
@@ -128,7 +128,7 @@ bool ToolUnknown(const JsonRpcResponse& response) {
   }
   const std::string text = FailureText(response);
   return text.find("nknown tool") != std::string::npos ||
-         text.find("ool not found") != std::string::npos || SaysToolNotFound(text);
+         text.find("ool not found") != std::string::npos || ReportsToolNotFound(text);
 }
 
 SubscriptionState StateOfSubscription(std::string_view text, const std::string& subscription_id) {
@@ -139,10 +139,10 @@ SubscriptionState StateOfSubscription(std::string_view text, const std::string& 
        at != std::string_view::npos && mentions < kMaxMentions;
        at = text.find(subscription_id, at + 1)) {
     const std::size_t end = at + subscription_id.size();
-    // One that merely begins or ends the same is another.
+    // A longer id that contains this one is another.
     if ((at > 0 && IsIdChar(text[at - 1])) || (end < text.size() && IsIdChar(text[end]))) continue;
     ++mentions;
-    if (SaysDegraded(EntryAround(text, at, end))) return SubscriptionState::kDegraded;
+    if (IsDegraded(EntryAround(text, at, end))) return SubscriptionState::kDegraded;
     state = SubscriptionState::kActive;
   }
   return state;

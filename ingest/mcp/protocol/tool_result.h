@@ -28,23 +28,23 @@ bool ToolUnknown(const JsonRpcResponse& response);
 enum class SubscriptionState { kMissing, kActive, kDegraded };
 SubscriptionState StateOfSubscription(std::string_view text, const std::string& subscription_id);
 
-// Why it failed, for people; bounded.
+// Why it failed, for an error text; bounded.
 std::string FailureText(const JsonRpcResponse& response);
 
 // The value of "subscriptionId" in a text that holds a JSON object somewhere among prose. Only a
-// JSON string without escapes and of at most kMaxSubscriptionId bytes counts: the id is looked for
-// in other texts as it stands. Empty when there is none.
+// JSON string without escapes and of at most kMaxSubscriptionId bytes counts, because the id is
+// searched for verbatim in other texts. Empty if there is none.
 constexpr std::size_t kMaxSubscriptionId = 128;
 std::string FindSubscriptionId(std::string_view text);
 
 // The names in an answer to tools/list, in their order: the first kMaxToolNames of those that are
-// strings of 1 to kMaxToolName bytes. None when it is no such answer.
+// strings of 1 to kMaxToolName bytes. None if it is no such answer.
 constexpr std::size_t kMaxToolNames = 1000;
 constexpr std::size_t kMaxToolName = 256;
 std::vector<std::string> ToolNames(const JsonIn& result);
 
-// What to ask the next page of a list with (MCP, Pagination). Empty when there is none, or when it
-// is longer than kMaxCursor bytes: a cut one would mean something else.
+// The cursor of the next page of a list (MCP, Pagination). Empty if there is none, or if it is
+// longer than kMaxCursor bytes: a truncated cursor would have another meaning.
 constexpr std::size_t kMaxCursor = 1024;
 std::string NextCursor(const JsonIn& result);
 

@@ -15,7 +15,7 @@ namespace runner::ingest {
 // Each string at result.content[].text goes to `on_text`, unescaped, followed by LF. The rest of
 // the message is kept as JSON; in it each of those strings is cut to kMaxTextInRest bytes, and
 // result.structuredContent, which repeats the texts, is null. The extractor does not validate:
-// whoever parses the rest does. Not thread-safe.
+// the parser of the rest does. Not thread-safe.
 class ToolTextExtractor {
  public:
   // Enough for the answers of all tools but events_list.
@@ -30,7 +30,7 @@ class ToolTextExtractor {
   bool overflow() const { return overflow_; }
   // Bytes of memory that hold the rest.
   std::size_t buffered() const { return rest_.capacity(); }
-  // Frees them: the message is lost, as one over the bound.
+  // Frees them: the message is lost, like one over the bound.
   void Drop() {
     overflow_ = true;
     std::string().swap(rest_);  // an assignment of {} would keep the capacity

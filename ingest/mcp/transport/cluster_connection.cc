@@ -12,9 +12,9 @@
 namespace runner::ingest {
 namespace {
 
-// Bytes of one list of events, which is read as it comes: a server that sends more is out of order.
+// Bytes of one list of events, which is parsed as it arrives. A server that sends more is broken.
 constexpr std::size_t kMaxListBytes = std::size_t{256} << 20;
-constexpr int kGateTicks = 2;  // without an answer, before the place is given up
+constexpr int kAnswerTicks = 2;  // without an answer, until the place is yielded
 
 bool Holds(const HttpHeaders& headers, const char* name) {
   return std::any_of(headers.begin(), headers.end(), [name](const auto& header) {
@@ -25,15 +25,15 @@ bool Holds(const HttpHeaders& headers, const char* name) {
 }  // namespace
 
 ClusterConnection::ClusterConnection(ConnectionOptions options, EventLoop& event_loop,
-                                     HttpClient& http, ConnectLimiter& gate,
-                                     ConnectionListener& listener, NewSource new_source,
+                                     HttpClient& http, ConnectLimiter& limiter,
+                                     ConnectionListener& listener, NewProtocol new_protocol,
                                      Random01 random, EventHistory history)
     : options_(std::move(options)),
       event_loop_(event_loop),
       http_(http),
-      gate_(gate),
+      limiter_(limiter),
       listener_(listener),
-      new_source_(std::move(new_source)),
+      new_protocol_(std::move(new_protocol)),
       random_(std::move(random)),
       backoff_(options_.initial_delay, options_.max_delay),
       history_(std::move(history)) {
@@ -43,7 +43,7 @@ ClusterConnection::ClusterConnection(ConnectionOptions options, EventLoop& event
 }
 
 ClusterConnection::~ClusterConnection() {
-  LeaveGate();
+  LeaveLimiter();
   event_loop_.Cancel(timer_);
   event_loop_.Cancel(retry_timer_);
 }
@@ -57,7 +57,7 @@ void ClusterConnection::Begin(Attempt attempt) {
   next_ = attempt;
   const auto standing =
       failed_ ? ConnectLimiter::Standing::kFailed : ConnectLimiter::Standing::kGood;
-  if (gate_.Enter(*this, standing)) Proceed();
+  if (limiter_.Enter(*this, standing)) Proceed();
 }
 
 void ClusterConnection::OnTurn() {
@@ -68,38 +68,38 @@ void ClusterConnection::Proceed() {
   failed_ = true;  // until it is subscribed
   connecting_ = true;
   unanswered_ticks_ = 0;
-  WatchGate();
-  if (next_ == Attempt::kResumption) return Perform(source_->Resume(event_loop_.Now()));
-  DropPosts();  // what an earlier session still has under way
+  WatchForAnswer();
+  if (next_ == Attempt::kResumption) return Perform(protocol_->Resume(event_loop_.Now()));
+  DropPosts();  // of the earlier session
   cookies_ = std::make_shared<CookieJar>();
-  source_ = new_source_(options_, history_);
-  Perform(source_->Start(event_loop_.Now()));
+  protocol_ = new_protocol_(options_, history_);
+  Perform(protocol_->Start(event_loop_.Now()));
 }
 
-void ClusterConnection::LeaveGate() {
+void ClusterConnection::LeaveLimiter() {
   connecting_ = false;
-  event_loop_.Cancel(std::exchange(gate_timer_, EventLoop::kNoTimer));
-  gate_.Leave(*this);
+  event_loop_.Cancel(std::exchange(answer_timer_, EventLoop::kNoTimer));
+  limiter_.Leave(*this);
 }
 
-// In ticks and not by the clock: when this process itself was held up, answers may have come that
-// are not read yet. Ends once the place is given up; an answer begins it anew.
-void ClusterConnection::WatchGate() {
-  gate_timer_ = event_loop_.After(ConnectLimiter::kRpcTimeout / kGateTicks, [this] {
-    gate_timer_ = EventLoop::kNoTimer;
-    if (++unanswered_ticks_ < kGateTicks) return WatchGate();
+// Counts ticks instead of time: after a stall of this process, answers may have arrived that are
+// not read yet. Ends when the place is yielded; an answer starts it again.
+void ClusterConnection::WatchForAnswer() {
+  answer_timer_ = event_loop_.After(ConnectLimiter::kAnswerTimeout / kAnswerTicks, [this] {
+    answer_timer_ = EventLoop::kNoTimer;
+    if (++unanswered_ticks_ < kAnswerTicks) return WatchForAnswer();
     const bool resolving = Resolving();
-    gate_.Yield(*this, resolving ? ConnectLimiter::WaitsFor::kNameServer
-                                 : ConnectLimiter::WaitsFor::kServer);
-    if (resolving) WatchGate();
+    limiter_.Yield(*this, resolving ? ConnectLimiter::WaitsFor::kNameServer
+                                    : ConnectLimiter::WaitsFor::kServer);
+    if (resolving) WatchForAnswer();
   });
 }
 
 void ClusterConnection::OnServerAnswered() {
   if (!connecting_) return;
   unanswered_ticks_ = 0;
-  gate_.Return(*this);
-  if (gate_timer_ == EventLoop::kNoTimer) WatchGate();
+  limiter_.Return(*this);
+  if (answer_timer_ == EventLoop::kNoTimer) WatchForAnswer();
 }
 
 bool ClusterConnection::Resolving() const {
@@ -110,8 +110,8 @@ bool ClusterConnection::Resolving() const {
 
 void ClusterConnection::Close(std::function<void()> closed) {
   event_loop_.Cancel(retry_timer_);
-  LeaveGate();
-  if (source_) Perform(source_->Close(event_loop_.Now()));
+  LeaveLimiter();
+  if (protocol_) Perform(protocol_->Close(event_loop_.Now()));
   DropPosts();
   if (std::exchange(subscribed_, false)) listener_.OnClosed(options_.cluster);
   if (delete_request_) {
@@ -146,9 +146,9 @@ HttpRequest ClusterConnection::Request(const std::string& method, const HttpHead
   return request;
 }
 
-void ClusterConnection::Perform(SourceActions actions) {
+void ClusterConnection::Perform(McpActions actions) {
   silence_advice_ = {};
-  for (SourceAction& action : actions) {
+  for (McpAction& action : actions) {
     std::visit([this](auto& one) { Do(one); }, action);
   }
   RearmTimer();
@@ -209,7 +209,7 @@ void ClusterConnection::Do(Subscribed& action) {
   attempt_ = 0;
   subscribed_ = true;
   failed_ = false;
-  LeaveGate();
+  LeaveLimiter();
   action.session_id = secrets_.Mask(std::move(action.session_id));
   listener_.OnSubscribed(options_.cluster, action);
 }
@@ -227,7 +227,7 @@ void ClusterConnection::Do(ConnectionLost& action) {
   RetryAfterDelay(action);
 }
 
-void ClusterConnection::Do(SourceWarning& action) {
+void ClusterConnection::Do(McpWarning& action) {
   if (action.once && !warned_.insert(action.message).second) return;
   action.detail = secrets_.Mask(std::move(action.detail));
   listener_.OnWarning(options_.cluster, action);
@@ -239,7 +239,7 @@ void ClusterConnection::Do(EntriesDropped& action) {
 
 void ClusterConnection::RetryAfterDelay(const ConnectionLost& lost) {
   subscribed_ = false;
-  LeaveGate();
+  LeaveLimiter();
   if (lost.failure.retry_after) {
     backoff_.OverrideNext(*lost.failure.retry_after);
   } else if (lost.failure.retry_slowly) {
@@ -257,7 +257,7 @@ void ClusterConnection::RetryAfterDelay(const ConnectionLost& lost) {
 }
 
 void ClusterConnection::RearmTimer() {
-  const auto deadline = source_->NextDeadline();
+  const auto deadline = protocol_->NextDeadline();
   if (timer_ != EventLoop::kNoTimer && deadline == timer_at_) return;
   event_loop_.Cancel(std::exchange(timer_, EventLoop::kNoTimer));
   if (!deadline) return;
@@ -265,7 +265,7 @@ void ClusterConnection::RearmTimer() {
   timer_ = event_loop_.At(*deadline, [this] { OnDeadline(); });
 }
 
-// While the receiver of events is behind, nothing is read, and no event of a list is handed on.
+// While the receiver of events is behind, nothing is read, and no event of a list is delivered.
 void ClusterConnection::OnDeadline() {
   constexpr std::chrono::milliseconds kPause{10};
   if (http_.Paused()) {
@@ -273,7 +273,7 @@ void ClusterConnection::OnDeadline() {
     return;
   }
   timer_ = EventLoop::kNoTimer;
-  Perform(source_->OnTimer(event_loop_.Now()));
+  Perform(protocol_->OnTimer(event_loop_.Now()));
 }
 
 }  // namespace runner::ingest

@@ -23,29 +23,29 @@
 
 namespace runner::ingest {
 
-// Holds the connection to one MCP server for as long as it lives: carries out what the event source
-// wants over HTTP, feeds it what comes back, and after each failure waits and tries again, from the
-// first request to the subscription as a guest of the gate that all connections share.
+// The connection to one MCP server: carries out the actions of the protocol over HTTP, forwards
+// what is received, and retries with backoff after each failure. From the first request to the
+// subscription it needs a place in the limiter that all connections share.
 //
-// Belongs to the thread of the inbox.
+// Belongs to the thread of the event loop.
 class ClusterConnection final : private ConnectLimiter::Waiter {
  public:
-  // The history outlives the source.
-  using NewSource =
+  // The history outlives the protocol.
+  using NewProtocol =
       std::function<std::unique_ptr<McpProtocol>(const ConnectionOptions&, EventHistory&)>;
   using Random01 = std::function<double()>;
 
   ClusterConnection(ConnectionOptions options, EventLoop& event_loop, HttpClient& http,
-                    ConnectLimiter& gate, ConnectionListener& listener, NewSource new_source,
+                    ConnectLimiter& limiter, ConnectionListener& listener, NewProtocol new_protocol,
                     Random01 random, EventHistory history = {});
   ~ClusterConnection() override;
   ClusterConnection(const ClusterConnection&) = delete;
   ClusterConnection& operator=(const ClusterConnection&) = delete;
 
   void Connect();
-  // Ends the session politely and connects no more. `closed` runs once the server has been told.
+  // Deletes the session and does not reconnect. `closed` runs when the server has answered.
   void Close(std::function<void()> closed);
-  // What it remembers of the cluster's events, for the connection that follows. After Close.
+  // For the connection that replaces this one. After Close.
   EventHistory TakeHistory() { return std::exchange(history_, {}); }
 
  private:
@@ -59,12 +59,12 @@ class ClusterConnection final : private ConnectLimiter::Waiter {
   void Begin(Attempt attempt);
   void OnTurn() override;
   void Proceed();
-  void LeaveGate();
-  void WatchGate();
+  void LeaveLimiter();
+  void WatchForAnswer();
   void OnServerAnswered();
   bool Resolving() const;  // a name, for some request
   HttpRequest Request(const std::string& method, const HttpHeaders& headers, bool stream) const;
-  void Perform(SourceActions actions);
+  void Perform(McpActions actions);
   void Do(PostMessage& action);
   void Do(CancelPost& action);
   void Do(OpenStream& action);
@@ -73,7 +73,7 @@ class ClusterConnection final : private ConnectLimiter::Waiter {
   void Do(DeliverEvent& action);
   void Do(Subscribed& action);
   void Do(ConnectionLost& action);
-  void Do(SourceWarning& action);
+  void Do(McpWarning& action);
   void Do(EntriesDropped& action);
   void RetryAfterDelay(const ConnectionLost& lost);
   void RearmTimer();
@@ -83,15 +83,15 @@ class ClusterConnection final : private ConnectLimiter::Waiter {
   const ConnectionOptions options_;
   EventLoop& event_loop_;
   HttpClient& http_;
-  ConnectLimiter& gate_;
+  ConnectLimiter& limiter_;
   ConnectionListener& listener_;
-  const NewSource new_source_;
+  const NewProtocol new_protocol_;
   const Random01 random_;
   std::optional<BearerToken> token_;
-  Secrets secrets_;  // what the server says is told without them
+  Secrets secrets_;  // masked in every text of the server
   Backoff backoff_;
   EventHistory history_;
-  std::unique_ptr<McpProtocol> source_;
+  std::unique_ptr<McpProtocol> protocol_;
   std::shared_ptr<CookieJar> cookies_;  // of the session
   std::unordered_map<PostId, std::unique_ptr<PostExchange>> posts_;
   std::unique_ptr<StreamExchange> stream_;
@@ -99,17 +99,17 @@ class ClusterConnection final : private ConnectLimiter::Waiter {
   EventLoop::TimerId timer_ = EventLoop::kNoTimer;
   MonoTime timer_at_;
   EventLoop::TimerId retry_timer_ = EventLoop::kNoTimer;
-  EventLoop::TimerId gate_timer_ = EventLoop::kNoTimer;  // while it has a place in the gate
-  int unanswered_ticks_ = 0;                             // of that timer
+  EventLoop::TimerId answer_timer_ = EventLoop::kNoTimer;  // while it has a place in the limiter
+  int unanswered_ticks_ = 0;                               // of that timer
   std::function<void()> closed_;
   std::optional<Duration> server_retry_;  // the `retry` of the stream, for the next delay
   Attempt next_ = Attempt::kNewSession;
   int attempt_ = 0;
-  std::string_view silence_advice_;  // of a request that was given up among the latest actions
+  std::string_view silence_advice_;  // of a request that the latest actions cancelled
   bool subscribed_ = false;
   std::set<std::string> warned_;  // warnings that are given once
   bool connecting_ = false;
-  bool failed_ = false;  // no subscription came of the latest attempt
+  bool failed_ = false;  // the latest attempt reached no subscription
 };
 
 }  // namespace runner::ingest

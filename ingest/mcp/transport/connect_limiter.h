@@ -10,18 +10,18 @@
 
 namespace runner::ingest {
 
-// Limits how many sessions connect at a time: if all servers come back at once, neither they nor
-// this process may be buried in handshakes.
+// Limits how many sessions connect at a time: when all servers recover at once, their handshakes
+// must overload neither them nor this process.
 //
-// A session that waits for a server that does not answer costs a socket and no work. After
-// kRpcTimeout without an answer it gives its place to the next one and goes on waiting; an answer
-// puts it back, also if all places are taken, and then nobody enters until enough have left. So
-// `width` sessions at a time are in a handshake that goes on, and at most `width` sessions in
-// kRpcTimeout begin one with servers that do not answer. Waiters that have not failed enter before
-// those that have.
+// A session whose server does not answer costs a socket and no work. After kAnswerTimeout without
+// an answer it yields its place to the next waiter and keeps waiting for the server. An answer
+// gives it a place again, even if all places are taken; then no waiter enters until enough have
+// left. So `width` sessions at a time make progress in a handshake, and at most `width` sessions
+// per kAnswerTimeout begin one with a server that does not answer. Waiters that have not failed
+// enter before waiters that have.
 //
-// A look-up of a name holds a thread: those that wait for a name server keep their place once
-// `max_lookups` others wait for one without.
+// A lookup of a name holds a thread: a session that waits for a name server keeps its place once
+// `max_lookups` others wait for one without a place.
 //
 // Pure; not thread-safe.
 class ConnectLimiter {
@@ -29,32 +29,32 @@ class ConnectLimiter {
   class Waiter {
    public:
     virtual ~Waiter() = default;
-    // It has waited and has a place now. Called from Leave or Yield of another guest: what takes
-    // long, or may come back to the gate, is for later.
+    // It has a place now. Called inside Leave or Yield of another waiter: must not block, and must
+    // not call the limiter.
     virtual void OnTurn() = 0;
   };
   enum class Standing {
     kGood,    // its latest attempt succeeded, or this is its first
-    kFailed,  // its latest attempt did not come to a subscription
+    kFailed,  // its latest attempt reached no subscription
   };
   enum class WaitsFor { kServer, kNameServer };
 
-  // Without an answer from its server, before a guest is to yield.
-  static constexpr Duration kRpcTimeout = std::chrono::milliseconds(500);
+  // Without an answer from its server, until a waiter must yield.
+  static constexpr Duration kAnswerTimeout = std::chrono::milliseconds(500);
   static constexpr std::size_t kMaxLookups = 512;
 
   // `width`: places, at least 1.
   explicit ConnectLimiter(std::size_t width, std::size_t max_lookups = kMaxLookups);
 
-  // True: it has a place. False: it waits, and OnTurn tells when it has one. Changes nothing for a
-  // guest that has entered or waits already. The guest leaves before it is destroyed.
+  // True: it has a place. False: it waits, and OnTurn follows. Does nothing for a waiter that has
+  // entered or waits already. A waiter must leave before it is destroyed.
   bool Enter(Waiter& waiter, Standing standing);
-  // Its server has not answered for kRpcTimeout. To be repeated as long as that is so: what the
-  // guest waits for may change. Does nothing for a guest that has not entered.
+  // Its server has not answered for kAnswerTimeout. Must be repeated while that is so, because what
+  // it waits for may change. Does nothing for a waiter that has not entered.
   void Yield(Waiter& waiter, WaitsFor what);
-  // Its server has answered. Does nothing for a guest that has not yielded.
+  // Its server has answered. Does nothing for a waiter that has not yielded.
   void Return(Waiter& waiter);
-  // Wherever it is; nothing happens to a guest that is nowhere.
+  // In any state, also if it has not entered.
   void Leave(Waiter& waiter);
 
   // Waiters that have a place; may exceed the width by those that have returned.

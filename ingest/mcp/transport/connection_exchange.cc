@@ -10,12 +10,12 @@
 namespace runner::ingest {
 namespace {
 
-// Of what a `retry` field asks for.
+// Bounds of a `retry` field.
 constexpr std::chrono::milliseconds kShortestRetry{100};
 constexpr std::chrono::milliseconds kLongestRetry = std::chrono::hours(24);
 
-// For the body of an answer that refuses.
-constexpr std::chrono::seconds kRefusalPatience{1};
+// How long the body of an answer with an error status is waited for.
+constexpr std::chrono::seconds kRefusalBodyTimeout{1};
 
 std::chrono::milliseconds Bounded(std::chrono::milliseconds retry) {
   return std::clamp(retry, kShortestRetry, kLongestRetry);
@@ -30,7 +30,7 @@ bool IsMessage(const SseEvent& event) { return event.type.empty() || event.type 
 
 void ClusterConnection::Exchange::Start(HttpRequest request) {
   if (!connection_.token_) return Send(std::move(request));
-  again_ = request;
+  repeat_ = request;
   SendWith(connection_.token_->Get(), std::move(request));
 }
 
@@ -47,7 +47,7 @@ void ClusterConnection::Exchange::SendWith(const std::string* token, HttpRequest
     request.headers.emplace_back("Authorization", "Bearer " + *token);
     return Send(std::move(request));
   }
-  // Without it the server would refuse: as good as refused, and trying again soon cannot help.
+  // The server would answer 401, and an early retry cannot help.
   timer_ = connection_.event_loop_.After(
       Duration::zero(), [this, failure = ConnectionFailure{
                                    ErrorClass::kAuth, connection_.token_->problem(), {}, true}] {
@@ -76,32 +76,32 @@ void ClusterConnection::Exchange::OnHead(const HttpHead& head) {
   for (const std::string& value : connection_.cookies_->Values()) {
     connection_.secrets_.AddCookie(value);
   }
-  std::optional<HttpRequest> again = std::exchange(again_, std::nullopt);
-  if (head.status == 401 && again) {
+  std::optional<HttpRequest> repeat = std::exchange(repeat_, std::nullopt);
+  if (head.status == 401 && repeat) {
     Cancel();
-    return SendWith(connection_.token_->ReloadConfig(), std::move(*again));
+    return SendWith(connection_.token_->ReloadConfig(), std::move(*repeat));
   }
   HttpHead answer = head;
   answer.request = tried_;
   if (head.status >= 200 && head.status < 300) return OnAnswer(answer);
   refusal_ = std::move(answer);
-  timer_ = connection_.event_loop_.After(kRefusalPatience, [this] {
+  timer_ = connection_.event_loop_.After(kRefusalBodyTimeout, [this] {
     timer_ = EventLoop::kNoTimer;
-    HandOnRefusal();
+    ForwardRefusal();
   });
 }
 
 void ClusterConnection::Exchange::OnBody(std::string_view bytes) {
   if (!refusal_) return OnBytes(bytes);
   refusal_->body.append(bytes);
-  if (refusal_->body.size() >= kMaxRefusalBody) HandOnRefusal();
+  if (refusal_->body.size() >= kMaxRefusalBody) ForwardRefusal();
 }
 
-void ClusterConnection::Exchange::HandOnRefusal() {
+void ClusterConnection::Exchange::ForwardRefusal() {
   connection_.event_loop_.Cancel(std::exchange(timer_, EventLoop::kNoTimer));
   HttpHead head = *std::exchange(refusal_, std::nullopt);
   const std::string body = std::exchange(head.body, {});
-  // Before it is cut to what is shown: what is left of a secret would not be known as one.
+  // Masked before it is cut: a part of a secret would not be recognised.
   head.body = connection_.secrets_.MaskCut(body.substr(0, kMaxRefusalBody));
   OnAnswer(head);
   if (!cancelled_) OnBytes(body);
@@ -109,7 +109,7 @@ void ClusterConnection::Exchange::HandOnRefusal() {
 
 void ClusterConnection::Exchange::OnDone(const std::optional<ConnectionFailure>& failure) {
   request_ = 0;
-  if (refusal_) HandOnRefusal();
+  if (refusal_) ForwardRefusal();
   OnEnd(failure);
 }
 
@@ -127,15 +127,16 @@ ClusterConnection::PostExchange::PostExchange(ClusterConnection& connection, Pos
 
 void ClusterConnection::PostExchange::OnAnswer(const HttpHead& head) {
   is_stream_ = head.content_type == "text/event-stream";
-  connection_.Perform(connection_.source_->OnPostHead(post_, head, connection_.event_loop_.Now()));
+  connection_.Perform(
+      connection_.protocol_->OnPostHead(post_, head, connection_.event_loop_.Now()));
 }
 
 void ClusterConnection::PostExchange::OnBytes(std::string_view bytes) {
   if (is_stream_) {
     parser_->Put(bytes);
     buffered_.Set(parser_->buffered() + reply_.buffered());
-    if (!resumed_ || connection_.source_->Awaits(post_)) return;
-    // The reply has come, and nothing else is to be had from a stream that may have no end.
+    if (!resumed_ || connection_.protocol_->Awaits(post_)) return;
+    // The reply was received, and the stream may have no end.
     const auto own = connection_.posts_.find(post_);
     if (own == connection_.posts_.end() || own->second.get() != this) return;
     Cancel();
@@ -154,12 +155,12 @@ void ClusterConnection::PostExchange::GiveWay() {
 }
 
 void ClusterConnection::PostExchange::OnEnd(const std::optional<ConnectionFailure>& failure) {
-  if (!failure && !is_stream_) Tell(reply_.Take());
+  if (!failure && !is_stream_) Forward(reply_.Take());
   ClusterConnection& connection = connection_;
   const PostId post = post_;
   const auto own = connection.posts_.find(post);
   if (own == connection.posts_.end()) return;
-  if (!failure && GoOn()) return;
+  if (!failure && ResumeReply()) return;
   DestroyLater(connection.event_loop_, std::move(own->second));
   connection.posts_.erase(own);
   const ConnectionFailure too_large{
@@ -170,18 +171,18 @@ void ClusterConnection::PostExchange::OnEnd(const std::optional<ConnectionFailur
                       : "the answer is over the limit of 16 MiB") +
           "; check that this is an MCP server",
       std::nullopt, false};
-  connection.Perform(connection.source_->OnPostDone(
+  connection.Perform(connection.protocol_->OnPostDone(
       post, !failure && oversize_ ? std::optional(too_large) : failure,
       connection.event_loop_.Now()));
 }
 
 void ClusterConnection::PostExchange::ExpectStream() {
-  reply_.Take();  // what a stream before it has left
+  reply_.Take();  // drops what an earlier stream left
   parser_.emplace(SseParser::Handlers{
       .on_event =
           [this](const SseEvent& event) {
             ReplyReader::Reply reply = reply_.Take();
-            if (IsMessage(event)) Tell(std::move(reply));
+            if (IsMessage(event)) Forward(std::move(reply));
           },
       .on_retry = [this](std::chrono::milliseconds delay) { retry_ = Bounded(delay); },
       .on_oversize =
@@ -192,18 +193,18 @@ void ClusterConnection::PostExchange::ExpectStream() {
       .on_data = [this](std::string_view bytes) { reply_.Put(bytes); }});
 }
 
-void ClusterConnection::PostExchange::Tell(ReplyReader::Reply reply) {
+void ClusterConnection::PostExchange::Forward(ReplyReader::Reply reply) {
   oversize_ = oversize_ || reply.oversize;
   if (reply.json.empty()) return;
-  McpProtocol& source = *connection_.source_;
-  if (reply.listed) source.OnListedEvents(*std::move(reply.listed));
+  McpProtocol& protocol = *connection_.protocol_;
+  if (reply.listed) protocol.OnListedEvents(*std::move(reply.listed));
   connection_.Perform(
-      source.OnMessage(reply.json, MessageOrigin::kPost, connection_.event_loop_.Now()));
+      protocol.OnMessage(reply.json, MessageOrigin::kPost, connection_.event_loop_.Now()));
 }
 
-bool ClusterConnection::PostExchange::GoOn() {
-  if (!is_stream_ || !connection_.source_->Awaits(post_)) return false;
-  // A stream that ended without a new id will not go on after the old one.
+bool ClusterConnection::PostExchange::ResumeReply() {
+  if (!is_stream_ || !connection_.protocol_->Awaits(post_)) return false;
+  // A stream that ended without a new id cannot be resumed after the old one.
   const std::string last_event_id = parser_->last_event_id();
   if (last_event_id.empty()) return false;
   HttpRequest request = connection_.Request("GET", headers_, true);
@@ -229,13 +230,13 @@ ClusterConnection::StreamExchange::StreamExchange(ClusterConnection& connection,
                .on_oversize =
                    [this] {
                      if (reply_) reply_->Take();
-                     if (Current()) connection_.Perform(connection_.source_->OnOversize());
+                     if (Current()) connection_.Perform(connection_.protocol_->OnOversize());
                    },
                .on_endless =
                    [this] {
                      if (!Current()) return;
                      connection_.Perform(
-                         connection_.source_->OnEndlessLine(connection_.event_loop_.Now()));
+                         connection_.protocol_->OnEndlessLine(connection_.event_loop_.Now()));
                    },
                .on_data = carries_replies ? [this](std::string_view bytes) { reply_->Put(bytes); }
                                           : std::function<void(std::string_view)>()}),
@@ -248,7 +249,7 @@ ClusterConnection::StreamExchange::StreamExchange(ClusterConnection& connection,
 
 void ClusterConnection::StreamExchange::OnAnswer(const HttpHead& head) {
   is_stream_ = head.status == 200 && head.content_type == "text/event-stream";
-  connection_.Perform(connection_.source_->OnStreamHead(head, connection_.event_loop_.Now()));
+  connection_.Perform(connection_.protocol_->OnStreamHead(head, connection_.event_loop_.Now()));
 }
 
 void ClusterConnection::StreamExchange::OnBytes(std::string_view bytes) {
@@ -256,32 +257,32 @@ void ClusterConnection::StreamExchange::OnBytes(std::string_view bytes) {
   parser_.Put(bytes);
   if (!Current()) return;
   buffered_.Set(parser_.buffered() + (reply_ ? reply_->buffered() : 0));
-  const StreamActivity pulse{parser_.comments(), parser_.events(), parser_.mid_event(),
-                             parser_.last_event_id()};
-  connection_.Perform(connection_.source_->OnActivity(pulse, connection_.event_loop_.Now()));
+  const StreamActivity activity{parser_.comments(), parser_.events(), parser_.mid_event(),
+                                parser_.last_event_id()};
+  connection_.Perform(connection_.protocol_->OnActivity(activity, connection_.event_loop_.Now()));
 }
 
 void ClusterConnection::StreamExchange::OnEnd(const std::optional<ConnectionFailure>& failure) {
   if (!Current()) return;
   ClusterConnection& connection = connection_;
   DestroyLater(connection.event_loop_, std::move(connection.stream_));
-  connection.Perform(connection.source_->OnStreamDone(failure, parser_.last_event_id(),
-                                                      connection.event_loop_.Now()));
+  connection.Perform(connection.protocol_->OnStreamDone(failure, parser_.last_event_id(),
+                                                        connection.event_loop_.Now()));
 }
 
 void ClusterConnection::StreamExchange::OnSse(const SseEvent& event) {
   if (!Current()) return;
-  McpProtocol& source = *connection_.source_;
+  McpProtocol& protocol = *connection_.protocol_;
   const Instant now = connection_.event_loop_.Now();
   ReplyReader::Reply reply = reply_ ? reply_->Take() : ReplyReader::Reply{event.data, {}, false};
   if (event.type == "endpoint") {
     connection_.Perform(
-        source.OnEndpoint(ResolveEndpoint(connection_.options_.endpoint, reply.json), now));
+        protocol.OnEndpoint(ResolveEndpoint(connection_.options_.endpoint, reply.json), now));
   } else if (IsMessage(event) && reply.oversize) {
-    connection_.Perform(source.OnOversize());
+    connection_.Perform(protocol.OnOversize());
   } else if (IsMessage(event)) {
-    if (reply.listed) source.OnListedEvents(*std::move(reply.listed));
-    connection_.Perform(source.OnMessage(reply.json, MessageOrigin::kStream, now));
+    if (reply.listed) protocol.OnListedEvents(*std::move(reply.listed));
+    connection_.Perform(protocol.OnMessage(reply.json, MessageOrigin::kStream, now));
   }
 }
 

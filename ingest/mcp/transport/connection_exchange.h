@@ -15,19 +15,19 @@ namespace runner::ingest {
 // Bytes of a message that answers a request, without the texts of a tool result.
 constexpr std::size_t kMaxReply = std::size_t{16} << 20;
 
-// The requests of a ClusterConnection: what they carry, and to which calls of the event source
-// their answers come. For the connection's own use; on its thread.
+// The requests of a ClusterConnection, and the calls of McpProtocol that receive their answers. For
+// the connection's own use; on its thread.
 
-// One HTTP request and its handler. Where the connection has a token file, a refused token (401) is
-// read again and the request repeated, once. An answer with an error status is handed on once the
-// first part of its body is there, which says why; it is not waited for longer than a second.
+// One HTTP request and its handler. If the connection has a token file, a 401 makes it read the
+// file again and repeat the request, once. An answer with an error status is forwarded together
+// with the first part of its body, which gives the reason; that is waited for one second at most.
 class ClusterConnection::Exchange : public HttpHandler {
  public:
   explicit Exchange(ClusterConnection& connection) : connection_(connection) {}
-  // One that has ended may outlive its connection: it is destroyed whenever the loop comes to it.
+  // An exchange that has ended may outlive its connection: the loop destroys it (DestroyLater).
   ~Exchange() override { Cancel(); }
 
-  // OnEnd comes later in any case, also when there is no token to send.
+  // OnEnd follows in any case, also if there is no token to send.
   void Start(HttpRequest request);
   void StartAfter(Duration delay, HttpRequest request);
   void Cancel();
@@ -53,20 +53,20 @@ class ClusterConnection::Exchange : public HttpHandler {
   // Null: there is no token.
   void SendWith(const std::string* token, HttpRequest request);
   void Send(HttpRequest request);
-  void HandOnRefusal();
+  void ForwardRefusal();
 
   HttpClient::RequestId request_ = 0;
   EventLoop::TimerId timer_ = EventLoop::kNoTimer;
-  std::optional<HttpRequest> again_;  // to be repeated with another token
-  std::string tried_;                 // "POST http://host/mcp"
-  std::optional<HttpHead> refusal_;   // until it is handed on, with the body so far
+  std::optional<HttpRequest> repeat_;  // to be repeated with another token
+  std::string tried_;                  // "POST http://host/mcp"
+  std::optional<HttpHead> refusal_;    // until it is forwarded, with the body so far
   bool cancelled_ = false;
 };
 
 // A POST: its answer is one JSON text, or an event stream that ends with the reply. A server may
-// end that stream sooner, after an event with an id: the rest comes when it is asked for by a GET
-// with this id (MCP 2025-11-25, Transports, "Sending Messages to the Server"). How often that is
-// done is bounded by the time limit that the session has for the request.
+// end that stream early, after an event with an id: a GET with this id then returns the rest (MCP
+// 2025-11-25, Transports, "Sending Messages to the Server"). The request timeout of the session
+// bounds how often that is done.
 class ClusterConnection::PostExchange final : public Exchange {
  public:
   PostExchange(ClusterConnection& connection, PostId post, HttpHeaders headers, bool lists_events);
@@ -80,24 +80,24 @@ class ClusterConnection::PostExchange final : public Exchange {
  private:
   void ExpectStream();
   void GiveWay();
-  void Tell(ReplyReader::Reply reply);
-  // False when there is nothing to go on with.
-  bool GoOn();
+  void Forward(ReplyReader::Reply reply);
+  // False: the stream is complete, or has no id to resume after.
+  bool ResumeReply();
 
   const PostId post_;
   const HttpHeaders headers_;
   const bool lists_events_;
   std::optional<SseParser> parser_;
-  std::optional<Duration> retry_;  // as the server asks
+  std::optional<Duration> retry_;  // from the server
   bool is_stream_ = false;
-  bool resumed_ = false;  // this is the GET on which the stream of the answer goes on
+  bool resumed_ = false;  // this is the GET that resumes the stream of the answer
   bool oversize_ = false;
   ReplyReader reply_{kMaxReply};
-  bool gave_way_ = false;  // it held more than others, and all of them too much
+  bool gave_way_ = false;  // dropped because the shared buffer budget was exceeded
   BufferBudget::Account buffered_;
 };
 
-// The GET on which notifications come.
+// The GET that carries notifications.
 class ClusterConnection::StreamExchange final : public Exchange {
  public:
   // `carries_replies`: messages may hold lists of events (HTTP with SSE).
@@ -108,7 +108,7 @@ class ClusterConnection::StreamExchange final : public Exchange {
   void OnEnd(const std::optional<ConnectionFailure>& failure) override;
 
  private:
-  // False once the connection has let go of this stream, perhaps in the middle of a chunk.
+  // False once the connection has replaced this stream, perhaps in the middle of a chunk.
   bool Current() const { return connection_.stream_.get() == this; }
   void OnSse(const SseEvent& event);
 
@@ -126,8 +126,7 @@ class ClusterConnection::DeleteExchange final : public Exchange {
   void OnEnd(const std::optional<ConnectionFailure>& failure) override;
 };
 
-// Destroying an object in the middle of its own method would pull the ground from under it: it is
-// handed to the loop, which destroys it on its next turn.
+// The loop destroys the object on its next turn: one of its methods may be on the call stack.
 template <typename T>
 void DestroyLater(EventLoop& event_loop, std::unique_ptr<T> object) {
   if (object) event_loop.Post([shared = std::shared_ptr<T>(std::move(object))] {});

@@ -16,12 +16,12 @@ ClusterConnection::Random01 NewRandom() {
 
 ConnectionThread::ConnectionThread(const Clock& clock, std::vector<ConnectionOptions> clusters,
                                    ConnectionListener& listener,
-                                   ClusterConnection::NewSource new_source,
+                                   ClusterConnection::NewProtocol new_protocol,
                                    std::function<bool()> paused)
     : event_loop_(clock),
       http_(event_loop_, std::move(paused)),
       listener_(listener),
-      new_source_(std::move(new_source)),
+      new_protocol_(std::move(new_protocol)),
       random_(NewRandom()) {
   for (ConnectionOptions& options : clusters) Add(std::move(options), {});
 }
@@ -34,8 +34,8 @@ ConnectionThread::~ConnectionThread() {
 void ConnectionThread::Add(ConnectionOptions options, EventHistory history) {
   std::string cluster = options.cluster;
   connections_[std::move(cluster)] =
-      std::make_unique<ClusterConnection>(std::move(options), event_loop_, http_, gate_, listener_,
-                                          new_source_, random_, std::move(history));
+      std::make_unique<ClusterConnection>(std::move(options), event_loop_, http_, limiter_,
+                                          listener_, new_protocol_, random_, std::move(history));
 }
 
 void ConnectionThread::Start() {
@@ -65,7 +65,7 @@ EventHistory ConnectionThread::Dismiss(const std::string& cluster) {
   connections_.erase(found);
   const auto own = std::prev(leaving_.end());
   ++farewells_;
-  // This is told from inside the connection: it is let go of on a later turn of the loop.
+  // The connection is the caller: it is destroyed on a later turn of the loop.
   (*own)->Close([this, own] {
     event_loop_.Post([this, own] { leaving_.erase(own); });
     OnClosed();

@@ -26,42 +26,41 @@ class ConnectionThread {
 
   // `paused`: while true nothing is read from any server. Thread-safe, like the listener.
   ConnectionThread(const Clock& clock, std::vector<ConnectionOptions> clusters,
-                   ConnectionListener& listener, ClusterConnection::NewSource new_source,
+                   ConnectionListener& listener, ClusterConnection::NewProtocol new_protocol,
                    std::function<bool()> paused);
   ~ConnectionThread();
 
   void Start();
-  // Closes the connections to the clusters of these names, and opens others. One that is opened
-  // takes the place of the connection of its name, and goes on with what that remembers of the
-  // cluster: the time between them is a gap like any other. All other connections go on untouched.
-  // Does nothing once Close was called.
+  // Closes the connections to the clusters of these names, and opens others. A connection that is
+  // opened takes over the event history of the connection of its name: the time between them is a
+  // gap like any other. Other connections are not affected. Does nothing after Close.
   void Change(std::vector<std::string> closed, std::vector<ConnectionOptions> opened);
-  // Says good-bye to every server and ends the thread once that is done, at most `limit` later.
-  // Returns at once; Join waits for it.
+  // Deletes every session and ends the thread when the servers have answered, at most `limit`
+  // later. Returns at once; Join waits for the end.
   void Close(Duration limit);
   void Join();
-  // Reads on after `paused`.
+  // Resumes reading after `paused`.
   void Resume();
-  // Of the thread, to ask whether it still serves it. Any thread.
+  // The loop of the thread, for its liveness check. Any thread.
   EventLoop& event_loop() { return event_loop_; }
 
  private:
   using Connection = std::unique_ptr<ClusterConnection>;
 
   void Add(ConnectionOptions options, EventHistory history);
-  // Takes the connection of this name out, and keeps it until its server was told. What it
-  // remembers; nothing of a cluster without a connection.
+  // Closes the connection of this cluster and keeps it until its server has answered the DELETE.
+  // Returns its event history; an empty one for a cluster without a connection.
   EventHistory Dismiss(const std::string& cluster);
   void OnClosed();
 
   EventLoop event_loop_;
   HttpClient http_;
-  ConnectLimiter gate_{kMaxConnecting};
+  ConnectLimiter limiter_{kMaxConnecting};
   ConnectionListener& listener_;
-  const ClusterConnection::NewSource new_source_;
+  const ClusterConnection::NewProtocol new_protocol_;
   const ClusterConnection::Random01 random_;
   std::map<std::string, Connection> connections_;  // by cluster
-  std::list<Connection> leaving_;                  // those that say good-bye
+  std::list<Connection> leaving_;                  // waiting for the answer to their DELETE
   std::size_t farewells_ = 0;                      // connections that are being closed
   bool closing_ = false;                           // all of them
   std::thread thread_;

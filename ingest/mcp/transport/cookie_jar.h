@@ -16,7 +16,7 @@ namespace runner::ingest {
 // Belongs to one thread. Outlives the requests that it was attached to.
 class CookieJar {
  public:
-  // A server that sets more loses the excess: what was there before stays.
+  // The excess of a server that sets more is dropped; earlier cookies stay.
   static constexpr std::size_t kMaxCookies = 32;
   static constexpr std::size_t kMaxBytes = std::size_t{16} << 10;
 
@@ -31,7 +31,7 @@ class CookieJar {
   // An answer to this request has set cookies: holds them to the bounds.
   void OnSet(CURL* easy);
 
-  // What they are worth to a thief.
+  // The values, which are secrets.
   std::vector<std::string> Values() const;
 
  private:

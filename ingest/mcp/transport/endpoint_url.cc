@@ -47,7 +47,7 @@ bool Same(const Origin& a, const Origin& b) {
 
 constexpr std::string_view kExpected = "; expected a URL such as http://host:8080/mcp";
 
-// What may be shown of a URL, however wrong it is.
+// A URL, valid or not, without its user and query.
 std::string Quoted(std::string_view url) {
   const std::string_view place = url.substr(0, url.find_first_of("?#"));
   return place.find('@') == std::string_view::npos ? QuoteValue(place) : "it";
@@ -131,8 +131,8 @@ std::optional<std::string> ResolveEndpoint(const std::string& base, std::string_
   if (::curl_url_set(url.get(), CURLUPART_URL, std::string(reference).c_str(), 0) != CURLUE_OK) {
     return std::nullopt;
   }
-  const auto told = OriginOf(url);
-  if (!own || !told || !Same(*own, *told) || Part(url, CURLUPART_USER) ||
+  const auto named = OriginOf(url);
+  if (!own || !named || !Same(*own, *named) || Part(url, CURLUPART_USER) ||
       Part(url, CURLUPART_PASSWORD)) {
     return std::nullopt;
   }

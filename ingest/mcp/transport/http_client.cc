@@ -19,7 +19,7 @@ namespace runner::ingest {
 namespace {
 
 // Bytes that may wait for delivery before a transfer is paused. They are delivered in one piece,
-// whatever becomes full meanwhile: more would be thousands of events at once.
+// even if the receiver becomes full meanwhile: more would be thousands of events at once.
 constexpr std::size_t kMaxUndelivered = std::size_t{256} << 10;
 // Bytes of the head of an answer, interim ones included.
 constexpr std::size_t kMaxHead = std::size_t{256} << 10;
@@ -64,19 +64,19 @@ struct HttpClient::Transfer {
   CURL* easy = ::curl_easy_init();
   CurlList headers;
   char error_text[CURL_ERROR_SIZE] = {};
-  int socket_error = 0;  // errno, when there was no socket to be had
+  int socket_error = 0;  // errno, if no socket could be opened
   bool resolved = false;
   EventLoop::TimerId head_timer = EventLoop::kNoTimer;
 
   // What the callbacks have recorded.
   HttpHeadParser head;
   std::size_t head_total = 0;
-  bool head_told = false;
+  bool head_reported = false;
   std::string body;
   std::size_t body_total = 0;
   bool too_large = false;
   bool paused = false;
-  bool queued = false;  // stands in ready_
+  bool queued = false;  // in ready_
   bool done = false;
   std::optional<ConnectionFailure> failure;
 
@@ -104,7 +104,7 @@ struct HttpClient::Transfer {
   static std::size_t OnWrite(char* bytes, std::size_t, std::size_t size, void* self) noexcept;
 };
 
-// As libcurl would, but it is told why there is none.
+// As libcurl would, but notes the errno.
 curl_socket_t HttpClient::Transfer::OnOpen(void* self, curlsocktype,
                                            curl_sockaddr* address) noexcept {
   auto& transfer = *static_cast<Transfer*>(self);
@@ -170,12 +170,12 @@ HttpClient::RequestId HttpClient::Start(HttpRequest request, HttpHandler& handle
     started.head_timer = event_loop_.After(started.request.timeout, [this, id = started.id] {
       const auto found = transfers_.find(id);
       if (found == transfers_.end() || found->second->head.complete()) return;
-      found->second->End(ConnectionFailure{
-          ErrorClass::kTimeout,
-          found->second->Tried() + ": the stream did not open in time; check "
-                                   "the log of the server, and what stands between (proxies)",
-          {},
-          false});
+      found->second->End(ConnectionFailure{ErrorClass::kTimeout,
+                                           found->second->Tried() +
+                                               ": the stream did not open in time; check "
+                                               "the log of the server and the proxies before it",
+                                           {},
+                                           false});
       Deliver();
     });
   }
@@ -234,8 +234,8 @@ void HttpClient::Resume() {
   Deliver();
 }
 
-// May call OnWrite at once with what was held back. When that refuses it, libcurl only says so
-// here: the transfer would wait for its timeout.
+// May call OnWrite at once with the bytes that were held back. If OnWrite rejects them, libcurl
+// reports it only here; without this the transfer would wait for its timeout.
 void HttpClient::Continue(Transfer& transfer) {
   transfer.paused = false;
   const CURLcode code = ::curl_easy_pause(transfer.easy, CURLPAUSE_CONT);
@@ -308,9 +308,9 @@ std::optional<ConnectionFailure> HttpClient::FailureOfTransfer(const Transfer& t
   };
   if (transfer.head.encoded())
     return protocol(
-        "the answer is compressed, which was not asked for; turn compression off for this "
-        "path in the server or the proxy before it");
-  // Out of memory is what libcurl calls a line of the head over a limit of its own.
+        "the answer is compressed; turn compression off for this path in the server or in the "
+        "proxy before it");
+  // libcurl reports a header line over its own limit as out of memory.
   const bool line_too_long =
       code == CURLE_OUT_OF_MEMORY && transfer.head_total > 0 && !transfer.head.complete();
   if (transfer.too_large || line_too_long)
@@ -331,15 +331,15 @@ std::optional<ConnectionFailure> HttpClient::FailureOfTransfer(const Transfer& t
   const std::string_view advice =
       AdviceFor(static_cast<CURLcode>(code), transfer.error_text, static_cast<int>(os_error));
   if (!advice.empty()) failure.detail.append("; ").append(advice);
-  // A stream may be cut off anywhere, as the network has it; an answer is whole or it is none.
+  // A truncated stream is a network error; a truncated answer is a protocol error.
   if (code == CURLE_PARTIAL_FILE && !transfer.request.stream) {
     failure.error = ErrorClass::kProtocol;
   }
   return failure;
 }
 
-// Tells the handlers what was recorded. They may start and cancel requests meanwhile, so a transfer
-// is looked up anew after each call.
+// Forwards to the handlers what was recorded. They may start and cancel requests meanwhile, so a
+// transfer is looked up again after each call.
 void HttpClient::Deliver() {
   if (std::exchange(delivering_, true)) return;
   for (std::size_t i = 0; i < ready_.size(); ++i) {
@@ -352,7 +352,7 @@ void HttpClient::Deliver() {
     if (transfer == nullptr) continue;
     transfer->queued = false;
     HttpHandler& handler = *transfer->handler;
-    if (transfer->head.complete() && !std::exchange(transfer->head_told, true)) {
+    if (transfer->head.complete() && !std::exchange(transfer->head_reported, true)) {
       if (transfer->request.cookies && transfer->head.sets_cookies()) {
         transfer->request.cookies->OnSet(transfer->easy);
       }

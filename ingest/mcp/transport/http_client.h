@@ -19,13 +19,13 @@ namespace runner::ingest {
 // connection of a request that is no stream ends with it. Out of descriptors is a failure of class
 // network like any other.
 //
-// All calls on the inbox's thread, or before it runs. libcurl's callbacks only record; handlers run
-// after libcurl has returned, so they may start and cancel requests.
+// All calls on the thread of the event loop, or before it runs. libcurl's callbacks only record;
+// handlers run after libcurl has returned, so they may start and cancel requests.
 class HttpClient {
  public:
   using RequestId = std::uint64_t;
 
-  // `paused` is asked before bytes are read: while it is true, nothing is read from any connection
+  // `paused` is called before bytes are read: while it is true, nothing is read from any connection
   // (TCP pushes back), until Resume. Throws std::runtime_error when libcurl cannot be set up.
   HttpClient(EventLoop& event_loop, std::function<bool()> paused);
   ~HttpClient();
@@ -34,16 +34,16 @@ class HttpClient {
 
   // `handler` must outlive the request: until OnDone, or Cancel.
   RequestId Start(HttpRequest request, HttpHandler& handler);
-  // The handler hears nothing more. Unknown ids are ignored.
+  // The handler is not called any more. Unknown ids are ignored.
   void Cancel(RequestId id);
   bool Paused() const { return paused_(); }
   // The budget of the incomplete answers that all handlers keep.
   const std::shared_ptr<BufferBudget>& budget() const { return budget_; }
-  // Reads on where `paused` had stopped it.
+  // Resumes reading after `paused`.
   void Resume();
-  // No connection was begun yet: a name is being looked up, which holds a thread of libcurl.
+  // A name is being looked up, which holds a thread of libcurl.
   bool Resolving(RequestId id) const;
-  // What an operator can look at when no answer comes, by how far the request has come; empty for
+  // Advice for an operator while no answer arrives, by the progress of the request; empty for
   // unknown ids.
   std::string_view AdviceWhileSilent(RequestId id) const;
 
@@ -65,12 +65,12 @@ class HttpClient {
   EventLoop& event_loop_;
   const std::function<bool()> paused_;
   const std::shared_ptr<BufferBudget> budget_ = std::make_shared<BufferBudget>();
-  // libcurl looks through all connections to a host for the one that it closes: those that come and
-  // go would be looked for among all streams.
+  // To close a connection, libcurl searches all connections to its host: short-lived connections
+  // must not be searched for among all streams.
   std::unique_ptr<Multi> streams_;
   std::unique_ptr<Multi> others_;
   std::unordered_map<RequestId, std::unique_ptr<Transfer>> transfers_;
-  std::vector<RequestId> ready_;  // transfers with something to tell
+  std::vector<RequestId> ready_;  // transfers with something to deliver
   RequestId last_id_ = 0;
   bool delivering_ = false;
 };

@@ -39,8 +39,8 @@ ErrorClass ClassOf(CURLcode code, std::string_view text) {
       return ErrorClass::kProtocol;
     case CURLE_SEND_ERROR:
     case CURLE_RECV_ERROR:
-      // TLS 1.3 refuses the client's certificate after the handshake, with an alert. A connection
-      // that ends without TLS saying so is cut off, as the network has it.
+      // TLS 1.3 rejects the client's certificate after the handshake, with an alert. A connection
+      // that ends without an alert is a network error.
       return text.find("SSL routines") != std::string_view::npos &&
                      text.find("alert") != std::string_view::npos
                  ? ErrorClass::kTls
@@ -55,15 +55,15 @@ bool OutOfDescriptors() {
   return !fd && (errno == EMFILE || errno == ENFILE);
 }
 
-// libcurl's text about a proxy that it cannot read holds the proxy with its password.
+// libcurl's text about a malformed proxy holds the proxy with its password.
 bool MayHoldUrl(CURLcode code, std::string_view text) {
   return code == CURLE_URL_MALFORMAT || code == CURLE_UNSUPPORTED_PROTOCOL ||
          text.starts_with("Unsupported proxy") || text.find('@') != std::string_view::npos ||
          text.find("://") != std::string_view::npos;
 }
 
-// libcurl says how long it has tried, which differs each time: of an error that comes again and
-// again, none would be the same as the one before it.
+// libcurl adds the duration of the attempt, which differs each time: repeats of one error would not
+// be recognised as repeats.
 std::string WithoutTime(std::string text) {
   constexpr std::string_view kAfter = " after ";
   const std::size_t at = text.find(kAfter);
@@ -147,15 +147,14 @@ ConnectionFailure FailureOf(CURLcode code, std::string_view text, int socket_err
   failure.error = ClassOf(code, text);
   failure.detail = text.empty() || MayHoldUrl(code, text) ? ::curl_easy_strerror(code)
                                                           : WithoutTime(std::string(text));
-  // What libcurl makes of missing descriptors elsewhere, as for asking a name server, names
-  // something else.
+  // Without descriptors for other purposes, such as a name server, libcurl reports another error.
   const bool no_connection = code == CURLE_COULDNT_CONNECT || code == CURLE_COULDNT_RESOLVE_HOST ||
                              code == CURLE_COULDNT_RESOLVE_PROXY || code == CURLE_OUT_OF_MEMORY ||
                              code == CURLE_FAILED_INIT;
   if (socket_error == EMFILE || socket_error == ENFILE ||
       (no_connection && socket_error == 0 && OutOfDescriptors())) {
     failure.error = ErrorClass::kNetwork;
-    failure.detail = "out of file descriptors (raise the limit, ulimit -n)";
+    failure.detail = "out of file descriptors; raise the limit (ulimit -n)";
   } else if (socket_error != 0) {
     failure.detail = "no socket: " + std::generic_category().message(socket_error);
   }

@@ -7,17 +7,17 @@
 
 namespace runner::ingest {
 
-// Reads the header lines of an HTTP answer (RFC 9112, section 4), one at a time, as libcurl hands
-// them over. Interim answers (1xx) are passed over. Not thread-safe.
+// Parses the header lines of an HTTP answer (RFC 9112, section 4), one at a time, as libcurl
+// delivers them. Interim answers (1xx) are skipped. Not thread-safe.
 class HttpHeadParser {
  public:
-  // One line with its end. `now` is what a date in Retry-After is compared with.
+  // One line with its end. `now`: for a date in Retry-After.
   void Line(std::string_view line, WallTime now);
 
-  // The blank line has come.
+  // The blank line was received.
   bool complete() const { return complete_; }
   const HttpHead& head() const { return head_; }
-  // The body is compressed, which nobody asked for.
+  // The body is compressed, although the request did not accept that.
   bool encoded() const { return encoded_; }
   // The head sets cookies.
   bool sets_cookies() const { return sets_cookies_; }

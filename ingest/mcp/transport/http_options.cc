@@ -14,7 +14,7 @@
 namespace runner::ingest {
 namespace {
 
-// One thread may hold 10,000 streams: what each keeps of a buffer for receiving.
+// Bytes of the receive buffer of each stream: one thread may hold 10,000 streams.
 constexpr long kStreamBuffer = 4096;
 constexpr long kSmallestUploadBuffer = 16384;
 constexpr long kFirstProbeSeconds = 30;
@@ -33,7 +33,7 @@ CurlList Headers(const HttpRequest& request) {
     static_cast<void>(list.release());
     list.reset(longer);
   };
-  // A name with nothing behind the colon would take a header of libcurl's away.
+  // A name with nothing behind the colon would remove a header of libcurl.
   for (const auto& [name, value] : request.headers) {
     if (IsCookie(name)) continue;
     add(value.empty() ? name + ";" : name + ": " + value);
@@ -43,8 +43,8 @@ CurlList Headers(const HttpRequest& request) {
   return list;
 }
 
-// A header of the operator's goes into one line with the cookies of the server (RFC 6265, section
-// 5.4).
+// A configured Cookie header is merged into one line with the cookies of the server (RFC 6265,
+// section 5.4).
 void SetCookies(CURL* easy, const HttpRequest& request) {
   for (const auto& [name, value] : request.headers) {
     if (IsCookie(name)) SetOption(easy, CURLOPT_COOKIE, value.c_str());
@@ -54,11 +54,11 @@ void SetCookies(CURL* easy, const HttpRequest& request) {
 
 void SetTls(CURL* easy, const TlsFiles& tls) {
   SetOption(easy, CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
-  // By default a file of authorities that was replaced would be trusted for another day.
+  // By default libcurl would trust the CA file that was replaced for another day.
   SetOption(easy, CURLOPT_CA_CACHE_TIMEOUT, kTrustedForSeconds);
   if (!tls.ca.empty()) {
     SetOption(easy, CURLOPT_CAINFO, tls.ca.c_str());
-    // Instead of the system's, not beside them.
+    // Instead of the system's CAs, not beside them.
     SetOption(easy, CURLOPT_CAPATH, static_cast<const char*>(nullptr));
   }
   if (!tls.certificate.empty()) SetOption(easy, CURLOPT_SSLCERT, tls.certificate.c_str());
@@ -70,16 +70,16 @@ void SetProxy(CURL* easy, const std::string& url) {
     const char* const value = std::getenv(name);
     return value != nullptr ? std::optional<std::string>(value) : std::nullopt;
   });
-  // Both are set in any case: else libcurl would read the environment in its own way.
+  // Both are always set: otherwise libcurl would read the environment by its own rules.
   SetOption(easy, CURLOPT_PROXY, proxy.c_str());
   SetOption(easy, CURLOPT_NOPROXY, "");
   // The default port of an HTTP proxy as in Go; for other proxies libcurl has the usual defaults.
   if (proxy.find("://") == std::string::npos || proxy.starts_with("http://")) {
     SetOption(easy, CURLOPT_PROXYPORT, 80L);
   }
-  // What a proxy answers to CONNECT is not the answer.
+  // The answer of a proxy to CONNECT is not the answer.
   SetOption(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
-  // Nor is what is meant for the server for the proxy before it.
+  // Headers for the server must not be sent to the proxy.
   SetOption(easy, CURLOPT_HEADEROPT, static_cast<long>(CURLHEADER_SEPARATE));
 }
 
@@ -99,7 +99,7 @@ void SetLifetime(CURL* easy, const HttpRequest& request) {
   // each request, a few at the start of a session and one for each check after silence: a round
   // trip in plain text, over TLS a whole handshake of two, as sessions of TLS are not resumed.
   SetOption(easy, CURLOPT_FORBID_REUSE, 1L);
-  // So that libcurl looks for none either: it would look at all that go to the same host.
+  // libcurl would search all connections to the same host for one to reuse.
   SetOption(easy, CURLOPT_FRESH_CONNECT, 1L);
   SetOption(easy, CURLOPT_UPLOAD_BUFFERSIZE, kSmallestUploadBuffer);
 }

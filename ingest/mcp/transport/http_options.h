@@ -23,12 +23,12 @@ struct FreeCurlList {
 };
 using CurlList = std::unique_ptr<curl_slist, FreeCurlList>;
 
-// Tells `easy` everything about a request but where the answer goes. `request.body` and the headers
-// that are returned outlive the transfer.
+// Sets all options of a request but the receivers of the answer. `request.body` and the returned
+// headers outlive the transfer.
 CurlList SetRequest(CURL* easy, const HttpRequest& request);
 
-// What libcurl 7.88 has no options for, on the socket of a stream: with the keepalive probes that
-// SetRequest asks for, a peer that vanished is noticed within a minute.
+// Sets what libcurl 7.88 has no options for on the socket of a stream: together with the keepalive
+// probes that SetRequest turns on, a vanished peer is detected within a minute.
 void WatchPeer(int socket);
 
 }  // namespace runner::ingest

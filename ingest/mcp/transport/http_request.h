@@ -19,17 +19,17 @@ struct HttpRequest {
   std::string url;
   HttpHeaders headers;
   std::string body;
-  // Read anew for each connection, the authorities at most a minute late. Without `ca` the
-  // authorities of the system are trusted.
+  // Read for each connection, the CA file at most a minute late. Without `ca` the CAs of the system
+  // are trusted.
   TlsFiles tls = {};
   std::shared_ptr<CookieJar> cookies = {};  // sent and filled; null: cookies are ignored
-  // For the whole exchange; for a stream, until the head of the answer has come.
+  // For the whole exchange; for a stream, until the head of the answer.
   Duration timeout = std::chrono::seconds(10);
   bool stream = false;                           // the body may be endless
   std::size_t max_body = std::size_t{16} << 20;  // bytes; not for streams
 };
 
-// Told what comes back, on the loop thread, never from inside a call to HttpClient.
+// Receives the answer, on the loop thread, never inside a call to HttpClient.
 class HttpHandler {
  public:
   virtual ~HttpHandler() = default;

@@ -10,7 +10,7 @@
 
 namespace runner::ingest {
 
-ClusterConnection::NewSource NewMcpSessions(std::string client_version) {
+ClusterConnection::NewProtocol NewMcpSessions(std::string client_version) {
   return [version = std::move(client_version), reader = std::make_shared<JsonRpcReader>(),
           engine = std::make_shared<std::mt19937_64>(std::random_device{}())](
              const ConnectionOptions& connection, EventHistory& history) {

@@ -8,8 +8,8 @@ namespace runner::ingest {
 
 using ProxyLookup = std::function<std::optional<std::string>(const char* name)>;
 
-// The proxy of a URL as the environment says; empty: none, the server is reached directly. Nothing
-// else decides: libcurl's own reading of the variables is switched off.
+// The proxy of a URL by the environment; empty: none, the server is reached directly. libcurl's own
+// reading of the variables is turned off.
 //
 // The proxy is in http_proxy or HTTP_PROXY for http, https_proxy or HTTPS_PROXY for https, else in
 // all_proxy or ALL_PROXY. A variable that is set and empty counts as not set.
@@ -24,8 +24,8 @@ using ProxyLookup = std::function<std::optional<std::string>(const char* name)>;
 //   10.0.0.0/8             a range of addresses
 //
 // each but `*` and ranges also with a port, `example.com:8080` or `[2001:db8::1]:8080`. Blanks and
-// case do not matter, and what is none of these is ignored. Ranges and addresses match addresses
-// that stand in the URL: names are not looked up. This machine (localhost, 127.0.0.0/8, ::1) is
+// case do not matter, and other entries are ignored. Ranges and addresses match only an address in
+// the URL: names are not looked up. This machine (localhost, 127.0.0.0/8, ::1) is
 // never reached through a proxy. Pure.
 std::string ProxyFor(const std::string& url, const ProxyLookup& environment);
 

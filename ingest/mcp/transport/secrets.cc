@@ -57,7 +57,7 @@ std::vector<std::string_view> Secrets::LongestFirst() const {
   std::vector<std::string_view> values(lasting_.begin(), lasting_.end());
   values.insert(values.end(), tokens_.begin(), tokens_.end());
   values.insert(values.end(), cookies_.begin(), cookies_.end());
-  // One may hold another: what is left of a longer one would be shown.
+  // A secret may contain another: masking the shorter one first would show the rest.
   std::sort(values.begin(), values.end(),
             [](std::string_view a, std::string_view b) { return a.size() > b.size(); });
   return values;
@@ -65,7 +65,7 @@ std::vector<std::string_view> Secrets::LongestFirst() const {
 
 std::string Secrets::Mask(std::string text) const {
   for (const std::string_view value : LongestFirst()) Replace(text, value);
-  // Texts are cut before they are masked: the beginning of a secret may be left.
+  // Texts are cut before they are masked: the beginning of a secret may remain.
   for (std::size_t end = text.rfind(kTruncationMarker); end != std::string::npos;
        end = end == 0 ? std::string::npos : text.rfind(kTruncationMarker, end - 1)) {
     text = MaskEnd(text.substr(0, end)) + text.substr(end);

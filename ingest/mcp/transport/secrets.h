@@ -8,24 +8,24 @@
 
 namespace runner::ingest {
 
-// What goes to a server and must not come back by way of what it says: an error text that repeats
-// the token would stand in the log. Known by value. Bounded; not thread-safe.
+// Masks what was sent to a server and must not be logged: a server may repeat the token in an error
+// text. Secrets are recognised by their value. Bounded; not thread-safe.
 class Secrets {
  public:
-  // A shorter value is no secret, and masking it would blot out ordinary words.
+  // Bytes. A shorter value is not masked: it would hide ordinary words.
   static constexpr std::size_t kShortest = 8;
 
-  // The value of a header: also without the scheme before it ("Basic ...").
+  // The value of a header, with and without its scheme ("Basic ...").
   void AddHeader(std::string_view value);
-  // The values of the query of a URL, as they stand there.
+  // The values of the query of a URL, still encoded.
   void AddQuery(std::string_view url);
-  // A token or a cookie may be replaced again and again: the latest ones are kept.
+  // A bounded number is kept, the latest.
   void AddToken(std::string_view token);
   void AddCookie(std::string_view value);
 
-  // With `***` in place of each of them, also of one whose end a truncation marker replaces.
+  // Replaces each secret by `***`, also one whose end a truncation marker replaces.
   std::string Mask(std::string text) const;
-  // The same of a text that may have been cut off in the middle of one.
+  // The same for a text that may end in the middle of a secret.
   std::string MaskCut(std::string text) const;
 
  private:

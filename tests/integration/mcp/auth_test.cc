@@ -61,7 +61,7 @@ TEST_F(AuthTest, TokenAndHeadersGoWithEveryRequest) {
   EXPECT_THAT(failures_, IsEmpty());
 }
 
-TEST_F(AuthTest, AServerCannotMakeUsRepeatWhatItWasSent) {
+TEST_F(AuthTest, EchoedCredentialsAreMasked) {
   const std::string echo = R"({\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":1,\"message\":)"
                            R"(\"bad token abc-of-the-token, key of-the-header, q of-the-query\"}})";
   StartServerWithRules(R"({"match": {"rpc": "initialize", "nth": 1}, "steps": [{"respond": {
@@ -76,7 +76,7 @@ TEST_F(AuthTest, AServerCannotMakeUsRepeatWhatItWasSent) {
   EXPECT_THAT(failures_.front().detail, HasSubstr("bad token ***, key ***, q ***"));
 }
 
-TEST_F(AuthTest, NothingIsSentThatWasNotAskedFor) {
+TEST_F(AuthTest, NoAuthorizationIsSentUnlessConfigured) {
   StartServer();
   Connect();
   RunUntil([&] { return !sessions_.empty(); });
@@ -86,7 +86,7 @@ TEST_F(AuthTest, NothingIsSentThatWasNotAskedFor) {
   }
 }
 
-TEST_F(AuthTest, Row14_RefusedTokenIsReadAgainAndTheRequestRepeated) {
+TEST_F(AuthTest, RefusedTokenIsReadAgainAndTheRequestRepeated) {
   StartServer();
   WriteToken("old");
   server_->RequireToken("new");
@@ -97,7 +97,7 @@ TEST_F(AuthTest, Row14_RefusedTokenIsReadAgainAndTheRequestRepeated) {
   EXPECT_THAT(failures_, IsEmpty());
 }
 
-TEST_F(AuthTest, Row14_TokenThatWasReplacedIsUsedFromThenOn) {
+TEST_F(AuthTest, ReplacedTokenIsUsed) {
   StartServer();
   WriteToken("one");
   server_->RequireToken("one");
@@ -114,7 +114,7 @@ TEST_F(AuthTest, Row14_TokenThatWasReplacedIsUsedFromThenOn) {
   EXPECT_THAT(server_->requests().back().Header("authorization"), Optional(Eq("Bearer two")));
 }
 
-TEST_F(AuthTest, Row14_RefusedTwiceIsAnAuthErrorAndRetriedSlowly) {
+TEST_F(AuthTest, TokenRefusedTwiceIsAnAuthErrorAndRetriedSlowly) {
   StartServer();
   WriteToken("wrong");
   server_->RequireToken("right");
@@ -128,7 +128,7 @@ TEST_F(AuthTest, Row14_RefusedTwiceIsAnAuthErrorAndRetriedSlowly) {
   RunUntil([&] { return !sessions_.empty(); });
 }
 
-TEST_F(AuthTest, Row14_RefusedStreamIsOpenedWithTheNewToken) {
+TEST_F(AuthTest, RefusedStreamIsOpenedWithTheNewToken) {
   StartServerWithRules(
       R"({"match": {"method": "GET", "nth": 1}, "steps": [{"respond": {"status": 401}}]})");
   WriteToken("abc");
@@ -140,7 +140,7 @@ TEST_F(AuthTest, Row14_RefusedStreamIsOpenedWithTheNewToken) {
   RunUntil([&] { return !names_.empty(); });
 }
 
-TEST_F(AuthTest, Row14_ForbiddenIsNotRepeated) {
+TEST_F(AuthTest, ForbiddenRequestIsNotRepeated) {
   StartServer();
   WriteToken("abc");
   server_->RefuseWith(403);
@@ -150,7 +150,7 @@ TEST_F(AuthTest, Row14_ForbiddenIsNotRepeated) {
   EXPECT_EQ(server_->Requests("POST"), 1);
 }
 
-TEST_F(AuthTest, Row14_WithoutATokenNothingIsSent) {
+TEST_F(AuthTest, MissingTokenFileSendsNothing) {
   StartServer();
   Connect(WithToken());
   RunUntil([&] { return !failures_.empty(); });
@@ -163,7 +163,7 @@ TEST_F(AuthTest, Row14_WithoutATokenNothingIsSent) {
   RunUntil([&] { return !sessions_.empty(); });
 }
 
-TEST_F(AuthTest, Row14_TokenThatGoesAwayEndsTheSubscriptionAtTheNextStream) {
+TEST_F(AuthTest, RemovedTokenFileEndsTheSubscriptionAtTheNextStream) {
   StartServer();
   WriteToken("abc");
   Connect(WithToken());
@@ -177,7 +177,7 @@ TEST_F(AuthTest, Row14_TokenThatGoesAwayEndsTheSubscriptionAtTheNextStream) {
   RunUntil([&] { return sessions_.size() == 2; });
 }
 
-TEST_F(AuthTest, Row13_NoTokenLeavesTheOrigin) {
+TEST_F(AuthTest, TokenIsNotSentToAnotherOrigin) {
   LoopbackServer elsewhere(event_loop_, clock_, "127.0.0.1:0");
   StartServerWithRules(R"({"match": {"rpc": "initialize"}, "steps": [{"redirect": "http://)" +
                        elsewhere.address() + R"(/mcp"}]})");

@@ -1,4 +1,4 @@
-// When the attempts after a failure arrive at the server, and what the listener was told of it.
+// When the attempts after a failure arrive at the server, and what the listener receives.
 
 #include <algorithm>
 #include <chrono>
@@ -43,7 +43,7 @@ class BackoffTest : public ConnectionTest {
   }
 };
 
-TEST_F(BackoffTest, TwelveFailuresInARowComeEverLaterUpToTheLongestDelay) {
+TEST_F(BackoffTest, TwelveFailuresInARowBackOffUpToTheLongestDelay) {
   constexpr std::size_t kFailures = 12;
   std::mt19937 generator(25);
   std::uniform_real_distribution<double> any(0, 1);
@@ -62,7 +62,7 @@ TEST_F(BackoffTest, TwelveFailuresInARowComeEverLaterUpToTheLongestDelay) {
   EXPECT_NE(delays_[kFailures - 1], delays_[kFailures]) << "spread also at the longest delay";
 }
 
-TEST_F(BackoffTest, EitherEndOfTheSpreadIsWithinTheBounds) {
+TEST_F(BackoffTest, BothEndsOfTheJitterAreWithinTheBounds) {
   int turn = 0;
   random_ = [&turn] { return ++turn % 2 == 0 ? 0 : 0.999999; };
   StartServer();
@@ -75,7 +75,7 @@ TEST_F(BackoffTest, EitherEndOfTheSpreadIsWithinTheBounds) {
   }
 }
 
-TEST_F(BackoffTest, TheNextAttemptComesWhenTheServerHasAskedForIt) {
+TEST_F(BackoffTest, RetryAfterReplacesTheNextDelay) {
   StartServerWithRules(R"({"match": {"method": "GET", "nth": 1}, "steps":
       ["serve", {"event": {"retry": 200}}, {"wait": 50}, "end", "close"]})");
   Connect(Options());
@@ -84,7 +84,7 @@ TEST_F(BackoffTest, TheNextAttemptComesWhenTheServerHasAskedForIt) {
   ExpectKept(0);
 }
 
-TEST_F(BackoffTest, AfterASubscriptionTheDelaysBeginAnew) {
+TEST_F(BackoffTest, SubscriptionResetsTheDelays) {
   StartServer();
   server_->RefuseWith(503);
   Connect(Options());
@@ -99,7 +99,7 @@ TEST_F(BackoffTest, AfterASubscriptionTheDelaysBeginAnew) {
   for (std::size_t i = 0; i < 5; ++i) ExpectKept(i);
 }
 
-TEST_F(BackoffTest, AConnectionThatWasNotSubscribedDoesNotBeginThemAnew) {
+TEST_F(BackoffTest, ConnectionWithoutASubscriptionDoesNotResetTheDelays) {
   // Session and stream come about, the subscription never does.
   StartServerWithRules(
       R"({"match": {"tool": "events_subscribe"}, "steps": [{"respond": {"status": 503}}]})");
@@ -108,7 +108,7 @@ TEST_F(BackoffTest, AConnectionThatWasNotSubscribedDoesNotBeginThemAnew) {
   for (std::size_t i = 0; i < 5; ++i) ExpectDelayInARow(i, static_cast<int>(i));
 }
 
-TEST_F(BackoffTest, ShutdownEndsAWaitAtOnceAndNothingArrivesAfterIt) {
+TEST_F(BackoffTest, ShutdownEndsADelayAtOnceAndNothingArrivesAfterwards) {
   StartServer();
   server_->RefuseWith(503);
   ConnectionOptions options = Options();

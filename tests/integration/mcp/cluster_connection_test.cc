@@ -14,7 +14,7 @@ namespace {
 using std::chrono::milliseconds;
 using ::testing::ElementsAre;
 
-TEST_F(ConnectionTest, ConnectsSubscribesAndGetsFaults) {
+TEST_F(ConnectionTest, ConnectionSubscribesAndReceivesFaults) {
   StartServer();
   Connect();
   RunUntil([&] { return !sessions_.empty(); });
@@ -25,7 +25,7 @@ TEST_F(ConnectionTest, ConnectsSubscribesAndGetsFaults) {
   EXPECT_TRUE(failures_.empty());
 }
 
-TEST_F(ConnectionTest, NobodyThereIsRetriedWithGrowingDelays) {
+TEST_F(ConnectionTest, RefusedConnectionIsRetriedWithGrowingDelays) {
   StartServer();
   server_.reset();
   Connect();
@@ -39,7 +39,7 @@ TEST_F(ConnectionTest, NobodyThereIsRetriedWithGrowingDelays) {
   }
 }
 
-TEST_F(ConnectionTest, ServerThatGoesAndComesBackIsFoundAgain) {
+TEST_F(ConnectionTest, RestartedServerIsSubscribedAgain) {
   StartServer();
   const std::string address = server_->address();
   Connect();
@@ -54,7 +54,7 @@ TEST_F(ConnectionTest, ServerThatGoesAndComesBackIsFoundAgain) {
   RunUntil([&] { return names_.size() == 1; });
 }
 
-TEST_F(ConnectionTest, StreamThatTheServerEndsIsOpenedAgainInTheSameSession) {
+TEST_F(ConnectionTest, StreamThatTheServerEndsIsReopenedInTheSameSession) {
   StartServer();
   Connect();
   RunUntil([&] { return !sessions_.empty(); });
@@ -108,7 +108,7 @@ TEST_F(ConnectionTest, CloseDeletesTheSession) {
   EXPECT_TRUE(failures_.empty());
 }
 
-TEST_F(ConnectionTest, CloseEndsAWaitAtOnce) {
+TEST_F(ConnectionTest, CloseEndsADelayAtOnce) {
   StartServer();
   server_.reset();
   Connect();

@@ -24,7 +24,7 @@ namespace {
 using std::chrono::seconds;
 using ::testing::ElementsAre;
 
-// What was told, as "closed east"; in order.
+// The reports in order, such as "closed east".
 class Record final : public ConnectionListener {
  public:
   void OnOpened(const std::string& cluster) override { Add("opened " + cluster); }
@@ -36,10 +36,10 @@ class Record final : public ConnectionListener {
     Add("failed " + cluster);
   }
   void OnClosed(const std::string& cluster) override { Add("closed " + cluster); }
-  void OnWarning(const std::string&, const SourceWarning&) override {}
+  void OnWarning(const std::string&, const McpWarning&) override {}
   void OnEntriesDropped(const std::string&, std::size_t) override {}
 
-  // False when it was not told so often in time.
+  // False if it was not reported so often in time.
   bool Await(const std::string& line, long times = 1) {
     std::unique_lock lock(mutex_);
     return added_.wait_for(lock, seconds(20),
@@ -124,7 +124,7 @@ class ConnectionChangeTest : public ::testing::Test {
   std::unique_ptr<ConnectionThread> connections_;
 };
 
-TEST_F(ConnectionChangeTest, OneThatIsReachedOtherwiseSaysGoodByeAndBeginsAnew) {
+TEST_F(ConnectionChangeTest, ChangedClusterIsClosedAndConnectedAgain) {
   Start();
   connections_->Change({}, {To("east", third_)});
   ASSERT_TRUE(record_.Await("subscribed east", 2));
@@ -139,7 +139,7 @@ TEST_F(ConnectionChangeTest, OneThatIsReachedOtherwiseSaysGoodByeAndBeginsAnew) 
   EXPECT_EQ(gaps_, (std::vector{false, true})) << "what happened in between is looked for";
 }
 
-TEST_F(ConnectionChangeTest, OneThatIsRemovedSaysGoodByeAndOneIsAdded) {
+TEST_F(ConnectionChangeTest, RemovedClusterIsClosedAndAnAddedClusterConnects) {
   Start();
   connections_->Change({"east"}, {To("south", third_)});
   ASSERT_TRUE(record_.Await("subscribed south"));
@@ -151,7 +151,7 @@ TEST_F(ConnectionChangeTest, OneThatIsRemovedSaysGoodByeAndOneIsAdded) {
   EXPECT_EQ(Requests(third_, "DELETE"), 1);
 }
 
-TEST_F(ConnectionChangeTest, OneThatWasRemovedAndComesBackRemembersNothing) {
+TEST_F(ConnectionChangeTest, ClusterAddedAgainHasNoHistory) {
   Start();
   connections_->Change({"east"}, {});
   connections_->Change({}, {To("east", third_)});
@@ -160,20 +160,21 @@ TEST_F(ConnectionChangeTest, OneThatWasRemovedAndComesBackRemembersNothing) {
   EXPECT_EQ(gaps_, (std::vector{false, false}));
 }
 
-TEST_F(ConnectionChangeTest, TheEndWaitsForGoodByesOfBefore) {
+TEST_F(ConnectionChangeTest, ShutdownWaitsForEarlierDeletes) {
   Start();
   connections_->Change({"east", "west", "nobody"}, {To("east", third_)});
   connections_->Close(seconds(10));
   connections_->Change({}, {To("west", third_)});  // too late
   const MonoTime began = clock_.Now().mono;
   connections_->Join();
-  EXPECT_LT(clock_.Now().mono - began, seconds(5)) << "when all are told, not when time is up";
+  EXPECT_LT(clock_.Now().mono - began, seconds(5))
+      << "once all servers have answered, not when the limit is over";
   EXPECT_EQ(Requests(first_, "DELETE"), 1);
   EXPECT_EQ(Requests(second_, "DELETE"), 1);
   EXPECT_THAT(record_.Of("west"), ElementsAre("opened", "subscribed", "closed"));
 }
 
-TEST_F(ConnectionChangeTest, OneThatSaysGoodByeMayBeCutShort) {
+TEST_F(ConnectionChangeTest, ShutdownMayInterruptADelete) {
   Start();
   connections_->Change({"east"}, {To("west", third_)});
   connections_.reset();

@@ -27,12 +27,12 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-// Remembers what it is told, and lets the test wait for it.
+// Records the reports, and lets the test wait for them.
 class Crowd final : public ConnectionListener {
  public:
   void OnOpened(const std::string&) override {}
   void OnEvent(const std::string& cluster, DecodedEvent, bool) override {
-    Note([&] { heard.insert(cluster); });
+    Note([&] { received.insert(cluster); });
   }
   void OnSubscribed(const std::string& cluster, const Subscribed&) override {
     Note([&] { subscribed.insert(cluster); });
@@ -47,7 +47,7 @@ class Crowd final : public ConnectionListener {
     });
   }
   void OnClosed(const std::string&) override {}
-  void OnWarning(const std::string&, const SourceWarning&) override {}
+  void OnWarning(const std::string&, const McpWarning&) override {}
   void OnEntriesDropped(const std::string&, std::size_t) override {}
 
   bool Await(const std::function<bool()>& condition) {
@@ -60,7 +60,7 @@ class Crowd final : public ConnectionListener {
   }
 
   // To be looked at in a condition, or when the connections are gone.
-  std::set<std::string> subscribed, failed, heard;
+  std::set<std::string> subscribed, failed, received;
   std::vector<ConnectionFailure> failures;
   std::vector<Duration> delays;
 
@@ -123,7 +123,7 @@ class ConnectionCrowdTest : public ::testing::Test {
   std::unique_ptr<ConnectionThread> connections_;
 };
 
-TEST_F(ConnectionCrowdTest, FiftyClustersThatFailTogetherSpreadTheirRetries) {
+TEST_F(ConnectionCrowdTest, FiftyClustersSpreadTheirRetries) {
   OnServer([&] { server_.RefuseWith(503); });
   Connect(50, seconds(10), seconds(60));
   ASSERT_TRUE(crowd_.Await([&] { return crowd_.failures.size() == 50; }));
@@ -138,7 +138,7 @@ TEST_F(ConnectionCrowdTest, FiftyClustersThatFailTogetherSpreadTheirRetries) {
   EXPECT_GT(std::set(crowd_.delays.begin(), crowd_.delays.end()).size(), 40u);
 }
 
-TEST_F(ConnectionCrowdTest, HundredClustersThatLoseTheirStreamsAllComeBack) {
+TEST_F(ConnectionCrowdTest, HundredClustersRecoverFromLostStreams) {
   constexpr std::size_t kClusters = 100;
   OnServer([&] {
     server_.Follow(faultsim::ParseScript(R"({"rules": [
@@ -152,13 +152,13 @@ TEST_F(ConnectionCrowdTest, HundredClustersThatLoseTheirStreamsAllComeBack) {
   OnServer([&] { server_.EndStreams(); });
   ASSERT_TRUE(crowd_.Await(
       [&] { return crowd_.subscribed.size() == kClusters && crowd_.failed.size() == kClusters; }));
-  std::size_t told = 0;
-  OnServer([&] { told = server_.Publish(); });
-  EXPECT_EQ(told, kClusters);
-  EXPECT_TRUE(crowd_.Await([&] { return crowd_.heard.size() == kClusters; }));
+  std::size_t published = 0;
+  OnServer([&] { published = server_.Publish(); });
+  EXPECT_EQ(published, kClusters);
+  EXPECT_TRUE(crowd_.Await([&] { return crowd_.received.size() == kClusters; }));
 }
 
-TEST_F(ConnectionCrowdTest, OfTwoHundredClustersSixtyFourConnectAtATime) {
+TEST_F(ConnectionCrowdTest, TwoHundredClustersConnectSixtyFourAtATime) {
   constexpr std::size_t kClusters = 200;
   OnServer([&] {
     server_.Follow(faultsim::ParseScript(R"({"rules": [
@@ -172,7 +172,7 @@ TEST_F(ConnectionCrowdTest, OfTwoHundredClustersSixtyFourConnectAtATime) {
   EXPECT_TRUE(crowd_.failed.empty());
 }
 
-TEST_F(ConnectionCrowdTest, ThoseThatWaitForTheirTurnAreClosedAtOnce) {
+TEST_F(ConnectionCrowdTest, QueuedConnectionsAreClosedAtOnce) {
   OnServer([&] {
     server_.Follow(faultsim::ParseScript(R"({"rules": [
       {"match": {"rpc": "initialize"}, "steps": ["stall"]}]})"));
@@ -190,7 +190,7 @@ TEST_F(ConnectionCrowdTest, ThoseThatWaitForTheirTurnAreClosedAtOnce) {
 
 // Row 72. In the order of their names the healthy ones are the first, one in the middle and the
 // last. None of the others has failed when they are subscribed: so nobody has waited for a timeout.
-TEST_F(ConnectionCrowdTest, Row72_ServersThatSwallowConnectionsDelayNoHealthyOne) {
+TEST_F(ConnectionCrowdTest, SilentServersDelayNoHealthyServer) {
   OnServer([&] {
     server_.Follow(faultsim::ParseScript(R"({"rules": [
       {"match": {"path": "/c/black-*"}, "steps": ["stall"]},
@@ -210,7 +210,7 @@ TEST_F(ConnectionCrowdTest, Row72_ServersThatSwallowConnectionsDelayNoHealthyOne
 }
 
 // Each stays below the limit of one answer, and four of them below that of all.
-TEST_F(ConnectionCrowdTest, Row66_ServersThatSendMuchAtATimeHoldNoMoreThanTheLimitOfAll) {
+TEST_F(ConnectionCrowdTest, ServersThatSendMuchStayWithinTheSharedLimit) {
   if (support::kThreadSanitized) {
     GTEST_SKIP() << "300 MB take ThreadSanitizer longer than a request may";
   }

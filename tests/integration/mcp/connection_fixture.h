@@ -57,7 +57,7 @@ class LoopbackServer final : public faultsim::HttpHandler {
         std::count_if(requests_.begin(), requests_.end(),
                       [&](const faultsim::HttpRequest& one) { return one.method == method; }));
   }
-  // Everything that was asked, in order.
+  // All requests, in order.
   const std::vector<faultsim::HttpRequest>& requests() const { return requests_; }
   // When each of them came.
   const std::vector<MonoTime>& arrivals() const { return arrivals_; }
@@ -164,7 +164,7 @@ class ConnectionTest : public ::testing::Test, public ConnectionListener {
   void Connect(ConnectionOptions options = QuickOptions()) {
     McpSessionOptions session;
     session.client_version = "test";
-    session.mode = SourceMode::kFaults;
+    session.mode = McpMode::kFaults;
     session.transport = Transport::kStreamableHttp;
     session.backfill = false;
     session.request_timeout = options.request_timeout;
@@ -173,15 +173,15 @@ class ConnectionTest : public ::testing::Test, public ConnectionListener {
       return std::make_unique<McpSession>(session, history);
     });
   }
-  void ConnectWith(ConnectionOptions options, ClusterConnection::NewSource new_source) {
+  void ConnectWith(ConnectionOptions options, ClusterConnection::NewProtocol new_protocol) {
     options.cluster = "east";
     options.endpoint = endpoint_;
     connection_ =
-        std::make_unique<ClusterConnection>(options, event_loop_, http_, gate_, *this,
-                                            std::move(new_source), [this] { return random_(); });
+        std::make_unique<ClusterConnection>(options, event_loop_, http_, limiter_, *this,
+                                            std::move(new_protocol), [this] { return random_(); });
     connection_->Connect();
   }
-  // Closes the connection and waits until the server has been told.
+  // Closes the connection and waits until the server has answered.
   void Close() {
     bool closed = false;
     connection_->Close([&] {
@@ -241,7 +241,7 @@ class ConnectionTest : public ::testing::Test, public ConnectionListener {
     Changed();
   }
   void OnClosed(const std::string&) override { ++closed_; }
-  void OnWarning(const std::string&, const SourceWarning&) override {}
+  void OnWarning(const std::string&, const McpWarning&) override {}
   void OnEntriesDropped(const std::string&, std::size_t) override {}
 
  private:
@@ -262,7 +262,7 @@ class ConnectionTest : public ::testing::Test, public ConnectionListener {
   EventLoop event_loop_{clock_};
   bool paused_ = false;
   HttpClient http_{event_loop_, [this] { return paused_; }};
-  ConnectLimiter gate_{1};
+  ConnectLimiter limiter_{1};
   std::unique_ptr<LoopbackServer> server_;
   std::unique_ptr<ClusterConnection> connection_;
   std::string endpoint_;

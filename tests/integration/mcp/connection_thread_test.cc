@@ -1,4 +1,4 @@
-// The thread that holds all connections, from its start to the last good-bye.
+// The thread that holds all connections, from its start to its last DELETE.
 
 #include "ingest/mcp/transport/connection_thread.h"
 
@@ -29,12 +29,12 @@ class FirstThings final : public ConnectionListener {
     Once(failed);
   }
   void OnClosed(const std::string&) override { Once(closed); }
-  void OnWarning(const std::string&, const SourceWarning&) override {}
+  void OnWarning(const std::string&, const McpWarning&) override {}
   void OnEntriesDropped(const std::string&, std::size_t) override {}
 
   struct First {
     std::promise<void> promise;
-    bool told = false;
+    bool signalled = false;
   };
   static bool Happens(First& first) {
     return first.promise.get_future().wait_for(seconds(20)) == std::future_status::ready;
@@ -43,7 +43,7 @@ class FirstThings final : public ConnectionListener {
 
  private:
   static void Once(First& first) {
-    if (!std::exchange(first.told, true)) first.promise.set_value();
+    if (!std::exchange(first.signalled, true)) first.promise.set_value();
   }
 };
 
@@ -71,7 +71,7 @@ class ConnectionThreadTest : public ::testing::Test {
   std::thread thread_;
 };
 
-TEST_F(ConnectionThreadTest, SubscribesDeliversAndSaysGoodBye) {
+TEST_F(ConnectionThreadTest, ConnectionSubscribesDeliversAndDeletesItsSession) {
   auto connections = Connections(server_.address());
   connections->Start();
   ASSERT_TRUE(FirstThings::Happens(listener_.subscribed));
@@ -79,23 +79,25 @@ TEST_F(ConnectionThreadTest, SubscribesDeliversAndSaysGoodBye) {
   ASSERT_TRUE(FirstThings::Happens(listener_.event));
   connections->Close(seconds(10));
   connections->Join();
-  EXPECT_TRUE(listener_.closed.told);
+  EXPECT_TRUE(listener_.closed.signalled);
   std::promise<int> deletes;
   event_loop_.Post([&] { deletes.set_value(server_.Requests("DELETE")); });
   EXPECT_EQ(deletes.get_future().get(), 1);
   connections.reset();  // nothing of it is used afterwards
 }
 
-TEST_F(ConnectionThreadTest, MayEndWithoutAGoodBye) {
+TEST_F(ConnectionThreadTest, ThreadEndsWithoutClosingItsSessions) {
   auto connections = Connections(server_.address());
   connections->Start();
   ASSERT_TRUE(FirstThings::Happens(listener_.subscribed));
   connections.reset();
 }
 
-TEST_F(ConnectionThreadTest, MayEndBeforeItBegan) { Connections(server_.address()).reset(); }
+TEST_F(ConnectionThreadTest, ThreadEndsBeforeItsFirstConnection) {
+  Connections(server_.address()).reset();
+}
 
-TEST_F(ConnectionThreadTest, ClosesWhileItWaitsForAServerThatIsNotThere) {
+TEST_F(ConnectionThreadTest, ThreadClosesWhileAServerIsUnreachable) {
   std::string nobody;
   {
     const UniqueFd listener = faultsim::ListenOn("127.0.0.1:0");
@@ -106,7 +108,7 @@ TEST_F(ConnectionThreadTest, ClosesWhileItWaitsForAServerThatIsNotThere) {
   ASSERT_TRUE(FirstThings::Happens(listener_.failed));
   connections->Close(seconds(10));
   connections->Join();
-  EXPECT_FALSE(listener_.closed.told);
+  EXPECT_FALSE(listener_.closed.signalled);
 }
 
 }  // namespace

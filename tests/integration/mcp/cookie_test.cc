@@ -135,7 +135,7 @@ TEST_F(CookieTest, EveryRequestOfASessionGoesToTheReplicaThatHasIt) {
   EXPECT_THAT(LaterCookies(), Each("[route-of-session=replica-1]"));
 }
 
-TEST_F(CookieTest, ANewSessionBeginsWithoutTheCookiesOfTheOneBefore) {
+TEST_F(CookieTest, NewSessionBeginsWithoutEarlierCookies) {
   ping_interval_ = std::chrono::milliseconds(20);
   Connect();
   RunUntil([&] { return !sessions_.empty(); });
@@ -150,7 +150,7 @@ TEST_F(CookieTest, ANewSessionBeginsWithoutTheCookiesOfTheOneBefore) {
   EXPECT_EQ(balancer_->seen().back().cookies, "[route-of-session=replica-2]");
 }
 
-TEST_F(CookieTest, ClustersShareNone) {
+TEST_F(CookieTest, ClustersShareNoCookies) {
   Connect();
   RunUntil([&] { return !sessions_.empty(); });
   const std::size_t before = balancer_->seen().size();
@@ -165,7 +165,7 @@ TEST_F(CookieTest, ClustersShareNone) {
   });
 }
 
-TEST_F(CookieTest, OneOfAnotherPathOrHostIsNotSent) {
+TEST_F(CookieTest, CookieOfAnotherPathOrHostIsNotSent) {
   for (const char* attributes : {"; Path=/other", "; Domain=other.example", "; Max-Age=0",
                                  "; Expires=Thu, 01 Jan 2015 00:00:00 GMT"}) {
     SCOPED_TRACE(attributes);
@@ -176,7 +176,7 @@ TEST_F(CookieTest, OneOfAnotherPathOrHostIsNotSent) {
   }
 }
 
-TEST_F(CookieTest, ASecureOneIsNotSentInPlainText) {
+TEST_F(CookieTest, SecureCookieIsNotSentInPlainText) {
   const std::string address = balancer_->address();
   endpoint_ = "http://0.0.0.0" + address.substr(address.find(':')) + "/mcp";
   balancer_->SetAttributes("; Secure");
@@ -184,7 +184,7 @@ TEST_F(CookieTest, ASecureOneIsNotSentInPlainText) {
   EXPECT_THAT(LaterCookies(), Each(""));
 }
 
-TEST_F(CookieTest, TheUsualAttributesDoNotStandInTheWay) {
+TEST_F(CookieTest, CookieWithTheUsualAttributesIsSent) {
   for (const char* attributes : {"; Path=/", "; Path=/mcp; HttpOnly; SameSite=Lax",
                                  "; Max-Age=3600", "; Domain=127.0.0.1"}) {
     SCOPED_TRACE(attributes);
@@ -197,7 +197,7 @@ TEST_F(CookieTest, TheUsualAttributesDoNotStandInTheWay) {
   EXPECT_THAT(failures_, IsEmpty());
 }
 
-TEST_F(CookieTest, OneThatIsDeletedIsNotSentAgain) {
+TEST_F(CookieTest, DeletedCookieIsNotSent) {
   ping_interval_ = std::chrono::milliseconds(20);
   Connect();
   RunUntil([&] { return !sessions_.empty(); });
@@ -207,7 +207,7 @@ TEST_F(CookieTest, OneThatIsDeletedIsNotSentAgain) {
   EXPECT_THAT(LaterCookies(), Contains("")) << "and so the session is not found";
 }
 
-TEST_F(CookieTest, AServerThatSetsMoreAndMoreKeepsWhatItHadAndNoMore) {
+TEST_F(CookieTest, CookiesOfAServerAreBounded) {
   ping_interval_ = std::chrono::milliseconds(5);
   Connect();
   RunUntil([&] { return !sessions_.empty(); });
@@ -229,7 +229,7 @@ TEST_F(CookieTest, AServerThatSetsMoreAndMoreKeepsWhatItHadAndNoMore) {
   EXPECT_LE(balancer_->seen().back().cookies.size(), CookieJar::kMaxBytes);
 }
 
-TEST_F(CookieTest, AHeaderOfTheOperatorGoesIntoOneLineWithThem) {
+TEST_F(CookieTest, ConfiguredCookieHeaderIsMergedWithCookies) {
   ConnectionOptions options = QuickOptions();
   options.headers = {{"cookie", "tenant=7"}};
   Connect(options);
@@ -238,7 +238,7 @@ TEST_F(CookieTest, AHeaderOfTheOperatorGoesIntoOneLineWithThem) {
   EXPECT_THAT(LaterCookies(), Each("[route-of-session=replica-1; tenant=7]"));
 }
 
-TEST_F(CookieTest, TheirValuesAreNotRepeated) {
+TEST_F(CookieTest, CookieValuesAreMaskedInErrors) {
   ping_interval_ = std::chrono::milliseconds(20);
   balancer_->SetMore({"secret=of-the-session-1"});
   Connect();

@@ -59,7 +59,7 @@ class DescriptorsTest : public ConnectionTest {
   }
 };
 
-TEST_F(DescriptorsTest, Row26_WithoutDescriptorsItIsSaidAndRetriedAndRecovers) {
+TEST_F(DescriptorsTest, LackOfDescriptorsIsReportedAndRetriedAndRecovers) {
   StartServer();
   ConnectionOptions options = QuickOptions();
   options.initial_delay = milliseconds(100);
@@ -78,7 +78,7 @@ TEST_F(DescriptorsTest, Row26_WithoutDescriptorsItIsSaidAndRetriedAndRecovers) {
   RunUntil([&] { return !sessions_.empty(); });
 }
 
-TEST_F(DescriptorsTest, Row26_ASubscriptionOutlivesTheLack) {
+TEST_F(DescriptorsTest, SubscriptionOutlivesTheLackOfDescriptors) {
   StartServer();
   ping_interval_ = milliseconds(50);
   Connect();
@@ -93,7 +93,7 @@ TEST_F(DescriptorsTest, Row26_ASubscriptionOutlivesTheLack) {
   RunUntil([&] { return sessions_.size() == 2; });
 }
 
-TEST_F(DescriptorsTest, Row26_ANameThatCannotBeLookedUpIsSaidSo) {
+TEST_F(DescriptorsTest, LookupWithoutDescriptorsIsReported) {
   endpoint_ = "http://mcp.invalid:8080/mcp";
   const NoMoreDescriptors none;
   Connect();

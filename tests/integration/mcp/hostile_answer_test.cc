@@ -34,13 +34,13 @@ class HostileAnswerTest : public ConnectionTest {
   }
 };
 
-TEST_F(HostileAnswerTest, Row12_HtmlIsAProtocolError) {
+TEST_F(HostileAnswerTest, HtmlIsAProtocolError) {
   EXPECT_EQ(ErrorOfFirst(R"({"respond": {"headers": {"Content-Type": "text/html"},
                                          "body": "<html>Welcome</html>"}})"),
             "protocol");
 }
 
-TEST_F(HostileAnswerTest, Row12_EmptyBodyIsAProtocolError) {
+TEST_F(HostileAnswerTest, EmptyBodyIsAProtocolError) {
   EXPECT_EQ(ErrorOfFirst(R"({"respond": {"headers": {"Content-Type": "application/json"}}})"),
             "protocol");
 }
@@ -51,33 +51,33 @@ TEST_F(HostileAnswerTest, AnswerToAnotherRequestIsAProtocolError) {
             "protocol");
 }
 
-TEST_F(HostileAnswerTest, Row12_TruncatedChunksAreAProtocolError) {
+TEST_F(HostileAnswerTest, TruncatedChunksAreAProtocolError) {
   EXPECT_EQ(
       ErrorOfFirst(
           R"({"send": "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n40\r\n{\"json"}, "close")"),
       "protocol");
 }
 
-TEST_F(HostileAnswerTest, Row12_TruncatedBodyIsAProtocolError) {
+TEST_F(HostileAnswerTest, TruncatedBodyIsAProtocolError) {
   EXPECT_EQ(
       ErrorOfFirst(
           R"({"send": "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 400\r\n\r\n{\"json"}, "close")"),
       "protocol");
 }
 
-TEST_F(HostileAnswerTest, WhatIsNotHttpIsAProtocolError) {
+TEST_F(HostileAnswerTest, AnswerThatIsNotHttpIsAProtocolError) {
   EXPECT_EQ(ErrorOfFirst(R"({"send": "SSH-2.0-OpenSSH_9.2\r\n"}, "close")"), "protocol");
 }
 
-TEST_F(HostileAnswerTest, NothingAtAllIsANetworkError) {
+TEST_F(HostileAnswerTest, ClosedConnectionWithoutAnAnswerIsANetworkError) {
   EXPECT_EQ(ErrorOfFirst(R"("close")"), "network");
 }
 
-TEST_F(HostileAnswerTest, Row5_ResetIsANetworkError) {
+TEST_F(HostileAnswerTest, ResetIsANetworkError) {
   EXPECT_EQ(ErrorOfFirst(R"("reset")"), "network");
 }
 
-TEST_F(HostileAnswerTest, Row5_ResetInMidAnswerIsANetworkError) {
+TEST_F(HostileAnswerTest, ResetInMidAnswerIsANetworkError) {
   EXPECT_EQ(
       ErrorOfFirst(
           R"({"send": "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 400\r\n\r\n{"}, {"wait": 50}, "reset")"),
@@ -116,7 +116,7 @@ TEST_F(HostileAnswerTest, BodyWithoutEndIsCutAtTheBound) {
 // A transfer is paused where some 256 KiB wait to be delivered. What is held back then is refused,
 // if it is too much, when the transfer is resumed: bounds behind that point, a read of libcurl
 // apart.
-TEST_F(HostileAnswerTest, ABodyThatGoesOverTheBoundWhereItWasPausedIsCutAtOnce) {
+TEST_F(HostileAnswerTest, BodyOverTheBoundAfterAPauseIsCutAtOnce) {
   struct Handler final : HttpHandler {
     explicit Handler(std::function<void()> ended) : on_end(std::move(ended)) {}
     void OnHead(const HttpHead&) override {}
@@ -156,7 +156,7 @@ TEST_F(HostileAnswerTest, HeaderLineWithoutEndIsCutOff) {
   EXPECT_EQ(ErrorOfFirst(R"({"send": "HTTP/1.1 200 OK\r\nX-Long: "}, {"fill": {}})"), "protocol");
 }
 
-TEST_F(HostileAnswerTest, Row11_CompressedAnswerIsAProtocolErrorAndIsNotExpanded) {
+TEST_F(HostileAnswerTest, CompressedAnswerIsAProtocolErrorAndIsNotExpanded) {
   const std::size_t before = ResidentMemory();
   StartServerWithScript("gzip-bomb.json");
   Connect();
@@ -169,7 +169,7 @@ TEST_F(HostileAnswerTest, Row11_CompressedAnswerIsAProtocolErrorAndIsNotExpanded
   }
 }
 
-TEST_F(HostileAnswerTest, Row13_RedirectIsNotFollowedAndNoHeaderLeaves) {
+TEST_F(HostileAnswerTest, RedirectIsNotFollowedAndNoHeaderIsSentElsewhere) {
   LoopbackServer elsewhere(event_loop_, clock_, "127.0.0.1:0");
   // After initialize every request carries the session.
   EXPECT_EQ(ErrorWhen(R"("method": "GET", "nth": 1)",
@@ -180,17 +180,17 @@ TEST_F(HostileAnswerTest, Row13_RedirectIsNotFollowedAndNoHeaderLeaves) {
   TearDown();  // before `elsewhere`, which is of the same loop
 }
 
-TEST_F(HostileAnswerTest, Row13_RedirectLoopIsNotWalked) {
+TEST_F(HostileAnswerTest, RedirectLoopIsNotFollowed) {
   EXPECT_EQ(ErrorOfFirst(R"({"redirect": {"status": 302, "to": "/mcp"}})"), "protocol");
   EXPECT_THAT(delays_, ElementsAre(QuickOptions().max_delay));
 }
 
-TEST_F(HostileAnswerTest, Row14_ForbiddenIsAnAuthErrorAndRetriedSlowly) {
+TEST_F(HostileAnswerTest, ForbiddenIsAnAuthErrorAndRetriedSlowly) {
   EXPECT_EQ(ErrorOfFirst(R"({"respond": {"status": 403}})"), "auth");
   EXPECT_THAT(delays_, ElementsAre(QuickOptions().max_delay));
 }
 
-TEST_F(HostileAnswerTest, ForgottenSessionIsBuiltAnew) {
+TEST_F(HostileAnswerTest, ForgottenSessionIsReplaced) {
   ping_interval_ = milliseconds(50);
   EXPECT_EQ(ErrorWhen(R"("tool": "events_subscribe", "nth": 1)", R"({"respond": {"status": 404}})"),
             "session_expired");

@@ -51,18 +51,18 @@ class ProxyTest : public ConnectionTest {
   }
 };
 
-TEST_F(ProxyTest, UpperCaseIsHonoured) { ExpectConnectsThrough("HTTP_PROXY"); }
+TEST_F(ProxyTest, UpperCaseVariableIsHonoured) { ExpectConnectsThrough("HTTP_PROXY"); }
 
-TEST_F(ProxyTest, LowerCaseIsHonoured) { ExpectConnectsThrough("http_proxy"); }
+TEST_F(ProxyTest, LowerCaseVariableIsHonoured) { ExpectConnectsThrough("http_proxy"); }
 
-TEST_F(ProxyTest, LowerCaseGoesBeforeUpperCase) {
+TEST_F(ProxyTest, LowerCaseVariableCountsBeforeUpperCase) {
   Set("HTTP_PROXY", "http://" + Nobody());
   ExpectConnectsThrough("http_proxy");
 }
 
-TEST_F(ProxyTest, OneForEverythingIsHonoured) { ExpectConnectsThrough("ALL_PROXY"); }
+TEST_F(ProxyTest, AllProxyIsHonoured) { ExpectConnectsThrough("ALL_PROXY"); }
 
-TEST_F(ProxyTest, ExceptionsAreReachedDirectly) {
+TEST_F(ProxyTest, NoProxyHostIsReachedDirectly) {
   for (const char* variable : {"NO_PROXY", "no_proxy"}) {
     SCOPED_TRACE(variable);
     ForgetAll();
@@ -82,7 +82,7 @@ TEST_F(ProxyTest, ExceptionsAreReachedDirectly) {
   }
 }
 
-TEST_F(ProxyTest, ThisMachineIsReachedDirectly) {
+TEST_F(ProxyTest, LoopbackIsReachedDirectly) {
   StartServer();
   Set("HTTP_PROXY", "http://" + Nobody());
   Set("http_proxy", "http://" + Nobody());
@@ -91,7 +91,7 @@ TEST_F(ProxyTest, ThisMachineIsReachedDirectly) {
   EXPECT_THAT(failures_, IsEmpty());
 }
 
-TEST_F(ProxyTest, ItsPasswordIsNotShown) {
+TEST_F(ProxyTest, ProxyPasswordIsNotShown) {
   endpoint_ = "http://mcp.invalid:8080/mcp";
   for (const char* proxy : {"http://user:secret@127.0.0.1:99999", "gopher://user:secret@a:1",
                             "http://user:secret@127.0.0.1:1"}) {

@@ -28,7 +28,7 @@ class ReplyStreamTest : public ConnectionTest {
                          R"(}, "steps": [)" + rest + "]}");
   }
   // Last-Event-ID of every GET; "-" without one.
-  std::vector<std::string> AskedAfter() const {
+  std::vector<std::string> LastEventIds() const {
     std::vector<std::string> ids;
     for (const faultsim::HttpRequest& request : server_->requests()) {
       if (request.method == "GET") ids.emplace_back(request.Header("last-event-id").value_or("-"));
@@ -49,12 +49,12 @@ std::string OnOneLine(std::string text) {
   return text;
 }
 
-TEST_F(ReplyStreamTest, TheReplyIsFetchedWhereTheStreamGoesOn) {
+TEST_F(ReplyStreamTest, ReplyIsFetchedFromTheResumedStream) {
   Start(kEndsWithId, OnOneLine(kReply));
   const auto began = std::chrono::steady_clock::now();
   Connect();
   RunUntil([&] { return !sessions_.empty(); });
-  EXPECT_THAT(AskedAfter(), ElementsAre("-", "one"));
+  EXPECT_THAT(LastEventIds(), ElementsAre("-", "one"));
   EXPECT_GE(std::chrono::steady_clock::now() - began, milliseconds(120));
   EXPECT_THAT(failures_, IsEmpty());
   const auto& last = server_->requests().back();
@@ -63,7 +63,7 @@ TEST_F(ReplyStreamTest, TheReplyIsFetchedWhereTheStreamGoesOn) {
   EXPECT_EQ(last.Header("accept"), "text/event-stream");
 }
 
-TEST_F(ReplyStreamTest, ItMayEndMoreThanOnce) {
+TEST_F(ReplyStreamTest, ReplyStreamMayEndMoreThanOnce) {
   Start(kEndsWithId,
         R"("stream", {"event": {"id": "more", "retry": 100, "data": ""}}, "end"]},
            {"match": {"method": "GET", "nth": 3}, "steps": [)" +
@@ -71,10 +71,10 @@ TEST_F(ReplyStreamTest, ItMayEndMoreThanOnce) {
         "\"to\": 2");
   Connect();
   RunUntil([&] { return !sessions_.empty(); });
-  EXPECT_THAT(AskedAfter(), ElementsAre("-", "one", "more"));
+  EXPECT_THAT(LastEventIds(), ElementsAre("-", "one", "more"));
 }
 
-TEST_F(ReplyStreamTest, AReplyThatNeverComesEndsWithItsTimeLimit) {
+TEST_F(ReplyStreamTest, MissingReplyEndsWithItsTimeLimit) {
   Start(kEndsWithId, kEndsWithId);
   ConnectionOptions options = QuickOptions();
   options.request_timeout = milliseconds(1000);
@@ -84,23 +84,23 @@ TEST_F(ReplyStreamTest, AReplyThatNeverComesEndsWithItsTimeLimit) {
   EXPECT_LE(server_->Requests("GET"), 1 + 1000 / 120);
 }
 
-TEST_F(ReplyStreamTest, AServerThatDoesNotGoOnHasFailed) {
+TEST_F(ReplyStreamTest, RefusedResumptionFailsTheRequest) {
   Start(kEndsWithId, R"({"respond": {"status": 405}})");
   Connect();
   RunUntil([&] { return !failures_.empty(); });
   EXPECT_EQ(ToString(failures_.front().error), "protocol");
-  EXPECT_THAT(AskedAfter(), ElementsAre("-", "one"));
+  EXPECT_THAT(LastEventIds(), ElementsAre("-", "one"));
 }
 
-TEST_F(ReplyStreamTest, NothingIsAskedForWithoutAnId) {
+TEST_F(ReplyStreamTest, StreamWithoutAnIdIsNotResumed) {
   Start(R"("stream", {"event": {"retry": 100, "data": ""}}, "end")", R"("serve")");
   Connect();
   RunUntil([&] { return !failures_.empty(); });
-  EXPECT_EQ(failures_.front().detail, endpoint_ + ": the answer holds no reply to the request");
-  EXPECT_THAT(AskedAfter(), ElementsAre("-"));
+  EXPECT_EQ(failures_.front().detail, endpoint_ + ": the answer contains no reply to the request");
+  EXPECT_THAT(LastEventIds(), ElementsAre("-"));
 }
 
-TEST_F(ReplyStreamTest, NobodyAsksForAReplyThatIsNoLongerAwaited) {
+TEST_F(ReplyStreamTest, ReplyThatIsNotAwaitedIsNotFetched) {
   Start(R"("stream", {"event": {"id": "one", "retry": 300, "data": ""}}, "end")", R"("serve")");
   ConnectionOptions options = QuickOptions();
   options.request_timeout = milliseconds(150);
@@ -110,7 +110,7 @@ TEST_F(ReplyStreamTest, NobodyAsksForAReplyThatIsNoLongerAwaited) {
   // Timers fire in order: when this one has, the one of the retry is past.
   event_loop_.After(milliseconds(400), [this] { server_->Publish(); });
   RunUntil([&] { return !names_.empty(); });
-  EXPECT_THAT(AskedAfter(), ElementsAre("-", "-"));
+  EXPECT_THAT(LastEventIds(), ElementsAre("-", "-"));
 }
 
 }  // namespace

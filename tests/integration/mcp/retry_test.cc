@@ -1,4 +1,4 @@
-// What a server asks of the next attempt, and within which bounds it gets it.
+// The delay that a server requests before the next attempt, and its bounds.
 
 #include <chrono>
 #include <string>
@@ -44,29 +44,29 @@ class RetryTest : public ConnectionTest {
   }
 };
 
-TEST_F(RetryTest, Row18_RetryFieldReplacesTheNextDelay) {
+TEST_F(RetryTest, RetryFieldReplacesTheNextDelay) {
   EXPECT_EQ(DelayAfterStream(R"({"event": {"retry": 150}})"), milliseconds(150));
 }
 
-TEST_F(RetryTest, Row18_RetryFieldOfZeroIsBounded) {
+TEST_F(RetryTest, RetryFieldOfZeroIsBounded) {
   EXPECT_EQ(DelayAfterStream(R"({"event": {"retry": 0}})"), kShortest);
 }
 
-TEST_F(RetryTest, Row18_HugeRetryFieldIsBounded) {
+TEST_F(RetryTest, HugeRetryFieldIsBounded) {
   EXPECT_EQ(DelayAfterStream(R"({"event": {"retry": 1000000000000}})"), kLongestDelay);
 }
 
-TEST_F(RetryTest, Row18_RetryFieldBeyondAllNumbersIsBounded) {
+TEST_F(RetryTest, RetryFieldBeyondAllNumbersIsBounded) {
   EXPECT_EQ(DelayAfterStream(R"({"event": {"retry": "99999999999999999999999999"}})"),
             kLongestDelay);
 }
 
-TEST_F(RetryTest, Row18_NegativeRetryFieldIsIgnored) {
+TEST_F(RetryTest, NegativeRetryFieldIsIgnored) {
   EXPECT_EQ(DelayAfterStream(R"({"event": {"retry": "-1"}})"), QuickOptions().initial_delay);
 }
 
-TEST_F(RetryTest, Row18_RetryFieldBeforeTheSubscriptionSurvivesIt) {
-  // The subscription is not even asked for before the event has been read.
+TEST_F(RetryTest, RetryFieldBeforeTheSubscriptionIsKept) {
+  // The subscription is requested only after the event has been read.
   StartServerWithRules(R"(
     {"match": {"method": "GET", "nth": 1}, "steps": ["serve", {"event": {"retry": 170}}]},
     {"match": {"tool": "events_subscribe"}, "steps": [{"wait": 50}, "serve"]})");
@@ -77,7 +77,7 @@ TEST_F(RetryTest, Row18_RetryFieldBeforeTheSubscriptionSurvivesIt) {
   EXPECT_EQ(delays_.front(), milliseconds(170));
 }
 
-TEST_F(RetryTest, Row18_RetryFieldCountsOnce) {
+TEST_F(RetryTest, RetryFieldCountsOnce) {
   StartServerWithRules(R"(
     {"match": {"method": "GET", "nth": 1}, "steps":
       ["serve", {"event": {"retry": 150}}, {"wait": 50}, "end", "close"]},
@@ -87,7 +87,7 @@ TEST_F(RetryTest, Row18_RetryFieldCountsOnce) {
   EXPECT_THAT(delays_, ElementsAre(milliseconds(150), QuickOptions().initial_delay));
 }
 
-TEST_F(RetryTest, Row16_RetryAfterIsHonoured) {
+TEST_F(RetryTest, RetryAfterIsHonoured) {
   ConnectionOptions options = Options();
   options.max_delay = std::chrono::seconds(5);
   StartServerWithScript("overloaded.json");
@@ -96,29 +96,27 @@ TEST_F(RetryTest, Row16_RetryAfterIsHonoured) {
   EXPECT_EQ(delays_.front(), std::chrono::seconds(1));
 }
 
-TEST_F(RetryTest, Row16_RetryAfterInSecondsIsBounded) {
-  EXPECT_EQ(DelayAfter503("3600"), kLongestDelay);
-}
+TEST_F(RetryTest, RetryAfterInSecondsIsBounded) { EXPECT_EQ(DelayAfter503("3600"), kLongestDelay); }
 
-TEST_F(RetryTest, Row16_NegativeRetryAfterIsBounded) { EXPECT_EQ(DelayAfter503("-5"), kShortest); }
+TEST_F(RetryTest, NegativeRetryAfterIsBounded) { EXPECT_EQ(DelayAfter503("-5"), kShortest); }
 
-TEST_F(RetryTest, Row16_HugeRetryAfterIsBounded) {
+TEST_F(RetryTest, HugeRetryAfterIsBounded) {
   EXPECT_EQ(DelayAfter503("99999999999999999999999999"), kLongestDelay);
 }
 
-TEST_F(RetryTest, Row16_RetryAfterMayBeADate) {
+TEST_F(RetryTest, RetryAfterMayBeADate) {
   EXPECT_EQ(DelayAfter503("Fri, 31 Dec 2100 23:59:59 GMT"), kLongestDelay);
 }
 
-TEST_F(RetryTest, Row16_RetryAfterInThePastIsBounded) {
+TEST_F(RetryTest, RetryAfterInThePastIsBounded) {
   EXPECT_EQ(DelayAfter503("Sun, 06 Nov 1994 08:49:37 GMT"), kShortest);
 }
 
-TEST_F(RetryTest, Row16_RetryAfterThatSaysNothingIsIgnored) {
+TEST_F(RetryTest, UnreadableRetryAfterIsIgnored) {
   EXPECT_EQ(DelayAfter503("soon"), QuickOptions().initial_delay);
 }
 
-TEST_F(RetryTest, Row16_TooManyRequestsIsAServerErrorWithItsDelay) {
+TEST_F(RetryTest, TooManyRequestsIsAServerErrorWithItsDelay) {
   StartServerWithRules(
       R"({"steps": [{"respond": {"status": 429, "headers": {"Retry-After": "0"}}}]})");
   Connect(Options());

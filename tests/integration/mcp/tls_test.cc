@@ -43,7 +43,7 @@ class TlsTest : public ConnectionTest {
   std::unique_ptr<TlsPeer> peer_;
 };
 
-TEST_F(TlsTest, AnAuthorityOfOnesOwnIsTrusted) {
+TEST_F(TlsTest, ConfiguredCaIsTrusted) {
   Serve();
   Connect(Trusting("ours.pem"));
   EXPECT_EQ(FirstError(), "");
@@ -53,27 +53,27 @@ TEST_F(TlsTest, AnAuthorityOfOnesOwnIsTrusted) {
   EXPECT_EQ(server_->Requests("DELETE"), 1);
 }
 
-TEST_F(TlsTest, AnotherAuthorityIsATlsError) {
+TEST_F(TlsTest, AnotherCaIsATlsError) {
   Serve();
   Connect(Trusting("foreign.pem"));
   EXPECT_EQ(FirstError(), "tls");
   EXPECT_THAT(server_->requests(), IsEmpty());
 }
 
-TEST_F(TlsTest, TheAuthoritiesOfTheSystemDoNotKnowIt) {
+TEST_F(TlsTest, SystemCasDoNotTrustAPrivateCa) {
   Serve();
   Connect();
   EXPECT_EQ(FirstError(), "tls");
 }
 
-TEST_F(TlsTest, AnotherNameIsATlsError) {
+TEST_F(TlsTest, CertificateOfAnotherNameIsATlsError) {
   Serve();
   endpoint_.replace(endpoint_.find("127.0.0.1"), 9, "localhost");
   Connect(Trusting("ours.pem"));
   EXPECT_EQ(FirstError(), "tls");
 }
 
-TEST_F(TlsTest, AFileOfAuthoritiesThatIsGoneIsATlsErrorUntilItIsBack) {
+TEST_F(TlsTest, MissingCaFileIsATlsErrorUntilItExists) {
   Serve();
   ConnectionOptions options = Trusting("later.pem");
   Connect(options);
@@ -82,7 +82,7 @@ TEST_F(TlsTest, AFileOfAuthoritiesThatIsGoneIsATlsErrorUntilItIsBack) {
   RunUntil([&] { return !sessions_.empty(); });
 }
 
-TEST_F(TlsTest, AClientCertificateIsShown) {
+TEST_F(TlsTest, ClientCertificateIsSent) {
   Serve(true);
   ConnectionOptions options = Trusting("ours.pem");
   options.tls.certificate = peer_->File("client.pem");
@@ -91,14 +91,14 @@ TEST_F(TlsTest, AClientCertificateIsShown) {
   EXPECT_EQ(FirstError(), "");
 }
 
-TEST_F(TlsTest, WithoutAClientCertificateItIsATlsError) {
+TEST_F(TlsTest, MissingClientCertificateIsATlsError) {
   Serve(true);
   Connect(Trusting("ours.pem"));
   EXPECT_EQ(FirstError(), "tls");
   EXPECT_THAT(server_->requests(), IsEmpty());
 }
 
-TEST_F(TlsTest, AKeyOfAnotherCertificateIsATlsError) {
+TEST_F(TlsTest, KeyOfAnotherCertificateIsATlsError) {
   Serve(true);
   ConnectionOptions options = Trusting("ours.pem");
   options.tls.certificate = peer_->File("client.pem");
@@ -107,7 +107,7 @@ TEST_F(TlsTest, AKeyOfAnotherCertificateIsATlsError) {
   EXPECT_EQ(FirstError(), "tls");
 }
 
-TEST_F(TlsTest, Row1_AServerThatIsKilledIsTheNetwork) {
+TEST_F(TlsTest, KilledServerIsANetworkError) {
   Serve();
   Connect(Trusting("ours.pem"));
   ASSERT_EQ(FirstError(), "");

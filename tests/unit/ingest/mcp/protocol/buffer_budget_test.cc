@@ -26,7 +26,7 @@ class BufferBudgetTest : public ::testing::Test {
   std::vector<std::string> gave_way_;
 };
 
-TEST_F(BufferBudgetTest, Row66_WhoeverHoldsTheMostGivesWay) {
+TEST_F(BufferBudgetTest, LargestAccountGivesWay) {
   const auto a = Open("a");
   const auto b = Open("b");
   const auto c = Open("c");
@@ -39,7 +39,7 @@ TEST_F(BufferBudgetTest, Row66_WhoeverHoldsTheMostGivesWay) {
   EXPECT_EQ(budget_->total(), 5 * kMiB);
 }
 
-TEST_F(BufferBudgetTest, Row66_OneThatGrowsPastTheOthersGivesWayItself) {
+TEST_F(BufferBudgetTest, AccountThatGrowsPastTheOthersGivesWay) {
   const auto a = Open("a");
   const auto b = Open("b");
   a->Set(4 * kMiB);
@@ -50,7 +50,7 @@ TEST_F(BufferBudgetTest, Row66_OneThatGrowsPastTheOthersGivesWayItself) {
   EXPECT_EQ(budget_->total(), 5 * kMiB) << "it begins anew";
 }
 
-TEST_F(BufferBudgetTest, ManySmallerOnesStayWhenTheLargestGivesWay) {
+TEST_F(BufferBudgetTest, SmallerAccountsStayWhenTheLargestGivesWay) {
   std::vector<std::unique_ptr<BufferBudget::Account>> many;
   for (int i = 0; i < 10; ++i) {
     many.push_back(Open(std::to_string(i)));
@@ -62,7 +62,7 @@ TEST_F(BufferBudgetTest, ManySmallerOnesStayWhenTheLargestGivesWay) {
   EXPECT_EQ(budget_->total(), 10 * kMiB);
 }
 
-TEST_F(BufferBudgetTest, ALittleIsNotCountedAndNeverGivesWay) {
+TEST_F(BufferBudgetTest, SmallAccountIsNotCountedAndNeverGivesWay) {
   std::vector<std::unique_ptr<BufferBudget::Account>> many;
   for (int i = 0; i < 10'000; ++i) {
     many.push_back(Open("little"));
@@ -74,7 +74,7 @@ TEST_F(BufferBudgetTest, ALittleIsNotCountedAndNeverGivesWay) {
   EXPECT_THAT(gave_way_, ElementsAre("large"));
 }
 
-TEST(BufferBudgetLife, AnAccountMayOutliveTheOwnerOfTheBudget) {
+TEST(BufferBudgetLife, AccountMayOutliveTheOwnerOfTheBudget) {
   auto budget = std::make_shared<BufferBudget>();
   BufferBudget::Account account(budget, [] {});
   account.Set(kMiB);
@@ -82,7 +82,7 @@ TEST(BufferBudgetLife, AnAccountMayOutliveTheOwnerOfTheBudget) {
   account.Set(2 * kMiB);
 }
 
-TEST_F(BufferBudgetTest, AnAccountThatEndsHoldsNothing) {
+TEST_F(BufferBudgetTest, DestroyedAccountHoldsNothing) {
   {
     const auto a = Open("a");
     a->Set(9 * kMiB);

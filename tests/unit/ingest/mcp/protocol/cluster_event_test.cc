@@ -56,7 +56,7 @@ DecodedEvent DecodeEvent(const Json& data) {
 FaultEvent FaultOf(const Json& data) { return FaultIn(DecodeEvent(data)); }
 std::string WhyInvalidEvent(const Json& data) { return Reason(DecodeEvent(data)); }
 
-TEST(ClusterEvent, WholeEvent) {
+TEST(ClusterEvent, CompleteEventIsDecoded) {
   const FaultEvent fault = FaultOf(ValidEvent());
   EXPECT_EQ(fault.cluster, "") << "the server's own claim does not count";
   EXPECT_EQ(fault.fault_id, "");
@@ -68,7 +68,7 @@ TEST(ClusterEvent, WholeEvent) {
   EXPECT_EQ(fault.received_at, kNow);
 }
 
-TEST(ClusterEvent, AnUnknownReasonOfAnotherTypeThanWarningIsInformation) {
+TEST(ClusterEvent, UnknownReasonOfTypeNormalIsInfo) {
   for (const Json& type : {Json("Normal"), Json("warning"), Json(""), Json(), Json(5)}) {
     Json data = EventWith("type", type);
     data["event"]["reason"] = "Pulled";
@@ -77,7 +77,7 @@ TEST(ClusterEvent, AnUnknownReasonOfAnotherTypeThanWarningIsInformation) {
 }
 
 // The reasons, fault types and severities of the table in docs/servers.md.
-TEST(ClusterEvent, KnownReasonsAreTheFaultsThatAServerPushes) {
+TEST(ClusterEvent, KnownReasonsMapToTheFaultsOfAServer) {
   struct Row {
     std::string kind, reason, fault_type;
     Severity severity;
@@ -102,13 +102,13 @@ TEST(ClusterEvent, KnownReasonsAreTheFaultsThatAServerPushes) {
   }
 }
 
-TEST(ClusterEvent, WaitingForAnImageIsNoCrashLoop) {
+TEST(ClusterEvent, BackOffOfAnImagePullIsNoCrashLoop) {
   const FaultEvent fault = FaultOf(EventWith("message", "Back-off pulling image \"x:1\""));
   EXPECT_EQ(fault.fault_type, "ImagePullBackOff");
   EXPECT_EQ(fault.severity, Severity::kWarning);
 }
 
-TEST(ClusterEvent, TheNamespaceIsThatOfTheObject) {
+TEST(ClusterEvent, NamespaceIsThatOfTheObject) {
   EXPECT_EQ(FaultOf(EventWithObject("namespace", "other")).resource.namespace_, "other");
   for (const Json& none : {Json(), Json(""), Json(5)}) {
     EXPECT_EQ(FaultOf(EventWithObject("namespace", none)).resource.namespace_, "") << none;
@@ -116,7 +116,7 @@ TEST(ClusterEvent, TheNamespaceIsThatOfTheObject) {
 }
 
 // A list gives the namespace of the event only.
-TEST(ClusterEvent, TheNamespaceOfAListedEventCountsUnlessItsObjectMayHaveNone) {
+TEST(ClusterEvent, NamespaceOfAListedEventCountsUnlessItsObjectIsClusterScoped) {
   const auto listed = [](const std::string& kind, const std::string& event_namespace) {
     ClusterEvent event;
     event.object.kind = kind;
@@ -136,7 +136,7 @@ TEST(ClusterEvent, TheNamespaceOfAListedEventCountsUnlessItsObjectMayHaveNone) {
       << "objects without a namespace are listed in default or kube-system only";
 }
 
-TEST(ClusterEvent, TheLatestTimeThatIsReadableCounts) {
+TEST(ClusterEvent, LatestReadableTimeCounts) {
   const WallTime day = kNow - 14 * 24h;
   Json data = ValidEvent();
   for (const Json& unknown : {Json(), Json("0001-01-01T00:00:00Z"), Json(""), Json(1766052000)}) {
@@ -155,7 +155,7 @@ TEST(ClusterEvent, TheLatestTimeThatIsReadableCounts) {
       << "the future";
 }
 
-TEST(ClusterEvent, RequiredMembers) {
+TEST(ClusterEvent, MissingRequiredMemberIsInvalid) {
   EXPECT_EQ(WhyInvalidEvent(EventWith("reason", "")), "schema");
   EXPECT_EQ(WhyInvalidEvent(EventWith("reason", 5)), "schema");
   EXPECT_EQ(WhyInvalidEvent(EventWith("involvedObject", nullptr)), "schema");
@@ -177,7 +177,7 @@ TEST(ClusterEvent, DataAndEventMustBeObjects) {
   EXPECT_EQ(Reason(DecodeClusterEvent(std::nullopt, kNow)), "schema");
 }
 
-TEST(ClusterEvent, Row8_HostileTextIsKeptAsDataAndBounded) {
+TEST(ClusterEvent, HostileTextIsKeptAsDataAndBounded) {
   const std::string hostile = "a\0\r\ndata: {}\n\n\x1b[31m $(reboot) \xE2\x80\xAE"s;
   EXPECT_EQ(FaultOf(EventWith("message", hostile)).context, hostile);
   EXPECT_EQ(FaultOf(EventWithObject("name", hostile)).resource.name, hostile);
@@ -199,7 +199,7 @@ TEST(ClusterEvent, Row8_HostileTextIsKeptAsDataAndBounded) {
   EXPECT_EQ(fault.resource.uid.size(), kMaxUid);
 }
 
-TEST(ClusterEvent, Row10_KeyThatOccursTwiceIsInvalid) {
+TEST(ClusterEvent, DuplicateKeyIsInvalid) {
   const auto reason = [](const std::string& before, const std::string& more) {
     std::string text = ValidEvent().dump();
     text.insert(text.find(before), more + ",");
@@ -217,7 +217,7 @@ TEST(ClusterEvent, Row10_KeyThatOccursTwiceIsInvalid) {
   EXPECT_EQ(reason("\"namespace\"", R"("count":1)"), "valid") << "never read";
 }
 
-TEST(ClusterEvent, WhatAnotherReaderFoundBecomesAFaultAsWell) {
+TEST(ClusterEvent, ListedEventBecomesAFault) {
   ClusterEvent event;
   event.type = "Warning";
   event.reason = "FailedScheduling";

@@ -42,13 +42,13 @@ std::vector<std::string> Names(const std::vector<ClusterEvent>& events) {
 
 // --- polling --------------------------------------------------------------------------------
 
-TEST(EventHistoryPoll, TheFirstListIsOnlyTheBaseline) {
+TEST(EventHistoryPoll, FirstListIsOnlyTheBaseline) {
   EventHistory history;
   EXPECT_THAT(history.TakeNew({Event("a", kNow - hours(1)), Event("b", kNow)}), IsEmpty());
   EXPECT_THAT(history.TakeNew({Event("a", kNow - hours(1)), Event("b", kNow)}), IsEmpty());
 }
 
-TEST(EventHistoryPoll, WhatIsNewerIsNewsOnce) {
+TEST(EventHistoryPoll, NewEventIsTakenOnce) {
   EventHistory history;
   history.TakeNew({Event("a", kNow)});
   const auto later = kNow + seconds(30);
@@ -56,20 +56,20 @@ TEST(EventHistoryPoll, WhatIsNewerIsNewsOnce) {
   EXPECT_THAT(history.TakeNew({Event("a", kNow), Event("b", later)}), IsEmpty());
 }
 
-TEST(EventHistoryPoll, WhatHappensAgainIsNewsAgain) {
+TEST(EventHistoryPoll, RecurrenceIsANewEvent) {
   EventHistory history;
   history.TakeNew({Event("a", kNow)});
   const auto later = kNow + minutes(5);
   EXPECT_THAT(Names(history.TakeNew({Event("a", later)})), ElementsAre("a"));
 }
 
-TEST(EventHistoryPoll, AnotherEventOfTheSameSecondIsNews) {
+TEST(EventHistoryPoll, AnotherEventOfTheSameSecondIsNew) {
   EventHistory history;
   history.TakeNew({Event("a", kNow)});
   EXPECT_THAT(Names(history.TakeNew({Event("a", kNow), Event("b", kNow)})), ElementsAre("b"));
 }
 
-TEST(EventHistoryPoll, AnEventOfANodeWhoseClockIsBehindIsNewOnce) {
+TEST(EventHistoryPoll, EventOfANodeWithASlowClockIsNewOnce) {
   for (const auto behind : {seconds(30), seconds(90), seconds(600), seconds(86'400)}) {
     EventHistory history;
     history.TakeNew({Event("a", kNow)});
@@ -79,7 +79,7 @@ TEST(EventHistoryPoll, AnEventOfANodeWhoseClockIsBehindIsNewOnce) {
   }
 }
 
-TEST(EventHistoryPoll, ASeriesThatGoesOnIsNewWithEachCount) {
+TEST(EventHistoryPoll, SeriesIsNewWithEachCount) {
   EventHistory history;
   ClusterEvent series = Event("a", kNow);
   series.count = 1;
@@ -91,7 +91,7 @@ TEST(EventHistoryPoll, ASeriesThatGoesOnIsNewWithEachCount) {
   }
 }
 
-TEST(EventHistoryPoll, AnEventThatOneListDoesNotShowIsNotNewInTheNext) {
+TEST(EventHistoryPoll, EventMissingFromOneListIsNotNewInTheNext) {
   EventHistory history;
   history.TakeNew({Event("a", kNow), Event("b", kNow)});
   history.TakeNew({Event("b", kNow)});
@@ -99,14 +99,14 @@ TEST(EventHistoryPoll, AnEventThatOneListDoesNotShowIsNotNewInTheNext) {
   EXPECT_THAT(history.TakeNew({Event("a", kNow), Event("b", kNow)}), IsEmpty());
 }
 
-TEST(EventHistoryPoll, AnEntryThatIsListedTwiceIsOneEvent) {
+TEST(EventHistoryPoll, EntryThatIsListedTwiceIsOneEvent) {
   EventHistory history;
   history.TakeNew({});
   EXPECT_THAT(Names(history.TakeNew({Event("a", kNow), Event("a", kNow)})), ElementsAre("a"));
 }
 
 // Lists are any part of what has happened so far, in any order; times are whatever clocks say.
-TEST(EventHistoryPoll, EveryEntryIsNewExactlyOnceWhateverOrderClocksAndCuts) {
+TEST(EventHistoryPoll, EveryEntryIsNewOnceInAnyOrderWithAnyClock) {
   const bool holds = rc::check("random lists", [] {
     EventHistory history;
     std::vector<ClusterEvent> all;
@@ -161,19 +161,19 @@ TEST(EventHistoryPoll, EveryEntryIsNewExactlyOnceWhateverOrderClocksAndCuts) {
   EXPECT_TRUE(holds);
 }
 
-TEST(EventHistoryPoll, AnEmptyBaselineIsOneAsWell) {
+TEST(EventHistoryPoll, EmptyFirstListIsABaseline) {
   EventHistory history;
   EXPECT_THAT(history.TakeNew({}), IsEmpty());
   EXPECT_THAT(Names(history.TakeNew({Event("a", kNow + seconds(1))})), ElementsAre("a"));
 }
 
-TEST(EventHistoryPoll, AnEmptyBaselineHidesNothingOfAClusterWhoseClockIsSlow) {
+TEST(EventHistoryPoll, EmptyBaselineHidesNoEventOfASlowClock) {
   EventHistory history;
   history.TakeNew({});
   EXPECT_THAT(Names(history.TakeNew({Event("a", kNow - hours(1))})), ElementsAre("a"));
 }
 
-TEST(EventHistoryPoll, Row24_AnEventFromTheFutureHidesNothing) {
+TEST(EventHistoryPoll, EventFromTheFutureHidesNoOther) {
   EventHistory history;
   history.TakeNew({Event("future", kNow + hours(24))});
   const auto later = kNow + seconds(30);
@@ -181,14 +181,14 @@ TEST(EventHistoryPoll, Row24_AnEventFromTheFutureHidesNothing) {
               ElementsAre("a"));
 }
 
-TEST(EventHistoryPoll, EventsWithoutATimeAreToldApartByWhatTheySay) {
+TEST(EventHistoryPoll, EventsWithoutATimeDifferByTheirMessage) {
   EventHistory history;
   history.TakeNew({Event("a", {})});
   EXPECT_THAT(Names(history.TakeNew({Event("a", {}), Event("b", {})})), ElementsAre("b"));
   EXPECT_THAT(history.TakeNew({Event("a", {}), Event("b", {})}), IsEmpty());
 }
 
-TEST(EventHistoryPoll, ListsOfTenThousandEventsDoNotGrowIt) {
+TEST(EventHistoryPoll, ListsOfTenThousandEventsKeepTheHistoryBounded) {
   EventHistory history;
   std::vector<ClusterEvent> list;
   for (int i = 0; i < 10'000; ++i) list.push_back(Event("p" + std::to_string(i), kNow));
@@ -204,7 +204,7 @@ TEST(EventHistoryPoll, ListsOfTenThousandEventsDoNotGrowIt) {
 
 // --- looking back ---------------------------------------------------------------------------
 
-TEST(EventHistoryGap, Row27b_WhatHappenedInItIsMissedOnce) {
+TEST(EventHistoryGap, EventInsideAGapIsMissedOnce) {
   EventHistory history;
   history.OnGap(kNow - minutes(2));
   const std::vector<ClusterEvent> list = {Event("before", kNow - minutes(10)),
@@ -216,14 +216,14 @@ TEST(EventHistoryGap, Row27b_WhatHappenedInItIsMissedOnce) {
   EXPECT_THAT(history.TakeMissed(list, kNow), IsEmpty());
 }
 
-TEST(EventHistoryGap, TheEarliestLossCounts) {
+TEST(EventHistoryGap, EarliestLossCounts) {
   EventHistory history;
   history.OnGap(kNow - minutes(9));
   history.OnGap(kNow - minutes(1));
   EXPECT_THAT(Names(history.TakeMissed({Event("a", kNow - minutes(8))}, kNow)), ElementsAre("a"));
 }
 
-TEST(EventHistoryGap, WhatWasPushedAboutTheSameObjectIsNoNews) {
+TEST(EventHistoryGap, EventOfAPushedObjectIsNotMissed) {
   EventHistory history;
   Resource object;
   object.kind = "Pod";
@@ -245,7 +245,7 @@ TEST(EventHistoryGap, OnlyWarningsWithATimeAreMissed) {
   EXPECT_THAT(history.TakeMissed({normal, Event("timeless", {})}, kNow), IsEmpty());
 }
 
-TEST(EventHistoryGap, ASuspectedOneTakesOnlyWhatIsAFaultForCertain) {
+TEST(EventHistoryGap, SuspectedGapTakesOnlyKnownFaults) {
   EventHistory history;
   history.OnSuspectedGap(kNow - minutes(30));
   EXPECT_THAT(Names(history.TakeMissed({Event("probe", kNow - minutes(20), "Unhealthy"),
@@ -254,7 +254,7 @@ TEST(EventHistoryGap, ASuspectedOneTakesOnlyWhatIsAFaultForCertain) {
               ElementsAre("loop"));
 }
 
-TEST(EventHistoryGap, WhatFailsAllTheTimeIsNoNewsOfASuspectedOne) {
+TEST(EventHistoryGap, SuspectedGapSkipsObjectsThatWerePushedBefore) {
   EventHistory history;
   Resource object;
   object.kind = "Pod";
@@ -265,7 +265,7 @@ TEST(EventHistoryGap, WhatFailsAllTheTimeIsNoNewsOfASuspectedOne) {
   EXPECT_THAT(history.TakeMissed({Event("chronic", kNow - minutes(1))}, kNow), IsEmpty());
 }
 
-TEST(EventHistoryGap, AForgottenGapIsNoGap) {
+TEST(EventHistoryGap, ForgottenGapIsClosed) {
   EventHistory history;
   history.OnGap(kNow);
   history.OnSuspectedGap(kNow);
@@ -273,7 +273,7 @@ TEST(EventHistoryGap, AForgottenGapIsNoGap) {
   EXPECT_FALSE(history.HasGap());
 }
 
-TEST(EventHistoryGap, AKnownFaultOfANodeWhoseClockIsBehindIsMissedAsWell) {
+TEST(EventHistoryGap, KnownFaultOfANodeWithASlowClockIsMissed) {
   EventHistory history;
   history.OnGap(kNow - minutes(2));
   EXPECT_THAT(Names(history.TakeMissed({Event("slow", kNow - minutes(2) - seconds(90)),
@@ -283,7 +283,7 @@ TEST(EventHistoryGap, AKnownFaultOfANodeWhoseClockIsBehindIsMissedAsWell) {
               ElementsAre("slow"));
 }
 
-TEST(EventHistoryGap, AFaultThatWasPushedShortlyBeforeTheGapIsNotMissed) {
+TEST(EventHistoryGap, FaultPushedShortlyBeforeTheGapIsNotMissed) {
   EventHistory history;
   Resource object;
   object.kind = "Node";

@@ -39,7 +39,7 @@ constexpr const char* kTwo =
     "  Timestamp: 2026-11-25 18:48:44.5 +0200 CEST\n"
     "  Type: Warning\n";
 
-TEST(EventList, ReadsWhatTheReleasedServerWrites) {
+TEST(EventList, OutputOfTheReleasedServerIsRead) {
   const EventList list = ReadEventList(kTwo);
   ASSERT_TRUE(list.is_list);
   ASSERT_THAT(list.events, SizeIs(2));
@@ -55,7 +55,7 @@ TEST(EventList, ReadsWhatTheReleasedServerWrites) {
   EXPECT_EQ(list.events.back().timestamp, ParseTimestamp("2026-11-25T16:48:44.5Z"));
 }
 
-TEST(EventList, NoEventsAreAnEmptyList) {
+TEST(EventList, ReplyWithoutEventsIsAnEmptyList) {
   for (const char* text : {"# No events found", "# No events found\n", "[]", "No events found",
                            "# The following events (YAML format) were found:\n"}) {
     const EventList list = ReadEventList(text);
@@ -72,13 +72,13 @@ TEST(EventList, ProseIsNoList) {
 }
 
 // v0.0.18 to v0.0.52 of kubernetes-mcp-server write the sentence without a comment sign.
-TEST(EventList, TheSentenceBeforeTheListNeedsNoCommentSign) {
+TEST(EventList, SentenceBeforeTheListIsSkipped) {
   const EventList list = ReadEventList(std::string(kTwo).substr(2));
   EXPECT_TRUE(list.is_list);
   EXPECT_THAT(list.events, SizeIs(2));
 }
 
-TEST(EventList, AnEventWithoutATimeHasNone) {
+TEST(EventList, EventWithoutATimeHasNoTimestamp) {
   for (const char* time : {"0001-01-01 00:00:00 +0000 UTC", "null", "soon", "", "&a *a"}) {
     const EventList list =
         ReadEventList("- Timestamp: " + std::string(time) + "\n  Type: Warning\n");
@@ -88,7 +88,7 @@ TEST(EventList, AnEventWithoutATimeHasNone) {
   }
 }
 
-TEST(EventList, TheLatestOfItsTimesCounts) {
+TEST(EventList, LatestTimeOfAnEventCounts) {
   const EventList list = ReadEventList(
       "- Type: Warning\n  EventTime: 2026-11-25T10:00:00.5Z\n"
       "  Timestamp: 2026-11-25 10:00:00 +0000 UTC\n"
@@ -141,7 +141,7 @@ TEST(EventList, ProseBehindTheListIsSkipped) {
 }
 
 // In each style of a scalar, with members behind the message that must be read all the same.
-TEST(EventList, ALongMessageIsCutAndTheRestOfItsEntryIsRead) {
+TEST(EventList, LongMessageIsCutAndTheRestOfItsEntryIsRead) {
   std::string lines;
   for (int i = 0; i < 8'000; ++i)
     lines += "    a line of eighty bytes, as Go folds them ... " + std::to_string(i) + "\n";
@@ -201,14 +201,14 @@ TEST(EventList, EveryCutOfAMessageLeavesItsEntryReadable) {
   }
 }
 
-TEST(EventList, Row10_DepthIsBounded) {
+TEST(EventList, DepthIsBounded) {
   EXPECT_FALSE(ReadEventList("- " + std::string(10'000, '[')).is_list);
   std::string deep = "- Reason:";
   for (int i = 0; i < 10'000; ++i) deep += " -";
   EXPECT_FALSE(ReadEventList(deep + " x").is_list);
 }
 
-TEST(EventList, Row10_BracketsWithoutAnEndAreGivenUp) {
+TEST(EventList, UnclosedBracketsAreDropped) {
   for (const char* piece : {"[", "{", "[\n", "a, ", "a: b, "}) {
     std::string text = "- {x: [";
     while (text.size() < (std::size_t{1} << 20)) text += piece;
@@ -227,7 +227,7 @@ TEST(EventList, EntriesBeyondTheBoundAreCounted) {
   EXPECT_EQ(list.dropped, 30'000u);
 }
 
-TEST(EventList, EventsOfTypeNormalTakeNoPlace) {
+TEST(EventList, NormalEventsDoNotCountTowardsTheBound) {
   std::string many;
   for (std::size_t i = 0; i < kMaxListedEvents + 5'000; ++i) many += "- {Type: Normal}\n";
   const EventList list = ReadEventList(many + "- {Type: Warning}\n");
@@ -236,7 +236,7 @@ TEST(EventList, EventsOfTypeNormalTakeNoPlace) {
 }
 
 // 300 events of 76 KB.
-TEST(EventList, LongMessagesAreReadWholeWhereTheyAreNeeded) {
+TEST(EventList, LongMessageIsReadWholeOnDemand) {
   std::string many;
   const std::string message = std::string(76'000, 'm') + " the end";
   for (int i = 0; i < 300; ++i) {
@@ -249,7 +249,7 @@ TEST(EventList, LongMessagesAreReadWholeWhereTheyAreNeeded) {
   EXPECT_TRUE(list.events.back().message == message);
 }
 
-TEST(EventList, TheMessagesOfAListAreBoundedTogether) {
+TEST(EventList, MessagesOfAListAreBoundedTogether) {
   std::string many;
   for (int i = 0; i < 300; ++i) {
     many += "- Message: " + std::string(200 << 10, 'm') + "\n  Reason: R\n  Type: Warning\n";
@@ -266,7 +266,7 @@ TEST(EventList, TheMessagesOfAListAreBoundedTogether) {
   EXPECT_TRUE(list.events.back().message.ends_with(kTruncationMarker));
 }
 
-TEST(EventList, EntriesWithoutAnEventAreBoundedToo) {
+TEST(EventList, EntriesWithoutAnEventAreBounded) {
   std::string text;
   for (std::size_t i = 0; i < 100 * kMaxListedEvents; ++i) text += "- a\n";
   const EventList list = ReadEventList(text + "- {Reason: R, Type: Warning}\n");
@@ -293,7 +293,7 @@ TEST(EventList, OtherIndentationsAreRead) {
   }
 }
 
-TEST(EventList, EveryCutGivesTheSame) {
+TEST(EventList, EveryCutGivesTheSameList) {
   const std::string text =
       std::string(kTwo) + "- Message: \"a\\u20ac\n    folded\"\n  Type: Warning\n- {Reason: [\n";
   const EventList whole = ReadEventList(text);

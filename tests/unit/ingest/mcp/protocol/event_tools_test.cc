@@ -16,7 +16,7 @@ EventToolNames Offered(const std::vector<std::string>& names, const std::string&
   return tools;
 }
 
-TEST(EventToolNames, TheDefaultNamesCount) {
+TEST(EventToolNames, DefaultNamesCount) {
   const auto tools = Offered({"pods_list", "events_list", "events_subscribe"});
   EXPECT_EQ(tools.Of(EventTool::kList), "events_list");
   EXPECT_TRUE(tools.Offers(EventTool::kList));
@@ -24,7 +24,7 @@ TEST(EventToolNames, TheDefaultNamesCount) {
   EXPECT_FALSE(tools.Offers(EventTool::kUnsubscribe));
 }
 
-TEST(EventToolNames, AToolThatAGatewayHasRenamedIsFoundByItsEnd) {
+TEST(EventToolNames, RenamedToolIsFoundByItsSuffix) {
   const auto tools = Offered({"k8s_events_subscribe", "k8s_events_unsubscribe", "k8s_events_list",
                               "k8s_events_list_subscriptions", "github_list"});
   EXPECT_EQ(tools.Of(EventTool::kSubscribe), "k8s_events_subscribe");
@@ -33,20 +33,20 @@ TEST(EventToolNames, AToolThatAGatewayHasRenamedIsFoundByItsEnd) {
   EXPECT_EQ(tools.Of(EventTool::kListSubscriptions), "k8s_events_list_subscriptions");
 }
 
-TEST(EventToolNames, TheExactNameCountsBesideLongerOnes) {
+TEST(EventToolNames, ExactNameCountsBesideLongerNames) {
   const auto tools = Offered({"other_events_list", "events_list"});
   EXPECT_EQ(tools.Of(EventTool::kList), "events_list");
   EXPECT_TRUE(tools.Offers(EventTool::kList));
 }
 
-TEST(EventToolNames, SeveralThatEndAlikeAreNotGuessed) {
+TEST(EventToolNames, SeveralToolsWithTheSuffixAreNotGuessed) {
   const auto tools = Offered({"a_events_list", "b_events_list"});
   EXPECT_FALSE(tools.Offers(EventTool::kList));
   EXPECT_THAT(tools.WhyNot(EventTool::kList), HasSubstr("a_events_list, b_events_list"));
   EXPECT_THAT(tools.WhyNot(EventTool::kList), HasSubstr("set events_tool"));
 }
 
-TEST(EventToolNames, AConfiguredNameCounts) {
+TEST(EventToolNames, ConfiguredNameCounts) {
   const auto tools = Offered({"a_events_list", "b_events_list"}, "", "b_events_list");
   EXPECT_EQ(tools.Of(EventTool::kList), "b_events_list");
   EXPECT_TRUE(tools.Offers(EventTool::kList));
@@ -55,20 +55,20 @@ TEST(EventToolNames, AConfiguredNameCounts) {
   EXPECT_THAT(missing.WhyNot(EventTool::kList), HasSubstr("no tool k8s_events; check events_tool"));
 }
 
-TEST(EventToolNames, ThePrefixOfAConfiguredNameCountsForTheOthers) {
+TEST(EventToolNames, PrefixOfAConfiguredNameCountsForTheOtherTools) {
   const EventToolNames tools("k8s_events_subscribe", "");
   EXPECT_EQ(tools.Of(EventTool::kSubscribe), "k8s_events_subscribe");
   EXPECT_EQ(tools.Of(EventTool::kListSubscriptions), "k8s_events_list_subscriptions");
   EXPECT_EQ(tools.Of(EventTool::kList), "k8s_events_list");
 }
 
-TEST(EventToolNames, APrefixThatTheServerDoesNotHaveIsGivenUp) {
+TEST(EventToolNames, PrefixThatTheServerDoesNotUseIsDropped) {
   const auto tools = Offered({"k8s_events_subscribe", "events_list"}, "k8s_events_subscribe");
   EXPECT_EQ(tools.Of(EventTool::kList), "events_list");
   EXPECT_TRUE(tools.Offers(EventTool::kList));
 }
 
-TEST(EventToolNames, WhatIsMissingIsSaid) {
+TEST(EventToolNames, MissingToolIsExplained) {
   EXPECT_THAT(Offered({"pods_list"}).WhyNot(EventTool::kSubscribe),
               HasSubstr("no tool whose name ends in events_subscribe"));
 }

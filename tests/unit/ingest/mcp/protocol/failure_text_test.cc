@@ -17,7 +17,7 @@ using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-TEST(FailureText, AUrlIsShownWithoutWhatMayBeSecret) {
+TEST(FailureText, UrlIsShownWithoutUserQueryAndFragment) {
   const struct {
     const char* url;
     const char* shown;
@@ -38,7 +38,7 @@ TEST(FailureText, AUrlIsShownWithoutWhatMayBeSecret) {
   EXPECT_LE(ShownUrl("http://a/" + std::string(100'000, 'a')).size(), 300u);
 }
 
-TEST(FailureText, TheWordsOfABodyAreOneBoundedLine) {
+TEST(FailureText, TextOfABodyIsOneBoundedLine) {
   const struct {
     const char* body;
     const char* words;
@@ -96,13 +96,13 @@ TEST(FailureText, EachStatusHasItsAdvice) {
     HttpHead head;
     head.status = row.status;
     head.request = "POST http://a/mcp";
-    const std::string told = DescribeRefusal(head, "POST", false);
-    EXPECT_THAT(told, HasSubstr("POST http://a/mcp answers " + std::to_string(row.status) + "; "));
-    EXPECT_THAT(told, HasSubstr(row.advice));
+    const std::string text = DescribeRefusal(head, "POST", false);
+    EXPECT_THAT(text, HasSubstr("POST http://a/mcp answers " + std::to_string(row.status) + "; "));
+    EXPECT_THAT(text, HasSubstr(row.advice));
   }
 }
 
-TEST(FailureText, AUrlThatHasWorkedIsNotDoubted) {
+TEST(FailureText, UrlThatHasWorkedGetsNoAdviceToCheckIt) {
   HttpHead head;
   head.request = "POST http://a/mcp";
   for (const int status : {400, 404, 405}) {
@@ -112,7 +112,7 @@ TEST(FailureText, AUrlThatHasWorkedIsNotDoubted) {
   }
 }
 
-TEST(FailureText, AdviceThatBothHaveIsGivenOnce) {
+TEST(FailureText, AdviceOfBothTransportsIsGivenOnce) {
   EXPECT_EQ(DescribeBoth("A answers 404; check the path", "B answers 404; check the path"),
             "A answers 404; as HTTP with SSE: B answers 404; check the path");
   EXPECT_EQ(DescribeBoth("A answers 400; check the URL", "B: timed out"),
@@ -120,7 +120,7 @@ TEST(FailureText, AdviceThatBothHaveIsGivenOnce) {
   EXPECT_EQ(DescribeBoth("A", "B"), "A; as HTTP with SSE: B");
 }
 
-TEST(FailureText, AVersionThatIsNotKnownIsNamedWithThoseThatAre) {
+TEST(FailureText, UnknownVersionIsNamedWithTheKnownOnes) {
   constexpr std::array<std::string_view, 2> kKnown = {"2025-11-25", "2024-11-05"};
   EXPECT_EQ(DescribeVersion("2099-01-01", kKnown),
             "the server answers initialize with MCP version '2099-01-01'; expected 2025-11-25, "

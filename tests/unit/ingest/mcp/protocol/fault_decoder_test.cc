@@ -53,7 +53,7 @@ DecodedEvent Decode(const Json& data) { return DecodeFault(ParsedJson(data).valu
 FaultEvent Fault(const Json& data) { return FaultIn(Decode(data)); }
 std::string WhyInvalid(const Json& data) { return Reason(Decode(data)); }
 
-TEST(FaultDecoder, WholeFault) {
+TEST(FaultDecoder, CompleteFaultIsDecoded) {
   const FaultEvent event = Fault(Valid());
   EXPECT_EQ(event.cluster, "") << "the server's own claim does not count";
   EXPECT_EQ(event.fault_id, "0a1b2c3d4e5f6071");
@@ -82,7 +82,7 @@ TEST(FaultDecoder, OptionalMembersMayBeAbsent) {
   EXPECT_EQ(event.timestamp, kNow);
 }
 
-TEST(FaultDecoder, RequiredMembers) {
+TEST(FaultDecoder, MissingRequiredMemberIsInvalid) {
   EXPECT_EQ(WhyInvalid(Without("faultType")), "schema");
   EXPECT_EQ(WhyInvalid(Without("resource")), "schema");
   EXPECT_EQ(WhyInvalid(With("faultType", "")), "schema");
@@ -113,7 +113,7 @@ TEST(FaultDecoder, SeverityIsKnownOrAbsent) {
   EXPECT_EQ(WhyInvalid(With("severity", 3)), "schema");
 }
 
-TEST(FaultDecoder, InvalidEventTellsItsSeverityWhenItIsKnown) {
+TEST(FaultDecoder, InvalidEventHasItsSeverityIfItIsKnown) {
   const auto severity = [](const Json& data) {
     return std::get<InvalidEvent>(Decode(data)).severity;
   };
@@ -172,13 +172,13 @@ TEST(FaultDecoder, TruncationCutsNoCharacter) {
   EXPECT_EQ(SanitizeUtf8(name), name);
 }
 
-TEST(FaultDecoder, Row8_NulInATextIsKeptAsData) {
+TEST(FaultDecoder, NulInATextIsKeptAsData) {
   const std::string text("a\0b", 3);
   EXPECT_EQ(Fault(With("context", text)).context, text);
   EXPECT_EQ(Fault(WithResource("name", text)).resource.name, text);
 }
 
-TEST(FaultDecoder, Row10_KeyThatOccursTwiceIsInvalid) {
+TEST(FaultDecoder, DuplicateKeyIsInvalid) {
   const auto reason = [](std::string text, const std::string& before, const std::string& more) {
     text.insert(text.find(before), more + ",");
     return Reason(DecodeFault(ParsedJson(text).value(), kNow));
@@ -196,20 +196,20 @@ TEST(FaultDecoder, Row10_KeyThatOccursTwiceIsInvalid) {
   EXPECT_EQ(reason(valid, "\"subscriptionId\"", R"("cluster":"west")"), "valid") << "never read";
 }
 
-TEST(FaultDecoder, AmbiguousResourceTellsTheSeverityOfTheEvent) {
+TEST(FaultDecoder, AmbiguousResourceKeepsTheSeverityOfTheEvent) {
   const std::string text =
       R"({"faultType":"CrashLoop","severity":"critical","resource":{"kind":"Pod","kind":"Job"}})";
   const ParsedJson data(text);
   EXPECT_EQ(std::get<InvalidEvent>(DecodeFault(data.value(), kNow)).severity, Severity::kCritical);
 }
 
-TEST(FaultDecoder, UnknownMembersAreIgnoredHoweverDeep) {
+TEST(FaultDecoder, UnknownMembersOfAnyDepthAreIgnored) {
   std::string deep = "1";
   for (int i = 0; i < 1000; ++i) deep = "[" + deep + "]";
   EXPECT_EQ(WhyInvalid(With("more", Json::parse(deep))), "valid");
 }
 
-TEST(FaultDecoder, TimeThatIsUnreadableMissingOrInTheFutureBecomesNow) {
+TEST(FaultDecoder, UnreadableMissingOrFutureTimeBecomesNow) {
   EXPECT_EQ(Fault(With("timestamp", "not a time")).timestamp, kNow);
   EXPECT_EQ(Fault(With("timestamp", 1766052000)).timestamp, kNow);
   EXPECT_EQ(Fault(Without("timestamp")).timestamp, kNow);
@@ -219,7 +219,7 @@ TEST(FaultDecoder, TimeThatIsUnreadableMissingOrInTheFutureBecomesNow) {
 
 // --- events that came another way -----------------------------------------------------------
 
-TEST(Normalize, BoundsAndChecksLikeTheDecoder) {
+TEST(Normalize, NormalizeBoundsAndChecksLikeTheDecoder) {
   FaultEvent event;
   event.fault_type = "CrashLoop";
   event.resource.kind = "Pod";

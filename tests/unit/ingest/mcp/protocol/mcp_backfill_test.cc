@@ -37,19 +37,19 @@ class McpBackfillTest : public McpSessionTest {
   }
 };
 
-TEST_F(McpBackfillTest, TheFirstSubscriptionHasNoGap) {
+TEST_F(McpBackfillTest, FirstSubscriptionHasNoGap) {
   Subscribe();
   EXPECT_EQ(Count<PostMessage>(), 0u);
 }
 
-TEST_F(McpBackfillTest, WhatClosesASessionBeginsAGapForTheNext) {
+TEST_F(McpBackfillTest, ClosingASessionBeginsAGapForTheNext) {
   Subscribe();
   Pass(seconds(20));
   Do(session_->Close(now_));
   EXPECT_TRUE(history_.HasGap());
 }
 
-TEST_F(McpBackfillTest, Row27b_AGapIsLookedIntoOnce) {
+TEST_F(McpBackfillTest, EventsOfAGapAreListedOnce) {
   ComeBack();
   ReplyTool(Listed("before", seconds(600)) + Listed("inside", seconds(30)));
   const DeliverEvent event = Only<DeliverEvent>();
@@ -67,13 +67,13 @@ TEST_F(McpBackfillTest, Row27b_AGapIsLookedIntoOnce) {
   EXPECT_EQ(Count<DeliverEvent>(), 0u);
 }
 
-TEST_F(McpBackfillTest, AReasonThatIsNotKnownStaysAsItIs) {
+TEST_F(McpBackfillTest, UnknownReasonIsKept) {
   ComeBack();
   ReplyTool(Listed("inside", seconds(30), "FailedMount"));
   EXPECT_EQ(std::get<FaultEvent>(Only<DeliverEvent>().event).fault_type, "FailedMount");
 }
 
-TEST_F(McpBackfillTest, ANewSessionLooksIntoTheGapOfTheOld) {
+TEST_F(McpBackfillTest, NewSessionBackfillsTheGapOfTheOld) {
   Subscribe();
   Pass(seconds(10));
   StreamEnds();
@@ -85,7 +85,7 @@ TEST_F(McpBackfillTest, ANewSessionLooksIntoTheGapOfTheOld) {
   EXPECT_EQ(Count<DeliverEvent>(), 1u);
 }
 
-TEST_F(McpBackfillTest, ASubscriptionFoundMissingIsAGapSinceItWasLastSeen) {
+TEST_F(McpBackfillTest, MissingSubscriptionIsAGapSinceItWasLastProved) {
   Subscribe();
   Pass(seconds(30));
   Timer();
@@ -101,7 +101,7 @@ TEST_F(McpBackfillTest, ASubscriptionFoundMissingIsAGapSinceItWasLastSeen) {
   EXPECT_EQ(Count<DeliverEvent>(), 1u);
 }
 
-TEST_F(McpBackfillTest, AStreamThatGoesOnWhereItEndedHasNoGap) {
+TEST_F(McpBackfillTest, ReplayedStreamHasNoGap) {
   Subscribe();
   StreamEnds({}, "ev-1");
   Pass(seconds(60));
@@ -112,7 +112,7 @@ TEST_F(McpBackfillTest, AStreamThatGoesOnWhereItEndedHasNoGap) {
   EXPECT_EQ(Count<PostMessage>(), 0u) << "the server has replayed it";
 }
 
-TEST_F(McpBackfillTest, AnEarlierGapIsNotForgottenForAStreamThatGoesOn) {
+TEST_F(McpBackfillTest, ReplayedStreamKeepsAnEarlierGap) {
   Subscribe();
   Pass(seconds(10));
   StreamEnds(FailureOf(ErrorClass::kNetwork), "ev-1");
@@ -127,7 +127,7 @@ TEST_F(McpBackfillTest, AnEarlierGapIsNotForgottenForAStreamThatGoesOn) {
   EXPECT_EQ(Tool(), "events_list");
 }
 
-TEST_F(McpBackfillTest, WhatHappenedLongBeforeAStreamEndedIsMissedOnlyIfItIsAFault) {
+TEST_F(McpBackfillTest, OnlyFaultsAreBackfilledFromLongBeforeTheStreamEnded) {
   Subscribe();
   Pass(seconds(25));
   StreamEnds();
@@ -139,7 +139,7 @@ TEST_F(McpBackfillTest, WhatHappenedLongBeforeAStreamEndedIsMissedOnlyIfItIsAFau
   EXPECT_EQ(std::get<FaultEvent>(Only<DeliverEvent>().event).resource.name, "swallowed");
 }
 
-TEST_F(McpBackfillTest, AnswersToChecksDoNotHideThatTheStreamWasMute) {
+TEST_F(McpBackfillTest, AnsweredChecksDoNotHideAMuteStream) {
   Subscribe();
   Pass(seconds(30));
   Timer();
@@ -153,12 +153,12 @@ TEST_F(McpBackfillTest, AnswersToChecksDoNotHideThatTheStreamWasMute) {
   EXPECT_EQ(Count<DeliverEvent>(), 1u);
 }
 
-TEST_F(McpBackfillTest, AServerWithoutTheToolIsNotAskedTwice) {
+TEST_F(McpBackfillTest, ServerWithoutTheListToolIsNotSentASecondRequest) {
   ComeBack();
   ReplyError(-32602, "unknown tool");
   EXPECT_EQ(Tool(), "events_list") << "once more, without a selector";
   ReplyError(-32602, "unknown tool");
-  EXPECT_THAT(Only<SourceWarning>().message, HasSubstr("lost"));
+  EXPECT_THAT(Only<McpWarning>().message, HasSubstr("lost"));
   EXPECT_EQ(Count<ConnectionLost>(), 0u);
   StreamEnds();
   Do(session_->Resume(now_));
@@ -167,7 +167,7 @@ TEST_F(McpBackfillTest, AServerWithoutTheToolIsNotAskedTwice) {
   EXPECT_EQ(Count<PostMessage>(), 0u);
 }
 
-TEST_F(McpBackfillTest, AListingThatFailsIsTriedOnceMoreAlsoWhereEventsMakeChecksNeedless) {
+TEST_F(McpBackfillTest, FailedBackfillIsRetriedWhilePushesReplaceChecks) {
   ComeBack();
   PostHead(Head(503));
   for (int i = 0; i < 3; ++i) {
@@ -182,7 +182,7 @@ TEST_F(McpBackfillTest, AListingThatFailsIsTriedOnceMoreAlsoWhereEventsMakeCheck
 }
 
 // Kubernetes forgets events after an hour by default; its API may be gone for much of that.
-TEST_F(McpBackfillTest, AListingThatFailsIsTriedAgainForAnHour) {
+TEST_F(McpBackfillTest, FailedBackfillIsRetriedForAnHour) {
   McpSessionOptions options = BackfillOptions();
   options.max_stream_age = {};
   Renew(options);
@@ -190,7 +190,7 @@ TEST_F(McpBackfillTest, AListingThatFailsIsTriedAgainForAnHour) {
   const MonoTime began = now_.mono;
   int lists = 1;
   PostHead(Head(503));
-  while (Count<SourceWarning>() == 0 && now_.mono - began < std::chrono::hours(3)) {
+  while (Count<McpWarning>() == 0 && now_.mono - began < std::chrono::hours(3)) {
     Pass(seconds(10));
     Timer();
     if (Count<PostMessage>() == 1 && Tool() == "events_list_subscriptions") ReplyTool("- sub-1");
@@ -200,12 +200,12 @@ TEST_F(McpBackfillTest, AListingThatFailsIsTriedAgainForAnHour) {
     }
     ASSERT_EQ(Count<ConnectionLost>(), 0u) << "the subscription stands";
   }
-  EXPECT_EQ(Only<SourceWarning>().message, "Events of a gap are lost");
+  EXPECT_EQ(Only<McpWarning>().message, "Events of a gap are lost");
   EXPECT_GT(now_.mono - began, std::chrono::hours(1));
   EXPECT_EQ(lists, 20);
 }
 
-TEST_F(McpBackfillTest, ItMayBeOff) {
+TEST_F(McpBackfillTest, BackfillCanBeTurnedOff) {
   Renew(Options());
   Subscribe();
   StreamEnds();
@@ -215,7 +215,7 @@ TEST_F(McpBackfillTest, ItMayBeOff) {
   EXPECT_EQ(Count<PostMessage>(), 0u);
 }
 
-TEST_F(McpBackfillTest, Row27a_ARenewedStreamIsLookedBehindForFaultsOnly) {
+TEST_F(McpBackfillTest, RenewedStreamBackfillsOnlyFaults) {
   Subscribe();
   for (int i = 0; i < 120 && Count<OpenStream>() == 0; ++i) {
     Pass(seconds(30));

@@ -35,23 +35,23 @@ class McpDeepMessage : public McpSessionTest, public ::testing::WithParamInterfa
   }
 };
 
-TEST_P(McpDeepMessage, AsFault) {
+TEST_P(McpDeepMessage, DeepFaultIsSurvived) {
   ExpectSurvives(LogMessage("kubernetes/faults", Nested(GetParam())));
 }
 
-TEST_P(McpDeepMessage, InsideAFault) {
+TEST_P(McpDeepMessage, DeepMemberOfAFaultIsSurvived) {
   ExpectSurvives(LogMessage("kubernetes/faults", R"({"faultType":)" + Nested(GetParam()) + "}"));
 }
 
-TEST_P(McpDeepMessage, AsSubscriptionError) {
+TEST_P(McpDeepMessage, DeepSubscriptionErrorIsSurvived) {
   ExpectSurvives(LogMessage("kubernetes/subscription_error", Nested(GetParam())));
 }
 
-TEST_P(McpDeepMessage, AsResponse) {
+TEST_P(McpDeepMessage, DeepResponseIsSurvived) {
   ExpectSurvives(R"({"jsonrpc":"2.0","id":1,"result":)" + Nested(GetParam()) + "}");
 }
 
-TEST_P(McpDeepMessage, InTheAnswerOfATool) {
+TEST_P(McpDeepMessage, DeepToolResultIsSurvived) {
   Pass(Options().ping_interval);
   Timer();
   ExpectSurvives(R"({"jsonrpc":"2.0","id":)" + std::to_string(request_id_) +
@@ -59,11 +59,11 @@ TEST_P(McpDeepMessage, InTheAnswerOfATool) {
                  MessageOrigin::kPost);
 }
 
-TEST_P(McpDeepMessage, AsParametersOfARequest) {
+TEST_P(McpDeepMessage, DeepRequestParametersAreSurvived) {
   ExpectSurvives(R"({"jsonrpc":"2.0","id":1,"method":"x","params":)" + Nested(GetParam()) + "}");
 }
 
-TEST_P(McpDeepMessage, AsBatch) { ExpectSurvives(Nested(GetParam())); }
+TEST_P(McpDeepMessage, DeepBatchIsSurvived) { ExpectSurvives(Nested(GetParam())); }
 
 INSTANTIATE_TEST_SUITE_P(Depth, McpDeepMessage, ::testing::Values(10'000, 500'000));
 

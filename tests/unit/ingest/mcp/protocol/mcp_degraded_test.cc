@@ -50,7 +50,7 @@ class McpDegradedTest : public McpSessionTest {
   }
 };
 
-TEST_F(McpDegradedTest, Row73_ANotifiedOneIsRenewedAndBackfilled) {
+TEST_F(McpDegradedTest, NotifiedDegradationRenewsAndBackfills) {
   Subscribe();
   Pass(seconds(45));
   OnStream(Degraded());
@@ -58,24 +58,24 @@ TEST_F(McpDegradedTest, Row73_ANotifiedOneIsRenewedAndBackfilled) {
   ExpectRenewal();
 }
 
-TEST_F(McpDegradedTest, Row73_OneThatACheckFindsIsRenewedAndBackfilled) {
+TEST_F(McpDegradedTest, DegradationFoundByACheckRenewsAndBackfills) {
   Subscribe();
   Pass(seconds(30));
   Timer();
   ASSERT_EQ(Tool(), "events_list_subscriptions");
   ReplyTool(ListedDegraded());
-  EXPECT_EQ(Only<SourceWarning>().message, "Subscription degraded");
+  EXPECT_EQ(Only<McpWarning>().message, "Subscription degraded");
   ExpectRenewal();
 }
 
-TEST_F(McpDegradedTest, Row73_OneThatIsFoundAfterTheStreamWasReopenedIsRenewed) {
+TEST_F(McpDegradedTest, DegradationFoundAfterReopeningRenews) {
   Reopen();
   ASSERT_EQ(Tool(), "events_list_subscriptions");
   ReplyTool(ListedDegraded());
   ExpectRenewal();
 }
 
-TEST_F(McpDegradedTest, ANotificationDuringACheckIsNotLost) {
+TEST_F(McpDegradedTest, NotificationDuringACheckIsNotLost) {
   Subscribe();
   Pass(seconds(30));
   Timer();
@@ -86,7 +86,7 @@ TEST_F(McpDegradedTest, ANotificationDuringACheckIsNotLost) {
   ExpectRenewal();
 }
 
-TEST_F(McpDegradedTest, ANotificationDuringABackfillKeepsTheGap) {
+TEST_F(McpDegradedTest, NotificationDuringABackfillKeepsTheGap) {
   Reopen();
   ReplyTool(kListed);
   ASSERT_EQ(Tool(), "events_list");
@@ -96,7 +96,7 @@ TEST_F(McpDegradedTest, ANotificationDuringABackfillKeepsTheGap) {
   ExpectRenewal();
 }
 
-TEST_F(McpDegradedTest, OneThatDegradesAgainAtOnceEndsTheSession) {
+TEST_F(McpDegradedTest, SecondDegradationAtOnceEndsTheSession) {
   Subscribe();
   Pass(seconds(45));
   OnStream(Degraded());
@@ -107,7 +107,7 @@ TEST_F(McpDegradedTest, OneThatDegradesAgainAtOnceEndsTheSession) {
   EXPECT_FALSE(Resumable()) << "the next session waits for its backoff";
 }
 
-TEST_F(McpDegradedTest, OneThatDegradesAgainLaterIsRenewedAgain) {
+TEST_F(McpDegradedTest, LaterDegradationRenewsAgain) {
   Subscribe();
   for (const std::string id : {"sub-1", "sub-2", "sub-3"}) {
     Pass(seconds(45));
@@ -119,7 +119,7 @@ TEST_F(McpDegradedTest, OneThatDegradesAgainLaterIsRenewedAgain) {
   }
 }
 
-TEST_F(McpDegradedTest, ANotificationAboutAnotherSubscriptionChangesNothing) {
+TEST_F(McpDegradedTest, NotificationAboutAnotherSubscriptionIsIgnored) {
   Subscribe();
   Pass(seconds(45));
   OnStream(Degraded("sub-9"));
@@ -128,13 +128,13 @@ TEST_F(McpDegradedTest, ANotificationAboutAnotherSubscriptionChangesNothing) {
   EXPECT_EQ(Count<PostMessage>(), 0u);
 }
 
-TEST_F(McpDegradedTest, AnErrorThatDegradesNothingLeadsToACheck) {
+TEST_F(McpDegradedTest, SubscriptionErrorWithoutDegradationLeadsToACheck) {
   Subscribe();
   OnStream(ErrorNotification({{"subscriptionId", "sub-1"}, {"error", "hiccup"}}));
   EXPECT_EQ(Tool(), "events_list_subscriptions");
 }
 
-TEST_F(McpDegradedTest, ASubscriptionThatCannotBeMadeAnewEndsTheSession) {
+TEST_F(McpDegradedTest, FailedRenewalEndsTheSession) {
   Subscribe();
   Pass(seconds(45));
   OnStream(Degraded());
@@ -148,7 +148,7 @@ TEST_F(McpDegradedTest, ASubscriptionThatCannotBeMadeAnewEndsTheSession) {
 
 // --- servers without sessions ----------------------------------------------------------------
 
-TEST_F(McpDegradedTest, AServerWithoutASessionIdThatPushesNothingIsToldOnce) {
+TEST_F(McpDegradedTest, ServerWithoutASessionIdIsWarnedAboutOnce) {
   Start();
   Answer({{"result", InitializeResult()}}, "");
   confirmation_ = Only<PostMessage>().post;
@@ -158,16 +158,16 @@ TEST_F(McpDegradedTest, AServerWithoutASessionIdThatPushesNothingIsToldOnce) {
   ReplyTool(Created());
   Pass(seconds(30));
   Timer();
-  const SourceWarning warning = Only<SourceWarning>();
+  const McpWarning warning = Only<McpWarning>();
   EXPECT_TRUE(warning.once);
   EXPECT_THAT(warning.detail, HasSubstr("mode: poll"));
 }
 
-TEST_F(McpDegradedTest, AServerWithASessionIdIsNoneOfThem) {
+TEST_F(McpDegradedTest, ServerWithASessionIdIsNotWarnedAbout) {
   Subscribe();
   Pass(seconds(30));
   Timer();
-  EXPECT_EQ(Count<SourceWarning>(), 0u);
+  EXPECT_EQ(Count<McpWarning>(), 0u);
 }
 
 }  // namespace

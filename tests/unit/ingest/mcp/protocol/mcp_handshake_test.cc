@@ -14,7 +14,7 @@ namespace {
 using std::chrono::seconds;
 using McpHandshake = McpSessionTest;
 
-TEST_F(McpHandshake, BeginsWithInitializeAndNothingElse) {
+TEST_F(McpHandshake, InitializeIsSentFirstAndAlone) {
   EXPECT_EQ(session_->NextDeadline(), std::nullopt);
   Start();
   ASSERT_EQ(actions_.size(), 1u);
@@ -28,7 +28,7 @@ TEST_F(McpHandshake, BeginsWithInitializeAndNothingElse) {
   EXPECT_EQ(session_->NextDeadline(), now_.mono + seconds(10));
 }
 
-TEST_F(McpHandshake, FollowsTheOrderWithSessionAndVersionOnEveryRequest) {
+TEST_F(McpHandshake, EveryRequestFollowsInOrderWithSessionAndVersion) {
   Initialize(InitializeResult("2025-06-18"), "s-42");
   const auto expect_headers = [&](const HttpHeaders& headers) {
     EXPECT_EQ(Header(headers, "Mcp-Session-Id"), "s-42");
@@ -68,7 +68,7 @@ TEST_F(McpHandshake, RequestIdsAreUnique) {
   EXPECT_NE(second, request_id_);
 }
 
-TEST_F(McpHandshake, ServerWithoutLoggingIsNotAskedForALevel) {
+TEST_F(McpHandshake, ServerWithoutLoggingIsSentNoLevel) {
   Initialize(InitializeResult("2025-11-25", false));
   ConfirmInitialized();
   StreamAnswers(StreamHead());
@@ -106,7 +106,7 @@ TEST_F(McpHandshake, OtherVersionsEndTheSession) {
   }
 }
 
-TEST_F(McpHandshake, AnswerOnAnEventStreamIsAsGood) {
+TEST_F(McpHandshake, ReplyOnAnEventStreamIsAccepted) {
   Start();
   PostHead(Head(200, "text/event-stream", "s-9"));
   Message({{"jsonrpc", "2.0"}, {"method", "notifications/progress"}});
@@ -116,7 +116,7 @@ TEST_F(McpHandshake, AnswerOnAnEventStreamIsAsGood) {
   EXPECT_EQ(Header(Only<PostMessage>().headers, "Mcp-Session-Id"), "s-9");
 }
 
-TEST_F(McpHandshake, AnswerInABatchIsAsGood) {
+TEST_F(McpHandshake, ReplyInABatchIsAccepted) {
   Start();
   PostHead(Head(200, "application/json", "s-9"));
   Message(Json::array({{{"jsonrpc", "2.0"}, {"method", "notifications/progress"}},
@@ -124,7 +124,7 @@ TEST_F(McpHandshake, AnswerInABatchIsAsGood) {
   EXPECT_EQ(Method(), "notifications/initialized");
 }
 
-TEST_F(McpHandshake, AnswerWithAnotherIdIsIgnored) {
+TEST_F(McpHandshake, ReplyWithAnotherIdIsIgnored) {
   Start();
   Message({{"jsonrpc", "2.0"}, {"id", request_id_ + 1}, {"result", InitializeResult()}});
   EXPECT_TRUE(actions_.empty());
@@ -195,7 +195,7 @@ TEST_F(McpHandshake, GarbageInTheAnswerIsAProtocolFailureAndNoEvent) {
   EXPECT_EQ(Failure().error, ErrorClass::kProtocol);
 }
 
-TEST_F(McpHandshake, BrokenExchangeKeepsItsClass) {
+TEST_F(McpHandshake, BrokenExchangeKeepsItsErrorClass) {
   Start();
   Do(session_->OnPostDone(request_post_, FailureOf(ErrorClass::kTls, "bad certificate"), now_));
   EXPECT_EQ(Failure().error, ErrorClass::kTls);
@@ -248,7 +248,7 @@ TEST_F(McpHandshake, SubscriptionWithoutAnIdIsASubscriptionFailure) {
   EXPECT_EQ(Failure().error, ErrorClass::kSubscription);
 }
 
-TEST_F(McpHandshake, SessionForgottenOnTheWayIsExpiredAndNotDeleted) {
+TEST_F(McpHandshake, SessionForgottenDuringTheHandshakeIsExpiredAndNotDeleted) {
   OpenTheStream();
   PostHead(Head(404));
   EXPECT_EQ(Failure().error, ErrorClass::kSessionExpired);
@@ -292,7 +292,7 @@ TEST_F(McpHandshake, StreamOfTheWrongTypeIsAProtocolFailure) {
   EXPECT_EQ(Failure().error, ErrorClass::kProtocol);
 }
 
-TEST_F(McpHandshake, StreamThatBreaksBeforeTheSubscriptionEndsTheSession) {
+TEST_F(McpHandshake, StreamFailureBeforeTheSubscriptionEndsTheSession) {
   OpenTheStream();
   StreamEnds();
   EXPECT_EQ(Failure().error, ErrorClass::kStreamClosed);

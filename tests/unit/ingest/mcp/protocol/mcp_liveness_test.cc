@@ -14,7 +14,7 @@ using std::chrono::seconds;
 
 class McpLivenessTest : public McpSessionTest {
  protected:
-  void Pulse(std::uint64_t comments, std::uint64_t events = 0, bool mid_event = false) {
+  void Activity(std::uint64_t comments, std::uint64_t events = 0, bool mid_event = false) {
     Do(session_->OnActivity({comments, events, mid_event}, now_));
   }
   // Lets time pass second by second, the checks answered; whether the stream was given up.
@@ -30,70 +30,70 @@ class McpLivenessTest : public McpSessionTest {
   }
 };
 
-TEST_F(McpLivenessTest, AStreamThatStopsItsCommentsIsDead) {
+TEST_F(McpLivenessTest, StreamThatStopsItsKeepalivesIsLost) {
   Subscribe();
-  Pulse(1);
+  Activity(1);
   Pass(seconds(15));
-  Pulse(2);
+  Activity(2);
   EXPECT_FALSE(LostWithin(seconds(89)));
   EXPECT_TRUE(LostWithin(seconds(1)));
   EXPECT_EQ(Failure().error, ErrorClass::kTimeout);
   EXPECT_TRUE(Resumable());
 }
 
-TEST_F(McpLivenessTest, CommentsThatGoOnKeepIt) {
+TEST_F(McpLivenessTest, KeepalivesKeepTheStream) {
   Subscribe();
   for (std::uint64_t i = 1; i < 20; ++i) {
-    Pulse(i);
+    Activity(i);
     EXPECT_FALSE(LostWithin(seconds(60)));
   }
 }
 
-TEST_F(McpLivenessTest, AGreetingIsNoPromise) {
+TEST_F(McpLivenessTest, OneCommentPromisesNoKeepalives) {
   Subscribe();
-  Pulse(1);
+  Activity(1);
   EXPECT_FALSE(LostWithin(minutes(10)));
 }
 
-TEST_F(McpLivenessTest, Row27a_AStreamThatOnlyGreetedIsRenewedLikeAMuteOne) {
+TEST_F(McpLivenessTest, StreamWithOneCommentIsRenewed) {
   Subscribe();
-  Pulse(1);
+  Activity(1);
   EXPECT_FALSE(LostWithin(minutes(31)));
   EXPECT_EQ(Count<OpenStream>(), 1u);
 }
 
-TEST_F(McpLivenessTest, CommentsDoNotSaveASubscriptionFromItsCheck) {
+TEST_F(McpLivenessTest, KeepalivesDoNotReplaceTheCheckOfTheSubscription) {
   Subscribe();
   bool checked = false;
   for (std::uint64_t i = 1; i <= 4; ++i) {
     Pass(seconds(10));
-    Pulse(i);
+    Activity(i);
     Timer();
     checked = checked || Count<PostMessage>() > 0;
   }
   EXPECT_TRUE(checked);
 }
 
-TEST_F(McpLivenessTest, Row4_AnEventThatCrawlsEndsTheStream) {
+TEST_F(McpLivenessTest, EventOverTheIdleTimeoutEndsTheStream) {
   Subscribe();
-  Pulse(0, 0, true);
+  Activity(0, 0, true);
   for (int i = 0; i < 89; ++i) {
     EXPECT_FALSE(LostWithin(seconds(1)));
-    Pulse(0, 0, true);  // a byte a second
+    Activity(0, 0, true);  // a byte a second
   }
   EXPECT_TRUE(LostWithin(seconds(1)));
   EXPECT_EQ(Failure().error, ErrorClass::kTimeout);
 }
 
-TEST_F(McpLivenessTest, Row4_EventsThatComeToTheirEndKeepTheStream) {
+TEST_F(McpLivenessTest, CompleteEventsKeepTheStream) {
   Subscribe();
   for (std::uint64_t i = 1; i < 10; ++i) {
-    Pulse(0, i, true);  // the next one has begun
+    Activity(0, i, true);  // the next one has begun
     EXPECT_FALSE(LostWithin(seconds(60)));
   }
 }
 
-TEST_F(McpLivenessTest, Row27a_AMuteStreamIsRenewedAndVerified) {
+TEST_F(McpLivenessTest, MuteStreamIsRenewedAndVerified) {
   Subscribe();
   EXPECT_FALSE(LostWithin(minutes(31)));
   ASSERT_EQ(Count<OpenStream>(), 1u);
@@ -105,7 +105,7 @@ TEST_F(McpLivenessTest, Row27a_AMuteStreamIsRenewedAndVerified) {
   EXPECT_TRUE(actions_.empty()) << "it was subscribed all the time";
 }
 
-TEST_F(McpLivenessTest, RenewalMayBeOff) {
+TEST_F(McpLivenessTest, RenewalCanBeTurnedOff) {
   McpSessionOptions options = Options();
   options.max_stream_age = Duration::zero();
   Renew(options);
@@ -114,14 +114,14 @@ TEST_F(McpLivenessTest, RenewalMayBeOff) {
   EXPECT_EQ(Count<OpenStream>(), 0u);
 }
 
-TEST_F(McpLivenessTest, AStreamThatCannotBeRenewedIsLost) {
+TEST_F(McpLivenessTest, StreamThatCannotBeRenewedIsLost) {
   Subscribe();
   EXPECT_FALSE(LostWithin(minutes(31)));
   StreamAnswers(Head(503));
   EXPECT_EQ(Failure().error, ErrorClass::kServer);
 }
 
-TEST_F(McpLivenessTest, Row6_ALineWithoutAnEndEndsTheStreamAndIsNotReplayed) {
+TEST_F(McpLivenessTest, EndlessLineEndsTheStreamAndIsNotReplayed) {
   Subscribe();
   StreamEnds({}, "ev-1");
   Do(session_->Resume(now_));

@@ -17,7 +17,7 @@ using ::testing::HasSubstr;
 
 class McpModeTest : public McpSessionTest {
  protected:
-  void Use(SourceMode mode) {
+  void Use(McpMode mode) {
     McpSessionOptions options = Options();
     options.mode = mode;
     Renew(options);
@@ -43,7 +43,7 @@ class McpModeTest : public McpSessionTest {
     return names;
   }
   void StartPolling(const std::string& baseline = "# No events found") {
-    Use(SourceMode::kPoll);
+    Use(McpMode::kPoll);
     SetLevel();
     ReplyTool(baseline);
     ASSERT_EQ(Count<Subscribed>(), 1u);
@@ -57,19 +57,19 @@ class McpModeTest : public McpSessionTest {
 
 // --- auto -----------------------------------------------------------------------------------
 
-TEST_F(McpModeTest, AutoSubscribesToFaultsWhereTheyArePushed) {
-  Use(SourceMode::kAuto);
+TEST_F(McpModeTest, AutoSubscribesIfTheServerPushesFaults) {
+  Use(McpMode::kAuto);
   SetLevel();
   EXPECT_EQ(Method(), "tools/list");
   Reply(Tools({"pods_list", "events_list", "events_subscribe"}));
   EXPECT_EQ(Tool(), "events_subscribe");
   EXPECT_EQ(Posted()["params"]["arguments"]["mode"], "faults");
   ReplyTool(Created());
-  EXPECT_EQ(Only<Subscribed>().mode, SourceMode::kFaults);
+  EXPECT_EQ(Only<Subscribed>().mode, McpMode::kFaults);
 }
 
-TEST_F(McpModeTest, AutoLooksAtEveryPageOfTheTools) {
-  Use(SourceMode::kAuto);
+TEST_F(McpModeTest, AutoReadsEveryPageOfTools) {
+  Use(McpMode::kAuto);
   SetLevel();
   Reply(Tools({"events_list"}, "page-2"));
   EXPECT_EQ(Method(), "tools/list");
@@ -78,36 +78,36 @@ TEST_F(McpModeTest, AutoLooksAtEveryPageOfTheTools) {
   EXPECT_EQ(Tool(), "events_subscribe");
 }
 
-TEST_F(McpModeTest, AutoDoesNotFollowPagesForEver) {
-  Use(SourceMode::kAuto);
+TEST_F(McpModeTest, AutoReadsABoundedNumberOfPages) {
+  Use(McpMode::kAuto);
   SetLevel();
   for (int i = 0; i < 200 && Method() == "tools/list"; ++i) Reply(Tools({"events_list"}, "more"));
   EXPECT_EQ(Tool(), "events_list");
 }
 
-TEST_F(McpModeTest, AutoDoesNotWaitLongForPagesThatComeSlowly) {
-  Use(SourceMode::kAuto);
+TEST_F(McpModeTest, AutoReadsPagesForABoundedTime) {
+  Use(McpMode::kAuto);
   SetLevel();
   int pages = 0;
   for (; pages < 50 && Method() == "tools/list"; ++pages) {
     Pass(std::chrono::seconds(9));
     Reply(Tools({"events_list"}, "more"));
   }
-  EXPECT_EQ(pages, 4) << "others wait for the place at the gate";
+  EXPECT_EQ(pages, 4) << "other clusters wait for a place to connect";
   EXPECT_EQ(Tool(), "events_list");
 }
 
-TEST_F(McpModeTest, AutoPollsWhereNothingIsPushed) {
-  Use(SourceMode::kAuto);
+TEST_F(McpModeTest, AutoPollsIfTheServerPushesNothing) {
+  Use(McpMode::kAuto);
   SetLevel();
   Reply(Tools({"events_list"}));
   EXPECT_EQ(Tool(), "events_list");
   ReplyTool("# No events found");
-  EXPECT_EQ(Only<Subscribed>().mode, SourceMode::kPoll);
+  EXPECT_EQ(Only<Subscribed>().mode, McpMode::kPoll);
 }
 
-TEST_F(McpModeTest, AutoPollsWhereThereIsNoStreamToPushOn) {
-  Use(SourceMode::kAuto);
+TEST_F(McpModeTest, AutoPollsIfTheServerHasNoStream) {
+  Use(McpMode::kAuto);
   Initialize();
   ConfirmInitialized();
   StreamAnswers(Head(405));
@@ -117,8 +117,8 @@ TEST_F(McpModeTest, AutoPollsWhereThereIsNoStreamToPushOn) {
   EXPECT_EQ(Tool(), "events_list");
 }
 
-TEST_F(McpModeTest, AutoSaysWhatIsMissing) {
-  Use(SourceMode::kAuto);
+TEST_F(McpModeTest, AutoReportsTheMissingTools) {
+  Use(McpMode::kAuto);
   SetLevel();
   Reply(Tools({"pods_list"}));
   EXPECT_EQ(Failure().error, ErrorClass::kSubscription);
@@ -129,12 +129,12 @@ TEST_F(McpModeTest, AutoSaysWhatIsMissing) {
 
 // --- events ---------------------------------------------------------------------------------
 
-TEST_F(McpModeTest, EventsAreSubscribedToAndDecoded) {
-  Use(SourceMode::kEvents);
+TEST_F(McpModeTest, ModeEventsSubscribesToEventsAndDecodesThem) {
+  Use(McpMode::kEvents);
   SetLevel();
   EXPECT_EQ(Posted()["params"]["arguments"]["mode"], "events");
   ReplyTool(Created());
-  EXPECT_EQ(Only<Subscribed>().mode, SourceMode::kEvents);
+  EXPECT_EQ(Only<Subscribed>().mode, McpMode::kEvents);
   OnStream({{"jsonrpc", "2.0"},
             {"method", "notifications/message"},
             {"params",
@@ -153,7 +153,7 @@ TEST_F(McpModeTest, EventsAreSubscribedToAndDecoded) {
 
 // --- poll -----------------------------------------------------------------------------------
 
-TEST_F(McpModeTest, TheFirstPollIsTheBaselineAndWhatIsNewerIsAnEvent) {
+TEST_F(McpModeTest, FirstPollIsTheBaselineForNewEvents) {
   StartPolling(Listed("old"));
   EXPECT_EQ(Count<DeliverEvent>(), 0u);
   EXPECT_EQ(session_->NextDeadline(), now_.mono + seconds(30));
@@ -167,12 +167,12 @@ TEST_F(McpModeTest, TheFirstPollIsTheBaselineAndWhatIsNewerIsAnEvent) {
   EXPECT_EQ(Count<DeliverEvent>(), 0u);
 }
 
-TEST_F(McpModeTest, TheBaselineOutlivesTheSession) {
+TEST_F(McpModeTest, BaselineOutlivesTheSession) {
   StartPolling(Listed("old"));
   const std::string old = Listed("old");
   Pass(seconds(300));
   McpSessionOptions options = Options();
-  options.mode = SourceMode::kPoll;
+  options.mode = McpMode::kPoll;
   Renew(options);
   SetLevel();
   ReplyTool(old + Listed("meanwhile", seconds(100)));
@@ -180,7 +180,7 @@ TEST_F(McpModeTest, TheBaselineOutlivesTheSession) {
   EXPECT_THAT(Delivered(), ::testing::ElementsAre("meanwhile"));
 }
 
-TEST_F(McpModeTest, WhatIsNormalIsNoEventAlsoWhereNothingIsSelected) {
+TEST_F(McpModeTest, NormalEventsAreSkippedWithoutAFieldSelector) {
   StartPolling();
   NextPoll();
   ReplyTool("unknown argument fieldSelector", true);
@@ -192,7 +192,7 @@ TEST_F(McpModeTest, WhatIsNormalIsNoEventAlsoWhereNothingIsSelected) {
   EXPECT_FALSE(Posted()["params"]["arguments"].contains("fieldSelector"));
 }
 
-TEST_F(McpModeTest, ARefusedArgumentIsLeftOutAlsoWhenItsCodeIsThatOfAnUnknownTool) {
+TEST_F(McpModeTest, RefusedFieldSelectorIsLeftOutWhateverTheErrorCode) {
   StartPolling();
   NextPoll();
   ReplyError(-32602, "Invalid arguments: fieldSelector");
@@ -201,16 +201,16 @@ TEST_F(McpModeTest, ARefusedArgumentIsLeftOutAlsoWhenItsCodeIsThatOfAnUnknownToo
   EXPECT_THAT(Delivered(), ::testing::ElementsAre("broken"));
 }
 
-TEST_F(McpModeTest, PollingDoesWithoutALevel) {
-  Use(SourceMode::kPoll);
+TEST_F(McpModeTest, PollingNeedsNoLevel) {
+  Use(McpMode::kPoll);
   OpenTheStream();
   ReplyError(-32601, "no logging");
   EXPECT_EQ(Tool(), "events_list");
 }
 
-TEST_F(McpModeTest, AutoNeedsALevelOnlyWhereFaultsArePushed) {
+TEST_F(McpModeTest, AutoNeedsALevelOnlyIfTheServerPushesFaults) {
   for (const bool pushes : {true, false}) {
-    Use(SourceMode::kAuto);
+    Use(McpMode::kAuto);
     OpenTheStream();
     ReplyError(-32601, "no logging");
     Reply(Tools({"events_list", pushes ? "events_subscribe" : "pods_list"}));
@@ -218,7 +218,7 @@ TEST_F(McpModeTest, AutoNeedsALevelOnlyWhereFaultsArePushed) {
   }
 }
 
-TEST_F(McpModeTest, OneFailedPollIsForgivenTheSecondEndsTheSession) {
+TEST_F(McpModeTest, SecondFailedPollEndsTheSession) {
   StartPolling();
   NextPoll();
   PostHead(Head(503));
@@ -229,7 +229,7 @@ TEST_F(McpModeTest, OneFailedPollIsForgivenTheSecondEndsTheSession) {
   EXPECT_FALSE(Resumable());
 }
 
-TEST_F(McpModeTest, AnUnansweredPollIsTriedAgainAtItsTime) {
+TEST_F(McpModeTest, UnansweredPollIsRepeatedAfterTheInterval) {
   StartPolling();
   NextPoll();
   Pass(seconds(60));
@@ -242,7 +242,7 @@ TEST_F(McpModeTest, AnUnansweredPollIsTriedAgainAtItsTime) {
   EXPECT_EQ(Failure().error, ErrorClass::kTimeout);
 }
 
-TEST_F(McpModeTest, AnAnswerThatIsNoListIsAFailedPoll) {
+TEST_F(McpModeTest, ReplyThatIsNoListIsAFailedPoll) {
   StartPolling();
   NextPoll();
   ReplyTool("the cluster is on fire");
@@ -252,7 +252,7 @@ TEST_F(McpModeTest, AnAnswerThatIsNoListIsAFailedPoll) {
   EXPECT_THAT(Failure().detail, HasSubstr("no list of events"));
 }
 
-TEST_F(McpModeTest, AnAnswerWithoutAnyTextIsAFailedPoll) {
+TEST_F(McpModeTest, ReplyWithoutTextIsAFailedPoll) {
   StartPolling();
   NextPoll();
   Reply(Json::object());
@@ -261,16 +261,16 @@ TEST_F(McpModeTest, AnAnswerWithoutAnyTextIsAFailedPoll) {
   EXPECT_THAT(Failure().detail, HasSubstr("no list of events"));
 }
 
-TEST_F(McpModeTest, AHostileListIsCheckedLikeAnyEvent) {
+TEST_F(McpModeTest, HostileListIsCheckedLikeAnyEvent) {
   StartPolling();
   NextPoll();
   ReplyTool("- {Reason: R, Type: Warning}\n");  // names no object
   EXPECT_THAT(Delivered(), ::testing::ElementsAre("invalid"));
 }
 
-TEST_F(McpModeTest, PollingDoesWithoutAStream) {
+TEST_F(McpModeTest, PollingNeedsNoStream) {
   for (const int status : {405, 404, 400, 500}) {
-    Use(SourceMode::kPoll);
+    Use(McpMode::kPoll);
     Initialize();
     ConfirmInitialized();
     StreamAnswers(Head(status));
@@ -281,7 +281,7 @@ TEST_F(McpModeTest, PollingDoesWithoutAStream) {
   }
 }
 
-TEST_F(McpModeTest, AStreamThatEndsWhilePollingIsOpenedWithTheNextPoll) {
+TEST_F(McpModeTest, StreamThatEndsDuringPollingIsReopenedWithTheNextPoll) {
   StartPolling();
   StreamEnds();
   EXPECT_TRUE(actions_.empty());

@@ -28,7 +28,7 @@ class McpSessionTest : public ::testing::Test {
   static McpSessionOptions Options() {
     McpSessionOptions options;
     options.client_version = "1.2.3";
-    options.mode = SourceMode::kFaults;
+    options.mode = McpMode::kFaults;
     options.transport = Transport::kStreamableHttp;
     options.backfill = false;
     return options;
@@ -54,7 +54,7 @@ class McpSessionTest : public ::testing::Test {
   template <typename T>
   std::vector<T> All() const {
     std::vector<T> found;
-    for (const SourceAction& action : actions_) {
+    for (const McpAction& action : actions_) {
       if (const T* one = std::get_if<T>(&action)) found.push_back(*one);
     }
     return found;
@@ -85,7 +85,7 @@ class McpSessionTest : public ::testing::Test {
   bool Resumable() const { return Only<ConnectionLost>().resumable; }
 
   // --- steps ---
-  void Do(SourceActions actions) {
+  void Do(McpActions actions) {
     actions_ = std::move(actions);
     for (const PostMessage& post : All<PostMessage>()) {
       const Json message = Json::parse(post.body, nullptr, false);
@@ -124,13 +124,12 @@ class McpSessionTest : public ::testing::Test {
     const PostId post = request_post_;
     Json message = {{"jsonrpc", "2.0"}, {"id", request_id_}};
     message.update(members);
-    SourceActions head =
-        session_->OnPostHead(post, Head(200, "application/json", session_id), now_);
+    McpActions head = session_->OnPostHead(post, Head(200, "application/json", session_id), now_);
     EXPECT_TRUE(head.empty());
-    SourceActions told = session_->OnMessage(message.dump(), MessageOrigin::kPost, now_);
-    SourceActions done = session_->OnPostDone(post, std::nullopt, now_);
+    McpActions caused = session_->OnMessage(message.dump(), MessageOrigin::kPost, now_);
+    McpActions done = session_->OnPostDone(post, std::nullopt, now_);
     EXPECT_TRUE(done.empty());
-    Do(std::move(told));
+    Do(std::move(caused));
   }
   void Pass(Duration time) {
     now_.mono += time;
@@ -197,7 +196,7 @@ class McpSessionTest : public ::testing::Test {
   EventHistory history_;
   std::unique_ptr<McpSession> session_ = std::make_unique<McpSession>(Options(), history_);
   Instant now_{MonoTime(std::chrono::hours(1)), WallTime(std::chrono::hours(500'000))};
-  SourceActions actions_;
+  McpActions actions_;
   PostId request_post_ = 0;  // of the latest request
   std::int64_t request_id_ = 0;
   std::int64_t first_request_id_ = 0;

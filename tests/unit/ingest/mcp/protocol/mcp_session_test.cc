@@ -31,7 +31,7 @@ TEST_F(McpSessionTest, FaultsAreDelivered) {
   EXPECT_EQ(std::get<FaultEvent>(event).received_at, now_.wall);
 }
 
-TEST_F(McpSessionTest, FaultThatComesBeforeTheSubscribeReplyIsDelivered) {
+TEST_F(McpSessionTest, FaultBeforeTheSubscribeReplyIsDelivered) {
   OpenTheStream();
   Reply(Json::object());
   OnStream(FaultNotification());
@@ -77,7 +77,7 @@ TEST_F(McpSessionTest, GarbageOnTheStreamIsAnInvalidEvent) {
   }
 }
 
-TEST_F(McpSessionTest, Row8_InvalidBytesAreCountedAndTheSessionLives) {
+TEST_F(McpSessionTest, InvalidBytesAreCountedAndKeepTheSession) {
   Subscribe();
   const std::string fault = FaultNotification("pod").dump();
   const auto with = [&](const std::string& bytes) {
@@ -93,7 +93,7 @@ TEST_F(McpSessionTest, Row8_InvalidBytesAreCountedAndTheSessionLives) {
   }
 }
 
-TEST_F(McpSessionTest, Row10_KeyThatOccursTwiceIsAnInvalidEvent) {
+TEST_F(McpSessionTest, DuplicateKeyIsAnInvalidEvent) {
   Subscribe();
   const std::string fault = FaultNotification().dump();
   for (const char* key :
@@ -125,7 +125,7 @@ TEST_F(McpSessionTest, SessionsOfAThreadShareAReader) {
   EXPECT_EQ(std::get<FaultEvent>(Only<DeliverEvent>().event).resource.name, "east");
 }
 
-TEST_F(McpSessionTest, EmptyTextMeansNothing) {
+TEST_F(McpSessionTest, EmptyTextIsIgnored) {
   Subscribe();
   Text("", MessageOrigin::kStream);
   EXPECT_TRUE(actions_.empty());
@@ -153,7 +153,7 @@ TEST_F(McpSessionTest, OtherRequestsOfTheServerAreRefused) {
   EXPECT_EQ(Posted()["id"], 1);
 }
 
-TEST_F(McpSessionTest, FateOfAnAnswerToTheServerIsOfNoInterest) {
+TEST_F(McpSessionTest, FailedAnswerToTheServerIsIgnored) {
   Subscribe();
   OnStream({{"jsonrpc", "2.0"}, {"id", 1}, {"method", "ping"}});
   const PostId post = Only<PostMessage>().post;
@@ -163,7 +163,7 @@ TEST_F(McpSessionTest, FateOfAnAnswerToTheServerIsOfNoInterest) {
 
 // --- checks after silence -------------------------------------------------------------------
 
-TEST_F(McpSessionTest, SilenceIsCheckedAndEveryMessageBreaksIt) {
+TEST_F(McpSessionTest, SubscriptionIsCheckedAfterSilence) {
   Subscribe();
   EXPECT_EQ(session_->NextDeadline(), now_.mono + seconds(30));
   Pass(seconds(20));
@@ -180,7 +180,7 @@ TEST_F(McpSessionTest, SilenceIsCheckedAndEveryMessageBreaksIt) {
   EXPECT_EQ(session_->NextDeadline(), now_.mono + seconds(30));
 }
 
-TEST_F(McpSessionTest, MissingSubscriptionIsLostButTheSessionGoesOn) {
+TEST_F(McpSessionTest, MissingSubscriptionIsLostAndTheSessionResumable) {
   Subscribe();
   Pass(seconds(30));
   Timer();
@@ -191,7 +191,7 @@ TEST_F(McpSessionTest, MissingSubscriptionIsLostButTheSessionGoesOn) {
   EXPECT_EQ(Count<DeleteSession>(), 0u);
 }
 
-TEST_F(McpSessionTest, LongerIdThatContainsOursIsNotOurs) {
+TEST_F(McpSessionTest, LongerIdIsAnotherSubscription) {
   Subscribe();
   Pass(seconds(30));
   Timer();
@@ -199,7 +199,7 @@ TEST_F(McpSessionTest, LongerIdThatContainsOursIsNotOurs) {
   EXPECT_EQ(Count<ConnectionLost>(), 1u);
 }
 
-TEST_F(McpSessionTest, ServerThatCannotListIsPingedInstead) {
+TEST_F(McpSessionTest, ServerThatCannotListSubscriptionsIsPinged) {
   Subscribe();
   Pass(seconds(30));
   Timer();
@@ -234,7 +234,7 @@ TEST_F(McpSessionTest, TwoUnansweredChecksEndTheSession) {
   EXPECT_EQ(Count<DeleteSession>(), 1u);
 }
 
-TEST_F(McpSessionTest, AnsweredCheckForgivesTheOneBefore) {
+TEST_F(McpSessionTest, AnsweredCheckResetsTheFailures) {
   Subscribe();
   for (int i = 0; i < 3; ++i) {
     Pass(seconds(30));
@@ -246,7 +246,7 @@ TEST_F(McpSessionTest, AnsweredCheckForgivesTheOneBefore) {
   }
 }
 
-TEST_F(McpSessionTest, OneFailedCheckIsForgivenTheSecondEndsTheSession) {
+TEST_F(McpSessionTest, SecondFailedCheckEndsTheSession) {
   Subscribe();
   Pass(seconds(30));
   Timer();
@@ -261,7 +261,7 @@ TEST_F(McpSessionTest, OneFailedCheckIsForgivenTheSecondEndsTheSession) {
   EXPECT_FALSE(Resumable());
 }
 
-TEST_F(McpSessionTest, AToolThatFailsOnceIsAskedAgainAndNotGivenUp) {
+TEST_F(McpSessionTest, ToolThatFailsOnceIsCalledAgain) {
   Subscribe();
   Pass(seconds(30));
   Timer();
@@ -274,7 +274,7 @@ TEST_F(McpSessionTest, AToolThatFailsOnceIsAskedAgainAndNotGivenUp) {
   EXPECT_EQ(Failure().error, ErrorClass::kSubscription) << "the loss is noticed all the same";
 }
 
-TEST_F(McpSessionTest, CheckThatMeetsAForgottenSessionEndsIt) {
+TEST_F(McpSessionTest, CheckOfAForgottenSessionEndsIt) {
   Subscribe();
   Pass(seconds(30));
   Timer();
@@ -295,7 +295,7 @@ TEST_F(McpSessionTest, EndOfTheStreamIsResumable) {
   EXPECT_EQ(session_->NextDeadline(), std::nullopt);
 }
 
-TEST_F(McpSessionTest, BrokenStreamKeepsItsClass) {
+TEST_F(McpSessionTest, BrokenStreamKeepsItsErrorClass) {
   Subscribe();
   StreamEnds(FailureOf(ErrorClass::kNetwork, "reset"));
   EXPECT_EQ(Failure().error, ErrorClass::kNetwork);
@@ -311,7 +311,7 @@ TEST_F(McpSessionTest, CheckUnderWayEndsWithTheStream) {
   EXPECT_EQ(Only<CancelPost>().post, check);
 }
 
-TEST_F(McpSessionTest, ReopenedStreamIsVerifiedBeforeItCounts) {
+TEST_F(McpSessionTest, ReopenedStreamIsVerifiedBeforeItIsReported) {
   Reopen();
   ASSERT_EQ(actions_.size(), 1u);
   EXPECT_EQ(Tool(), "events_list_subscriptions");
@@ -320,7 +320,7 @@ TEST_F(McpSessionTest, ReopenedStreamIsVerifiedBeforeItCounts) {
   EXPECT_EQ(Only<Subscribed>().session_id, "s-1");
 }
 
-TEST_F(McpSessionTest, ReopenedStreamWithoutOurSubscriptionSubscribesAgain) {
+TEST_F(McpSessionTest, ReopenedStreamWithoutTheSubscriptionSubscribesAgain) {
   Reopen();
   ReplyTool("[]");
   EXPECT_EQ(Tool(), "events_subscribe");
@@ -332,16 +332,16 @@ TEST_F(McpSessionTest, ReopenedStreamWithoutOurSubscriptionSubscribesAgain) {
   EXPECT_EQ(Count<ConnectionLost>(), 0u) << "the new id is the one to look for";
 }
 
-TEST_F(McpSessionTest, ReopenedStreamOfAServerThatCannotListSubscribesAnewOnce) {
+TEST_F(McpSessionTest, ReopenedStreamOfAServerThatCannotListSubscribesOnce) {
   Reopen();
   ReplyTool("unknown tool", true);
-  EXPECT_EQ(Tool(), "events_unsubscribe") << "or everything would be told twice";
+  EXPECT_EQ(Tool(), "events_unsubscribe") << "or every fault would be delivered twice";
   EXPECT_EQ(Posted()["params"]["arguments"]["subscriptionId"], "sub-1");
   ReplyTool("no such subscription", true);
   EXPECT_EQ(Tool(), "events_subscribe");
 }
 
-TEST_F(McpSessionTest, AStreamThatWeCloseIsGoneOnWithFromItsLatestId) {
+TEST_F(McpSessionTest, StreamThatIsClosedForRenewalResumesAfterItsLastEventId) {
   Subscribe();
   Do(session_->OnActivity({0, 3, false, "ev-3"}, now_));
   Pass(seconds(30));
@@ -352,7 +352,7 @@ TEST_F(McpSessionTest, AStreamThatWeCloseIsGoneOnWithFromItsLatestId) {
   EXPECT_EQ(Header(Only<OpenStream>().headers, "Last-Event-ID"), "ev-3");
 }
 
-TEST_F(McpSessionTest, AFloodOfRequestsIsNotAnsweredWithAFlood) {
+TEST_F(McpSessionTest, FloodOfServerRequestsIsAnsweredInPart) {
   Subscribe();
   const Json ping = {{"jsonrpc", "2.0"}, {"id", 1}, {"method", "ping"}};
   OnStream(Json::array({ping, ping, ping, ping, ping, ping, ping, ping}));
@@ -363,7 +363,7 @@ TEST_F(McpSessionTest, AFloodOfRequestsIsNotAnsweredWithAFlood) {
   EXPECT_EQ(Count<PostMessage>(), 1u);
 }
 
-TEST_F(McpSessionTest, LastEventIdIsSentOnlyWhenIdsWereSeen) {
+TEST_F(McpSessionTest, LastEventIdIsSentOnlyAfterAnId) {
   Subscribe();
   StreamEnds();
   Do(session_->Resume(now_));
@@ -376,7 +376,7 @@ TEST_F(McpSessionTest, LastEventIdIsSentOnlyWhenIdsWereSeen) {
   EXPECT_EQ(Header(Only<OpenStream>().headers, "Mcp-Session-Id"), "s-1");
 }
 
-TEST_F(McpSessionTest, ServerThatRefusesToReplayIsAskedWithoutTheId) {
+TEST_F(McpSessionTest, RefusedReplayIsRetriedWithoutTheId) {
   Subscribe();
   StreamEnds({}, "ev-9");
   Do(session_->Resume(now_));
@@ -389,7 +389,7 @@ TEST_F(McpSessionTest, ServerThatRefusesToReplayIsAskedWithoutTheId) {
   EXPECT_EQ(Tool(), "events_list_subscriptions");
 }
 
-TEST_F(McpSessionTest, ServerThatRefusesTwiceIsNotAskedForever) {
+TEST_F(McpSessionTest, StreamRefusedTwiceEndsTheSession) {
   Subscribe();
   StreamEnds({}, "ev-9");
   Do(session_->Resume(now_));

@@ -18,7 +18,7 @@ using ::testing::HasSubstr;
 class McpToolsTest : public McpSessionTest {
  protected:
   // Until the request that follows logging/setLevel.
-  void Connect(SourceMode mode, const std::string& subscribe_tool = "",
+  void Connect(McpMode mode, const std::string& subscribe_tool = "",
                const std::string& events_tool = "") {
     McpSessionOptions options = Options();
     options.mode = mode;
@@ -36,13 +36,13 @@ class McpToolsTest : public McpSessionTest {
 };
 
 // Nobody knows all the words that servers have for it.
-TEST_F(McpToolsTest, AMissingToolIsRetriedSlowlyHoweverTheServerSaysSo) {
+TEST_F(McpToolsTest, MissingSubscribeToolIsRetriedSlowlyWhateverTheError) {
   for (const std::string words :
        {"unknown tool \"events_subscribe\"", "Tool events_subscribe not found",
         "tool 'events_subscribe' not found: tool not found", "No such tool: events_subscribe",
         "events_subscribe is not available", "nicht gefunden", "internal error"}) {
     for (const bool as_error : {true, false}) {
-      Connect(SourceMode::kFaults);
+      Connect(McpMode::kFaults);
       ASSERT_EQ(Tool(), "events_subscribe");
       if (as_error) {
         ReplyError(-32603, words);
@@ -59,8 +59,8 @@ TEST_F(McpToolsTest, AMissingToolIsRetriedSlowlyHoweverTheServerSaysSo) {
   }
 }
 
-TEST_F(McpToolsTest, AMissingListIsRetriedSlowlyHoweverTheServerSaysSo) {
-  Connect(SourceMode::kPoll);
+TEST_F(McpToolsTest, MissingListToolIsRetriedSlowlyWhateverTheError) {
+  Connect(McpMode::kPoll);
   ReplyTool("computer says no", true);
   EXPECT_EQ(Tool(), "events_list") << "once more, without a selector";
   ReplyTool("computer says no", true);
@@ -70,23 +70,23 @@ TEST_F(McpToolsTest, AMissingListIsRetriedSlowlyHoweverTheServerSaysSo) {
   EXPECT_THAT(Failure().detail, HasSubstr("no tool whose name ends in events_list"));
 }
 
-TEST_F(McpToolsTest, AToolThatIsThereAndFailsIsRetriedAsUsual) {
-  Connect(SourceMode::kFaults);
+TEST_F(McpToolsTest, OfferedToolThatFailsIsRetriedAsUsual) {
+  Connect(McpMode::kFaults);
   ReplyTool("too many subscriptions", true);
   Reply(Tools({"events_subscribe"}));
   EXPECT_FALSE(Failure().retry_slowly);
   EXPECT_EQ(Failure().detail, "events_subscribe: too many subscriptions");
 }
 
-TEST_F(McpToolsTest, AServerThatDoesNotListItsToolsIsJudgedByItsWords) {
-  Connect(SourceMode::kFaults);
+TEST_F(McpToolsTest, ErrorOfTheToolCountsIfToolsListFails) {
+  Connect(McpMode::kFaults);
   ReplyError(-32602, "unknown tool");
   ReplyError(-32601, "no tools/list");
   EXPECT_TRUE(Failure().retry_slowly);
 }
 
-TEST_F(McpToolsTest, AToolThatAGatewayHasRenamedIsCalledByItsName) {
-  Connect(SourceMode::kFaults);
+TEST_F(McpToolsTest, ToolThatAGatewayRenamedIsCalledByItsNewName) {
+  Connect(McpMode::kFaults);
   ReplyError(-32602, "unknown tool \"events_subscribe\"");
   Reply(Tools({"k8s_events_subscribe", "k8s_events_list_subscriptions", "k8s_events_list"}));
   EXPECT_EQ(Tool(), "k8s_events_subscribe");
@@ -97,8 +97,8 @@ TEST_F(McpToolsTest, AToolThatAGatewayHasRenamedIsCalledByItsName) {
   EXPECT_EQ(Tool(), "k8s_events_list_subscriptions");
 }
 
-TEST_F(McpToolsTest, ARenamedListIsPolled) {
-  Connect(SourceMode::kPoll);
+TEST_F(McpToolsTest, RenamedListToolIsPolled) {
+  Connect(McpMode::kPoll);
   ReplyError(-32602, "unknown tool");
   ReplyError(-32602, "unknown tool");
   Reply(Tools({"k8s_events_list"}));
@@ -109,22 +109,22 @@ TEST_F(McpToolsTest, ARenamedListIsPolled) {
 }
 
 TEST_F(McpToolsTest, AutoFindsRenamedTools) {
-  Connect(SourceMode::kAuto);
+  Connect(McpMode::kAuto);
   Reply(Tools({"k8s_events_subscribe", "k8s_events_list"}));
   EXPECT_EQ(Tool(), "k8s_events_subscribe");
 }
 
 TEST_F(McpToolsTest, ConfiguredNamesAreCalled) {
-  Connect(SourceMode::kFaults, "k8s_events_subscribe");
+  Connect(McpMode::kFaults, "k8s_events_subscribe");
   Reply(Tools({"k8s_events_subscribe"}));
   EXPECT_EQ(Tool(), "k8s_events_subscribe");
-  Connect(SourceMode::kPoll, "", "cluster_events");
+  Connect(McpMode::kPoll, "", "cluster_events");
   Reply(Tools({"cluster_events"}));
   EXPECT_EQ(Tool(), "cluster_events");
 }
 
-TEST_F(McpToolsTest, BesideAConfiguredNameTheOthersAreFound) {
-  Connect(SourceMode::kFaults, "watch_faults");
+TEST_F(McpToolsTest, OtherToolsAreFoundBesideAConfiguredName) {
+  Connect(McpMode::kFaults, "watch_faults");
   Reply(Tools({"watch_faults", "k8s_events_list", "k8s_events_list_subscriptions"}));
   ASSERT_EQ(Tool(), "watch_faults");
   ReplyTool(Created());
@@ -133,20 +133,20 @@ TEST_F(McpToolsTest, BesideAConfiguredNameTheOthersAreFound) {
   EXPECT_EQ(Tool(), "k8s_events_list_subscriptions");
 }
 
-TEST_F(McpToolsTest, ConfiguredNamesCountWhereTheServerDoesNotListItsTools) {
-  Connect(SourceMode::kPoll, "", "cluster_events");
+TEST_F(McpToolsTest, ConfiguredNamesCountIfToolsListFails) {
+  Connect(McpMode::kPoll, "", "cluster_events");
   ReplyError(-32601, "no tools/list");
   EXPECT_EQ(Tool(), "cluster_events");
 }
 
-TEST_F(McpToolsTest, AConfiguredNameThatIsNotThereIsNamed) {
-  Connect(SourceMode::kPoll, "", "cluster_events");
+TEST_F(McpToolsTest, ConfiguredNameThatTheServerDoesNotOfferIsNamed) {
+  Connect(McpMode::kPoll, "", "cluster_events");
   Reply(Tools({"events_list"}));
   ASSERT_EQ(Tool(), "cluster_events");
   ReplyError(-32602, "unknown tool");
   ReplyError(-32602, "unknown tool");
   EXPECT_TRUE(Failure().retry_slowly);
-  Connect(SourceMode::kAuto, "k8s_event_subscribe");
+  Connect(McpMode::kAuto, "k8s_event_subscribe");
   Reply(Tools({"k8s_events_subscribe", "k8s_events_list"}));
   EXPECT_THAT(Failure().detail, HasSubstr("k8s_event_subscribe; check subscribe_tool"))
       << "and polls in silence otherwise";
@@ -154,8 +154,8 @@ TEST_F(McpToolsTest, AConfiguredNameThatIsNotThereIsNamed) {
 
 // --- lists ------------------------------------------------------------------------------------
 
-TEST_F(McpToolsTest, AListHasATimeLimitOfItsOwn) {
-  Connect(SourceMode::kPoll);
+TEST_F(McpToolsTest, ListOfEventsHasItsOwnTimeLimit) {
+  Connect(McpMode::kPoll);
   EXPECT_EQ(Only<PostMessage>().list_timeout, Duration(seconds(60)));
   Pass(seconds(11));
   EXPECT_GT(session_->NextDeadline(), now_.mono);
@@ -163,8 +163,8 @@ TEST_F(McpToolsTest, AListHasATimeLimitOfItsOwn) {
   EXPECT_EQ(Count<Subscribed>(), 1u);
 }
 
-TEST_F(McpToolsTest, AListThatWasReadOnTheWayIsUsed) {
-  Connect(SourceMode::kPoll);
+TEST_F(McpToolsTest, ListThatWasReadWhileItArrivedIsUsed) {
+  Connect(McpMode::kPoll);
   ReplyTool("# No events found");
   Pass(seconds(30));
   Timer();
@@ -174,12 +174,12 @@ TEST_F(McpToolsTest, AListThatWasReadOnTheWayIsUsed) {
   ReplyTool("# The following events (YAML fo");
   EXPECT_EQ(Count<DeliverEvent>(), 1u);
   EXPECT_EQ(Only<EntriesDropped>().count, 3u);
-  EXPECT_THAT(Only<SourceWarning>().detail, HasSubstr("3 entries"));
+  EXPECT_THAT(Only<McpWarning>().detail, HasSubstr("3 entries"));
 }
 
 // Reading long messages takes time, and other clusters wait for the thread.
-TEST_F(McpToolsTest, LongMessagesAreReadInSlices) {
-  Connect(SourceMode::kPoll);
+TEST_F(McpToolsTest, LongMessagesAreReadInPortions) {
+  Connect(McpMode::kPoll);
   ReplyTool("# No events found");
   Pass(seconds(30));
   Timer();
@@ -205,8 +205,8 @@ TEST_F(McpToolsTest, LongMessagesAreReadInSlices) {
   EXPECT_GT(*session_->NextDeadline(), now_.mono);
 }
 
-TEST_F(McpToolsTest, EventsThatWaitForTheirSliceAreNotLostWithTheSession) {
-  Connect(SourceMode::kPoll);
+TEST_F(McpToolsTest, PendingEventsAreDeliveredWhenTheSessionEnds) {
+  Connect(McpMode::kPoll);
   ReplyTool("# No events found");
   Pass(seconds(30));
   Timer();
@@ -221,8 +221,8 @@ TEST_F(McpToolsTest, EventsThatWaitForTheirSliceAreNotLostWithTheSession) {
   EXPECT_EQ(before + Count<DeliverEvent>(), 20u);
 }
 
-TEST_F(McpToolsTest, AListOfAnotherMessageIsNotUsed) {
-  Connect(SourceMode::kPoll);
+TEST_F(McpToolsTest, ListOfAnotherMessageIsNotUsed) {
+  Connect(McpMode::kPoll);
   ReplyTool("# No events found");
   Pass(seconds(30));
   Timer();
@@ -232,15 +232,15 @@ TEST_F(McpToolsTest, AListOfAnotherMessageIsNotUsed) {
   EXPECT_EQ(std::get<FaultEvent>(Only<DeliverEvent>().event).resource.name, "own");
 }
 
-TEST_F(McpToolsTest, TheSameWarningIsNotRepeatedWithEachList) {
-  Connect(SourceMode::kPoll);
+TEST_F(McpToolsTest, TruncationWarningIsNotRepeatedWithEachList) {
+  Connect(McpMode::kPoll);
   std::string broken = Listed("a") + "- {Reason: [\n";
   ReplyTool(broken);
-  EXPECT_EQ(Count<SourceWarning>(), 1u);
+  EXPECT_EQ(Count<McpWarning>(), 1u);
   Pass(seconds(30));
   Timer();
   ReplyTool(broken);
-  EXPECT_EQ(Count<SourceWarning>(), 0u);
+  EXPECT_EQ(Count<McpWarning>(), 0u);
   EXPECT_EQ(Only<EntriesDropped>().count, 1u) << "counted each time";
 }
 

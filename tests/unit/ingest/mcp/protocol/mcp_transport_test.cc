@@ -19,7 +19,7 @@ class McpTransportTest : public McpSessionTest {
  protected:
   static constexpr const char* kPostUrl = "http://server/messages?id=1";
 
-  void Use(Transport transport, SourceMode mode = SourceMode::kFaults) {
+  void Use(Transport transport, McpMode mode = McpMode::kFaults) {
     McpSessionOptions options = Options();
     options.transport = transport;
     options.mode = mode;
@@ -57,7 +57,7 @@ class McpTransportTest : public McpSessionTest {
   }
 };
 
-TEST_F(McpTransportTest, TheStreamTellsWhereToPost) {
+TEST_F(McpTransportTest, StreamNamesTheUrlForPosts) {
   Use(Transport::kSse);
   Start();
   ASSERT_EQ(actions_.size(), 1u);
@@ -78,7 +78,7 @@ TEST_F(McpTransportTest, RepliesComeOnTheStream) {
   EXPECT_EQ(Count<DeliverEvent>(), 1u);
 }
 
-TEST_F(McpTransportTest, TheStreamIsTheSession) {
+TEST_F(McpTransportTest, EndOfTheStreamEndsTheSession) {
   Use(Transport::kSse);
   SubscribeLegacy();
   StreamEnds();
@@ -87,7 +87,7 @@ TEST_F(McpTransportTest, TheStreamIsTheSession) {
   EXPECT_EQ(Count<DeleteSession>(), 0u);
 }
 
-TEST_F(McpTransportTest, AReplyThatDoesNotComeExpires) {
+TEST_F(McpTransportTest, MissingReplyTimesOut) {
   Use(Transport::kSse);
   OpenLegacy();
   EXPECT_TRUE(session_->OnPostHead(request_post_, Head(202, ""), now_).empty());
@@ -97,7 +97,7 @@ TEST_F(McpTransportTest, AReplyThatDoesNotComeExpires) {
   EXPECT_EQ(Failure().error, ErrorClass::kTimeout);
 }
 
-TEST_F(McpTransportTest, AStreamThatDoesNotTellWhereToPostTimesOut) {
+TEST_F(McpTransportTest, StreamWithoutAnEndpointTimesOut) {
   Use(Transport::kSse);
   Start();
   StreamAnswers(StreamHead());
@@ -108,7 +108,7 @@ TEST_F(McpTransportTest, AStreamThatDoesNotTellWhereToPostTimesOut) {
   EXPECT_EQ(Count<CloseStream>(), 1u);
 }
 
-TEST_F(McpTransportTest, NothingIsAnsweredBeforeItIsKnownWhere) {
+TEST_F(McpTransportTest, NothingIsPostedBeforeTheEndpoint) {
   Use(Transport::kSse);
   Start();
   StreamAnswers(StreamHead());
@@ -118,7 +118,7 @@ TEST_F(McpTransportTest, NothingIsAnsweredBeforeItIsKnownWhere) {
   EXPECT_EQ(Method(), "initialize");
 }
 
-TEST_F(McpTransportTest, WhatIsRefusedAfterTheStreamHasEndedIsNotLostTwice) {
+TEST_F(McpTransportTest, RefusalAfterTheEndOfTheStreamIsNotReportedAgain) {
   Use(Transport::kSse);
   OpenLegacy();
   ReplyOnStream(InitializeResult("2024-11-05"));
@@ -128,7 +128,7 @@ TEST_F(McpTransportTest, WhatIsRefusedAfterTheStreamHasEndedIsNotLostTwice) {
   EXPECT_TRUE(session_->OnPostHead(confirmation_, Head(503), now_).empty());
 }
 
-TEST_F(McpTransportTest, Row13_AnotherOriginIsNotPostedTo) {
+TEST_F(McpTransportTest, EndpointOfAnotherOriginIsRejected) {
   Use(Transport::kSse);
   Start();
   StreamAnswers(StreamHead());
@@ -137,14 +137,14 @@ TEST_F(McpTransportTest, Row13_AnotherOriginIsNotPostedTo) {
   EXPECT_EQ(Count<PostMessage>(), 0u);
 }
 
-TEST_F(McpTransportTest, ASecondEndpointIsIgnored) {
+TEST_F(McpTransportTest, SecondEndpointIsIgnored) {
   Use(Transport::kSse);
   OpenLegacy();
   Endpoint("http://server/elsewhere");
   EXPECT_TRUE(actions_.empty());
 }
 
-TEST_F(McpTransportTest, AForgottenSessionIsExpired) {
+TEST_F(McpTransportTest, ForgottenSessionIsExpired) {
   Use(Transport::kSse);
   SubscribeLegacy();
   Pass(seconds(30));
@@ -153,7 +153,7 @@ TEST_F(McpTransportTest, AForgottenSessionIsExpired) {
   EXPECT_EQ(Failure().error, ErrorClass::kSessionExpired);
 }
 
-TEST_F(McpTransportTest, AutoTriesTheOldOneWhereTheNewOneIsRefused) {
+TEST_F(McpTransportTest, AutoFallsBackToHttpWithSse) {
   for (const int status : {400, 404, 405}) {
     Use(Transport::kAuto);
     Start();
@@ -168,7 +168,7 @@ TEST_F(McpTransportTest, AutoTriesTheOldOneWhereTheNewOneIsRefused) {
   }
 }
 
-TEST_F(McpTransportTest, AutoSaysWhatBothAnswered) {
+TEST_F(McpTransportTest, AutoReportsTheRefusalsOfBothTransports) {
   Use(Transport::kAuto);
   Start();
   PostHead(Head(404, "text/plain"));
@@ -178,7 +178,7 @@ TEST_F(McpTransportTest, AutoSaysWhatBothAnswered) {
   EXPECT_THAT(Failure().detail, AllOf(HasSubstr("POST answers 404"), HasSubstr("GET answers 404")));
 }
 
-TEST_F(McpTransportTest, AutoDoesNotTryTheOldOneForOtherReasons) {
+TEST_F(McpTransportTest, AutoDoesNotFallBackForOtherFailures) {
   for (const int status : {401, 403, 429, 500, 503}) {
     Use(Transport::kAuto);
     Start();
@@ -188,7 +188,7 @@ TEST_F(McpTransportTest, AutoDoesNotTryTheOldOneForOtherReasons) {
   }
 }
 
-TEST_F(McpTransportTest, AutoDoesNotTryTheOldOneWhereASessionWasGiven) {
+TEST_F(McpTransportTest, AutoDoesNotFallBackOnceASessionWasGiven) {
   Use(Transport::kAuto);
   Start();
   PostHead(Head(200, "text/event-stream", "s-1"));
@@ -197,15 +197,15 @@ TEST_F(McpTransportTest, AutoDoesNotTryTheOldOneWhereASessionWasGiven) {
   EXPECT_EQ(Count<OpenStream>(), 0u);
 }
 
-TEST_F(McpTransportTest, PollingWorksOverTheOldOneToo) {
-  Use(Transport::kSse, SourceMode::kPoll);
+TEST_F(McpTransportTest, PollingWorksOverHttpWithSse) {
+  Use(Transport::kSse, McpMode::kPoll);
   OpenLegacy();
   ReplyOnStream(InitializeResult("2024-11-05", false));
   confirmation_ = Only<PostMessage>().post;
   ConfirmInitialized();
   EXPECT_EQ(Tool(), "events_list");
   ReplyOnStream(Text("# No events found"));
-  EXPECT_EQ(Only<Subscribed>().mode, SourceMode::kPoll);
+  EXPECT_EQ(Only<Subscribed>().mode, McpMode::kPoll);
   StreamEnds();
   EXPECT_EQ(Count<ConnectionLost>(), 1u) << "without the stream there are no replies";
 }

@@ -45,7 +45,7 @@ std::string Answer(const std::string& text) {
       .dump();
 }
 
-TEST(ToolTextExtractor, ATextGoesToTheSinkWithoutItsEscapes) {
+TEST(ToolTextExtractor, TextGoesToTheSinkUnescaped) {
   const std::string text = "a\n\t\"b\" \\ / \b\f\r \x01 € 😀 \u2028";
   for (const bool ascii : {false, true}) {
     const std::string message =
@@ -66,7 +66,7 @@ TEST(ToolTextExtractor, LoneSurrogatesAreReplaced) {
   EXPECT_EQ(text(R"(\ud83d\n\ude00)"), "\xEF\xBF\xBD\n\xEF\xBF\xBD\n");
 }
 
-TEST(ToolTextExtractor, ALongTextIsCutInTheRestAndWholeInTheSink) {
+TEST(ToolTextExtractor, LongTextIsCutInTheRestAndWholeInTheSink) {
   for (const std::string piece : {"m", "€", "\n", "\x01", "\\", "😀"}) {
     std::string text;
     while (text.size() < 3 * ToolTextExtractor::kMaxTextInRest) text += piece;
@@ -82,7 +82,7 @@ TEST(ToolTextExtractor, ALongTextIsCutInTheRestAndWholeInTheSink) {
 }
 
 // A pair of surrogates that is cut in two is no JSON.
-TEST(ToolTextExtractor, APairOfSurrogatesIsKeptWholeOrNotAtAll) {
+TEST(ToolTextExtractor, SurrogatePairIsNeverCut) {
   for (std::size_t before = 0; before < 24; ++before) {
     const std::string pad(ToolTextExtractor::kMaxTextInRest - before, 'p');
     const Extracted extracted = Extract(
@@ -92,7 +92,7 @@ TEST(ToolTextExtractor, APairOfSurrogatesIsKeptWholeOrNotAtAll) {
   }
 }
 
-TEST(ToolTextExtractor, OnlyTheTextsOfAResultAreTexts) {
+TEST(ToolTextExtractor, OnlyTextsOfAToolResultAreExtracted) {
   for (const char* message :
        {R"({"params":{"content":[{"text":"no"}]}})", R"({"result":{"text":"no"}})",
         R"({"result":{"content":{"text":"no"}}})", R"([{"result":{"content":[{"text":"no"}]}}])",
@@ -105,7 +105,7 @@ TEST(ToolTextExtractor, OnlyTheTextsOfAResultAreTexts) {
   }
 }
 
-TEST(ToolTextExtractor, StructuredContentRepeatsTheTextsAndIsSkipped) {
+TEST(ToolTextExtractor, StructuredContentIsSkipped) {
   for (const char* value :
        {R"({"a":[1,"}"],"b":"\"]"})", R"([[],{}])", R"("x,\\")", "12", "null", "true", "{}"}) {
     const std::string head = R"({"result":{"structuredContent" : )";
@@ -121,14 +121,14 @@ TEST(ToolTextExtractor, StructuredContentRepeatsTheTextsAndIsSkipped) {
   }
 }
 
-TEST(ToolTextExtractor, TheRestIsBounded) {
+TEST(ToolTextExtractor, RestIsBounded) {
   const Extracted extracted =
       Extract({R"({"error":{"message":")" + std::string(5'000, 'm') + R"("}})"}, 4'096);
   EXPECT_TRUE(extracted.overflow);
   EXPECT_EQ(extracted.rest, "");
 }
 
-TEST(ToolTextExtractor, AnyMessageCutAnywhereGivesTheSame) {
+TEST(ToolTextExtractor, EveryCutOfAMessageGivesTheSameTexts) {
   const bool holds = rc::check("random messages of telling pieces", [] {
     const auto pieces = *rc::gen::container<std::vector<std::string>>(rc::gen::element<std::string>(
         "{", "}", "[", "]", ":", ",", "\"", "\\", "\\\"", "\\u00e9", "\\ud83d", "\\ude00", " ",
@@ -151,7 +151,7 @@ TEST(ToolTextExtractor, AnyMessageCutAnywhereGivesTheSame) {
   EXPECT_TRUE(holds);
 }
 
-TEST(ReplyReader, AListIsReadWhileItsMessageArrives) {
+TEST(ReplyReader, ListIsReadWhileItsMessageArrives) {
   ReplyReader reader(kMaxRest);
   std::string list = "# The following events (YAML format) were found:\n";
   for (int i = 0; i < 12'000; ++i) {

@@ -80,7 +80,7 @@ std::map<std::string, std::string> Meanings() {
   return meanings;
 }
 
-TEST(SseCorpus, Row9_EveryFileMeansWhatItShould) {
+TEST(SseCorpus, EveryFileGivesTheEventsOfTheStandard) {
   auto meanings = Meanings();
   for (const auto& path : SseCorpusFiles()) {
     const std::string name = path.filename().string();
@@ -91,7 +91,7 @@ TEST(SseCorpus, Row9_EveryFileMeansWhatItShould) {
   EXPECT_TRUE(meanings.empty()) << "there is no " << meanings.begin()->first;
 }
 
-TEST(SseCorpus, Row9_AnEventOfHundredsOfChunksIsWhole) {
+TEST(SseCorpus, EventOfHundredsOfChunksIsWhole) {
   std::string data;
   for (int i = 0; data.size() < 500'000; ++i) data += std::to_string(i) + " \xE2\x82\xAC ";
   const std::string stream = "id: 1\r\ndata: " + data + "\r\ndata: end\r\n\r\n";

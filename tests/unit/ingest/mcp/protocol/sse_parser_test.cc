@@ -68,7 +68,7 @@ TEST(SseParser, HalfAByteOrderMarkIsText) {
   EXPECT_THAT(Data("\xEF\n\ndata: b\n\n"), ElementsAre("b"));
 }
 
-TEST(SseParser, CommentsAreCountedAndSilent) {
+TEST(SseParser, CommentsAreCountedAndDispatchNothing) {
   const SseRecord record = Parse({":\n: data: a\n\n:x\ndata: b\n:y\n\n"});
   EXPECT_EQ(record.comments, 4u);
   EXPECT_THAT(record.events, ElementsAre(SseEvent{"", "b", ""}));
@@ -102,7 +102,7 @@ TEST(SseParser, LastEventFieldNamesTheType) {
               ElementsAre(SseEvent{"b", "x", ""}, SseEvent{"", "y", ""}));
 }
 
-TEST(SseParser, IdSticksUntilReplaced) {
+TEST(SseParser, IdIsKeptUntilItIsReplaced) {
   EXPECT_THAT(Events("id: 1\ndata: a\n\ndata: b\n\nid: 2\n\ndata: c\n\nid\ndata: d\n\n"),
               ElementsAre(SseEvent{"", "a", "1"}, SseEvent{"", "b", "1"}, SseEvent{"", "c", "2"},
                           SseEvent{"", "d", ""}));
@@ -112,7 +112,7 @@ TEST(SseParser, IdWithNulIsIgnored) {
   EXPECT_THAT(Events("id: 1\nid: 2\0003\ndata: a\n\n"s), ElementsAre(SseEvent{"", "a", "1"}));
 }
 
-TEST(SseParser, Row66_AnIdOverItsLimitIsIgnored) {
+TEST(SseParser, IdOverItsLimitIsIgnored) {
   const std::string longest(4096, 'i');
   const std::string too_long(4097, 'i');
   const std::string megabyte((1 << 20) - 100, 'i');
@@ -123,7 +123,7 @@ TEST(SseParser, Row66_AnIdOverItsLimitIsIgnored) {
   }
 }
 
-TEST(SseParser, Row66_AnEventThatIsDroppedFreesItsMemoryAndTheStreamGoesOn) {
+TEST(SseParser, DroppedEventFreesItsMemoryAndKeepsTheStream) {
   for (const char* begin : {"data: ", "event: ", "data: a\ndata: ", "other: "}) {
     std::vector<std::string> data;
     std::size_t oversize = 0;
@@ -144,7 +144,7 @@ TEST(SseParser, Row66_AnEventThatIsDroppedFreesItsMemoryAndTheStreamGoesOn) {
   }
 }
 
-TEST(SseParser, Row66_BlankLinesKeepTheId) {
+TEST(SseParser, BlankLinesKeepTheId) {
   const SseRecord record = Parse({"id: 1\ndata: a\n\n" + std::string(1000, '\n') + "data: b\n\n"});
   EXPECT_THAT(record.events, ElementsAre(SseEvent{"", "a", "1"}, SseEvent{"", "b", "1"}));
 }
@@ -156,7 +156,7 @@ TEST(SseParser, LastEventIdIsThatOfTheLastCompleteEvent) {
   EXPECT_EQ(Parse({"id: 1\ndata: a\n\nid: 2\n\n"}).last_event_id, "2");
 }
 
-TEST(SseParser, RetryIsToldOnlyWhenItIsAllDigits) {
+TEST(SseParser, RetryIsReportedOnlyIfItIsAllDigits) {
   EXPECT_THAT(Parse({"retry: 1500\nretry\nretry:\nretry: 1x\nretry: -1\nretry: +1\n"
                      "retry:  7\nretry: 1.5\nretry:0\nretry: 007\n"})
                   .retries,
@@ -197,7 +197,7 @@ TEST(SseParserLimits, DataAtItsLimitPassesAndOneByteMoreIsDropped) {
   EXPECT_THAT(Data("data: 123456\n\n", limits), ElementsAre("123456"));
 }
 
-TEST(SseParserLimits, WholeEventIsDroppedOnceAndTheNextIsClean) {
+TEST(SseParserLimits, EventOverTheLimitIsDroppedOnceAndTheNextIsWhole) {
   const SseLimits limits{.max_line = 20, .max_event = 30};
   const SseRecord record =
       Parse({"id: 5\nevent: big\ndata: aaaaaaaaaaaaaaaaaaaaaaaaaaaa\ndata: b\ndata: "
@@ -216,7 +216,7 @@ TEST(SseParserLimits, ManySmallLinesOverTheEventLimitAreDropped) {
   EXPECT_THAT(record.events, ElementsAre(SseEvent{"", "next", ""}));
 }
 
-TEST(SseParserLimits, LineThatNeverEndsIsSkippedToItsEnd) {
+TEST(SseParserLimits, EndlessLineIsSkippedToItsEnd) {
   const SseLimits limits{.max_line = 16, .max_event = 64};
   std::vector<std::string_view> chunks(10'000, "data: xxxxxxxxxx");
   chunks.push_back("\n\ndata: next\n\n");

@@ -12,7 +12,7 @@
 
 namespace runner::ingest {
 
-// All that a parser told about one stream.
+// All callbacks of a parser for one stream.
 struct SseRecord {
   std::vector<SseEvent> events;
   std::vector<std::int64_t> retries;  // milliseconds

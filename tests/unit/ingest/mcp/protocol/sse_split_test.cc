@@ -42,23 +42,23 @@ void ExpectSameForEveryCut(std::string_view bytes, SseLimits limits) {
   }
 }
 
-TEST(SseSplit, CorpusIsThere) { EXPECT_GE(SseCorpusFiles().size(), 60u); }
+TEST(SseSplit, CorpusIsComplete) { EXPECT_GE(SseCorpusFiles().size(), 60u); }
 
-TEST(SseSplit, Row9_EveryCutOfEveryFileGivesTheSame) {
+TEST(SseSplit, EveryCutOfEveryFileGivesTheSameEvents) {
   for (const auto& path : SseCorpusFiles()) {
     SCOPED_TRACE(path.filename());
     ExpectSameForEveryCut(ReadBytes(path), {});
   }
 }
 
-TEST(SseSplit, Row9_EveryCutGivesTheSameAlsoOverTheLimits) {
+TEST(SseSplit, EveryCutGivesTheSameEventsOverTheLimits) {
   for (const auto& path : SseCorpusFiles()) {
     SCOPED_TRACE(path.filename());
     ExpectSameForEveryCut(ReadBytes(path), kSmallLimits);
   }
 }
 
-TEST(SseSplit, Row9_AnyBytesCutAnywhereGiveTheSame) {
+TEST(SseSplit, RandomBytesCutAnywhereGiveTheSameEvents) {
   const bool holds = rc::check("random streams of telling pieces", [] {
     const auto pieces = *rc::gen::container<std::vector<std::string>>(rc::gen::element<std::string>(
         "\r", "\n", "\r\n", "data", "data:", "id:", "event:", "retry:", ":", " ", "1", "x",

@@ -14,20 +14,20 @@ WallTime At(int year, unsigned month, unsigned day, std::chrono::nanoseconds tim
          std::chrono::duration_cast<WallTime::duration>(time);
 }
 
-TEST(Timestamp, Rfc3339) {
+TEST(Timestamp, Rfc3339IsParsed) {
   EXPECT_EQ(ParseTimestamp("2025-12-18T10:00:04Z"), At(2025, 12, 18, 10h + 4s));
   EXPECT_EQ(ParseTimestamp("2025-12-18t10:00:04z"), At(2025, 12, 18, 10h + 4s));
   EXPECT_EQ(ParseTimestamp("2025-12-18 10:00:04Z"), At(2025, 12, 18, 10h + 4s));
   EXPECT_EQ(ParseTimestamp("1970-01-01T00:00:00Z"), WallTime());
 }
 
-TEST(Timestamp, Offsets) {
+TEST(Timestamp, OffsetsAreApplied) {
   EXPECT_EQ(ParseTimestamp("2025-12-18T10:02:00+02:00"), At(2025, 12, 18, 8h + 2min));
   EXPECT_EQ(ParseTimestamp("2025-12-18T23:30:00-05:30"), At(2025, 12, 19, 5h));
   EXPECT_EQ(ParseTimestamp("2025-12-18T10:00:00-00:00"), At(2025, 12, 18, 10h));
 }
 
-TEST(Timestamp, FractionsOfAnyLength) {
+TEST(Timestamp, FractionsOfAnyLengthAreParsed) {
   EXPECT_EQ(ParseTimestamp("2025-12-18T10:00:00.5Z"), At(2025, 12, 18, 10h + 500ms));
   EXPECT_EQ(ParseTimestamp("2025-12-18T10:00:00.123456789Z"), At(2025, 12, 18, 10h + 123456789ns));
   EXPECT_EQ(ParseTimestamp("2025-12-18T10:00:00.1234567899999999999999Z"),
@@ -35,13 +35,13 @@ TEST(Timestamp, FractionsOfAnyLength) {
   EXPECT_EQ(ParseTimestamp("2025-12-18T10:00:00.25+01:00"), At(2025, 12, 18, 9h + 250ms));
 }
 
-TEST(Timestamp, LeapSecondAndLeapDay) {
+TEST(Timestamp, LeapSecondAndLeapDayAreParsed) {
   EXPECT_EQ(ParseTimestamp("2016-12-31T23:59:60Z"), At(2017, 1, 1, 0h));
   EXPECT_EQ(ParseTimestamp("2024-02-29T00:00:00Z"), At(2024, 2, 29, 0h));
   EXPECT_EQ(ParseTimestamp("2025-02-29T00:00:00Z"), std::nullopt);
 }
 
-TEST(Timestamp, GarbageIsNone) {
+TEST(Timestamp, GarbageIsRejected) {
   for (const char* text : {"",
                            "not a time",
                            "2025",
@@ -73,7 +73,7 @@ TEST(Timestamp, GarbageIsNone) {
   }
 }
 
-TEST(Timestamp, SignIsNoDigit) {
+TEST(Timestamp, SignInPlaceOfADigitIsRejected) {
   EXPECT_EQ(ParseTimestamp("2025-12-18T-0:00:00Z"), std::nullopt);
   EXPECT_EQ(ParseTimestamp("2025-12-18T10:00:00+-0:00"), std::nullopt);
 }

@@ -42,7 +42,7 @@ JsonRpcResponse Error(std::int64_t code) {
   return response;
 }
 
-TEST_F(ToolResult, AnIdIsFoundAmongProse) {
+TEST_F(ToolResult, SubscriptionIdIsFoundAmongProse) {
   EXPECT_EQ(
       FindSubscriptionId("# Created\n{\"mode\":\"faults\", \"subscriptionId\" : \"sub-1\"}\nDone."),
       "sub-1");
@@ -50,7 +50,7 @@ TEST_F(ToolResult, AnIdIsFoundAmongProse) {
   EXPECT_EQ(FindSubscriptionId("no id"), "");
 }
 
-TEST_F(ToolResult, AnIdThatIsNoTextIsNone) {
+TEST_F(ToolResult, SubscriptionIdThatIsNoStringIsIgnored) {
   EXPECT_EQ(FindSubscriptionId(R"({"subscriptionId": 12, "mode":"faults"})"), "");
   EXPECT_EQ(FindSubscriptionId(R"({"subscriptionId": null, "mode":"faults"})"), "");
   EXPECT_EQ(FindSubscriptionId(R"({"subscriptionId": {"id":"sub-1"}})"), "");
@@ -60,19 +60,19 @@ TEST_F(ToolResult, AnIdThatIsNoTextIsNone) {
   EXPECT_EQ(FindSubscriptionId(R"({"subscriptionId":)"), "");
 }
 
-TEST_F(ToolResult, AWordOfTheProseIsNoKey) {
+TEST_F(ToolResult, WordOfTheProseIsNoKey) {
   EXPECT_EQ(FindSubscriptionId("Keep the \"subscriptionId\".\n{\"subscriptionId\":\n \"sub-1\"}"),
             "sub-1");
 }
 
-TEST_F(ToolResult, AnIdIsShortAndPlain) {
+TEST_F(ToolResult, LongOrEscapedSubscriptionIdIsIgnored) {
   const auto text = [](const std::string& id) { return R"({"subscriptionId":")" + id + "\"}"; };
   EXPECT_EQ(FindSubscriptionId(text(std::string(128, 'a'))), std::string(128, 'a'));
   EXPECT_EQ(FindSubscriptionId(text(std::string(129, 'a'))), "");
   EXPECT_EQ(FindSubscriptionId(text("a\\\"b")), "") << "other texts would write it otherwise";
 }
 
-TEST_F(ToolResult, AnIdThatOnlyBeginsTheSameIsAnother) {
+TEST_F(ToolResult, LongerIdWithTheSamePrefixIsAnotherSubscription) {
   using enum SubscriptionState;
   EXPECT_EQ(StateOfSubscription("sub-10, sub-1", "sub-1"), kActive);
   EXPECT_EQ(StateOfSubscription("{\"id\":\"sub-1\"}", "sub-1"), kActive);
@@ -80,7 +80,7 @@ TEST_F(ToolResult, AnIdThatOnlyBeginsTheSameIsAnother) {
   EXPECT_EQ(StateOfSubscription("my-sub-1", "sub-1"), kMissing);
 }
 
-TEST_F(ToolResult, ADegradedSubscriptionIsListedAndDead) {
+TEST_F(ToolResult, DegradedSubscriptionIsListedAndDead) {
   using enum SubscriptionState;
   const auto state = [](std::string_view text) { return StateOfSubscription(text, "sub-1"); };
   // As the servers write it, over several lines and beside other subscriptions.
@@ -103,13 +103,13 @@ TEST_F(ToolResult, ADegradedSubscriptionIsListedAndDead) {
 }
 
 // The search would otherwise take time in proportion to the square of the text.
-TEST_F(ToolResult, AHostileListOfSubscriptionsIsSearchedInABoundedWindow) {
+TEST_F(ToolResult, HostileListOfSubscriptionsIsSearchedInABoundedWindow) {
   std::string text;
   while (text.size() < (std::size_t{8} << 20)) text += "sub-1 ";
   EXPECT_EQ(StateOfSubscription(text, "sub-1"), SubscriptionState::kActive);
 }
 
-TEST_F(ToolResult, AToolThatFailsIsNotAToolThatIsNotThere) {
+TEST_F(ToolResult, FailedToolIsNotAnUnknownTool) {
   EXPECT_TRUE(ToolUnknown(Error(-32601)));
   EXPECT_TRUE(ToolUnknown(Error(-32602)));
   EXPECT_TRUE(ToolUnknown(Result(Text("Tool events_list_subscriptions not found", true))));
@@ -119,7 +119,7 @@ TEST_F(ToolResult, AToolThatFailsIsNotAToolThatIsNotThere) {
   EXPECT_FALSE(ToolUnknown(Result(Text("apiserver timeout", true))));
 }
 
-TEST_F(ToolResult, FailureIsTheFlagOfTheToolOrTheErrorOfTheCall) {
+TEST_F(ToolResult, FailureIsIsErrorOrAJsonRpcError) {
   EXPECT_TRUE(ToolFailed(Error(-32603)));
   EXPECT_TRUE(ToolFailed(Result(Text("x", true))));
   EXPECT_FALSE(ToolFailed(Result(Text("x"))));
@@ -131,7 +131,7 @@ TEST_F(ToolResult, FailureIsTheFlagOfTheToolOrTheErrorOfTheCall) {
   }
 }
 
-TEST_F(ToolResult, TextIsThatOfThePartsThatAreText) {
+TEST_F(ToolResult, TextIsThatOfTheTextParts) {
   EXPECT_EQ(ToolText(Result({{"content",
                               {{{"type", "text"}, {"text", "one"}},
                                {{"type", "image"}, {"text", "no"}},
@@ -147,7 +147,7 @@ TEST_F(ToolResult, TextIsThatOfThePartsThatAreText) {
   EXPECT_EQ(ToolText(std::nullopt), "");
 }
 
-TEST_F(ToolResult, Row10_AmbiguousAnswerIsAFailureWithoutText) {
+TEST_F(ToolResult, AmbiguousReplyIsAFailureWithoutText) {
   const auto twice = ResultText(
       R"({"content":[{"type":"text","text":"a"}],"isError":false,"content":[],"isError":false})");
   EXPECT_TRUE(ToolFailed(twice));
@@ -164,7 +164,7 @@ TEST_F(ToolResult, ToolsAreListedByName) {
   EXPECT_EQ(NextCursor(Result({{"tools", Json::array()}}).result), "") << "the last page";
 }
 
-TEST_F(ToolResult, WhatIsNoListOfToolsNamesNone) {
+TEST_F(ToolResult, ReplyWithoutAListOfToolsNamesNone) {
   for (const Json& result :
        {Json(), Json("text"), Json::array(), Json::object(), Json{{"tools", "events_list"}},
         Json{{"tools", {{"name", "events_list"}}}}, Json{{"nextCursor", 5}}}) {
@@ -193,7 +193,7 @@ TEST_F(ToolResult, ListOfToolsIsBounded) {
   EXPECT_EQ(NextCursor(Result({{"nextCursor", cursor}}).result), cursor);
 }
 
-TEST_F(ToolResult, Row10_AmbiguousListOfToolsNamesNone) {
+TEST_F(ToolResult, AmbiguousListOfToolsNamesNone) {
   for (const char* text : {R"({"tools":[{"name":"a"}],"tools":[],"nextCursor":"c"})",
                            R"({"tools":[{"name":"a"}],"nextCursor":"c","nextCursor":"d"})"}) {
     const auto page = ResultText(text);

@@ -35,39 +35,39 @@ class ConnectLimiterTest : public ::testing::Test {
     for (int i = 0; i < 6; ++i) waiters_.push_back(std::make_unique<Waiter>(i, turns_));
   }
   bool Enter(int waiter, ConnectLimiter::Standing standing = ConnectLimiter::Standing::kGood) {
-    return gate_.Enter(*waiters_[waiter], standing);
+    return limiter_.Enter(*waiters_[waiter], standing);
   }
   void Yield(int waiter, ConnectLimiter::WaitsFor what = ConnectLimiter::WaitsFor::kServer) {
-    gate_.Yield(*waiters_[waiter], what);
+    limiter_.Yield(*waiters_[waiter], what);
   }
-  void Return(int waiter) { gate_.Return(*waiters_[waiter]); }
-  void Leave(int waiter) { gate_.Leave(*waiters_[waiter]); }
+  void Return(int waiter) { limiter_.Return(*waiters_[waiter]); }
+  void Leave(int waiter) { limiter_.Leave(*waiters_[waiter]); }
 
-  ConnectLimiter gate_{2, 1};
+  ConnectLimiter limiter_{2, 1};
   std::vector<int> turns_;
   std::vector<std::unique_ptr<Waiter>> waiters_;
 };
 
-TEST_F(ConnectLimiterTest, OnlySoManyAreInside) {
+TEST_F(ConnectLimiterTest, NoMoreThanTheWidthHaveAPlace) {
   EXPECT_TRUE(Enter(0));
   EXPECT_TRUE(Enter(1));
   EXPECT_FALSE(Enter(2));
-  EXPECT_EQ(gate_.inside(), 2u);
-  EXPECT_EQ(gate_.waiting(), 1u);
+  EXPECT_EQ(limiter_.inside(), 2u);
+  EXPECT_EQ(limiter_.waiting(), 1u);
   EXPECT_THAT(turns_, IsEmpty());
 }
 
-TEST_F(ConnectLimiterTest, WhoWaitsComesInTheOrderOfArrival) {
+TEST_F(ConnectLimiterTest, WaitersEnterInTheOrderOfArrival) {
   for (int i = 0; i < 5; ++i) Enter(i);
   Leave(1);
   Leave(0);
   EXPECT_THAT(turns_, ElementsAre(2, 3));
   Leave(2);
   EXPECT_THAT(turns_, ElementsAre(2, 3, 4));
-  EXPECT_EQ(gate_.inside(), 2u);
+  EXPECT_EQ(limiter_.inside(), 2u);
 }
 
-TEST_F(ConnectLimiterTest, WhoGivesUpWaitingIsPassedOver) {
+TEST_F(ConnectLimiterTest, WaiterThatLeavesTheQueueIsSkipped) {
   for (int i = 0; i < 4; ++i) Enter(i);
   Leave(2);
   EXPECT_THAT(turns_, IsEmpty());
@@ -81,13 +81,13 @@ TEST_F(ConnectLimiterTest, EnteringTwiceTakesOnePlace) {
   EXPECT_TRUE(Enter(1));
   EXPECT_FALSE(Enter(2));
   EXPECT_FALSE(Enter(2));
-  EXPECT_EQ(gate_.waiting(), 1u);
+  EXPECT_EQ(limiter_.waiting(), 1u);
   Leave(0);
   Leave(1);
   EXPECT_THAT(turns_, ElementsAre(2));
 }
 
-TEST_F(ConnectLimiterTest, LeavingWithoutHavingComeFreesNoPlace) {
+TEST_F(ConnectLimiterTest, LeavingWithoutEnteringFreesNoPlace) {
   for (int i = 0; i < 3; ++i) Enter(i);
   Leave(5);
   EXPECT_THAT(turns_, IsEmpty());
@@ -96,39 +96,39 @@ TEST_F(ConnectLimiterTest, LeavingWithoutHavingComeFreesNoPlace) {
   EXPECT_THAT(turns_, ElementsAre(2));
 }
 
-TEST_F(ConnectLimiterTest, AfterAllHaveLeftThereIsRoomAgain) {
+TEST_F(ConnectLimiterTest, PlacesAreFreeAfterAllHaveLeft) {
   for (int i = 0; i < 6; ++i) Enter(i);
   for (int i = 0; i < 6; ++i) Leave(i);
-  EXPECT_EQ(gate_.inside(), 0u);
-  EXPECT_EQ(gate_.waiting(), 0u);
+  EXPECT_EQ(limiter_.inside(), 0u);
+  EXPECT_EQ(limiter_.waiting(), 0u);
   EXPECT_TRUE(Enter(3));
 }
 
-TEST_F(ConnectLimiterTest, WhoseServerDoesNotAnswerGivesItsPlaceToTheNext) {
+TEST_F(ConnectLimiterTest, YieldGivesThePlaceToTheNextWaiter) {
   for (int i = 0; i < 4; ++i) Enter(i);
   Yield(1);
   EXPECT_THAT(turns_, ElementsAre(2));
   Yield(1);  // has none any more
   EXPECT_THAT(turns_, ElementsAre(2));
-  EXPECT_EQ(gate_.inside(), 2u);
+  EXPECT_EQ(limiter_.inside(), 2u);
 }
 
-TEST_F(ConnectLimiterTest, WhoWaitsCannotYield) {
+TEST_F(ConnectLimiterTest, QueuedWaiterCannotYield) {
   for (int i = 0; i < 4; ++i) Enter(i);
   Yield(2);
   Return(3);
-  EXPECT_EQ(gate_.inside(), 2u);
-  EXPECT_EQ(gate_.waiting(), 2u);
+  EXPECT_EQ(limiter_.inside(), 2u);
+  EXPECT_EQ(limiter_.waiting(), 2u);
 }
 
-TEST_F(ConnectLimiterTest, AnAnswerPutsBackAlsoWhenAllPlacesAreTakenAndThenNobodyEnters) {
+TEST_F(ConnectLimiterTest, ReturnMayExceedTheWidthAndThenNoneEnters) {
   for (int i = 0; i < 4; ++i) Enter(i);
   Yield(0);
   Yield(1);
   EXPECT_THAT(turns_, ElementsAre(2, 3));
   Return(0);
   Return(1);
-  EXPECT_EQ(gate_.inside(), 4u);
+  EXPECT_EQ(limiter_.inside(), 4u);
   EXPECT_FALSE(Enter(4));
   Leave(0);
   Leave(1);
@@ -137,7 +137,7 @@ TEST_F(ConnectLimiterTest, AnAnswerPutsBackAlsoWhenAllPlacesAreTakenAndThenNobod
   EXPECT_THAT(turns_, ElementsAre(2, 3, 4));
 }
 
-TEST_F(ConnectLimiterTest, WhoHasYieldedAndLeavesFreesNoPlace) {
+TEST_F(ConnectLimiterTest, YieldedWaiterThatLeavesFreesNoPlace) {
   for (int i = 0; i < 4; ++i) Enter(i);
   Yield(0);
   EXPECT_THAT(turns_, ElementsAre(2));
@@ -147,7 +147,7 @@ TEST_F(ConnectLimiterTest, WhoHasYieldedAndLeavesFreesNoPlace) {
   EXPECT_THAT(turns_, ElementsAre(2, 3));
 }
 
-TEST_F(ConnectLimiterTest, ThoseThatHaveNotFailedEnterBeforeThoseThatHave) {
+TEST_F(ConnectLimiterTest, WaitersThatHaveNotFailedEnterFirst) {
   using Standing = ConnectLimiter::Standing;
   Enter(0);
   Enter(1);
@@ -161,7 +161,7 @@ TEST_F(ConnectLimiterTest, ThoseThatHaveNotFailedEnterBeforeThoseThatHave) {
   EXPECT_THAT(turns_, ElementsAre(4, 2, 3));
 }
 
-TEST_F(ConnectLimiterTest, SoManyLookUpsAreWaitedForWithoutAPlace) {
+TEST_F(ConnectLimiterTest, LookupsWithoutAPlaceAreLimited) {
   using WaitsFor = ConnectLimiter::WaitsFor;
   for (int i = 0; i < 5; ++i) Enter(i);
   Yield(0, WaitsFor::kNameServer);
@@ -173,7 +173,7 @@ TEST_F(ConnectLimiterTest, SoManyLookUpsAreWaitedForWithoutAPlace) {
   EXPECT_THAT(turns_, ElementsAre(2, 3));
 }
 
-TEST(ConnectLimiter, OneIsAlwaysLetIn) {
+TEST(ConnectLimiter, WidthIsAtLeastOne) {
   struct Waiter final : ConnectLimiter::Waiter {
     void OnTurn() override {}
   } waiter;
@@ -203,7 +203,7 @@ class World {
       const auto event = events_.extract(events_.begin());
       now_ = event.key();
       event.mapped()();
-      max_inside = std::max(max_inside, gate_.inside());
+      max_inside = std::max(max_inside, limiter_.inside());
     }
   }
   // From when it was added, or last lost.
@@ -230,8 +230,8 @@ class World {
     Session(World& own_world, const Server& own_server)
         : world(own_world), server(own_server), since(own_server.added) {}
     void Begin() {
-      if (world.gate_.Enter(*this, failed ? ConnectLimiter::Standing::kFailed
-                                          : ConnectLimiter::Standing::kGood)) {
+      if (world.limiter_.Enter(*this, failed ? ConnectLimiter::Standing::kFailed
+                                             : ConnectLimiter::Standing::kGood)) {
         Proceed();
       }
     }
@@ -241,34 +241,34 @@ class World {
     void Proceed() {
       failed = true;
       answers = 0;
-      Ask();
+      SendRequest();
     }
-    void Ask() {
+    void SendRequest() {
       ++world.requests;
       const int own = ++request;
-      const Duration asked = world.now_;
-      for (Duration at = ConnectLimiter::kRpcTimeout; at < kTimeout;
-           at += ConnectLimiter::kRpcTimeout) {
-        world.At(asked + at, [this, own] {
-          if (own == request) world.gate_.Yield(*this, server.silent_because);
+      const Duration sent = world.now_;
+      for (Duration at = ConnectLimiter::kAnswerTimeout; at < kTimeout;
+           at += ConnectLimiter::kAnswerTimeout) {
+        world.At(sent + at, [this, own] {
+          if (own == request) world.limiter_.Yield(*this, server.silent_because);
         });
       }
-      world.At(asked + std::min(server.answers_after, kTimeout), [this, own] {
+      world.At(sent + std::min(server.answers_after, kTimeout), [this, own] {
         if (own != request) return;
         ++request;
         server.answers_after < kTimeout ? Answered() : Failed();
       });
     }
     void Answered() {
-      world.gate_.Return(*this);
-      if (++answers < kAnswers) return Ask();
-      world.gate_.Leave(*this);
+      world.limiter_.Return(*this);
+      if (++answers < kAnswers) return SendRequest();
+      world.limiter_.Leave(*this);
       took = world.now_ - since;
       failed = false;
       delay = kDelay;
     }
     void Failed() {
-      world.gate_.Leave(*this);
+      world.limiter_.Leave(*this);
       world.At(world.now_ + delay, [this] { Begin(); });
       delay = std::min(2 * delay, kMaxDelay);
     }
@@ -290,7 +290,7 @@ class World {
 
   void At(Duration when, std::function<void()> what) { events_.emplace(when, std::move(what)); }
 
-  ConnectLimiter gate_{64};
+  ConnectLimiter limiter_{64};
   Duration now_{};
   std::multimap<Duration, std::function<void()>> events_;
   std::vector<std::unique_ptr<Session>> sessions_;
@@ -301,7 +301,7 @@ constexpr World::Server kHealthy{.answers_after = std::chrono::milliseconds(20)}
 constexpr Duration kUsual = std::chrono::seconds(4);
 
 // Row 72.
-TEST(ConnectLimiterWorld, FourHundredServersThatSwallowDelayNoHealthyOneAtTheStart) {
+TEST(ConnectLimiterWorld, FourHundredSilentServersDelayNoHealthyServerAtTheStart) {
   for (const std::size_t position : {0u, 200u, 400u}) {
     World world;
     std::size_t healthy = 0;
@@ -315,7 +315,7 @@ TEST(ConnectLimiterWorld, FourHundredServersThatSwallowDelayNoHealthyOneAtTheSta
   }
 }
 
-TEST(ConnectLimiterWorld, AHealthyOneThatIsAddedOrLostLaterWaitsForNoneThatHasFailed) {
+TEST(ConnectLimiterWorld, HealthyServerAddedLaterWaitsForNoFailedServer) {
   World world;
   for (int i = 0; i < 4'000; ++i) world.Add(kSwallows);
   World::Server late = kHealthy;
@@ -334,7 +334,7 @@ TEST(ConnectLimiterWorld, AHealthyOneThatIsAddedOrLostLaterWaitsForNoneThatHasFa
   EXPECT_LT(*world.TimeToSubscribe(4'000), std::chrono::seconds(1));
 }
 
-TEST(ConnectLimiterWorld, NamesThatNoNameServerAnswersForAreNoOtherMatter) {
+TEST(ConnectLimiterWorld, UnansweredLookupsDelayNoHealthyServer) {
   World world;
   for (int i = 0; i < 400; ++i) {
     world.Add({.silent_because = ConnectLimiter::WaitsFor::kNameServer});
@@ -345,7 +345,7 @@ TEST(ConnectLimiterWorld, NamesThatNoNameServerAnswersForAreNoOtherMatter) {
   EXPECT_LT(*world.TimeToSubscribe(healthy), kUsual);
 }
 
-TEST(ConnectLimiterWorld, ThousandServersThatAnswerConnectSixtyFourAtATime) {
+TEST(ConnectLimiterWorld, ThousandServersConnectSixtyFourAtATime) {
   World world;
   for (int i = 0; i < 1'000; ++i) world.Add({.answers_after = std::chrono::milliseconds(400)});
   world.RunUntil(std::chrono::minutes(5));
@@ -355,7 +355,7 @@ TEST(ConnectLimiterWorld, ThousandServersThatAnswerConnectSixtyFourAtATime) {
 }
 
 // They are the servers that the bound is for: all slow, as they are when all clients come at once.
-TEST(ConnectLimiterWorld, SlowServersAreNotBuried) {
+TEST(ConnectLimiterWorld, SlowServersAreNotOverloaded) {
   World world;
   for (int i = 0; i < 1'000; ++i) world.Add({.answers_after = std::chrono::seconds(3)});
   std::size_t before = 0;

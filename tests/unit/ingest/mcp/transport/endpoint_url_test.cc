@@ -15,7 +15,7 @@ using ::testing::StrEq;
 
 const std::string kBase = "http://mcp.example:8080/api/sse?x=1";
 
-TEST(EndpointUrl, RelativeToTheStream) {
+TEST(EndpointUrl, RelativeUrlIsResolvedAgainstTheStream) {
   EXPECT_THAT(ResolveEndpoint(kBase, "/message?sessionId=abc"),
               Optional(StrEq("http://mcp.example:8080/message?sessionId=abc")));
   EXPECT_THAT(ResolveEndpoint(kBase, "message?sessionId=abc"),
@@ -26,7 +26,7 @@ TEST(EndpointUrl, RelativeToTheStream) {
               Optional(StrEq("http://mcp.example:8080/message")));
 }
 
-TEST(EndpointUrl, AbsoluteOfTheSameOrigin) {
+TEST(EndpointUrl, AbsoluteUrlOfTheSameOriginIsAccepted) {
   EXPECT_THAT(ResolveEndpoint(kBase, "http://MCP.example:8080/message"),
               Optional(testing::EndsWith(":8080/message")));
   EXPECT_TRUE(ResolveEndpoint("https://a/sse", "https://a:443/message"));
@@ -34,7 +34,7 @@ TEST(EndpointUrl, AbsoluteOfTheSameOrigin) {
   EXPECT_TRUE(ResolveEndpoint("http://a:80/sse", "http://a/message"));
 }
 
-TEST(EndpointUrl, AnotherOriginIsRefused) {
+TEST(EndpointUrl, AnotherOriginIsRejected) {
   for (const char* foreign :
        {"http://evil.example:8080/message", "https://mcp.example:8080/message",
         "http://mcp.example/message", "http://mcp.example:8081/message", "//evil.example/message",
@@ -44,12 +44,12 @@ TEST(EndpointUrl, AnotherOriginIsRefused) {
   }
 }
 
-TEST(EndpointUrl, AUserIsRefused) {
+TEST(EndpointUrl, UrlWithAUserIsRejected) {
   EXPECT_FALSE(ResolveEndpoint(kBase, "http://user@mcp.example:8080/message"));
   EXPECT_FALSE(ResolveEndpoint(kBase, "http://user:secret@mcp.example:8080/message"));
 }
 
-TEST(EndpointUrl, WhatIsNoUrlIsRefused) {
+TEST(EndpointUrl, TextThatIsNoUrlIsRejected) {
   EXPECT_FALSE(ResolveEndpoint(kBase, ""));
   EXPECT_FALSE(ResolveEndpoint(kBase, "http://"));
   EXPECT_FALSE(ResolveEndpoint(kBase, "/a\r\nHost: evil"));
@@ -58,7 +58,7 @@ TEST(EndpointUrl, WhatIsNoUrlIsRefused) {
   EXPECT_FALSE(ResolveEndpoint("no url", "/a"));
 }
 
-TEST(EndpointUrl, WhatIsConfiguredIsCheckedAndTheReasonSaid) {
+TEST(EndpointUrl, ConfiguredEndpointIsCheckedWithAReason) {
   const struct {
     const char* endpoint;
     const char* wrong;
@@ -119,7 +119,7 @@ TEST(EndpointUrl, WhatIsConfiguredIsCheckedAndTheReasonSaid) {
   }
 }
 
-TEST(EndpointUrl, WhatMayBeSecretIsNotShown) {
+TEST(EndpointUrl, SecretPartsOfAUrlAreNotShown) {
   for (const char* endpoint :
        {"http://user:secret@a/mcp", "http://secret@a:99999/mcp", "http://user:pa/secret@a/mcp",
         "user:secret@a:8080/mcp", "http://a:99999/mcp?token=secret", "http:///mcp#secret",

@@ -18,7 +18,7 @@ std::string Class(CURLcode code, std::string_view text = "") {
   return std::string(ToString(FailureOf(code, text, 0).error));
 }
 
-TEST(HttpFailure, EverythingAboutCertificatesAndHandshakesIsTls) {
+TEST(HttpFailure, CertificateAndHandshakeErrorsAreClassTls) {
   for (const CURLcode code :
        {CURLE_SSL_CONNECT_ERROR, CURLE_SSL_ENGINE_NOTFOUND, CURLE_SSL_ENGINE_SETFAILED,
         CURLE_SSL_ENGINE_INITFAILED, CURLE_SSL_CERTPROBLEM, CURLE_SSL_CIPHER,
@@ -29,14 +29,14 @@ TEST(HttpFailure, EverythingAboutCertificatesAndHandshakesIsTls) {
   }
 }
 
-TEST(HttpFailure, ARefusedCertificateIsToldAfterTheHandshake) {
+TEST(HttpFailure, CertificateRefusedAfterTheHandshakeIsClassTls) {
   EXPECT_EQ(Class(CURLE_RECV_ERROR,
                   "OpenSSL SSL_read: error:0A00045C:SSL routines::tlsv13 alert certificate "
                   "required, errno 0"),
             "tls");
 }
 
-TEST(HttpFailure, AStreamOfTlsThatIsCutOffIsTheNetwork) {
+TEST(HttpFailure, TruncatedTlsStreamIsClassNetwork) {
   EXPECT_EQ(Class(CURLE_RECV_ERROR,
                   "OpenSSL SSL_read: error:0A000126:SSL routines::unexpected eof while reading, "
                   "errno 0"),
@@ -44,7 +44,7 @@ TEST(HttpFailure, AStreamOfTlsThatIsCutOffIsTheNetwork) {
   EXPECT_EQ(Class(CURLE_SSL_SHUTDOWN_FAILED), "network");
 }
 
-TEST(HttpFailure, TheRest) {
+TEST(HttpFailure, OtherCodesHaveTheirClass) {
   EXPECT_EQ(Class(CURLE_COULDNT_CONNECT), "network");
   EXPECT_EQ(Class(CURLE_COULDNT_RESOLVE_HOST), "network");
   EXPECT_EQ(Class(CURLE_GOT_NOTHING), "network");
@@ -52,7 +52,7 @@ TEST(HttpFailure, TheRest) {
   EXPECT_EQ(Class(CURLE_WEIRD_SERVER_REPLY), "protocol");
 }
 
-TEST(HttpFailure, HowLongItWasTriedIsNoPartOfTheErrorSoThatRepeatsAreTheSame) {
+TEST(HttpFailure, DetailOmitsTheDurationSoThatRepeatsAreEqual) {
   const auto detail = [](std::string_view text) {
     return FailureOf(CURLE_OPERATION_TIMEDOUT, text, 0).detail;
   };
@@ -67,13 +67,13 @@ TEST(HttpFailure, HowLongItWasTriedIsNoPartOfTheErrorSoThatRepeatsAreTheSame) {
   }
 }
 
-TEST(HttpFailure, TheDetailIsWhatLibcurlSays) {
+TEST(HttpFailure, DetailIsTheTextOfLibcurl) {
   EXPECT_EQ(FailureOf(CURLE_COULDNT_RESOLVE_HOST, "Could not resolve host: mcp", 0).detail,
             "Could not resolve host: mcp");
   EXPECT_EQ(FailureOf(CURLE_GOT_NOTHING, "", 0).detail, ::curl_easy_strerror(CURLE_GOT_NOTHING));
 }
 
-TEST(HttpFailure, TheDetailHoldsNoUrl) {
+TEST(HttpFailure, DetailHoldsNoUrl) {
   EXPECT_THAT(FailureOf(CURLE_COULDNT_RESOLVE_PROXY,
                         "Unsupported proxy syntax in 'user:secret@': Bad port", 0)
                   .detail,
@@ -83,7 +83,7 @@ TEST(HttpFailure, TheDetailHoldsNoUrl) {
               Not(HasSubstr("secret")));
 }
 
-TEST(HttpFailure, MissingDescriptorsAreSaidSo) {
+TEST(HttpFailure, LackOfDescriptorsIsReported) {
   const ConnectionFailure failure =
       FailureOf(CURLE_COULDNT_CONNECT, "Failed to connect to a port 1", EMFILE);
   EXPECT_EQ(failure.error, ErrorClass::kNetwork);
@@ -91,7 +91,7 @@ TEST(HttpFailure, MissingDescriptorsAreSaidSo) {
   EXPECT_THAT(FailureOf(CURLE_COULDNT_CONNECT, "", EACCES).detail, HasSubstr("Permission denied"));
 }
 
-TEST(HttpFailure, EachHasItsAdvice) {
+TEST(HttpFailure, EachFailureHasItsAdvice) {
   const struct {
     CURLcode code;
     const char* text;

@@ -20,7 +20,7 @@ std::string Proxy(const std::string& url, const Environment& environment) {
   });
 }
 
-TEST(ProxyEnvironment, EachSchemeHasItsVariablesAndOneIsForBoth) {
+TEST(ProxyEnvironment, EachSchemeHasItsVariablesAndAllProxyIsForBoth) {
   const struct {
     const char* url;
     Environment environment;
@@ -47,7 +47,7 @@ TEST(ProxyEnvironment, EachSchemeHasItsVariablesAndOneIsForBoth) {
   }
 }
 
-TEST(ProxyEnvironment, ThisMachineIsReachedDirectly) {
+TEST(ProxyEnvironment, LoopbackIsReachedDirectly) {
   for (const char* url :
        {"http://localhost:8080/mcp", "http://LOCALHOST", "http://127.0.0.1:1/mcp",
         "http://127.9.9.9/mcp", "https://[::1]:8443/mcp?x=1", "http://[::ffff:127.0.0.1]/mcp"}) {
@@ -61,7 +61,7 @@ TEST(ProxyEnvironment, ThisMachineIsReachedDirectly) {
 
 // The rows are those of the tests of golang.org/x/net/http/httpproxy (TestUseProxy and the entries
 // that its documentation names), and those that users of Kubernetes write.
-TEST(ProxyEnvironment, ExceptionsAreReadAsByGo) {
+TEST(ProxyEnvironment, NoProxyIsReadAsGoReadsIt) {
   const struct {
     const char* no_proxy;
     const char* url;
@@ -156,7 +156,7 @@ TEST(ProxyEnvironment, ExceptionsAreReadAsByGo) {
   }
 }
 
-TEST(ProxyEnvironment, OfTwoListsOfExceptionsTheOneInUpperCaseCounts) {
+TEST(ProxyEnvironment, UpperCaseNoProxyCountsBeforeLowerCase) {
   const Environment both = {
       {"ALL_PROXY", "http://p:1"}, {"NO_PROXY", "a.example"}, {"no_proxy", "b.example"}};
   EXPECT_EQ(Proxy("http://a.example/", both), "");

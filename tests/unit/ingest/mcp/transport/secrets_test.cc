@@ -7,7 +7,7 @@
 namespace runner::ingest {
 namespace {
 
-TEST(SecretsTest, AreMaskedWhereverTheyStand) {
+TEST(SecretsTest, SecretsAreMaskedAnywhereInAText) {
   Secrets secrets;
   secrets.AddToken("0123456789");
   EXPECT_EQ(secrets.Mask("0123456789 and 01234567890123456789, 012345678"),
@@ -15,14 +15,14 @@ TEST(SecretsTest, AreMaskedWhereverTheyStand) {
   EXPECT_EQ(secrets.Mask(""), "");
 }
 
-TEST(SecretsTest, AHeaderIsMaskedWithAndWithoutItsScheme) {
+TEST(SecretsTest, HeaderIsMaskedWithAndWithoutItsScheme) {
   Secrets secrets;
   secrets.AddHeader("Bearer abcdefgh");
   EXPECT_EQ(secrets.Mask("Authorization: Bearer abcdefgh"), "Authorization: ***");
   EXPECT_EQ(secrets.Mask("token abcdefgh has expired"), "token *** has expired");
 }
 
-TEST(SecretsTest, TheValuesOfAQueryAreMasked) {
+TEST(SecretsTest, ValuesOfAQueryAreMasked) {
   Secrets secrets;
   secrets.AddQuery("http://host/mcp?key=hunter2hunter2&x=1&bare-secret#fragment");
   EXPECT_EQ(secrets.Mask("hunter2hunter2 x bare-secret"), "*** x ***");
@@ -30,13 +30,13 @@ TEST(SecretsTest, TheValuesOfAQueryAreMasked) {
   EXPECT_EQ(secrets.Mask("http://host/mcp"), "http://host/mcp");
 }
 
-TEST(SecretsTest, AShortValueIsNone) {
+TEST(SecretsTest, ShortValueIsNotMasked) {
   Secrets secrets;
   secrets.AddHeader("sre");
   EXPECT_EQ(secrets.Mask("sre"), "sre");
 }
 
-TEST(SecretsTest, OneThatHoldsAnotherLeavesNothing) {
+TEST(SecretsTest, SecretThatContainsAnotherIsMaskedWhole) {
   Secrets secrets;
   secrets.AddHeader("prefix-of");
   secrets.AddHeader("prefix-of-a-longer-one");
@@ -52,7 +52,7 @@ TEST(SecretsTest, ManyTokensPushOutTheOldestAndNothingElse) {
   EXPECT_EQ(secrets.Mask("token-100000"), "token-100000");
 }
 
-TEST(SecretsTest, OneThatIsCutOffAtTheEndIsMaskedToo) {
+TEST(SecretsTest, SecretCutOffAtTheEndIsMasked) {
   Secrets secrets;
   secrets.AddToken("of-the-token-1");
   EXPECT_EQ(secrets.MaskCut("bad of-the-t"), "bad ***");

@@ -33,27 +33,24 @@ struct Options {
   bool quiet = false;
 };
 
-constexpr int kBadConfiguration = 78;  // EX_CONFIG, as the other programs
+constexpr int kBadConfiguration = 78;  // EX_CONFIG, as in the other programs
 
 void Declare(CLI::App& app, Options& options) {
-  app.add_option("--listen", options.listen, "HOST:PORT; port 0 = any free one")
+  app.add_option("--listen", options.listen, "address to listen on, host:port; port 0 selects any")
       ->capture_default_str();
-  app.add_option("--rate", options.pace.per_second, "Faults per second")
+  app.add_option("--rate", options.pace.per_second, "faults per second; 0.001 to 100000")
       ->check(CLI::Range(0.001, 100'000.0))
       ->capture_default_str();
-  app.add_option("--count", options.pace.count, "Stop after so many faults; 0 = never")
+  app.add_option("--count", options.pace.count, "faults to send; 0 disables the limit")
       ->capture_default_str();
-  app.add_option("--cluster", options.cluster, "What the server calls its cluster")
-      ->capture_default_str();
-  app.add_option("--seed", options.seed, "The same seed gives the same faults (default: random)");
-  app.add_option("--script", options.script,
-                 "JSON file of rules: which requests are answered wrongly, and how. The format "
-                 "is described in tools/faultsim/README.md");
-  app.add_flag("--quiet", options.quiet, "Do not tell of every fault on stderr");
+  app.add_option("--cluster", options.cluster, "cluster name in the faults")->capture_default_str();
+  app.add_option("--seed", options.seed, "seed of the faults (default: random)");
+  app.add_option("--script", options.script, "JSON file of faulty answers; see its README.md");
+  app.add_flag("--quiet", options.quiet, "do not print the faults on stderr");
 }
 
-// The signals that end the program, as something to wait for. Blocks them everywhere else.
-runner::UniqueFd EndingSignals() {
+// Returns a signalfd for SIGTERM and SIGINT, which it blocks.
+runner::UniqueFd TerminationSignals() {
   sigset_t signals;
   sigemptyset(&signals);
   sigaddset(&signals, SIGTERM);
@@ -62,7 +59,7 @@ runner::UniqueFd EndingSignals() {
   return runner::UniqueFd(::signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
 }
 
-void Tell(const runner::FaultEvent& fault, std::size_t sessions) {
+void PrintFault(const runner::FaultEvent& fault, std::size_t sessions) {
   const runner::Resource& resource = fault.resource;
   std::cerr << fault.fault_id << ' ' << fault.fault_type << ' ' << ToString(fault.severity) << ' '
             << resource.kind << ' ' << resource.namespace_
@@ -70,7 +67,7 @@ void Tell(const runner::FaultEvent& fault, std::size_t sessions) {
             << (sessions == 1 ? " session\n" : " sessions\n");
 }
 
-// As many connections as the machine allows: each is a descriptor.
+// Each connection takes a descriptor.
 void RaiseDescriptorLimit() {
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
@@ -83,7 +80,7 @@ void Run(const Options& options) {
   RaiseDescriptorLimit();
   Script script;
   if (!options.script.empty()) script = LoadScript(options.script);
-  const runner::UniqueFd signals = EndingSignals();
+  const runner::UniqueFd signals = TerminationSignals();
   const runner::SystemClock clock;
   runner::EventLoop event_loop(clock);
   runner::UniqueFd listener = ListenOn(options.listen);
@@ -92,7 +89,7 @@ void Run(const Options& options) {
   McpServer mcp(http, clock, options.cluster);
   ScriptedServer scripted(mcp, std::move(script));
   const FaultPump pump(event_loop, mcp, http, FaultGenerator(options.cluster, options.seed),
-                       options.pace, options.quiet ? FaultPump::Observer() : Tell);
+                       options.pace, options.quiet ? FaultPump::Observer() : PrintFault);
   event_loop.Watch(signals.Get(), EPOLLIN, [&](std::uint32_t) { event_loop.Stop(); });
   http.Serve(scripted);
   std::cout << "listening on http://" << address << "/mcp\n" << std::flush;
@@ -103,9 +100,8 @@ void Run(const Options& options) {
 
 int main(int argc, char** argv) {
   CLI::App app(
-      "Plays a kubernetes-mcp-server whose cluster keeps breaking, at /mcp, and one for each NAME "
-      "at "
-      "/c/NAME/mcp. A script makes it misbehave.",
+      "Simulates a kubernetes-mcp-server that sends faults, at /mcp, and one for each NAME at\n"
+      "/c/NAME/mcp. A script makes it send faulty answers.",
       "runner-faultsim");
   Options options;
   Declare(app, options);

@@ -183,6 +183,10 @@ std::optional<std::string> NearestWord(std::string_view word,
   if (nearest) return nearest;
   std::size_t least = word.size() / 3 + 2;  // a greater distance is no misspelling
   for (const std::string& candidate : candidates) {
+    // The distance is at least the difference of the lengths, and costs their product.
+    const std::size_t difference = word.size() > candidate.size() ? word.size() - candidate.size()
+                                                                  : candidate.size() - word.size();
+    if (difference >= least) continue;
     const std::size_t distance = EditDistance(word, candidate);
     if (distance >= least) continue;
     least = distance;

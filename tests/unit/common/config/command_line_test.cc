@@ -67,6 +67,12 @@ TEST_F(CommandLineTest, TheWordBehindAnOptionIsItsValue) {
   }
 }
 
+TEST_F(CommandLineTest, ARepeatedOptionMayHaveItsNameAsItsValue) {
+  const CommandLine line = Parse({"--text", "a", "--text", "--text"});
+  EXPECT_THAT(problems_, IsEmpty());
+  EXPECT_THAT(line.values, ElementsAre(Pair("--text", ElementsAre("a", "--text"))));
+}
+
 TEST_F(CommandLineTest, ValuesBehindAnEqualsSignAreNotInterpreted) {
   for (const std::string value : {"[a,b]", "{}", "true", "--", "-h", "\"q\"", "a\nb", "\xff\xfe"}) {
     for (const std::string flag : {"--text", "--on", "--item"}) {

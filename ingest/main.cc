@@ -23,8 +23,7 @@
 #include "ingest/loop/metrics.h"
 #include "ingest/mcp/transport/connection_thread.h"
 #include "ingest/mcp/transport/mcp_session_factory.h"
-#include "ingest/reload/cluster_reload.h"
-#include "ingest/reload/config_watch.h"
+#include "ingest/reload/config_reload.h"
 #include "ingest/rpc/admin_service.h"
 #include "ingest/rpc/dispatch_service.h"
 
@@ -88,7 +87,7 @@ void CheckDescriptors(std::uint64_t limit, std::size_t clusters, const Logger& l
 // and would not help, since OnRoom resumes reading at once.
 constexpr std::size_t kMaxWaiting = 128;
 
-void Run(const IngestConfig& config, const ConfigTable& table, const ConfigWatch::Start& start) {
+void Run(const IngestConfig& config, const ConfigTable& table, const StartArguments& start) {
   const SystemClock clock;
   const Logger logger(config.common.log_level, config.common.log_format);
   LogFields effective = table.Effective();
@@ -113,11 +112,6 @@ void Run(const IngestConfig& config, const ConfigTable& table, const ConfigWatch
                                NewMcpSessions(GetBuildInfo().version),
                                [&] { return event_loop.Full(); });
   event_loop.OnRoom([&] { connections.Resume(); });
-  ClusterReload reload(config, loop, connections, logger.Named("ingest"),
-                       [&](const std::vector<ClusterConfig>& clusters) {
-                         admin.SetEndpoints(Endpoints(clusters));
-                         CheckDescriptors(descriptors, clusters.size(), logger);
-                       });
 
   const auto on_error = [&](std::string_view path, std::string_view what) {
     logger.Error("Request failed", {{"path", path}, {"error", what}});
@@ -157,9 +151,14 @@ void Run(const IngestConfig& config, const ConfigTable& table, const ConfigWatch
       "Listening",
       {{"grpc", grpc.address()}, {"metrics_port", metrics.port()}, {"health_port", health.port()}});
 
-  ConfigWatch watch(clock, start, config, table, event_loop, reload, logger);
+  const auto on_reloaded = [&](const std::vector<ClusterConfig>& clusters) {
+    admin.SetEndpoints(Endpoints(clusters));
+    CheckDescriptors(descriptors, clusters.size(), logger);
+  };
+  ConfigReload reload(clock, start, config, table, {event_loop, loop, connections, on_reloaded},
+                      logger.Named("ingest"));
   const auto on_signal = [&](int signal, pid_t) {
-    if (signal == SIGHUP) return watch.OnHangup(loop.draining());
+    if (signal == SIGHUP) return reload.OnHangup();
     connections.Close(1s);
     loop.Drain(signal, config.common.shutdown_timeout, [&] { event_loop.Stop(); });
   };

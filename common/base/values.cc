@@ -11,7 +11,7 @@
 namespace runner {
 namespace {
 
-constexpr std::size_t kLeastPrefix = 5;
+constexpr std::size_t kMinPrefix = 5;
 constexpr double kUint64Limit = 18446744073709551616.0;  // 2^64
 
 struct Unit {
@@ -174,15 +174,19 @@ std::string FlagOf(std::string_view key) {
 
 std::optional<std::string> NearestWord(std::string_view word,
                                        const std::vector<std::string>& candidates) {
-  // What begins so was not finished; the shortest of those is the least to add.
+  // A prefix is an unfinished word: the shortest candidate adds the least.
   std::optional<std::string> nearest;
   for (const std::string& candidate : candidates) {
-    const bool longer = word.size() >= kLeastPrefix && candidate.starts_with(word);
+    const bool longer = word.size() >= kMinPrefix && candidate.starts_with(word);
     if (longer && (!nearest || candidate.size() < nearest->size())) nearest = candidate;
   }
   if (nearest) return nearest;
-  std::size_t least = word.size() / 3 + 2;  // further away than this is not a misspelling
+  std::size_t least = word.size() / 3 + 2;  // a greater distance is no misspelling
   for (const std::string& candidate : candidates) {
+    // The distance is at least the difference of the lengths, and costs their product.
+    const std::size_t difference = word.size() > candidate.size() ? word.size() - candidate.size()
+                                                                  : candidate.size() - word.size();
+    if (difference >= least) continue;
     const std::size_t distance = EditDistance(word, candidate);
     if (distance >= least) continue;
     least = distance;

@@ -24,7 +24,7 @@ std::optional<std::string> ReadText(const std::string& path, std::vector<std::st
   return std::nullopt;
 }
 
-// A value, or a list of values; nothing when it is neither.
+// A value or a list of values; nothing if the node is neither.
 std::optional<ConfigFile::Value> ReadValue(const std::string& path, const YAML::Node& key,
                                            const YAML::Node& node) {
   ConfigFile::Value value{PlaceOf(path, key), {}, node.IsSequence()};
@@ -40,19 +40,20 @@ std::optional<ConfigFile::Value> ReadValue(const std::string& path, const YAML::
   return value;
 }
 
-// The values of a block; `other` is asked first and takes what it knows.
+// Reads the values of a block. `other` is called first for each key and returns true if it has
+// handled the key.
 template <typename Other>
 void ReadBlock(const std::string& path, const YAML::Node& block, ConfigFile::Values& into,
                std::vector<std::string>& problems, Other other) {
   if (block.size() > kMaxKeys) {
-    problems.push_back(PlaceOf(path, block) + ": more than 1000 keys; expected fewer");
+    problems.push_back(PlaceOf(path, block) + ": more than 1000 keys; expected at most 1000");
     return;
   }
   std::set<std::string> seen;
   for (const auto& entry : block) {
     if (!entry.first.IsScalar()) {
       problems.push_back(PlaceOf(path, entry.first) +
-                         ": key is not a plain string; expected `key: value`");
+                         ": the key is not a string; expected `key: value`");
       continue;
     }
     const std::string& key = entry.first.Scalar();
@@ -66,7 +67,7 @@ void ReadBlock(const std::string& path, const YAML::Node& block, ConfigFile::Val
       into.emplace(key, *std::move(value));
     } else {
       problems.push_back(place + QuoteValue(key) +
-                         " has keys of its own; expected a value, or a list of values");
+                         " is a mapping; expected a value or a list of values");
     }
   }
 }
@@ -99,9 +100,14 @@ ConfigFile ConfigFile::Read(const std::string& path, const std::string& section,
     return file;
   }
   ReadBlock(path, root, file.top_, problems, [&](const std::string& key, const YAML::Node& node) {
-    if (key == section && node.IsMap()) {
-      ReadBlock(path, node, file.section_, problems,
-                [](const auto&, const auto&) { return false; });
+    if (key == section) {
+      if (node.IsMap()) {
+        ReadBlock(path, node, file.section_, problems,
+                  [](const auto&, const auto&) { return false; });
+      } else {
+        problems.push_back(PlaceOf(path, node) + ": " + key +
+                           ": not a mapping; expected lines of `key: value`, indented");
+      }
       return true;
     }
     if (std::find(blocks.begin(), blocks.end(), key) == blocks.end()) return false;

@@ -12,11 +12,11 @@ class Node;
 
 namespace runner {
 
-// The top of a configuration file: YAML, keys with values, lists of values, or blocks that somebody
-// else reads. Nothing of it is checked here but its form.
+// The top level of a YAML configuration file: keys with a value, a list of values, or a block that
+// its owner reads. Only the form is checked here, not keys and values. Immutable once it is read.
 class ConfigFile {
  public:
-  // Larger files are refused.
+  // Larger files are rejected.
   static constexpr std::uintmax_t kMaxBytes = std::uintmax_t{32} << 20;
 
   struct Value {
@@ -26,20 +26,19 @@ class ConfigFile {
   };
   using Values = std::map<std::string, Value>;
 
-  // What stands at the top level, and what stands in the block called `section`, which goes first.
-  // A block called one of `blocks` is kept as it is; every other block is a problem. Problems name
-  // the file and the line.
+  // Reads the top level and the block `section`, which has precedence. Blocks named in `blocks` are
+  // kept as they are; any other block is a problem. Problems begin with FILE:LINE.
   static ConfigFile Read(const std::string& path, const std::string& section,
                          const std::vector<std::string>& blocks,
                          std::vector<std::string>& problems);
 
-  // False: there not a YAML mapping to be had from it, as a problem says.
+  // False if the file could not be read as a YAML mapping; a problem says why.
   bool usable() const { return usable_; }
-  // By key; null when the file says nothing.
+  // Null if the file does not set the key.
   const Value* Find(const std::string& key) const;
   const Values& top() const { return top_; }
   const Values& section() const { return section_; }
-  // Null when there is none.
+  // Null if the file does not have the block. Owned by this.
   const YAML::Node* Block(const std::string& key) const;
 
  private:

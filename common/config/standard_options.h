@@ -4,7 +4,7 @@
 #include <string>
 
 #include "common/base/clock.h"
-#include "common/config/option_table.h"
+#include "common/config/config_table.h"
 #include "common/observability/logger.h"
 #include "common/security/tls_files.h"
 
@@ -24,15 +24,15 @@ struct CommonOptions {
   std::string grpc_token_file;  // empty: none
 };
 
-// What differs between the programs.
+// The defaults that differ between the programs.
 struct CommonDefaults {
   std::uint16_t metrics_port = 0;
   std::uint16_t health_port = 0;
   std::string grpc_listen;
 };
 
-// Adds the options to the table, with the rule that gRPC without TLS is served to this machine only
-// unless --grpc-insecure says otherwise. `into` outlives the table.
+// Adds the options and their checks to the table. Without --grpc-insecure, a gRPC server without
+// TLS may only listen on a loopback address or a Unix socket. `into` outlives the table.
 void DeclareCommonOptions(ConfigTable& table, const CommonDefaults& defaults, CommonOptions* into);
 
 }  // namespace runner

@@ -13,7 +13,6 @@
 
 #include "common/base/address.h"
 #include "common/base/values.h"
-#include "common/config/option_names.h"
 #include "executor/workspace/agent_command.h"
 
 namespace runner::executor {
@@ -25,116 +24,42 @@ std::string HostName() {
   return name.data();
 }
 
-void DeclareAttach(ConfigTable& table, ExecutorConfig* config) {
+void DeclareIngest(ConfigTable& table, ExecutorConfig* config) {
   config->executor_id = HostName();
-  table
-      .AddressText({.flag = "--ingest-address",
-                    .env = {"INGEST_ADDRESS"},
-                    .default_text = "127.0.0.1:50051",
-                    .help = "where runner-ingest listens"},
-                   &config->ingest_address)
-      .Integer({.flag = "--slots",
-                .env = {"EXECUTOR_SLOTS"},
-                .default_text = "5",
-                .help = "agents that may run here at once"},
-               1u, 1000u, &config->slots)
-      .String({.flag = "--executor-id",
-               .env = {"EXECUTOR_ID"},
-               .help = "name of this executor, unique among those of one ingest",
-               .default_help = "host name"},
-              &config->executor_id)
-      .Bool({.flag = "--sidecar",
-             .env = {"EXECUTOR_SIDECAR"},
-             .help = "drain together with ingest",
-             .default_help = "true when ingest is on loopback or a Unix socket"},
-            &config->sidecar);
+  table.Add(AddressOption(SpecOf("--ingest-address"), &config->ingest_address))
+      .Add(IntegerOption(SpecOf("--slots"), 1, 1000, &config->slots))
+      .Add(TextOption(SpecOf("--executor-id"), &config->executor_id))
+      .Add(SwitchOption(SpecOf("--sidecar"), &config->sidecar));
 }
 
 void DeclareAgent(ConfigTable& table, ExecutorConfig* config) {
   constexpr DurationRange kPositive{std::chrono::milliseconds(1), std::chrono::hours(24 * 365)};
-  table
-      .String({.flag = "--agent-command",
-               .env = {"AGENT_COMMAND"},
-               .help = "the agent and its arguments, split as a shell would; or -- COMMAND..."},
-              &config->agent_command)
-      .TrailingCommand("COMMAND", "the agent and its arguments", "--agent-command",
-                       &config->trailing_command)
-      .Seconds({.flag = "--agent-timeout",
-                .env = {"AGENT_TIMEOUT_SECONDS", "AGENT_TIMEOUT"},
-                .default_text = "300",
-                .help = "how long an agent may run"},
-               kPositive, &config->agent_timeout)
-      .Seconds({.flag = "--agent-kill-grace",
-                .env = {"AGENT_KILL_GRACE_SECONDS"},
-                .default_text = "5",
-                .help = "from SIGTERM to SIGKILL"},
-               {Duration::zero(), std::chrono::hours(1)}, &config->agent_kill_grace)
-      .Bytes({.flag = "--agent-max-output",
-              .env = {"AGENT_MAX_OUTPUT_BYTES"},
-              .default_text = "10485760",
-              .help = "bytes kept of each of the agent's stdout and stderr"},
-             &config->agent_max_output)
-      .Bytes({.flag = "--agent-memory-limit",
-              .env = {"AGENT_MEMORY_LIMIT_BYTES"},
-              .default_text = "0",
-              .help = "bytes that all processes of a run may have resident together; 0: any"},
-             &config->agent_memory_limit)
-      .Bytes({.flag = "--agent-workspace-limit",
-              .env = {"AGENT_WORKSPACE_LIMIT_BYTES"},
-              .default_text = "0",
-              .help = "bytes that the workspace of a run may grow to; 0: any"},
-             &config->agent_workspace_limit)
-      .Enum<bool>({.flag = "--agent-stdin",
-                   .env = {"AGENT_STDIN"},
-                   .default_text = "incident",
-                   .help = "what the agent reads: incident.json or nothing"},
-                  {{"incident", true}, {"null", false}}, &config->agent_stdin_incident)
-      .List({.flag = "--agent-env",
-             .env = {"AGENT_ENV"},
-             .help = "NAME to pass on to the agent, or NAME=VALUE",
-             .secret = true},
-            &config->agent_env);
+  table.Add(TextOption(SpecOf("--agent-command"), &config->agent_command))
+      .TrailingCommand("COMMAND", "--agent-command", &config->trailing_command)
+      .Add(DurationOption(SpecOf("--agent-timeout"), kPositive, &config->agent_timeout))
+      .Add(DurationOption(SpecOf("--agent-kill-grace"), {Duration::zero(), std::chrono::hours(1)},
+                          &config->agent_kill_grace))
+      .Add(BytesOption(SpecOf("--agent-max-output"), &config->agent_max_output))
+      .Add(BytesOption(SpecOf("--agent-memory-limit"), &config->agent_memory_limit))
+      .Add(BytesOption(SpecOf("--agent-workspace-limit"), &config->agent_workspace_limit))
+      .Add(EnumOption<AgentStdin>(
+          SpecOf("--agent-stdin"),
+          {{"incident", AgentStdin::kIncident}, {"null", AgentStdin::kNull}}, &config->agent_stdin))
+      .Add(ListOption(SpecOf("--agent-env"), &config->agent_env));
 }
 
 void DeclareWorkspace(ConfigTable& table, ExecutorConfig* config) {
-  table
-      .String({.flag = "--report-file",
-               .env = {"REPORT_FILE"},
-               .help = "report that a run must leave, relative to its workspace"},
-              &config->report_file)
-      .Bytes({.flag = "--report-min-bytes",
-              .env = {"REPORT_MIN_BYTES"},
-              .default_text = "100",
-              .help = "least size of that report"},
-             &config->report_min_bytes)
-      .Path({.flag = "--workspace-root",
-             .env = {"WORKSPACE_ROOT"},
-             .default_text = "./incidents",
-             .help = "directory of the workspaces, one for each incident"},
-            &config->workspace_root)
-      .Seconds({.flag = "--workspace-max-age",
-                .env = {"WORKSPACE_MAX_AGE_SECONDS"},
-                .default_text = "7d",
-                .help = "finished workspaces are removed after this time; 0: never"},
-               {Duration::zero(), std::chrono::hours(24 * 3650)}, &config->workspace_max_age)
-      .Bytes({.flag = "--workspace-max-bytes",
-              .env = {"WORKSPACE_MAX_BYTES"},
-              .default_text = "5368709120",
-              .help = "the oldest finished workspaces are removed beyond this; 0: never"},
-             &config->workspace_max_bytes)
-      .String({.flag = "--kubeconfig-dir",
-               .env = {"KUBECONFIG_DIR"},
-               .help = "directory of <cluster>.yaml, given to agents as KUBECONFIG; a run of a "
-                       "cluster without that file fails"},
-              &config->kubeconfig_dir)
-      .Bool({.flag = "--kubeconfig-optional",
-             .env = {"KUBECONFIG_OPTIONAL"},
-             .default_text = "false",
-             .help = "run agents also for clusters without a file in --kubeconfig-dir"},
-            &config->kubeconfig_optional);
+  constexpr DurationRange kAge{Duration::zero(), std::chrono::hours(24 * 3650)};
+  table.Add(TextOption(SpecOf("--report-file"), &config->report_file))
+      .Add(BytesOption(SpecOf("--report-min-bytes"), &config->report_min_bytes))
+      .Add(PathOption(SpecOf("--workspace-root"), &config->workspace_root))
+      .Add(DurationOption(SpecOf("--workspace-max-age"), kAge, &config->workspace_max_age))
+      .Add(BytesOption(SpecOf("--workspace-max-bytes"), &config->workspace_max_bytes))
+      .Add(TextOption(SpecOf("--kubeconfig-dir"), &config->kubeconfig_dir))
+      .Add(SwitchOption(SpecOf("--kubeconfig-optional"), &config->kubeconfig_optional));
 }
 
-// Words and program of the agent, or what is wrong with them.
+// Sets `command`. Returns a problem, or nothing.
 std::optional<std::string> ResolveCommand(ExecutorConfig& config, const std::string& search_path) {
   if (config.trailing_command.empty() && config.agent_command.empty()) {
     return "--agent-command: is required and not set; set --agent-command or AGENT_COMMAND, or end "
@@ -145,20 +70,20 @@ std::optional<std::string> ResolveCommand(ExecutorConfig& config, const std::str
     auto words = SplitCommand(config.agent_command);
     if (const auto* error = std::get_if<CommandError>(&words)) {
       return "--agent-command: " + QuoteValue(config.agent_command) + ": " + error->message +
-             "; expected words as for a shell";
+             "; expected words as in a shell";
     }
     config.command = std::get<0>(std::move(words));
   }
   auto program = ResolveProgram(config.command.front(), search_path);
   if (const auto* error = std::get_if<CommandError>(&program)) {
     return "--agent-command: " + QuoteValue(config.command.front()) + ": " + error->message +
-           "; expected a program that exists and is executable, by its path or on PATH";
+           "; expected an executable program, by its path or on PATH";
   }
   config.command.front() = std::filesystem::absolute(std::get<0>(program)).string();
   return std::nullopt;
 }
 
-// Its owner may give a directory all permissions, which the spool does. Keeps errno.
+// The owner of a directory can change its permissions, as the spool does. Keeps errno.
 bool CanBeRepaired(const std::filesystem::path& directory) {
   const int error = errno;
   struct stat status{};
@@ -168,7 +93,7 @@ bool CanBeRepaired(const std::filesystem::path& directory) {
   return is_owner;
 }
 
-// The nearest directory that exists above the root must be one to write into.
+// The root, or the nearest directory above it that exists, must be writable.
 std::optional<std::string> ValidateWorkspaceRoot(const std::string& root) {
   std::error_code error;
   const std::filesystem::path whole = std::filesystem::absolute(root, error);
@@ -198,9 +123,9 @@ std::filesystem::path ShimPath() {
 
 ConfigTable MakeConfigTable(ExecutorConfig* config, const EnvironmentLookup& environment) {
   ConfigTable table("runner-executor",
-                    "Takes incidents from runner-ingest and runs one agent for each.");
-  table.File("executor", IngestOnlyKeys());
-  DeclareAttach(table, config);
+                    "Leases incidents from runner-ingest and runs an agent for each.");
+  table.File(Program::kExecutor);
+  DeclareIngest(table, config);
   DeclareAgent(table, config);
   DeclareWorkspace(table, config);
   DeclareCommonOptions(table, {9091, 8081, "127.0.0.1:50052"}, &config->common);
@@ -220,10 +145,10 @@ ConfigTable MakeConfigTable(ExecutorConfig* config, const EnvironmentLookup& env
                 if (common.grpc_token_file.empty() || !plain || !address || address->IsLocal()) {
                   return std::nullopt;
                 }
-                return "--grpc-token-file: the token would go to " +
+                return "--grpc-token-file: the token would be sent to " +
                        QuoteValue(config->ingest_address) +
-                       " in plain text; expected --grpc-tls-cert, -key and -ca, or "
-                       "--grpc-insecure";
+                       " without TLS; expected --grpc-tls-cert, --grpc-tls-key and --grpc-tls-ca, "
+                       "or --grpc-insecure";
               });
   table.Check({"--workspace-root"},
               [config] { return ValidateWorkspaceRoot(config->workspace_root); });
@@ -232,11 +157,12 @@ ConfigTable MakeConfigTable(ExecutorConfig* config, const EnvironmentLookup& env
     for (const auto& part : report) {
       if (part == "..")
         return "--report-file: " + QuoteValue(config->report_file) +
-               " leaves the workspace; expected a path below it, such as output/report.md";
+               " is outside the workspace; expected a relative path without .., such as "
+               "output/report.md";
     }
     if (!report.is_absolute()) return std::nullopt;
     return "--report-file: " + QuoteValue(config->report_file) +
-           " is absolute; expected a path below the workspace, such as output/report.md";
+           " is absolute; expected a path relative to the workspace, such as output/report.md";
   });
   table.Check({"--kubeconfig-dir", "--kubeconfig-optional"},
               [config]() -> std::optional<std::string> {
@@ -246,12 +172,12 @@ ConfigTable MakeConfigTable(ExecutorConfig* config, const EnvironmentLookup& env
                   return std::nullopt;
                 }
                 return "--kubeconfig-dir: " + QuoteValue(config->kubeconfig_dir) +
-                       " is not a directory; expected a directory of <cluster>.yaml, or "
+                       " is not a directory; expected a directory of <cluster>.yaml files, or "
                        "--kubeconfig-optional";
               });
   table.Check({"--agent-env"}, [config]() -> std::optional<std::string> {
     for (const std::string& variable : config->agent_env) {
-      // Its value may be a key, and is not repeated.
+      // The value may be a secret, and is not shown.
       if (variable.empty() || variable.front() == '=') {
         return "--agent-env: a variable has no name; expected NAME or NAME=VALUE";
       }
@@ -261,7 +187,7 @@ ConfigTable MakeConfigTable(ExecutorConfig* config, const EnvironmentLookup& env
   table.Check({"--executor-id"}, [config]() -> std::optional<std::string> {
     if (!config->executor_id.empty() && config->executor_id.size() <= 253) return std::nullopt;
     return "--executor-id: " + QuoteValue(config->executor_id) +
-           " has no valid length; expected 1 to 253 characters";
+           " has an invalid length; expected 1 to 253 bytes";
   });
   return table;
 }
@@ -294,7 +220,7 @@ AgentOptions ExecutorConfig::Agent() const {
   agent.max_output = agent_max_output;
   agent.memory_limit = agent_memory_limit;
   agent.workspace_limit = agent_workspace_limit;
-  agent.stdin_incident = agent_stdin_incident;
+  agent.stdin_incident = agent_stdin == AgentStdin::kIncident;
   agent.env = agent_env;
   agent.report_file = report_file;
   agent.report_min_bytes = report_min_bytes;

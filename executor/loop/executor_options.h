@@ -8,7 +8,7 @@
 
 namespace runner::executor {
 
-// What an executor is to ingest. Fixed for the life of the process.
+// How an executor presents itself to ingest. Constant while the process runs.
 struct ExecutorOptions {
   std::string executor_id;
   std::uint32_t slots = 5;

@@ -17,10 +17,10 @@ std::optional<std::uint64_t> ParseNumber(const char* text, std::uint64_t max) {
   return value;
 }
 
-// Returns the options with one more name and value applied.
+// Returns the options with one more set, or nothing if its name or value is invalid.
 std::optional<ShimOptions> With(ShimOptions options, const char* name, const char* value) {
   const auto is = [name](const char* wanted) { return std::strcmp(name, wanted) == 0; };
-  // A timeout of centuries must not overflow when added to a clock in nanoseconds.
+  // Added to a clock in nanoseconds, the longest timeout does not overflow.
   constexpr std::uint64_t kMaxMilliseconds = std::uint64_t{INT64_MAX} / 1'000'000 / 4;
   std::optional<std::uint64_t> number = 0;
   if (is("--incident")) {
@@ -75,7 +75,7 @@ std::optional<ShimOptions> ParseShimOptions(int argc, char* const* argv) {
   }
   if (i + 1 >= argc || std::strcmp(argv[i], "--") != 0) return std::nullopt;
   options.agent_argv = argv + i + 1;
-  // The id goes into the record without escaping.
+  // The record contains the id without escaping.
   if (std::strspn(options.incident_id, "0123456789abcdef-") != std::strlen(options.incident_id)) {
     return std::nullopt;
   }

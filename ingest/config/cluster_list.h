@@ -1,11 +1,9 @@
 #pragma once
 
-#include <optional>
 #include <string>
 #include <vector>
 
-#include "ingest/config/cluster_access.h"
-#include "ingest/core/event_filter.h"
+#include "ingest/config/cluster_config.h"
 
 namespace YAML {
 class Node;
@@ -13,18 +11,7 @@ class Node;
 
 namespace runner::ingest {
 
-// One MCP server to listen to.
-struct ClusterConfig {
-  std::string name;
-  std::string endpoint;
-  FilterRules filter = {};
-  ClusterAccess access = {};
-};
-
-// Returns the error in a name, or nothing; the text follows the name of an option.
-std::optional<std::string> ValidateName(const std::string& name);
-
-// The `clusters` of a configuration file, at most 20,000:
+// Reads `clusters` of a configuration file, at most 20,000:
 //
 //   clusters:
 //     - name: prod-us-east-1       # required, unique, a DNS label
@@ -44,9 +31,9 @@ std::optional<std::string> ValidateName(const std::string& name);
 //       kinds: {allow: ["*"]}
 //       fault_types: {allow: ["*"]}
 //
-// What an item does not say is as in `defaults`; `token_file: ""` is no token, and an item that
-// sets the header Authorization has none either unless it says so. The files that it names must be
-// readable. Problems name the file and the line, and never the value of a header.
+// A key that an item does not set is as in `defaults`. `token_file: ""` means no token; neither has
+// an item one that sets the header Authorization and no token_file. The files that an item names
+// must be readable. Problems begin with FILE:LINE and never contain the value of a header.
 std::vector<ClusterConfig> ReadClusters(const std::string& path, const YAML::Node& list,
                                         const ClusterConfig& defaults,
                                         std::vector<std::string>& problems);

@@ -4,21 +4,21 @@
 #include <string>
 #include <vector>
 
-#include "common/config/option_table.h"
+#include "common/config/config_table.h"
 #include "common/config/standard_options.h"
-#include "ingest/config/cluster_list.h"
+#include "ingest/config/cluster_config.h"
 #include "ingest/core/scheduler.h"
 #include "ingest/mcp/transport/connection_options.h"
 
 namespace runner::ingest {
 
-// Everything that runner-ingest can be told at start.
+// The configuration of runner-ingest. Written by its table, read-only once the program has started.
 struct IngestConfig {
   CommonOptions common;
   std::string mcp_endpoint;
   std::string cluster_name;
-  std::vector<ClusterConfig> clusters;  // from the file, or the one of the two options above
-  ClusterAccess access;                 // of clusters that do not say otherwise
+  std::vector<ClusterConfig> clusters;  // of the file, or the one of the two options above
+  ClusterAccess access;                 // the default of the clusters of the file
   Severity severity_threshold = Severity::kWarning;
   Duration dedup_window{};
   Duration dedup_window_max{};
@@ -47,13 +47,14 @@ struct IngestConfig {
   bool metrics_per_cluster = true;
 
   SchedulerOptions Scheduling() const;
-  // One for each cluster, in order.
+  // One for each cluster, in the order of `clusters`.
   std::vector<ConnectionOptions> Connections() const;
   ConnectionOptions ConnectionTo(const ClusterConfig& cluster) const;
 };
 
-// The table that fills `config`, which outlives it. What the clusters of the file do not say is as
-// the options of `running` say, which outlives the table, too; by default as those that are read.
+// Returns the table that fills `config`. The clusters of the file take their defaults from the
+// options of `running`: a reload does not apply new options. Without it they take them from
+// `config`. Both outlive the table.
 ConfigTable MakeConfigTable(IngestConfig* config, const IngestConfig* running = nullptr);
 
 }  // namespace runner::ingest

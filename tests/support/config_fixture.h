@@ -11,7 +11,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
-#include "common/config/option_table.h"
+#include "common/config/config_table.h"
 
 namespace runner {
 

@@ -33,26 +33,23 @@ struct Options {
   bool quiet = false;
 };
 
-constexpr int kBadConfiguration = 78;  // EX_CONFIG, as in runner-ingest and runner-executor
+constexpr int kBadConfiguration = 78;  // EX_CONFIG, as in the other programs
 
 void Declare(CLI::App& app, Options& options) {
-  app.add_option("--listen", options.listen, "HOST:PORT to listen on; port 0 = any free port")
+  app.add_option("--listen", options.listen, "address to listen on, host:port; port 0 selects any")
       ->capture_default_str();
-  app.add_option("--rate", options.pace.per_second, "Faults per second")
+  app.add_option("--rate", options.pace.per_second, "faults per second; 0.001 to 100000")
       ->check(CLI::Range(0.001, 100'000.0))
       ->capture_default_str();
-  app.add_option("--count", options.pace.count, "Number of faults; 0 = unlimited")
+  app.add_option("--count", options.pace.count, "faults to send; 0 disables the limit")
       ->capture_default_str();
-  app.add_option("--cluster", options.cluster, "Cluster name at /mcp")->capture_default_str();
-  app.add_option("--seed", options.seed,
-                 "Seed of the faults; the same seed gives the same faults (default: random)");
-  app.add_option("--script", options.script,
-                 "JSON file of rules that select requests and misbehave; format: "
-                 "tools/faultsim/README.md");
-  app.add_flag("--quiet", options.quiet, "Do not print faults to stderr");
+  app.add_option("--cluster", options.cluster, "cluster name in the faults")->capture_default_str();
+  app.add_option("--seed", options.seed, "seed of the faults (default: random)");
+  app.add_option("--script", options.script, "JSON file of faulty answers; see its README.md");
+  app.add_flag("--quiet", options.quiet, "do not print the faults on stderr");
 }
 
-// Blocks the termination signals and returns a descriptor that reports them.
+// Returns a signalfd for SIGTERM and SIGINT, which it blocks.
 runner::UniqueFd TerminationSignals() {
   sigset_t signals;
   sigemptyset(&signals);
@@ -62,7 +59,7 @@ runner::UniqueFd TerminationSignals() {
   return runner::UniqueFd(::signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
 }
 
-void LogFault(const runner::FaultEvent& fault, std::size_t sessions) {
+void PrintFault(const runner::FaultEvent& fault, std::size_t sessions) {
   const runner::Resource& resource = fault.resource;
   std::cerr << fault.fault_id << ' ' << fault.fault_type << ' ' << ToString(fault.severity) << ' '
             << resource.kind << ' ' << resource.namespace_
@@ -70,7 +67,7 @@ void LogFault(const runner::FaultEvent& fault, std::size_t sessions) {
             << (sessions == 1 ? " session\n" : " sessions\n");
 }
 
-// Each connection needs a descriptor.
+// Each connection takes a descriptor.
 void RaiseDescriptorLimit() {
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
@@ -92,7 +89,7 @@ void Run(const Options& options) {
   McpServer mcp(http, clock, options.cluster);
   ScriptedServer scripted(mcp, std::move(script));
   const FaultPump pump(event_loop, mcp, http, FaultGenerator(options.cluster, options.seed),
-                       options.pace, options.quiet ? FaultPump::Observer() : LogFault);
+                       options.pace, options.quiet ? FaultPump::Observer() : PrintFault);
   event_loop.Watch(signals.Get(), EPOLLIN, [&](std::uint32_t) { event_loop.Stop(); });
   http.Serve(scripted);
   std::cout << "listening on http://" << address << "/mcp\n" << std::flush;
@@ -103,8 +100,8 @@ void Run(const Options& options) {
 
 int main(int argc, char** argv) {
   CLI::App app(
-      "Simulates a kubernetes-mcp-server whose cluster has endless faults at /mcp, and one for "
-      "each NAME at /c/NAME/mcp. A script makes it misbehave.",
+      "Simulates a kubernetes-mcp-server that sends faults, at /mcp, and one for each NAME at\n"
+      "/c/NAME/mcp. A script makes it send faulty answers.",
       "runner-faultsim");
   Options options;
   Declare(app, options);

@@ -9,7 +9,7 @@
 #include <sys/un.h>
 
 #include "common/base/unique_fd.h"
-#include "common/config/option_names.h"
+#include "common/config/option_catalog.h"
 #include "executor/config/config.h"
 #include "ingest/config/config.h"
 #include "tests/support/config_fixture.h"
@@ -97,7 +97,14 @@ TEST_F(ConfigFileTest, WhatStandsInTheSectionGoesFirst) {
   EXPECT_EQ(ingest_.common.log_level, LogLevel::kError);
 }
 
-TEST_F(ConfigFileTest, TellsAllProblemsAtOnceWithFileAndLine) {
+TEST_F(ConfigFileTest, ASectionIsAMapping) {
+  WriteConfig("mcp_endpoint: http://a:1/mcp\ningest: 5\nexecutor: 6\n");
+  EXPECT_THAT(ParseIngest().problems,
+              ElementsAre(Place(2) + "ingest: not a mapping; expected lines "
+                                     "of `key: value`, indented"));
+}
+
+TEST_F(ConfigFileTest, ReportsAllProblemsAtOnceWithFileAndLine) {
   WriteConfig(
       "mcp_endpoint: http://a:1/mcp\nmax_queue_aeg: 10\nmax_attempts: many\nlease_ttl: [1, 2]\n"
       "slots: 3\nslots: 4\ningest: {max_atempts: 3}\nlog_level: {a: b}\n");
@@ -196,11 +203,11 @@ std::vector<std::string> Only(const ConfigTable& table, const ConfigTable& other
   return only;
 }
 
-TEST_F(ConfigFileTest, EachProgramKnowsTheOptionsOfTheOther) {
+TEST_F(ConfigFileTest, TheCatalogHasTheOptionsOfBothPrograms) {
   const ConfigTable ingest = ingest::MakeConfigTable(&ingest_);
   const ConfigTable executor = executor::MakeConfigTable(&executor_, Environment());
-  EXPECT_THAT(IngestOnlyKeys(), UnorderedElementsAreArray(Only(ingest, executor)));
-  EXPECT_THAT(ExecutorOnlyKeys(), UnorderedElementsAreArray(Only(executor, ingest)));
+  EXPECT_THAT(KeysOnlyOf(Program::kIngest), UnorderedElementsAreArray(Only(ingest, executor)));
+  EXPECT_THAT(KeysOnlyOf(Program::kExecutor), UnorderedElementsAreArray(Only(executor, ingest)));
 }
 
 TEST_F(ConfigFileTest, TheSharedTokenIsNotSentInPlainTextBeyondThisMachine) {

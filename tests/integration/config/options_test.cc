@@ -14,6 +14,7 @@
 #include <gtest/gtest.h>
 
 #include "common/base/values.h"
+#include "common/config/option_catalog.h"
 #include "executor/config/config.h"
 #include "ingest/config/config.h"
 #include "tests/support/config_fixture.h"
@@ -27,9 +28,8 @@ using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 using ::testing::UnorderedElementsAreArray;
-
-enum class Program { kIngest, kExecutor };
 
 // Values are given as --print-config shows them.
 struct OptionCase {
@@ -330,6 +330,67 @@ TEST_F(TablesTest, ThePageOfTheDocumentationIsUpToDate) {
   }
 }
 
+// The part of --help that describes one option.
+std::string HelpOf(const std::string& help, const std::string& flag) {
+  const auto begin = help.find("\n  " + flag) + 1;
+  std::size_t end = help.find('\n', begin) + 1;
+  while (help.compare(end, 6, "      ") == 0) end = help.find('\n', end) + 1;
+  std::string part = help.substr(begin, end - begin);
+  // Lines are wrapped anywhere.
+  for (std::size_t at; (at = part.find("\n      ")) != std::string::npos;) part.replace(at, 7, " ");
+  return part;
+}
+
+TEST_F(TablesTest, HelpShowsGroupValuesDefaultAndVariablesOfEveryOption) {
+  Tables tables(Environment());
+  for (const Program program : {Program::kIngest, Program::kExecutor}) {
+    const std::string help = tables.Of(program).Help();
+    for (const Option& option : tables.Of(program).options()) {
+      const OptionSpec& spec = option.spec;
+      SCOPED_TRACE(spec.flag);
+      EXPECT_FALSE(spec.help.empty());
+      ASSERT_FALSE(spec.group.empty());
+      EXPECT_THAT(help, HasSubstr("\n" + spec.group + ":\n"));
+      const std::string part = HelpOf(help, spec.flag + (option.is_switch() ? "" : " "));
+      EXPECT_THAT(part, HasSubstr(spec.help));
+      EXPECT_THAT(part, HasSubstr(option.Range()));
+      if (!ShownDefault(spec).empty()) {
+        EXPECT_THAT(part, HasSubstr("(default: " + ShownDefault(spec) + ")"));
+      }
+      for (const std::string& name : spec.env) EXPECT_THAT(part, HasSubstr(name));
+    }
+  }
+}
+
+TEST_F(TablesTest, HelpListsEveryWordThatIsAccepted) {
+  Tables tables(Environment());
+  int lists = 0;
+  for (const Program program : {Program::kIngest, Program::kExecutor}) {
+    const std::string help = tables.Of(program).Help();
+    for (const Option& option : tables.Of(program).options()) {
+      if (!option.allowed.starts_with("one of ")) continue;
+      ++lists;
+      const std::string part = HelpOf(help, option.spec.flag + " ");
+      const auto at = part.find(" one of ");
+      ASSERT_NE(at, std::string::npos) << part;
+      const std::string words = part.substr(at + 8, part.find("; env: ") - at - 8);
+      EXPECT_THAT(SplitList(words), Not(IsEmpty()));
+      for (const std::string& word : SplitList(words)) {
+        EXPECT_TRUE(option.assign(word)) << option.spec.flag << ' ' << word;
+      }
+    }
+  }
+  EXPECT_EQ(lists, 11);
+}
+
+TEST_F(TablesTest, HelpFitsOneHundredColumns) {
+  Tables tables(Environment());
+  for (const Program program : {Program::kIngest, Program::kExecutor}) {
+    std::istringstream lines(tables.Of(program).Help());
+    for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), 100u) << line;
+  }
+}
+
 TEST_F(TablesTest, AKubeconfigDirectoryMustBeOneUnlessItIsOptional) {
   WriteConfig("");
   const auto problems = [this](std::vector<std::string> arguments) {
@@ -338,10 +399,11 @@ TEST_F(TablesTest, AKubeconfigDirectoryMustBeOneUnlessItIsOptional) {
     return Parse(tables.of_executor, std::move(arguments)).problems;
   };
   for (const std::string not_one : {"/no/such/directory", "/etc/passwd"}) {
-    EXPECT_THAT(problems({"--kubeconfig-dir=" + not_one}),
-                ElementsAre("--kubeconfig-dir: \"" + not_one +
-                            "\" is not a directory; expected a directory of <cluster>.yaml, or "
-                            "--kubeconfig-optional"));
+    EXPECT_THAT(
+        problems({"--kubeconfig-dir=" + not_one}),
+        ElementsAre("--kubeconfig-dir: \"" + not_one +
+                    "\" is not a directory; expected a directory of <cluster>.yaml files, or "
+                    "--kubeconfig-optional"));
     EXPECT_THAT(problems({"--kubeconfig-dir=" + not_one, "--kubeconfig-optional"}), IsEmpty());
   }
   EXPECT_THAT(problems({}), IsEmpty());

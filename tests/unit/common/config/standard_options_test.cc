@@ -61,9 +61,9 @@ TEST_F(StandardOptionsTest, WithTlsAnyAddressWillDo) {
 
 TEST_F(StandardOptionsTest, TheThreeFilesOfTlsGoTogether) {
   EXPECT_THAT(Problems({"--grpc-tls-cert=/a"}),
-              testing::ElementsAre(testing::HasSubstr("go together")));
+              testing::ElementsAre(testing::HasSubstr("not all of them are set")));
   EXPECT_THAT(Problems({"--grpc-tls-cert=/a", "--grpc-tls-key=/b"}),
-              testing::ElementsAre(testing::HasSubstr("go together")));
+              testing::ElementsAre(testing::HasSubstr("not all of them are set")));
 }
 
 TEST_F(StandardOptionsTest, RefuseWrongValues) {

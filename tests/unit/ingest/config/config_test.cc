@@ -84,7 +84,7 @@ TEST_F(IngestConfigTest, WhatIsWrongWithThemIsToldAtOnce) {
 TEST_F(IngestConfigTest, TheFileAndTheOptionsForOneClusterDoNotMix) {
   WriteConfig("clusters:\n  - {name: a, endpoint: \"http://a:1/mcp\"}\n");
   EXPECT_THAT(Problems({"--mcp-endpoint", "http://b:1/mcp"}),
-              ElementsAre(HasSubstr("not together with the clusters of the file")));
+              ElementsAre(HasSubstr("set together with the clusters of the file")));
 }
 
 TEST_F(IngestConfigTest, AKeyWithoutAValueIsAsGoodAsNone) {
@@ -117,7 +117,7 @@ TEST_F(IngestConfigTest, OneClusterFromTheOptionsAlone) {
   ASSERT_THAT(config_.clusters, SizeIs(1));
   EXPECT_EQ(config_.clusters[0].name, "b");
   EXPECT_EQ(config_.clusters[0].filter.severity_threshold, Severity::kCritical);
-  EXPECT_THAT(Problems(), ElementsAre(HasSubstr("list clusters in the file")));
+  EXPECT_THAT(Problems(), ElementsAre(HasSubstr("list clusters in the configuration file")));
 }
 
 TEST_F(IngestConfigTest, TenThousandClusters) {
@@ -152,7 +152,7 @@ circuit_breaker_policy: hold
   EXPECT_EQ(options.breaker.cooldown, std::chrono::seconds(5));
   EXPECT_EQ(options.breaker_policy, BreakerPolicy::kHold);
   EXPECT_THAT(Problems({"--dedup-window", "3h"}),
-              ElementsAre(HasSubstr("must not be longer than --dedup-window-max")));
+              ElementsAre(HasSubstr("longer than --dedup-window-max")));
 }
 
 }  // namespace

@@ -1,9 +1,9 @@
-#include "ingest/reload/cluster_changes.h"
-
 #include <functional>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include "ingest/reload/config_reload.h"
 
 namespace runner::ingest {
 namespace {
@@ -18,16 +18,16 @@ ClusterConfig Named(const std::string& name) {
   return cluster;
 }
 
-TEST(ClusterChanges, ByNameWhateverTheOrder) {
+TEST(ClusterChanges, ClustersAreComparedByName) {
   const auto changes =
-      Compare({Named("a"), Named("b"), Named("c")}, {Named("d"), Named("c"), Named("a")});
+      CompareClusters({Named("a"), Named("b"), Named("c")}, {Named("d"), Named("c"), Named("a")});
   EXPECT_THAT(changes.added, ElementsAre("d"));
   EXPECT_THAT(changes.removed, ElementsAre("b"));
   EXPECT_THAT(changes.changed, IsEmpty());
-  EXPECT_THAT(changes.reached_otherwise, IsEmpty());
+  EXPECT_THAT(changes.reconnect, IsEmpty());
 }
 
-TEST(ClusterChanges, EverythingOfHowItIsReachedCounts) {
+TEST(ClusterChanges, ChangedAccessNeedsANewSession) {
   const std::vector<std::function<void(ClusterConfig&)>> edits = {
       [](auto& c) { c.endpoint += "2"; },
       [](auto& c) { c.access.mode = SourceMode::kPoll; },
@@ -41,13 +41,13 @@ TEST(ClusterChanges, EverythingOfHowItIsReachedCounts) {
   for (const auto& edit : edits) {
     ClusterConfig other = Named("a");
     edit(other);
-    const auto changes = Compare({Named("a"), Named("b")}, {other, Named("b")});
+    const auto changes = CompareClusters({Named("a"), Named("b")}, {other, Named("b")});
     EXPECT_THAT(changes.changed, ElementsAre("a"));
-    EXPECT_THAT(changes.reached_otherwise, ElementsAre("a"));
+    EXPECT_THAT(changes.reconnect, ElementsAre("a"));
   }
 }
 
-TEST(ClusterChanges, EverythingOfItsRulesCountsAndIsNoReasonToReconnect) {
+TEST(ClusterChanges, ChangedFilterKeepsTheSession) {
   const std::vector<std::function<void(FilterRules&)>> edits = {
       [](auto& rules) { rules.triage = false; },
       [](auto& rules) { rules.severity_threshold = Severity::kCritical; },
@@ -58,9 +58,9 @@ TEST(ClusterChanges, EverythingOfItsRulesCountsAndIsNoReasonToReconnect) {
   for (const auto& edit : edits) {
     ClusterConfig other = Named("a");
     edit(other.filter);
-    const auto changes = Compare({Named("a"), Named("b")}, {other, Named("b")});
+    const auto changes = CompareClusters({Named("a"), Named("b")}, {other, Named("b")});
     EXPECT_THAT(changes.changed, ElementsAre("a"));
-    EXPECT_THAT(changes.reached_otherwise, IsEmpty());
+    EXPECT_THAT(changes.reconnect, IsEmpty());
   }
 }
 

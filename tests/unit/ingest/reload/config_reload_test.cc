@@ -28,7 +28,7 @@ class ConfigReloadTest : public ConfigFixture {
   }
   ReloadedConfig Again(const std::string& text) {
     WriteConfig(text);
-    return ReloadConfig(config_, table_, 1, kArguments, Environment());
+    return ReloadConfig(config_, table_, {1, kArguments}, Environment());
   }
 
   static constexpr const char* kArguments[] = {"program"};
@@ -62,7 +62,7 @@ TEST_F(ConfigReloadTest, AFileThatIsGoneOrNoYamlOrWithoutClustersIsAProblem) {
   EXPECT_THAT(Again("clusters: [").problems, Contains(HasSubstr("is not YAML")));
   EXPECT_THAT(Again("").problems, ElementsAre(HasSubstr("--mcp-endpoint: is required")));
   std::filesystem::remove(path_);
-  EXPECT_THAT(ReloadConfig(config_, table_, 1, kArguments, Environment()).problems,
+  EXPECT_THAT(ReloadConfig(config_, table_, {1, kArguments}, Environment()).problems,
               Contains(HasSubstr("cannot be read")));
 }
 

@@ -1,4 +1,4 @@
-#include "common/config/option_table.h"
+#include "common/config/config_table.h"
 
 #include <map>
 #include <stdexcept>
@@ -13,24 +13,29 @@ using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-class ConfigTest : public testing::Test {
+enum class Mode { kAuto, kPoll };
+
+class ConfigTableTest : public testing::Test {
  protected:
-  ConfigTest() {
+  ConfigTableTest() {
     table_
-        .Integer({.flag = "--slots",
-                  .env = {"SLOTS", "OLD_SLOTS"},
-                  .default_text = "5",
-                  .help = "How many."},
-                 1, 100, &slots_)
-        .Seconds({.flag = "--timeout", .env = {"TIMEOUT"}, .default_text = "1m30s"}, {}, &timeout_)
-        .Port({.flag = "--port", .env = {"PORT"}, .default_text = "9090"}, &port_)
-        .Bool({.flag = "--backfill", .env = {"BACKFILL"}, .default_text = "true"}, &backfill_)
-        .Bool({.flag = "--sidecar", .default_help = "true on loopback"}, &sidecar_)
-        .List({.flag = "--agent-env", .env = {"AGENT_ENV"}}, &list_)
-        .String({.flag = "--token", .env = {"TOKEN"}, .secret = true}, &token_)
-        .Word({.flag = "--mode", .default_text = "auto"}, {"auto", "poll"}, &mode_)
-        .SeverityLevel({.flag = "--severity", .default_text = "warning"}, &severity_)
-        .Bytes({.flag = "--size", .default_text = "10MiB"}, &size_);
+        .Add(IntegerOption({.flag = "--slots",
+                            .env = {"SLOTS", "OLD_SLOTS"},
+                            .default_text = "5",
+                            .help = "How many"},
+                           1, 100, &slots_))
+        .Add(DurationOption({.flag = "--timeout", .env = {"TIMEOUT"}, .default_text = "1m30s"}, {},
+                            &timeout_))
+        .Add(PortOption({.flag = "--port", .env = {"PORT"}, .default_text = "9090"}, &port_))
+        .Add(SwitchOption({.flag = "--backfill", .env = {"BACKFILL"}, .default_text = "true"},
+                          &backfill_))
+        .Add(SwitchOption({.flag = "--sidecar", .default_help = "true on loopback"}, &sidecar_))
+        .Add(ListOption({.flag = "--agent-env", .env = {"AGENT_ENV"}}, &list_))
+        .Add(TextOption({.flag = "--token", .env = {"TOKEN"}, .secret = true}, &token_))
+        .Add(EnumOption<Mode>({.flag = "--mode", .default_text = "auto"},
+                              {{"auto", Mode::kAuto}, {"poll", Mode::kPoll}}, &mode_))
+        .Add(SeverityOption({.flag = "--severity", .default_text = "warning"}, &severity_))
+        .Add(BytesOption({.flag = "--size", .default_text = "10MiB"}, &size_));
   }
 
   ParseResult Parse(std::vector<const char*> arguments) {
@@ -51,13 +56,13 @@ class ConfigTest : public testing::Test {
   std::optional<bool> sidecar_;
   std::vector<std::string> list_;
   std::string token_;
-  std::string mode_;
+  Mode mode_{};
   Severity severity_{};
   std::uint64_t size_ = 0;
   ConfigTable table_{"runner-test", "Tests the table."};
 };
 
-TEST_F(ConfigTest, DefaultsFillTheDestinations) {
+TEST_F(ConfigTableTest, DefaultsFillTheDestinations) {
   EXPECT_EQ(Parse({}).kind, ParseResult::kOk);
   EXPECT_EQ(slots_, 5u);
   EXPECT_EQ(timeout_, std::chrono::seconds(90));
@@ -66,26 +71,23 @@ TEST_F(ConfigTest, DefaultsFillTheDestinations) {
   EXPECT_EQ(sidecar_, std::nullopt);
   EXPECT_EQ(severity_, Severity::kWarning);
   EXPECT_EQ(size_, 10485760u);
-  EXPECT_EQ(table_.SourceOf("--slots"), ConfigSource::kDefault);
 }
 
-TEST_F(ConfigTest, FlagGoesBeforeEnvironmentBeforeDefault) {
+TEST_F(ConfigTableTest, FlagHasPrecedenceOverEnvironmentAndDefault) {
   environment_ = {{"SLOTS", "6"}, {"TIMEOUT", "7"}};
   EXPECT_EQ(Parse({"--slots=8"}).kind, ParseResult::kOk);
   EXPECT_EQ(slots_, 8u);
   EXPECT_EQ(timeout_, std::chrono::seconds(7));
-  EXPECT_EQ(table_.SourceOf("--slots"), ConfigSource::kFlag);
-  EXPECT_EQ(table_.SourceOf("--timeout"), ConfigSource::kEnvironment);
 }
 
-TEST_F(ConfigTest, EmptyEnvironmentCountsAsUnset) {
+TEST_F(ConfigTableTest, EmptyEnvironmentCountsAsUnset) {
   environment_ = {{"SLOTS", ""}, {"OLD_SLOTS", "9"}, {"TIMEOUT", ""}};
   EXPECT_EQ(Parse({}).kind, ParseResult::kOk);
   EXPECT_EQ(slots_, 9u);
   EXPECT_EQ(timeout_, std::chrono::seconds(90));
 }
 
-TEST_F(ConfigTest, SwitchesTakeTheirValueWithAnEqualsSignOnly) {
+TEST_F(ConfigTableTest, SwitchesTakeTheirValueWithAnEqualsSignOnly) {
   EXPECT_EQ(Parse({"--backfill=false", "--sidecar"}).kind, ParseResult::kOk);
   EXPECT_FALSE(backfill_);
   EXPECT_EQ(sidecar_, true);
@@ -93,12 +95,12 @@ TEST_F(ConfigTest, SwitchesTakeTheirValueWithAnEqualsSignOnly) {
               ElementsAre(HasSubstr("\"false\": unexpected argument")));
 }
 
-TEST_F(ConfigTest, LastOfARepeatedFlagCounts) {
+TEST_F(ConfigTableTest, LastValueOfARepeatedFlagCounts) {
   Parse({"--slots", "1", "--slots", "2"});
   EXPECT_EQ(slots_, 2u);
 }
 
-TEST_F(ConfigTest, ListsRepeatAsFlagsAndAreCommaListsInTheEnvironment) {
+TEST_F(ConfigTableTest, ListsRepeatAsFlagsAndAreCommaListsInTheEnvironment) {
   environment_ = {{"AGENT_ENV", "A, B,"}};
   Parse({});
   EXPECT_THAT(list_, ElementsAre("A", "B"));
@@ -106,14 +108,14 @@ TEST_F(ConfigTest, ListsRepeatAsFlagsAndAreCommaListsInTheEnvironment) {
   EXPECT_THAT(list_, ElementsAre("C,D", "E"));
 }
 
-TEST_F(ConfigTest, AnEmptyValueIsAValue) {
+TEST_F(ConfigTableTest, AnEmptyValueIsAValue) {
   environment_ = {{"TOKEN", "x"}};
   EXPECT_EQ(Parse({"--token=", "--slots=3"}).kind, ParseResult::kOk);
   EXPECT_EQ(token_, "");
   EXPECT_EQ(slots_, 3u);
 }
 
-TEST_F(ConfigTest, AllProblemsAreToldAtOnceWithNameValueAndWhatIsAllowed) {
+TEST_F(ConfigTableTest, AllProblemsAreReportedWithNameValueAndExpectation) {
   environment_ = {{"TIMEOUT", "soon"}, {"PORT", "70000"}, {"BACKFILL", "perhaps"}};
   const ParseResult result =
       Parse({"--slots=0", "--mode=push", "--severity", "loud", "--size=1X", "--slot", "3"});
@@ -121,43 +123,31 @@ TEST_F(ConfigTest, AllProblemsAreToldAtOnceWithNameValueAndWhatIsAllowed) {
   EXPECT_EQ(result.exit_code, 78);
   EXPECT_THAT(
       result.problems,
-      ElementsAre(AllOf(HasSubstr("--slot"), HasSubstr("did you mean --slots?")),
-                  AllOf(HasSubstr("--slots: invalid value \"0\""), HasSubstr("from 1 to 100")),
-                  AllOf(HasSubstr("TIMEOUT: invalid value \"soon\""), HasSubstr("1m30s")),
-                  AllOf(HasSubstr("PORT: invalid value \"70000\""), HasSubstr("0 to 65535")),
-                  AllOf(HasSubstr("BACKFILL: invalid value \"perhaps\"; expected"),
-                        HasSubstr("true or false")),
-                  AllOf(HasSubstr("--mode: invalid value \"push\""), HasSubstr("auto, poll")),
-                  AllOf(HasSubstr("--severity: invalid value \"loud\""), HasSubstr("critical")),
-                  AllOf(HasSubstr("--size: invalid value \"1X\""), HasSubstr("10MiB"))));
+      ElementsAre(
+          AllOf(HasSubstr("--slot"), HasSubstr("did you mean --slots?")),
+          AllOf(HasSubstr("--slots: invalid value \"0\""), HasSubstr("from 1 to 100")),
+          AllOf(HasSubstr("TIMEOUT: invalid value \"soon\""), HasSubstr("1m30s")),
+          AllOf(HasSubstr("PORT: invalid value \"70000\""), HasSubstr("expected 0 to 65535")),
+          AllOf(HasSubstr("BACKFILL: invalid value \"perhaps\"; expected"),
+                HasSubstr("true or false")),
+          AllOf(HasSubstr("--mode: invalid value \"push\""), HasSubstr("auto, poll")),
+          AllOf(HasSubstr("--severity: invalid value \"loud\""), HasSubstr("critical")),
+          AllOf(HasSubstr("--size: invalid value \"1X\""), HasSubstr("10MiB"))));
 }
 
-TEST_F(ConfigTest, AMissingValueIsAProblem) {
-  EXPECT_THAT(Parse({"--slots"}).problems, ElementsAre(HasSubstr("--slots: its value is missing")));
-}
-
-TEST_F(ConfigTest, ARequiredOptionMustBeGiven) {
-  std::string command;
-  table_.String({.flag = "--agent-command", .env = {"AGENT_COMMAND"}, .required = true}, &command);
-  EXPECT_THAT(Parse({}).problems,
-              ElementsAre(AllOf(HasSubstr("--agent-command"), HasSubstr("AGENT_COMMAND"))));
-  environment_ = {{"AGENT_COMMAND", "claude"}};
-  EXPECT_EQ(Parse({}).kind, ParseResult::kOk);
-}
-
-TEST_F(ConfigTest, EverythingAfterTheDashesIsTheCommandVerbatim) {
+TEST_F(ConfigTableTest, WordsBehindTheDashesAreTheCommand) {
   std::vector<std::string> command;
-  table_.TrailingCommand("COMMAND", "The agent.", "--mode", &command);
+  table_.TrailingCommand("COMMAND", "--mode", &command);
   EXPECT_EQ(Parse({"--slots=2", "--", "sh", "-c", "--slots=0", "--"}).kind, ParseResult::kOk);
   EXPECT_THAT(command, ElementsAre("sh", "-c", "--slots=0", "--"));
   EXPECT_EQ(slots_, 2u);
 }
 
-TEST_F(ConfigTest, ACommandAfterTheDashesGoesBeforeTheEnvironmentAndNotWithTheFlag) {
+TEST_F(ConfigTableTest, CommandBehindTheDashesExcludesTheFlagAndOverridesTheEnvironment) {
   std::string line;
   std::vector<std::string> command;
-  table_.String({.flag = "--command", .env = {"COMMAND"}}, &line)
-      .TrailingCommand("WORDS", "The same.", "--command", &command);
+  table_.Add(TextOption({.flag = "--command", .env = {"COMMAND"}}, &line))
+      .TrailingCommand("WORDS", "--command", &command);
   environment_ = {{"COMMAND", "of the environment"}};
   EXPECT_EQ(Parse({"--", "sh", "-c", "it's"}).kind, ParseResult::kOk);
   EXPECT_EQ(line, "");
@@ -167,11 +157,12 @@ TEST_F(ConfigTest, ACommandAfterTheDashesGoesBeforeTheEnvironmentAndNotWithTheFl
               ElementsAre("--command: set together with -- WORDS...; expected one of them"));
 }
 
-TEST_F(ConfigTest, ACommandThatNobodyTakesIsAProblem) {
-  EXPECT_THAT(Parse({"--", "sh"}).problems, ElementsAre(HasSubstr("--: no command")));
+TEST_F(ConfigTableTest, CommandIsRejectedByAProgramWithout) {
+  EXPECT_THAT(Parse({"--", "sh"}).problems,
+              ElementsAre("--: runner-test accepts no command; expected options only"));
 }
 
-TEST_F(ConfigTest, ChecksRunOnceEveryOptionIsSound) {
+TEST_F(ConfigTableTest, ChecksRunIfTheirOptionsAreValid) {
   int runs = 0;
   table_.Check({"--slots"}, [&]() -> std::optional<std::string> {
     ++runs;
@@ -183,22 +174,24 @@ TEST_F(ConfigTest, ChecksRunOnceEveryOptionIsSound) {
   EXPECT_THAT(Parse({}).problems, ElementsAre("--slots: too many for --port"));
 }
 
-TEST_F(ConfigTest, HelpComesFromTheTable) {
-  const ParseResult result = Parse({"--nonsense", "--help"});
+TEST_F(ConfigTableTest, HelpIsPrintedWhateverElseIsWrong) {
+  const ParseResult result = Parse({"--nonsense", "--slots=0", "--help", "--port"});
   EXPECT_EQ(result.kind, ParseResult::kExit);
   EXPECT_EQ(result.exit_code, 0);
-  EXPECT_THAT(result.text, AllOf(HasSubstr("--slots N"), HasSubstr("How many."),
-                                 HasSubstr("environment: SLOTS, OLD_SLOTS; default: 5"),
-                                 HasSubstr("default: true on loopback")));
+  EXPECT_THAT(result.problems, ElementsAre());
+  EXPECT_THAT(result.text,
+              AllOf(HasSubstr("  --slots N (default: 5)\n"), HasSubstr("\n      How many\n"),
+                    HasSubstr("\n      an integer from 1 to 100; env: SLOTS, OLD_SLOTS\n"),
+                    HasSubstr("  --sidecar (default: true on loopback)\n")));
 }
 
-TEST_F(ConfigTest, VersionNamesTheProgram) {
+TEST_F(ConfigTableTest, VersionNamesTheProgram) {
   const ParseResult result = Parse({"--version"});
   EXPECT_EQ(result.exit_code, 0);
   EXPECT_TRUE(result.text.starts_with("runner-test "));
 }
 
-TEST_F(ConfigTest, CheckAndPrintEndWithoutStarting) {
+TEST_F(ConfigTableTest, CheckConfigAndPrintConfigExit) {
   const ParseResult checked = Parse({"--check-config"});
   EXPECT_EQ(checked.kind, ParseResult::kExit);
   EXPECT_EQ(checked.exit_code, 0);
@@ -216,15 +209,15 @@ TEST_F(ConfigTest, CheckAndPrintEndWithoutStarting) {
   }
 }
 
-TEST_F(ConfigTest, OfASecretListTheNamesAreShown) {
+TEST_F(ConfigTableTest, NamesInASecretListAreShown) {
   std::vector<std::string> list;
-  table_.List({.flag = "--env", .secret = true}, &list);
+  table_.Add(ListOption({.flag = "--env", .secret = true}, &list));
   // The last one may be what a comma in a value has left over.
   Parse({"--env=PATH", "--env=KEY=hunter2", "--env=hunter3"});
   EXPECT_THAT(table_.Yaml(), HasSubstr("env: [PATH, KEY=***, \"***\"]"));
 }
 
-TEST_F(ConfigTest, SecretsAreMasked) {
+TEST_F(ConfigTableTest, SecretsAreMasked) {
   EXPECT_EQ(Parse({"--token=hunter2"}).kind, ParseResult::kOk);
   bool seen = false;
   for (const LogField& field : table_.Effective()) {
@@ -236,7 +229,7 @@ TEST_F(ConfigTest, SecretsAreMasked) {
   EXPECT_TRUE(seen);
 }
 
-TEST_F(ConfigTest, EffectiveTellsTheValuesOfNow) {
+TEST_F(ConfigTableTest, EffectiveShowsTheCurrentValues) {
   Parse({"--agent-env=A"});
   sidecar_ = false;
   std::map<std::string, LogField::Value> values;
@@ -247,9 +240,9 @@ TEST_F(ConfigTest, EffectiveTellsTheValuesOfNow) {
   EXPECT_EQ(values.at("sidecar"), LogField::Value(false));
 }
 
-TEST_F(ConfigTest, DeclaringTwiceOrABadDefaultIsADefect) {
-  EXPECT_THROW(table_.Port({.flag = "--port"}, &port_), std::logic_error);
-  table_.Port({.flag = "--other-port", .default_text = "x"}, &port_);
+TEST_F(ConfigTableTest, AddingTwiceOrABadDefaultThrows) {
+  EXPECT_THROW(table_.Add(PortOption({.flag = "--port"}, &port_)), std::logic_error);
+  table_.Add(PortOption({.flag = "--other-port", .default_text = "x"}, &port_));
   EXPECT_THROW(Parse({}), std::logic_error);
 }
 

@@ -29,15 +29,15 @@ using ::testing::Pair;
 using ::testing::SizeIs;
 using ::testing::StartsWith;
 
-class ClusterAccessTest : public ConfigFixture {
+class ClusterListTest : public ConfigFixture {
  protected:
-  ClusterAccessTest() {
+  ClusterListTest() {
     fs::create_directories(directory_);
     Write("token", "from-the-file\n");
     Write("other", "another\n");
     Write("pem", "-----BEGIN CERTIFICATE-----\n-----BEGIN RSA PRIVATE KEY-----\n");
   }
-  ~ClusterAccessTest() override { fs::remove_all(directory_); }
+  ~ClusterListTest() override { fs::remove_all(directory_); }
 
   std::string Write(const std::string& name, const std::string& text) {
     std::ofstream(directory_ / name) << text;
@@ -68,7 +68,7 @@ class ClusterAccessTest : public ConfigFixture {
   IngestConfig config_;
 };
 
-TEST_F(ClusterAccessTest, Defaults) {
+TEST_F(ClusterListTest, Defaults) {
   const ConnectionOptions one = Only({});
   EXPECT_EQ(one.mode, SourceMode::kAuto);
   EXPECT_EQ(one.transport, Transport::kAuto);
@@ -83,7 +83,7 @@ TEST_F(ClusterAccessTest, Defaults) {
   EXPECT_EQ(one.request_timeout, seconds(10));
 }
 
-TEST_F(ClusterAccessTest, OptionsOfOneCluster) {
+TEST_F(ClusterListTest, OptionsOfOneCluster) {
   const ConnectionOptions one =
       Only({"--mcp-mode", "poll", "--mcp-transport", "sse", "--mcp-token-file", File("token"),
             "--poll-interval", "5", "--backfill=false", "--sse-idle-timeout", "1m",
@@ -98,7 +98,7 @@ TEST_F(ClusterAccessTest, OptionsOfOneCluster) {
   EXPECT_EQ(one.ping_interval, seconds(7));
 }
 
-TEST_F(ClusterAccessTest, TheSameFromTheEnvironment) {
+TEST_F(ClusterListTest, TheSameFromTheEnvironment) {
   environment_ = {{"MCP_MODE", "events"},
                   {"MCP_TRANSPORT", "streamable-http"},
                   {"MCP_TOKEN_FILE", File("token")},
@@ -116,7 +116,7 @@ TEST_F(ClusterAccessTest, TheSameFromTheEnvironment) {
   EXPECT_EQ(one.max_stream_age, seconds(9));
 }
 
-TEST_F(ClusterAccessTest, ValuesThatAreNotAllowed) {
+TEST_F(ClusterListTest, ValuesThatAreNotAllowed) {
   environment_.erase("CONFIG_FILE");
   EXPECT_THAT(Problems({"--mcp-endpoint", "http://a:1", "--mcp-mode", "push", "--mcp-transport",
                         "stdio", "--poll-interval", "0", "--backfill=maybe", "--sse-idle-timeout",
@@ -126,7 +126,7 @@ TEST_F(ClusterAccessTest, ValuesThatAreNotAllowed) {
                           HasSubstr("--poll-interval"), HasSubstr("--backfill")));
 }
 
-TEST_F(ClusterAccessTest, TheTokenFileOfTheOptionsMustHoldAToken) {
+TEST_F(ClusterListTest, TheTokenFileOfTheOptionsMustHoldAToken) {
   environment_.erase("CONFIG_FILE");
   const auto problems = [&](const std::string& file) {
     return Problems({"--mcp-endpoint", "http://a:1", "--mcp-token-file", file});
@@ -138,7 +138,7 @@ TEST_F(ClusterAccessTest, TheTokenFileOfTheOptionsMustHoldAToken) {
               ElementsAre(AllOf(HasSubstr("control"), Not(HasSubstr("secrets")))));
 }
 
-TEST_F(ClusterAccessTest, KeysOfAClusterGoBeforeTheOptions) {
+TEST_F(ClusterListTest, KeysOfAClusterGoBeforeTheOptions) {
   WriteConfig("mcp_mode: events\nmcp_transport: sse\nmcp_token_file: " + File("token") + R"(
 clusters:
   - name: as-all
@@ -173,16 +173,17 @@ clusters:
   EXPECT_EQ(all[3].token_file, "") << "it brings its own";
 }
 
-TEST_F(ClusterAccessTest, WordsThatAreNotAllowed) {
-  EXPECT_THAT(ProblemsOf("mode: push, transport: [sse]"),
-              ElementsAre(AllOf(StartsWith(Place(2)),
-                                HasSubstr("mode: invalid value \"push\"; expected auto, faults")),
-                          HasSubstr("transport: is no text, or too long; expected one value"),
-                          HasSubstr("; expected auto, streamable-http or sse")));
+TEST_F(ClusterListTest, WordsThatAreNotAllowed) {
+  EXPECT_THAT(
+      ProblemsOf("mode: push, transport: [sse]"),
+      ElementsAre(AllOf(StartsWith(Place(2)),
+                        HasSubstr("mode: invalid value \"push\"; expected one of auto, faults")),
+                  HasSubstr("transport: not a single value, or too long; expected one value"),
+                  HasSubstr("; expected one of auto, streamable-http, sse")));
   EXPECT_THAT(ProblemsOf("token_fil: x"), ElementsAre(HasSubstr("did you mean token_file?")));
 }
 
-TEST_F(ClusterAccessTest, FilesMustBeReadable) {
+TEST_F(ClusterListTest, FilesMustBeReadable) {
   EXPECT_THAT(ProblemsOf("token_file: " + File("missing")),
               ElementsAre(AllOf(StartsWith(Place(2)), HasSubstr("token_file: "),
                                 HasSubstr("No such file"))));
@@ -192,32 +193,32 @@ TEST_F(ClusterAccessTest, FilesMustBeReadable) {
               ElementsAre(HasSubstr("not a regular file")));
   const std::string text = Write("text", "-----BEGIN NONSENSE-----\n");
   EXPECT_THAT(ProblemsOf("ca_file: " + text),
-              ElementsAre(HasSubstr("holds no CERTIFICATE; expected a file in PEM form")));
+              ElementsAre(HasSubstr("contains no CERTIFICATE; expected a PEM file")));
   EXPECT_THAT(ProblemsOf("client_cert_file: " + File("pem") + ", client_key_file: " + text),
-              ElementsAre(HasSubstr("holds no PRIVATE KEY; expected a file in PEM form")));
+              ElementsAre(HasSubstr("contains no PRIVATE KEY; expected a PEM file")));
   EXPECT_THAT(ProblemsOf("client_cert_file: /x, client_key_file: /y"),
               ElementsAre(HasSubstr("client_cert_file: "), HasSubstr("client_key_file: ")));
 }
 
-TEST_F(ClusterAccessTest, WhatDoesNotGoTogether) {
+TEST_F(ClusterListTest, WhatDoesNotGoTogether) {
   EXPECT_THAT(ProblemsOf("client_cert_file: " + File("pem")),
-              ElementsAre(HasSubstr("client_cert_file and client_key_file go together")));
+              ElementsAre(HasSubstr("client_cert_file, client_key_file: only one of them is set")));
   EXPECT_THAT(ProblemsOf("ca_file: " + File("pem"), "http://a:1/mcp"),
-              ElementsAre(HasSubstr("the endpoint is not one of https")));
+              ElementsAre(HasSubstr("the endpoint is not an https URL")));
   EXPECT_THAT(
       ProblemsOf("token_file: " + File("token") + ", headers: {Authorization: Basic secret}"),
       ElementsAre(AllOf(HasSubstr("Authorization"), Not(HasSubstr("secret")))));
 }
 
-TEST_F(ClusterAccessTest, HeadersThatAreNotAllowed) {
+TEST_F(ClusterListTest, HeadersThatAreNotAllowed) {
   for (const char* reserved : {"Mcp-Session-Id", "content-length", "HOST", "Content-Type", "Accept",
                                "Accept-Encoding", "Connection", "Transfer-Encoding"}) {
     EXPECT_THAT(ProblemsOf(std::string("headers: {") + reserved + ": x}"),
                 ElementsAre(AllOf(StartsWith(Place(2)), HasSubstr(reserved))));
   }
   EXPECT_THAT(ProblemsOf("headers: {\"X Team\": secret}"),
-              ElementsAre(AllOf(HasSubstr("not the name of a header"), Not(HasSubstr("secret")))));
-  EXPECT_THAT(ProblemsOf("headers: {\"\": secret}"), ElementsAre(HasSubstr("not the name")));
+              ElementsAre(AllOf(HasSubstr("not a header name"), Not(HasSubstr("secret")))));
+  EXPECT_THAT(ProblemsOf("headers: {\"\": secret}"), ElementsAre(HasSubstr("not a header name")));
   EXPECT_THAT(ProblemsOf(R"(headers: {X-A: "secret\r\nX-B: 1"})"),
               ElementsAre(AllOf(HasSubstr("control character"), Not(HasSubstr("secret")))));
   EXPECT_THAT(ProblemsOf(R"(headers: {X-A: "nul\0"})"), ElementsAre(HasSubstr("control")));
@@ -228,7 +229,7 @@ TEST_F(ClusterAccessTest, HeadersThatAreNotAllowed) {
   EXPECT_THAT(ProblemsOf("headers: {X-A: [1]}"), ElementsAre(HasSubstr("{Name: value, ...}")));
 }
 
-TEST_F(ClusterAccessTest, HeadersAreBounded) {
+TEST_F(ClusterListTest, HeadersAreBounded) {
   std::string many;
   for (int i = 0; i < 33; ++i) many += "X-" + std::to_string(i) + ": a, ";
   EXPECT_THAT(ProblemsOf("headers: {" + many + "}"), ElementsAre(HasSubstr("at most 32")));
@@ -237,7 +238,7 @@ TEST_F(ClusterAccessTest, HeadersAreBounded) {
   EXPECT_THAT(ProblemsOf("headers: {X-A: " + std::string(8 * 1024 - 3, 'a') + "}"), IsEmpty());
 }
 
-TEST_F(ClusterAccessTest, AliasesDoNotMultiplyHeaders) {
+TEST_F(ClusterListTest, AliasesDoNotMultiplyHeaders) {
   std::string text = "clusters:\n  - {name: c, endpoint: \"http://a:1\", headers: &h {X-A: " +
                      std::string(8000, 'a') + "}}\n";
   for (int i = 0; i < 5000; ++i) {
@@ -247,7 +248,7 @@ TEST_F(ClusterAccessTest, AliasesDoNotMultiplyHeaders) {
   EXPECT_THAT(Problems(), Contains(HasSubstr("32 MiB")));
 }
 
-TEST_F(ClusterAccessTest, HeadersAndTokensAreNotShown) {
+TEST_F(ClusterListTest, HeadersAndTokensAreNotShown) {
   WriteConfig("mcp_token_file: " + File("token") +
               "\nclusters:\n  - {name: a, endpoint: \"http://a:1\", headers: {X-Key: secret}}\n");
   ConfigTable table = MakeConfigTable(&config_);

@@ -173,7 +173,8 @@ void IngestLoop::Restore() {
         return scheduler.Restore(journal_.Restore(), now, effects);
       });
   for (const std::string& incident_id : unknown) {
-    logger_.Warn("Restored incident of an unconfigured cluster ignored", {{"incident_id", incident_id}});
+    logger_.Warn("Restored incident of an unconfigured cluster ignored",
+                 {{"incident_id", incident_id}});
   }
   OnTimer();  // expires incidents that exceeded max_queue_age during the restart
 }

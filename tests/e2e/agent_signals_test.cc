@@ -21,7 +21,7 @@ using namespace std::chrono_literals;
 
 class AgentSignalsTest : public SystemTest, public ::testing::WithParamInterface<int> {};
 
-TEST_P(AgentSignalsTest, Row68_TheSignalOfAnOperatorWorksWhileAgentsSendSignals) {
+TEST_P(AgentSignalsTest, TheSignalOfAnOperatorWorksWhileAgentsSendSignals) {
   system_->StartWithoutPeer({system_->TestAgent(), "signal-executor"}, {},
                             {"--shutdown-timeout", "500ms", "--agent-kill-grace", "200ms"});
   const std::string id = system_->Submit("web-0");
@@ -41,7 +41,7 @@ INSTANTIATE_TEST_SUITE_P(Operator, AgentSignalsTest, ::testing::Values(SIGTERM, 
 
 class ExecutorAccessTest : public SystemTest {};
 
-TEST_F(ExecutorAccessTest, Row68_AnAgentOfTheSameUserCannotReadTheMemoryOfItsExecutor) {
+TEST_F(ExecutorAccessTest, AnAgentOfTheSameUserCannotReadTheMemoryOfItsExecutor) {
   // Root can read every process.
   std::string command = RUNNER_EXECUTOR;
   if (::geteuid() == 0) {

@@ -50,13 +50,13 @@ TEST_F(ContainmentTest, AnAgentThatSleepsIsStoppedAtTheTimeout) {
   ExpectTimeout(Run({system_->TestAgent(), "sleep"}, kShort));
 }
 
-TEST_F(ContainmentTest, Row41_AnAgentThatIgnoresSigtermIsKilledAfterTheGrace) {
+TEST_F(ContainmentTest, AnAgentThatIgnoresSigtermIsKilledAfterTheGrace) {
   const auto incident = Run({system_->TestAgent(), "ignore-term"}, kShort);
   ExpectTimeout(incident);
   EXPECT_EQ(incident.outcome().signal(), SIGKILL);
 }
 
-TEST_F(ContainmentTest, Row47_AnAgentThatStopsItselfIsKilled) {
+TEST_F(ContainmentTest, AnAgentThatStopsItselfIsKilled) {
   ExpectTimeout(Run({system_->TestAgent(), "stop-itself"}, kShort));
 }
 
@@ -68,7 +68,7 @@ TEST_F(ContainmentTest, TheTimeoutKillsTheWholeTree) {
                     kShort));
 }
 
-TEST_F(ContainmentTest, Row42_AProcessInAnotherSessionIsKilled) {
+TEST_F(ContainmentTest, AProcessInAnotherSessionIsKilled) {
   const auto incident = Run({system_->TestAgent(), "setsid-child"});
   EXPECT_EQ(incident.status(), "success") << incident.reason();
   EXPECT_EQ(incident.outcome().orphans_killed(), 1u);
@@ -76,20 +76,20 @@ TEST_F(ContainmentTest, Row42_AProcessInAnotherSessionIsKilled) {
   ExpectNothingLeft();
 }
 
-TEST_F(ContainmentTest, Row42_ADaemonOfAnAgentIsKilled) {
+TEST_F(ContainmentTest, ADaemonOfAnAgentIsKilled) {
   const auto incident = Run({system_->TestAgent(), "daemon"});
   EXPECT_EQ(incident.status(), "success") << incident.reason();
   EXPECT_EQ(incident.outcome().orphans_killed(), 1u);
   ExpectNothingLeft();
 }
 
-TEST_F(ContainmentTest, Row44_ADaemonThatHoldsTheOutputIsKilledWithoutAWait) {
+TEST_F(ContainmentTest, ADaemonThatHoldsTheOutputIsKilledWithoutAWait) {
   const auto incident = Run({system_->TestAgent(), "stdout-holder"}, {"--agent-timeout", "20"});
   EXPECT_EQ(incident.status(), "success") << incident.reason();
   ExpectNothingLeft();
 }
 
-TEST_F(ContainmentTest, Row48_AnAgentThatKillsItsShimLeavesNoProcess) {
+TEST_F(ContainmentTest, AnAgentThatKillsItsShimLeavesNoProcess) {
   const auto incident = Run({system_->TestAgent(), "kill-shim"});
   EXPECT_EQ(incident.status(), "failure");
   EXPECT_TRUE(incident.outcome().contained());
@@ -99,7 +99,7 @@ TEST_F(ContainmentTest, Row48_AnAgentThatKillsItsShimLeavesNoProcess) {
   EXPECT_EQ(next.status(), "failure");
 }
 
-TEST_F(ContainmentTest, Row48_AnAgentThatKillsTheGroupOfItsExecutorIsContained) {
+TEST_F(ContainmentTest, AnAgentThatKillsTheGroupOfItsExecutorIsContained) {
   system_->StartIngest();
   const std::string program =
       system_->ScriptAgent(std::string("exec setsid --wait ") + RUNNER_EXECUTOR + " \"$@\"\n");
@@ -159,7 +159,7 @@ TEST_F(ContainmentTest, TailsOutputAndCancelsARun) {
   EXPECT_TRUE(errors->Finish().ok());
 }
 
-TEST_F(ContainmentTest, Row51_ALogReplacedByALinkIsNotShown) {
+TEST_F(ContainmentTest, ALogReplacedByALinkIsNotShown) {
   const std::string secret = system_->directory() / "secret";
   WriteFile(secret, "secret");
   const std::string agent =

@@ -110,7 +110,7 @@ class CrowdTest : public SystemTest {
   Duration patience_{};
 };
 
-TEST_F(CrowdTest, Row25_SessionsUseLittleMemoryAndSpreadTheirReconnects) {
+TEST_F(CrowdTest, SessionsUseLittleMemoryAndSpreadTheirReconnects) {
   FaultsimProcess& faultsim = system_->StartFaultsim({"--count", "1", "--quiet"});
   std::size_t of_one = 0;
   {

@@ -193,7 +193,7 @@ void DrainLoop::BackoffRound() {
   ++totals_["rounds in reconnect backoff"];
 }
 
-TEST_F(DrainLoop, Row54_BothProgramsExitWithinTheirBudgetInAnyState) {
+TEST_F(DrainLoop, BothProgramsExitWithinTheirBudgetInAnyState) {
   const int rounds = Rounds();
   for (int i = 0; i < rounds && !HasFailure(); ++i) {
     SCOPED_TRACE("round " + std::to_string(i));

@@ -49,7 +49,7 @@ class DrainRowsTest : public SystemTest {
   }
 };
 
-TEST_F(DrainRowsTest, Row55_AnInterruptedIncidentRunsAgainOnTheNextExecutor) {
+TEST_F(DrainRowsTest, AnInterruptedIncidentRunsAgainOnTheNextExecutor) {
   const std::string agent = StubbornOnce();
   system_->StartWithoutPeer({agent}, {}, With(grace_, {"--shutdown-timeout", "300ms"}));
   const std::string id = system_->Submit("web-0");
@@ -68,7 +68,7 @@ TEST_F(DrainRowsTest, Row55_AnInterruptedIncidentRunsAgainOnTheNextExecutor) {
   EXPECT_EQ(incident.attempt(), 2u);
 }
 
-TEST_F(DrainRowsTest, Row56_IngestExitsWithinItsBudgetIfItsExecutorDies) {
+TEST_F(DrainRowsTest, IngestExitsWithinItsBudgetIfItsExecutorDies) {
   system_->StartWithoutPeer({StubbornOnce()}, {"--shutdown-timeout", "1"}, grace_);
   system_->AwaitAgentStarted(system_->Submit("web-0"));
   ServiceProcess& ingest = system_->ingest();
@@ -79,7 +79,7 @@ TEST_F(DrainRowsTest, Row56_IngestExitsWithinItsBudgetIfItsExecutorDies) {
   EXPECT_TRUE(Eventually([&] { return system_->Agents().empty(); })) << "the shim stops its agent";
 }
 
-TEST_F(DrainRowsTest, Row56_AnExecutorExitsWithinItsBudgetIfIngestDies) {
+TEST_F(DrainRowsTest, AnExecutorExitsWithinItsBudgetIfIngestDies) {
   system_->StartWithoutPeer({StubbornOnce()}, {}, With(grace_, {"--shutdown-timeout", "1"}));
   const std::string id = system_->Submit("web-0");
   system_->AwaitAgentStarted(id);
@@ -95,7 +95,7 @@ TEST_F(DrainRowsTest, Row56_AnExecutorExitsWithinItsBudgetIfIngestDies) {
   EXPECT_THAT(system_->Agents(), IsEmpty()) << Describe(system_->Agents());
 }
 
-TEST_F(DrainRowsTest, Row58_ASidecarThatStopsAfterIngestHasNoRunsLeft) {
+TEST_F(DrainRowsTest, ASidecarThatStopsAfterIngestHasNoRunsLeft) {
   const auto gate = system_->directory() / "gate";
   const std::string agent = system_->ScriptAgent(
       "[ $RUNNER_RESOURCE_NAME = quick ] || exec " + system_->TestAgent() +

@@ -77,7 +77,7 @@ TEST_F(DrainTest, BothProgramsWaitForARunningAgentAndItsResult) {
   EXPECT_FALSE(executor.log().Has("Agents interrupted"));
 }
 
-TEST_F(DrainTest, Row55_AnAgentThatExceedsTheTimeoutIsInterruptedWithinTheBudget) {
+TEST_F(DrainTest, AnAgentThatExceedsTheTimeoutIsInterruptedWithinTheBudget) {
   const Words timeout = {"--shutdown-timeout", "1"};
   system_->StartWithoutPeer({system_->TestAgent(), "ignore-term"}, timeout,
                             {"--shutdown-timeout", "1", "--agent-kill-grace", "500ms"});
@@ -102,7 +102,7 @@ TEST_F(DrainTest, Row55_AnAgentThatExceedsTheTimeoutIsInterruptedWithinTheBudget
   EXPECT_TRUE(system_->Agents().empty()) << Describe(system_->Agents());
 }
 
-TEST_F(DrainTest, Row54_ASecondSignalDoesNotWaitForTheTimeout) {
+TEST_F(DrainTest, ASecondSignalDoesNotWaitForTheTimeout) {
   system_->StartWithoutPeer({system_->TestAgent(), "obey-term"}, {}, {"--shutdown-timeout", "60"});
   const std::string id = system_->Submit("web-0");
   system_->AwaitAgentStarted(id);
@@ -147,7 +147,7 @@ TEST_F(DrainTest, AnExecutorReattachesToTheNextIngest) {
   ExpectWorks("web-1");
 }
 
-TEST_F(DrainTest, Row57_ARestartOfIngestDoesNotEndItsExecutor) {
+TEST_F(DrainTest, ARestartOfIngestDoesNotEndItsExecutor) {
   system_->StartWithoutPeer({GatedAgent()});
   const std::string id = system_->Submit("web-0");
   system_->AwaitAgentStarted(id);

@@ -81,7 +81,7 @@ class ExecutorDeathTest : public SystemTest {
   }
 };
 
-TEST_F(ExecutorDeathTest, Row31_AgentsEndWithinTheGraceAndTheNextExecutorSendsTheirResults) {
+TEST_F(ExecutorDeathTest, AgentsEndWithinTheGraceAndTheNextExecutorSendsTheirResults) {
   StartIngestFor(kAgents);
   // Two agents that obey SIGTERM and three that must be killed, one of them with a daemon.
   const std::string test_agent = system_->TestAgent();
@@ -120,7 +120,7 @@ TEST_F(ExecutorDeathTest, Row31_AgentsEndWithinTheGraceAndTheNextExecutorSendsTh
   EXPECT_TRUE(std::filesystem::is_empty(system_->directory() / "incidents/.spool"));
 }
 
-TEST_F(ExecutorDeathTest, Row31_InAPidNamespaceTheShimsDieAndTheIncidentsAreRequeued) {
+TEST_F(ExecutorDeathTest, InAPidNamespaceTheShimsDieAndTheIncidentsAreRequeued) {
   StartIngestFor(kAgents);
   const std::string test_agent = system_->TestAgent();
   const std::string agent =
@@ -138,7 +138,7 @@ TEST_F(ExecutorDeathTest, Row31_InAPidNamespaceTheShimsDieAndTheIncidentsAreRequ
               SizeIs(kAgents));
 }
 
-TEST_F(ExecutorDeathTest, Row31_AnAgentWithAStoppedShimDoesNotOutliveTheLeftoverCleanup) {
+TEST_F(ExecutorDeathTest, AnAgentWithAStoppedShimDoesNotOutliveTheLeftoverCleanup) {
   const char* const ways[] = {"kill -STOP $PPID",
                               "(while :; do kill -STOP $PPID; sleep 0.001; done) &"};
   StartIngestFor(1);
@@ -265,7 +265,7 @@ class ExecutorDeathLoop : public ExecutorDeathTest,
   int idle_kills_ = 0;                // before the start or after the end of the agent
 };
 
-TEST_P(ExecutorDeathLoop, Row31_EveryIncidentEndsOnceAndNoProcessSurvives) {
+TEST_P(ExecutorDeathLoop, EveryIncidentEndsOnceAndNoProcessSurvives) {
   if (InNamespace() && !NextChildLeadsPidNamespace()) {
     GTEST_SKIP() << "needs the right to make a PID namespace";
   }

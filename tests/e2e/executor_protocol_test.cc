@@ -390,7 +390,7 @@ TEST_F(ExecutorProtocolTest, ARemoteExecutorDoesNotAttachIfTheLeaseTtlIsTooShort
   EXPECT_EQ(executor->WaitForExit(std::chrono::seconds(15)), 0) << executor->log().Tail(20);
 }
 
-TEST_F(ExecutorProtocolTest, Row67_ReconnectsAfterAMessageOutOfBounds) {
+TEST_F(ExecutorProtocolTest, ReconnectsAfterAMessageOutOfBounds) {
   v1::IngestMessage fast;
   fast.mutable_welcome()->mutable_keep_alive_interval()->set_nanos(1);
   fast.mutable_welcome()->mutable_lease_ttl()->set_seconds(60);
@@ -428,7 +428,7 @@ TEST_F(ExecutorProtocolTest, Row67_ReconnectsAfterAMessageOutOfBounds) {
   EXPECT_EQ(executor->WaitForExit(std::chrono::seconds(15)), 0);
 }
 
-TEST_F(ExecutorProtocolTest, Row67_DisconnectsFromAnIngestThatFloodsAndDoesNotRead) {
+TEST_F(ExecutorProtocolTest, DisconnectsFromAnIngestThatFloodsAndDoesNotRead) {
   constexpr std::uint32_t kMax = 100'000;
   std::uint32_t offered = 0;
   ScriptedIngest ingest({[&](Stream& stream) {
@@ -451,7 +451,7 @@ TEST_F(ExecutorProtocolTest, Row67_DisconnectsFromAnIngestThatFloodsAndDoesNotRe
 }
 
 // The stream stays open without acknowledgements.
-TEST_F(ExecutorProtocolTest, Row63_ReconnectsIfKeepAlivesAreNotAcknowledged) {
+TEST_F(ExecutorProtocolTest, ReconnectsIfKeepAlivesAreNotAcknowledged) {
   ScriptedIngest ingest({[](Stream& stream) {
                            EXPECT_TRUE(Await(stream, v1::ExecutorMessage::kHello));
                            v1::IngestMessage welcome;
@@ -477,7 +477,7 @@ TEST_F(ExecutorProtocolTest, Row63_ReconnectsIfKeepAlivesAreNotAcknowledged) {
   EXPECT_EQ(executor->WaitForExit(std::chrono::seconds(15)), 0);
 }
 
-TEST_F(ExecutorProtocolTest, Row67_LimitsTheResultsInFlight) {
+TEST_F(ExecutorProtocolTest, LimitsTheResultsInFlight) {
   constexpr std::uint32_t kRuns = 100;
   constexpr std::uint32_t kAtATime = 64;
   const auto recorded = [](Stream& stream, const v1::ExecutorMessage& result) {
@@ -524,7 +524,7 @@ TEST_F(ExecutorProtocolTest, Row67_LimitsTheResultsInFlight) {
 
 // If the limit of results in flight is reached, a new result is sent before the waiting ones, and
 // not again when their turn comes.
-TEST_F(ExecutorProtocolTest, Row67_EachWaitingResultIsSentOnceOnAStream) {
+TEST_F(ExecutorProtocolTest, EachWaitingResultIsSentOnceOnAStream) {
   constexpr std::uint32_t kRuns = 70;
   constexpr std::uint32_t kAtATime = 64;
   std::map<std::uint32_t, int> sent;  // on the second stream, by attempt
@@ -640,7 +640,7 @@ TEST_F(LeaseDeadlineTest, ASidecarHasNoLeaseDeadline) {
 }
 
 // No descriptor is free; then some are.
-TEST_F(ExecutorProtocolTest, Row65_AShortageRejectsTheOfferAndReturnsTheCredit) {
+TEST_F(ExecutorProtocolTest, AShortageRejectsTheOfferAndReturnsTheCredit) {
   RUNNER_SKIP_IF_CHECKS_NEED_DESCRIPTORS();
   std::promise<pid_t> pid;
   ScriptedIngest ingest({[&](Stream& stream) {

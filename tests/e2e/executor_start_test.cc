@@ -36,7 +36,7 @@ class ExecutorStartTest : public SystemTest {
   fs::path root_;
 };
 
-TEST_F(ExecutorStartTest, Row70_ASpoolThatIsAFileIsRenamed) {
+TEST_F(ExecutorStartTest, ASpoolThatIsAFileIsRenamed) {
   WriteFile(root_ / ".spool", "x");
   system_->StartWithoutPeer({"/bin/true"});
   ExpectToWork("web-0");
@@ -45,7 +45,7 @@ TEST_F(ExecutorStartTest, Row70_ASpoolThatIsAFileIsRenamed) {
   EXPECT_THAT(lines[0].at("changes"), Contains(".spool moved to .spool.bad-1"));
 }
 
-TEST_F(ExecutorStartTest, Row70_TheRootGetsItsPermissionsBack) {
+TEST_F(ExecutorStartTest, TheRootGetsItsPermissionsBack) {
   fs::create_directory(root_ / ".spool");
   fs::permissions(root_ / ".spool", fs::perms::none);
   fs::permissions(root_, fs::perms::none);
@@ -54,7 +54,7 @@ TEST_F(ExecutorStartTest, Row70_TheRootGetsItsPermissionsBack) {
   EXPECT_THAT(system_->executor().log().With("Workspace root repaired"), SizeIs(1));
 }
 
-TEST_F(ExecutorStartTest, Row70_ARootDamagedByAnAgentIsRepairedForTheNextRun) {
+TEST_F(ExecutorStartTest, ARootDamagedByAnAgentIsRepairedForTheNextRun) {
   const std::string root = root_.string();
   system_->StartWithoutPeer(
       {system_->ScriptAgent("[ $RUNNER_RESOURCE_NAME = last ] && exit 0\nrm -r " + root +
@@ -65,7 +65,7 @@ TEST_F(ExecutorStartTest, Row70_ARootDamagedByAnAgentIsRepairedForTheNextRun) {
   EXPECT_THAT(system_->executor().log().With("Workspace root repaired"), SizeIs(1));
 }
 
-TEST_F(ExecutorStartTest, Row70_TenThousandUnusableSpoolEntriesAreLoggedOnce) {
+TEST_F(ExecutorStartTest, TenThousandUnusableSpoolEntriesAreLoggedOnce) {
   fs::create_directory(root_ / ".spool");
   constexpr int kEntries = 10'000;
   for (int i = 0; i < kEntries; ++i) {

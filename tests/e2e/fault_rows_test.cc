@@ -61,7 +61,7 @@ class DeafExecutor {
   std::unique_ptr<grpc::ClientReaderWriter<v1::ExecutorMessage, v1::IngestMessage>> stream_;
 };
 
-TEST_F(FaultRowsTest, Row35_OffersToAnExecutorThatNeverReadsRunOnAnother) {
+TEST_F(FaultRowsTest, OffersToAnExecutorThatNeverReadsRunOnAnother) {
   system_->StartIngest({"--max-agents-per-cluster", "10"});
   const auto deaf = std::make_unique<DeafExecutor>(system_->ingest_address(), 2);
   ASSERT_TRUE(Eventually([this] { return Ingest("executors_connected") == 1; }));
@@ -113,7 +113,7 @@ class SilentExecutor {
   std::unique_ptr<grpc::ClientReaderWriter<v1::ExecutorMessage, v1::IngestMessage>> stream_;
 };
 
-TEST_F(FaultRowsTest, Row63_AStoppedExecutorIsDetachedAndItsIncidentRunsOnAnother) {
+TEST_F(FaultRowsTest, AStoppedExecutorIsDetachedAndItsIncidentRunsOnAnother) {
   const std::string agent = system_->ScriptAgent("echo $RUNNER_ATTEMPT >>" + Path("runs") +
                                                  "\n[ $RUNNER_ATTEMPT = 2 ] || sleep 60\n");
   system_->StartIngest({"--lease-ttl", "2"});
@@ -140,7 +140,7 @@ TEST_F(FaultRowsTest, Row63_AStoppedExecutorIsDetachedAndItsIncidentRunsOnAnothe
   EXPECT_EQ(ReadFile(Path("runs")), "1\n2\n");
 }
 
-TEST_F(FaultRowsTest, Row63_ABrieflyStoppedExecutorKeepsItsRun) {
+TEST_F(FaultRowsTest, ABrieflyStoppedExecutorKeepsItsRun) {
   const std::string agent =
       system_->ScriptAgent("until [ -e " + Path("gate") + " ]; do sleep 0.02; done\n");
   system_->StartIngest({"--lease-ttl", "3"});
@@ -157,7 +157,7 @@ TEST_F(FaultRowsTest, Row63_ABrieflyStoppedExecutorKeepsItsRun) {
   EXPECT_EQ(Ingest("events_requeued_total"), 0);
 }
 
-TEST_F(FaultRowsTest, Row63_AStoppedIngestKeepsTheRunsOfItsExecutors) {
+TEST_F(FaultRowsTest, AStoppedIngestKeepsTheRunsOfItsExecutors) {
   const std::string agent =
       system_->ScriptAgent("until [ -e " + Path("gate") + " ]; do sleep 0.02; done\n");
   system_->StartIngest({"--lease-ttl", "1"});
@@ -176,7 +176,7 @@ TEST_F(FaultRowsTest, Row63_AStoppedIngestKeepsTheRunsOfItsExecutors) {
   EXPECT_EQ(Ingest("events_requeued_total"), 0);
 }
 
-TEST_F(FaultRowsTest, Row63_AnExecutorThatSendsNoKeepAlivesIsDetached) {
+TEST_F(FaultRowsTest, AnExecutorThatSendsNoKeepAlivesIsDetached) {
   system_->StartIngest({"--lease-ttl", "2"});
   SilentExecutor rogue(system_->ingest_address(), "rogue", 1);
   ASSERT_TRUE(Eventually([this] { return Ingest("executors_connected") == 1; }));
@@ -189,7 +189,7 @@ TEST_F(FaultRowsTest, Row63_AnExecutorThatSendsNoKeepAlivesIsDetached) {
   EXPECT_EQ(system_->AwaitFinished(id).status(), "success");
 }
 
-TEST_F(FaultRowsTest, Row63_TheCallOfAnExecutorThatDoesNotReadIsCancelled) {
+TEST_F(FaultRowsTest, TheCallOfAnExecutorThatDoesNotReadIsCancelled) {
   system_->StartIngest({"--lease-ttl", "2"});
   SilentExecutor rogue(system_->ingest_address(), "rogue", 1);
   ASSERT_TRUE(Eventually([this] { return Ingest("executors_connected") == 1; }));
@@ -198,7 +198,7 @@ TEST_F(FaultRowsTest, Row63_TheCallOfAnExecutorThatDoesNotReadIsCancelled) {
   EXPECT_TRUE(Eventually([this] { return Ingest("executors_connected") == 0; }));
 }
 
-TEST_F(FaultRowsTest, Row63_ASupersededExecutorThatDoesNotReadIsCancelled) {
+TEST_F(FaultRowsTest, ASupersededExecutorThatDoesNotReadIsCancelled) {
   system_->StartIngest();
   SilentExecutor rogue(system_->ingest_address(), "one", 1);
   ASSERT_TRUE(Eventually([this] { return Ingest("executors_connected") == 1; }));
@@ -208,7 +208,7 @@ TEST_F(FaultRowsTest, Row63_ASupersededExecutorThatDoesNotReadIsCancelled) {
   EXPECT_EQ(Ingest("executors_connected"), 1);
 }
 
-TEST_F(FaultRowsTest, Row65_AnExecutorWithoutDescriptorsRejectsUntilItHasSome) {
+TEST_F(FaultRowsTest, AnExecutorWithoutDescriptorsRejectsUntilItHasSome) {
   RUNNER_SKIP_IF_CHECKS_NEED_DESCRIPTORS();
   system_->StartIngest({"--circuit-breaker-threshold", "1"});
   ServiceProcess& executor = system_->StartExecutor({system_->TestAgent(), "exit"});
@@ -244,7 +244,7 @@ grpc::Status StatusAfter(const std::string& ingest, const std::vector<v1::Execut
   return stream->Finish();
 }
 
-TEST_F(FaultRowsTest, Row67_AMessageOutOfBoundsEndsTheStream) {
+TEST_F(FaultRowsTest, AMessageOutOfBoundsEndsTheStream) {
   system_->StartIngest();
   const std::string megabytes(std::size_t{3} << 20, 'x');
   v1::ExecutorMessage hello;
@@ -309,7 +309,7 @@ class HoardingExecutor {
   std::unique_ptr<grpc::ClientReaderWriter<v1::ExecutorMessage, v1::IngestMessage>> stream_;
 };
 
-TEST_F(FaultRowsTest, Row67_TheMemoryOfAllStreamsIsBounded) {
+TEST_F(FaultRowsTest, TheMemoryOfAllStreamsIsBounded) {
   system_->StartIngest();
   system_->StartExecutor({system_->ScriptAgent("exit 0\n")});
   system_->AwaitAttached();
@@ -337,7 +337,7 @@ TEST_F(FaultRowsTest, Row67_TheMemoryOfAllStreamsIsBounded) {
 }
 
 // Either the message limit or the limit on the growth of the process applies first.
-TEST_F(FaultRowsTest, Row67_LargeHellosOfManyExecutorsUseBoundedMemory) {
+TEST_F(FaultRowsTest, LargeHellosOfManyExecutorsUseBoundedMemory) {
   system_->StartIngest();
   system_->StartExecutor({system_->ScriptAgent("exit 0\n")});
   system_->AwaitAttached();
@@ -377,7 +377,7 @@ TEST_F(FaultRowsTest, Row67_LargeHellosOfManyExecutorsUseBoundedMemory) {
 }
 
 // Rejects every offer at once.
-TEST_F(FaultRowsTest, Row67_AnExecutorThatRejectsEverythingReceivesFewOffers) {
+TEST_F(FaultRowsTest, AnExecutorThatRejectsEverythingReceivesFewOffers) {
   system_->StartIngest();
   const auto stub = v1::Dispatcher::NewStub(ChannelTo(system_->ingest_address()));
   grpc::ClientContext context;
@@ -407,7 +407,7 @@ TEST_F(FaultRowsTest, Row67_AnExecutorThatRejectsEverythingReceivesFewOffers) {
   stream->Finish();
 }
 
-TEST_F(FaultRowsTest, Row36_TheLatestOfTwoExecutorsWithOneIdRunsTheIncident) {
+TEST_F(FaultRowsTest, TheLatestOfTwoExecutorsWithOneIdRunsTheIncident) {
   const std::string agent =
       system_->ScriptAgent("until [ -e " + Path("gate") + " ]; do sleep 0.02; done\n");
   system_->StartIngest();
@@ -438,7 +438,7 @@ constexpr int kExecutors = 15;
 constexpr int kExecutors = 100;
 #endif
 
-TEST_F(FaultRowsTest, Row37_ManyExecutorsSpreadTheirReconnectsAndRunNothingTwice) {
+TEST_F(FaultRowsTest, ManyExecutorsSpreadTheirReconnectsAndRunNothingTwice) {
   const std::string runs = Path("runs");
   const std::string agent = system_->ScriptAgent("echo $RUNNER_INCIDENT_ID >>" + runs + "\n");
   system_->StartIngest({"--max-concurrent-agents", "200", "--max-agents-per-cluster", "200",
@@ -480,7 +480,7 @@ TEST_F(FaultRowsTest, Row37_ManyExecutorsSpreadTheirReconnectsAndRunNothingTwice
   EXPECT_GE(moments.size(), 5u) << "the reconnects are not spread";
 }
 
-TEST_F(FaultRowsTest, Row38_AnIncidentThatKillsItsExecutorFailsAfterItsAttempts) {
+TEST_F(FaultRowsTest, AnIncidentThatKillsItsExecutorFailsAfterItsAttempts) {
   const std::string agent = system_->ScriptAgent("echo run >>" + Path("runs") + "\nsleep 60\n");
   system_->StartIngest({"--max-attempts", "3"});
   const std::string id = system_->Submit("a");

@@ -45,7 +45,7 @@ class FileKindsTest : public SystemTest {
   }
 };
 
-TEST_F(FileKindsTest, Row69_AConfigurationThatIsNotARegularFileIsRejected) {
+TEST_F(FileKindsTest, AConfigurationThatIsNotARegularFileIsRejected) {
   const auto fifo = MakeFifo("config.fifo").string();
   for (const char* program : {RUNNER_INGEST, RUNNER_EXECUTOR}) {
     ExpectRefused({program, "--config", fifo}, "not a regular file but a pipe");
@@ -54,7 +54,7 @@ TEST_F(FileKindsTest, Row69_AConfigurationThatIsNotARegularFileIsRejected) {
   }
 }
 
-TEST_F(FileKindsTest, Row69_AReloadFromAPipeChangesNothing) {
+TEST_F(FileKindsTest, AReloadFromAPipeChangesNothing) {
   ServiceProcess& ingest = system_->StartIngestWith(kClusters);
   const auto file = system_->directory() / "ingest.yaml";
   ReplaceByFifo(file);
@@ -70,7 +70,7 @@ TEST_F(FileKindsTest, Row69_AReloadFromAPipeChangesNothing) {
   }));
 }
 
-TEST_F(FileKindsTest, Row69_ATokenFileThatIsAPipeIsRejected) {
+TEST_F(FileKindsTest, ATokenFileThatIsAPipeIsRejected) {
   const auto file = system_->directory() / "ingest.yaml";
   WriteFile(file,
             "clusters:\n  - {name: prod, endpoint: \"http://127.0.0.1:9/mcp\", token_file: \"" +
@@ -78,7 +78,7 @@ TEST_F(FileKindsTest, Row69_ATokenFileThatIsAPipeIsRejected) {
   ExpectRefused({RUNNER_INGEST, "--config", file}, "not a regular file but a pipe");
 }
 
-TEST_F(FileKindsTest, Row69_ATokenFileThatBecomesAPipeDoesNotBlock) {
+TEST_F(FileKindsTest, ATokenFileThatBecomesAPipeDoesNotBlock) {
   const auto token = system_->directory() / "token";
   WriteFile(token, "secret");
   ServiceProcess& ingest =

@@ -23,7 +23,7 @@ class HalfOpenTest : public SystemTest {
   }
 };
 
-TEST_F(HalfOpenTest, Row2_AConnectionThatLosesItsPacketsTimesOutAndIsReopened) {
+TEST_F(HalfOpenTest, AConnectionThatLosesItsPacketsTimesOutAndIsReopened) {
   const auto script = system_->directory() / "keepalives.json";
   WriteFile(script, R"({"rules": [{"match": {"method": "GET"}, "steps": ["serve",
       {"comment": "first"}, {"comment": "second"},

@@ -90,20 +90,20 @@ class HostileTest : public PeerTest {
   }
 };
 
-TEST_F(HostileTest, Row27_AFaultRunsNothingAndForgesNothing) {
+TEST_F(HostileTest, AFaultRunsNothingAndForgesNothing) {
   Start();
   ASSERT_EQ(system_->peer().Push(EvilFault()), 1);
   ExpectTheOnlyIncidentWasMerelyCarried();
 }
 
-TEST_F(HostileTest, Row27_APolledEventRunsNothingAndForgesNothing) {
+TEST_F(HostileTest, APolledEventRunsNothingAndForgesNothing) {
   system_->StartPeer({"--no-tool", "events_subscribe"});
   Start({"--poll-interval", "300ms"});
   system_->peer().Control("list-event", EvilEvent());
   ExpectTheOnlyIncidentWasMerelyCarried();
 }
 
-TEST_F(HostileTest, Row27_ABackfilledEventRunsNothingAndForgesNothing) {
+TEST_F(HostileTest, ABackfilledEventRunsNothingAndForgesNothing) {
   Start({"--sse-reconnect-initial-delay", "0.4"});
   ASSERT_EQ(system_->peer().Control("close-streams").at("closed"), 1);
   system_->peer().Control("list-event", EvilEvent());
@@ -111,14 +111,14 @@ TEST_F(HostileTest, Row27_ABackfilledEventRunsNothingAndForgesNothing) {
   EXPECT_EQ(system_->ingest().Metrics().Sum("events_backfilled_total"), 1);
 }
 
-TEST_F(HostileTest, Row27_TheTextOfAnErrorRunsNothingAndForgesNothing) {
+TEST_F(HostileTest, TheTextOfAnErrorRunsNothingAndForgesNothing) {
   Start();
   system_->peer().Control("notify-subscription-error", {{"error", Evil()}});
   ASSERT_TRUE(Eventually([&] { return system_->ingest().log().Has("Subscription degraded"); }));
   ExpectNothingForged();
 }
 
-TEST_F(HostileTest, Row27_EachInputLogsExactlyItsLines) {
+TEST_F(HostileTest, EachInputLogsExactlyItsLines) {
   Start();
   FaultServer& peer = system_->peer();
   ASSERT_EQ(peer.Push(EvilFault()), 1);

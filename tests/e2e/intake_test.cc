@@ -143,7 +143,7 @@ TEST_F(IntakeTest, ToolsRenamedByAGatewayAreFoundInEachMode) {
 
 // After some time without the Kubernetes API the server ends its watch, but still lists the
 // subscription.
-TEST_F(IntakeTest, Row73_ADegradedSubscriptionIsRenewedAndBackfilled) {
+TEST_F(IntakeTest, ADegradedSubscriptionIsRenewedAndBackfilled) {
   for (const bool notified : {true, false}) {
     Start({}, {"--sse-ping-interval", "300ms"});
     ASSERT_TRUE(Eventually([&] { return peer().Subscribed() == 1; }));
@@ -162,7 +162,7 @@ TEST_F(IntakeTest, Row73_ADegradedSubscriptionIsRenewedAndBackfilled) {
 // One Node that each source reports with another uid: none, its name, or its own.
 class OneObjectTest : public IntakeTest, public ::testing::WithParamInterface<std::string> {};
 
-TEST_P(OneObjectTest, Row61_IsOneIncidentWithAnyUid) {
+TEST_P(OneObjectTest, IsOneIncidentWithAnyUid) {
   Start({}, {"--mcp-mode", GetParam(), "--poll-interval", "300ms"});
   system_->AwaitSubscribed();
   std::size_t sent = 0;
@@ -239,7 +239,7 @@ TEST_F(IntakeTest, ListClustersReportsTheWholeConnection) {
 
 class NoStreamTest : public IntakeTest, public ::testing::WithParamInterface<std::string> {};
 
-TEST_P(NoStreamTest, Row15_IsReportedInModeFaults) {
+TEST_P(NoStreamTest, IsReportedInModeFaults) {
   Start({"--no-stream", GetParam()}, {"--mcp-mode", "faults"});
   const json failure = FirstFailure();
   EXPECT_EQ(failure.at("reason"), "protocol");
@@ -248,7 +248,7 @@ TEST_P(NoStreamTest, Row15_IsReportedInModeFaults) {
   EXPECT_EQ(ingest().Health("/readyz").status, 503);
 }
 
-TEST_P(NoStreamTest, Row15_IsPolledInModeAuto) {
+TEST_P(NoStreamTest, IsPolledInModeAuto) {
   Start({"--no-stream", GetParam()}, {"--poll-interval", "300ms"});
   system_->AwaitSubscribed();
   EXPECT_EQ(Connection().mode(), "poll");
@@ -257,7 +257,7 @@ TEST_P(NoStreamTest, Row15_IsPolledInModeAuto) {
 INSTANTIATE_TEST_SUITE_P(Status, NoStreamTest, ::testing::Values("405", "404", "400"),
                          [](const auto& test) { return "s" + test.param; });
 
-TEST_F(IntakeTest, Row15_ASessionWithAnOccupiedStreamIsReplaced) {
+TEST_F(IntakeTest, ASessionWithAnOccupiedStreamIsReplaced) {
   Start({"--hold-stream", "1"});
   ExpectFaultsArrive();
   EXPECT_EQ(FirstFailure().at("reason"), "protocol");
@@ -266,7 +266,7 @@ TEST_F(IntakeTest, Row15_ASessionWithAnOccupiedStreamIsReplaced) {
 
 class SessionLossTest : public IntakeTest, public ::testing::WithParamInterface<std::string> {};
 
-TEST_P(SessionLossTest, Row15_ALostSessionIsReplaced) {
+TEST_P(SessionLossTest, ALostSessionIsReplaced) {
   Start({"--session-loss", GetParam()}, {"--sse-ping-interval", "300ms"});
   ExpectFaultsArrive("before");
   ASSERT_EQ(peer().Control("reset").at("forgotten"), 1);
@@ -276,14 +276,14 @@ TEST_P(SessionLossTest, Row15_ALostSessionIsReplaced) {
 INSTANTIATE_TEST_SUITE_P(Status, SessionLossTest, ::testing::Values("404", "400", "401", "503"),
                          [](const auto& test) { return "s" + test.param; });
 
-TEST_F(IntakeTest, Row15_AServerThatCannotReplayIsRetriedWithoutTheId) {
+TEST_F(IntakeTest, AServerThatCannotReplayIsRetriedWithoutTheId) {
   Start({"--event-store", "--reject-last-event-id"});
   ExpectFaultsArrive("before");
   ASSERT_EQ(peer().Control("close-streams").at("closed"), 1);
   ExpectFaultsArrive("after");
 }
 
-TEST_F(IntakeTest, Row14_AReplacedTokenFileIsRead) {
+TEST_F(IntakeTest, AReplacedTokenFileIsRead) {
   const std::filesystem::path file = system_->directory() / "token";
   WriteFile(file, "first\n");
   Start({"--token", "first"}, {"--mcp-token-file", file, "--sse-ping-interval", "300ms"});
@@ -296,7 +296,7 @@ TEST_F(IntakeTest, Row14_AReplacedTokenFileIsRead) {
   ExpectFaultsArrive("after");
 }
 
-TEST_F(IntakeTest, Row14_AWrongTokenIsAnAuthErrorWithASlowRetry) {
+TEST_F(IntakeTest, AWrongTokenIsAnAuthErrorWithASlowRetry) {
   const std::filesystem::path file = system_->directory() / "token";
   WriteFile(file, "wrong-s3cret");
   Start({"--token", "right"}, {"--mcp-token-file", file});
@@ -311,7 +311,7 @@ TEST_F(IntakeTest, Row14_AWrongTokenIsAnAuthErrorWithASlowRetry) {
 
 // --- subscriptions and gaps -----------------------------------------------------------------
 
-TEST_F(IntakeTest, Row19_ASilentlyDroppedSubscriptionIsRenewedWithinTwoChecks) {
+TEST_F(IntakeTest, ASilentlyDroppedSubscriptionIsRenewedWithinTwoChecks) {
   Start({}, {"--sse-ping-interval", "300ms"});
   system_->AwaitSubscribed();
   const std::size_t before = peer().State().at("requests").size();
@@ -342,7 +342,7 @@ TEST_F(IntakeTest, ABrokenStreamLosesAndRepeatsNothingIfTheServerReplays) {
   EXPECT_EQ(Metric("events_backfilled_total"), 0);
 }
 
-TEST_F(IntakeTest, Row27b_AGapIsBackfilledOnceAndCounted) {
+TEST_F(IntakeTest, AGapIsBackfilledOnceAndCounted) {
   Start({}, {"--sse-reconnect-initial-delay", "0.4"});
   ExpectFaultsArrive("before");
   peer().Control("list-event", {{"name", "long-ago"}, {"timestamp", "2025-01-01T00:00:00Z"}});
@@ -362,7 +362,7 @@ TEST_F(IntakeTest, Row27b_AGapIsBackfilledOnceAndCounted) {
   EXPECT_GT(Metric("sse_gap_seconds_total"), 0);
 }
 
-TEST_F(IntakeTest, Row27b_BackfillCanBeDisabled) {
+TEST_F(IntakeTest, BackfillCanBeDisabled) {
   Start({}, {"--backfill=false"});
   system_->AwaitSubscribed();
   ASSERT_EQ(peer().Control("close-streams").at("closed"), 1);
@@ -371,7 +371,7 @@ TEST_F(IntakeTest, Row27b_BackfillCanBeDisabled) {
   EXPECT_EQ(Calls("events_list"), 0u);
 }
 
-TEST_F(IntakeTest, Row27a_FaultsDroppedByAProxyAreBackfilledAfterTheStreamIsRenewed) {
+TEST_F(IntakeTest, FaultsDroppedByAProxyAreBackfilledAfterTheStreamIsRenewed) {
   Start({}, {"--sse-max-stream-age", "2", "--sse-ping-interval", "300ms"});
   ExpectFaultsArrive("before");
   ASSERT_EQ(peer().Control("swallow", {{"on", true}}).at("swallowed"), 1);
@@ -384,7 +384,7 @@ TEST_F(IntakeTest, Row27a_FaultsDroppedByAProxyAreBackfilledAfterTheStreamIsRene
   EXPECT_FALSE(ingest().log().Has("SSE connection failed, retrying"));
 }
 
-TEST_F(IntakeTest, Row2_AProxyThatDropsTheKeepalivesCausesAnIdleTimeout) {
+TEST_F(IntakeTest, AProxyThatDropsTheKeepalivesCausesAnIdleTimeout) {
   Start({"--keep-alive", "100"},
         {"--sse-idle-timeout", "1", "--sse-max-stream-age", "0", "--sse-ping-interval", "500ms"});
   system_->AwaitSubscribed();

@@ -87,7 +87,7 @@ class ListenersTest : public SystemTest {
   int runs_ = 0;
 };
 
-TEST_F(ListenersTest, Row64_FortySilentConnectionsASecondDoNotDelayProbes) {
+TEST_F(ListenersTest, FortySilentConnectionsASecondDoNotDelayProbes) {
   constexpr auto kTime = 3s;
   for (ServiceProcess* service : system_->services()) {
     for (const auto& [name, port] : Ports(*service)) {
@@ -108,7 +108,7 @@ TEST_F(ListenersTest, Row64_FortySilentConnectionsASecondDoNotDelayProbes) {
   ExpectWorking();
 }
 
-TEST_F(ListenersTest, Row64_FourHundredConnectionsOnEveryPortDoNotDelayProbes) {
+TEST_F(ListenersTest, FourHundredConnectionsOnEveryPortDoNotDelayProbes) {
   std::vector<UniqueFd> connections;
   for (const std::string text : {"", "GET /heal", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"}) {
     for (ServiceProcess* service : system_->services()) {
@@ -131,7 +131,7 @@ TEST_F(ListenersTest, Row64_FourHundredConnectionsOnEveryPortDoNotDelayProbes) {
 }
 
 // A program without free descriptors accepts again when it has some.
-TEST_F(ListenersTest, Row64_EveryPortAcceptsAgainAfterAShortageOfDescriptors) {
+TEST_F(ListenersTest, EveryPortAcceptsAgainAfterAShortageOfDescriptors) {
   RUNNER_SKIP_IF_CHECKS_NEED_DESCRIPTORS();
   for (ServiceProcess* service : system_->services()) {
     const pid_t pid = service->process().pid();
@@ -157,7 +157,7 @@ TEST_F(ListenersTest, Row64_EveryPortAcceptsAgainAfterAShortageOfDescriptors) {
   ExpectWorking();
 }
 
-TEST_F(ListenersTest, Row64_FloodsOfStreamsAreBoundedInThreadsAndMemory) {
+TEST_F(ListenersTest, FloodsOfStreamsAreBoundedInThreadsAndMemory) {
   using Kind = Http2Flood::Kind;
   const std::vector<std::pair<std::string, Kind>> floods = {
       {"/x.Y/z", Kind::kReset},
@@ -190,7 +190,7 @@ TEST_F(ListenersTest, Row64_FloodsOfStreamsAreBoundedInThreadsAndMemory) {
 }
 
 // Each field takes 115 times its size in memory (gRPC 1.51).
-TEST_F(ListenersTest, Row64_EndlessHeaderBlocksAreBoundedInMemory) {
+TEST_F(ListenersTest, EndlessHeaderBlocksAreBoundedInMemory) {
   if (kSanitized) GTEST_SKIP() << "sanitizers keep freed memory";
   constexpr auto kTime = 3s;
   for (ServiceProcess* service : system_->services()) {
@@ -220,7 +220,7 @@ TEST_F(ListenersTest, Row64_EndlessHeaderBlocksAreBoundedInMemory) {
   ExpectWorking();
 }
 
-TEST_F(ListenersTest, Row64_ManyConnectionsDetachNoExecutor) {
+TEST_F(ListenersTest, ManyConnectionsDetachNoExecutor) {
   const std::size_t before =
       system_->executor().log().With("Not attached to ingest, retrying").size();
   std::vector<UniqueFd> crowd;  // ingest keeps 768 of one address
@@ -237,7 +237,7 @@ TEST_F(ListenersTest, Row64_ManyConnectionsDetachNoExecutor) {
 }
 
 // Messages of the largest size, keep-alives without a pause, and results of the largest size.
-TEST_F(ListenersTest, Row64_OrdinaryTrafficClosesNoConnection) {
+TEST_F(ListenersTest, OrdinaryTrafficClosesNoConnection) {
   const auto stub = v1::Dispatcher::NewStub(
       grpc::CreateChannel(system_->ingest().grpc(), grpc::InsecureChannelCredentials()));
   v1::ExecutorMessage hello;
@@ -310,7 +310,7 @@ TEST_F(DescriptorLimitTest, TheExecutorRaisesItsLimitAndAgentsKeepTheOldOne) {
   EXPECT_EQ(RunAndRead(), "200\n");
 }
 
-TEST_F(DescriptorLimitTest, Row64_AThousandIdleConnectionsEndNoRun) {
+TEST_F(DescriptorLimitTest, AThousandIdleConnectionsEndNoRun) {
   const ServiceProcess& executor = StartLimited(1'024, 1'024);
   std::vector<UniqueFd> idle;
   for (int i = 0; i < 1'009; ++i) {

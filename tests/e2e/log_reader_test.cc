@@ -74,7 +74,7 @@ class LogReaderTest : public SystemTest {
   }
 };
 
-TEST_F(LogReaderTest, Row62_AStoppedLogReaderDoesNotBlockWork) {
+TEST_F(LogReaderTest, AStoppedLogReaderDoesNotBlockWork) {
   StopReading();
   for (ServiceProcess* service : system_->services()) FillLog(*service);
   ExpectAtWork("web-0");
@@ -82,7 +82,7 @@ TEST_F(LogReaderTest, Row62_AStoppedLogReaderDoesNotBlockWork) {
   for (ServiceProcess* service : system_->services()) system_->ReaderOf(*service).GoOn();
 }
 
-TEST_F(LogReaderTest, Row62_AResumedLogReaderReceivesTheNumberOfDroppedLines) {
+TEST_F(LogReaderTest, AResumedLogReaderReceivesTheNumberOfDroppedLines) {
   StopReading();
   for (ServiceProcess* service : system_->services()) FillLog(*service);
   for (ServiceProcess* service : system_->services()) {
@@ -102,7 +102,7 @@ TEST_F(LogReaderTest, Row62_AResumedLogReaderReceivesTheNumberOfDroppedLines) {
       [&] { return system_->ingest().log().Has("Incident finished", {{"incident_id", id}}); }));
 }
 
-TEST_F(LogReaderTest, Row62_AClosedLogReaderDoesNotBlockWork) {
+TEST_F(LogReaderTest, AClosedLogReaderDoesNotBlockWork) {
   for (ServiceProcess* service : system_->services()) system_->ReaderOf(*service).Close();
   for (ServiceProcess* service : system_->services()) {
     service->process().Signal(SIGHUP);
@@ -112,7 +112,7 @@ TEST_F(LogReaderTest, Row62_AClosedLogReaderDoesNotBlockWork) {
   ExpectEndInTime();
 }
 
-TEST_F(LogReaderTest, Row62_AClosedStderrIsNotReused) {
+TEST_F(LogReaderTest, AClosedStderrIsNotReused) {
   const std::string port = std::to_string(FreePort());
   ChildProcess::Command command;
   command.argv = {"/bin/sh",
@@ -140,7 +140,7 @@ TEST_F(LogReaderTest, Row62_AClosedStderrIsNotReused) {
   EXPECT_EQ(process.WaitForExit(5s), 0);
 }
 
-TEST_F(LogReaderTest, Row62_AFatalMessageDoesNotWaitForTheLogReader) {
+TEST_F(LogReaderTest, AFatalMessageDoesNotWaitForTheLogReader) {
   const auto fifo = system_->directory() / "refused.fifo";
   LogReader reader(fifo, system_->directory() / "refused.log");
   reader.Stop();

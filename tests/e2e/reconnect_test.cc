@@ -38,7 +38,7 @@ class ReconnectTest : public PeerTest {
   int faults_ = 0;
 };
 
-TEST_F(ReconnectTest, Row20_IngestResubscribesToARestartedServer) {
+TEST_F(ReconnectTest, IngestResubscribesToARestartedServer) {
   system_->StartPeer();
   ServiceProcess& ingest = system_->StartIngest();
   system_->AwaitSubscribed();

@@ -120,7 +120,7 @@ TEST_P(ReleasedServerTest, PollingContinuesAfterARestartWithoutRepeats) {
 }
 
 // The lists of a large cluster, slow and with a late node clock, across a restart.
-TEST_P(ReleasedServerTest, Row59_LongAndSlowListsHideNoEventAcrossARestart) {
+TEST_P(ReleasedServerTest, LongAndSlowListsHideNoEventAcrossARestart) {
   const auto& [version, transport] = GetParam();
   if (kSanitized && version != "0.0.67") {
     GTEST_SKIP() << "the sanitizers look at one version; the others differ in the server only";
@@ -215,7 +215,7 @@ class UnkindListTest : public SystemTest {
   std::optional<KubernetesMcpServer> server_;
 };
 
-TEST_F(UnkindListTest, Row59_A300KiBEventHidesNoOther) {
+TEST_F(UnkindListTest, A300KiBEventHidesNoOther) {
   api_->Control("bulk", {{"count", 1}, {"messageBytes", 300 << 10}});
   StartIngest();
   system_->AwaitSubscribed();
@@ -227,7 +227,7 @@ TEST_F(UnkindListTest, Row59_A300KiBEventHidesNoOther) {
   EXPECT_TRUE(system_->ingest().log().Has("Event list truncated"));
 }
 
-TEST_F(UnkindListTest, Row59_A21MiBListHidesNoEvent) {
+TEST_F(UnkindListTest, A21MiBListHidesNoEvent) {
   api_->Control("bulk", {{"count", 300}, {"messageBytes", 76'000}});
   StartIngest();
   system_->AwaitSubscribed();
@@ -237,7 +237,7 @@ TEST_F(UnkindListTest, Row59_A21MiBListHidesNoEvent) {
   ReportMemory("300 events of 76 KB");
 }
 
-TEST_F(UnkindListTest, Row59_TheFirstTenThousandOfFortyThousandEntriesAreUsed) {
+TEST_F(UnkindListTest, TheFirstTenThousandOfFortyThousandEntriesAreUsed) {
   api_->Add(EventAbout("early-pod"));
   StartIngest({"--severity-threshold", "critical"});  // the others are only counted
   system_->AwaitSubscribed();
@@ -251,7 +251,7 @@ TEST_F(UnkindListTest, Row59_TheFirstTenThousandOfFortyThousandEntriesAreUsed) {
   ReportMemory("40,000 entries");
 }
 
-TEST_F(UnkindListTest, Row59_AnElevenSecondListIsRead) {
+TEST_F(UnkindListTest, AnElevenSecondListIsRead) {
   api_->Control("delay", {{"ms", 11'000}});
   StartIngest();
   ASSERT_TRUE(Eventually([&] { return Metric("sse_connections_active") == 1; }, kSlowLists));
@@ -268,7 +268,7 @@ TEST_F(UnkindListTest, AListBeyondTheListTimeoutIsATimeout) {
   }));
 }
 
-TEST_F(UnkindListTest, Row60_AnEventWithALateClockIsReceivedOnce) {
+TEST_F(UnkindListTest, AnEventWithALateClockIsReceivedOnce) {
   StartIngest();
   system_->AwaitSubscribed();
   api_->Add(EventAbout("first-pod"));

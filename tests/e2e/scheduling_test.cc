@@ -118,7 +118,7 @@ TEST_F(SchedulingTest, ThreeExecutorsShareTwoHundredIncidentsOfFortyClustersWith
   for (const auto& [executor, most] : by_executor) EXPECT_LE(most, executor == "e2" ? 2 : 3);
 }
 
-TEST_F(SchedulingTest, Row23_AClusterThatFloodsDoesNotDelayAnother) {
+TEST_F(SchedulingTest, AClusterThatFloodsDoesNotDelayAnother) {
   system_->StartIngestOf({"noisy", "quiet"}, {"--max-concurrent-agents", "1"});
   const std::string gate = system_->directory() / "gate";
   StartExecutor(StampingAgent("until [ -e " + gate + " ]; do sleep 0.02; done"), "e0", 1);

@@ -40,7 +40,7 @@ class SimulatedServersTest : public SystemTest {
 
 // --- row 3 ----------------------------------------------------------------------------------
 
-TEST_F(SimulatedServersTest, Row3_AFrozenServerDelaysNoOtherAndIsResubscribedAfterwards) {
+TEST_F(SimulatedServersTest, AFrozenServerDelaysNoOtherAndIsResubscribedAfterwards) {
   const Words busy = {"--rate", "10", "--quiet"};
   FaultsimProcess& frozen = system_->StartFaultsim(busy);
   FaultsimProcess& other = system_->StartFaultsim(busy);
@@ -88,7 +88,7 @@ TEST_F(SimulatedServersTest, Row3_AFrozenServerDelaysNoOtherAndIsResubscribedAft
 // --- row 21 ---------------------------------------------------------------------------------
 
 // Without an executor each event ends in the queue, or is evicted or rejected.
-TEST_F(SimulatedServersTest, Row21_AHundredThousandEventsAreCountedInBoundedMemory) {
+TEST_F(SimulatedServersTest, AHundredThousandEventsAreCountedInBoundedMemory) {
   constexpr int kEvents = kSanitized ? 25'000 : 100'000;  // sanitized builds are slow
   const auto script = system_->directory() / "flood.json";
   // The server's own faults are muted, so that exactly the events of the script arrive.

@@ -171,7 +171,7 @@ TEST_F(SplitTest, AnIsolatedExecutorStopsItsRunBeforeAnotherStartsIt) {
   EXPECT_EQ(Finished(), 1);
 }
 
-TEST_F(ApartTest, Row32_AStoppedExecutorHasNoAgentLeftWhenItsLeasesExpire) {
+TEST_F(ApartTest, AStoppedExecutorHasNoAgentLeftWhenItsLeasesExpire) {
   constexpr Duration kLeaseTtl = 26s;  // the minimum with this kill grace
   const std::string test_agent = system_->TestAgent();
   const std::string agent = system_->ScriptAgent("[ $RUNNER_ATTEMPT -eq 1 ] || exit 0\nexec " +

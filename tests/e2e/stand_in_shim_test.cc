@@ -69,7 +69,7 @@ class TaintTest : public StandInShimTest {
   }
 };
 
-TEST_F(TaintTest, Row43_AnExecutorThatCannotContainARunExits) {
+TEST_F(TaintTest, AnExecutorThatCannotContainARunExits) {
   Start();
   const std::string other = system_->Submit("other");
   system_->AwaitAgentStarted(other);
@@ -84,7 +84,7 @@ TEST_F(TaintTest, Row43_AnExecutorThatCannotContainARunExits) {
   ExpectEnd(id, other);
 }
 
-TEST_F(TaintTest, Row43_AnUncontainedRunDuringADrainInterruptsNoOther) {
+TEST_F(TaintTest, AnUncontainedRunDuringADrainInterruptsNoOther) {
   Start();
   const std::string other = system_->Submit("other");
   const std::string id = system_->Submit("uncontained");
@@ -102,7 +102,7 @@ TEST_F(TaintTest, Row43_AnUncontainedRunDuringADrainInterruptsNoOther) {
   ExpectEnd(id, other);
 }
 
-TEST_F(StandInShimTest, Row68_UnfilteredSignalsEndTheRunAndAreLoggedOnce) {
+TEST_F(StandInShimTest, UnfilteredSignalsEndTheRunAndAreLoggedOnce) {
   Start();
   const auto incident = system_->AwaitFinished(system_->Submit("signaller"));
   EXPECT_EQ(incident.status(), "failure");

@@ -109,7 +109,8 @@ void IngestProcess::AfterStep(const ingest::Effects& effects) {
     if (const auto* to = std::get_if<ingest::ToExecutor>(&effect)) {
       // Ingest has no Accepted, but a run may exist.
       const auto* cancel = std::get_if<dispatch::Cancel>(&to->message);
-      if (cancel != nullptr && cancel->reason == dispatch::CancelReason::kAcceptTimeout) runs_.TakenBack(cancel->lease);
+      if (cancel != nullptr && cancel->reason == dispatch::CancelReason::kAcceptTimeout)
+        runs_.TakenBack(cancel->lease);
     } else if (const auto* fact = std::get_if<ingest::Fact>(&effect); fact && hello_) {
       // The Hello of a twin does not list the leases of its namesake.
       const auto* requeued = std::get_if<ingest::IncidentRequeued>(fact);

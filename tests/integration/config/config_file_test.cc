@@ -124,7 +124,7 @@ TEST_F(ConfigFileTest, AFileThatCannotBeReadIsAProblem) {
               ElementsAre(HasSubstr("cannot be read")));
 }
 
-TEST_F(ConfigFileTest, Row69_OtherKindsOfFilesAreNotWaitedFor) {
+TEST_F(ConfigFileTest, OtherKindsOfFilesAreNotWaitedFor) {
   const auto problems_of = [this](const std::string& path) {
     environment_["CONFIG_FILE"] = path;
     return ParseIngest({"--mcp-endpoint", "http://a:1/mcp"}).problems;
@@ -151,7 +151,7 @@ TEST_F(ConfigFileTest, Row69_OtherKindsOfFilesAreNotWaitedFor) {
   std::filesystem::remove(bound);
 }
 
-TEST_F(ConfigFileTest, Row69_AHugeFileIsReadNoFurtherThanItsBound) {
+TEST_F(ConfigFileTest, AHugeFileIsReadNoFurtherThanItsBound) {
   WriteConfig("");
   std::filesystem::resize_file(path_, std::uintmax_t{1} << 40);  // a hole
   EXPECT_THAT(ParseIngest({"--mcp-endpoint", "http://a:1/mcp"}).problems,

@@ -73,7 +73,7 @@ class Judgement {
 class ManyRunsTest : public SupervisorFixture {};
 
 // The agent exits with the number of its run; RUNNER_TEST_RUNS sets the number of runs.
-TEST_F(ManyRunsTest, Row46_ThousandsOfRunsThatExitAtOnceSucceed) {
+TEST_F(ManyRunsTest, ThousandsOfRunsThatExitAtOnceSucceed) {
   const std::uint32_t runs = Runs();
   const std::uint32_t first = runs / 10;
   ASSERT_GT(first, 0U) << "RUNNER_TEST_RUNS must be at least 10";

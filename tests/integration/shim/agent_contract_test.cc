@@ -27,7 +27,7 @@ bool HasLine(const std::string& text, const std::string& wanted) {
   return false;
 }
 
-TEST_F(AgentContract, Row68_AgentCannotSignalTheExecutor) {
+TEST_F(AgentContract, AgentCannotSignalTheExecutor) {
   std::promise<void> end;
   std::thread thread([&] { end.get_future().wait(); });
   EXPECT_EQ(RunAgent({"signal-executor", "once"}).status, RunStatus::kSuccess);
@@ -183,7 +183,7 @@ TEST_F(AgentContract, InvalidRequiredReportIsAFailure) {
   EXPECT_EQ(RunAgent({"report", "99"}).reason, "report_too_small");
 }
 
-TEST_F(AgentContract, Row53_FilesOfOtherKindsAreRejectedAsReportWithoutBlocking) {
+TEST_F(AgentContract, FilesOfOtherKindsAreRejectedAsReportWithoutBlocking) {
   options_.report_file = "output/investigation.md";
   const fs::path secret = root_ / "secret";
   std::ofstream(secret) << std::string(200, 's');
@@ -204,7 +204,7 @@ TEST_F(AgentContract, Row53_FilesOfOtherKindsAreRejectedAsReportWithoutBlocking)
 }
 
 // The agent swaps its report and result.json for links while the shim measures its workspace.
-TEST_F(AgentContract, Row51_FilesOutsideAreNeitherReadNorWrittenWhileEntriesAreSwapped) {
+TEST_F(AgentContract, FilesOutsideAreNeitherReadNorWrittenWhileEntriesAreSwapped) {
   options_.report_file = "output/investigation.md";
   options_.workspace_limit = 1 << 30;
   const fs::path secret = root_ / "secret";
@@ -219,7 +219,7 @@ TEST_F(AgentContract, Row51_FilesOutsideAreNeitherReadNorWrittenWhileEntriesAreS
   }
 }
 
-TEST_F(AgentContract, Row49_MissingProgramIsASpawnError) {
+TEST_F(AgentContract, MissingProgramIsASpawnError) {
   options_.command = {"/nonexistent/agent"};
   const Outcome outcome = RunAgent({});
   EXPECT_EQ(outcome.reason, "spawn_error");
@@ -229,7 +229,7 @@ TEST_F(AgentContract, Row49_MissingProgramIsASpawnError) {
   EXPECT_EQ(ResultJson()["spawnError"], "ENOENT: No such file or directory");
 }
 
-TEST_F(AgentContract, Row49_ProgramThatCannotBeExecutedIsASpawnError) {
+TEST_F(AgentContract, ProgramThatCannotBeExecutedIsASpawnError) {
   const fs::path plain = root_ / "plain";
   std::ofstream(plain) << "not a program\n";
   const fs::path broken = root_ / "broken";
@@ -293,7 +293,7 @@ TEST_F(AgentContract, ResultStaysInTheSpoolUntilItIsAcknowledged) {
   EXPECT_FALSE(fs::exists(SpoolFile()));
 }
 
-TEST_F(AgentContract, Row46_StatusIsExactWithClosedStandardDescriptors) {
+TEST_F(AgentContract, StatusIsExactWithClosedStandardDescriptors) {
   EXPECT_EQ(RunAgent({"close-stdio"}).exit_code, 7);
 }
 

@@ -9,41 +9,41 @@ using namespace std::chrono_literals;
 
 using Containment = RunFixture;
 
-TEST_F(Containment, Row42_ChildInItsOwnSessionIsKilledWithTheAgent) {
+TEST_F(Containment, ChildInItsOwnSessionIsKilledWithTheAgent) {
   const Outcome outcome = RunAgent({"setsid-child"});
   EXPECT_EQ(outcome.status, RunStatus::kSuccess);
   EXPECT_EQ(outcome.orphans_killed, 1u);
   EXPECT_TRUE(outcome.contained);
 }
 
-TEST_F(Containment, Row42_DaemonIsKilledWithTheAgent) {
+TEST_F(Containment, DaemonIsKilledWithTheAgent) {
   const Outcome outcome = RunAgent({"daemon"});
   EXPECT_EQ(outcome.status, RunStatus::kSuccess);
   EXPECT_EQ(outcome.orphans_killed, 1u);
   EXPECT_TRUE(outcome.contained);
 }
 
-TEST_F(Containment, Row44_GrandchildThatKeepsStdoutOpenDoesNotDelayTheResult) {
+TEST_F(Containment, GrandchildThatKeepsStdoutOpenDoesNotDelayTheResult) {
   const Outcome outcome = RunAgent({"stdout-holder"});
   EXPECT_EQ(outcome.status, RunStatus::kSuccess);
   EXPECT_EQ(outcome.orphans_killed, 1u);
   EXPECT_LT(outcome.duration, 5s);
 }
 
-TEST_F(Containment, Row42_ProcessThatForksContinuouslyIsKilled) {
+TEST_F(Containment, ProcessThatForksContinuouslyIsKilled) {
   const Outcome outcome = RunAgent({"hopper"});
   EXPECT_EQ(outcome.status, RunStatus::kSuccess);
   EXPECT_TRUE(outcome.contained);
   EXPECT_FALSE(supervisor_->tainted());
 }
 
-TEST_F(Containment, Row47_ZombiesAreReapedAndNotCountedAsKilled) {
+TEST_F(Containment, ZombiesAreReapedAndNotCountedAsKilled) {
   const Outcome outcome = RunAgent({"zombies"});
   EXPECT_TRUE(outcome.contained);
   EXPECT_EQ(outcome.orphans_killed, 0u);
 }
 
-TEST_F(Containment, Row48_AgentThatKillsItsShimIsContainedByTheExecutor) {
+TEST_F(Containment, AgentThatKillsItsShimIsContainedByTheExecutor) {
   const Outcome outcome = RunAgent({"kill-shim"});
   EXPECT_EQ(outcome.status, RunStatus::kFailure);
   EXPECT_EQ(outcome.reason, "shim_lost");

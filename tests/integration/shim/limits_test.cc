@@ -20,7 +20,7 @@ using support::LimitedCgroup;
 
 using Limits = RunFixture;
 
-TEST_F(Limits, Row50_AgentOverItsMemoryLimitIsStopped) {
+TEST_F(Limits, AgentOverItsMemoryLimitIsStopped) {
   options_.memory_limit = 64 << 20;
   const Outcome outcome = RunAgent({"memory", "128"});
   EXPECT_EQ(outcome.status, RunStatus::kFailure);
@@ -28,7 +28,7 @@ TEST_F(Limits, Row50_AgentOverItsMemoryLimitIsStopped) {
   EXPECT_TRUE(outcome.contained);
 }
 
-TEST_F(Limits, Row50_MemoryOfTheWholeTreeCounts) {
+TEST_F(Limits, MemoryOfTheWholeTreeCounts) {
   options_.memory_limit = 64 << 20;
   options_.command = {"/bin/sh", "-c"};
   const std::string one = std::string(RUNNER_TEST_AGENT) + " memory 40";
@@ -38,14 +38,14 @@ TEST_F(Limits, Row50_MemoryOfTheWholeTreeCounts) {
   EXPECT_EQ(AwaitOutcome().reason, "memory_limit");
 }
 
-TEST_F(Limits, Row50_AgentBelowItsLimitsIsLeftAlone) {
+TEST_F(Limits, AgentBelowItsLimitsIsLeftAlone) {
   options_.memory_limit = 1 << 30;
   options_.workspace_limit = 1 << 30;
   options_.timeout = 2500ms;  // longer than two samples
   EXPECT_EQ(RunAgent({"memory", "16"}).status, RunStatus::kTimeout);
 }
 
-TEST_F(Limits, Row50_AgentOverItsWorkspaceLimitIsStopped) {
+TEST_F(Limits, AgentOverItsWorkspaceLimitIsStopped) {
   options_.workspace_limit = 8 << 20;
   const Outcome outcome = RunAgent({"fill", std::to_string(16 << 20)});
   EXPECT_EQ(outcome.status, RunStatus::kFailure);
@@ -56,7 +56,7 @@ TEST_F(Limits, Row50_AgentOverItsWorkspaceLimitIsStopped) {
 // Agents that hide 16 MiB of disk space from a limit of 8 MiB.
 class HiddenFiles : public Limits, public testing::WithParamInterface<const char*> {};
 
-TEST_P(HiddenFiles, Row71_FilesWithoutANameCountForTheWorkspaceLimit) {
+TEST_P(HiddenFiles, FilesWithoutANameCountForTheWorkspaceLimit) {
   options_.workspace_limit = 8 << 20;
   options_.timeout = 20s;
   options_.command = {"/bin/sh", "-c", std::string(GetParam()) + "\nexec sleep 20"};
@@ -80,7 +80,7 @@ INSTANTIATE_TEST_SUITE_P(
         "exec 9>output/f && rm output/f && setsid sh -c 'head -c 16777216 /dev/zero >&9; sleep "
         "20'"));
 
-TEST_F(Limits, Row71_LinksAndHolesCountByBlocksOnce) {
+TEST_F(Limits, LinksAndHolesCountByBlocksOnce) {
   options_.workspace_limit = 8 << 20;
   options_.timeout = 2500ms;  // longer than two samples
   options_.command = {"/bin/sh", "-c",
@@ -91,7 +91,7 @@ TEST_F(Limits, Row71_LinksAndHolesCountByBlocksOnce) {
   EXPECT_EQ(AwaitOutcome().status, RunStatus::kTimeout);
 }
 
-TEST_F(Limits, Row50_AgentThatUsesAllItsDescriptorsHarmsNoOtherRun) {
+TEST_F(Limits, AgentThatUsesAllItsDescriptorsHarmsNoOtherRun) {
   options_.timeout = 1s;
   StartAgent({"exhaust-descriptors"});
   AwaitOutput("out of descriptors");
@@ -99,7 +99,7 @@ TEST_F(Limits, Row50_AgentThatUsesAllItsDescriptorsHarmsNoOtherRun) {
   EXPECT_FALSE(supervisor_->tainted());
 }
 
-TEST_F(Limits, Row65_LackOfProcessesIsAShortageAndTheExecutorContinues) {
+TEST_F(Limits, LackOfProcessesIsAShortageAndTheExecutorContinues) {
   const auto cgroup = LimitedCgroup::Make("pids", "pids.max", "30");
   if (!cgroup) GTEST_SKIP() << LimitedCgroup::Reason();
   options_.timeout = 2s;
@@ -120,7 +120,7 @@ TEST_F(Limits, Row65_LackOfProcessesIsAShortageAndTheExecutorContinues) {
   EXPECT_EQ(RunAgent({"exit", "0"}).status, RunStatus::kSuccess);
 }
 
-TEST_F(Limits, Row43_ForkBombAtTheLimitOfProcessesIsContained) {
+TEST_F(Limits, ForkBombAtTheLimitOfProcessesIsContained) {
   const auto cgroup = LimitedCgroup::Make("pids", "pids.max", "200");
   if (!cgroup) GTEST_SKIP() << LimitedCgroup::Reason();
   for (const char* mode : {"storm", "storm-setsid"}) {
@@ -134,7 +134,7 @@ TEST_F(Limits, Row43_ForkBombAtTheLimitOfProcessesIsContained) {
   }
 }
 
-TEST_F(Limits, Row50_AgentThatTheKernelKillsForMemoryIsReportedAsOomKilled) {
+TEST_F(Limits, AgentThatTheKernelKillsForMemoryIsReportedAsOomKilled) {
   const auto cgroup = LimitedCgroup::Make("memory", "memory.limit_in_bytes", "128M");
   if (!cgroup) GTEST_SKIP() << LimitedCgroup::Reason();
   const Outcome outcome = RunAgent({"memory", "512"});
@@ -167,7 +167,7 @@ class FullDisk : public RunFixture {
   bool mounted_ = false;
 };
 
-TEST_F(FullDisk, Row52_RunThatFillsTheDiskFailsAndOthersContinue) {
+TEST_F(FullDisk, RunThatFillsTheDiskFailsAndOthersContinue) {
   const Outcome outcome = RunAgent({"fill", std::to_string(64 << 20)});
   EXPECT_EQ(outcome.status, RunStatus::kFailure);
   EXPECT_EQ(outcome.reason, "disk_full");
@@ -177,7 +177,7 @@ TEST_F(FullDisk, Row52_RunThatFillsTheDiskFailsAndOthersContinue) {
   EXPECT_EQ(RunAgent({"exit", "0"}).status, RunStatus::kSuccess);
 }
 
-TEST_F(FullDisk, Row52_FullDiskTruncatesTheLogAndNotTheRun) {
+TEST_F(FullDisk, FullDiskTruncatesTheLogAndNotTheRun) {
   options_.max_output = 64 << 20;
   const Outcome outcome = RunAgent({"flood", std::to_string(16 << 20)});
   EXPECT_EQ(outcome.status, RunStatus::kSuccess);
@@ -185,7 +185,7 @@ TEST_F(FullDisk, Row52_FullDiskTruncatesTheLogAndNotTheRun) {
 }
 
 // With one more descriptor each time until the start succeeds: each step reaches the limit once.
-TEST_F(Limits, Row65_DescriptorsShortAtAnyStepOfTheStartAreAShortage) {
+TEST_F(Limits, DescriptorsShortAtAnyStepOfTheStartAreAShortage) {
   RUNNER_SKIP_IF_CHECKS_NEED_DESCRIPTORS();
   rlimit before{};
   ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
@@ -214,7 +214,7 @@ TEST_F(Limits, Row65_DescriptorsShortAtAnyStepOfTheStartAreAShortage) {
   EXPECT_GT(refused, 3);
 }
 
-TEST_F(FullDisk, Row65_RunThatCannotStartIsAShortage) {
+TEST_F(FullDisk, RunThatCannotStartIsAShortage) {
   std::ofstream fill(root_ / "fill");
   const std::string chunk(64 * 1024, 'x');
   while (fill << chunk << std::flush) {

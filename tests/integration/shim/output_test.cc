@@ -9,7 +9,7 @@ namespace {
 
 using Output = RunFixture;
 
-TEST_F(Output, Row45_FirstAndLastPartOfAFloodAreKept) {
+TEST_F(Output, FirstAndLastPartOfAFloodAreKept) {
   constexpr std::size_t kFlood = 50 << 20;
   options_.max_output = 1 << 20;
   const Outcome outcome = RunAgent({"flood", std::to_string(kFlood)});
@@ -40,7 +40,7 @@ std::size_t PeakOfShim(pid_t agent) {
   return field(static_cast<pid_t>(field(agent, "PPid:")), "VmHWM:");
 }
 
-TEST_F(Output, Row45_MemoryOfTheShimDoesNotGrowWithTheOutput) {
+TEST_F(Output, MemoryOfTheShimDoesNotGrowWithTheOutput) {
   options_.max_output = 1 << 20;
   std::size_t peak = 0;
   StartAgent({"flood", std::to_string(std::size_t{2} << 30)});
@@ -58,7 +58,7 @@ TEST_F(Output, Row45_MemoryOfTheShimDoesNotGrowWithTheOutput) {
   EXPECT_LT(peak, 32u * 1024) << "half a MiB for the last part, a buffer, and the program";
 }
 
-TEST_F(Output, Row45_BinaryOutputIsKeptByteForByte) {
+TEST_F(Output, BinaryOutputIsKeptByteForByte) {
   RunAgent({"flood-binary", "65536"});
   const std::string log = Stdout();
   EXPECT_EQ(log.size(), 65536u + 11);
@@ -67,7 +67,7 @@ TEST_F(Output, Row45_BinaryOutputIsKeptByteForByte) {
   }
 }
 
-TEST_F(Output, Row45_AgentWithoutOutputHasAnEmptyLog) {
+TEST_F(Output, AgentWithoutOutputHasAnEmptyLog) {
   EXPECT_EQ(RunAgent({"exit", "0"}).status, RunStatus::kSuccess);
   EXPECT_TRUE(std::filesystem::exists(Workspace() / "agent.stdout.log"));
   EXPECT_EQ(Stdout(), "");

@@ -30,7 +30,7 @@ TEST_F(Stopping, AgentThatExitsWithZeroAtItsTimeoutHasTimedOut) {
   EXPECT_EQ(outcome.exit_code, 0);
 }
 
-TEST_F(Stopping, Row41_AgentThatIgnoresSigtermIsKilledAfterTheGrace) {
+TEST_F(Stopping, AgentThatIgnoresSigtermIsKilledAfterTheGrace) {
   options_.timeout = 500ms;
   options_.kill_grace = 300ms;
   const Outcome outcome = RunAgent({"ignore-term"});
@@ -42,7 +42,7 @@ TEST_F(Stopping, Row41_AgentThatIgnoresSigtermIsKilledAfterTheGrace) {
   EXPECT_TRUE(outcome.contained);
 }
 
-TEST_F(Stopping, Row47_StoppedAgentIsTerminatedAllTheSame) {
+TEST_F(Stopping, StoppedAgentIsTerminatedAllTheSame) {
   options_.timeout = 300ms;
   const Outcome outcome = RunAgent({"stop-itself"});
   EXPECT_EQ(outcome.status, RunStatus::kTimeout);
@@ -77,7 +77,7 @@ TEST_F(Stopping, KillAllDoesNotWaitForTheGrace) {
   EXPECT_EQ(outcome.signal, SIGKILL);
 }
 
-TEST_F(Stopping, Row68_RunThatSignalsTheExecutorIsKilledWithoutAGrace) {
+TEST_F(Stopping, RunThatSignalsTheExecutorIsKilledWithoutAGrace) {
   options_.kill_grace = 60s;
   StartAgent({"ignore-term"});
   AwaitOutput("ready");

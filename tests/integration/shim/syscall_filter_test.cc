@@ -160,12 +160,12 @@ class SyscallFilterTest : public testing::Test {
   pid_t shim_ = -1;
 };
 
-TEST_F(SyscallFilterTest, Row68_NoSignalReachesTheExecutor) {
+TEST_F(SyscallFilterTest, NoSignalReachesTheExecutor) {
   const pid_t executor = ::getpid();
   EXPECT_EQ(Filtered([&] { return Succeeding(Signals(), executor); }), "");
 }
 
-TEST_F(SyscallFilterTest, Row68_NoSignalReachesAThreadOfTheExecutor) {
+TEST_F(SyscallFilterTest, NoSignalReachesAThreadOfTheExecutor) {
   std::promise<pid_t> id;
   std::promise<void> end;
   std::thread thread([&] {
@@ -194,7 +194,7 @@ TEST_F(SyscallFilterTest, HoldsTheMaximumNumberOfThreads) {
   EXPECT_EQ(status, 0);
 }
 
-TEST_F(SyscallFilterTest, Row68_LimitsOfOtherProcessesCannotBeSet) {
+TEST_F(SyscallFilterTest, LimitsOfOtherProcessesCannotBeSet) {
   const pid_t executor = ::getpid();
   const Ways set = {{"prlimit", SetLimit}};
   EXPECT_EQ(Filtered([&] { return Succeeding(set, executor); }), "");
@@ -203,13 +203,13 @@ TEST_F(SyscallFilterTest, Row68_LimitsOfOtherProcessesCannotBeSet) {
   EXPECT_EQ(Filtered([&] { return Succeeding({{"get", GetLimit}}, executor); }), " get");
 }
 
-TEST_F(SyscallFilterTest, Row68_SchedulingOfExecutorAndShimCannotBeSet) {
+TEST_F(SyscallFilterTest, SchedulingOfExecutorAndShimCannotBeSet) {
   const pid_t executor = ::getpid();
   EXPECT_EQ(Filtered([&] { return Succeeding(Scheduling(), executor); }), "");
   EXPECT_EQ(Filtered([&] { return Succeeding(Scheduling(), shim_); }), "");
 }
 
-TEST_F(SyscallFilterTest, Row68_PrioritiesOfTheirGroupsAndTheirUserCannotBeSet) {
+TEST_F(SyscallFilterTest, PrioritiesOfTheirGroupsAndTheirUserCannotBeSet) {
   // If permitted, they fail with ESRCH for a user without processes.
   const auto set = [](int which, int io_which, unsigned who) {
     return Ways{

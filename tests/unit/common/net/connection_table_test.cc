@@ -61,7 +61,7 @@ TEST_F(ConnectionTableTest, TheOldestSilentConnectionMakesRoom) {
 }
 
 // The bytes of a client may still be in transit when the flood behind them is older.
-TEST_F(ConnectionTableTest, Row64_AYoungSilentConnectionIsNotCutBeforeAnOlderOne) {
+TEST_F(ConnectionTableTest, AYoungSilentConnectionIsNotCutBeforeAnOlderOne) {
   const auto flood = Add("a", 1'000);
   Add("b", 1'000);
   Add("c");  // a probe
@@ -70,7 +70,7 @@ TEST_F(ConnectionTableTest, Row64_AYoungSilentConnectionIsNotCutBeforeAnOlderOne
   EXPECT_THAT(Excess(), Optional(flood));
 }
 
-TEST_F(ConnectionTableTest, Row64_TheSizeOfAPartialRequestDoesNotMatter) {
+TEST_F(ConnectionTableTest, TheSizeOfAPartialRequestDoesNotMatter) {
   const auto flood = Add("a", 1'000'000);
   Add("b", 50);
   Add("c", 1'000'000);
@@ -88,7 +88,7 @@ TEST_F(ConnectionTableTest, TheLargerGroupIsWithoutARequestAndMakesRoom) {
   EXPECT_THAT(Excess(), Optional(flood));
 }
 
-TEST_F(ConnectionTableTest, Row64_TheLargerGroupDoesNotReadItsResponsesAndMakesRoom) {
+TEST_F(ConnectionTableTest, TheLargerGroupDoesNotReadItsResponsesAndMakesRoom) {
   Add("a", 50);  // a probe
   const auto flood = Add("b", 50);
   serving_ = {flood, Add("c", 50)};
@@ -96,7 +96,7 @@ TEST_F(ConnectionTableTest, Row64_TheLargerGroupDoesNotReadItsResponsesAndMakesR
   EXPECT_THAT(Excess(), Optional(flood));
 }
 
-TEST_F(ConnectionTableTest, Row64_ConnectionsWithoutASessionMakeRoomAtAnyAge) {
+TEST_F(ConnectionTableTest, ConnectionsWithoutASessionMakeRoomAtAnyAge) {
   ConnectionTable table({.connections = 3, .per_address = 3, .keep_serving = true});
   std::vector<ConnectionTable::Id> ids;
   for (const char* address : {"a", "b", "c", "d"}) {
@@ -158,7 +158,7 @@ TEST_F(ConnectionTableTest, TheBusiestConnectionsSendMostOfTheTraffic) {
   EXPECT_THAT(Busiest(), IsEmpty());
 }
 
-TEST_F(ConnectionTableTest, Row64_ConnectionsWithASessionAreTheBusiestWhenThereIsNoOther) {
+TEST_F(ConnectionTableTest, ConnectionsWithASessionAreTheBusiestWhenThereIsNoOther) {
   const auto executor = Add("a", 5'000'000);
   const auto flood = Add("b", ConnectionTable::kBusyBytes);
   serving_ = {executor};

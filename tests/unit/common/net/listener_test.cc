@@ -254,7 +254,7 @@ TEST(ListenerTest, AFloodClosesTheConnectionsThatSendMost) {
 }
 
 // A server may handle data long after its arrival.
-TEST(ListenerTest, Row64_AFloodThatIsDetectedLateClosesTheConnectionsThatSentMost) {
+TEST(ListenerTest, AFloodThatIsDetectedLateClosesTheConnectionsThatSentMost) {
   std::atomic<bool> flooded = false;
   std::atomic<int> asked = 0;
   AcceptingServer server({.flooded = [&] {

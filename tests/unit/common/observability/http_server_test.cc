@@ -171,14 +171,14 @@ TEST_F(HttpServerTest, GarbageIsRejected) {
   EXPECT_THAT(Ask("GET", "/metrics"), StartsWith("HTTP/1.1 200"));
 }
 
-TEST_F(HttpServerTest, Row64_SilentConnectionsMakeRoomForAProbe) {
+TEST_F(HttpServerTest, SilentConnectionsMakeRoomForAProbe) {
   std::vector<UniqueFd> silent;
   for (int i = 0; i < 400; ++i) silent.push_back(ConnectTo(server_.port()));
   EXPECT_THAT(Ask("GET", "/metrics"), StartsWith("HTTP/1.1 200"));
   for (int i = 0; i < 300; ++i) ASSERT_TRUE(IsClosed(silent[i])) << i;
 }
 
-TEST_F(HttpServerTest, Row64_SlowHeadsMakeRoomForAProbe) {
+TEST_F(HttpServerTest, SlowHeadsMakeRoomForAProbe) {
   std::vector<UniqueFd> slow;
   for (int i = 0; i < 400; ++i) {
     slow.push_back(ConnectTo(server_.port()));
@@ -215,7 +215,7 @@ TEST(HttpServerEndTest, ASlowReaderGetsTheWholeResponse) {
   EXPECT_GT(ReadToEnd(slow).size(), size);
 }
 
-TEST(HttpServerEndTest, Row66_UnreadResponsesAreBoundedInBytes) {
+TEST(HttpServerEndTest, UnreadResponsesAreBoundedInBytes) {
   HttpServer::Options options;
   const std::size_t size = 20'000'000;
   options.max_body_bytes = 2 * size;

@@ -231,7 +231,7 @@ TEST_F(GrpcEndpointTest, TheSocketFileIsRemovedAtTheEnd) {
   EXPECT_FALSE(std::filesystem::exists(SocketPath()));
 }
 
-TEST_F(GrpcEndpointTest, Row64_AcceptsAgainAfterAShortageOfDescriptors) {
+TEST_F(GrpcEndpointTest, AcceptsAgainAfterAShortageOfDescriptors) {
   RUNNER_SKIP_IF_CHECKS_NEED_DESCRIPTORS();
   GrpcEndpoint endpoint("127.0.0.1:0", {&admin_});
   RawClient before(endpoint.address());
@@ -251,7 +251,7 @@ TEST_F(GrpcEndpointTest, Row64_AcceptsAgainAfterAShortageOfDescriptors) {
   EXPECT_EQ(::recv(waiting.Get(), &byte, 1, 0), 1);
 }
 
-TEST_F(GrpcEndpointTest, Row64_SilentConnectionsMakeRoomForCalls) {
+TEST_F(GrpcEndpointTest, SilentConnectionsMakeRoomForCalls) {
   rlimit before{};
   ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
   const rlimit usual{std::min<rlim_t>(1024, before.rlim_max), before.rlim_max};
@@ -268,7 +268,7 @@ TEST_F(GrpcEndpointTest, Row64_SilentConnectionsMakeRoomForCalls) {
   ::setrlimit(RLIMIT_NOFILE, &before);
 }
 
-TEST_F(GrpcEndpointTest, Row64_SilentConnectionsOnAUnixSocketMakeRoomForCalls) {
+TEST_F(GrpcEndpointTest, SilentConnectionsOnAUnixSocketMakeRoomForCalls) {
   rlimit before{};
   ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
   const rlimit usual{std::min<rlim_t>(1024, before.rlim_max), before.rlim_max};
@@ -294,7 +294,7 @@ TEST_F(GrpcEndpointTest, Row64_SilentConnectionsOnAUnixSocketMakeRoomForCalls) {
   ::setrlimit(RLIMIT_NOFILE, &before);
 }
 
-TEST_F(GrpcEndpointTest, Row64_AcceptsAgainAfterAShortageOfThreads) {
+TEST_F(GrpcEndpointTest, AcceptsAgainAfterAShortageOfThreads) {
   GrpcEndpoint endpoint("127.0.0.1:0", {&admin_});
   pthread_attr_t usual, huge;
   ASSERT_EQ(::pthread_getattr_default_np(&usual), 0);
@@ -325,7 +325,7 @@ class PeerService final : public v1::ExecutorAdmin::CallbackService {
   }
 };
 
-TEST_F(GrpcEndpointTest, Row64_ConnectionsWithASessionDoNotMakeRoom) {
+TEST_F(GrpcEndpointTest, ConnectionsWithASessionDoNotMakeRoom) {
   rlimit before{};
   ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
   const rlimit usual{std::min<rlim_t>(1024, before.rlim_max), before.rlim_max};
@@ -364,7 +364,7 @@ TEST_F(GrpcEndpointTest, Row64_ConnectionsWithASessionDoNotMakeRoom) {
 class FloodTest : public GrpcEndpointTest,
                   public testing::WithParamInterface<std::pair<const char*, Http2Flood::Kind>> {};
 
-TEST_P(FloodTest, Row64_FloodsAreCutAndOthersAreServed) {
+TEST_P(FloodTest, FloodsAreCutAndOthersAreServed) {
   const GrpcEndpoint endpoint("127.0.0.1:0", {&admin_});
   RawClient other(endpoint.address());
   EXPECT_EQ(other.Health(""), kServing);

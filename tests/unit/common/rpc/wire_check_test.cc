@@ -121,15 +121,15 @@ int ExpectEveryFieldBounded(Messages messages) {
   return fields;
 }
 
-TEST(WireCheckTest, Row67_EveryStringAndListOfAnExecutorMessageHasABound) {
+TEST(WireCheckTest, EveryStringAndListOfAnExecutorMessageHasABound) {
   EXPECT_GE(ExpectEveryFieldBounded(ExecutorMessages()), 14);
 }
 
-TEST(WireCheckTest, Row67_EveryStringAndListOfAnIngestMessageHasABound) {
+TEST(WireCheckTest, EveryStringAndListOfAnIngestMessageHasABound) {
   EXPECT_GE(ExpectEveryFieldBounded(IngestMessages()), 17);
 }
 
-TEST(WireCheckTest, Row67_TheProblemNamesTheField) {
+TEST(WireCheckTest, TheProblemNamesTheField) {
   struct Case {
     const char* field;
     std::size_t message;
@@ -196,17 +196,18 @@ TEST(WireCheckTest, Row67_TheProblemNamesTheField) {
   }
 }
 
-TEST(WireCheckTest, Row67_ValuesFromIngestHaveRanges) {
+TEST(WireCheckTest, ValuesFromIngestHaveRanges) {
   const auto welcome = [](const std::function<void(v1::Welcome&)>& spoil) {
     v1::IngestMessage message = IngestMessages()[0];
     spoil(*message.mutable_welcome());
     return WhyInvalid(message);
   };
-  EXPECT_THAT(welcome([](v1::Welcome& w) {
-                w.mutable_keep_alive_interval()->set_seconds(0);
-                w.mutable_keep_alive_interval()->set_nanos(1);
-              }),
-              Optional(std::string("welcome.keep_alive_interval: 1e-09 s; expected 0.1 s to 3600 s")));
+  EXPECT_THAT(
+      welcome([](v1::Welcome& w) {
+        w.mutable_keep_alive_interval()->set_seconds(0);
+        w.mutable_keep_alive_interval()->set_nanos(1);
+      }),
+      Optional(std::string("welcome.keep_alive_interval: 1e-09 s; expected 0.1 s to 3600 s")));
   EXPECT_THAT(welcome([](v1::Welcome& w) { w.mutable_keep_alive_interval()->set_seconds(-5); }),
               Optional(StartsWith("welcome.keep_alive_interval")));
   EXPECT_THAT(welcome([](v1::Welcome& w) { w.mutable_lease_ttl()->set_seconds(86'401); }),

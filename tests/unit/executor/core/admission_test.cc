@@ -220,7 +220,7 @@ TEST(Admission, CreditsAndRunsNeverExceedTheSlots) {
   }
 }
 
-TEST(Admission, Row65_ShortageReturnsTheCreditAndLeavesNoResult) {
+TEST(Admission, ShortageReturnsTheCreditAndLeavesNoResult) {
   Admission admission(1);
   admission.OnWelcome();
   for (std::uint32_t attempt = 1; attempt <= 10; ++attempt) {

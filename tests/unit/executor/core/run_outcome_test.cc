@@ -112,7 +112,7 @@ TEST(Judge, MissingKubeconfigHasItsOwnReason) {
   EXPECT_FALSE(Judge(end).started);
 }
 
-TEST(Judge, Row65_ShortageAtTheStartIsNotAFailure) {
+TEST(Judge, ShortageAtTheStartIsNotAFailure) {
   for (const int error : {EAGAIN, EMFILE, ENFILE, ENOMEM, ENOBUFS, ENOSPC, EDQUOT}) {
     RunEnd end;
     end.started = false;

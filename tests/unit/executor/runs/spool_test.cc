@@ -99,7 +99,7 @@ class SpoolRepair : public ::testing::Test {
   const fs::path spool_ = root_.path() / ".spool";
 };
 
-TEST_F(SpoolRepair, Row70_AFileInThePlaceOfTheSpoolIsMovedAside) {
+TEST_F(SpoolRepair, AFileInThePlaceOfTheSpoolIsMovedAside) {
   root_.Write(".spool", "x");
   Spool spool(root_.path());
   EXPECT_TRUE(IsUsable(spool_));
@@ -108,7 +108,7 @@ TEST_F(SpoolRepair, Row70_AFileInThePlaceOfTheSpoolIsMovedAside) {
   EXPECT_THAT(spool.TakeRepairs(), IsEmpty());
 }
 
-TEST_F(SpoolRepair, Row70_LinksAndSpecialFilesAreMovedAsideToo) {
+TEST_F(SpoolRepair, LinksAndSpecialFilesAreMovedAsideToo) {
   const TemporaryDirectory outside;
   fs::create_directory_symlink(outside.path(), spool_);
   Spool spool(root_.path());
@@ -124,7 +124,7 @@ TEST_F(SpoolRepair, Row70_LinksAndSpecialFilesAreMovedAsideToo) {
 }
 
 // Agents may have filled them, and their removal would block the loop for too long.
-TEST_F(SpoolRepair, Row70_RepairDoesNotRemoveSpoolsThatWereMovedAside) {
+TEST_F(SpoolRepair, RepairDoesNotRemoveSpoolsThatWereMovedAside) {
   Spool spool(root_.path());
   for (int i = 0; i < kMaxSpoolsAside + 3; ++i) {
     fs::remove(spool_);
@@ -141,7 +141,7 @@ TEST_F(SpoolRepair, Row70_RepairDoesNotRemoveSpoolsThatWereMovedAside) {
   EXPECT_EQ(root_.Read(".spool.bad-16"), "15");
 }
 
-TEST_F(SpoolRepair, Row70_MissingPermissionsAreAdded) {
+TEST_F(SpoolRepair, MissingPermissionsAreAdded) {
   {
     const Spool spool(root_.path());
   }
@@ -175,7 +175,7 @@ TEST_F(SpoolRepair, ARootMayBeALink) {
   fs::remove(link);
 }
 
-TEST_F(SpoolRepair, Row70_AnUnusableRootIsAnErrorWithAdvice) {
+TEST_F(SpoolRepair, AnUnusableRootIsAnErrorWithAdvice) {
   root_.Write("file", "x");
   try {
     const Spool spool(root_.path() / "file");
@@ -196,7 +196,7 @@ TEST_F(SpoolRepair, TheClaimFollowsTheSpool) {
   EXPECT_FALSE(other.Claim());
 }
 
-TEST_F(SpoolRepair, Row70_OtherEntriesAreMovedAsideAndRecordsStay) {
+TEST_F(SpoolRepair, OtherEntriesAreMovedAsideAndRecordsStay) {
   Spool spool(root_.path());
   ASSERT_TRUE(spool.Claim());
   WriteRecord(spool, 1);
@@ -228,7 +228,7 @@ TEST_F(SpoolRepair, Row70_OtherEntriesAreMovedAsideAndRecordsStay) {
   EXPECT_EQ(spool.Records().unusable.moved, 0u);
 }
 
-TEST_F(SpoolRepair, Row70_AnUnreadableRecordIsMadeReadable) {
+TEST_F(SpoolRepair, AnUnreadableRecordIsMadeReadable) {
   Spool spool(root_.path());
   ASSERT_TRUE(spool.Claim());
   WriteRecord(spool, 1);
@@ -263,7 +263,7 @@ class FewDescriptors {
   rlimit before_{};
 };
 
-TEST_F(SpoolRepair, Row70_RecordsStayIfDescriptorsAreShort) {
+TEST_F(SpoolRepair, RecordsStayIfDescriptorsAreShort) {
   RUNNER_SKIP_IF_CHECKS_NEED_DESCRIPTORS();
   Spool spool(root_.path());
   ASSERT_TRUE(spool.Claim());
@@ -309,7 +309,7 @@ class SpoolNumbers : public ::testing::Test {
   }
 };
 
-TEST_F(SpoolNumbers, Row70_ARecordWithANumberOutOfRangeIsInvalid) {
+TEST_F(SpoolNumbers, ARecordWithANumberOutOfRangeIsInvalid) {
   const std::string above_int64 = "9223372036854775808";
   const std::pair<const char*, std::vector<std::string>> cases[] = {
       {"attempt", {"-1", "4294967296", "1.5"}},

@@ -66,7 +66,7 @@ TEST_F(UsageTest, AFileWithManyNamesCountsOnce) {
   EXPECT_LT(DiskBytes(), 2u << 20);
 }
 
-TEST_F(UsageTest, Row71_DirectoriesThatTheirOwnerMayNotReadCount) {
+TEST_F(UsageTest, DirectoriesThatTheirOwnerMayNotReadCount) {
   const UniqueFd fd(::open(directory_.path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   const bool is_root = ::geteuid() == 0;
   const auto with_mode = [&](const char* name, mode_t mode) {
@@ -124,7 +124,7 @@ class Holder {
   pid_t pid_ = 0;
 };
 
-TEST_F(UsageTest, Row71_AFileWithoutANameThatIsOpenCountsOnce) {
+TEST_F(UsageTest, AFileWithoutANameThatIsOpenCountsOnce) {
   WriteMiB("file");
   const Holder holder(
       [this] { return ::open((directory_.path() / "file").c_str(), O_RDWR | O_CLOEXEC); });
@@ -136,7 +136,7 @@ TEST_F(UsageTest, Row71_AFileWithoutANameThatIsOpenCountsOnce) {
   EXPECT_LT(DiskBytes(::getpid()), 2u << 20);
 }
 
-TEST_F(UsageTest, Row71_AFileThatNeverHadANameCountsByItsBlocks) {
+TEST_F(UsageTest, AFileThatNeverHadANameCountsByItsBlocks) {
   const Holder holder([this] {
     const int fd = ::open(directory_.path().c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
     if (::pwrite(fd, "x", 1, off_t{1} << 33) != 1) return -1;
@@ -161,7 +161,7 @@ int MapRemoved(const fs::path& path) {
   return mapped ? STDIN_FILENO : -1;
 }
 
-TEST_F(UsageTest, Row71_AFileWithoutANameThatIsMappedCountsOnce) {
+TEST_F(UsageTest, AFileWithoutANameThatIsMappedCountsOnce) {
   const Holder holder([this] { return MapRemoved(directory_.path() / "file"); });
   EXPECT_GE(DiskBytes(::getpid()), 1u << 20);
   EXPECT_LT(DiskBytes(::getpid()), 3u << 20);

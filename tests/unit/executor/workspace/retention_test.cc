@@ -192,7 +192,7 @@ TEST_F(RetentionTest, ManyLinksOfOneFileCountOnce) {
   EXPECT_LT(Enforce({}).bytes_kept, 2 * kBlob);
 }
 
-TEST_F(RetentionTest, Row71_LinksFromOneWorkspaceToAnotherCountOnce) {
+TEST_F(RetentionTest, LinksFromOneWorkspaceToAnotherCountOnce) {
   MakeFinished(Id(1), hours(1));
   MakeFinished(Id(2), hours(1), 0);
   fs::create_hard_link(root_.path() / Id(1) / "output" / "blob",
@@ -201,7 +201,7 @@ TEST_F(RetentionTest, Row71_LinksFromOneWorkspaceToAnotherCountOnce) {
   EXPECT_LT(Enforce({}).bytes_kept, 2 * kBlob);
 }
 
-TEST_F(RetentionTest, Row71_LinksFromOtherDirectoriesHideNoBytes) {
+TEST_F(RetentionTest, LinksFromOtherDirectoriesHideNoBytes) {
   const TemporaryDirectory outside;
   MakeFinished(Id(1), hours(1));
   for (int i = 0; i < 50; ++i) {
@@ -263,7 +263,7 @@ TEST_F(RetentionTest, EntriesOlderThanTheSpoolStay) {
   EXPECT_EQ(Names().size(), others.size() + 2);
 }
 
-TEST_F(RetentionTest, Row71_EntriesOfAgentsAreRemovedByAge) {
+TEST_F(RetentionTest, EntriesOfAgentsAreRemovedByAge) {
   fs::create_directory(root_.path() / ".spool");
   if (!KnowsBirth(root_.path() / ".spool")) GTEST_SKIP() << "the file system has no creation times";
   const Strings foreign = {Id(1) + ".moved", Id(1) + ".", Id(1) + ".1x",
@@ -282,7 +282,7 @@ TEST_F(RetentionTest, Row71_EntriesOfAgentsAreRemovedByAge) {
   EXPECT_EQ(Names(), (Strings{".spool", "lost+found"}));
 }
 
-TEST_F(RetentionTest, Row71_EntriesOlderThanAReplacedSpoolAreRemovedByAge) {
+TEST_F(RetentionTest, EntriesOlderThanAReplacedSpoolAreRemovedByAge) {
   MakeFinished("home", hours(25));
   AwaitLaterBirth("home");
   fs::create_directory(root_.path() / ".spool");
@@ -301,7 +301,7 @@ TEST_F(RetentionTest, Row71_EntriesOlderThanAReplacedSpoolAreRemovedByAge) {
 }
 
 // Also those moved aside by an executor that has started since.
-TEST_F(RetentionTest, Row71_EntriesYoungerThanASpoolMovedAsideAreRemovedByAge) {
+TEST_F(RetentionTest, EntriesYoungerThanASpoolMovedAsideAreRemovedByAge) {
   MakeFinished("home", hours(25));
   AwaitLaterBirth("home");
   fs::create_directory(root_.path() / ".spool");
@@ -316,14 +316,14 @@ TEST_F(RetentionTest, Row71_EntriesYoungerThanASpoolMovedAsideAreRemovedByAge) {
   EXPECT_EQ(Names(), (Strings{".spool", ".spool.bad-1", "home"}));
 }
 
-TEST_F(RetentionTest, Row71_AMovedWorkspaceIsRemovedWithoutACreationTime) {
+TEST_F(RetentionTest, AMovedWorkspaceIsRemovedWithoutACreationTime) {
   MakeFinished(Id(1) + ".moved", hours(25));
   MakeUnfinished(".spool.bad-1", hours(25));
   EXPECT_EQ(EnforceAge().removed, 2U) << "there is no spool to compare with";
   EXPECT_EQ(Names(), Strings{});
 }
 
-TEST_F(RetentionTest, Row70_SpoolsMovedAsideAreBoundedRegardlessOfAge) {
+TEST_F(RetentionTest, SpoolsMovedAsideAreBoundedRegardlessOfAge) {
   Strings kept;
   for (int n = 1; n <= 20; ++n) {
     const std::string suffix = n > kMaxSpoolsAside ? Id(n % 10) : std::to_string(n);
@@ -337,7 +337,7 @@ TEST_F(RetentionTest, Row70_SpoolsMovedAsideAreBoundedRegardlessOfAge) {
   EXPECT_EQ(Names(), kept);
 }
 
-TEST_F(RetentionTest, Row71_FilesAndLinksAreRemovedByAgeAndBytesToo) {
+TEST_F(RetentionTest, FilesAndLinksAreRemovedByAgeAndBytesToo) {
   const TemporaryDirectory outside;
   outside.Write("precious", "x");
   root_.Write(Id(1) + ".tar", std::string(2 * kBlob, 'x'));
@@ -354,7 +354,7 @@ TEST_F(RetentionTest, Row71_FilesAndLinksAreRemovedByAgeAndBytesToo) {
   EXPECT_EQ(outside.Read("precious"), "x");
 }
 
-TEST_F(RetentionTest, Row71_AMovedWorkspaceOfARunStays) {
+TEST_F(RetentionTest, AMovedWorkspaceOfARunStays) {
   MakeFinished(Id(1) + ".moved", hours(25));
   EXPECT_EQ(EnforceAge({Id(1)}).removed, 0U) << "its incident runs";
   const UniqueFd lock(::open((root_.path() / (Id(1) + ".moved")).c_str(), O_RDONLY | O_CLOEXEC));
@@ -505,7 +505,7 @@ class Swapper {
   std::thread thread_;
 };
 
-TEST_F(RetentionTest, Row51_FilesOutsideStayWhileEntriesAreSwapped) {
+TEST_F(RetentionTest, FilesOutsideStayWhileEntriesAreSwapped) {
   const TemporaryDirectory outside;
   fs::create_directories(outside.path() / "precious" / "nested");
   outside.Write("file", "precious");

@@ -75,7 +75,7 @@ class Agents {
   std::map<std::string, std::vector<MonoTime>> starts_;
 };
 
-TEST(FaultRows, Row17_FiftyClustersThatFailTogetherSpreadTheirRetries) {
+TEST(FaultRows, FiftyClustersThatFailTogetherSpreadTheirRetries) {
   constexpr int kClusters = 50;
   const Duration initial = seconds(1);
   const Duration maximum = seconds(60);
@@ -96,7 +96,7 @@ TEST(FaultRows, Row17_FiftyClustersThatFailTogetherSpreadTheirRetries) {
   }
 }
 
-TEST(FaultRows, Row22_AThousandRepeatsOfOneFaultBecomeOneIncidentAndASecondAfterTheWindow) {
+TEST(FaultRows, AThousandRepeatsOfOneFaultBecomeOneIncidentAndASecondAfterTheWindow) {
   SchedulerDriver driver(WithDuplicates());
   Agents agents(driver, seconds(30));
   for (int i = 0; i < 1'000; ++i) {
@@ -152,13 +152,13 @@ std::vector<MonoTime> StartsBesideAFlood(int flood) {
   return starts;
 }
 
-TEST(FaultRows, Row23_AFloodOfOneClusterDoesNotDelayAnother) {
+TEST(FaultRows, AFloodOfOneClusterDoesNotDelayAnother) {
   const std::vector<MonoTime> alone = StartsBesideAFlood(0);
   ASSERT_THAT(alone, SizeIs(20));
   EXPECT_EQ(StartsBesideAFlood(50), alone);
 }
 
-TEST(FaultRows, Row24_AWallClockJumpExpiresNothing) {
+TEST(FaultRows, AWallClockJumpExpiresNothing) {
   SchedulerDriver driver(OptionsFor(1));
   for (int i = 0; i < 50; ++i) driver.Queue();
   for (const Duration jump : {Duration(hours(24)), Duration(-hours(48)), Duration(hours(24))}) {
@@ -170,7 +170,7 @@ TEST(FaultRows, Row24_AWallClockJumpExpiresNothing) {
   EXPECT_EQ(driver.Finished(FinalStatus::kExpired), 50u) << "at their age limit";
 }
 
-TEST(FaultRows, Row24_AFutureTimestampBecomesNow) {
+TEST(FaultRows, AFutureTimestampBecomesNow) {
   SchedulerDriver driver(OptionsFor(1));
   FaultEvent event = Pod("a");
   event.timestamp = driver.now().wall + hours(24);
@@ -178,7 +178,7 @@ TEST(FaultRows, Row24_AFutureTimestampBecomesNow) {
   EXPECT_EQ(driver.Record(id).incident.event.timestamp, driver.now().wall);
 }
 
-TEST(FaultRows, Row35_AnExecutorThatNeverReadsHoldsAtMostItsCreditsUntilTheTimeout) {
+TEST(FaultRows, AnExecutorThatNeverReadsHoldsAtMostItsCreditsUntilTheTimeout) {
   SchedulerOptions options = OptionsFor(1);
   options.max_agents_per_cluster = 10;
   options.max_concurrent_agents = 10;
@@ -198,7 +198,7 @@ TEST(FaultRows, Row35_AnExecutorThatNeverReadsHoldsAtMostItsCreditsUntilTheTimeo
   EXPECT_THAT(run, SizeIs(10));
 }
 
-TEST(FaultRows, Row37_AHundredExecutorsThatAttachAtOnceShareTheQueue) {
+TEST(FaultRows, AHundredExecutorsThatAttachAtOnceShareTheQueue) {
   SchedulerOptions options = OptionsFor(200);
   options.max_concurrent_agents = 150;
   SchedulerDriver driver(options);
@@ -221,7 +221,7 @@ TEST(FaultRows, Row37_AHundredExecutorsThatAttachAtOnceShareTheQueue) {
   EXPECT_EQ(driver.scheduler().leases().leases().size(), 150u);
 }
 
-TEST(FaultRows, Row37_AHundredExecutorsSpreadTheirReconnects) {
+TEST(FaultRows, AHundredExecutorsSpreadTheirReconnects) {
   std::mt19937_64 engine(7);
   std::uniform_real_distribution<> random(0, 1);
   std::vector<FullJitterBackoff> backoffs(100);
@@ -237,7 +237,7 @@ TEST(FaultRows, Row37_AHundredExecutorsSpreadTheirReconnects) {
   }
 }
 
-TEST(FaultRows, Row38_AnIncidentThatKillsItsExecutorsFailsAfterItsAttempts) {
+TEST(FaultRows, AnIncidentThatKillsItsExecutorsFailsAfterItsAttempts) {
   SchedulerOptions options = OptionsFor(1);
   SchedulerDriver driver(options);
   const std::string id = driver.Queue();
@@ -254,7 +254,7 @@ TEST(FaultRows, Row38_AnIncidentThatKillsItsExecutorsFailsAfterItsAttempts) {
   EXPECT_EQ(driver.Record(id).reason, "attempts_exhausted");
 }
 
-TEST(FaultRows, Row39_IncidentsExpireAndAreCountedWithoutAnExecutorForAnHour) {
+TEST(FaultRows, IncidentsExpireAndAreCountedWithoutAnExecutorForAnHour) {
   SchedulerOptions options = WithDuplicates(3);
   options.global_queue_size = 200;
   SchedulerDriver driver(options);
@@ -275,7 +275,7 @@ TEST(FaultRows, Row39_IncidentsExpireAndAreCountedWithoutAnExecutorForAnHour) {
   EXPECT_EQ(driver.scheduler().NextDeadline(), std::nullopt) << "nothing wakes an idle system";
 }
 
-TEST(FaultRows, Row40a_ARecurringFaultIsInvestigatedLessAndLessOften) {
+TEST(FaultRows, ARecurringFaultIsInvestigatedLessAndLessOften) {
   SchedulerDriver driver(WithDuplicates());
   Agents agents(driver, seconds(30));
   const MonoTime evening = driver.now().mono;

@@ -203,7 +203,7 @@ TEST_F(SchedulerAttach, AKeepAliveIsAcknowledgedOnlyOnAnAttachedStream) {
   EXPECT_TRUE(driver_.effects().empty());
 }
 
-TEST_F(SchedulerAttach, Row63_AnExecutorWithoutKeepAlivesIsDetachedAfterTheTimeToLive) {
+TEST_F(SchedulerAttach, AnExecutorWithoutKeepAlivesIsDetachedAfterTheTimeToLive) {
   Run1();
   driver_.Pass(seconds(20));
   driver_.KeepAlive(1, 1);
@@ -226,7 +226,7 @@ TEST_F(SchedulerAttach, Row63_AnExecutorWithoutKeepAlivesIsDetachedAfterTheTimeT
   EXPECT_TRUE(driver_.scheduler().leases().executors().empty()) << "no executor is kept";
 }
 
-TEST_F(SchedulerAttach, Row63_NoOtherMessageCountsAsAKeepAlive) {
+TEST_F(SchedulerAttach, NoOtherMessageCountsAsAKeepAlive) {
   Run1();
   driver_.Silence(1);
   for (int i = 0; i < 6; ++i) {
@@ -239,7 +239,7 @@ TEST_F(SchedulerAttach, Row63_NoOtherMessageCountsAsAKeepAlive) {
   EXPECT_EQ(driver_.Count<CancelSilent>(), 1u);
 }
 
-TEST_F(SchedulerAttach, Row63_LateMessagesOfASilentExecutorAreIgnored) {
+TEST_F(SchedulerAttach, LateMessagesOfASilentExecutorAreIgnored) {
   Run1();
   driver_.Silence(1);
   driver_.PassWithTimers(seconds(60));
@@ -259,7 +259,7 @@ TEST_F(SchedulerAttach, Row63_LateMessagesOfASilentExecutorAreIgnored) {
   EXPECT_EQ(driver_.Record(lease_.incident_id).status, FinalStatus::kSuccess);
 }
 
-TEST_F(SchedulerAttach, Row63_ADrainingSilentExecutorLosesItsUnacceptedOffers) {
+TEST_F(SchedulerAttach, ADrainingSilentExecutorLosesItsUnacceptedOffers) {
   driver_.Attach(1, "e", 1);
   lease_ = {driver_.Queue(), 1};
   driver_.Accept(1, lease_);
@@ -270,7 +270,7 @@ TEST_F(SchedulerAttach, Row63_ADrainingSilentExecutorLosesItsUnacceptedOffers) {
   EXPECT_EQ(driver_.Count<IncidentRequeued>(), 0u) << "it accepted this one";
 }
 
-TEST_F(SchedulerAttach, Row63_ASilentExecutorWithoutLeasesIsRemoved) {
+TEST_F(SchedulerAttach, ASilentExecutorWithoutLeasesIsRemoved) {
   driver_.Attach(1, "e", 1);
   driver_.Attach(2, "f", 1);
   driver_.Silence(1);

@@ -231,7 +231,7 @@ TEST_F(SchedulerLease, AnOfferNotAcceptedInTimeIsCancelledAndRequeued) {
   EXPECT_EQ(driver_.Only<SendCancel>().reason, dispatch::CancelReason::kStale);
 }
 
-TEST_F(SchedulerLease, Row63_AnExecutorThatAcceptsNothingDelaysOnlyItsOwnOffers) {
+TEST_F(SchedulerLease, AnExecutorThatAcceptsNothingDelaysOnlyItsOwnOffers) {
   SchedulerDriver driver(OptionsFor(1));
   driver.Attach(kStream, "stuck", 50);
   driver.Attach(2, "works", 1);
@@ -327,7 +327,7 @@ int AwaitOffer(SchedulerDriver& driver) {
   return waited;
 }
 
-TEST_F(SchedulerLease, Row65_RejectionsAreNotAttempts) {
+TEST_F(SchedulerLease, RejectionsAreNotAttempts) {
   SchedulerDriver driver(OptionsForHours());
   const std::string id = driver.Queue();
   driver.Attach(kStream, "e", 20);
@@ -338,7 +338,7 @@ TEST_F(SchedulerLease, Row65_RejectionsAreNotAttempts) {
   EXPECT_EQ(driver.Record(id).state, IncidentState::kOffered);
 }
 
-TEST_F(SchedulerLease, Row67_TheOfferDelayDoublesWithEachRejection) {
+TEST_F(SchedulerLease, TheOfferDelayDoublesWithEachRejection) {
   SchedulerDriver driver(OptionsForHours());
   const std::string id = driver.Queue();
   driver.Attach(kStream, "e", 20);
@@ -355,7 +355,7 @@ TEST_F(SchedulerLease, Row67_TheOfferDelayDoublesWithEachRejection) {
   EXPECT_THAT(delays, ElementsAre(1, 2, 4, 8, 16, 32, 60, 60, 60));
 }
 
-TEST_F(SchedulerLease, Row65_ARunThatStartsResetsTheDelay) {
+TEST_F(SchedulerLease, ARunThatStartsResetsTheDelay) {
   SchedulerDriver driver(OptionsForHours());
   driver.Attach(kStream, "e", 20);
   const std::string id = driver.Queue();
@@ -378,7 +378,7 @@ SchedulerOptions OptionsForBursts() {
   return options;
 }
 
-TEST_F(SchedulerLease, Row67_ABurstOfRejectionsCountsOnce) {
+TEST_F(SchedulerLease, ABurstOfRejectionsCountsOnce) {
   SchedulerDriver driver(OptionsForBursts());
   driver.Attach(kStream, "e", 8);
   for (int i = 0; i < 8; ++i) driver.Queue();
@@ -395,7 +395,7 @@ TEST_F(SchedulerLease, Row67_ABurstOfRejectionsCountsOnce) {
   EXPECT_THAT(delays, ElementsAre(1, 2, 4));
 }
 
-TEST_F(SchedulerLease, Row67_ALateRejectionDoesNotChangeTheDelay) {
+TEST_F(SchedulerLease, ALateRejectionDoesNotChangeTheDelay) {
   SchedulerDriver driver(OptionsForBursts());
   driver.Attach(kStream, "e", 2);
   const std::string early = driver.Queue();
@@ -409,7 +409,7 @@ TEST_F(SchedulerLease, Row67_ALateRejectionDoesNotChangeTheDelay) {
   EXPECT_EQ(AwaitOffer(driver), 2);
 }
 
-TEST_F(SchedulerLease, Row67_AHelloKeepsTheDelay) {
+TEST_F(SchedulerLease, AHelloKeepsTheDelay) {
   SchedulerDriver driver(OptionsForHours());
   driver.Attach(kStream, "e", 20);
   const std::string id = driver.Queue();
@@ -430,7 +430,7 @@ TEST_F(SchedulerLease, Row67_AHelloKeepsTheDelay) {
   EXPECT_EQ(AwaitOffer(driver), 16);
 }
 
-TEST_F(SchedulerLease, Row67_TheDelayIsRemovedWithTheExecutor) {
+TEST_F(SchedulerLease, TheDelayIsRemovedWithTheExecutor) {
   SchedulerDriver driver(OptionsForHours());
   driver.Attach(kStream, "e", 20);
   const std::string id = driver.Queue();
@@ -448,7 +448,7 @@ TEST_F(SchedulerLease, Row67_TheDelayIsRemovedWithTheExecutor) {
   EXPECT_EQ(AwaitOffer(driver), 1);
 }
 
-TEST_F(SchedulerLease, Row67_TheDelaysOfTheLatestDetachedExecutorsAreKept) {
+TEST_F(SchedulerLease, TheDelaysOfTheLatestDetachedExecutorsAreKept) {
   SchedulerOptions options = OptionsForHours();
   options.leases.max_remembered = 3;
   SchedulerDriver driver(options);
@@ -474,17 +474,17 @@ TEST_F(SchedulerLease, OffersAreDelayedOnlyIfAnExecutorWithAFreeSlotIs) {
   const std::string rejected = driver.Queue();
   const auto why = [&] { return driver.scheduler().WhyNotLeased(0, driver.now().mono); };
   driver.Reject(kStream, {rejected, 1});
-  EXPECT_EQ(why(), Scheduler::WaitReason::kNoFreeSlot) << "without credit its delay does not matter";
+  EXPECT_EQ(why(), Scheduler::WaitReason::kNoFreeSlot)
+      << "without credit its delay does not matter";
   driver.Credits(kStream, 3);
   EXPECT_EQ(why(), Scheduler::WaitReason::kOffersDelayed);
   driver.Draining(kStream);
   EXPECT_EQ(why(), Scheduler::WaitReason::kNoExecutor);
   driver.Attach(2, "other", 0);
-  EXPECT_EQ(why(), Scheduler::WaitReason::kNoFreeSlot)
-      << "only the draining executor is delayed";
+  EXPECT_EQ(why(), Scheduler::WaitReason::kNoFreeSlot) << "only the draining executor is delayed";
 }
 
-TEST_F(SchedulerLease, Row65_AnotherExecutorReceivesARejectedOffer) {
+TEST_F(SchedulerLease, AnotherExecutorReceivesARejectedOffer) {
   SchedulerDriver driver(OptionsForHours());
   driver.Attach(1, "short", 20);
   driver.Attach(2, "fit", 1);
@@ -493,7 +493,7 @@ TEST_F(SchedulerLease, Row65_AnotherExecutorReceivesARejectedOffer) {
   EXPECT_EQ(driver.Only<SendOffer>().stream, 2u);
 }
 
-TEST_F(SchedulerLease, Row65_AShortageAfterAcceptedIsNeitherAnAttemptNorAFailure) {
+TEST_F(SchedulerLease, AShortageAfterAcceptedIsNeitherAnAttemptNorAFailure) {
   SchedulerDriver driver(OptionsForHours());
   const std::string id = driver.Queue();
   driver.Attach(kStream, "e", 100);
@@ -513,7 +513,7 @@ TEST_F(SchedulerLease, Row65_AShortageAfterAcceptedIsNeitherAnAttemptNorAFailure
 }
 
 // A shortage reported after the start costs an attempt: an agent ran.
-TEST_F(SchedulerLease, Row65_AShortageAfterTheStartCountsAsAnInterruption) {
+TEST_F(SchedulerLease, AShortageAfterTheStartCountsAsAnInterruption) {
   SchedulerDriver driver(OptionsForHours());
   const std::string id = driver.Queue();
   driver.Attach(kStream, "e", 100);

@@ -90,7 +90,7 @@ TEST(SchedulerDuplicates, DedupKeyFaultComparesFaultIds) {
 }
 
 // Row 61: a server pushes the uid, lists carry none, and the kubelet reports a Node's name as uid.
-TEST(SchedulerDuplicates, Row61_OneObjectIsOneIncidentWithAnyUid) {
+TEST(SchedulerDuplicates, OneObjectIsOneIncidentWithAnyUid) {
   SchedulerDriver driver(WithDuplicates());
   FaultEvent event = Pod("node-1");
   event.fault_id.clear();

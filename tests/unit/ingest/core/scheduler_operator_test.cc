@@ -183,7 +183,8 @@ TEST(SchedulerRerun, IsANewIncidentThatReferencesTheOldOne) {
   EXPECT_EQ(driver.Count<EventReceived>(), 1u);
   EXPECT_EQ(driver.Only<Persist>().change.added->rerun_of, id);
   EXPECT_EQ(driver.Counters().queued, 2u);
-  EXPECT_EQ(driver.Record(id).state, IncidentState::kFinished) << "the old incident does not change";
+  EXPECT_EQ(driver.Record(id).state, IncidentState::kFinished)
+      << "the old incident does not change";
 }
 
 TEST(SchedulerRerun, TakesTheKeyOfItsObject) {

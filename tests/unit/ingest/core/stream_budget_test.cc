@@ -5,7 +5,7 @@
 namespace runner::ingest {
 namespace {
 
-TEST(StreamBudgetTest, Row67_RejectsAStreamBeyondItsShareButNotOneBelowIt) {
+TEST(StreamBudgetTest, RejectsAStreamBeyondItsShareButNotOneBelowIt) {
   StreamBudget budget({.streams = 3, .bytes = 100, .share = 10});
   ASSERT_TRUE(budget.Open(1) && budget.Open(2));
   EXPECT_TRUE(budget.Take(1, 95));
@@ -19,7 +19,7 @@ TEST(StreamBudgetTest, Row67_RejectsAStreamBeyondItsShareButNotOneBelowIt) {
   EXPECT_EQ(budget.total(), 95u);
 }
 
-TEST(StreamBudgetTest, Row67_StreamsAreBounded) {
+TEST(StreamBudgetTest, StreamsAreBounded) {
   StreamBudget budget({.streams = 2, .bytes = 100, .share = 10});
   EXPECT_TRUE(budget.Open(1));
   EXPECT_TRUE(budget.Open(2));

@@ -90,7 +90,9 @@ TEST_F(SweepTest, TheNextSweepRunsAtItsIntervalAfterAFailure) {
         EXPECT_EQ(fixture_.loop.scheduler().NextDeadline(), fixture_.event_loop.Now().mono + 1min);
         fixture_.clock.Advance(9min + 30s);
       },
-      [&] { EXPECT_EQ(fixture_.loop.sweeper_errors(), 2u) << "the second incident is over age now"; },
+      [&] {
+        EXPECT_EQ(fixture_.loop.sweeper_errors(), 2u) << "the second incident is over age now";
+      },
   });
   EXPECT_EQ(CountOf(fixture_.CapturedLog(), "Queue sweep failed"), 2u);
   EXPECT_EQ(Expired(), 2u);

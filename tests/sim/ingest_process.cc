@@ -34,6 +34,15 @@ EventResult ResultOf(const ingest::Effects& effects) {
   return result;
 }
 
+// The lease that a decision ends; null if it ends none.
+const Lease* LeaseEndedBy(const ingest::Effect& effect) {
+  const auto* fact = std::get_if<ingest::Fact>(&effect);
+  if (fact == nullptr) return nullptr;
+  if (const auto* requeued = std::get_if<ingest::IncidentRequeued>(fact)) return &requeued->lease;
+  const auto* finished = std::get_if<ingest::IncidentFinished>(fact);
+  return finished == nullptr ? nullptr : &finished->lease;
+}
+
 // Returns a trace line for decisions that no message shows.
 std::string LogLine(const ingest::Fact& fact) {
   if (const auto* queued = std::get_if<ingest::EventQueued>(&fact)) {
@@ -105,18 +114,10 @@ void IngestProcess::AfterStep(const ingest::Effects& effects) {
     if (result.disposition == Disposition::kQueued) queued_ = result.incident_id;
     model_.OnEvent(*cluster, result);
   }
-  for (const ingest::Effect& effect : effects) {
-    if (const auto* to = std::get_if<ingest::ToExecutor>(&effect)) {
-      // Ingest has no Accepted, but a run may exist.
-      const auto* cancel = std::get_if<dispatch::Cancel>(&to->message);
-      if (cancel != nullptr && cancel->reason == dispatch::CancelReason::kAcceptTimeout)
-        runs_.TakenBack(cancel->lease);
-    } else if (const auto* fact = std::get_if<ingest::Fact>(&effect); fact && hello_) {
-      // The Hello of a twin does not list the leases of its namesake.
-      const auto* requeued = std::get_if<ingest::IncidentRequeued>(fact);
-      const auto* finished = std::get_if<ingest::IncidentFinished>(fact);
-      if (requeued != nullptr) runs_.TakenBack(requeued->lease);
-      if (finished != nullptr) runs_.TakenBack(finished->lease);
+  if (hello_) {
+    // The Hello of a twin does not list the leases of its namesake.
+    for (const ingest::Effect& effect : effects) {
+      if (const Lease* lease = LeaseEndedBy(effect)) given_up_.insert(*lease);
     }
   }
   model_.OnEffects(effects);
@@ -124,6 +125,16 @@ void IngestProcess::AfterStep(const ingest::Effects& effects) {
 
 void IngestProcess::OnCarriedOut(const ingest::Effect& effect) {
   observations_.OnReported(effect);
+  // Only now the decision is committed: before, a crash of ingest would undo it.
+  const Lease* ended = LeaseEndedBy(effect);
+  if (ended != nullptr && given_up_.erase(*ended) != 0) runs_.TakenBack(*ended);
+  if (const auto* to = std::get_if<ingest::ToExecutor>(&effect)) {
+    // Ingest has no Accepted, but a run may exist.
+    const auto* cancel = std::get_if<dispatch::Cancel>(&to->message);
+    if (cancel != nullptr && cancel->reason == dispatch::CancelReason::kAcceptTimeout) {
+      runs_.TakenBack(cancel->lease);
+    }
+  }
   if (const auto* fact = std::get_if<ingest::Fact>(&effect)) {
     if (!LogLine(*fact).empty()) env_.Note(kName, [&] { return LogLine(*fact); });
   }

@@ -3,6 +3,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <type_traits>
 #include <vector>
@@ -80,8 +81,9 @@ class IngestProcess final : private IngestPort,
   std::map<StreamId, UpMessage> streams_;
   bool last_reported_ = false;  // the model knows of this step
   std::optional<ingest::ClusterIndex> event_of_;
-  std::string queued_;  // the incident queued by this step
-  bool hello_ = false;  // this step handles a Hello
+  std::string queued_;        // the incident queued by this step
+  bool hello_ = false;        // this step handles a Hello
+  std::set<Lease> given_up_;  // by a Hello, and not committed yet
   ingest::IngestLoop loop_;
 };
 

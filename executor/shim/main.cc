@@ -49,7 +49,7 @@ const char* Isolate() {
 int main(int argc, char** argv) {
   const std::optional<ShimOptions> options = ParseShimOptions(argc, argv);
   if (!options || !SealDescriptors()) {
-    std::fputs("runner-shim: invalid command line; expected to be started by runner-executor\n",
+    std::fputs("runner-shim: cannot run on its own; expected to be started by runner-executor\n",
                stderr);
     return kExitUsage;
   }

@@ -83,7 +83,7 @@ class CrowdTest : public SystemTest {
     if (const auto needed = clusters_ + 1000; limit.rlim_max < needed) {
       GTEST_SKIP() << needed << " descriptors are needed, the hard limit is " << limit.rlim_max;
     }
-    patience_ = kRpcTimeout + clusters_ * 20ms;
+    timeout_ = kRpcTimeout + clusters_ * 20ms;
     SystemTest::SetUp();
   }
   // Starts ingest with the first `clusters` clusters and waits until all are subscribed. Sends no
@@ -98,7 +98,7 @@ class CrowdTest : public SystemTest {
     ServiceProcess& ingest = system_->StartIngestAt(
         endpoints, {"--log-level", "info", "--sse-reconnect-initial-delay", "2"});
     Occurrences established(ingest.log().path(), kEstablished);
-    EXPECT_TRUE(Eventually([&] { return established.Count() >= clusters; }, patience_))
+    EXPECT_TRUE(Eventually([&] { return established.Count() >= clusters; }, timeout_))
         << established.Count() << " are subscribed";
     return ingest;
   }
@@ -107,7 +107,7 @@ class CrowdTest : public SystemTest {
   }
 
   std::size_t clusters_ = 500;
-  Duration patience_{};
+  Duration timeout_{};
 };
 
 TEST_F(CrowdTest, SessionsUseLittleMemoryAndSpreadTheirReconnects) {
@@ -144,9 +144,9 @@ TEST_F(CrowdTest, SessionsUseLittleMemoryAndSpreadTheirReconnects) {
   faultsim.Restart();
   const double restarted = elapsed();
   ASSERT_TRUE(
-      Eventually([&] { return established.Count() >= established_before + clusters_; }, patience_))
+      Eventually([&] { return established.Count() >= established_before + clusters_; }, timeout_))
       << established.Count() - established_before << " are subscribed again";
-  ASSERT_TRUE(Eventually([&] { return active() == static_cast<double>(clusters_); }, patience_));
+  ASSERT_TRUE(Eventually([&] { return active() == static_cast<double>(clusters_); }, timeout_));
   const double back = elapsed() - restarted;
 
   // The planned time of each first attempt after the restart, from the log. The actual time depends

@@ -130,11 +130,11 @@ void DrainLoop::ExpectExecutorBooks(const LogFile& log) {
       EXPECT_EQ(line.at("agents_completed"), in_drain - static_cast<int>(interrupted.size()));
     }
   }
-  std::multiset<std::string> said;
+  std::multiset<std::string> logged;
   for (const json& line : log.With("Agents interrupted")) {
-    for (const json& id : line.at("incident_ids")) said.insert(id);
+    for (const json& id : line.at("incident_ids")) logged.insert(id);
   }
-  EXPECT_EQ(said, interrupted);
+  EXPECT_EQ(logged, interrupted);
   if (mid_spawn) ++totals_["rounds that hit a spawn"];
   if (!interrupted.empty()) ++totals_["rounds that interrupted agents"];
 }

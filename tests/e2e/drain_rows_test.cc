@@ -57,9 +57,9 @@ TEST_F(DrainRowsTest, AnInterruptedIncidentRunsAgainOnTheNextExecutor) {
   ServiceProcess& first = system_->executor();
   first.Terminate();
   ExpectExit(first, 300ms + kStopBudget);
-  const auto said = first.log().With("Agents interrupted");
-  ASSERT_THAT(said, SizeIs(1));
-  EXPECT_THAT(said[0].at("incident_ids"), ElementsAre(id));
+  const auto logged = first.log().With("Agents interrupted");
+  ASSERT_THAT(logged, SizeIs(1));
+  EXPECT_THAT(logged[0].at("incident_ids"), ElementsAre(id));
   EXPECT_TRUE(system_->ingest().log().Has("Incident requeued",
                                           {{"incident_id", id}, {"reason", "interrupted"}}));
   system_->StartExecutor({agent}, grace_);

@@ -383,9 +383,9 @@ TEST_F(ExecutorProtocolTest, ARemoteExecutorDoesNotAttachIfTheLeaseTtlIsTooShort
                          }});
   const auto executor = Start(ingest, "exit 0", "0.5", "false");
   EXPECT_TRUE(ingest.AwaitEnd()) << executor->log().Tail(20);
-  const auto said = executor->log().With("Not attached to ingest, retrying");
-  ASSERT_EQ(said.size(), 1u);
-  EXPECT_NE(said[0].at("error").get<std::string>().find("at least 26 s"), std::string::npos);
+  const auto logged = executor->log().With("Not attached to ingest, retrying");
+  ASSERT_EQ(logged.size(), 1u);
+  EXPECT_NE(logged[0].at("error").get<std::string>().find("at least 26 s"), std::string::npos);
   executor->Terminate();
   EXPECT_EQ(executor->WaitForExit(std::chrono::seconds(15)), 0) << executor->log().Tail(20);
 }
@@ -421,7 +421,7 @@ TEST_F(ExecutorProtocolTest, ReconnectsAfterAMessageOutOfBounds) {
   EXPECT_TRUE(ingest.AwaitEnd()) << executor->log().Tail(20);
   const std::string log = executor->log().Tail(50);
   for (const char* field : {"welcome.keep_alive_interval: 1e-09 s", "cancel.reason: 2097152 bytes",
-                            "result_ack.lease.incident_id: 9 bytes"}) {
+                            "recorded.lease.incident_id: 9 bytes"}) {
     EXPECT_NE(log.find(field), std::string::npos) << field << log;
   }
   executor->Terminate();

@@ -39,18 +39,18 @@ class FaultRowsTest : public SystemTest {
 };
 
 // Attaches, grants credits, and never reads.
-class DeafExecutor {
+class NonReadingExecutor {
  public:
-  DeafExecutor(const std::string& ingest, std::uint32_t slots)
+  NonReadingExecutor(const std::string& ingest, std::uint32_t slots)
       : stub_(v1::Dispatcher::NewStub(ChannelTo(ingest))), stream_(stub_->Attach(&context_)) {
     v1::ExecutorMessage message;
-    message.mutable_hello()->set_executor_id("deaf");
+    message.mutable_hello()->set_executor_id("executor");
     message.mutable_hello()->set_slots(slots);
     stream_->Write(message);
     message.mutable_credits()->set_total(slots);
     stream_->Write(message);
   }
-  ~DeafExecutor() {
+  ~NonReadingExecutor() {
     context_.TryCancel();
     stream_->Finish();
   }
@@ -63,7 +63,7 @@ class DeafExecutor {
 
 TEST_F(FaultRowsTest, OffersToAnExecutorThatNeverReadsRunOnAnother) {
   system_->StartIngest({"--max-agents-per-cluster", "10"});
-  const auto deaf = std::make_unique<DeafExecutor>(system_->ingest_address(), 2);
+  const auto executor = std::make_unique<NonReadingExecutor>(system_->ingest_address(), 2);
   ASSERT_TRUE(Eventually([this] { return Ingest("executors_connected") == 1; }));
   for (const char* name : {"a", "b", "c"}) system_->Submit(name);
   EXPECT_EQ(Ingest("incidents_leased"), 2) << "its credits";
@@ -238,8 +238,8 @@ grpc::Status StatusAfter(const std::string& ingest, const std::vector<v1::Execut
   for (const v1::ExecutorMessage& message : sent) {
     if (!stream->Write(message)) break;
   }
-  v1::IngestMessage heard;
-  while (stream->Read(&heard)) {
+  v1::IngestMessage received;
+  while (stream->Read(&received)) {
   }
   return stream->Finish();
 }
@@ -296,8 +296,8 @@ class HoardingExecutor {
   }
   // Returns the final status from ingest.
   grpc::Status Finish() {
-    v1::IngestMessage heard;
-    while (stream_->Read(&heard)) {
+    v1::IngestMessage received;
+    while (stream_->Read(&received)) {
     }
     return stream_->Finish();
   }
@@ -392,17 +392,17 @@ TEST_F(FaultRowsTest, AnExecutorThatRejectsEverythingReceivesFewOffers) {
   const std::string id = system_->Submit("a");
   // Offers follow at once, after 1 s and after 2 s more; a timer never fires early.
   const auto begin = std::chrono::steady_clock::now();
-  v1::IngestMessage heard;
-  for (int offers = 0; offers < 3 && stream->Read(&heard);) {
-    if (!heard.has_offer()) continue;
+  v1::IngestMessage received;
+  for (int offers = 0; offers < 3 && stream->Read(&received);) {
+    if (!received.has_offer()) continue;
     ++offers;
-    *message.mutable_rejected()->mutable_lease() = heard.offer().lease();
+    *message.mutable_rejected()->mutable_lease() = received.offer().lease();
     message.mutable_rejected()->set_reason("no");
     stream->Write(message);
   }
   EXPECT_GE(std::chrono::steady_clock::now() - begin, 3s);
-  EXPECT_TRUE(heard.has_offer());
-  EXPECT_EQ(heard.offer().lease().incident_id(), id);
+  EXPECT_TRUE(received.has_offer());
+  EXPECT_EQ(received.offer().lease().incident_id(), id);
   context.TryCancel();
   stream->Finish();
 }

@@ -209,8 +209,9 @@ TEST_F(IntakeTest, RequestsOfTheServerReceiveResponses) {
   Start({});
   system_->AwaitSubscribed();
   EXPECT_EQ(peer().Control("ping").at("answers")[0].at("result"), json::object());
-  const json asked = peer().Control("ask", {{"method", "roots/list"}, {"params", json::object()}});
-  EXPECT_EQ(asked.at("answers")[0].at("error").at("code"), -32601);
+  const json response =
+      peer().Control("ask", {{"method", "roots/list"}, {"params", json::object()}});
+  EXPECT_EQ(response.at("answers")[0].at("error").at("code"), -32601);
 }
 
 TEST_F(IntakeTest, ListClustersReportsTheWholeConnection) {

@@ -50,8 +50,8 @@ class ReleasedServerTest
   }
 
   // Waits until the server has received `polls` more requests for its events.
-  static void AwaitPolls(KubernetesApi& api, std::size_t polls, Duration patience = kRpcTimeout) {
-    const auto asked = [&api] {
+  static void AwaitPolls(KubernetesApi& api, std::size_t polls, Duration timeout = kRpcTimeout) {
+    const auto requests = [&api] {
       std::size_t count = 0;
       const json state = api.State();
       for (const json& request : state.at("requests")) {
@@ -59,8 +59,8 @@ class ReleasedServerTest
       }
       return count;
     };
-    const std::size_t before = asked();
-    ASSERT_TRUE(Eventually([&] { return asked() >= before + polls; }, patience));
+    const std::size_t before = requests();
+    ASSERT_TRUE(Eventually([&] { return requests() >= before + polls; }, timeout));
   }
 };
 

@@ -115,7 +115,7 @@ TEST_F(ReloadSessionTest, SighupAddsChangesAndRemovesOnlyTheChangedClusters) {
   for (const char* cluster : {"stays", "moves", "goes"}) AwaitActive(cluster);
   const auto session = Sessions(a);
   ASSERT_THAT(session, SizeIs(1));
-  const auto asked = a.State().at("requests").size();
+  const auto requests = a.State().at("requests").size();
 
   WriteClusters(ClusterLine("comes", c.endpoint()) + ClusterLine("moves", d.endpoint()) +
                 ClusterLine("stays", a.endpoint()));
@@ -132,7 +132,7 @@ TEST_F(ReloadSessionTest, SighupAddsChangesAndRemovesOnlyTheChangedClusters) {
   ExpectHeard(d, "moves");
 
   EXPECT_EQ(Sessions(a), session) << "other clusters keep their sessions";
-  EXPECT_EQ(a.State().at("requests").size(), asked);
+  EXPECT_EQ(a.State().at("requests").size(), requests);
   EXPECT_TRUE(Eventually([&] { return Sessions(b).empty(); }))
       << "a changed cluster deletes its session";
   EXPECT_THAT(Sessions(c), SizeIs(1)) << "a removed cluster deletes its session";

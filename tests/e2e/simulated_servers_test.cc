@@ -75,8 +75,8 @@ TEST_F(SimulatedServersTest, AFrozenServerDelaysNoOtherAndIsResubscribedAfterwar
             1);
   const double at_noticing = received("other");
   EXPECT_TRUE(Eventually([&] { return received("other") > at_noticing; }));
-  std::cout << "asked " << scrapes << " times, slowest " << slowest.count() << " s, other cluster "
-            << at_noticing - before << " events\n";
+  std::cout << "requested " << scrapes << " times, slowest " << slowest.count()
+            << " s, other cluster " << at_noticing - before << " events\n";
 
   const double of_frozen = received("frozen");
   frozen.process().Signal(SIGCONT);
@@ -120,7 +120,7 @@ TEST_F(SimulatedServersTest, AHundredThousandEventsAreCountedInBoundedMemory) {
   const Seconds took = std::chrono::steady_clock::now() - began;
   ASSERT_TRUE(Eventually([&] { return Count("sse_connections_active") == 1; }));
   const std::size_t most = PeakResidentMemory(ingest().process().pid());
-  std::cout << "took " << took.count() << " s, asked " << scrapes << " times in it, slowest "
+  std::cout << "took " << took.count() << " s, requested " << scrapes << " times in it, slowest "
             << slowest.count() << " s, resident before " << before / 1024 << " KiB, at most "
             << most / 1024 << " KiB\n";
 

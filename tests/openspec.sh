@@ -16,8 +16,10 @@ if [ "$(wc -l <<<"$named")" -ne "$scenarios" ]; then
   failed=1
 fi
 while IFS= read -r name; do
+  # A parametrized test is named without its instantiation and parameter.
   pattern=${name//./\\.}
-  if ! grep -qx -- "${pattern//\*/.*}" <<<"$tests"; then
+  pattern=${pattern/\\./\\.(.*/)?}
+  if ! grep -qxE -- "${pattern//\*/.*}(/.*)?" <<<"$tests"; then
     echo "there is no test $name"
     failed=1
   fi

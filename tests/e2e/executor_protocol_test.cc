@@ -421,7 +421,7 @@ TEST_F(ExecutorProtocolTest, ReconnectsAfterAMessageOutOfBounds) {
   EXPECT_TRUE(ingest.AwaitEnd()) << executor->log().Tail(20);
   const std::string log = executor->log().Tail(50);
   for (const char* field : {"welcome.keep_alive_interval: 1e-09 s", "cancel.reason: 2097152 bytes",
-                            "recorded.lease.incident_id: 9 bytes"}) {
+                            "result_ack.lease.incident_id: 9 bytes"}) {
     EXPECT_NE(log.find(field), std::string::npos) << field << log;
   }
   executor->Terminate();

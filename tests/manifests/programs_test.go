@@ -111,7 +111,7 @@ func (p program) checkNames() error {
 		return err
 	}
 	var known []string
-	for _, names := range regexp.MustCompile(`\[environment: ([A-Z0-9_, ]+)`).FindAllSubmatch(help, -1) {
+	for _, names := range regexp.MustCompile(`env: ([A-Z0-9_, ]+)`).FindAllSubmatch(help, -1) {
 		known = append(known, strings.Split(string(names[1]), ", ")...)
 	}
 	for name := range p.env {

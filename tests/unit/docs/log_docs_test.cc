@@ -138,7 +138,7 @@ class LogCalls {
         OnFormatLine(ArgumentsAt(tokens_, i + 1));
       } else if (opens && word.IsWord("LogLimited") && !tokens_[i - 1].IsSign(':')) {
         OnForwarded(ArgumentsAt(tokens_, i + 1));
-      } else if (word.IsWord("SourceWarning") && tokens_[i + 1].IsSign('{') &&
+      } else if (word.IsWord("McpWarning") && tokens_[i + 1].IsSign('{') &&
                  !tokens_[i - 1].IsWord("struct")) {
         OnForwarded(ArgumentsAt(tokens_, i + 1));
       }
@@ -206,7 +206,7 @@ class LogCalls {
       forwarded_.insert(*text);
     } else if (!first[0].IsWord("const") && !first[0].IsWord("warning")) {
       problems_.push_back(file_ + ": a message that this test cannot read: " + first[0].value);
-    }  // else a declaration, or a SourceWarning that is read where it is made
+    }  // else a declaration, or a McpWarning that is read where it is made
   }
 
   // True if the latest member of IngestLoop that is defined before `at` has this name.
@@ -384,7 +384,7 @@ TEST(LogDocs, ACallIsReadWithItsLevelAndFieldsOrIsAProblem) {
   for (const char* code :
        {"x; logger.Info(text);", "x; logger.Info(\"Begin \" + text);",
         "x; logger.Log(level, \"Message\", {});", "x; LogLimited(text, cluster);",
-        "x; SourceWarning{text, detail};", "x; logger.Info(\"Message\", unknown);"}) {
+        "x; McpWarning{text, detail};", "x; logger.Info(\"Message\", unknown);"}) {
     LogCalls unreadable;
     unreadable.Add("ingest/a.cc", code);
     EXPECT_EQ(unreadable.problems().size(), 1u) << code;

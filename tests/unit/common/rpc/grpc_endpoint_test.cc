@@ -362,7 +362,7 @@ TEST_F(GrpcEndpointTest, ConnectionsWithASessionDoNotMakeRoom) {
 }
 
 class FloodTest : public GrpcEndpointTest,
-                  public testing::WithParamInterface<std::pair<const char*, Http2Flood::Kind>> {};
+                  public testing::WithParamInterface<std::pair<std::string, Http2Flood::Kind>> {};
 
 TEST_P(FloodTest, FloodsAreCutAndOthersAreServed) {
   const GrpcEndpoint endpoint("127.0.0.1:0", {&admin_});
@@ -383,12 +383,13 @@ constexpr const char* kReflection =
     "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo";
 INSTANTIATE_TEST_SUITE_P(
     Kinds, FloodTest,
-    testing::Values(std::pair("/x.Y/z", Http2Flood::Kind::kReset),
-                    std::pair(kReflection, Http2Flood::Kind::kReset),
-                    std::pair("/grpc.health.v1.Health/Check", Http2Flood::Kind::kReset),
-                    std::pair("/grpc.health.v1.Health/Watch", Http2Flood::Kind::kCallThenReset),
-                    std::pair("/grpc.health.v1.Health/Check", Http2Flood::Kind::kOpen),
-                    std::pair("/x.Y/z", Http2Flood::Kind::kHeaderBlock)));
+    testing::Values(
+        std::pair(std::string("/x.Y/z"), Http2Flood::Kind::kReset),
+        std::pair(std::string(kReflection), Http2Flood::Kind::kReset),
+        std::pair(std::string("/grpc.health.v1.Health/Check"), Http2Flood::Kind::kReset),
+        std::pair(std::string("/grpc.health.v1.Health/Watch"), Http2Flood::Kind::kCallThenReset),
+        std::pair(std::string("/grpc.health.v1.Health/Check"), Http2Flood::Kind::kOpen),
+        std::pair(std::string("/x.Y/z"), Http2Flood::Kind::kHeaderBlock)));
 
 }  // namespace
 }  // namespace runner

@@ -13,10 +13,10 @@ BearerToken::BearerToken(std::string path) : path_(std::move(path)) {}
 
 const std::string* BearerToken::Get() {
   if (identity_ && IdentityOf(path_) == identity_) return &token_;
-  return ReloadConfig();
+  return Reload();
 }
 
-const std::string* BearerToken::ReloadConfig() {
+const std::string* BearerToken::Reload() {
   auto token = Read();
   if (!token) {
     identity_.reset();

@@ -24,7 +24,7 @@ class BearerToken {
   const std::string* Get();
   // As Get, but reads the file even if it looks unchanged. Call it after the server has rejected
   // the token.
-  const std::string* ReloadConfig();
+  const std::string* Reload();
 
   // For people; contains the path, but nothing of the content.
   const std::string& problem() const { return problem_; }

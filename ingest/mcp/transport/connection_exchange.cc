@@ -79,7 +79,7 @@ void ClusterConnection::Exchange::OnHead(const HttpHead& head) {
   std::optional<HttpRequest> repeat = std::exchange(repeat_, std::nullopt);
   if (head.status == 401 && repeat) {
     Cancel();
-    return SendWith(connection_.token_->ReloadConfig(), std::move(*repeat));
+    return SendWith(connection_.token_->Reload(), std::move(*repeat));
   }
   HttpHead answer = head;
   answer.request = tried_;

@@ -91,7 +91,7 @@ TEST_F(BearerTokenTest, ReloadReadsAnUnchangedFile) {
   const auto time = fs::last_write_time(file);
   Write("token", "two");
   fs::last_write_time(file, time);
-  EXPECT_THAT(token.ReloadConfig(), Pointee(StrEq("two")));
+  EXPECT_THAT(token.Reload(), Pointee(StrEq("two")));
 }
 
 TEST_F(BearerTokenTest, AFileThatVanishesAndReappearsIsRead) {
